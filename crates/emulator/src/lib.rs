@@ -1,0 +1,1 @@
+//! A Kasm Workspaces server on loopback.

@@ -1,0 +1,2 @@
+//! The `kasm-mcp` binary.
+fn main() {}
