@@ -1,1 +1,38 @@
 //! A Kasm Workspaces server on loopback.
+//!
+//! It answers the developer API as a real server is known to answer it, quirks
+//! included, and shares no type with the client it is used to test. It is not
+//! a Kasm: nothing is virtualised and a command is recorded, not run.
+//!
+//! Reading order: [`emulator`] is what a test holds, [`profile`] and [`fault`]
+//! are what it can turn, [`record`] is what it can look at. Below them,
+//! `server` owns the socket, `call` puts each request through the checks in
+//! their order, `endpoints` is the one list of names, and `state` holds what
+//! Kasm would keep in its database. The data plane of a session, everything
+//! under `/desktop/`, belongs beside `server` and reads the same `state`.
+
+pub mod emulator;
+pub mod fault;
+pub mod profile;
+pub mod record;
+
+mod answer;
+mod body;
+mod call;
+mod date;
+mod endpoints;
+mod id;
+mod picture;
+mod random;
+mod server;
+mod state;
+mod wording;
+
+pub use emulator::{Builder, Emulator, StartError, TlsError};
+pub use fault::Fault;
+pub use profile::{
+    Mount, NotReadyShape, OwnerField, Profile, RequestToken, ScreenshotMode, TimeStyle,
+};
+pub use record::{
+    CommandRecord, ImageView, KeySpec, RecordingSpec, RequestRecord, SessionView, UserView,
+};
