@@ -185,7 +185,8 @@ impl Emulator {
         views.collect()
     }
 
-    /// Lets a session reach its expiry now. False if there is none such.
+    /// Lets a session reach its expiry now; one that does not run expires once
+    /// it does. False if there is none such.
     pub fn expire_session(&self, kasm_id: &str) -> bool {
         self.with_session(kasm_id, |session, now| session.expiration = now)
     }
@@ -233,13 +234,17 @@ impl Emulator {
     #[must_use]
     pub fn accepts_cookies(&self, username: &str, session_token: &str) -> bool {
         let state = self.kasm.lock();
-        let refused = state.profile.request_token != RequestToken::Cookie;
-        state.tokens.by_cookie(session_token).is_some_and(|token| {
-            let launch = matches!(token.origin, Origin::Request(_) | Origin::Status(_));
-            state.username(token.user_id) == username
-                && Timestamp::now() < token.expires
-                && !(launch && refused)
-        })
+        let Some(token) = state.tokens.by_cookie(session_token) else {
+            return false;
+        };
+        let opens = match token.origin {
+            Origin::Login => true,
+            Origin::Request(_) | Origin::Status(_) => {
+                state.profile.request_token != RequestToken::Refused
+            }
+            Origin::Viewer(_) | Origin::Link => false,
+        };
+        opens && state.username(token.user_id) == username && Timestamp::now() < token.expires
     }
 
     /// Serves until `stop` completes.

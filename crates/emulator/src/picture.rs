@@ -3,6 +3,9 @@
 
 use jpeg_encoder::{ColorType, Encoder};
 
+/// The longest side there is, whatever was asked for.
+const SIDE_MAX: u32 = 4096;
+
 /// A picture to be drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Picture {
@@ -16,14 +19,15 @@ impl Picture {
     /// A desktop made to fit into a box with its proportions kept.
     pub(crate) fn fitting(desktop: (u16, u16), within: (u32, u32), moment: u64) -> Self {
         let (width, height) = (u32::from(desktop.0).max(1), u32::from(desktop.1).max(1));
-        let by_width = (within.0, height * within.0.min(0xffff) / width);
-        let by_height = (width * within.1.min(0xffff) / height, within.1);
+        let within = (within.0.min(SIDE_MAX), within.1.min(SIDE_MAX));
+        let by_width = (within.0, height * within.0 / width);
+        let by_height = (width * within.1 / height, within.1);
         let (w, h) = if by_width.1 <= within.1 {
             by_width
         } else {
             by_height
         };
-        let side = |n: u32| u16::try_from(n.clamp(1, 4096)).unwrap_or(4096);
+        let side = |n: u32| u16::try_from(n.max(1)).unwrap_or(u16::MAX);
         Self {
             width: side(w),
             height: side(h),

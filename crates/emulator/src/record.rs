@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 use serde_json::Value;
 
 /// The request log keeps this many calls.
-const RECORDS_MAX: usize = 20_000;
+const RECORDS_MAX: usize = 5_000;
 
 /// One call that came in.
 #[derive(Clone, Debug)]

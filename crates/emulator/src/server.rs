@@ -32,6 +32,9 @@ use crate::state::State;
 /// The name under which the health check is logged and can be made to fail.
 const HEALTHCHECK: &str = "__healthcheck";
 
+/// The wait after a failed accept.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
+
 /// The state, shared by all connections. Never locked across an await.
 #[derive(Clone, Debug)]
 pub(crate) struct Kasm(Arc<Mutex<State>>);
@@ -51,9 +54,9 @@ pub(crate) async fn serve(listener: TcpListener, tls: Option<TlsAcceptor>, kasm:
     let service = TowerToHyperService::new(router(kasm));
     let mut connections = JoinSet::new();
     loop {
-        // A failed accept concerns a peer that is gone already.
+        // The peer is gone already, or there are too many open files: wait a bit.
         let Ok((socket, _)) = listener.accept().await else {
-            tokio::task::yield_now().await;
+            tokio::time::sleep(ACCEPT_PAUSE).await;
             continue;
         };
         let _ = socket.set_nodelay(true);

@@ -33,7 +33,7 @@ use token::Tokens;
 use user::User;
 
 /// The command log keeps this many commands.
-const COMMANDS_MAX: usize = 20_000;
+const COMMANDS_MAX: usize = 5_000;
 
 /// Everything the server remembers.
 #[derive(Debug)]

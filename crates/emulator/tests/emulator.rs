@@ -1,1 +1,18 @@
-//! Tests over real HTTP.
+//! The server over real HTTP on loopback. One file for each thing a client has
+//! to get right.
+
+#[cfg(test)]
+#[path = "emulator"]
+mod tests {
+    mod checks;
+    mod faults;
+    mod handle;
+    mod images;
+    mod lifecycle;
+    mod logins;
+    mod sessions;
+    mod status;
+    mod support;
+    mod users;
+    mod views;
+}

@@ -39,9 +39,11 @@ pub(super) fn resume_kasm(state: &mut State, call: &Call<'_>) -> Outcome {
         return Err(state.failure(Topic::State));
     }
     let id = session.id;
-    let profile = state.profile.clone();
-    if let Some(session) = state.session_mut(id) {
-        session.start(call.now, &profile);
+    let State {
+        profile, sessions, ..
+    } = state;
+    if let Some(session) = sessions.iter_mut().find(|s| s.id == id) {
+        session.start(call.now, profile);
     }
     done()
 }
@@ -51,11 +53,13 @@ pub(super) fn keepalive(state: &mut State, call: &Call<'_>) -> Outcome {
     let Some(kasm_id) = call.body.id("kasm_id") else {
         return Err(state.failure(Topic::Field));
     };
-    let profile = state.profile.clone();
-    let Some(session) = state.session_mut(kasm_id) else {
+    let State {
+        profile, sessions, ..
+    } = state;
+    let Some(session) = sessions.iter_mut().find(|s| s.id == kasm_id) else {
         return Err(state.failure(Topic::Session));
     };
-    session.keep_alive(call.now, &profile);
+    session.keep_alive(call.now, profile);
     json_answer(json!({"usage_reached": profile.usage_reached}))
 }
 
