@@ -160,7 +160,7 @@ impl Image {
         ];
         let attribute = |(name, value): (&str, &str)| {
             json!({
-                "attr_id": format!("{}{}", &self.id.to_string()[..24], "00000000"),
+                "attr_id": format!("{}0000{}", &self.id.to_string()[..24], &value[..4]),
                 "image_id": self.id.to_string(),
                 "name": name,
                 "category": "port_map",
