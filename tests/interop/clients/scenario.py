@@ -1,0 +1,125 @@
+"""What every client does with the server: list the tools, live through one session, make two mistakes.
+
+A client brings `list_tools()`, which gives names, and `call(name, arguments)`, which gives a `Reply`.
+"""
+
+import dataclasses
+import json
+import os
+import sys
+from typing import Any, Awaitable, Callable
+
+URL = os.environ["MCP_URL"]
+BASE_URL = URL.removesuffix("/mcp")
+TOKEN = os.environ["MCP_TOKEN"]
+HEADERS = {"Authorization": f"Bearer {TOKEN}"}
+STDIO_COMMAND = os.environ["KASM_MCP_BIN"]
+STDIO_ARGUMENTS = ["stdio"]
+STDIO_ENVIRONMENT = {
+    name: value for name, value in os.environ.items() if name.startswith("KASM_") or name == "PATH"
+}
+
+TOOLS = {
+    "create_kasm_session",
+    "destroy_kasm_session",
+    "get_available_workspaces",
+    "get_kasm_users",
+    "get_session_status",
+    "list_user_sessions",
+    "pause_kasm_session",
+    "resume_kasm_session",
+}
+UNKNOWN_SESSION = "00000000000040008000000000000000"
+
+
+@dataclasses.dataclass
+class Reply:
+    """The outcome of one call, in whatever form the client shows it."""
+
+    is_error: bool
+    text: str
+    structured: Any = None
+
+    def body(self) -> dict[str, Any]:
+        """The reply as an object. Where a client shows both forms they must be equal."""
+        parsed = json.loads(self.text) if self.text else self.structured
+        if self.structured is not None:
+            expect(parsed == self.structured, f"text and structured content differ: {self}")
+        expect(isinstance(parsed, dict), f"not an object: {self}")
+        return parsed
+
+
+ListTools = Callable[[], Awaitable[list[str]]]
+Call = Callable[[str, dict[str, Any]], Awaitable[Reply]]
+
+
+def transport() -> str:
+    """The transport that the command line asks for."""
+    return sys.argv[1]
+
+
+def expect(condition: object, message: str) -> None:
+    """Ends the run with `message` unless `condition` holds."""
+    if not condition:
+        raise SystemExit(f"FAILED: {message}")
+
+
+async def live(list_tools: ListTools, call: Call) -> None:
+    """The whole scenario."""
+    names = set(await list_tools())
+    expect(TOOLS <= names, f"tools are missing: {sorted(TOOLS - names)}")
+    workspaces = await succeed(call, "get_available_workspaces", {})
+    created = await succeed(call, "create_kasm_session", {"image_name": first_image(workspaces)})
+    kasm_id = created.get("kasm_id")
+    expect(kasm_id, f"no kasm_id: {created}")
+    try:
+        await use(call, kasm_id, created)
+    except BaseException:
+        await call("destroy_kasm_session", {"kasm_id": kasm_id})
+        raise
+    await succeed(call, "destroy_kasm_session", {"kasm_id": kasm_id})
+    await fail(call, "get_session_status", {"kasm_id": UNKNOWN_SESSION}, "not_found")
+    await fail(call, "get_session_status", {"kasm_id": 12345}, "validation")
+    print("the whole scenario passed")
+
+
+async def use(call: Call, kasm_id: str, created: dict[str, Any]) -> None:
+    """The part of the scenario that has a running session."""
+    expect(created.get("operational_status") == "running", f"not running: {created}")
+    status = await succeed(call, "get_session_status", {"kasm_id": kasm_id})
+    expect(status.get("operational_status") == "running", f"not running: {status}")
+    sessions = await succeed(call, "list_user_sessions", {})
+    expect(kasm_id in json.dumps(sessions), f"{kasm_id} is not among the sessions: {sessions}")
+    await succeed(call, "pause_kasm_session", {"kasm_id": kasm_id})
+    await succeed(call, "resume_kasm_session", {"kasm_id": kasm_id})
+
+
+async def succeed(call: Call, name: str, arguments: dict[str, Any]) -> Any:
+    """Calls a tool that must succeed, and gives its data."""
+    reply = await call(name, arguments)
+    expect(not reply.is_error, f"{name} failed: {reply}")
+    body = reply.body()
+    expect(body.get("success") is True and "data" in body and body.get("message"), f"{name}: {body}")
+    return body["data"]
+
+
+async def fail(call: Call, name: str, arguments: dict[str, Any], error_type: str) -> None:
+    """Calls a tool that must fail with a reason that a model can read."""
+    reply = await call(name, arguments)
+    expect(reply.is_error, f"{name} {arguments} did not fail: {reply}")
+    body = reply.body()
+    expect(body.get("success") is False, f"{name} {arguments}: {body}")
+    expect(body.get("error_type") == error_type, f"{name} {arguments} is not {error_type}: {body}")
+    expect(body.get("error") and body.get("hint"), f"{name} {arguments} does not say why: {body}")
+
+
+def first_image(data: Any) -> str:
+    """The id of the first workspace, wherever the list is in the data."""
+    entries = data if isinstance(data, list) else next((v for v in data.values() if isinstance(v, list)), [])
+    expect(entries, f"no workspace: {data}")
+    return entries[0]["image_id"]
+
+
+def joined_text(blocks: Any) -> str:
+    """The text of all blocks of a result."""
+    return "".join(block.text for block in blocks if block.type == "text")
