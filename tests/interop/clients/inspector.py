@@ -32,7 +32,7 @@ def inspect(*options: str) -> dict:
     done = subprocess.run(command, capture_output=True, text=True, timeout=90)
     # Exit code 5 stands for a tool that answered with an error.
     scenario.expect(done.returncode in (0, 5), f"exit {done.returncode}: {done.stdout}{done.stderr}")
-    return json.loads(done.stdout)
+    return json.loads(done.stdout)["result"]
 
 
 async def list_tools() -> list[str]:

@@ -45,9 +45,7 @@ function bodyOf(result) {
     .map((block) => block.text)
     .join("");
   const parsed = JSON.parse(text);
-  if (result.structuredContent !== undefined) {
-    expect(isDeepStrictEqual(parsed, result.structuredContent), "text and structured content differ", result);
-  }
+  expect(isDeepStrictEqual(parsed, result.structuredContent), "text and structured content differ", result);
   return parsed;
 }
 

@@ -98,6 +98,7 @@ async def succeed(call: Call, name: str, arguments: dict[str, Any]) -> Any:
     """Calls a tool that must succeed, and gives its data."""
     reply = await call(name, arguments)
     expect(not reply.is_error, f"{name} failed: {reply}")
+    expect(reply.structured is not None, f"{name} has no structured content: {reply}")
     body = reply.body()
     expect(body.get("success") is True and "data" in body and body.get("message"), f"{name}: {body}")
     return body["data"]

@@ -4,7 +4,7 @@ import os
 import pathlib
 import time
 
-from .processes import run, server, tail
+from .processes import Failure, run, server, tail
 from .tools import LOGS, Tools, binary
 
 TIMEOUT = 180
@@ -42,7 +42,10 @@ def check(tools: Tools, only: str) -> tuple[int, int]:
     log = LOGS / "demo.log"
     rows: list[tuple[str, str, str]] = []
     with server([product, "demo", "--port", "0", "--json"], log, env=clean) as ready:
-        environment = clean | variables(tools, product, ready)
+        try:
+            environment = clean | variables(tools, product, ready)
+        except KeyError as key:
+            raise Failure(f"the first line of the demo has no {key}") from key
         for name, program, transports in CLIENTS:
             for transport in transports:
                 if only in f"{name} {transport}":

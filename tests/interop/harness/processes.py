@@ -20,18 +20,19 @@ def tail(log: pathlib.Path, lines: int = 40) -> str:
     return "\n".join("    " + line for line in text.splitlines()[-lines:])
 
 
+def start(command: list[str], **options: Any) -> subprocess.Popen:
+    """Starts a command in a process group of its own."""
+    try:
+        return subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True, **options)
+    except OSError as error:
+        raise Failure(f"{command[0]} does not start: {error}") from error
+
+
 def run(command: list[str], log: pathlib.Path, seconds: float, **options: Any) -> int:
     """Runs a command to its end and gives its exit code. All it prints goes to `log`."""
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("w") as output:
-        process = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-            **options,
-        )
+        process = start(command, stdout=output, stderr=subprocess.STDOUT, **options)
         try:
             return process.wait(seconds)
         except subprocess.TimeoutExpired:
@@ -54,16 +55,14 @@ def server(command: list[str], log: pathlib.Path, seconds: float = 60, **options
     log.parent.mkdir(parents=True, exist_ok=True)
     ready = log.with_suffix(".ready")
     with log.open("w") as errors, ready.open("w") as output:
-        process = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=errors,
-            start_new_session=True,
-            **options,
-        )
+        process = start(command, stdout=output, stderr=errors, **options)
     try:
-        yield json.loads(first_line(process, ready, log, seconds))
+        line = first_line(process, ready, log, seconds)
+        try:
+            facts = json.loads(line)
+        except ValueError as error:
+            raise Failure(f"{command[0]} printed something else than JSON: {line}") from error
+        yield facts
     finally:
         stop(process)
 
