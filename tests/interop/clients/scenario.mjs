@@ -66,9 +66,9 @@ async function fail(client, name, args, errorType) {
 }
 
 function firstImage(data) {
-  const entries = Array.isArray(data) ? data : Object.values(data).find(Array.isArray);
-  expect(entries?.length, "no workspace", data);
-  return entries[0].image_id;
+  const ready = data.workspaces.filter((entry) => entry.available ?? true);
+  expect(ready.length > 0, "no workspace", data);
+  return ready[0].image_id;
 }
 
 async function use(client, kasmId, created) {

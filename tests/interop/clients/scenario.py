@@ -114,11 +114,11 @@ async def fail(call: Call, name: str, arguments: dict[str, Any], error_type: str
     expect(body.get("error") and body.get("hint"), f"{name} {arguments} does not say why: {body}")
 
 
-def first_image(data: Any) -> str:
-    """The id of the first workspace, wherever the list is in the data."""
-    entries = data if isinstance(data, list) else next((v for v in data.values() if isinstance(v, list)), [])
-    expect(entries, f"no workspace: {data}")
-    return entries[0]["image_id"]
+def first_image(data: dict[str, Any]) -> str:
+    """The id of the first workspace that is ready to start."""
+    ready = [entry["image_id"] for entry in data["workspaces"] if entry.get("available", True)]
+    expect(ready, f"no workspace: {data}")
+    return ready[0]
 
 
 def joined_text(blocks: Any) -> str:
