@@ -1,1 +1,26 @@
-//! kasm-mcp.
+//! kasm-mcp: a remote MCP server that gives an AI agent a Kasm Workspaces desktop.
+//!
+//! In reading order, each module using only those before it:
+//!
+//! - [`caller`]: who is asking, and how much they may do
+//! - [`kasm`]: the Kasm client; domain types in front, the wire behind one trait
+//! - [`tool`]: what a tool is, and the registry that is the only way to call one
+//! - [`providers`]: the tools, one file per toolset
+//! - [`mcp`]: the registry as an MCP server; sessions of the older revisions
+//! - [`http`]: the HTTP surface in front of it
+//! - [`config`]: settings from all sources, checked
+//! - [`app`]: puts everything together
+//! - [`cli`], [`commands`]: the command line, one file per command
+//!
+//! `docs/architecture.md` tells why it is so.
+
+pub mod app;
+pub mod caller;
+pub mod cli;
+pub mod commands;
+pub mod config;
+pub mod http;
+pub mod kasm;
+pub mod mcp;
+pub mod providers;
+pub mod tool;

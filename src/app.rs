@@ -1,0 +1,105 @@
+//! The composition root: from a valid configuration to a server.
+
+use std::sync::Arc;
+
+use futures::FutureExt;
+
+use crate::caller::Caller;
+use crate::config::{Config, Limits};
+use crate::http::auth::Authenticator;
+use crate::http::guard::Guard;
+use crate::http::health::Health;
+use crate::http::serve::ServeLimits;
+use crate::http::{self, Surface};
+use crate::kasm::Kasm;
+use crate::kasm::public::{PublicApi, TlsProblem};
+use crate::mcp::McpServer;
+use crate::mcp::sessions::SessionLimits;
+use crate::providers::kasm::{KasmProvider, TOOLSETS};
+use crate::tool::registry::Registry;
+
+/// The name of the caller that the one token belongs to.
+const TOKEN_CALLER: &str = "token";
+/// The name of the caller where no token is needed.
+const LOCAL_CALLER: &str = "local";
+
+/// A client of the configured Kasm server.
+///
+/// # Errors
+/// The TLS settings cannot be used.
+pub fn kasm(config: &Config) -> Result<Kasm, TlsProblem> {
+    Ok(Kasm::new(
+        Arc::new(PublicApi::new(&config.kasm)?),
+        config.image_cache,
+    ))
+}
+
+/// All tools in front of `kasm`.
+#[must_use]
+pub fn registry(kasm: Kasm, limits: &Limits) -> Registry {
+    let registry = Registry::new(limits.tool_timeout, limits.calls_per_caller_max);
+    registry.mount(&Arc::new(KasmProvider::new(kasm)), TOOLSETS)
+}
+
+/// Who uses the configured server: the holder of the token, or whoever is on this machine.
+#[must_use]
+pub fn caller(config: &Config, local: bool) -> Caller {
+    let name = if local { LOCAL_CALLER } else { TOKEN_CALLER };
+    Caller {
+        name: name.into(),
+        scope: config.http.auth_scope,
+        kasm_user: config.kasm_user.as_str().into(),
+    }
+}
+
+/// The whole HTTP server, ready for [`http::serve::serve`].
+///
+/// # Errors
+/// The TLS settings cannot be used.
+pub fn http_app(config: &Config) -> Result<http::App, TlsProblem> {
+    let kasm = kasm(config)?;
+    let server = McpServer::new(Arc::new(registry(kasm.clone(), &config.limits)));
+    let caller = caller(config, config.http.auth_token.is_none());
+    let surface = Surface {
+        auth: Authenticator::new(config.http.auth_token.as_ref(), caller),
+        guard: Guard {
+            hosts: config.http.allowed_hosts.clone(),
+            origins: config.http.allowed_origins.clone(),
+            local_origins: config.http.is_loopback(),
+        },
+        health: Health::new(move || {
+            let kasm = kasm.clone();
+            async move {
+                kasm.wire()
+                    .health()
+                    .await
+                    .map_err(|error| error.to_string())
+            }
+            .boxed()
+        }),
+        sessions: session_limits(&config.limits),
+        body_bytes_max: config.limits.body_bytes_max,
+        path_prefix: config.http.path_prefix.clone(),
+    };
+    Ok(http::app(server, surface))
+}
+
+/// The limits of legacy sessions.
+#[must_use]
+pub fn session_limits(limits: &Limits) -> SessionLimits {
+    SessionLimits {
+        all_max: limits.sessions_max,
+        per_caller_max: limits.sessions_per_caller_max,
+        idle: limits.session_idle,
+    }
+}
+
+/// The limits of the accept loop.
+#[must_use]
+pub fn serve_limits(limits: &Limits) -> ServeLimits {
+    ServeLimits {
+        header_timeout: limits.header_timeout,
+        connections_max: limits.connections_max,
+        drain: limits.drain,
+    }
+}

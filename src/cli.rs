@@ -1,0 +1,107 @@
+//! The command line.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// A remote MCP server for Kasm Workspaces.
+///
+/// Settings come from a TOML file, the environment and flags, each over the one before;
+/// `kasm-mcp settings` lists them. `kasm-mcp demo` needs none.
+#[derive(Debug, Parser)]
+#[command(version, max_term_width = 100)]
+pub struct Cli {
+    /// What to do; `serve` if nothing is said.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// Settings of the server.
+    #[command(flatten)]
+    pub settings: Settings,
+}
+
+/// Flags that set what is also in the environment.
+#[derive(Args, Clone, Debug, Default)]
+pub struct Settings {
+    /// A TOML file with settings [env: KASM_MCP_CONFIG]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// The address to listen on [env: MCP_SERVER_HOST]
+    #[arg(long, value_name = "IP")]
+    pub host: Option<String>,
+    /// The port to listen on [env: MCP_SERVER_PORT]
+    #[arg(long)]
+    pub port: Option<u16>,
+    /// error, warn, info, debug or trace [env: LOG_LEVEL]
+    #[arg(long, global = true, value_name = "LEVEL")]
+    pub log_level: Option<String>,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Serve MCP over HTTP (the default)
+    Serve,
+    /// Serve MCP over standard input and output, for a client on this machine
+    Stdio,
+    /// Try it without a Kasm server: an emulator and a server on this machine
+    Demo(Demo),
+    /// Run the Kasm emulator alone
+    Emulate(Emulate),
+    /// Check the settings, and whether Kasm answers and accepts the API key
+    Check,
+    /// List the tools
+    Tools {
+        /// How to write the list
+        #[arg(long, value_enum, default_value_t = ToolsFormat::Text)]
+        format: ToolsFormat,
+    },
+    /// List the settings
+    Settings {
+        /// How to write the list
+        #[arg(long, value_enum, default_value_t = SettingsFormat::Env)]
+        format: SettingsFormat,
+    },
+}
+
+/// Options of `demo`.
+#[derive(Args, Clone, Debug)]
+pub struct Demo {
+    /// The port for MCP clients; 0 takes a free one
+    #[arg(long, default_value_t = 8080)]
+    pub port: u16,
+    /// Print one JSON object with addresses and keys instead of instructions
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Options of `emulate`.
+#[derive(Args, Clone, Debug)]
+pub struct Emulate {
+    /// Where to listen
+    #[arg(long, default_value = "127.0.0.1:8443")]
+    pub listen: SocketAddr,
+    /// Serve TLS with a certificate made for this run
+    #[arg(long)]
+    pub tls: bool,
+}
+
+/// How `tools` writes.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum ToolsFormat {
+    /// A line per tool
+    Text,
+    /// Everything, schemas included
+    Json,
+    /// The table of the documents
+    Markdown,
+}
+
+/// How `settings` writes.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum SettingsFormat {
+    /// An environment file to fill in
+    Env,
+    /// The table of the documents
+    Markdown,
+}

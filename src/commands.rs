@@ -1,0 +1,84 @@
+//! One file per command. Errors end here: exit 64 for wrong settings (sysexits.h: EX_USAGE), 1 for
+//! the rest.
+
+mod check;
+pub mod clients;
+mod demo;
+mod emulate;
+mod logging;
+mod serve;
+pub mod settings;
+mod stdio;
+mod stop;
+pub mod tools;
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use crate::cli::{self, Cli, Command};
+use crate::config::{Config, Mistakes, Sources};
+
+const EXIT_SETTINGS: u8 = 64;
+
+/// Runs what the command line says.
+#[must_use]
+pub fn run(cli: Cli) -> ExitCode {
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&error.into()),
+    };
+    let done = runtime.block_on(dispatch(cli));
+    // Calls that outlived the drain limit are not waited for.
+    runtime.shutdown_background();
+    match done {
+        Ok(code) => code,
+        Err(error) => fail(&error),
+    }
+}
+
+async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
+    let Cli { command, settings } = cli;
+    match command.unwrap_or(Command::Serve) {
+        Command::Serve => serve::run(config(&settings)?).await,
+        Command::Stdio => stdio::run(stdio::config(settings)?).await,
+        Command::Demo(options) => demo::run(&options, &settings).await,
+        Command::Emulate(options) => emulate::run(&options).await,
+        Command::Check => check::run(&settings).await,
+        Command::Tools { format } => tools::run(format),
+        Command::Settings { format } => settings::run(format),
+    }
+}
+
+/// The settings of this process with the flags on top.
+fn sources(flags: &cli::Settings) -> Sources {
+    Sources::of_process(flags.config.clone())
+        .with_flag("MCP_SERVER_HOST", flags.host.as_ref())
+        .with_flag("MCP_SERVER_PORT", flags.port)
+        .with_flag("LOG_LEVEL", flags.log_level.as_ref())
+}
+
+fn config(flags: &cli::Settings) -> Result<Config, Mistakes> {
+    Config::load(&sources(flags))
+}
+
+fn fail(error: &anyhow::Error) -> ExitCode {
+    // A closed stderr is no reason to fail differently.
+    let _closed = writeln!(std::io::stderr(), "kasm-mcp: {error:#}");
+    if error.is::<Mistakes>() {
+        ExitCode::from(EXIT_SETTINGS)
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+/// Writes to standard output; a reader that closed it early is content.
+fn print(text: &str) -> std::io::Result<()> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        done => done,
+    }
+}

@@ -1,0 +1,111 @@
+//! `kasm-mcp demo`: emulator and server on this machine, and how to connect.
+
+use std::fmt::Write as _;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::process::ExitCode;
+
+use kasm_emulator::Emulator;
+use secrecy::ExposeSecret;
+use serde_json::json;
+
+use super::clients::CLIENTS;
+use super::emulate::START_TIME;
+use super::serve::bind;
+use super::{logging, print, stop};
+use crate::app;
+use crate::cli;
+use crate::config::{Config, Sources};
+use crate::http::serve::serve;
+
+pub(super) async fn run(options: &cli::Demo, flags: &cli::Settings) -> anyhow::Result<ExitCode> {
+    let stop = stop::signal()?;
+    let emulator = Emulator::builder().start_time(START_TIME).start().await?;
+    let listener = bind(SocketAddr::from((Ipv4Addr::LOCALHOST, options.port))).await?;
+    let address = listener.local_addr()?;
+    let config = config(&emulator, address, flags)?;
+    logging::start(&config.log);
+    let app = app::http_app(&config)?;
+    let url = format!("http://{address}/mcp");
+    let token = config
+        .http
+        .auth_token
+        .as_ref()
+        .map_or("", |token| token.expose_secret());
+    print(&if options.json {
+        facts(&emulator, &url, token)
+    } else {
+        welcome(&url, token)
+    })?;
+    serve(listener, app, app::serve_limits(&config.limits), stop).await;
+    emulator.shutdown().await;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The settings of the demo, and limits from the environment.
+fn config(
+    emulator: &Emulator,
+    address: SocketAddr,
+    flags: &cli::Settings,
+) -> anyhow::Result<Config> {
+    let (key, secret) = emulator.key();
+    let mut sources = Sources::of_process(None);
+    sources
+        .environment
+        .retain(|name, _| name.starts_with("MCP_MAX_") || name.starts_with("LOG_"));
+    let quiet = flags
+        .log_level
+        .as_deref()
+        .or(sources.environment.get("LOG_LEVEL").map(String::as_str));
+    let quiet = quiet.unwrap_or("warn").to_owned();
+    let sources = sources
+        .with_flag("KASM_API_URL", Some(emulator.url()))
+        .with_flag("KASM_API_KEY", Some(key))
+        .with_flag("KASM_API_SECRET", Some(secret))
+        .with_flag("KASM_USER_ID", Some(emulator.user_id()))
+        .with_flag("MCP_SERVER_HOST", Some(address.ip()))
+        .with_flag("MCP_SERVER_PORT", Some(address.port()))
+        .with_flag("MCP_AUTH_TOKEN", Some(random_token()?))
+        .with_flag("LOG_LEVEL", Some(quiet));
+    Ok(Config::load(&sources)?)
+}
+
+/// 256 random bits.
+fn random_token() -> anyhow::Result<String> {
+    let mut bytes = [0_u8; 32];
+    getrandom::fill(&mut bytes)?;
+    Ok(bytes.iter().fold(String::new(), |mut text, byte| {
+        let _infallible = write!(text, "{byte:02x}");
+        text
+    }))
+}
+
+fn facts(emulator: &Emulator, url: &str, token: &str) -> String {
+    let (api_key, api_key_secret) = emulator.key();
+    let facts = json!({
+        "url": url, "token": token, "kasm_url": emulator.url(),
+        "api_key": api_key, "api_key_secret": api_key_secret, "user_id": emulator.user_id(),
+    });
+    format!("{facts}\n")
+}
+
+fn welcome(url: &str, token: &str) -> String {
+    let mut text = format!(
+        "kasm-mcp demo: an MCP server in front of an emulated Kasm. The emulator is not a Kasm: sessions\n\
+         are made up, and all of them are gone when you stop this with ctrl-c.\n\n  \
+         URL    {url}\n  Token  {token}   (new for each run)\n\n\
+         Connect a client with one of these:\n"
+    );
+    for client in CLIENTS {
+        let _infallible = write!(
+            text,
+            "\n# {} ({})\n{}\n",
+            client.name,
+            client.place,
+            client.fill(url, token)
+        );
+    }
+    text.push_str(
+        "\nThen ask: \"Which Kasm workspaces are there? Start one and tell me its state.\"\n",
+    );
+    text
+}

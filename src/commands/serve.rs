@@ -1,0 +1,44 @@
+//! `kasm-mcp serve`.
+
+use std::process::ExitCode;
+
+use anyhow::Context;
+use tokio::net::TcpListener;
+
+use super::{logging, stop};
+use crate::app;
+use crate::config::Config;
+use crate::http::serve::{Ended, serve};
+
+pub(super) async fn run(config: Config) -> anyhow::Result<ExitCode> {
+    logging::start(&config.log);
+    for notice in &config.notices {
+        tracing::warn!("{notice}");
+    }
+    let stop = stop::signal()?;
+    let app = app::http_app(&config)?;
+    let listener = bind(config.http.listen).await?;
+    let address = listener.local_addr()?;
+    let token = if config.http.auth_token.is_some() {
+        "required"
+    } else {
+        "not needed on this machine"
+    };
+    tracing::info!(%address, token, kasm = %config.kasm.url, "kasm-mcp {} is ready", env!("CARGO_PKG_VERSION"));
+    let ended = serve(listener, app, app::serve_limits(&config.limits), stop).await;
+    match ended {
+        Ended::Drained => tracing::info!("stopped: all requests were finished"),
+        Ended::CutOff => tracing::warn!("stopped: some requests were cut off at the drain limit"),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Listens, or says what is in the way.
+pub(super) async fn bind(address: std::net::SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| {
+        format!(
+            "cannot listen on {address}: another program may be on that port \
+             (see `ss -ltnp`), or the address is not this machine's; --port and --host choose others"
+        )
+    })
+}

@@ -1,0 +1,15 @@
+//! `kasm-mcp settings`: the table of settings, as a file to fill in or as a document.
+
+use std::process::ExitCode;
+
+use super::print;
+use crate::cli::SettingsFormat;
+use crate::config::Variables;
+
+pub(super) fn run(format: SettingsFormat) -> anyhow::Result<ExitCode> {
+    print(&match format {
+        SettingsFormat::Env => Variables.env_example(),
+        SettingsFormat::Markdown => Variables.markdown(),
+    })?;
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,35 @@
+//! `kasm-mcp stdio`: one client on this machine, no token.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use rmcp::ServiceExt;
+
+use super::{logging, sources, stop};
+use crate::app;
+use crate::cli::Settings;
+use crate::config::{Config, Mistakes};
+use crate::mcp::McpServer;
+
+/// Nothing is listened on, so the address must not ask for a token.
+pub(super) fn config(flags: Settings) -> Result<Config, Mistakes> {
+    let flags = Settings {
+        host: Some("127.0.0.1".to_owned()),
+        ..flags
+    };
+    Config::load(&sources(&flags))
+}
+
+pub(super) async fn run(config: Config) -> anyhow::Result<ExitCode> {
+    logging::start(&config.log);
+    let stop = stop::signal()?;
+    let registry = app::registry(app::kasm(&config)?, &config.limits);
+    let server = McpServer::new(Arc::new(registry)).for_local(app::caller(&config, true));
+    let service = server.serve(rmcp::transport::stdio()).await?;
+    let cancel = service.cancellation_token();
+    tokio::select! {
+        ended = service.waiting() => { ended?; }
+        () = stop => cancel.cancel(),
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,16 @@
+//! The stop signal: SIGTERM from a service manager, SIGINT from a terminal.
+
+use anyhow::Context;
+
+/// Waits for the first signal to stop.
+pub(super) fn signal() -> anyhow::Result<impl Future<Output = ()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}

@@ -1,0 +1,112 @@
+//! Settings: read from all sources, checked, and turned into values that cannot be wrong.
+//!
+//! Layers: defaults < TOML file < environment < flags. All mistakes are reported at once. A
+//! [`Config`] that exists is valid; raw texts stay in this module.
+
+mod read;
+mod source;
+mod table;
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use secrecy::SecretString;
+
+use crate::caller::Scope;
+use crate::http::guard::{AllowedHosts, Origin};
+use crate::kasm::public::KasmConfig;
+pub use read::{Mistake, Mistakes};
+pub use source::Sources;
+pub use table::{VARIABLES, Variable, Variables};
+
+/// Everything that can be set.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The Kasm server.
+    pub kasm: KasmConfig,
+    /// The user whose sessions the token may touch.
+    pub kasm_user: String,
+    /// How long the workspace list is kept.
+    pub image_cache: Duration,
+    /// Where files may be touched inside a workspace.
+    pub allowed_roots: Vec<String>,
+    /// The HTTP server.
+    pub http: HttpConfig,
+    /// Limits of calls and sessions.
+    pub limits: Limits,
+    /// Logging.
+    pub log: LogConfig,
+    /// Things the operator should know, though nothing is wrong.
+    pub notices: Vec<String>,
+}
+
+/// The HTTP server.
+#[derive(Clone, Debug)]
+pub struct HttpConfig {
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// The bearer token. Without one, only loopback may be served.
+    pub auth_token: Option<SecretString>,
+    /// How much the token's caller may do.
+    pub auth_scope: Scope,
+    /// Names that requests may be addressed to.
+    pub allowed_hosts: AllowedHosts,
+    /// Browser origins that may call.
+    pub allowed_origins: Vec<Origin>,
+    /// The path of the public URL, without `/mcp`: what a proxy puts in front of our paths.
+    pub path_prefix: String,
+}
+
+/// Limits, each with a default that suits one small server.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// The largest request body.
+    pub body_bytes_max: usize,
+    /// Legacy sessions in all.
+    pub sessions_max: usize,
+    /// Legacy sessions of one caller.
+    pub sessions_per_caller_max: usize,
+    /// How long an unused legacy session is kept.
+    pub session_idle: Duration,
+    /// Calls of one caller at a time.
+    pub calls_per_caller_max: usize,
+    /// How long one tool call may take.
+    pub tool_timeout: Duration,
+    /// How long a client may take to send its request headers, or hold an idle connection.
+    pub header_timeout: Duration,
+    /// Open connections.
+    pub connections_max: usize,
+    /// How long calls may finish after the stop signal.
+    pub drain: Duration,
+}
+
+/// How to log.
+#[derive(Clone, Debug)]
+pub struct LogConfig {
+    /// The least level that is written.
+    pub level: tracing::Level,
+    /// One JSON object per line instead of text.
+    pub json: bool,
+}
+
+impl Config {
+    /// Reads all sources.
+    ///
+    /// # Errors
+    /// Every mistake there is.
+    pub fn load(sources: &Sources) -> Result<Self, Mistakes> {
+        read::config(sources)
+    }
+}
+
+impl HttpConfig {
+    /// Whether only this machine can reach the server.
+    #[must_use]
+    pub fn is_loopback(&self) -> bool {
+        is_loopback(self.listen.ip())
+    }
+}
+
+fn is_loopback(ip: IpAddr) -> bool {
+    ip.to_canonical().is_loopback()
+}

@@ -1,0 +1,239 @@
+//! The one table of settings. `.env.example`, the README table and the reading of values all come
+//! from it.
+
+use std::fmt::Write as _;
+
+/// One setting.
+#[derive(Clone, Copy, Debug)]
+pub struct Variable {
+    /// The environment variable. In the TOML file the same name in lower case.
+    pub name: &'static str,
+    /// What applies when it is not set. Empty: nothing.
+    pub default: &'static str,
+    /// Whether its value must never be shown. `NAME_FILE` then names a file that holds it.
+    pub secret: bool,
+    /// What it is for.
+    pub about: &'static str,
+    /// An example for `.env.example`, where there is no default.
+    pub example: &'static str,
+}
+
+const fn plain(name: &'static str, default: &'static str, about: &'static str) -> Variable {
+    Variable {
+        name,
+        default,
+        secret: false,
+        about,
+        example: "",
+    }
+}
+
+const fn given(name: &'static str, example: &'static str, about: &'static str) -> Variable {
+    Variable {
+        name,
+        default: "",
+        secret: false,
+        about,
+        example,
+    }
+}
+
+const fn secret(name: &'static str, example: &'static str, about: &'static str) -> Variable {
+    Variable {
+        name,
+        default: "",
+        secret: true,
+        about,
+        example,
+    }
+}
+
+/// All settings, in the order of the documents.
+pub const VARIABLES: &[Variable] = &[
+    given(
+        "KASM_API_URL",
+        "https://kasm.example.org",
+        "The Kasm server. Required.",
+    ),
+    secret(
+        "KASM_API_KEY",
+        "",
+        "The API key (Kasm: Settings, Developers, Add API Key). Required.",
+    ),
+    secret(
+        "KASM_API_SECRET",
+        "",
+        "The secret shown with the key. Required.",
+    ),
+    given(
+        "KASM_USER_ID",
+        "",
+        "The Kasm user whose sessions the token may touch: its id, 32 hex digits. Make one just for this server. Required.",
+    ),
+    given(
+        "KASM_TLS_CA_FILE",
+        "",
+        "A PEM file with the CA of Kasm's certificate, if no public one signed it.",
+    ),
+    plain(
+        "KASM_TLS_INSECURE",
+        "false",
+        "Accept any certificate of Kasm. Only for a test.",
+    ),
+    plain(
+        "KASM_TIMEOUT_SECONDS",
+        "30",
+        "How long an ordinary call to Kasm may take.",
+    ),
+    plain(
+        "KASM_REQUEST_TIMEOUT_SECONDS",
+        "120",
+        "How long Kasm may take to accept a new session.",
+    ),
+    plain(
+        "KASM_RETRIES",
+        "2",
+        "How often a read is repeated when Kasm does not answer.",
+    ),
+    plain(
+        "KASM_IMAGE_CACHE_SECONDS",
+        "30",
+        "How long the workspace list is kept for finding names.",
+    ),
+    plain(
+        "KASM_ALLOWED_ROOTS",
+        "/home/kasm-user",
+        "Directories inside a workspace that files may be touched in, separated by commas.",
+    ),
+    plain(
+        "MCP_SERVER_HOST",
+        "0.0.0.0",
+        "The address to listen on. 127.0.0.1 serves this machine only.",
+    ),
+    plain("MCP_SERVER_PORT", "8080", "The port to listen on."),
+    secret(
+        "MCP_AUTH_TOKEN",
+        "",
+        "The token that clients send as `Authorization: Bearer`. At least 16 characters, better 32 random bytes. Required unless only this machine is served.",
+    ),
+    plain(
+        "MCP_AUTH_SCOPE",
+        "kasm:admin",
+        "How much the token may do: kasm:read, kasm:use or kasm:admin; each includes the ones before it.",
+    ),
+    given(
+        "MCP_PUBLIC_URL",
+        "https://mcp.example.org",
+        "The URL that clients use. Its host and origin are then allowed.",
+    ),
+    given(
+        "MCP_ALLOWED_HOSTS",
+        "mcp.example.org",
+        "Host names that requests may be addressed to, separated by commas. Default: any with a token, this machine's without.",
+    ),
+    given(
+        "MCP_ALLOWED_ORIGINS",
+        "https://app.example.org",
+        "Origins of web pages that may call, separated by commas. Programs send none.",
+    ),
+    plain("MCP_MAX_BODY_BYTES", "8388608", "The largest request body."),
+    plain(
+        "MCP_MAX_SESSIONS",
+        "10000",
+        "Sessions of MCP revisions before 2026-07-28, in all.",
+    ),
+    plain(
+        "MCP_MAX_SESSIONS_PER_CALLER",
+        "100",
+        "The same, of one caller. Beyond it the longest unused one ends.",
+    ),
+    plain(
+        "MCP_SESSION_IDLE_SECONDS",
+        "1800",
+        "How long an unused MCP session is kept.",
+    ),
+    plain(
+        "MCP_MAX_CALLS_PER_CALLER",
+        "32",
+        "Tool calls of one caller at a time.",
+    ),
+    plain(
+        "MCP_TOOL_TIMEOUT_SECONDS",
+        "300",
+        "How long one tool call may take.",
+    ),
+    plain(
+        "MCP_HEADER_TIMEOUT_SECONDS",
+        "60",
+        "How long a client may take to send its headers, or keep an idle connection.",
+    ),
+    plain("MCP_MAX_CONNECTIONS", "20000", "Open connections."),
+    plain(
+        "MCP_DRAIN_SECONDS",
+        "20",
+        "How long calls may finish after a stop signal.",
+    ),
+    plain(
+        "LOG_LEVEL",
+        "info",
+        "error, warn, info, debug or trace. Logs go to stderr.",
+    ),
+    plain("LOG_FORMAT", "text", "text or json."),
+];
+
+/// Documents made from the table.
+#[derive(Clone, Copy, Debug)]
+pub struct Variables;
+
+impl Variables {
+    /// The text of `.env.example`.
+    #[must_use]
+    pub fn env_example(self) -> String {
+        let mut out = String::from(
+            "# Settings of kasm-mcp. Copy to .env and fill in. Made by `kasm-mcp settings --format env`.\n\
+             # A secret NAME can also be given as NAME_FILE=/path/of/a/file that holds it.\n",
+        );
+        for variable in VARIABLES {
+            let value = if variable.default.is_empty() {
+                variable.example
+            } else {
+                variable.default
+            };
+            let off = if variable.about.ends_with("Required.") {
+                ""
+            } else {
+                "#"
+            };
+            let _ = write!(
+                out,
+                "\n# {}\n{off}{}={value}\n",
+                variable.about, variable.name
+            );
+        }
+        out
+    }
+
+    /// The rows of the README's table.
+    #[must_use]
+    pub fn markdown(self) -> String {
+        let mut out = String::from("| Variable | Default | Meaning |\n| --- | --- | --- |\n");
+        for variable in VARIABLES {
+            let default = if variable.default.is_empty() {
+                String::new()
+            } else {
+                format!("`{}`", variable.default)
+            };
+            let file = if variable.secret {
+                " Secret: or `_FILE`."
+            } else {
+                ""
+            };
+            let _ = writeln!(
+                out,
+                "| `{}` | {default} | {}{file} |",
+                variable.name, variable.about
+            );
+        }
+        out
+    }
+}

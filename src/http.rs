@@ -1,0 +1,178 @@
+//! The HTTP surface: routes, and the layers in front of them.
+//!
+//! The router is generic over the rmcp handler, so that the conformance suite tests this very
+//! stack with a handler of its own.
+
+pub mod auth;
+pub mod guard;
+pub mod health;
+mod legacy_sse;
+pub mod problem;
+mod request_log;
+pub mod serve;
+mod sse;
+mod streamable;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::middleware;
+use axum::routing::{get, post};
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, WWW_AUTHENTICATE};
+use http::{HeaderName, HeaderValue, Method};
+use rmcp::ServerHandler;
+use rmcp::transport::StreamableHttpServerConfig;
+use rmcp::transport::streamable_http_server::StreamableHttpService;
+use rmcp::transport::streamable_http_server::session::never::NeverSessionManager;
+use tokio_util::sync::CancellationToken;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::cors::{AllowOrigin, CorsLayer};
+
+use crate::mcp::sessions::{SessionLimits, Sessions};
+use auth::Authenticator;
+use guard::Guard;
+use health::Health;
+use problem::Problem;
+
+/// How long a page's permission to call is remembered by its browser.
+const PREFLIGHT_MAX_AGE: Duration = Duration::from_secs(3_600);
+
+/// What the surface is made of.
+#[derive(Debug)]
+pub struct Surface {
+    /// Who may call.
+    pub auth: Authenticator,
+    /// From where.
+    pub guard: Guard,
+    /// What `/health` tells.
+    pub health: Health,
+    /// Limits of legacy sessions.
+    pub sessions: SessionLimits,
+    /// The largest request body.
+    pub body_bytes_max: usize,
+    /// A path that a proxy puts in front of ours, such as `/kasm`. Usually empty.
+    pub path_prefix: String,
+}
+
+/// The routes with their state. Hand it to [`serve::serve`].
+#[derive(Debug)]
+pub struct App {
+    /// The routes.
+    pub router: Router,
+    /// The legacy sessions.
+    pub sessions: Arc<Sessions>,
+    /// Fires when streams must end because the server stops.
+    pub stopping: CancellationToken,
+}
+
+/// What the MCP routes share.
+struct Mcp<H: ServerHandler> {
+    handler: H,
+    sessions: Arc<Sessions>,
+    modern: StreamableHttpService<H, NeverSessionManager>,
+    path_prefix: String,
+}
+
+/// Puts `handler` behind the surface.
+pub fn app<H: ServerHandler + Clone + Sync>(handler: H, surface: Surface) -> App {
+    let stopping = CancellationToken::new();
+    let sessions = Arc::new(Sessions::new(surface.sessions));
+    let mcp = Arc::new(Mcp {
+        modern: modern_service(handler.clone(), &stopping, surface.body_bytes_max),
+        handler,
+        sessions: sessions.clone(),
+        path_prefix: surface.path_prefix,
+    });
+    let guard = Arc::new(surface.guard);
+    let auth = Arc::new(surface.auth);
+
+    let authenticated = Router::new()
+        .route("/mcp", streamable::routes())
+        .route("/mcp/", streamable::routes())
+        // HTTP+SSE of 2024-11-05. Some clients are configured with no path at all.
+        .route("/", get(legacy_sse::open))
+        .route("/sse", get(legacy_sse::open))
+        .route("/messages", post(legacy_sse::message))
+        .route("/messages/", post(legacy_sse::message))
+        .with_state(mcp)
+        .layer(DefaultBodyLimit::max(surface.body_bytes_max))
+        .layer(middleware::from_fn_with_state(auth.clone(), auth::layer))
+        // Answers preflights, which carry no token.
+        .layer(cors(guard.clone()))
+        .layer(middleware::from_fn_with_state(guard, guard::layer));
+
+    let router = Router::new()
+        .merge(authenticated)
+        .merge(health::routes(
+            Arc::new(surface.health),
+            auth,
+            stopping.clone(),
+        ))
+        .fallback(not_found)
+        .layer(CatchPanicLayer::custom(panicked))
+        // Outermost, so that every answer is logged with its id.
+        .layer(middleware::from_fn(request_log::layer));
+    App {
+        router,
+        sessions,
+        stopping,
+    }
+}
+
+/// rmcp's transport for revision 2026-07-28: stateless, one JSON object where one is enough.
+fn modern_service<H: ServerHandler + Clone + Sync>(
+    handler: H,
+    stopping: &CancellationToken,
+    body_bytes_max: usize,
+) -> StreamableHttpService<H, NeverSessionManager> {
+    let mut config = StreamableHttpServerConfig::default()
+        .with_legacy_session_mode(false)
+        .with_json_response(true)
+        .with_cancellation_token(stopping.clone())
+        // Our own guard has looked at Host and Origin.
+        .disable_allowed_hosts();
+    config.max_request_body_bytes = body_bytes_max;
+    StreamableHttpService::new(move || Ok(handler.clone()), Arc::default(), config)
+}
+
+/// What browser-based MCP clients need.
+fn cors(guard: Arc<Guard>) -> CorsLayer {
+    let names = [
+        "mcp-protocol-version",
+        "mcp-method",
+        "mcp-name",
+        "mcp-session-id",
+        "last-event-id",
+    ];
+    let mut allowed = vec![AUTHORIZATION, CONTENT_TYPE, ACCEPT];
+    allowed.extend(names.map(HeaderName::from_static));
+    CorsLayer::new()
+        .allow_origin(AllowOrigin::predicate(move |origin: &HeaderValue, _| {
+            origin.to_str().is_ok_and(|origin| guard.admits(origin))
+        }))
+        .allow_methods([Method::GET, Method::POST, Method::DELETE])
+        .allow_headers(allowed)
+        .expose_headers([HeaderName::from_static("mcp-session-id"), WWW_AUTHENTICATE])
+        .max_age(PREFLIGHT_MAX_AGE)
+}
+
+async fn not_found() -> Problem {
+    Problem::new(
+        http::StatusCode::NOT_FOUND,
+        "not found",
+        "there is nothing at this path; MCP is at /mcp, HTTP+SSE also at /sse",
+    )
+}
+
+fn panicked(_: Box<dyn std::any::Any + Send + 'static>) -> http::Response<axum::body::Body> {
+    use axum::response::IntoResponse;
+    tracing::error!("a request handler panicked");
+    Problem::new(
+        http::StatusCode::INTERNAL_SERVER_ERROR,
+        "internal error",
+        "the request failed unexpectedly; it is in the server's log under the x-request-id of this answer",
+    )
+    .into_response()
+}

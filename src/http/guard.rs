@@ -1,0 +1,253 @@
+//! Host and Origin checks: a web page must not reach this server through its visitor's browser.
+//!
+//! DNS rebinding lets a page call a server on the visitor's machine or network under the page's
+//! own name. The MCP transport demands the Origin check (revision 2025-11-25: 403).
+
+use std::str::FromStr;
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use http::header::{HOST, ORIGIN};
+use http::uri::Authority;
+use http::{HeaderMap, StatusCode, Uri};
+
+use super::problem::Problem;
+
+/// Names that requests may be addressed to. This machine's own names always are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AllowedHosts {
+    /// Any name: the token protects, and a server does not know all of its names.
+    Any,
+    /// These, in lower case, without port.
+    Named(Vec<String>),
+}
+
+impl AllowedHosts {
+    /// These names; a port in them is ignored.
+    #[must_use]
+    pub fn named(names: impl IntoIterator<Item = String>) -> Self {
+        let bare = |name: String| match name.parse::<Authority>() {
+            Ok(authority) => authority.host().to_ascii_lowercase(),
+            Err(_) => name.to_ascii_lowercase(),
+        };
+        Self::Named(names.into_iter().map(bare).collect())
+    }
+}
+
+/// The origin of a web page: scheme, host and port (RFC 6454).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin {
+    scheme: String,
+    host: String,
+    port: u16,
+}
+
+impl Origin {
+    /// Its host.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+}
+
+/// The text is no http or https origin.
+#[derive(Debug, thiserror::Error)]
+#[error("expected an http or https origin")]
+pub struct NoOrigin;
+
+impl FromStr for Origin {
+    type Err = NoOrigin;
+
+    fn from_str(text: &str) -> Result<Self, NoOrigin> {
+        let uri: Uri = text.parse().map_err(|_| NoOrigin)?;
+        let scheme = uri.scheme_str().ok_or(NoOrigin)?.to_ascii_lowercase();
+        let default_port = match scheme.as_str() {
+            "http" => 80,
+            "https" => 443,
+            _ => return Err(NoOrigin),
+        };
+        let authority = uri.authority().ok_or(NoOrigin)?;
+        if authority.as_str().contains('@') || authority.host().is_empty() {
+            return Err(NoOrigin);
+        }
+        let host = authority.host().to_ascii_lowercase();
+        Ok(Self {
+            scheme,
+            host,
+            port: authority.port_u16().unwrap_or(default_port),
+        })
+    }
+}
+
+/// The rules.
+#[derive(Clone, Debug)]
+pub struct Guard {
+    /// Names that requests may be addressed to.
+    pub hosts: AllowedHosts,
+    /// Origins that may call.
+    pub origins: Vec<Origin>,
+    /// Whether pages from this machine may call, because only this machine is served.
+    pub local_origins: bool,
+}
+
+/// Why a request is refused.
+#[derive(Debug, PartialEq, Eq)]
+enum Refusal {
+    Host,
+    Origin,
+}
+
+impl Guard {
+    /// Whether a page from `origin` may call.
+    #[must_use]
+    pub fn admits(&self, origin: &str) -> bool {
+        let Ok(origin) = origin.parse::<Origin>() else {
+            return false;
+        };
+        self.origins.contains(&origin) || (self.local_origins && is_local(&origin.host))
+    }
+
+    fn check(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), Refusal> {
+        let mut hosts = headers.get_all(HOST).iter();
+        let host = match (hosts.next(), hosts.next()) {
+            (Some(host), None) => host
+                .to_str()
+                .ok()
+                .and_then(|host| host.parse::<Authority>().ok()),
+            (Some(_), Some(_)) => None,
+            (None, _) => uri.authority().cloned(),
+        };
+        let host = host.ok_or(Refusal::Host)?.host().to_ascii_lowercase();
+        let known = match &self.hosts {
+            AllowedHosts::Any => true,
+            AllowedHosts::Named(names) => is_local(&host) || names.contains(&host),
+        };
+        if !known {
+            return Err(Refusal::Host);
+        }
+        let mut origins = headers.get_all(ORIGIN).iter();
+        match (origins.next(), origins.next()) {
+            // Programs send no Origin.
+            (None, _) => Ok(()),
+            (Some(origin), None) if origin.to_str().is_ok_and(|origin| self.admits(origin)) => {
+                Ok(())
+            }
+            (Some(_), _) => Err(Refusal::Origin),
+        }
+    }
+}
+
+fn is_local(host: &str) -> bool {
+    let bare = host.trim_matches(['[', ']']);
+    bare == "localhost"
+        || bare.ends_with(".localhost")
+        || bare
+            .parse::<std::net::IpAddr>()
+            .is_ok_and(|ip| ip.to_canonical().is_loopback())
+}
+
+/// Refuses requests that break the rules.
+pub(super) async fn layer(
+    State(guard): State<Arc<Guard>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    match guard.check(request.uri(), request.headers()) {
+        Ok(()) => next.run(request).await,
+        Err(refusal) => {
+            let (detail, remedy) = match refusal {
+                Refusal::Host => (
+                    "the Host header names none of this server's names",
+                    "MCP_ALLOWED_HOSTS",
+                ),
+                Refusal::Origin => ("pages from this Origin may not call", "MCP_ALLOWED_ORIGINS"),
+            };
+            tracing::warn!(
+                host = ?request.headers().get(HOST),
+                origin = ?request.headers().get(ORIGIN),
+                "refused: {detail}"
+            );
+            let detail = format!("{detail}; the operator can allow it with {remedy}");
+            Problem::new(StatusCode::FORBIDDEN, "forbidden", detail).into_response()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn guard() -> Guard {
+        Guard {
+            hosts: AllowedHosts::named(["MCP.example.org:8443".to_owned()]),
+            origins: vec!["https://app.example.org".parse().unwrap()],
+            local_origins: true,
+        }
+    }
+
+    fn check(host: &[&str], origin: &[&str]) -> Result<(), Refusal> {
+        let mut headers = HeaderMap::new();
+        for value in host {
+            headers.append(HOST, value.parse().unwrap());
+        }
+        for value in origin {
+            headers.append(ORIGIN, value.parse().unwrap());
+        }
+        guard().check(&Uri::from_static("/mcp"), &headers)
+    }
+
+    #[test]
+    fn hosts() {
+        for host in [
+            "mcp.example.org",
+            "mcp.example.org:80",
+            "localhost:8080",
+            "127.0.0.1",
+            "[::1]:8080",
+        ] {
+            assert_eq!(check(&[host], &[]), Ok(()), "{host}");
+        }
+        for host in [
+            "evil.example",
+            "mcp.example.org.evil.example",
+            "127.0.0.1.evil.example",
+            "a b",
+        ] {
+            assert_eq!(check(&[host], &[]), Err(Refusal::Host), "{host}");
+        }
+        assert_eq!(check(&[], &[]), Err(Refusal::Host));
+        assert_eq!(
+            check(&["localhost", "evil.example"], &[]),
+            Err(Refusal::Host)
+        );
+    }
+
+    #[test]
+    fn origins() {
+        for origin in [
+            "https://app.example.org",
+            "https://app.example.org:443",
+            "http://localhost:3000",
+        ] {
+            assert_eq!(check(&["localhost"], &[origin]), Ok(()), "{origin}");
+        }
+        for origin in [
+            "http://app.example.org",
+            "https://app.example.org:444",
+            "https://app.example.org.evil.example",
+            "https://app.example.org@evil.example",
+            "null",
+            "file://",
+        ] {
+            assert_eq!(
+                check(&["localhost"], &[origin]),
+                Err(Refusal::Origin),
+                "{origin}"
+            );
+        }
+        let twice = ["http://localhost:3000", "https://evil.example"];
+        assert_eq!(check(&["localhost"], &twice), Err(Refusal::Origin));
+    }
+}

@@ -1,0 +1,105 @@
+//! Failures of the HTTP layer: problem details (RFC 9457), or JSON-RPC errors where a JSON-RPC
+//! client waits for one.
+
+use axum::Json;
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
+use http::header::CONTENT_TYPE;
+use rmcp::model::{ErrorCode, RequestId};
+use serde_json::{Value, json};
+
+/// A problem document.
+#[derive(Debug)]
+pub struct Problem {
+    status: StatusCode,
+    title: &'static str,
+    detail: String,
+}
+
+impl Problem {
+    /// `title` is the kind, the same for each occurrence; `detail` says what to do.
+    pub fn new(status: StatusCode, title: &'static str, detail: impl Into<String>) -> Self {
+        Self {
+            status,
+            title,
+            detail: detail.into(),
+        }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let body =
+            json!({ "title": self.title, "status": self.status.as_u16(), "detail": self.detail });
+        let mut response = (self.status, Json(body)).into_response();
+        let kind = http::HeaderValue::from_static("application/problem+json");
+        response.headers_mut().insert(CONTENT_TYPE, kind);
+        response
+    }
+}
+
+/// A JSON-RPC error with an HTTP status.
+#[derive(Debug)]
+pub struct RpcError {
+    status: StatusCode,
+    code: ErrorCode,
+    message: String,
+    id: Option<RequestId>,
+}
+
+impl RpcError {
+    /// An error that answers no request in particular.
+    pub fn new(status: StatusCode, code: ErrorCode, message: impl Into<String>) -> Self {
+        Self {
+            status,
+            code,
+            message: message.into(),
+            id: None,
+        }
+    }
+
+    /// The body cannot be parsed.
+    pub fn parse_error(message: impl std::fmt::Display) -> Self {
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            ErrorCode::PARSE_ERROR,
+            format!("the body is no JSON: {message}"),
+        )
+    }
+
+    /// The request cannot be accepted.
+    pub fn invalid_request(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, ErrorCode::INVALID_REQUEST, message)
+    }
+
+    /// There is no such session, or it is somebody else's. Clients start a new one on this.
+    #[must_use]
+    pub fn session_not_found() -> Self {
+        let message = "session not found: it ended or never was; initialize again";
+        Self::new(StatusCode::NOT_FOUND, ErrorCode::INVALID_REQUEST, message)
+    }
+
+    /// The same error, as the answer to a request.
+    #[must_use]
+    pub fn answering(mut self, id: RequestId) -> Self {
+        self.id = Some(id);
+        self
+    }
+
+    /// The JSON-RPC message.
+    #[must_use]
+    pub fn to_json(&self) -> Value {
+        let id = self
+            .id
+            .as_ref()
+            .and_then(|id| serde_json::to_value(id).ok())
+            .unwrap_or(Value::Null);
+        json!({ "jsonrpc": "2.0", "id": id, "error": { "code": self.code.0, "message": self.message } })
+    }
+}
+
+impl IntoResponse for RpcError {
+    fn into_response(self) -> Response {
+        (self.status, Json(self.to_json())).into_response()
+    }
+}

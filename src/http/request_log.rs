@@ -1,0 +1,54 @@
+//! One log line per request, and the id that joins it to everything else.
+
+use axum::extract::Request;
+use axum::middleware::Next;
+use axum::response::Response;
+use http::{HeaderName, HeaderValue};
+use tokio::time::Instant;
+use tracing::Instrument;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// Ids from outside are taken up to this length.
+const REQUEST_ID_CHARS_MAX: usize = 64;
+
+/// Gives the request an id, runs it, and logs method, path, status and time. Query strings are
+/// left out: HTTP+SSE has session names in them.
+pub(super) async fn layer(request: Request, next: Next) -> Response {
+    let started = Instant::now();
+    let id = request
+        .headers()
+        .get(&REQUEST_ID)
+        .filter(|id| is_plain(id))
+        .cloned()
+        .unwrap_or_else(random_id);
+    let method = request.method().clone();
+    let path = request.uri().path().to_owned();
+    let span = tracing::info_span!("request", id = id.to_str().unwrap_or_default());
+    async move {
+        let mut response = next.run(request).await;
+        let status = response.status().as_u16();
+        let took_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
+        if status >= 500 {
+            tracing::warn!(%method, path, status, took_us, "request");
+        } else {
+            tracing::debug!(%method, path, status, took_us, "request");
+        }
+        response.headers_mut().insert(REQUEST_ID, id);
+        response
+    }
+    .instrument(span)
+    .await
+}
+
+fn is_plain(id: &HeaderValue) -> bool {
+    let id = id.as_bytes();
+    id.len() <= REQUEST_ID_CHARS_MAX
+        && id
+            .iter()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
+}
+
+fn random_id() -> HeaderValue {
+    let id = format!("{:016x}", getrandom::u64().unwrap_or_default());
+    HeaderValue::from_str(&id).unwrap_or_else(|_| HeaderValue::from_static("none"))
+}

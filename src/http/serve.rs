@@ -1,0 +1,138 @@
+//! The accept loop: sockets without delay, a limit of connections, time-outs, and a clean end.
+
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, sleep};
+
+use super::App;
+use crate::mcp::sessions::Sessions;
+
+/// A pause after a failed accept, which is mostly a lack of file descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// How often a draining server looks for streams that have nothing left to say.
+const DRAIN_LOOK: Duration = Duration::from_millis(50);
+
+/// What the accept loop keeps to.
+#[derive(Clone, Copy, Debug)]
+pub struct ServeLimits {
+    /// How long request headers may take, and how long an idle connection is kept.
+    pub header_timeout: Duration,
+    /// Open connections.
+    pub connections_max: usize,
+    /// How long requests may go on after the stop signal.
+    pub drain: Duration,
+}
+
+/// How serving ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// All requests were finished.
+    Drained,
+    /// Some were cut off at the drain limit.
+    CutOff,
+}
+
+/// Serves until `stop` is done, then lets running requests finish.
+pub async fn serve(
+    listener: TcpListener,
+    app: App,
+    limits: ServeLimits,
+    stop: impl Future<Output = ()>,
+) -> Ended {
+    let App {
+        router,
+        sessions,
+        stopping,
+    } = app;
+    let graceful = GracefulShutdown::new();
+    let places = Arc::new(Semaphore::new(limits.connections_max));
+    let mut stop = pin!(stop);
+    let mut expiry = pin!(sessions.end_idle_forever());
+    loop {
+        let accepted = async {
+            // The permit is taken first: beyond the limit, connections wait in the backlog.
+            let place = places.clone().acquire_owned().await.ok()?;
+            Some((listener.accept().await, place))
+        };
+        tokio::select! {
+            () = &mut stop => break,
+            () = &mut expiry => {}
+            accepted = accepted => match accepted {
+                Some((Ok(connection), place)) => {
+                    spawn_connection(connection, place, &router, limits.header_timeout, &graceful);
+                }
+                Some((Err(error), _)) => {
+                    tracing::warn!(%error, "a connection could not be accepted");
+                    sleep(ACCEPT_PAUSE).await;
+                }
+                None => break,
+            },
+        }
+    }
+    drop(listener);
+    tracing::info!(
+        drain_seconds = limits.drain.as_secs(),
+        "stopping: no new requests, running ones may finish"
+    );
+    drain(graceful, &sessions, stopping, limits.drain).await
+}
+
+fn spawn_connection(
+    (socket, _peer): (TcpStream, SocketAddr),
+    place: OwnedSemaphorePermit,
+    router: &Router,
+    header_timeout: Duration,
+    graceful: &GracefulShutdown,
+) {
+    // Without this an event stream, which is two writes, waits 40 ms for the client's delayed ACK.
+    if let Err(error) = socket.set_nodelay(true) {
+        tracing::debug!(%error, "the connection was gone at once");
+    }
+    let service = TowerToHyperService::new(router.clone());
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(header_timeout)
+        .serve_connection(TokioIo::new(socket), service);
+    let connection = graceful.watch(connection);
+    tokio::spawn(async move {
+        if let Err(error) = connection.await {
+            tracing::debug!(%error, "a connection broke");
+        }
+        drop(place);
+    });
+}
+
+/// Waits for running requests. Streams without a running request end at once.
+async fn drain(
+    graceful: GracefulShutdown,
+    sessions: &Sessions,
+    stopping: tokio_util::sync::CancellationToken,
+    limit: Duration,
+) -> Ended {
+    let end = Instant::now() + limit;
+    let mut finished = pin!(graceful.shutdown());
+    // Streams of revision 2026-07-28 end on this; its requests with an answer go on.
+    let streams_end = async {
+        while Instant::now() < end {
+            sessions.end_quiet();
+            sleep(DRAIN_LOOK).await;
+        }
+    };
+    tokio::select! {
+        () = &mut finished => Ended::Drained,
+        () = streams_end => {
+            stopping.cancel();
+            Ended::CutOff
+        }
+    }
+}

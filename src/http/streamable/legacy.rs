@@ -1,0 +1,292 @@
+//! The revisions with a handshake, served from our sessions, and bare JSON-RPC without one.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::Request;
+use axum::response::{IntoResponse, Response};
+use futures::stream::{self, StreamExt};
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, StatusCode};
+use rmcp::ServerHandler;
+use rmcp::model::{
+    ClientCapabilities, ClientJsonRpcMessage, ClientRequest, ErrorCode, GetExtensions,
+    Implementation, InitializeRequestParams, JsonRpcMessage, JsonRpcRequest, ProtocolVersion,
+    RequestId, ServerJsonRpcMessage, ServerResult,
+};
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tokio_util::sync::CancellationToken;
+
+use super::{PROTOCOL_VERSION, SESSION_ID, accepts, caller_of};
+use crate::http::problem::RpcError;
+use crate::http::{Mcp, sse};
+use crate::mcp::peek::Message;
+use crate::mcp::sessions::exchange::{self, DuplicateId};
+use crate::mcp::sessions::{OUTBOX_MESSAGES, Session};
+
+/// An answer that takes longer than this becomes an event stream, whose comments keep proxies
+/// and clients from giving up.
+const QUIET_MAX: Duration = Duration::from_secs(5);
+/// LSP's code for a request that its client cancelled.
+const REQUEST_CANCELLED: ErrorCode = ErrorCode(-32800);
+
+pub(super) async fn post<H: ServerHandler + Clone + Sync>(
+    mcp: &Mcp<H>,
+    parts: Parts,
+    message: &Message<'_>,
+    body: &[u8],
+) -> Result<Response, RpcError> {
+    let has_session = parts.headers.contains_key(SESSION_ID);
+    if message.method.as_deref() == Some("initialize") {
+        return match parse(body)? {
+            JsonRpcMessage::Request(request) => initialize(mcp, parts, request).await,
+            _ => Err(RpcError::invalid_request(
+                "initialize is a request: it needs an id",
+            )),
+        };
+    }
+    if has_session {
+        check_version(&parts.headers)?;
+        let session = session_of(mcp, &parts)?;
+        return in_session(mcp, &session, parts, parse(body)?).await;
+    }
+    // Clients that shook hands name the revision they agreed on.
+    if parts.headers.contains_key(PROTOCOL_VERSION) {
+        return Err(RpcError::invalid_request(
+            "the Mcp-Session-Id header is missing: initialize first",
+        ));
+    }
+    match parse(body)? {
+        JsonRpcMessage::Request(request) => {
+            Ok(Json(alone(mcp, parts, request).await).into_response())
+        }
+        JsonRpcMessage::Notification(_) => Ok(StatusCode::ACCEPTED.into_response()),
+        JsonRpcMessage::Response(_) | JsonRpcMessage::Error(_) => Err(RpcError::invalid_request(
+            "no session: nobody waits for this answer",
+        )),
+    }
+}
+
+/// `GET` with a session: the stream for what belongs to no request.
+pub(super) fn get<H: ServerHandler>(mcp: &Mcp<H>, request: &Request) -> Result<Response, RpcError> {
+    check_version(request.headers())?;
+    let id = session_id(request.headers())?;
+    let caller = caller_of(request.extensions())?;
+    let session = mcp
+        .sessions
+        .get(id, caller)
+        .ok_or_else(RpcError::session_not_found)?;
+    let held = session.hold_stream();
+    let ended = session.ended.clone();
+    // The server has nothing to tell outside of requests yet; the stream shows that it is there.
+    let quiet = stream::pending()
+        .take_until(ended.cancelled_owned())
+        .map(move |event| {
+            let _while_open = &held;
+            event
+        });
+    Ok(sse::respond(quiet))
+}
+
+pub(super) fn session_id(headers: &HeaderMap) -> Result<&str, RpcError> {
+    let id = headers.get(SESSION_ID).and_then(|id| id.to_str().ok());
+    id.ok_or_else(|| {
+        RpcError::invalid_request("the Mcp-Session-Id header is missing: initialize first")
+    })
+}
+
+fn session_of<H: ServerHandler>(mcp: &Mcp<H>, parts: &Parts) -> Result<Arc<Session>, RpcError> {
+    let session = mcp
+        .sessions
+        .get(session_id(&parts.headers)?, caller_of(&parts.extensions)?);
+    session.ok_or_else(RpcError::session_not_found)
+}
+
+/// The header is optional before 2025-06-18; a version that nobody speaks is refused.
+fn check_version(headers: &HeaderMap) -> Result<(), RpcError> {
+    let Some(version) = headers.get(PROTOCOL_VERSION) else {
+        return Ok(());
+    };
+    let version = version.to_str().unwrap_or_default();
+    if ProtocolVersion::KNOWN_VERSIONS
+        .iter()
+        .any(|known| known.as_str() == version)
+    {
+        return Ok(());
+    }
+    let version: String = version.chars().take(32).collect();
+    Err(RpcError::invalid_request(format!(
+        "the MCP-Protocol-Version `{version}` is not supported"
+    )))
+}
+
+pub(in crate::http) fn parse(body: &[u8]) -> Result<ClientJsonRpcMessage, RpcError> {
+    serde_json::from_slice(body)
+        .map_err(|_| RpcError::invalid_request("the body is no JSON-RPC message of MCP"))
+}
+
+async fn initialize<H: ServerHandler + Clone + Sync>(
+    mcp: &Mcp<H>,
+    parts: Parts,
+    request: JsonRpcRequest<ClientRequest>,
+) -> Result<Response, RpcError> {
+    let id = request.id.clone();
+    let ClientRequest::InitializeRequest(initialize) = &request.request else {
+        let error = RpcError::new(
+            StatusCode::BAD_REQUEST,
+            ErrorCode::INVALID_PARAMS,
+            "initialize: bad parameters",
+        );
+        return Err(error.answering(id));
+    };
+    let mut client = initialize.params.clone();
+    client.meta = None;
+    let caller = caller_of(&parts.extensions)?.clone();
+    let answer = run_alone(mcp, client.clone(), parts, request).await;
+    let JsonRpcMessage::Response(response) = &answer else {
+        return Ok(Json(answer).into_response());
+    };
+    if let ServerResult::InitializeResult(result) = &response.result {
+        client.protocol_version = result.protocol_version.clone();
+    }
+    let session = mcp.sessions.open(&caller, client).map_err(|error| {
+        RpcError::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            ErrorCode::INVALID_REQUEST,
+            error.to_string(),
+        )
+        .answering(id)
+    })?;
+    let mut response = Json(answer).into_response();
+    if let Ok(value) = HeaderValue::from_str(&session.id) {
+        response.headers_mut().insert(SESSION_ID, value);
+    }
+    Ok(response)
+}
+
+async fn in_session<H: ServerHandler + Clone + Sync>(
+    mcp: &Mcp<H>,
+    session: &Arc<Session>,
+    parts: Parts,
+    message: ClientJsonRpcMessage,
+) -> Result<Response, RpcError> {
+    let JsonRpcMessage::Request(mut request) = message else {
+        exchange::accept(session, message);
+        return Ok(StatusCode::ACCEPTED.into_response());
+    };
+    let streams = accepts(&parts.headers, "text/event-stream");
+    let id = request.id.clone();
+    request.request.extensions_mut().insert(parts);
+    let (outbox, mut answers) = mpsc::channel(OUTBOX_MESSAGES);
+    let call = exchange::start(session, mcp.handler.clone(), request, outbox).map_err(
+        |error: DuplicateId| RpcError::invalid_request(error.to_string()).answering(id.clone()),
+    )?;
+    // Nobody could hear the answer of a request whose client has gone: revisions before
+    // 2026-07-28 let a stream be resumed, but this server does not offer it.
+    let mut unheard = Unheard(Some(call));
+    if !streams {
+        let answer = last(&mut answers).await;
+        unheard.answered();
+        return Ok(Json(answer.unwrap_or_else(|| cancelled(id))).into_response());
+    }
+    let first = tokio::time::timeout(QUIET_MAX, answers.recv()).await;
+    if let Ok(first) = first {
+        let first = first.unwrap_or_else(|| cancelled(id));
+        if is_answer(&first) {
+            unheard.answered();
+            return Ok(Json(first).into_response());
+        }
+        return Ok(stream_of(Some(first), answers, unheard));
+    }
+    Ok(stream_of(None, answers, unheard))
+}
+
+/// The messages of one request as events, the answer last.
+fn stream_of(
+    first: Option<ServerJsonRpcMessage>,
+    answers: mpsc::Receiver<ServerJsonRpcMessage>,
+    mut unheard: Unheard,
+) -> Response {
+    let messages = stream::iter(first).chain(ReceiverStream::new(answers));
+    sse::respond(messages.map(move |message| {
+        if is_answer(&message) {
+            unheard.answered();
+        }
+        sse::message(&message)
+    }))
+}
+
+/// Stops a call when it is dropped before its answer was sent.
+struct Unheard(Option<CancellationToken>);
+
+impl Unheard {
+    fn answered(&mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Unheard {
+    fn drop(&mut self) {
+        if let Some(call) = self.0.take() {
+            call.cancel();
+        }
+    }
+}
+
+/// Answers a request that belongs to no session, as one JSON object.
+pub(super) async fn alone<H: ServerHandler + Clone + Sync>(
+    mcp: &Mcp<H>,
+    parts: Parts,
+    request: JsonRpcRequest<ClientRequest>,
+) -> ServerJsonRpcMessage {
+    let client = InitializeRequestParams::new(
+        ClientCapabilities::default(),
+        Implementation::new("unknown", ""),
+    )
+    .with_protocol_version(ProtocolVersion::V_2025_11_25);
+    run_alone(mcp, client, parts, request).await
+}
+
+async fn run_alone<H: ServerHandler + Clone + Sync>(
+    mcp: &Mcp<H>,
+    client: InitializeRequestParams,
+    parts: Parts,
+    mut request: JsonRpcRequest<ClientRequest>,
+) -> ServerJsonRpcMessage {
+    let id = request.id.clone();
+    request.request.extensions_mut().insert(parts);
+    let (outbox, mut answers) = mpsc::channel(OUTBOX_MESSAGES);
+    let mut unheard = Unheard(Some(exchange::start_alone(
+        mcp.handler.clone(),
+        client,
+        request,
+        outbox,
+    )));
+    let answer = last(&mut answers).await;
+    unheard.answered();
+    answer.unwrap_or_else(|| cancelled(id))
+}
+
+/// The answer itself; what comes before it is dropped.
+async fn last(answers: &mut mpsc::Receiver<ServerJsonRpcMessage>) -> Option<ServerJsonRpcMessage> {
+    loop {
+        let message = answers.recv().await?;
+        if is_answer(&message) {
+            return Some(message);
+        }
+    }
+}
+
+pub(super) fn is_answer(message: &ServerJsonRpcMessage) -> bool {
+    matches!(
+        message,
+        JsonRpcMessage::Response(_) | JsonRpcMessage::Error(_)
+    )
+}
+
+fn cancelled(id: RequestId) -> ServerJsonRpcMessage {
+    let error = rmcp::ErrorData::new(REQUEST_CANCELLED, "the request was cancelled", None);
+    JsonRpcMessage::error(error, Some(id))
+}

@@ -1,0 +1,51 @@
+//! The Kasm client: domain types and operations in front, the wire behind one trait.
+//!
+//! Tools talk to [`Kasm`]. It resolves workspace names, waits for sessions and maps refusals to
+//! errors that a caller can act on. What goes over the network is decided by a [`wire::Wire`]:
+//! today [`public::PublicApi`], the released Developer API.
+
+pub mod error;
+pub mod id;
+pub mod images;
+mod json;
+pub mod model;
+pub mod public;
+mod retry;
+pub mod sessions;
+pub mod wire;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use error::{KasmError, Result};
+pub use id::{ImageId, KasmId, UserId};
+
+use images::ImageCache;
+use sessions::Attempts;
+use wire::Wire;
+
+/// A Kasm server as the tools see it. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Kasm {
+    wire: Arc<dyn Wire>,
+    images: Arc<ImageCache>,
+    attempts: Arc<Attempts>,
+}
+
+impl Kasm {
+    /// Puts the operations in front of `wire`. The workspace list is kept for `image_cache`.
+    #[must_use]
+    pub fn new(wire: Arc<dyn Wire>, image_cache: Duration) -> Self {
+        Self {
+            wire,
+            images: Arc::new(ImageCache::new(image_cache)),
+            attempts: Arc::new(Attempts::default()),
+        }
+    }
+
+    /// The typed endpoints, for operations that need no logic of ours.
+    #[must_use]
+    pub fn wire(&self) -> &dyn Wire {
+        &*self.wire
+    }
+}

@@ -1,0 +1,262 @@
+//! What Kasm's answers mean, free of how they look on the wire.
+
+use jiff::Timestamp;
+use secrecy::SecretString;
+use serde::{Serialize, Serializer};
+use serde_json::{Map, Value};
+
+use super::id::{ImageId, KasmId, UserId};
+
+/// Where a session is in its life. Kasm documents `starting` and `running`; `paused` and
+/// `stopped` are acted on; every other word means "in transition".
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// Being created; not usable yet.
+    Starting,
+    /// Usable.
+    Running,
+    /// Memory kept, processes frozen.
+    Paused,
+    /// Disk kept, processes ended.
+    Stopped,
+    /// A word that this client does not know: keep waiting, assume nothing.
+    Other(String),
+}
+
+impl Status {
+    /// Reads Kasm's word.
+    #[must_use]
+    pub fn from_word(word: &str) -> Self {
+        match word {
+            "starting" => Self::Starting,
+            "running" => Self::Running,
+            "paused" => Self::Paused,
+            "stopped" => Self::Stopped,
+            other => Self::Other(other.chars().take(64).collect()),
+        }
+    }
+
+    /// Kasm's word.
+    #[must_use]
+    pub fn word(&self) -> &str {
+        match self {
+            Self::Starting => "starting",
+            Self::Running => "running",
+            Self::Paused => "paused",
+            Self::Stopped => "stopped",
+            Self::Other(word) => word,
+        }
+    }
+}
+
+impl Serialize for Status {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.word())
+    }
+}
+
+/// A session as `get_kasm_status` or `get_kasms` tells it.
+#[derive(Clone, Debug)]
+pub struct Session {
+    /// The session's id. Absent in a not-ready status, which does not repeat it.
+    pub kasm_id: Option<KasmId>,
+    /// The owner. Absent in a not-ready status.
+    pub user_id: Option<UserId>,
+    /// The owner's name.
+    pub username: Option<String>,
+    /// The workspace it was made from.
+    pub image_id: Option<ImageId>,
+    /// The workspace's name as people see it.
+    pub image_name: Option<String>,
+    /// Where it is in its life.
+    pub status: Status,
+    /// How far a transition is, 0 to 100.
+    pub progress: Option<f64>,
+    /// Kasm's words about a transition.
+    pub message: Option<String>,
+    /// The id to join a shared session with.
+    pub share_id: Option<String>,
+    /// The host it runs on.
+    pub hostname: Option<String>,
+    /// Cores it may use.
+    pub cores: Option<f64>,
+    /// Memory it may use.
+    pub memory_bytes: Option<u64>,
+    /// When it was requested.
+    pub created_date: Option<Timestamp>,
+    /// When it started.
+    pub start_date: Option<Timestamp>,
+    /// When Kasm will end it unless it is kept alive.
+    pub expiration_date: Option<Timestamp>,
+    /// When it was last kept alive.
+    pub keepalive_date: Option<Timestamp>,
+    /// Kasm's clock when it answered.
+    pub current_time: Option<Timestamp>,
+    /// A link that logs a browser in as the owner. A secret: it opens every session of the user.
+    pub connect_url: Option<SecretString>,
+}
+
+/// What `request_kasm` answers.
+#[derive(Clone, Debug)]
+pub struct Created {
+    /// The new session.
+    pub kasm_id: KasmId,
+    /// Its first status.
+    pub status: Status,
+    /// The id to join it with, when sharing was asked for.
+    pub share_id: Option<String>,
+}
+
+/// What to ask `request_kasm` for.
+#[derive(Clone, Debug, Default)]
+pub struct SessionRequest {
+    /// Make a share id at once.
+    pub enable_sharing: bool,
+    /// The page that a browser workspace opens.
+    pub url: Option<String>,
+    /// Environment of the new container.
+    pub environment: Map<String, Value>,
+    /// Such as `Europe/Berlin`.
+    pub timezone: Option<String>,
+    /// Such as `en_US.UTF-8`.
+    pub language: Option<String>,
+}
+
+/// A workspace that can be started.
+#[derive(Clone, Debug)]
+pub struct Image {
+    /// Its id.
+    pub image_id: ImageId,
+    /// The Docker name, such as `kasmweb/chromium:1.19.0`.
+    pub name: Option<String>,
+    /// The name people see.
+    pub friendly_name: Option<String>,
+    /// What it is for.
+    pub description: Option<String>,
+    /// `Container`, or something that has no shell, files or screen of ours.
+    pub image_type: Option<String>,
+    /// Cores of a session.
+    pub cores: Option<f64>,
+    /// Memory of a session.
+    pub memory_bytes: Option<u64>,
+    /// Whether an administrator lets it be started.
+    pub enabled: bool,
+    /// Whether a host has pulled it.
+    pub available: bool,
+    /// Whether it is left out of the user's list.
+    pub hidden: bool,
+    /// Groupings, such as `Browser`.
+    pub categories: Vec<String>,
+}
+
+/// A Kasm user.
+#[derive(Clone, Debug)]
+pub struct User {
+    /// The user's id.
+    pub user_id: UserId,
+    /// The login name.
+    pub username: String,
+    /// `local`, or the identity provider.
+    pub realm: Option<String>,
+    /// First name.
+    pub first_name: Option<String>,
+    /// Last name.
+    pub last_name: Option<String>,
+    /// Phone number.
+    pub phone: Option<String>,
+    /// Organisation.
+    pub organization: Option<String>,
+    /// Locked after failed logins.
+    pub locked: bool,
+    /// Switched off by an administrator.
+    pub disabled: bool,
+    /// When the account was made.
+    pub created: Option<Timestamp>,
+    /// When it last started a session.
+    pub last_session: Option<Timestamp>,
+    /// The groups it is in.
+    pub groups: Vec<Group>,
+    /// Its sessions.
+    pub kasm_ids: Vec<KasmId>,
+}
+
+/// A group of users.
+#[derive(Clone, Debug)]
+pub struct Group {
+    /// The group's id as Kasm writes it.
+    pub group_id: String,
+    /// Its name.
+    pub name: Option<String>,
+}
+
+/// The fields of a user that can be written. Absent means unchanged.
+#[derive(Clone, Debug, Default)]
+pub struct UserFields {
+    /// The login name.
+    pub username: Option<String>,
+    /// The password. Kasm never gives it back.
+    pub password: Option<SecretString>,
+    /// First name.
+    pub first_name: Option<String>,
+    /// Last name.
+    pub last_name: Option<String>,
+    /// Phone number.
+    pub phone: Option<String>,
+    /// Organisation.
+    pub organization: Option<String>,
+    /// Lock or unlock.
+    pub locked: Option<bool>,
+    /// Disable or enable.
+    pub disabled: Option<bool>,
+}
+
+impl UserFields {
+    /// Whether no field is given.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        let texts = [
+            &self.username,
+            &self.first_name,
+            &self.last_name,
+            &self.phone,
+            &self.organization,
+        ];
+        texts.iter().all(|text| text.is_none())
+            && self.password.is_none()
+            && self.locked.is_none()
+            && self.disabled.is_none()
+    }
+}
+
+/// Which user is meant.
+#[derive(Clone, Debug)]
+pub enum UserRef {
+    /// By id.
+    Id(UserId),
+    /// By login name.
+    Name(String),
+}
+
+/// A recording of a session.
+#[derive(Clone, Debug)]
+pub struct Recording {
+    /// Its id.
+    pub recording_id: String,
+    /// Its length in seconds.
+    pub duration_seconds: Option<f64>,
+    /// When it was made, in Kasm's words.
+    pub timestamp: Option<String>,
+    /// A link that downloads it without a login. Only when asked for.
+    pub download_url: Option<SecretString>,
+}
+
+/// What a named user may do in somebody's session.
+#[derive(Clone, Debug)]
+pub struct SessionPermission {
+    /// Who.
+    pub user_id: Option<UserId>,
+    /// The login name.
+    pub username: Option<String>,
+    /// `r` to watch, `rw` to take part.
+    pub access: String,
+}

@@ -1,0 +1,121 @@
+//! The endpoints of the released API: name, mount, permission and whether they may be repeated.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+pub(super) const PUBLIC: &str = "/api/public";
+pub(super) const API: &str = "/api";
+pub(super) const ADMIN: &str = "/api/admin";
+
+const ACT_FOR_USER: &str = "Users Auth Session and User";
+const MANAGE_USERS: &str = "Users Modify (and Users Modify Admin if the user is an administrator)";
+
+/// One endpoint.
+#[derive(Debug)]
+pub(super) struct Endpoint {
+    /// The last segment of the path.
+    pub(super) name: &'static str,
+    /// Where it answers, as far as is on record.
+    pub(super) mount: &'static str,
+    /// The permissions that an API key needs for it.
+    pub(super) needs: &'static str,
+    /// May be sent again when nobody knows whether it arrived.
+    pub(super) idempotent: bool,
+    /// May take longer than an ordinary call.
+    pub(super) slow: bool,
+    /// A status word beside an `error_message` means "not ready".
+    pub(super) status_beside_error: bool,
+}
+
+impl Endpoint {
+    const fn read(name: &'static str, needs: &'static str) -> Self {
+        Self {
+            name,
+            mount: PUBLIC,
+            needs,
+            idempotent: true,
+            slow: false,
+            status_beside_error: false,
+        }
+    }
+
+    const fn write(name: &'static str, needs: &'static str) -> Self {
+        Self {
+            idempotent: false,
+            ..Self::read(name, needs)
+        }
+    }
+
+    /// Where to look when the endpoint is not found on `mount`.
+    pub(super) fn other_mount(&self, mount: &str) -> &'static str {
+        match (mount, self.mount) {
+            (API | ADMIN, _) => PUBLIC,
+            _ if self.needs.starts_with(ACT_FOR_USER) => API,
+            _ => ADMIN,
+        }
+    }
+}
+
+pub(super) static REQUEST_KASM: Endpoint = Endpoint {
+    slow: true,
+    ..Endpoint::write("request_kasm", ACT_FOR_USER)
+};
+pub(super) static GET_KASM_STATUS: Endpoint = Endpoint {
+    status_beside_error: true,
+    ..Endpoint::read("get_kasm_status", ACT_FOR_USER)
+};
+pub(super) static GET_KASMS: Endpoint = Endpoint::read("get_kasms", "Sessions View");
+pub(super) static DESTROY_KASM: Endpoint = Endpoint::write(
+    "destroy_kasm",
+    "Sessions Delete, Users Auth Session and User",
+);
+pub(super) static PAUSE_KASM: Endpoint = Endpoint::write(
+    "pause_kasm",
+    "Users Auth Session and User, Sessions Modify, and the group setting allow_kasm_pause",
+);
+pub(super) static RESUME_KASM: Endpoint = Endpoint::write(
+    "resume_kasm",
+    "Users Auth Session and User, Sessions Modify",
+);
+pub(super) static KEEPALIVE: Endpoint = Endpoint::write("keepalive", ACT_FOR_USER);
+pub(super) static SET_SESSION_PERMISSIONS: Endpoint =
+    Endpoint::write("set_session_permissions", "Sessions Modify");
+pub(super) static GET_IMAGES: Endpoint = Endpoint::read("get_images", "Images View");
+pub(super) static GET_USERS: Endpoint = Endpoint::read("get_users", "Users View");
+pub(super) static GET_USER: Endpoint = Endpoint::read("get_user", "Users View");
+pub(super) static CREATE_USER: Endpoint = Endpoint::write("create_user", "Users Create");
+pub(super) static UPDATE_USER: Endpoint = Endpoint::write("update_user", MANAGE_USERS);
+pub(super) static DELETE_USER: Endpoint = Endpoint::write(
+    "delete_user",
+    "Users Delete and Users Modify (and Users Modify Admin if the user is an administrator)",
+);
+pub(super) static LOGOUT_USER: Endpoint = Endpoint::write("logout_user", "Users Auth Session");
+pub(super) static GET_GROUPS: Endpoint = Endpoint::read("get_groups", "Groups View");
+pub(super) static GET_FRAME_STATS: Endpoint = Endpoint::read(
+    "get_kasm_frame_stats",
+    "Sessions View (Kasm does not document it)",
+);
+pub(super) static GET_BOTTLENECK_STATS: Endpoint = Endpoint::read(
+    "get_kasm_bottleneck_stats",
+    "Sessions View (Kasm does not document it)",
+);
+pub(super) static GET_SESSION_RECORDINGS: Endpoint =
+    Endpoint::read("get_session_recordings", "Session Recordings View");
+
+/// Which mount an endpoint was found on, for the life of the process.
+#[derive(Debug, Default)]
+pub(super) struct Mounts(Mutex<HashMap<&'static str, &'static str>>);
+
+impl Mounts {
+    pub(super) fn of(&self, endpoint: &'static Endpoint) -> &'static str {
+        let found = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        found.get(endpoint.name).copied().unwrap_or(endpoint.mount)
+    }
+
+    pub(super) fn remember(&self, endpoint: &'static Endpoint, mount: &'static str) {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(endpoint.name, mount);
+    }
+}

@@ -1,0 +1,153 @@
+//! Session endpoints of the released API.
+
+use async_trait::async_trait;
+use secrecy::SecretString;
+use serde_json::{Value, json};
+
+use super::endpoint;
+use super::{PublicApi, fields};
+use crate::kasm::error::{KasmError, Result};
+use crate::kasm::id::{ImageId, KasmId, UserId};
+use crate::kasm::json;
+use crate::kasm::model::{Created, Session, SessionPermission, SessionRequest, Status};
+use crate::kasm::wire::Sessions;
+
+#[async_trait]
+impl Sessions for PublicApi {
+    async fn request_session(
+        &self,
+        user: UserId,
+        image: ImageId,
+        request: &SessionRequest,
+    ) -> Result<Created> {
+        let mut body = fields(json!({
+            "user_id": user, "image_id": image, "enable_sharing": request.enable_sharing,
+        }));
+        let mut optional = |name: &str, value: &Option<String>| {
+            if let Some(value) = value {
+                body.insert(name.to_owned(), value.clone().into());
+            }
+        };
+        optional("kasm_url", &request.url);
+        optional("client_timezone", &request.timezone);
+        optional("client_language", &request.language);
+        if !request.environment.is_empty() {
+            body.insert(
+                "environment".to_owned(),
+                Value::Object(request.environment.clone()),
+            );
+        }
+        let answer = self.call(&endpoint::REQUEST_KASM, body).await?;
+        let kasm_id = json::id(&answer, "kasm_id").ok_or(KasmError::Protocol {
+            endpoint: endpoint::REQUEST_KASM.name,
+            detail: "no kasm_id in the answer".to_owned(),
+        })?;
+        let word = json::text(&answer, "status").unwrap_or_else(|| "starting".to_owned());
+        Ok(Created {
+            kasm_id,
+            status: Status::from_word(&word),
+            share_id: json::text(&answer, "share_id"),
+        })
+    }
+
+    async fn session(&self, user: UserId, kasm_id: KasmId) -> Result<Session> {
+        let body = fields(json!({ "user_id": user, "kasm_id": kasm_id }));
+        let answer = match self.call(&endpoint::GET_KASM_STATUS, body).await {
+            // Nothing but a message means that there is no such session for this user.
+            Err(KasmError::Rejected { .. }) => return Err(KasmError::NotFound { what: "session" }),
+            other => other?,
+        };
+        let kasm = answer.get("kasm").filter(|kasm| kasm.is_object());
+        let mut session = read_session(kasm.unwrap_or(&answer))
+            .or_else(|| read_session(&answer))
+            .ok_or(KasmError::Protocol {
+                endpoint: endpoint::GET_KASM_STATUS.name,
+                detail: "no operational_status in the answer".to_owned(),
+            })?;
+        session.current_time = json::date(&answer, "current_time");
+        session.connect_url = json::text(&answer, "kasm_url").map(SecretString::from);
+        Ok(session)
+    }
+
+    async fn sessions(&self) -> Result<Vec<Session>> {
+        let answer = self.call(&endpoint::GET_KASMS, fields(json!({}))).await?;
+        let now = json::date(&answer, "current_time");
+        let sessions = json::list(&answer, "kasms").iter().filter_map(read_session);
+        Ok(sessions
+            .map(|session| Session {
+                current_time: now,
+                ..session
+            })
+            .collect())
+    }
+
+    async fn destroy(&self, user: UserId, kasm_id: KasmId) -> Result<()> {
+        let body = fields(json!({ "user_id": user, "kasm_id": kasm_id }));
+        self.call(&endpoint::DESTROY_KASM, body).await.map(drop)
+    }
+
+    async fn pause(&self, user: UserId, kasm_id: KasmId) -> Result<()> {
+        let body = fields(json!({ "user_id": user, "kasm_id": kasm_id }));
+        self.call(&endpoint::PAUSE_KASM, body).await.map(drop)
+    }
+
+    async fn resume(&self, user: UserId, kasm_id: KasmId) -> Result<()> {
+        let body = fields(json!({ "user_id": user, "kasm_id": kasm_id }));
+        self.call(&endpoint::RESUME_KASM, body).await.map(drop)
+    }
+
+    async fn keepalive(&self, kasm_id: KasmId) -> Result<bool> {
+        let body = fields(json!({ "kasm_id": kasm_id }));
+        let answer = self.call(&endpoint::KEEPALIVE, body).await?;
+        Ok(!json::boolean(&answer, "usage_reached").unwrap_or(false))
+    }
+
+    async fn share(
+        &self,
+        kasm_id: KasmId,
+        viewer: UserId,
+        access: &str,
+    ) -> Result<Vec<SessionPermission>> {
+        let body = fields(json!({ "target_session_permissions": {
+            "kasm_id": kasm_id, "session_permissions": [{ "user_id": viewer, "access": access }],
+        }}));
+        let answer = self.call(&endpoint::SET_SESSION_PERMISSIONS, body).await?;
+        let entries = json::list(&answer, "session_permissions").iter();
+        Ok(entries
+            .filter_map(|entry| {
+                Some(SessionPermission {
+                    user_id: json::id(entry, "user_id"),
+                    username: json::text(entry, "username"),
+                    access: json::text(entry, "access")?,
+                })
+            })
+            .collect())
+    }
+}
+
+/// Reads a `kasm` object, or a not-ready answer that has the status at its top.
+fn read_session(value: &Value) -> Option<Session> {
+    let status = Status::from_word(&json::text(value, "operational_status")?);
+    let part = |key: &str| value.get(key).unwrap_or(&Value::Null);
+    let (image, user) = (part("image"), part("user"));
+    Some(Session {
+        kasm_id: json::id(value, "kasm_id"),
+        user_id: json::id(value, "user_id").or_else(|| json::id(user, "user_id")),
+        username: json::text(user, "username").or_else(|| json::text(value, "username")),
+        image_id: json::id(value, "image_id").or_else(|| json::id(image, "image_id")),
+        image_name: json::text(image, "friendly_name").or_else(|| json::text(image, "name")),
+        status,
+        progress: json::number(value, "operational_progress"),
+        message: json::text(value, "operational_message"),
+        share_id: json::text(value, "share_id"),
+        hostname: json::text(value, "hostname"),
+        cores: json::number(value, "cores"),
+        memory_bytes: json::integer(value, "memory"),
+        created_date: json::date(value, "created_date"),
+        start_date: json::date(value, "start_date"),
+        expiration_date: json::date(value, "expiration_date"),
+        keepalive_date: json::date(value, "keepalive_date"),
+        current_time: None,
+        connect_url: None,
+    })
+}

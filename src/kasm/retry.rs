@@ -1,0 +1,57 @@
+//! Retries, for idempotent calls only: a create, an exec or a stop that timed out may have
+//! happened, and only its caller can find out.
+
+use std::future::Future;
+use std::time::Duration;
+
+use super::error::{KasmError, Result};
+
+const FIRST_PAUSE_MS: u64 = 100;
+
+/// Whether a call may be sent again after a failure that says nothing about its effect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Repeat {
+    /// A read: at most this many times more.
+    Upto(u32),
+    /// Never.
+    Never,
+}
+
+/// Runs `call` until it succeeds, fails for good, or has been repeated as often as allowed.
+/// Pauses double and are jittered, so that callers who failed together do not return together.
+pub(super) async fn repeat<T, F, Fut>(repeat: Repeat, mut call: F) -> Result<T>
+where
+    F: FnMut() -> Fut,
+    Fut: Future<Output = Result<T>>,
+{
+    let mut left = match repeat {
+        Repeat::Upto(times) => times,
+        Repeat::Never => 0,
+    };
+    let mut pause_ms = FIRST_PAUSE_MS;
+    loop {
+        match call().await {
+            Err(error) if left > 0 && is_transient(&error) => {
+                tracing::debug!(%error, left, "repeating a call to Kasm");
+                tokio::time::sleep(jittered(pause_ms)).await;
+                left -= 1;
+                pause_ms *= 2;
+            }
+            done => return done,
+        }
+    }
+}
+
+fn is_transient(error: &KasmError) -> bool {
+    matches!(
+        error,
+        KasmError::Unavailable(_) | KasmError::TimedOut { .. }
+    )
+}
+
+/// Between half and all of `pause_ms`.
+fn jittered(pause_ms: u64) -> Duration {
+    let random = getrandom::u32().unwrap_or(0);
+    let half = pause_ms / 2;
+    Duration::from_millis(half + u64::from(random) % (half + 1))
+}

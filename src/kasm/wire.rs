@@ -1,0 +1,94 @@
+//! The operations that Kasm offers, free of how they are sent.
+//!
+//! The released API is [`super::public`]. A REST generation is announced; it becomes a second
+//! implementation of these traits, and nothing above them changes.
+
+use std::fmt::Debug;
+
+use async_trait::async_trait;
+use serde_json::Value;
+
+use super::error::Result;
+use super::id::{ImageId, KasmId, UserId};
+use super::model::{
+    Created, Group, Image, Recording, Session, SessionPermission, SessionRequest, User, UserFields,
+    UserRef,
+};
+
+/// Everything that a Kasm server can do for us.
+pub trait Wire: Sessions + Images + Users + Monitoring + Debug + Send + Sync + 'static {}
+
+impl<T: Sessions + Images + Users + Monitoring + Debug + Send + Sync + 'static> Wire for T {}
+
+/// The life of sessions.
+#[async_trait]
+pub trait Sessions {
+    /// Starts a session. Not idempotent: after a time-out it may exist.
+    async fn request_session(
+        &self,
+        user: UserId,
+        image: ImageId,
+        request: &SessionRequest,
+    ) -> Result<Created>;
+    /// The state of a session of `user`.
+    ///
+    /// # Errors
+    /// `NotFound` if it does not exist (any more) or is not the user's.
+    async fn session(&self, user: UserId, kasm_id: KasmId) -> Result<Session>;
+    /// All sessions of all users.
+    async fn sessions(&self) -> Result<Vec<Session>>;
+    /// Asks for the end of a session. It happens later.
+    async fn destroy(&self, user: UserId, kasm_id: KasmId) -> Result<()>;
+    /// Asks for a pause. It happens later.
+    async fn pause(&self, user: UserId, kasm_id: KasmId) -> Result<()>;
+    /// Asks for a paused or stopped session to run again. It happens later.
+    async fn resume(&self, user: UserId, kasm_id: KasmId) -> Result<()>;
+    /// Moves the expiry forward. False: a usage limit is reached and nothing was moved.
+    async fn keepalive(&self, kasm_id: KasmId) -> Result<bool>;
+    /// Lets `viewer` into the session with `access` (`r` or `rw`); returns all who may enter.
+    async fn share(
+        &self,
+        kasm_id: KasmId,
+        viewer: UserId,
+        access: &str,
+    ) -> Result<Vec<SessionPermission>>;
+}
+
+/// Workspaces.
+#[async_trait]
+pub trait Images {
+    /// All workspace images, the disabled ones included.
+    async fn images(&self) -> Result<Vec<Image>>;
+}
+
+/// Users and their groups.
+#[async_trait]
+pub trait Users {
+    /// All users.
+    async fn users(&self) -> Result<Vec<User>>;
+    /// One user.
+    async fn user(&self, user: &UserRef) -> Result<User>;
+    /// Makes a user. Not idempotent.
+    async fn create_user(&self, fields: &UserFields) -> Result<User>;
+    /// Changes the given fields.
+    async fn update_user(&self, user: UserId, fields: &UserFields) -> Result<User>;
+    /// Removes a user; with `force` also when it has sessions.
+    async fn delete_user(&self, user: UserId, force: bool) -> Result<()>;
+    /// Ends the user's logins.
+    async fn logout_user(&self, user: UserId) -> Result<()>;
+    /// All groups.
+    async fn groups(&self) -> Result<Vec<Group>>;
+}
+
+/// Statistics, recordings, health.
+#[async_trait]
+pub trait Monitoring {
+    /// Frame statistics of a session, as Kasm gives them. `client` is `none`, `auto`, `all` or an id.
+    async fn frame_stats(&self, user: UserId, kasm_id: KasmId, client: &str) -> Result<Value>;
+    /// Bottleneck statistics of a session, as Kasm gives them.
+    async fn bottleneck_stats(&self, user: UserId, kasm_id: KasmId) -> Result<Value>;
+    /// Recordings of a session.
+    async fn recordings(&self, kasm_id: KasmId, download_links: bool) -> Result<Vec<Recording>>;
+    /// Whether the server answers at all. Needs no key.
+    async fn health(&self) -> Result<()>;
+}

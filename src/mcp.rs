@@ -1,0 +1,8 @@
+//! rmcp at the edge: the registry as an MCP server, and what rmcp leaves to its user.
+
+pub mod handler;
+mod instructions;
+pub mod peek;
+pub mod sessions;
+
+pub use handler::McpServer;

@@ -1,0 +1,222 @@
+//! The registry as an rmcp server handler.
+
+use std::sync::Arc;
+
+use futures::FutureExt;
+use rmcp::model::{
+    CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, CompleteRequestMethod,
+    CompleteRequestParams, CompleteResult, ConstString, ErrorCode, Implementation,
+    ListPromptsRequestMethod, ListPromptsResult, ListResourceTemplatesRequestMethod,
+    ListResourceTemplatesResult, ListResourcesRequestMethod, ListResourcesResult, ListToolsResult,
+    MetaObject, PaginatedRequestParams, ProgressNotificationParam, ServerCapabilities,
+    ServerConfig, Tool, ToolAnnotations,
+};
+use rmcp::service::RequestContext;
+use rmcp::{ErrorData, RoleServer, ServerHandler};
+
+use super::instructions;
+use crate::caller::{Caller, Scope};
+use crate::tool::registry::{CallOptions, Registry};
+use crate::tool::{Progress, ToolInfo};
+
+/// How long a client may keep the tool list, which only changes with a new version of the server.
+const LIST_TTL_MS: u64 = 300_000;
+/// The key under which results name the server (revision 2026-07-28).
+const SERVER_INFO: &str = "io.modelcontextprotocol/serverInfo";
+
+/// The MCP server. Cheap to clone; one clone serves each request.
+#[derive(Clone, Debug)]
+pub struct McpServer {
+    shared: Arc<Shared>,
+    /// Who asks where no HTTP request says so (stdio).
+    local: Option<Caller>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    registry: Arc<Registry>,
+    /// The offered tools by scope, in the order of [`Scope::ALL`].
+    lists: [Vec<Tool>; Scope::ALL.len()],
+    implementation: Implementation,
+    /// `_meta` of results in revision 2026-07-28, which should name the server.
+    meta: MetaObject,
+}
+
+impl McpServer {
+    /// A server for `registry`.
+    #[must_use]
+    pub fn new(registry: Arc<Registry>) -> Self {
+        let lists = Scope::ALL.map(|scope| {
+            let offered = registry
+                .all()
+                .map(|(_, info)| info)
+                .filter(|info| info.scope <= scope);
+            offered.map(to_mcp).collect()
+        });
+        let implementation = Implementation::new("kasm-mcp", env!("CARGO_PKG_VERSION"))
+            .with_title("Kasm Workspaces")
+            .with_description("Desktops in Kasm Workspaces for AI agents");
+        let mut meta = MetaObject::new();
+        if let Ok(info) = serde_json::to_value(&implementation) {
+            meta.0.insert(SERVER_INFO.to_owned(), info);
+        }
+        Self {
+            shared: Arc::new(Shared {
+                registry,
+                lists,
+                implementation,
+                meta,
+            }),
+            local: None,
+        }
+    }
+
+    /// The same server for a client that is on this machine and needs no token.
+    #[must_use]
+    pub fn for_local(mut self, caller: Caller) -> Self {
+        self.local = Some(caller);
+        self
+    }
+
+    fn caller(&self, cx: &RequestContext<RoleServer>) -> Result<Caller, ErrorData> {
+        let parts = cx.extensions.get::<http::request::Parts>();
+        let caller = parts.and_then(|parts| parts.extensions.get::<Caller>());
+        let caller = caller.or(self.local.as_ref()).cloned();
+        caller.ok_or_else(|| ErrorData::internal_error("the caller is not known", None))
+    }
+
+    fn meta(&self, cx: &RequestContext<RoleServer>) -> Option<MetaObject> {
+        let revision = cx.protocol_version()?;
+        (!revision.has_initialize()).then(|| self.shared.meta.clone())
+    }
+}
+
+impl ServerHandler for McpServer {
+    fn get_info(&self) -> ServerConfig {
+        ServerConfig::new(ServerCapabilities::builder().enable_tools().build())
+            .with_server_info(self.shared.implementation.clone())
+            .with_instructions(instructions::TEXT)
+    }
+
+    fn get_tool(&self, name: &str) -> Option<Tool> {
+        self.shared.registry.info(name).map(to_mcp)
+    }
+
+    async fn list_tools(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        cx: RequestContext<RoleServer>,
+    ) -> Result<ListToolsResult, ErrorData> {
+        let caller = self.caller(&cx)?;
+        let class = Scope::ALL
+            .iter()
+            .position(|scope| *scope == caller.scope)
+            .unwrap_or(0);
+        let mut result = ListToolsResult::with_all_items(self.shared.lists[class].clone());
+        result.ttl_ms = Some(LIST_TTL_MS);
+        // The list depends on the caller's scope.
+        result.cache_scope = Some(CacheScope::Private);
+        result.meta = self.meta(&cx);
+        Ok(result)
+    }
+
+    async fn call_tool(
+        &self,
+        params: CallToolRequestParams,
+        cx: RequestContext<RoleServer>,
+    ) -> Result<CallToolResponse, ErrorData> {
+        let caller = self.caller(&cx)?;
+        let options = CallOptions {
+            caller,
+            cancelled: cx.ct.clone(),
+            progress: progress(&cx),
+        };
+        let args = params.arguments.unwrap_or_default();
+        let outcome = self.shared.registry.call(&params.name, args, options).await;
+        let outcome = outcome.map_err(|_| {
+            let name: String = params.name.chars().take(128).collect();
+            ErrorData::invalid_params(
+                format!("unknown tool `{name}`: tools/list shows the tools"),
+                None,
+            )
+        })?;
+        let build = if outcome.is_error {
+            CallToolResult::structured_error
+        } else {
+            CallToolResult::structured
+        };
+        let mut result = build(outcome.body);
+        result.meta = self.meta(&cx);
+        Ok(result.into())
+    }
+
+    async fn complete(
+        &self,
+        _: CompleteRequestParams,
+        _: RequestContext<RoleServer>,
+    ) -> Result<CompleteResult, ErrorData> {
+        Err(not_offered::<CompleteRequestMethod>())
+    }
+
+    async fn list_prompts(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        _: RequestContext<RoleServer>,
+    ) -> Result<ListPromptsResult, ErrorData> {
+        Err(not_offered::<ListPromptsRequestMethod>())
+    }
+
+    async fn list_resources(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        _: RequestContext<RoleServer>,
+    ) -> Result<ListResourcesResult, ErrorData> {
+        Err(not_offered::<ListResourcesRequestMethod>())
+    }
+
+    async fn list_resource_templates(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        _: RequestContext<RoleServer>,
+    ) -> Result<ListResourceTemplatesResult, ErrorData> {
+        Err(not_offered::<ListResourceTemplatesRequestMethod>())
+    }
+}
+
+/// rmcp answers undeclared lists with empty ones; the specification wants "method not found".
+fn not_offered<M: ConstString>() -> ErrorData {
+    ErrorData::new(
+        ErrorCode::METHOD_NOT_FOUND,
+        format!("this server does not offer {}", M::VALUE),
+        None,
+    )
+}
+
+fn progress(cx: &RequestContext<RoleServer>) -> Progress {
+    let Some(token) = cx.meta.get_progress_token() else {
+        return Progress::ignored();
+    };
+    let peer = cx.peer.clone();
+    Progress::to(move |report| {
+        let mut param =
+            ProgressNotificationParam::new(token.clone(), report.done).with_message(report.message);
+        param.total = report.total;
+        let peer = peer.clone();
+        // A client that has gone does not stop the tool.
+        async move { peer.notify_progress(param).await.unwrap_or(()) }.boxed()
+    })
+}
+
+fn to_mcp(info: &ToolInfo) -> Tool {
+    let annotations = ToolAnnotations::from_raw(
+        Some(info.title.to_owned()),
+        Some(info.effect.is_read_only()),
+        Some(info.effect.is_destructive()),
+        Some(info.effect.is_idempotent()),
+        Some(info.open_world),
+    );
+    Tool::new(info.name, info.about, info.input_schema.clone())
+        .with_title(info.title)
+        .with_raw_output_schema(info.output_schema.clone())
+        .with_annotations(annotations)
+}

@@ -1,0 +1,273 @@
+//! Sessions of the revisions before 2026-07-28, for Streamable HTTP and HTTP+SSE.
+//!
+//! rmcp keeps a running service, about 50 KB, for every session, without a cap, a caller or an
+//! expiry that knows of open streams. Here a session is a record of about a kilobyte: who opened
+//! it and what its client can do. An rmcp service runs only while a request is being answered
+//! ([`exchange`]).
+
+pub mod exchange;
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use rmcp::model::{InitializeRequestParams, RequestId, ServerJsonRpcMessage};
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::caller::Caller;
+use exchange::Calls;
+
+/// The name of a session: 128 random bits as hex digits.
+pub type SessionId = Arc<str>;
+
+/// Where messages to a client go.
+pub type Outbox = mpsc::Sender<ServerJsonRpcMessage>;
+
+/// How many messages may wait for a slow reader before the sender waits too.
+pub const OUTBOX_MESSAGES: usize = 16;
+
+/// All sessions. They are names, not credentials: every use is checked against the caller.
+#[derive(Debug)]
+pub struct Sessions {
+    open: Mutex<HashMap<SessionId, Arc<Session>>>,
+    limits: SessionLimits,
+    epoch: Instant,
+}
+
+/// How many sessions there may be, and for how long.
+#[derive(Clone, Copy, Debug)]
+pub struct SessionLimits {
+    /// In all.
+    pub all_max: usize,
+    /// Of one caller.
+    pub per_caller_max: usize,
+    /// Unused sessions end after this.
+    pub idle: Duration,
+}
+
+/// One session.
+#[derive(Debug)]
+pub struct Session {
+    /// Its name.
+    pub id: SessionId,
+    /// Fires when it ends.
+    pub ended: CancellationToken,
+    owner: Arc<str>,
+    client: Mutex<Arc<InitializeRequestParams>>,
+    calls: Mutex<Calls>,
+    /// The one stream of HTTP+SSE. Streamable HTTP answers each request on its own.
+    outbox: Mutex<Option<Outbox>>,
+    streams: AtomicUsize,
+    used_ms: AtomicU64,
+}
+
+/// All places are taken by sessions that are in use.
+#[derive(Debug, thiserror::Error)]
+#[error("too many sessions are in use")]
+pub struct TooManySessions;
+
+impl Sessions {
+    /// No sessions yet.
+    #[must_use]
+    pub fn new(limits: SessionLimits) -> Self {
+        Self {
+            open: Mutex::new(HashMap::new()),
+            limits,
+            epoch: Instant::now(),
+        }
+    }
+
+    /// Opens a session for `caller`. At a limit the longest unused session of the same caller
+    /// makes room; its client is told "not found" and starts anew.
+    ///
+    /// # Errors
+    /// If no session of the caller is unused.
+    pub fn open(
+        &self,
+        caller: &Caller,
+        client: InitializeRequestParams,
+    ) -> Result<Arc<Session>, TooManySessions> {
+        let session = Arc::new(Session {
+            id: random_id(),
+            ended: CancellationToken::new(),
+            owner: caller.name.clone(),
+            client: Mutex::new(Arc::new(client)),
+            calls: Mutex::default(),
+            outbox: Mutex::default(),
+            streams: AtomicUsize::new(0),
+            used_ms: AtomicU64::new(self.now_ms()),
+        });
+        let mut open = self.lock();
+        // Counting is linear, so it is done only where a limit can be near.
+        if open.len() >= self.limits.per_caller_max.min(self.limits.all_max) {
+            let own = || open.values().filter(|other| other.owner == session.owner);
+            if open.len() >= self.limits.all_max || own().count() >= self.limits.per_caller_max {
+                let unused = own().filter(|other| other.is_unused());
+                let oldest = unused.min_by_key(|other| other.used_ms.load(Ordering::Relaxed));
+                let oldest = oldest
+                    .map(|other| other.id.clone())
+                    .ok_or(TooManySessions)?;
+                if let Some(evicted) = open.remove(&oldest) {
+                    evicted.ended.cancel();
+                }
+            }
+        }
+        open.insert(session.id.clone(), session.clone());
+        Ok(session)
+    }
+
+    /// The session of that name, if it is the caller's. Counts as use.
+    #[must_use]
+    pub fn get(&self, id: &str, caller: &Caller) -> Option<Arc<Session>> {
+        let session = self
+            .lock()
+            .get(id)
+            .filter(|session| session.owner == caller.name)
+            .cloned()?;
+        session.used_ms.store(self.now_ms(), Ordering::Relaxed);
+        Some(session)
+    }
+
+    /// Ends a session of the caller. False if there is none.
+    pub fn close(&self, id: &str, caller: &Caller) -> bool {
+        let mut open = self.lock();
+        if open
+            .get(id)
+            .is_none_or(|session| session.owner != caller.name)
+        {
+            return false;
+        }
+        let session = open.remove(id);
+        drop(open);
+        if let Some(session) = session {
+            session.ended.cancel();
+            session.calls().cancel_all();
+        }
+        true
+    }
+
+    /// Ends the sessions that were not used for the idle time. Open streams and running calls
+    /// count as use.
+    pub fn end_idle(&self) {
+        let idle_ms = u64::try_from(self.limits.idle.as_millis()).unwrap_or(u64::MAX);
+        let now_ms = self.now_ms();
+        self.lock().retain(|_, session| {
+            if !session.is_unused() {
+                session.used_ms.store(now_ms, Ordering::Relaxed);
+                return true;
+            }
+            let kept = now_ms.saturating_sub(session.used_ms.load(Ordering::Relaxed)) < idle_ms;
+            if !kept {
+                session.ended.cancel();
+            }
+            kept
+        });
+    }
+
+    /// Calls [`Self::end_idle`] from time to time, until the task is dropped.
+    pub async fn end_idle_forever(&self) {
+        let pause =
+            (self.limits.idle / 4).clamp(Duration::from_millis(100), Duration::from_secs(60));
+        loop {
+            tokio::time::sleep(pause).await;
+            self.end_idle();
+        }
+    }
+
+    /// How many sessions are open.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.lock().len()
+    }
+
+    /// Ends all streams whose session has no call running; called while the server drains.
+    pub fn end_quiet(&self) {
+        for session in self.lock().values() {
+            if session.calls().is_empty() {
+                session.ended.cancel();
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<SessionId, Arc<Session>>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn now_ms(&self) -> u64 {
+        u64::try_from(self.epoch.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+}
+
+impl Session {
+    /// What the client said of itself.
+    #[must_use]
+    pub fn client(&self) -> Arc<InitializeRequestParams> {
+        self.client
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Takes what the client said in its handshake (HTTP+SSE opens the session before).
+    pub fn set_client(&self, client: InitializeRequestParams) {
+        *self.client.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(client);
+    }
+
+    /// Makes `outbox` the stream that everything is sent on (HTTP+SSE).
+    pub fn attach(&self, outbox: Outbox) {
+        *self.outbox.lock().unwrap_or_else(PoisonError::into_inner) = Some(outbox);
+    }
+
+    /// The stream that everything is sent on, in HTTP+SSE.
+    #[must_use]
+    pub fn outbox(&self) -> Option<Outbox> {
+        self.outbox
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Counts an open stream as use while the guard lives.
+    #[must_use]
+    pub fn hold_stream(self: &Arc<Self>) -> StreamGuard {
+        self.streams.fetch_add(1, Ordering::Relaxed);
+        StreamGuard(self.clone())
+    }
+
+    /// Stops the call with that id; its answer is not sent.
+    pub fn cancel_call(&self, id: &RequestId) {
+        self.calls().cancel(id);
+    }
+
+    fn is_unused(&self) -> bool {
+        self.streams.load(Ordering::Relaxed) == 0 && self.calls().is_empty()
+    }
+
+    fn calls(&self) -> MutexGuard<'_, Calls> {
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// An open stream of a session.
+#[derive(Debug)]
+pub struct StreamGuard(Arc<Session>);
+
+impl Drop for StreamGuard {
+    fn drop(&mut self) {
+        self.0.streams.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+fn random_id() -> SessionId {
+    let mut bytes = [0_u8; 16];
+    // Without randomness no name can be given out that nobody guesses.
+    #[expect(
+        clippy::expect_used,
+        reason = "the operating system's random source works, or nothing is safe"
+    )]
+    getrandom::fill(&mut bytes).expect("the operating system gives random bytes");
+    format!("{:032x}", u128::from_be_bytes(bytes)).into()
+}

@@ -1,0 +1,265 @@
+//! One request and its answer: an rmcp service that lives as long as the request does.
+//!
+//! What the server asks back in the meantime (elicitation, sampling, roots) gets an id that is
+//! unique in the session, so that the client's answer, which comes in another POST, finds its way.
+
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use rmcp::model::{
+    ClientJsonRpcMessage, ClientNotification, ClientRequest, InitializeRequestParams,
+    JsonRpcMessage, JsonRpcRequest, RequestId, ServerJsonRpcMessage,
+};
+use rmcp::service::serve_directly_with_ct;
+use rmcp::transport::Transport;
+use rmcp::{RoleServer, ServerHandler};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::{Outbox, Session};
+
+/// How many questions of the server may wait for the client's answer, per session.
+const QUESTIONS_MAX: usize = 256;
+
+/// The requests of a session that are being answered.
+#[derive(Debug, Default)]
+pub(super) struct Calls {
+    running: HashMap<RequestId, Running>,
+    /// Questions to the client: their id in the session, the call that asks, its own id for it.
+    asked: HashMap<i64, (RequestId, RequestId)>,
+    next_question: i64,
+}
+
+#[derive(Debug)]
+struct Running {
+    inbox: mpsc::UnboundedSender<ClientJsonRpcMessage>,
+    cancelled: CancellationToken,
+}
+
+impl Calls {
+    pub(super) fn is_empty(&self) -> bool {
+        self.running.is_empty()
+    }
+
+    pub(super) fn cancel(&mut self, id: &RequestId) {
+        if let Some(call) = self.running.remove(id) {
+            call.cancelled.cancel();
+        }
+    }
+
+    pub(super) fn cancel_all(&mut self) {
+        for (_, call) in self.running.drain() {
+            call.cancelled.cancel();
+        }
+    }
+
+    fn ask(&mut self, call: &RequestId, own: RequestId) -> Option<RequestId> {
+        if self.asked.len() >= QUESTIONS_MAX {
+            return None;
+        }
+        self.next_question += 1;
+        self.asked.insert(self.next_question, (call.clone(), own));
+        Some(RequestId::Number(self.next_question))
+    }
+
+    /// Hands the client's answer to the call that asked, under the id it asked with.
+    fn answer(
+        &mut self,
+        question: &RequestId,
+        answer: impl FnOnce(RequestId) -> ClientJsonRpcMessage,
+    ) -> bool {
+        let RequestId::Number(number) = question else {
+            return false;
+        };
+        let Some((call, own)) = self.asked.remove(number) else {
+            return false;
+        };
+        self.running
+            .get(&call)
+            .is_some_and(|running| running.inbox.send(answer(own)).is_ok())
+    }
+
+    fn finish(&mut self, id: &RequestId) {
+        self.running.remove(id);
+        self.asked.retain(|_, (call, _)| call != id);
+    }
+}
+
+/// A request with this id is being answered already.
+#[derive(Debug, thiserror::Error)]
+#[error("a request with the same id is still being answered")]
+pub struct DuplicateId;
+
+/// Starts to answer `request` for the client of `session`. Messages go to `outbox`, the answer
+/// last; dropping the receiving end does not stop the work.
+///
+/// # Errors
+/// If the id is in use.
+pub fn start<H: ServerHandler>(
+    session: &Arc<Session>,
+    handler: H,
+    request: JsonRpcRequest<ClientRequest>,
+    outbox: Outbox,
+) -> Result<CancellationToken, DuplicateId> {
+    let (inbox, messages) = mpsc::unbounded_channel();
+    let cancelled = session.ended.child_token();
+    let id = request.id.clone();
+    {
+        let mut calls = session.calls();
+        if calls.running.contains_key(&id) {
+            return Err(DuplicateId);
+        }
+        calls.running.insert(
+            id.clone(),
+            Running {
+                inbox,
+                cancelled: cancelled.clone(),
+            },
+        );
+    }
+    let transport = CallTransport {
+        first: Some(ClientJsonRpcMessage::Request(request)),
+        inbox: Some(messages),
+        outbox,
+        session: Some((session.clone(), id.clone())),
+        answered: CancellationToken::new(),
+    };
+    let client = InitializeRequestParams::clone(&session.client());
+    let service = serve_directly_with_ct(handler, transport, Some(client), cancelled.clone());
+    let session = session.clone();
+    tokio::spawn(async move {
+        if let Err(error) = service.waiting().await {
+            tracing::error!(%error, "the answering of a request broke");
+        }
+        session.calls().finish(&id);
+    });
+    Ok(cancelled)
+}
+
+/// Starts to answer a request that belongs to no session. The server cannot ask back.
+pub fn start_alone<H: ServerHandler>(
+    handler: H,
+    client: InitializeRequestParams,
+    request: JsonRpcRequest<ClientRequest>,
+    outbox: Outbox,
+) -> CancellationToken {
+    let cancelled = CancellationToken::new();
+    let transport = CallTransport {
+        first: Some(ClientJsonRpcMessage::Request(request)),
+        inbox: None,
+        outbox,
+        session: None,
+        answered: CancellationToken::new(),
+    };
+    let service = serve_directly_with_ct(handler, transport, Some(client), cancelled.clone());
+    tokio::spawn(async move {
+        if let Err(error) = service.waiting().await {
+            tracing::error!(%error, "the answering of a request broke");
+        }
+    });
+    cancelled
+}
+
+/// Takes a message that is no request: an answer to a question, or a notification.
+pub fn accept(session: &Session, message: ClientJsonRpcMessage) {
+    let found = match message {
+        JsonRpcMessage::Response(mut response) => {
+            let id = response.id.clone();
+            session.calls().answer(&id, |own| {
+                response.id = own;
+                JsonRpcMessage::Response(response)
+            })
+        }
+        JsonRpcMessage::Error(mut error) => error.id.clone().is_some_and(|id| {
+            session.calls().answer(&id, |own| {
+                error.id = Some(own);
+                JsonRpcMessage::Error(error)
+            })
+        }),
+        JsonRpcMessage::Notification(notification) => {
+            if let ClientNotification::CancelledNotification(cancelled) = notification.notification
+                && let Some(id) = cancelled.params.request_id
+            {
+                session.cancel_call(&id);
+            }
+            // The others (initialized, progress, changed roots) change nothing here.
+            true
+        }
+        JsonRpcMessage::Request(_) => false,
+    };
+    if !found {
+        tracing::debug!("an answer came for a question that nobody waits for");
+    }
+}
+
+/// What an rmcp service reads from and writes to while it answers one request.
+struct CallTransport {
+    first: Option<ClientJsonRpcMessage>,
+    inbox: Option<mpsc::UnboundedReceiver<ClientJsonRpcMessage>>,
+    outbox: Outbox,
+    session: Option<(Arc<Session>, RequestId)>,
+    answered: CancellationToken,
+}
+
+impl CallTransport {
+    /// Gives a question of the server its id in the session. None: it cannot be asked.
+    fn outgoing(&self, message: ServerJsonRpcMessage) -> Option<ServerJsonRpcMessage> {
+        match message {
+            JsonRpcMessage::Request(mut question) => {
+                let (session, call) = self.session.as_ref()?;
+                question.id = session.calls().ask(call, question.id.clone())?;
+                Some(JsonRpcMessage::Request(question))
+            }
+            other => Some(other),
+        }
+    }
+}
+
+impl Transport<RoleServer> for CallTransport {
+    type Error = Infallible;
+
+    fn send(
+        &mut self,
+        message: ServerJsonRpcMessage,
+    ) -> impl Future<Output = Result<(), Infallible>> + Send + 'static {
+        let last = matches!(
+            message,
+            JsonRpcMessage::Response(_) | JsonRpcMessage::Error(_)
+        );
+        let message = self.outgoing(message);
+        let outbox = self.outbox.clone();
+        let answered = self.answered.clone();
+        async move {
+            if let Some(message) = message {
+                // The client may have gone; the work goes on all the same.
+                let _gone = outbox.send(message).await;
+            }
+            if last {
+                answered.cancel();
+            }
+            Ok(())
+        }
+    }
+
+    async fn receive(&mut self) -> Option<ClientJsonRpcMessage> {
+        if let Some(first) = self.first.take() {
+            return Some(first);
+        }
+        match &mut self.inbox {
+            Some(inbox) => tokio::select! {
+                () = self.answered.cancelled() => None,
+                // The sender is dropped only when the call is cancelled, which ends the service.
+                Some(message) = inbox.recv() => Some(message),
+            },
+            None => {
+                self.answered.cancelled().await;
+                None
+            }
+        }
+    }
+
+    async fn close(&mut self) -> Result<(), Infallible> {
+        Ok(())
+    }
+}

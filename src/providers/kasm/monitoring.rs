@@ -1,0 +1,202 @@
+//! The `monitoring` toolset: statistics and recordings of a session.
+
+use schemars::JsonSchema;
+use secrecy::ExposeSecret;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::{KasmProvider, acting_user};
+use crate::caller::Scope;
+use crate::kasm::KasmId;
+use crate::kasm::model::Recording;
+use crate::tool::{Call, Effect, Reply, Tool, ToolError, Toolset};
+
+pub(super) const TOOLSET: Toolset<KasmProvider> = Toolset {
+    name: "monitoring",
+    about: "Statistics and recordings of a session",
+    scope: Scope::Read,
+    tools: &[
+        &GetSessionFrameStats,
+        &GetSessionBottleneckStats,
+        &GetSessionRecordings,
+    ],
+};
+
+struct GetSessionFrameStats;
+
+#[derive(Deserialize, JsonSchema)]
+struct FrameStatsArgs {
+    /// The session.
+    kasm_id: KasmId,
+    /// Whose client-side times: `none`, `auto` (default), `all`, or a client id.
+    client: Option<String>,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct Stats {
+    kasm_id: String,
+    /// As Kasm gives them; times in milliseconds.
+    stats: Map<String, Value>,
+}
+
+impl Tool for GetSessionFrameStats {
+    type Provider = KasmProvider;
+    type Args = FrameStatsArgs;
+    type Output = Stats;
+    const NAME: &'static str = "get_session_frame_stats";
+    const TITLE: &'static str = "Frame statistics";
+    const ABOUT: &'static str =
+        "Measure how long the last screen frame took to encode and draw. Needs a connected viewer.";
+    const EFFECT: Effect = Effect::Read;
+
+    async fn call(
+        &self,
+        cx: Call<'_, KasmProvider>,
+        args: FrameStatsArgs,
+    ) -> Result<Reply<Stats>, ToolError> {
+        let user = acting_user(cx.caller, None)?;
+        let kasm = &cx.provider.kasm;
+        let client = args.client.as_deref().unwrap_or("auto");
+        if client.len() > 200 || client.chars().any(char::is_control) {
+            return Err(ToolError::validation(
+                "argument `client` is no client id",
+                "use none, auto, all, or an id from client_side of an earlier answer",
+            ));
+        }
+        kasm.session_of(user, args.kasm_id).await?;
+        let stats = kasm.wire().frame_stats(user, args.kasm_id, client).await?;
+        Ok(Reply::new(
+            stats_of(args.kasm_id, stats),
+            "frame statistics of the last frame",
+        ))
+    }
+}
+
+struct GetSessionBottleneckStats;
+
+#[derive(Deserialize, JsonSchema)]
+struct SessionArgs {
+    /// The session.
+    kasm_id: KasmId,
+}
+
+impl Tool for GetSessionBottleneckStats {
+    type Provider = KasmProvider;
+    type Args = SessionArgs;
+    type Output = Stats;
+    const NAME: &'static str = "get_session_bottleneck_stats";
+    const TITLE: &'static str = "Bottleneck statistics";
+    const ABOUT: &'static str = "Tell per viewer whether CPU or network limits the desktop stream: \
+        [cpu, cpu average, network, network average], 0 to 10, 10 is unconstrained.";
+    const EFFECT: Effect = Effect::Read;
+
+    async fn call(
+        &self,
+        cx: Call<'_, KasmProvider>,
+        args: SessionArgs,
+    ) -> Result<Reply<Stats>, ToolError> {
+        let user = acting_user(cx.caller, None)?;
+        let kasm = &cx.provider.kasm;
+        kasm.session_of(user, args.kasm_id).await?;
+        let stats = stats_of(
+            args.kasm_id,
+            kasm.wire().bottleneck_stats(user, args.kasm_id).await?,
+        );
+        let viewers = stats
+            .stats
+            .values()
+            .filter_map(Value::as_object)
+            .any(|viewers| !viewers.is_empty());
+        let message = if viewers {
+            "bottleneck statistics per viewer"
+        } else {
+            "no viewer is connected"
+        };
+        Ok(Reply::new(stats, message))
+    }
+}
+
+struct GetSessionRecordings;
+
+#[derive(Deserialize, JsonSchema)]
+struct RecordingsArgs {
+    /// The session.
+    kasm_id: KasmId,
+    /// Also give links that download without a login (default false). Treat them as secrets.
+    download_links: Option<bool>,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct Recordings {
+    kasm_id: String,
+    recordings: Vec<RecordingView>,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct RecordingView {
+    recording_id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    duration_seconds: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    timestamp: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    download_url: Option<String>,
+}
+
+impl Tool for GetSessionRecordings {
+    type Provider = KasmProvider;
+    type Args = RecordingsArgs;
+    type Output = Recordings;
+    const NAME: &'static str = "get_session_recordings";
+    const TITLE: &'static str = "List recordings";
+    const ABOUT: &'static str =
+        "List the video recordings of a session, with download links on request.";
+    const EFFECT: Effect = Effect::Read;
+
+    async fn call(
+        &self,
+        cx: Call<'_, KasmProvider>,
+        args: RecordingsArgs,
+    ) -> Result<Reply<Recordings>, ToolError> {
+        let user = acting_user(cx.caller, None)?;
+        let kasm = &cx.provider.kasm;
+        let links = args.download_links.unwrap_or(false);
+        kasm.session_of(user, args.kasm_id).await?;
+        let found = kasm.wire().recordings(args.kasm_id, links).await?;
+        let recordings: Vec<_> = found
+            .into_iter()
+            .map(|recording| view(recording, links))
+            .collect();
+        let message = format!("{} recordings", recordings.len());
+        Ok(Reply::new(
+            Recordings {
+                kasm_id: args.kasm_id.to_string(),
+                recordings,
+            },
+            message,
+        ))
+    }
+}
+
+fn view(recording: Recording, links: bool) -> RecordingView {
+    let url = recording.download_url.filter(|_| links);
+    RecordingView {
+        recording_id: recording.recording_id,
+        duration_seconds: recording.duration_seconds,
+        timestamp: recording.timestamp,
+        download_url: url.map(|url| url.expose_secret().to_owned()),
+    }
+}
+
+fn stats_of(kasm_id: KasmId, stats: Value) -> Stats {
+    let stats = match stats {
+        Value::Object(map) => map,
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
+            Map::new()
+        }
+    };
+    Stats {
+        kasm_id: kasm_id.to_string(),
+        stats,
+    }
+}

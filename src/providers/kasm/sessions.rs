@@ -1,0 +1,107 @@
+//! The `sessions` toolset: start, look at, hold and end desktops.
+
+mod create;
+mod lifecycle;
+mod list;
+mod share;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::KasmProvider;
+use crate::caller::Scope;
+use crate::kasm::model::{Session, Status};
+use crate::kasm::{KasmId, UserId};
+use crate::tool::Toolset;
+
+pub(super) const TOOLSET: Toolset<KasmProvider> = Toolset {
+    name: "sessions",
+    about: "Start, look at, hold and end desktops",
+    scope: Scope::Read,
+    tools: &[
+        &create::CreateKasmSession,
+        &lifecycle::DestroyKasmSession,
+        &list::GetSessionStatus,
+        &list::ListUserSessions,
+        &list::ListAllSessions,
+        &lifecycle::PauseKasmSession,
+        &lifecycle::ResumeKasmSession,
+        &lifecycle::ExtendKasmSession,
+        &share::ShareKasmSession,
+    ],
+};
+
+#[derive(Deserialize, JsonSchema)]
+struct SessionArgs {
+    /// The session.
+    kasm_id: KasmId,
+    /// Not needed: the user follows from the token.
+    user_id: Option<UserId>,
+}
+
+/// A session, without anything that would open it.
+#[derive(Serialize, JsonSchema)]
+struct SessionView {
+    kasm_id: String,
+    /// `running` is usable; `paused` and `stopped` can be resumed; anything else is in transition.
+    operational_status: String,
+    /// How far a transition is, 0 to 100.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    operational_progress: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    operational_message: Option<String>,
+    /// The workspace it was made from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    image_name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    image_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    username: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cores: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    memory_bytes: Option<u64>,
+    /// Whether others can join it with a share id.
+    shared: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    start_date: Option<String>,
+    /// Kasm ends the session then, unless it is extended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expiration_date: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_in_seconds: Option<i64>,
+}
+
+impl SessionView {
+    /// `kasm_id` is what was asked for: a not-ready answer does not repeat it.
+    fn new(kasm_id: KasmId, session: &Session) -> Self {
+        Self {
+            kasm_id: kasm_id.to_string(),
+            operational_status: session.status.word().to_owned(),
+            operational_progress: session
+                .progress
+                .filter(|_| session.status != Status::Running),
+            operational_message: session.message.clone(),
+            image_name: session.image_name.clone(),
+            image_id: session.image_id.map(|id| id.to_string()),
+            username: session.username.clone(),
+            cores: session.cores,
+            memory_bytes: session.memory_bytes,
+            shared: session.share_id.is_some(),
+            start_date: session.start_date.map(|t| t.to_string()),
+            expiration_date: session.expiration_date.map(|t| t.to_string()),
+            expires_in_seconds: session.expires_in_seconds(),
+        }
+    }
+}
+
+/// What to do with a session in this state.
+fn advice(status: &Status) -> &'static str {
+    match status {
+        Status::Running => "the session is running",
+        Status::Starting => "the session is starting: ask again in a few seconds",
+        Status::Paused => "the session is paused: resume_kasm_session makes it run",
+        Status::Stopped => "the session is stopped: resume_kasm_session makes it run",
+        Status::Other(_) => "the session is in transition: ask again in a few seconds",
+    }
+}

@@ -1,0 +1,171 @@
+//! `create_kasm_session`.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::kasm::model::{Session, SessionRequest, Status};
+use crate::kasm::sessions::Look;
+use crate::kasm::{KasmId, UserId};
+use crate::providers::kasm::{KasmProvider, acting_user};
+use crate::tool::progress::{Progress, Report};
+use crate::tool::{Call, Effect, Reply, Tool, ToolError};
+
+/// How long a create waits for its session to run. Clients give up at 60 s.
+const WAIT: Duration = Duration::from_secs(50);
+/// Linux allows no longer string in an environment.
+const ENVIRONMENT_VALUE_BYTES_MAX: usize = 128 * 1024;
+
+pub(super) struct CreateKasmSession;
+
+#[derive(Deserialize, JsonSchema)]
+pub(super) struct Args {
+    /// The workspace: its friendly name, Docker name, or image id.
+    image_name: String,
+    /// Has no effect in Kasm's API; accepted for older callers.
+    #[serde(rename = "group_id")]
+    _group_id: Option<String>,
+    /// Not needed: the user follows from the token.
+    user_id: Option<UserId>,
+    /// Make the session joinable at once (default false).
+    enable_sharing: Option<bool>,
+    /// Environment variables of the new container.
+    environment: Option<BTreeMap<String, String>>,
+    /// The page that a browser workspace opens.
+    url: Option<String>,
+    /// Such as `Europe/Berlin`.
+    timezone: Option<String>,
+    /// Such as `en_US.UTF-8`.
+    language: Option<String>,
+    /// Wait until it runs, at most 50 s (default true).
+    wait: Option<bool>,
+}
+
+#[derive(Serialize, JsonSchema)]
+pub(super) struct CreatedView {
+    /// Pass this to the other tools.
+    kasm_id: String,
+    /// `running` is usable; otherwise ask get_session_status.
+    operational_status: String,
+    image_id: String,
+    image_name: String,
+    /// The id that others join with, if sharing was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    share_id: Option<String>,
+    /// Kasm ends the session then, unless it is extended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expiration_date: Option<String>,
+}
+
+impl Tool for CreateKasmSession {
+    type Provider = KasmProvider;
+    type Args = Args;
+    type Output = CreatedView;
+    const NAME: &'static str = "create_kasm_session";
+    const TITLE: &'static str = "Start a session";
+    const ABOUT: &'static str = "Start a desktop or app session from a workspace and wait until it runs. \
+        Safe to repeat after a time-out. Lives until destroyed or expired.";
+    const EFFECT: Effect = Effect::Write;
+
+    async fn call(
+        &self,
+        cx: Call<'_, KasmProvider>,
+        args: Args,
+    ) -> Result<Reply<CreatedView>, ToolError> {
+        let user = acting_user(cx.caller, args.user_id)?;
+        let kasm = &cx.provider.kasm;
+        let wait = args.wait.unwrap_or(true);
+        let wanted_image = args.image_name.clone();
+        let request = read_request(args)?;
+        let image = kasm.resolve_image(&wanted_image).await?;
+        tell(cx.progress, 0.0, format!("starting {}", image.label())).await;
+        let created = kasm.create_session(user, &image, request).await?;
+        let mut view = CreatedView {
+            kasm_id: created.kasm_id.to_string(),
+            operational_status: created.status.word().to_owned(),
+            image_id: image.image_id.to_string(),
+            image_name: image.label(),
+            share_id: created.share_id.clone(),
+            expiration_date: None,
+        };
+        if !wait {
+            return Ok(Reply::new(
+                view,
+                "the session was requested: ask get_session_status whether it runs",
+            ));
+        }
+        let session = wait_until_running(&cx, user, created.kasm_id).await?;
+        session
+            .status
+            .word()
+            .clone_into(&mut view.operational_status);
+        view.expiration_date = session.expiration_date.map(|t| t.to_string());
+        let message = match session.status {
+            Status::Running => "the session is running".to_owned(),
+            _ => "the session exists but does not run yet: ask get_session_status in a few seconds"
+                .to_owned(),
+        };
+        Ok(Reply::new(view, message))
+    }
+}
+
+async fn wait_until_running(
+    cx: &Call<'_, KasmProvider>,
+    user: UserId,
+    kasm_id: KasmId,
+) -> Result<Session, ToolError> {
+    // Progress may only grow, and Kasm's own figure may fall back.
+    let mut furthest = 0.0_f64;
+    let mut watch = cx.provider.kasm.watch(user, kasm_id, Status::Running, WAIT);
+    loop {
+        match watch.look().await? {
+            Look::Last(session) => return Ok(session),
+            Look::Waiting(session) => {
+                furthest = furthest.max(session.progress.unwrap_or(0.0)) + 0.01;
+                let words = session.message.as_deref().unwrap_or(session.status.word());
+                tell(cx.progress, furthest.min(99.0), words.to_owned()).await;
+            }
+        }
+    }
+}
+
+async fn tell(progress: &Progress, done: f64, message: String) {
+    progress
+        .report(Report {
+            done,
+            total: Some(100.0),
+            message,
+        })
+        .await;
+}
+
+fn read_request(args: Args) -> Result<SessionRequest, ToolError> {
+    if args.image_name.trim().is_empty() {
+        return Err(ToolError::validation(
+            "argument `image_name` is empty",
+            "get_available_workspaces lists what can be started",
+        ));
+    }
+    let mut environment = Map::new();
+    for (name, value) in args.environment.unwrap_or_default() {
+        let named = !name.is_empty() && !name.contains(['=', '\0']);
+        if !named || value.contains('\0') || value.len() > ENVIRONMENT_VALUE_BYTES_MAX {
+            let name: String = name.chars().take(64).collect();
+            return Err(ToolError::validation(
+                format!("argument `environment`: `{name}` cannot be set"),
+                "names have no `=`, nothing has a NUL, values have at most 128 KiB",
+            ));
+        }
+        environment.insert(name, Value::String(value));
+    }
+    Ok(SessionRequest {
+        enable_sharing: args.enable_sharing.unwrap_or(false),
+        url: args.url,
+        environment,
+        timezone: args.timezone,
+        language: args.language,
+    })
+}

@@ -1,0 +1,195 @@
+//! `destroy_kasm_session`, `pause_kasm_session`, `resume_kasm_session`, `extend_kasm_session`.
+
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::{SessionArgs, SessionView};
+use crate::kasm::model::{Session, Status};
+use crate::kasm::{KasmError, KasmId, UserId};
+use crate::providers::kasm::{KasmProvider, acting_user};
+use crate::tool::{Call, Effect, Reply, Tool, ToolError};
+
+/// How long pause and resume wait for the new state.
+const WAIT: Duration = Duration::from_secs(30);
+
+pub(super) struct DestroyKasmSession;
+
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Ended {
+    kasm_id: String,
+}
+
+impl Tool for DestroyKasmSession {
+    type Provider = KasmProvider;
+    type Args = SessionArgs;
+    type Output = Ended;
+    const NAME: &'static str = "destroy_kasm_session";
+    const TITLE: &'static str = "End a session";
+    const ABOUT: &'static str =
+        "End a session and discard what is only in it. Kasm does it in the background.";
+    const EFFECT: Effect = Effect::Destroy;
+
+    async fn call(
+        &self,
+        cx: Call<'_, KasmProvider>,
+        args: SessionArgs,
+    ) -> Result<Reply<Ended>, ToolError> {
+        let user = acting_user(cx.caller, args.user_id)?;
+        let kasm = &cx.provider.kasm;
+        kasm.session_of(user, args.kasm_id).await?;
+        kasm.wire().destroy(user, args.kasm_id).await?;
+        Ok(Reply::new(
+            Ended {
+                kasm_id: args.kasm_id.to_string(),
+            },
+            "Kasm accepted the end of the session",
+        ))
+    }
+}
+
+pub(super) struct PauseKasmSession;
+
+impl Tool for PauseKasmSession {
+    type Provider = KasmProvider;
+    type Args = SessionArgs;
+    type Output = SessionView;
+    const NAME: &'static str = "pause_kasm_session";
+    const TITLE: &'static str = "Pause a session";
+    const ABOUT: &'static str =
+        "Freeze a running session; resume_kasm_session continues it where it was.";
+    const EFFECT: Effect = Effect::Write;
+
+    async fn call(
+        &self,
+        cx: Call<'_, KasmProvider>,
+        args: SessionArgs,
+    ) -> Result<Reply<SessionView>, ToolError> {
+        let user = acting_user(cx.caller, args.user_id)?;
+        let kasm = &cx.provider.kasm;
+        let before = kasm.session_of(user, args.kasm_id).await?;
+        match before.status {
+            Status::Paused => {
+                return Ok(Reply::new(
+                    SessionView::new(args.kasm_id, &before),
+                    "it was paused already",
+                ));
+            }
+            Status::Running => {}
+            Status::Starting | Status::Stopped | Status::Other(_) => {
+                return Err(wrong_state(&before, "only a running session can be paused").into());
+            }
+        }
+        kasm.wire().pause(user, args.kasm_id).await?;
+        settle(&cx, user, args.kasm_id, &Status::Paused).await
+    }
+}
+
+pub(super) struct ResumeKasmSession;
+
+impl Tool for ResumeKasmSession {
+    type Provider = KasmProvider;
+    type Args = SessionArgs;
+    type Output = SessionView;
+    const NAME: &'static str = "resume_kasm_session";
+    const TITLE: &'static str = "Resume a session";
+    const ABOUT: &'static str = "Let a paused or stopped session run again.";
+    const EFFECT: Effect = Effect::Write;
+
+    async fn call(
+        &self,
+        cx: Call<'_, KasmProvider>,
+        args: SessionArgs,
+    ) -> Result<Reply<SessionView>, ToolError> {
+        let user = acting_user(cx.caller, args.user_id)?;
+        let kasm = &cx.provider.kasm;
+        let before = kasm.session_of(user, args.kasm_id).await?;
+        match before.status {
+            Status::Running => {
+                return Ok(Reply::new(
+                    SessionView::new(args.kasm_id, &before),
+                    "it runs already",
+                ));
+            }
+            Status::Paused | Status::Stopped => {}
+            Status::Starting | Status::Other(_) => {
+                return Err(wrong_state(
+                    &before,
+                    "only a paused or stopped session can be resumed",
+                )
+                .into());
+            }
+        }
+        kasm.wire().resume(user, args.kasm_id).await?;
+        settle(&cx, user, args.kasm_id, &Status::Running).await
+    }
+}
+
+pub(super) struct ExtendKasmSession;
+
+impl Tool for ExtendKasmSession {
+    type Provider = KasmProvider;
+    type Args = SessionArgs;
+    type Output = SessionView;
+    const NAME: &'static str = "extend_kasm_session";
+    const TITLE: &'static str = "Extend a session";
+    const ABOUT: &'static str =
+        "Keep a session alive: moves its expiry forward and reports the new one.";
+    const EFFECT: Effect = Effect::Write;
+
+    async fn call(
+        &self,
+        cx: Call<'_, KasmProvider>,
+        args: SessionArgs,
+    ) -> Result<Reply<SessionView>, ToolError> {
+        let user = acting_user(cx.caller, args.user_id)?;
+        let kasm = &cx.provider.kasm;
+        let before = kasm.session_of(user, args.kasm_id).await?;
+        if !kasm.wire().keepalive(args.kasm_id).await? {
+            return Err(ToolError::from(KasmError::InvalidState {
+                message: "a usage limit is reached: Kasm did not extend the session".to_owned(),
+                remedy: "save what matters; the session ends at its expiration_date".to_owned(),
+            }));
+        }
+        let after = kasm.session_of(user, args.kasm_id).await?;
+        let message = match (before.expiration_date, after.expiration_date) {
+            (Some(old), Some(new)) if new > old => format!("the session now lives until {new}"),
+            (_, Some(same)) => {
+                format!("Kasm accepted, but the session still ends at {same}: it has a time limit")
+            }
+            (_, None) => "Kasm accepted, and tells no expiry".to_owned(),
+        };
+        Ok(Reply::new(SessionView::new(args.kasm_id, &after), message))
+    }
+}
+
+/// Waits for the state that was asked for and tells what came.
+async fn settle(
+    cx: &Call<'_, KasmProvider>,
+    user: UserId,
+    kasm_id: KasmId,
+    wanted: &Status,
+) -> Result<Reply<SessionView>, ToolError> {
+    let kasm = &cx.provider.kasm;
+    let session = kasm
+        .watch(user, kasm_id, wanted.clone(), WAIT)
+        .last()
+        .await?;
+    let message = if session.status == *wanted {
+        format!("the session is {}", wanted.word())
+    } else {
+        format!(
+            "Kasm accepted, but the session is still `{}`: ask get_session_status",
+            session.status.word()
+        )
+    };
+    Ok(Reply::new(SessionView::new(kasm_id, &session), message))
+}
+
+fn wrong_state(session: &Session, rule: &str) -> KasmError {
+    KasmError::InvalidState {
+        message: format!("the session is `{}`: {rule}", session.status.word()),
+        remedy: super::advice(&session.status).to_owned(),
+    }
+}

@@ -1,0 +1,131 @@
+//! `get_session_status`, `list_user_sessions`, `list_all_sessions`.
+
+use schemars::JsonSchema;
+use secrecy::ExposeSecret;
+use serde::{Deserialize, Serialize};
+
+use super::{SessionView, advice};
+use crate::caller::Scope;
+use crate::kasm::model::Session;
+use crate::kasm::{KasmId, UserId};
+use crate::providers::kasm::{KasmProvider, acting_user};
+use crate::tool::{Call, Effect, Reply, Tool, ToolError};
+
+pub(super) struct GetSessionStatus;
+
+#[derive(Deserialize, JsonSchema)]
+pub(super) struct StatusArgs {
+    /// The session.
+    kasm_id: KasmId,
+    /// Not needed: the user follows from the token.
+    user_id: Option<UserId>,
+    /// Also give the link that opens the desktop in a browser. It is a login for ALL sessions of
+    /// the user: only for that user's eyes.
+    include_url: Option<bool>,
+}
+
+#[derive(Serialize, JsonSchema)]
+pub(super) struct StatusView {
+    #[serde(flatten)]
+    session: SessionView,
+    /// A path on the Kasm server, only with `include_url`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kasm_url: Option<String>,
+}
+
+impl Tool for GetSessionStatus {
+    type Provider = KasmProvider;
+    type Args = StatusArgs;
+    type Output = StatusView;
+    const NAME: &'static str = "get_session_status";
+    const TITLE: &'static str = "Show a session";
+    const ABOUT: &'static str = "Show the state of a session and when it expires.";
+    const EFFECT: Effect = Effect::Read;
+
+    async fn call(
+        &self,
+        cx: Call<'_, KasmProvider>,
+        args: StatusArgs,
+    ) -> Result<Reply<StatusView>, ToolError> {
+        let user = acting_user(cx.caller, args.user_id)?;
+        let include_url = args.include_url.unwrap_or(false);
+        if include_url && !cx.caller.may(Scope::Use) {
+            return Err(ToolError::new(
+                crate::tool::ErrorType::Permission,
+                "`include_url` gives a login and needs the scope kasm:use",
+                "leave `include_url` out",
+            ));
+        }
+        let session = cx.provider.kasm.session_of(user, args.kasm_id).await?;
+        let link = session.connect_url.as_ref().filter(|_| include_url);
+        if link.is_some() {
+            tracing::warn!(caller = &*cx.caller.name, kasm_id = %args.kasm_id, "a login link was given out");
+        }
+        let view = StatusView {
+            session: SessionView::new(args.kasm_id, &session),
+            kasm_url: link.map(|url| url.expose_secret().to_owned()),
+        };
+        Ok(Reply::new(view, advice(&session.status)))
+    }
+}
+
+#[derive(Deserialize, JsonSchema)]
+pub(super) struct NoArgs {}
+
+#[derive(Serialize, JsonSchema)]
+pub(super) struct SessionList {
+    sessions: Vec<SessionView>,
+    count: usize,
+}
+
+pub(super) struct ListUserSessions;
+
+impl Tool for ListUserSessions {
+    type Provider = KasmProvider;
+    type Args = NoArgs;
+    type Output = SessionList;
+    const NAME: &'static str = "list_user_sessions";
+    const TITLE: &'static str = "List my sessions";
+    const ABOUT: &'static str = "List the sessions of your Kasm user with their state and expiry.";
+    const EFFECT: Effect = Effect::Read;
+
+    async fn call(
+        &self,
+        cx: Call<'_, KasmProvider>,
+        _: NoArgs,
+    ) -> Result<Reply<SessionList>, ToolError> {
+        let user = acting_user(cx.caller, None)?;
+        Ok(list(&cx.provider.kasm.sessions_of(user).await?))
+    }
+}
+
+pub(super) struct ListAllSessions;
+
+impl Tool for ListAllSessions {
+    type Provider = KasmProvider;
+    type Args = NoArgs;
+    type Output = SessionList;
+    const NAME: &'static str = "list_all_sessions";
+    const TITLE: &'static str = "List all sessions";
+    const ABOUT: &'static str =
+        "List the sessions of all users of the Kasm server (administrators).";
+    const EFFECT: Effect = Effect::Read;
+    const SCOPE: Option<Scope> = Some(Scope::Admin);
+
+    async fn call(
+        &self,
+        cx: Call<'_, KasmProvider>,
+        _: NoArgs,
+    ) -> Result<Reply<SessionList>, ToolError> {
+        Ok(list(&cx.provider.kasm.wire().sessions().await?))
+    }
+}
+
+fn list(sessions: &[Session]) -> Reply<SessionList> {
+    let views = sessions
+        .iter()
+        .filter_map(|session| Some(SessionView::new(session.kasm_id?, session)));
+    let sessions: Vec<_> = views.collect();
+    let count = sessions.len();
+    Reply::new(SessionList { sessions, count }, format!("{count} sessions"))
+}

@@ -1,0 +1,112 @@
+//! `share_kasm_session`.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::kasm::{KasmId, UserId};
+use crate::providers::kasm::{KasmProvider, acting_user};
+use crate::tool::{Call, Effect, ErrorType, Reply, Tool, ToolError};
+
+pub(super) struct ShareKasmSession;
+
+/// What a viewer may do.
+#[derive(Clone, Copy, Deserialize, JsonSchema)]
+enum Access {
+    /// Watch.
+    #[serde(rename = "r")]
+    Watch,
+    /// Watch and take part.
+    #[serde(rename = "rw")]
+    TakePart,
+}
+
+#[derive(Deserialize, JsonSchema)]
+pub(super) struct Args {
+    /// The session.
+    kasm_id: KasmId,
+    /// The Kasm user to let in. Without it, the share id is given, which any user can join with.
+    user_id: Option<UserId>,
+    /// For a named user: `r` to watch (default), `rw` to take part.
+    access: Option<Access>,
+}
+
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Shared {
+    kasm_id: String,
+    /// The id that others join with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    share_id: Option<String>,
+    /// The named users who may enter.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    viewers: Vec<Viewer>,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct Viewer {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    username: Option<String>,
+    access: String,
+}
+
+impl Tool for ShareKasmSession {
+    type Provider = KasmProvider;
+    type Args = Args;
+    type Output = Shared;
+    const NAME: &'static str = "share_kasm_session";
+    const TITLE: &'static str = "Share a session";
+    const ABOUT: &'static str =
+        "Let others into a session: a named Kasm user, or whoever has the share id.";
+    const EFFECT: Effect = Effect::Write;
+
+    async fn call(
+        &self,
+        cx: Call<'_, KasmProvider>,
+        args: Args,
+    ) -> Result<Reply<Shared>, ToolError> {
+        let user = acting_user(cx.caller, None)?;
+        let kasm = &cx.provider.kasm;
+        let session = kasm.session_of(user, args.kasm_id).await?;
+        let kasm_id = args.kasm_id.to_string();
+        let Some(viewer) = args.user_id else {
+            let share_id = session.share_id.ok_or_else(not_shared)?;
+            let shared = Shared {
+                kasm_id,
+                share_id: Some(share_id),
+                viewers: Vec::new(),
+            };
+            return Ok(Reply::new(
+                shared,
+                "any user of this Kasm server can join with the share id",
+            ));
+        };
+        let access = match args.access.unwrap_or(Access::Watch) {
+            Access::Watch => "r",
+            Access::TakePart => "rw",
+        };
+        let permissions = kasm.wire().share(args.kasm_id, viewer, access).await?;
+        let viewers = permissions.into_iter().map(|permission| Viewer {
+            user_id: permission.user_id.map(|id| id.to_string()),
+            username: permission.username,
+            access: permission.access,
+        });
+        let shared = Shared {
+            kasm_id,
+            share_id: None,
+            viewers: viewers.collect(),
+        };
+        Ok(Reply::new(
+            shared,
+            "the user can open the session from their own Kasm page",
+        ))
+    }
+}
+
+fn not_shared() -> ToolError {
+    ToolError::new(
+        ErrorType::Conflict,
+        "the session was not started for sharing, and Kasm's API cannot turn it on later",
+        "name a user with `user_id`, or create a session with `enable_sharing: true`",
+    )
+}

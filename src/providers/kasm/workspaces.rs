@@ -1,0 +1,94 @@
+//! The `workspaces` toolset: what can be started.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::KasmProvider;
+use crate::caller::Scope;
+use crate::kasm::model::Image;
+use crate::tool::{Call, Effect, Reply, Tool, ToolError, Toolset};
+
+pub(super) const TOOLSET: Toolset<KasmProvider> = Toolset {
+    name: "workspaces",
+    about: "What can be started",
+    scope: Scope::Read,
+    tools: &[&GetAvailableWorkspaces],
+};
+
+struct GetAvailableWorkspaces;
+
+#[derive(Deserialize, JsonSchema)]
+struct NoArgs {}
+
+#[derive(Serialize, JsonSchema)]
+struct Workspaces {
+    workspaces: Vec<Workspace>,
+    count: usize,
+}
+
+/// A workspace that a session can be made from.
+#[derive(Serialize, JsonSchema)]
+struct Workspace {
+    /// Pass this (or a name) to `create_kasm_session`.
+    image_id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    friendly_name: Option<String>,
+    /// The Docker name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    description: Option<String>,
+    /// Only `Container` workspaces have a shell and files.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    image_type: Option<String>,
+    /// False: no host has pulled the image yet, so a start may fail or take long.
+    available: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cores: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    memory_bytes: Option<u64>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    categories: Vec<String>,
+}
+
+impl From<&Image> for Workspace {
+    fn from(image: &Image) -> Self {
+        Self {
+            image_id: image.image_id.to_string(),
+            friendly_name: image.friendly_name.clone(),
+            name: image.name.clone(),
+            description: image.description.clone(),
+            image_type: image.image_type.clone(),
+            available: image.available,
+            cores: image.cores,
+            memory_bytes: image.memory_bytes,
+            categories: image.categories.clone(),
+        }
+    }
+}
+
+impl Tool for GetAvailableWorkspaces {
+    type Provider = KasmProvider;
+    type Args = NoArgs;
+    type Output = Workspaces;
+    const NAME: &'static str = "get_available_workspaces";
+    const TITLE: &'static str = "List workspaces";
+    const ABOUT: &'static str =
+        "List the workspaces (desktops and apps) that create_kasm_session can start.";
+    const EFFECT: Effect = Effect::Read;
+
+    async fn call(
+        &self,
+        cx: Call<'_, KasmProvider>,
+        _: NoArgs,
+    ) -> Result<Reply<Workspaces>, ToolError> {
+        let images = cx.provider.kasm.images().await?;
+        let usable = images.iter().filter(|image| image.enabled && !image.hidden);
+        let workspaces: Vec<_> = usable.map(Workspace::from).collect();
+        let count = workspaces.len();
+        Ok(Reply::new(
+            Workspaces { workspaces, count },
+            format!("{count} workspaces can be started"),
+        ))
+    }
+}

@@ -1,0 +1,219 @@
+//! A tool is one value: name, arguments, effect and body. Everything else (schemas, annotations,
+//! scope, routes, documents) follows from it.
+//!
+//! [`Tool`] is what a tool implements. [`AnyTool`] is its object-safe twin, implemented for all
+//! tools here and never by hand. [`registry::Registry`] is the only way to call one.
+
+pub mod error;
+pub mod gate;
+pub mod progress;
+pub mod registry;
+pub mod schema;
+
+use std::sync::Arc;
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+use tokio_util::sync::CancellationToken;
+
+use crate::caller::{Caller, Scope};
+pub use error::{ErrorType, ToolError};
+pub use progress::Progress;
+
+/// Arguments or a result as JSON.
+pub type JsonObject = Map<String, Value>;
+
+/// What a tool does to the world. Annotations, scope and the read-only filter derive from it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Changes nothing.
+    Read,
+    /// Adds or changes something.
+    Write,
+    /// Ends or removes something. Doing it twice is doing it once.
+    Destroy,
+}
+
+impl Effect {
+    /// MCP's `readOnlyHint`.
+    #[must_use]
+    pub fn is_read_only(self) -> bool {
+        self == Self::Read
+    }
+
+    /// MCP's `destructiveHint`.
+    #[must_use]
+    pub fn is_destructive(self) -> bool {
+        self == Self::Destroy
+    }
+
+    /// MCP's `idempotentHint`.
+    #[must_use]
+    pub fn is_idempotent(self) -> bool {
+        self != Self::Write
+    }
+}
+
+/// One tool.
+pub trait Tool: Send + Sync + 'static {
+    /// What it works on.
+    type Provider: Send + Sync + 'static;
+    /// Its arguments. The doc comments of the fields are the schema's descriptions.
+    type Args: DeserializeOwned + JsonSchema + Send + 'static;
+    /// The `data` of its reply.
+    type Output: Serialize + JsonSchema + Send + 'static;
+    /// Its name, `verb_noun`.
+    const NAME: &'static str;
+    /// Its title for people.
+    const TITLE: &'static str;
+    /// One or two sentences for the model.
+    const ABOUT: &'static str;
+    /// What it does to the world.
+    const EFFECT: Effect;
+    /// Whether it reaches things outside Kasm (MCP's `openWorldHint`).
+    const OPEN_WORLD: bool = false;
+    /// A scope beyond what the toolset and the effect ask for.
+    const SCOPE: Option<Scope> = None;
+
+    /// Does it.
+    fn call(
+        &self,
+        cx: Call<'_, Self::Provider>,
+        args: Self::Args,
+    ) -> impl Future<Output = Result<Reply<Self::Output>, ToolError>> + Send;
+}
+
+/// A successful reply: what the tool found, and a sentence about it.
+#[derive(Debug)]
+pub struct Reply<T> {
+    /// The result.
+    pub data: T,
+    /// One sentence that a model can act on.
+    pub message: String,
+}
+
+impl<T> Reply<T> {
+    /// A reply.
+    pub fn new(data: T, message: impl Into<String>) -> Self {
+        Self {
+            data,
+            message: message.into(),
+        }
+    }
+}
+
+/// Everything about one call but its arguments.
+#[derive(Debug)]
+pub struct Call<'a, P> {
+    /// What the tool works on.
+    pub provider: &'a P,
+    /// Who asks.
+    pub caller: &'a Caller,
+    /// Fires when the caller no longer wants the result.
+    pub cancelled: &'a CancellationToken,
+    /// Where to tell how far it is.
+    pub progress: &'a Progress,
+}
+
+/// A group of tools of one provider. The file that defines it is the only list of its tools.
+#[derive(Clone, Copy)]
+pub struct Toolset<P: 'static> {
+    /// Its name, for filters and documents.
+    pub name: &'static str,
+    /// What it is for.
+    pub about: &'static str,
+    /// The least scope for any of its tools.
+    pub scope: Scope,
+    /// Its tools, in the order of the documents.
+    pub tools: &'static [&'static dyn AnyTool<P>],
+}
+
+impl<P> std::fmt::Debug for Toolset<P> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Toolset")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Facts about a tool, for lists and documents.
+#[derive(Clone, Debug)]
+pub struct ToolInfo {
+    /// Its name.
+    pub name: &'static str,
+    /// Its title.
+    pub title: &'static str,
+    /// Its description.
+    pub about: &'static str,
+    /// The toolset it belongs to.
+    pub toolset: &'static str,
+    /// What it does to the world.
+    pub effect: Effect,
+    /// Whether it reaches things outside Kasm.
+    pub open_world: bool,
+    /// The scope it needs.
+    pub scope: Scope,
+    /// JSON Schema of its arguments.
+    pub input_schema: Arc<JsonObject>,
+    /// JSON Schema of its reply.
+    pub output_schema: Arc<JsonObject>,
+}
+
+/// A [`Tool`] without its types.
+pub trait AnyTool<P>: Send + Sync {
+    /// The facts about it, as a member of `toolset`.
+    fn info(&self, toolset: &Toolset<P>) -> ToolInfo;
+    /// Calls it with unchecked arguments.
+    fn call_json<'a>(
+        &'a self,
+        cx: Call<'a, P>,
+        args: JsonObject,
+    ) -> BoxFuture<'a, Result<Reply<Value>, ToolError>>;
+}
+
+impl<T: Tool> AnyTool<T::Provider> for T {
+    fn info(&self, toolset: &Toolset<T::Provider>) -> ToolInfo {
+        let by_effect = if T::EFFECT.is_read_only() {
+            Scope::Read
+        } else {
+            Scope::Use
+        };
+        ToolInfo {
+            name: T::NAME,
+            title: T::TITLE,
+            about: T::ABOUT,
+            toolset: toolset.name,
+            effect: T::EFFECT,
+            open_world: T::OPEN_WORLD,
+            scope: T::SCOPE
+                .unwrap_or(Scope::Read)
+                .max(by_effect)
+                .max(toolset.scope),
+            input_schema: Arc::new(schema::of_arguments::<T::Args>()),
+            output_schema: Arc::new(schema::of_reply::<T::Output>()),
+        }
+    }
+
+    fn call_json<'a>(
+        &'a self,
+        cx: Call<'a, T::Provider>,
+        args: JsonObject,
+    ) -> BoxFuture<'a, Result<Reply<Value>, ToolError>> {
+        async move {
+            let args = schema::read_arguments::<T::Args>(args)?;
+            let reply = self.call(cx, args).await?;
+            let data = serde_json::to_value(reply.data).map_err(|error| {
+                ToolError::internal(format!("the result cannot be written as JSON: {error}"))
+            })?;
+            Ok(Reply {
+                data,
+                message: reply.message,
+            })
+        }
+        .boxed()
+    }
+}

@@ -1,0 +1,108 @@
+//! A failed call as the model reads it.
+
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+/// What kind of failure it is: the decision that the caller can take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ErrorType {
+    /// A rule of this server forbids it.
+    Security,
+    /// The arguments are wrong.
+    Validation,
+    /// There is no such thing, or it is not the caller's.
+    NotFound,
+    /// The caller or the API key lacks a right.
+    Permission,
+    /// Kasm refused or answered strangely.
+    Api,
+    /// Kasm cannot be reached or has no room.
+    Unavailable,
+    /// It took too long.
+    Timeout,
+    /// Too many calls.
+    RateLimited,
+    /// It is not in a state that allows this.
+    Conflict,
+    /// It cannot be done on this server or session.
+    Unsupported,
+    /// A defect of this server.
+    Internal,
+}
+
+impl ErrorType {
+    /// The name in replies and metrics.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Security => "security",
+            Self::Validation => "validation",
+            Self::NotFound => "not_found",
+            Self::Permission => "permission",
+            Self::Api => "api",
+            Self::Unavailable => "unavailable",
+            Self::Timeout => "timeout",
+            Self::RateLimited => "rate_limited",
+            Self::Conflict => "conflict",
+            Self::Unsupported => "unsupported",
+            Self::Internal => "internal",
+        }
+    }
+}
+
+/// A failed call. `message` says what happened, `hint` names the next step. Neither holds a
+/// secret.
+#[derive(Clone, Debug)]
+pub struct ToolError {
+    /// The kind.
+    pub error_type: ErrorType,
+    /// What happened.
+    pub message: String,
+    /// What to do now.
+    pub hint: String,
+}
+
+impl ToolError {
+    /// A failure of any kind.
+    pub fn new(error_type: ErrorType, message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self {
+            error_type,
+            message: message.into(),
+            hint: hint.into(),
+        }
+    }
+
+    /// Wrong arguments.
+    pub fn validation(message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::new(ErrorType::Validation, message, hint)
+    }
+
+    /// A defect of ours. The details belong into the log, not here.
+    pub fn internal(message: impl Into<String>) -> Self {
+        let hint = "this is a defect of the server: try again, and report it with the request id if it stays";
+        Self::new(ErrorType::Internal, message, hint)
+    }
+
+    /// The reply form of a failure.
+    #[must_use]
+    pub fn to_json(&self) -> Value {
+        json!({
+            "success": false,
+            "error": self.message,
+            "error_type": self.error_type.name(),
+            "hint": self.hint,
+        })
+    }
+}
+
+impl fmt::Display for ToolError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.error_type.name(), self.message)
+    }
+}
+
+impl std::error::Error for ToolError {}

@@ -1,0 +1,65 @@
+//! How many calls of one caller may run at a time. More wait their turn for a moment.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::error::{ErrorType, ToolError};
+
+/// How long a call waits for its turn.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How many callers are remembered before idle ones are forgotten.
+const CALLERS_MAX: usize = 10_000;
+
+/// One semaphore per caller.
+#[derive(Debug)]
+pub struct Gate {
+    at_a_time: usize,
+    callers: Mutex<HashMap<Arc<str>, Arc<Semaphore>>>,
+}
+
+impl Gate {
+    /// A gate that lets `at_a_time` calls of each caller through.
+    #[must_use]
+    pub fn new(at_a_time: usize) -> Self {
+        Self {
+            at_a_time,
+            callers: Mutex::new(HashMap::new()),
+        }
+    }
+
+    /// Waits for a place; it is free again when the permit is dropped.
+    ///
+    /// # Errors
+    /// `rate_limited` if none became free in time.
+    pub async fn enter(&self, caller: &Arc<str>) -> Result<OwnedSemaphorePermit, ToolError> {
+        let places = self.places_of(caller);
+        if let Ok(permit) = places.clone().try_acquire_owned() {
+            return Ok(permit);
+        }
+        match tokio::time::timeout(PATIENCE, places.acquire_owned()).await {
+            Ok(Ok(permit)) => Ok(permit),
+            Ok(Err(_)) | Err(_) => Err(ToolError::new(
+                ErrorType::RateLimited,
+                format!("{} calls of this token are running already", self.at_a_time),
+                "wait for some of them to finish, then call again",
+            )),
+        }
+    }
+
+    fn places_of(&self, caller: &Arc<str>) -> Arc<Semaphore> {
+        let mut callers = self.callers.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(places) = callers.get(caller) {
+            return places.clone();
+        }
+        if callers.len() >= CALLERS_MAX {
+            callers.retain(|_, places| places.available_permits() < self.at_a_time);
+        }
+        callers
+            .entry(caller.clone())
+            .or_insert_with(|| Arc::new(Semaphore::new(self.at_a_time)))
+            .clone()
+    }
+}

@@ -1,0 +1,252 @@
+//! All mounted tools, and the one path to call them.
+
+use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use serde_json::{Value, json};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::error::{ErrorType, ToolError};
+use super::gate::Gate;
+use super::progress::Progress;
+use super::{AnyTool, Call, JsonObject, Reply, ToolInfo, Toolset, schema};
+use crate::caller::Caller;
+
+/// The mounted tools, in the order of the documents. Built once.
+#[derive(Debug)]
+pub struct Registry {
+    tools: Vec<Mounted>,
+    by_name: HashMap<&'static str, usize>,
+    timeout: Duration,
+    gate: Gate,
+}
+
+/// A toolset as documents show it.
+#[derive(Clone, Copy, Debug)]
+pub struct ToolsetInfo {
+    /// Its name.
+    pub name: &'static str,
+    /// What it is for.
+    pub about: &'static str,
+}
+
+#[derive(Debug)]
+struct Mounted {
+    info: ToolInfo,
+    toolset: ToolsetInfo,
+    run: Box<dyn Run>,
+}
+
+/// How one call is to be made.
+#[derive(Debug)]
+pub struct CallOptions {
+    /// Who asks.
+    pub caller: Caller,
+    /// Fires when the result is no longer wanted.
+    pub cancelled: CancellationToken,
+    /// Where to tell how far it is.
+    pub progress: Progress,
+}
+
+/// A finished call in the reply form.
+#[derive(Debug)]
+pub struct Outcome {
+    /// `{"success": true, "data": …, "message": …}` or the failure form.
+    pub body: Value,
+    /// Whether it failed.
+    pub is_error: bool,
+}
+
+/// No tool of that name is offered to this caller.
+#[derive(Debug)]
+pub struct UnknownTool;
+
+impl Registry {
+    /// An empty registry whose calls may take `timeout`, `at_a_time` of each caller together.
+    #[must_use]
+    pub fn new(timeout: Duration, at_a_time: usize) -> Self {
+        Self {
+            tools: Vec::new(),
+            by_name: HashMap::new(),
+            timeout,
+            gate: Gate::new(at_a_time),
+        }
+    }
+
+    /// Mounts the tools of a provider.
+    #[must_use]
+    pub fn mount<P: Send + Sync + 'static>(
+        mut self,
+        provider: &Arc<P>,
+        toolsets: &[Toolset<P>],
+    ) -> Self {
+        for toolset in toolsets {
+            for tool in toolset.tools {
+                let info = tool.info(toolset);
+                self.by_name.insert(info.name, self.tools.len());
+                self.tools.push(Mounted {
+                    info,
+                    toolset: ToolsetInfo {
+                        name: toolset.name,
+                        about: toolset.about,
+                    },
+                    run: Box::new(Bound {
+                        provider: provider.clone(),
+                        tool: *tool,
+                    }),
+                });
+            }
+        }
+        self
+    }
+
+    /// All tools with their toolsets.
+    pub fn all(&self) -> impl Iterator<Item = (&ToolsetInfo, &ToolInfo)> {
+        self.tools
+            .iter()
+            .map(|mounted| (&mounted.toolset, &mounted.info))
+    }
+
+    /// The tools that `caller` may call.
+    pub fn offered<'a>(&'a self, caller: &'a Caller) -> impl Iterator<Item = &'a ToolInfo> {
+        self.tools
+            .iter()
+            .map(|mounted| &mounted.info)
+            .filter(|info| caller.may(info.scope))
+    }
+
+    /// A tool by name, whoever asks.
+    #[must_use]
+    pub fn info(&self, name: &str) -> Option<&ToolInfo> {
+        self.find(name).map(|mounted| &mounted.info)
+    }
+
+    fn find(&self, name: &str) -> Option<&Mounted> {
+        self.by_name
+            .get(name)
+            .and_then(|index| self.tools.get(*index))
+    }
+
+    /// Calls a tool: find, authorise, check the arguments, run within the deadline, log. There is
+    /// no second path to a tool.
+    ///
+    /// # Errors
+    /// [`UnknownTool`] if there is no such tool; every other failure is an [`Outcome`].
+    pub async fn call(
+        &self,
+        name: &str,
+        args: JsonObject,
+        options: CallOptions,
+    ) -> Result<Outcome, UnknownTool> {
+        let tool = self.find(name).ok_or(UnknownTool)?;
+        let started = Instant::now();
+        let result = match authorise(&tool.info, &options.caller) {
+            Ok(()) => self.run(tool, args, &options).await,
+            Err(error) => Err(error),
+        };
+        log(&tool.info, &options.caller, &result, started.elapsed());
+        Ok(match result {
+            Ok(reply) => Outcome {
+                body: json!({ "success": true, "data": reply.data, "message": reply.message }),
+                is_error: false,
+            },
+            Err(error) => Outcome {
+                body: error.to_json(),
+                is_error: true,
+            },
+        })
+    }
+
+    async fn run(
+        &self,
+        tool: &Mounted,
+        args: JsonObject,
+        options: &CallOptions,
+    ) -> Result<Reply<Value>, ToolError> {
+        schema::refuse_unknown(&tool.info.input_schema, &args)?;
+        let _place = self.gate.enter(&options.caller.name).await?;
+        let work = AssertUnwindSafe(tool.run.run(options, args)).catch_unwind();
+        tokio::select! {
+            biased;
+            () = options.cancelled.cancelled() => {
+                Err(ToolError::new(ErrorType::Timeout, "the call was cancelled", "call it again if it is still wanted"))
+            }
+            done = tokio::time::timeout(self.timeout, work) => match done {
+                Ok(Ok(result)) => result,
+                Ok(Err(_panic)) => {
+                    tracing::error!(tool = tool.info.name, "a tool panicked");
+                    Err(ToolError::internal("the tool failed unexpectedly"))
+                }
+                Err(_elapsed) => Err(ToolError::new(
+                    ErrorType::Timeout,
+                    format!("`{}` took longer than {} s and was given up", tool.info.name, self.timeout.as_secs()),
+                    "look at the state before you call it again: it may have had its effect",
+                )),
+            },
+        }
+    }
+}
+
+fn authorise(tool: &ToolInfo, caller: &Caller) -> Result<(), ToolError> {
+    if caller.may(tool.scope) {
+        return Ok(());
+    }
+    Err(ToolError::new(
+        ErrorType::Permission,
+        format!("`{}` needs the scope {}", tool.name, tool.scope),
+        "ask the operator of this server for a token with that scope",
+    ))
+}
+
+fn log(tool: &ToolInfo, caller: &Caller, result: &Result<Reply<Value>, ToolError>, took: Duration) {
+    let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+    let (tool, caller) = (tool.name, &*caller.name);
+    match result {
+        Ok(_) => tracing::info!(tool, caller, took_ms, outcome = "ok", "tool call"),
+        Err(error) => {
+            let outcome = error.error_type.name();
+            tracing::info!(tool, caller, took_ms, outcome, error = %error.message, "tool call");
+        }
+    }
+}
+
+/// A tool with its provider: what is left when the provider's type is gone.
+trait Run: Send + Sync + std::fmt::Debug {
+    fn run<'a>(
+        &'a self,
+        options: &'a CallOptions,
+        args: JsonObject,
+    ) -> BoxFuture<'a, Result<Reply<Value>, ToolError>>;
+}
+
+struct Bound<P: 'static> {
+    provider: Arc<P>,
+    tool: &'static dyn AnyTool<P>,
+}
+
+impl<P> std::fmt::Debug for Bound<P> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Bound")
+    }
+}
+
+impl<P: Send + Sync> Run for Bound<P> {
+    fn run<'a>(
+        &'a self,
+        options: &'a CallOptions,
+        args: JsonObject,
+    ) -> BoxFuture<'a, Result<Reply<Value>, ToolError>> {
+        let cx = Call {
+            provider: &*self.provider,
+            caller: &options.caller,
+            cancelled: &options.cancelled,
+            progress: &options.progress,
+        };
+        self.tool.call_json(cx, args)
+    }
+}

@@ -1,0 +1,225 @@
+//! JSON Schemas that every client and model API accepts, and the reading of arguments.
+
+use schemars::JsonSchema;
+use schemars::generate::SchemaSettings;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use super::JsonObject;
+use super::error::ToolError;
+
+/// The schema of a tool's arguments: one flat object, nothing unknown allowed.
+#[must_use]
+pub fn of_arguments<T: JsonSchema>() -> JsonObject {
+    let mut schema = plain_schema::<T>();
+    schema.entry("type").or_insert_with(|| "object".into());
+    schema.entry("properties").or_insert_with(|| json!({}));
+    schema.insert("additionalProperties".to_owned(), false.into());
+    schema
+}
+
+/// The schema of a tool's reply: the success form with `data` described, or the failure form.
+#[must_use]
+pub fn of_reply<T: JsonSchema>() -> JsonObject {
+    let form = json!({
+        "type": "object",
+        "properties": {
+            "success": { "type": "boolean" },
+            "data": plain_schema::<T>(),
+            "message": { "type": "string" },
+            "error": { "type": "string" },
+            "error_type": { "type": "string" },
+            "hint": { "type": "string" },
+        },
+        "required": ["success"],
+    });
+    match form {
+        Value::Object(map) => map,
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
+            JsonObject::new()
+        }
+    }
+}
+
+/// Reads arguments, with an error that names the argument and what was expected.
+///
+/// # Errors
+/// `validation`: an unknown, missing or ill-typed argument.
+pub fn read_arguments<T: DeserializeOwned + JsonSchema>(args: JsonObject) -> Result<T, ToolError> {
+    serde_path_to_error::deserialize(Value::Object(args)).map_err(|error| {
+        let path = error.path().to_string();
+        let cause = error.into_inner();
+        let message = if path == "." {
+            cause.to_string()
+        } else {
+            format!("argument `{path}`: {cause}")
+        };
+        ToolError::validation(message, arguments_hint(&of_arguments::<T>()))
+    })
+}
+
+/// Refuses arguments that the schema does not have, so that a misspelt option is not ignored.
+///
+/// # Errors
+/// `validation`, naming the argument and the ones that exist.
+pub fn refuse_unknown(schema: &JsonObject, args: &JsonObject) -> Result<(), ToolError> {
+    let known = schema.get("properties").and_then(Value::as_object);
+    let unknown = args
+        .keys()
+        .find(|name| known.is_none_or(|known| !known.contains_key(*name)));
+    match unknown {
+        None => Ok(()),
+        Some(name) => {
+            let name: String = name.chars().take(64).collect();
+            Err(ToolError::validation(
+                format!("unknown argument `{name}`"),
+                arguments_hint(schema),
+            ))
+        }
+    }
+}
+
+fn arguments_hint(schema: &JsonObject) -> String {
+    let names = |key: &str| -> Vec<String> {
+        match schema.get(key) {
+            Some(Value::Object(map)) => map.keys().cloned().collect(),
+            Some(Value::Array(list)) => list
+                .iter()
+                .filter_map(|v| v.as_str().map(str::to_owned))
+                .collect(),
+            Some(Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_)) | None => {
+                Vec::new()
+            }
+        }
+    };
+    let required = names("required");
+    let all = names("properties").into_iter();
+    let all: Vec<_> = all
+        .map(|n| {
+            if required.contains(&n) {
+                n
+            } else {
+                format!("{n}?")
+            }
+        })
+        .collect();
+    if all.is_empty() {
+        return "call it without arguments".to_owned();
+    }
+    format!(
+        "its arguments are: {} (`?` marks optional ones)",
+        all.join(", ")
+    )
+}
+
+/// A schema without `$ref`, titles, nullable unions and number formats, which some model APIs
+/// refuse. An optional argument is one that is not required; null is read as absent.
+fn plain_schema<T: JsonSchema>() -> JsonObject {
+    let settings = SchemaSettings::draft2020_12().with(|settings| {
+        settings.inline_subschemas = true;
+        settings.meta_schema = None;
+    });
+    let mut value = settings
+        .into_generator()
+        .into_root_schema_for::<T>()
+        .to_value();
+    simplify(&mut value);
+    match value {
+        Value::Object(map) => map,
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
+            JsonObject::new()
+        }
+    }
+}
+
+fn simplify(schema: &mut Value) {
+    match schema {
+        Value::Object(map) => {
+            if map.get("title").is_some_and(Value::is_string) {
+                map.remove("title");
+            }
+            if map.get("format").is_some_and(Value::is_string) {
+                map.remove("format");
+            }
+            drop_null(map);
+            map.values_mut().for_each(simplify);
+        }
+        Value::Array(items) => items.iter_mut().for_each(simplify),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+fn drop_null(map: &mut JsonObject) {
+    if map.get("default").is_some_and(Value::is_null) {
+        map.remove("default");
+    }
+    if let Some(Value::Array(types)) = map.get_mut("type") {
+        types.retain(|t| t != "null");
+        if let [one] = types.as_slice() {
+            let one = one.clone();
+            map.insert("type".to_owned(), one);
+        }
+    }
+    if let Some(Value::Array(mut options)) = map.remove("anyOf") {
+        options.retain(|option| option.get("type").is_none_or(|t| t != "null"));
+        match (options.len(), options.pop()) {
+            (1, Some(Value::Object(only))) => {
+                for (key, value) in only {
+                    map.entry(key).or_insert(value);
+                }
+            }
+            (_, Some(last)) => {
+                options.push(last);
+                map.insert("anyOf".to_owned(), Value::Array(options));
+            }
+            (_, None) => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(serde::Deserialize, JsonSchema)]
+    #[expect(dead_code, reason = "only its schema and its reading matter")]
+    struct Args {
+        /// What to look at.
+        name: String,
+        /// How many.
+        count: Option<u32>,
+    }
+
+    fn args(value: Value) -> JsonObject {
+        value.as_object().cloned().unwrap()
+    }
+
+    #[test]
+    fn optional_arguments_have_one_type() {
+        let schema = of_arguments::<Args>();
+        assert_eq!(schema["properties"]["count"]["type"], "integer");
+        assert_eq!(schema["required"], json!(["name"]));
+        assert_eq!(schema["additionalProperties"], false);
+    }
+
+    #[test]
+    fn a_bad_argument_is_named() {
+        let error = read_arguments::<Args>(args(json!({"name": "x", "count": "many"})))
+            .err()
+            .unwrap();
+        assert!(error.message.contains("`count`"), "{}", error.message);
+        assert!(
+            error.hint.contains("name, ") || error.hint.contains("count?, name"),
+            "{}",
+            error.hint
+        );
+        let error = read_arguments::<Args>(args(json!({}))).err().unwrap();
+        assert!(
+            error.message.contains("missing field `name`"),
+            "{}",
+            error.message
+        );
+        let error = refuse_unknown(&of_arguments::<Args>(), &args(json!({"nmae": 1}))).unwrap_err();
+        assert!(error.message.contains("`nmae`"));
+    }
+}
