@@ -133,7 +133,11 @@ pub(super) async fn message<H: ServerHandler + Clone + Sync>(
                     .into_response();
             }
         }
-        other => exchange::accept(&session, other),
+        other @ (JsonRpcMessage::Response(_)
+        | JsonRpcMessage::Notification(_)
+        | JsonRpcMessage::Error(_)) => {
+            exchange::accept(&session, other);
+        }
     }
     StatusCode::ACCEPTED.into_response()
 }

@@ -42,7 +42,9 @@ pub(super) async fn post<H: ServerHandler + Clone + Sync>(
     if message.method.as_deref() == Some("initialize") {
         return match parse(body)? {
             JsonRpcMessage::Request(request) => initialize(mcp, parts, request).await,
-            _ => Err(RpcError::invalid_request(
+            JsonRpcMessage::Response(_)
+            | JsonRpcMessage::Notification(_)
+            | JsonRpcMessage::Error(_) => Err(RpcError::invalid_request(
                 "initialize is a request: it needs an id",
             )),
         };

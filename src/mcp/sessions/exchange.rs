@@ -211,7 +211,9 @@ impl CallTransport {
                 question.id = session.calls().ask(call, question.id.clone())?;
                 Some(JsonRpcMessage::Request(question))
             }
-            other => Some(other),
+            other @ (JsonRpcMessage::Response(_)
+            | JsonRpcMessage::Notification(_)
+            | JsonRpcMessage::Error(_)) => Some(other),
         }
     }
 }

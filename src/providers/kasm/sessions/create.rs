@@ -105,8 +105,10 @@ impl Tool for CreateKasmSession {
         view.expiration_date = session.expiration_date.map(|t| t.to_string());
         let message = match session.status {
             Status::Running => "the session is running".to_owned(),
-            _ => "the session exists but does not run yet: ask get_session_status in a few seconds"
-                .to_owned(),
+            Status::Starting | Status::Paused | Status::Stopped | Status::Other(_) => {
+                "the session exists but does not run yet: ask get_session_status in a few seconds"
+                    .to_owned()
+            }
         };
         Ok(Reply::new(view, message))
     }
