@@ -21,9 +21,13 @@ function connect(entry) {
   if (entry.type === "streamableHttp") {
     return new StreamableHTTPClientTransport(address, { requestInit });
   }
-  const withHeaders = (target, init) =>
-    fetch(target, { ...init, headers: { ...Object.fromEntries(new Headers(init?.headers)), ...entry.headers } });
-  return new SSEClientTransport(address, { requestInit, eventSourceInit: { fetch: withHeaders } });
+  // The options of the stream are Cline's: they replace the fetch of the SDK with one that passes its headers on.
+  const eventSourceInit = {
+    max_retry_time: 5000,
+    withCredentials: Boolean(entry.headers.Authorization),
+    fetch: (target, init) => fetch(target, { ...init, headers: new Headers(init?.headers) }),
+  };
+  return new SSEClientTransport(address, { requestInit, eventSourceInit });
 }
 
 /** Cline asks for these lists at once after it connects, and takes an error for an empty list. */
