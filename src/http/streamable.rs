@@ -50,7 +50,7 @@ async fn post<H: ServerHandler + Clone + Sync>(
         Body::Malformed(why) => Err(RpcError::parse_error(why)),
         Body::Invalid(why) => Err(RpcError::invalid_request(why)),
         Body::Batch => batch::post(&mcp, parts, &body).await,
-        Body::Message(message) if is_modern(&parts.headers, &message) => {
+        Body::Message(message) if is_modern(&parts.headers, &message, &body) => {
             return modern::post(&mcp, parts, body).await;
         }
         Body::Message(message) => legacy::post(&mcp, parts, &message, &body).await,
@@ -96,10 +96,13 @@ pub(super) async fn read(request: Request) -> Result<(Parts, Bytes), Response> {
 
 /// Modern requests say so in `_meta`; a header or `server/discover` alone is a modern request
 /// with something missing, which rmcp refuses in the words of the specification.
-fn is_modern(headers: &HeaderMap, message: &Message<'_>) -> bool {
+///
+/// A complete `initialize` is a handshake whatever `_meta` says: some clients send one after
+/// `server/discover`.
+fn is_modern(headers: &HeaderMap, message: &Message<'_>, body: &[u8]) -> bool {
     let method = message.method.as_deref();
     if method == Some("initialize") {
-        return false;
+        return message.has_revision && !legacy::is_handshake(body);
     }
     message.has_revision || method == Some("server/discover") || names_modern_revision(headers)
 }

@@ -129,6 +129,17 @@ pub(in crate::http) fn parse(body: &[u8]) -> Result<ClientJsonRpcMessage, RpcErr
         .map_err(|_| RpcError::invalid_request("the body is no JSON-RPC message of MCP"))
 }
 
+/// Whether the body is an `initialize` request with everything it needs.
+pub(super) fn is_handshake(body: &[u8]) -> bool {
+    matches!(
+        parse(body),
+        Ok(JsonRpcMessage::Request(JsonRpcRequest {
+            request: ClientRequest::InitializeRequest(_),
+            ..
+        }))
+    )
+}
+
 async fn initialize<H: ServerHandler + Clone + Sync>(
     mcp: &Mcp<H>,
     parts: Parts,

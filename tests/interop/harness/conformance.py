@@ -1,6 +1,9 @@
 """The official conformance suite against the fixture."""
 
+import json
+import pathlib
 import re
+import shutil
 
 from .processes import run, server, tail
 from .tools import LOGS, Tools, binary
@@ -25,7 +28,10 @@ def check_set(tools: Tools, url: str, requirements: str) -> tuple[int, int]:
     """Runs one requirement set, the scenarios included that it does not score."""
     log = LOGS / f"conformance-{requirements}.log"
     suite = [tools.node, str(tools.node_modules / SUITE), "server"]
-    code = run([*suite, "--url", url, "--requirements", requirements], log, 300)
+    results = LOGS / f"conformance-{requirements}"
+    shutil.rmtree(results, ignore_errors=True)
+    options = ["--url", url, "--requirements", requirements, "--output-dir", str(results)]
+    code = run([*suite, *options], log, 300)
     text = log.read_text(errors="replace")
     scenarios = SCENARIO.findall(text.partition("=== SUMMARY ===")[2])
     bad = [name for mark, name, _, _ in scenarios if mark == "✗"]
@@ -38,8 +44,19 @@ def check_set(tools: Tools, url: str, requirements: str) -> tuple[int, int]:
         flush=True,
     )
     if bad:
-        print(f"  failed: {', '.join(bad)}\n{tail(log, 80)}", flush=True)
+        print(f"  failed: {', '.join(bad)}\n{failures(results)}", flush=True)
     elif code != 0 or not scenarios:
         print(f"  the suite ended with {code}\n{tail(log)}", flush=True)
         return good, 1
     return good, len(bad)
+
+
+def failures(results: pathlib.Path) -> str:
+    """What the suite says of each check that failed."""
+    lines = []
+    for path in sorted(results.glob("*/checks.json")):
+        for found in json.loads(path.read_text()):
+            if found["status"] == "FAILURE":
+                details = json.dumps(found.get("details"))[:1000]
+                lines.append(f"    {found['id']}: {found.get('errorMessage')}\n      {details}")
+    return "\n".join(lines)
