@@ -208,6 +208,16 @@ fn log(tool: &ToolInfo, caller: &Caller, result: &Result<Reply<Value>, ToolError
     let (tool, caller) = (tool.name, &*caller.name);
     match result {
         Ok(_) => tracing::info!(tool, caller, took_ms, outcome = "ok", "tool call"),
+        // The words of a validation error repeat what was passed, which may be a secret.
+        Err(error) if error.error_type == ErrorType::Validation => {
+            tracing::info!(
+                tool,
+                caller,
+                took_ms,
+                outcome = error.error_type.name(),
+                "tool call"
+            );
+        }
         Err(error) => {
             let outcome = error.error_type.name();
             tracing::info!(tool, caller, took_ms, outcome, error = %error.message, "tool call");

@@ -1,0 +1,10 @@
+//! Tests through the front door: the real router on loopback, real clients, the real Kasm client,
+//! and the emulator as Kasm.
+
+#![expect(
+    unreachable_pub,
+    reason = "one binary: `pub` is what its other modules use"
+)]
+
+mod support;
+mod transports;
