@@ -1,13 +1,16 @@
 """Real MCP clients against the product in its demo."""
 
+import concurrent.futures
 import os
 import pathlib
 import time
 
-from .processes import Failure, run, server, tail
+from .processes import Failure, run, server, stop_all, tail
 from .tools import LOGS, Tools, binary
 
 TIMEOUT = 180
+# How many clients run at a time: most of a run is waiting for sessions to start.
+AT_ONCE = 6
 
 # The name that the table shows, the program, and its transports.
 CLIENTS = [
@@ -40,16 +43,15 @@ def check(tools: Tools, only: str) -> tuple[int, int]:
         name: value for name, value in os.environ.items() if not name.startswith(("KASM_", "MCP_"))
     }
     log = LOGS / "demo.log"
-    rows: list[tuple[str, str, str]] = []
+    pairs = [(name, program, transport) for name, program, transports in CLIENTS for transport in transports]
+    chosen = [pair for pair in pairs if only in f"{pair[0]} {pair[2]}"]
     with server([product, "demo", "--port", "0", "--json"], log, env=clean) as ready:
         try:
             environment = clean | variables(tools, product, ready)
         except KeyError as key:
             raise Failure(f"the first line of the demo has no {key}") from key
-        for name, program, transports in CLIENTS:
-            for transport in transports:
-                if only in f"{name} {transport}":
-                    rows.append((name, transport, attempt(tools, program, transport, environment, log)))
+        results = attempt_all(tools, chosen, environment, log)
+    rows = [(name, transport, result) for (name, _, transport), result in zip(chosen, results)]
     print_table(rows)
     failed = sum(not result.startswith("ok") for _, _, result in rows)
     return len(rows) - failed, failed
@@ -70,6 +72,19 @@ def variables(tools: Tools, product: str, ready: dict[str, str]) -> dict[str, st
         "NO_COLOR": "1",
         "PYTHONUNBUFFERED": "1",
     }
+
+
+def attempt_all(
+    tools: Tools, pairs: list[tuple[str, str, str]], environment: dict[str, str], demo_log: pathlib.Path
+) -> list[str]:
+    """Runs some clients at a time, and ends them all if this program is told to end."""
+    pool = concurrent.futures.ThreadPoolExecutor(AT_ONCE)
+    try:
+        one = lambda pair: attempt(tools, pair[1], pair[2], environment, demo_log)  # noqa: E731
+        return list(pool.map(one, pairs))
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+        stop_all()
 
 
 def attempt(tools: Tools, program: str, transport: str, environment: dict[str, str], demo_log: pathlib.Path) -> str:

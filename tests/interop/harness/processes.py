@@ -10,6 +10,10 @@ import time
 from typing import Any, Iterator
 
 
+RUNNING: set[subprocess.Popen] = set()
+SERVERS: set[subprocess.Popen] = set()
+
+
 class Failure(Exception):
     """Something that a person has to look at, with the lines that help."""
 
@@ -23,7 +27,9 @@ def tail(log: pathlib.Path, lines: int = 40) -> str:
 def start(command: list[str], **options: Any) -> subprocess.Popen:
     """Starts a command in a process group of its own."""
     try:
-        return subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True, **options)
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True, **options)
+        RUNNING.add(process)
+        return process
     except OSError as error:
         raise Failure(f"{command[0]} does not start: {error}") from error
 
@@ -56,6 +62,7 @@ def server(command: list[str], log: pathlib.Path, seconds: float = 60, **options
     ready = log.with_suffix(".ready")
     with log.open("w") as errors, ready.open("w") as output:
         process = start(command, stdout=output, stderr=errors, **options)
+    SERVERS.add(process)
     try:
         line = first_line(process, ready, log, seconds)
         try:
@@ -90,3 +97,12 @@ def stop(process: subprocess.Popen) -> None:
             break
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
+    RUNNING.discard(process)
+    SERVERS.discard(process)
+
+
+def stop_all() -> None:
+    """Ends whatever still runs at once, but for the servers: they end with their blocks."""
+    for process in tuple(RUNNING - SERVERS):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
