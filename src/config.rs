@@ -4,6 +4,7 @@
 //! [`Config`] that exists is valid; raw texts stay in this module.
 
 mod read;
+mod reader;
 mod source;
 mod table;
 
@@ -15,7 +16,7 @@ use secrecy::SecretString;
 use crate::caller::Scope;
 use crate::http::guard::{AllowedHosts, Origin};
 use crate::kasm::public::KasmConfig;
-pub use read::{Mistake, Mistakes};
+pub use reader::{Mistake, Mistakes};
 pub use source::Sources;
 pub use table::{VARIABLES, Variable, Variables};
 

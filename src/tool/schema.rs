@@ -141,6 +141,10 @@ fn simplify(schema: &mut Value) {
             if map.get("format").is_some_and(Value::is_string) {
                 map.remove("format");
             }
+            if let Some(Value::String(text)) = map.get_mut("description") {
+                // Line breaks of the source mean nothing to a model.
+                *text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+            }
             drop_null(map);
             map.values_mut().for_each(simplify);
         }

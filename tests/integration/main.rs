@@ -6,5 +6,9 @@
     reason = "one binary: `pub` is what its other modules use"
 )]
 
+mod commands;
+mod config;
+mod contracts;
+mod http;
 mod support;
 mod transports;

@@ -123,6 +123,7 @@ pub fn start<H: ServerHandler>(
         inbox: Some(messages),
         outbox,
         session: Some((session.clone(), id.clone())),
+        cancelled: cancelled.clone(),
         answered: CancellationToken::new(),
     };
     let client = InitializeRequestParams::clone(&session.client());
@@ -150,6 +151,7 @@ pub fn start_alone<H: ServerHandler>(
         inbox: None,
         outbox,
         session: None,
+        cancelled: cancelled.clone(),
         answered: CancellationToken::new(),
     };
     let service = serve_directly_with_ct(handler, transport, Some(client), cancelled.clone());
@@ -199,6 +201,7 @@ struct CallTransport {
     inbox: Option<mpsc::UnboundedReceiver<ClientJsonRpcMessage>>,
     outbox: Outbox,
     session: Option<(Arc<Session>, RequestId)>,
+    cancelled: CancellationToken,
     answered: CancellationToken,
 }
 
@@ -229,7 +232,12 @@ impl Transport<RoleServer> for CallTransport {
             message,
             JsonRpcMessage::Response(_) | JsonRpcMessage::Error(_)
         );
-        let message = self.outgoing(message);
+        // A cancelled request is not answered.
+        let message = if self.cancelled.is_cancelled() {
+            None
+        } else {
+            self.outgoing(message)
+        };
         let outbox = self.outbox.clone();
         let answered = self.answered.clone();
         async move {

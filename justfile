@@ -1,0 +1,38 @@
+# What a developer runs. `just` lists it.
+
+default:
+    @just --list
+
+# Format all code
+fmt:
+    cargo fmt --all
+
+# What CI refuses
+lint:
+    cargo fmt --all --check
+    cargo clippy --workspace --all-targets -- -D warnings
+    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
+    cargo deny check bans licenses sources
+
+test:
+    cargo test --workspace
+
+# Real clients and the conformance suite (needs Python, npm and curl)
+interop:
+    tests/interop/run
+
+# Write the documents that are made from code
+docs:
+    cargo build
+    target/debug/kasm-mcp settings --format env > .env.example
+    tests/docs target/debug/kasm-mcp README.md
+
+demo:
+    cargo run --release -- demo
+
+# The table of calls per second, beside a bare rmcp server
+bench:
+    benches/run
+
+ci:
+    .ci/run

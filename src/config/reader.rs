@@ -1,0 +1,212 @@
+//! Reads single values and collects what is wrong with them.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use super::source::{RENAMED, Sources};
+use super::table::VARIABLES;
+
+/// One mistake in the settings.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mistake {
+    /// The variable.
+    pub variable: String,
+    /// What is wrong, with the value unless it is secret.
+    pub problem: String,
+    /// What to do.
+    pub remedy: String,
+}
+
+/// Every mistake there is.
+#[derive(Clone, Debug)]
+pub struct Mistakes(pub Vec<Mistake>);
+
+impl fmt::Display for Mistakes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "the settings have {} mistake(s):", self.0.len())?;
+        for Mistake {
+            variable,
+            problem,
+            remedy,
+        } in &self.0
+        {
+            writeln!(f, "  {variable}: {problem}\n    -> {remedy}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Mistakes {}
+
+/// The values of all sources, and the mistakes found in them so far.
+pub(super) struct Reader {
+    values: HashMap<String, String>,
+    pub(super) mistakes: Vec<Mistake>,
+    pub(super) notices: Vec<String>,
+}
+
+impl Reader {
+    pub(super) fn new(sources: &Sources) -> Result<Self, Mistakes> {
+        let values = sources.merged().map_err(|error| {
+            Mistakes(vec![Mistake {
+                variable: sources
+                    .file
+                    .as_ref()
+                    .map_or("settings".to_owned(), |file| file.display().to_string()),
+                problem: error.to_string(),
+                remedy: "write TOML with the variables in lower case as keys: kasm_api_url = \"…\""
+                    .to_owned(),
+            }])
+        })?;
+        let mut reader = Self {
+            values,
+            mistakes: Vec::new(),
+            notices: Vec::new(),
+        };
+        reader.follow_renames();
+        reader.refuse_unknown();
+        reader.read_secret_files();
+        Ok(reader)
+    }
+
+    fn follow_renames(&mut self) {
+        for (old, new) in RENAMED {
+            if let Some(value) = self.values.remove(&old.to_lowercase()) {
+                self.notices.push(format!("{old} is now called {new}"));
+                self.values.insert(new.to_lowercase(), value);
+            }
+        }
+    }
+
+    /// Only the TOML file can have unknown keys; the environment is filtered by the table.
+    fn refuse_unknown(&mut self) {
+        let known = |key: &str| {
+            let name = key.to_uppercase();
+            VARIABLES
+                .iter()
+                .any(|v| v.name == name || (v.secret && name.strip_suffix("_FILE") == Some(v.name)))
+        };
+        let unknown: Vec<String> = self
+            .values
+            .keys()
+            .filter(|key| !known(key))
+            .cloned()
+            .collect();
+        for key in unknown {
+            self.mistake(
+                &key,
+                "there is no such setting".to_owned(),
+                "`kasm-mcp settings` lists all",
+            );
+        }
+    }
+
+    fn read_secret_files(&mut self) {
+        for variable in VARIABLES.iter().filter(|variable| variable.secret) {
+            let key = variable.name.to_lowercase();
+            let Some(path) = self.values.remove(&format!("{key}_file")) else {
+                continue;
+            };
+            if self.values.contains_key(&key) {
+                let both = format!("set together with {}_FILE", variable.name);
+                self.mistake(variable.name, both, "set only one of the two");
+                continue;
+            }
+            match std::fs::read_to_string(&path) {
+                Ok(text) if !text.trim().is_empty() => {
+                    self.values.insert(key, text.trim().to_owned());
+                }
+                Ok(_) => self.mistake(
+                    variable.name,
+                    format!("the file {path} is empty"),
+                    "write the secret into it",
+                ),
+                Err(error) => {
+                    let problem = format!("cannot read the file {path}: {error}");
+                    self.mistake(variable.name, problem, "check the path and its permissions");
+                }
+            }
+        }
+    }
+
+    pub(super) fn mistake(&mut self, variable: &str, problem: String, remedy: &str) {
+        self.mistakes.push(Mistake {
+            variable: variable.to_owned(),
+            problem,
+            remedy: remedy.to_owned(),
+        });
+    }
+
+    pub(super) fn text(&self, name: &str) -> Option<String> {
+        let value = self.values.get(&name.to_lowercase())?.trim();
+        (!value.is_empty()).then(|| value.to_owned())
+    }
+
+    pub(super) fn required(&mut self, name: &str, remedy: &str) -> Option<String> {
+        let value = self.text(name);
+        if value.is_none() && !self.mistakes.iter().any(|mistake| mistake.variable == name) {
+            self.mistake(name, "not set".to_owned(), remedy);
+        }
+        value
+    }
+
+    pub(super) fn parsed<T: FromStr>(
+        &mut self,
+        name: &str,
+        text: Option<String>,
+        remedy: &str,
+    ) -> Option<T> {
+        let text = text?;
+        let value = text.parse().ok();
+        if value.is_none() {
+            self.mistake(name, format!("`{text}` cannot be understood"), remedy);
+        }
+        value
+    }
+
+    pub(super) fn boolean(&mut self, name: &str) -> bool {
+        match self.text(name).as_deref() {
+            Some("true" | "1" | "yes" | "on") => true,
+            Some("false" | "0" | "no" | "off") | None => false,
+            Some(other) => {
+                self.mistake(
+                    name,
+                    format!("`{other}` is neither true nor false"),
+                    "write true or false",
+                );
+                false
+            }
+        }
+    }
+
+    pub(super) fn number(&mut self, name: &str, min: u64, max: u64) -> u64 {
+        let text = self.text(name).unwrap_or_default();
+        match text.parse() {
+            Ok(number) if (min..=max).contains(&number) => number,
+            _ => {
+                let remedy = format!("write a whole number from {min} to {max}");
+                self.mistake(name, format!("`{text}` is out of range"), &remedy);
+                min
+            }
+        }
+    }
+
+    pub(super) fn seconds(&mut self, name: &str, min: u64, max: u64) -> Duration {
+        Duration::from_secs(self.number(name, min, max))
+    }
+
+    pub(super) fn list<T: FromStr>(&mut self, name: &str, remedy: &str) -> Vec<T> {
+        let text = self.text(name).unwrap_or_default();
+        let parts = text
+            .split(',')
+            .map(str::trim)
+            .filter(|part| !part.is_empty());
+        let parts: Vec<String> = parts.map(str::to_owned).collect();
+        parts
+            .into_iter()
+            .filter_map(|part| self.parsed(name, Some(part), remedy))
+            .collect()
+    }
+}

@@ -1,0 +1,217 @@
+//! The binary as a user runs it.
+
+use std::process::{Command, Output, Stdio};
+use std::time::Duration;
+
+use kasm_emulator::{Emulator, Fault};
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
+
+use crate::support::{self, TOKEN, rpc};
+
+const BINARY: &str = env!("CARGO_BIN_EXE_kasm-mcp");
+
+fn run(arguments: &[&str], environment: &[(&str, &str)]) -> Output {
+    let mut command = Command::new(BINARY);
+    command
+        .args(arguments)
+        .env_clear()
+        .envs(environment.iter().copied())
+        .stdin(Stdio::null());
+    command.output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+#[test]
+fn wrong_settings_end_with_64_and_say_everything() {
+    let output = run(
+        &[],
+        &[("KASM_API_URL", "nonsense"), ("MCP_SERVER_PORT", "x")],
+    );
+    assert_eq!(output.status.code(), Some(64));
+    let said = text(&output.stderr);
+    for name in [
+        "KASM_API_URL",
+        "KASM_API_KEY",
+        "KASM_API_SECRET",
+        "KASM_USER_ID",
+        "MCP_SERVER_PORT",
+        "MCP_AUTH_TOKEN",
+    ] {
+        assert!(said.contains(name), "{name} is missing in {said}");
+    }
+    assert!(output.stdout.is_empty());
+}
+
+#[test]
+fn lists_are_printed() {
+    let tools = run(&["tools"], &[]);
+    assert!(text(&tools.stdout).contains("create_kasm_session"));
+    let tools: Value =
+        serde_json::from_slice(&run(&["tools", "--format", "json"], &[]).stdout).unwrap();
+    assert!(
+        tools
+            .as_array()
+            .unwrap()
+            .iter()
+            .all(|tool| tool["inputSchema"]["type"] == "object")
+    );
+    assert!(text(&run(&["tools", "--format", "markdown"], &[]).stdout).starts_with("**sessions**"));
+    assert!(text(&run(&["settings"], &[]).stdout).contains("KASM_API_URL="));
+    assert!(
+        text(&run(&["settings", "--format", "markdown"], &[]).stdout)
+            .contains("| `KASM_API_URL` |")
+    );
+}
+
+#[test]
+fn a_taken_port_is_explained() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let output = run(&["demo", "--port", &port], &[]);
+    assert_eq!(output.status.code(), Some(1));
+    let said = text(&output.stderr);
+    assert!(
+        said.contains(&port) && said.contains("another program"),
+        "{said}"
+    );
+}
+
+#[test]
+fn the_emulator_stays_on_this_machine() {
+    let output = run(&["emulate", "--listen", "0.0.0.0:0"], &[]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("loopback"));
+}
+
+async fn check(emulator: &Emulator, settings: &[(&str, &str)]) -> (Option<i32>, String) {
+    let sources = support::sources(emulator, settings);
+    let mut command = tokio::process::Command::new(BINARY);
+    let output = command
+        .arg("check")
+        .env_clear()
+        .envs(sources.environment)
+        .output()
+        .await
+        .unwrap();
+    (output.status.code(), text(&output.stdout))
+}
+
+#[tokio::test]
+async fn check_tells_what_works_and_what_to_do() {
+    let emulator = Emulator::builder().start().await.unwrap();
+    let (code, said) = check(&emulator, &[]).await;
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("All is well"), "{said}");
+
+    emulator.revoke_permission("Images View");
+    let (code, said) = check(&emulator, &[]).await;
+    assert_eq!(code, Some(1), "{said}");
+    assert!(
+        said.contains("FAIL  API key: workspaces") && said.contains("Images View"),
+        "{said}"
+    );
+
+    let (code, said) = check(&emulator, &[("KASM_API_URL", "http://127.0.0.1:9")]).await;
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("FAIL  Kasm answers"), "{said}");
+
+    emulator.fail_next("__healthcheck", Fault::Status(500), 1);
+    let (code, said) = check(&emulator, &[]).await;
+    assert_eq!(code, Some(1), "{said}");
+}
+
+#[tokio::test]
+async fn the_demo_prints_what_a_newcomer_pastes() {
+    let mut demo = tokio::process::Command::new(BINARY);
+    demo.args(["demo", "--port", "0"])
+        .env_clear()
+        .stdout(Stdio::piped())
+        .kill_on_drop(true);
+    let mut demo = demo.spawn().unwrap();
+    let mut lines = BufReader::new(demo.stdout.take().unwrap()).lines();
+    let mut printed = String::new();
+    let curl = loop {
+        let line = tokio::time::timeout(Duration::from_secs(10), lines.next_line())
+            .await
+            .unwrap()
+            .unwrap()
+            .unwrap();
+        printed.push_str(&line);
+        printed.push('\n');
+        if line.starts_with("curl ") {
+            let rest = lines.next_line().await.unwrap().unwrap();
+            break format!("{line}\n{rest}");
+        }
+    };
+    for client in ["Cline", "Claude Code", "Cursor", "VS Code"] {
+        assert!(printed.contains(client), "{client} is missing in {printed}");
+    }
+    // What a shell would make of the line, for machines without curl.
+    let words: Vec<&str> = curl.split('\'').collect();
+    let [before, authorization, _, kind, _, body, ..] = words.as_slice() else {
+        panic!("not the expected line: {curl}");
+    };
+    let url = before
+        .split_whitespace()
+        .find(|word| word.starts_with("http"))
+        .unwrap();
+    let mut request = reqwest::Client::builder()
+        .build()
+        .unwrap()
+        .post(url)
+        .body((*body).to_owned());
+    for header in [authorization, kind] {
+        let (name, value) = header.split_once(": ").unwrap();
+        request = request.header(name, value);
+    }
+    let answer: Value = request.send().await.unwrap().json().await.unwrap();
+    assert_eq!(answer["result"]["structuredContent"]["success"], true);
+}
+
+#[tokio::test]
+async fn sigterm_lets_calls_finish_and_exits_0() {
+    let emulator = Emulator::builder().start().await.unwrap();
+    let sources = support::sources(&emulator, &[("LOG_FORMAT", "json")]);
+    let mut command = tokio::process::Command::new(BINARY);
+    command
+        .env_clear()
+        .envs(sources.environment)
+        .stderr(Stdio::piped())
+        .kill_on_drop(true);
+    let mut server = command.spawn().unwrap();
+    let mut log = BufReader::new(server.stderr.take().unwrap());
+    let mut ready = String::new();
+    log.read_line(&mut ready).await.unwrap();
+    let ready: Value = serde_json::from_str(&ready).unwrap();
+    let url = format!("http://{}/mcp", ready["address"].as_str().unwrap());
+
+    emulator.fail_next("get_images", Fault::Latency(Duration::from_millis(500)), 1);
+    let http = reqwest::Client::builder().build().unwrap();
+    let call = rpc("tools/call", json!({ "name": "get_available_workspaces" }));
+    let call = tokio::spawn(http.post(&url).bearer_auth(TOKEN).json(&call).send());
+    while emulator.requests().is_empty() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let pid = server.id().unwrap().to_string();
+    assert!(
+        Command::new("kill")
+            .args(["-TERM", &pid])
+            .status()
+            .unwrap()
+            .success()
+    );
+    let answer: Value = call.await.unwrap().unwrap().json().await.unwrap();
+    assert_eq!(answer["result"]["structuredContent"]["success"], true);
+    let ended = tokio::time::timeout(Duration::from_secs(10), server.wait())
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(ended.code(), Some(0));
+    let mut rest = String::new();
+    log.read_to_string(&mut rest).await.unwrap();
+    assert!(rest.contains("all requests were finished"), "{rest}");
+}

@@ -1,0 +1,190 @@
+//! Settings from all layers, and what is said about mistakes.
+
+use std::fs;
+
+use kasm_mcp::config::{Config, Mistakes, Sources};
+
+fn valid() -> Sources {
+    let mut sources = Sources::default();
+    for (name, value) in [
+        ("KASM_API_URL", "https://kasm.example.org"),
+        ("KASM_API_KEY", "key-of-the-environment"),
+        ("KASM_API_SECRET", "secret-of-the-environment"),
+        ("KASM_USER_ID", "0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0"),
+        ("MCP_AUTH_TOKEN", "token-of-the-environment"),
+    ] {
+        sources
+            .environment
+            .insert(name.to_owned(), value.to_owned());
+    }
+    sources
+}
+
+fn set(mut sources: Sources, name: &str, value: &str) -> Sources {
+    sources
+        .environment
+        .insert(name.to_owned(), value.to_owned());
+    sources
+}
+
+fn mistakes(sources: &Sources) -> Mistakes {
+    Config::load(sources).expect_err("the settings are wrong")
+}
+
+#[test]
+fn defaults_are_those_of_the_documents() {
+    let config = Config::load(&valid()).unwrap();
+    assert_eq!(config.http.listen.to_string(), "0.0.0.0:8080");
+    assert_eq!(config.limits.body_bytes_max, 8 << 20);
+    assert_eq!(config.limits.sessions_max, 10_000);
+    assert_eq!(config.limits.sessions_per_caller_max, 100);
+    assert_eq!(config.limits.session_idle.as_secs(), 1_800);
+    assert_eq!(config.limits.calls_per_caller_max, 32);
+    assert_eq!(config.limits.tool_timeout.as_secs(), 300);
+    assert_eq!(config.limits.drain.as_secs(), 20);
+    assert_eq!(config.kasm.timeout.as_secs(), 30);
+    assert_eq!(config.kasm.request_timeout.as_secs(), 120);
+    assert_eq!(config.kasm.retries, 2);
+    assert_eq!(config.allowed_roots, ["/home/kasm-user"]);
+}
+
+#[test]
+fn flags_are_above_the_environment_and_that_above_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("kasm-mcp.toml");
+    fs::write(&file, "mcp_server_port = 1000\nmcp_drain_seconds = 1\nkasm_retries = 5\nkasm_allowed_roots = [\"/a\", \"/b\"]\n").unwrap();
+    let mut sources = set(
+        set(valid(), "MCP_SERVER_PORT", "2000"),
+        "MCP_DRAIN_SECONDS",
+        "2",
+    );
+    sources.file = Some(file);
+    let config = Config::load(&sources.with_flag("MCP_SERVER_PORT", Some(3000))).unwrap();
+    assert_eq!(config.http.listen.port(), 3000);
+    assert_eq!(config.limits.drain.as_secs(), 2);
+    assert_eq!(config.kasm.retries, 5);
+    assert_eq!(config.allowed_roots, ["/a", "/b"]);
+}
+
+#[test]
+fn every_mistake_is_reported_with_its_remedy_and_without_secrets() {
+    let mut sources = Sources::default();
+    for (name, value) in [
+        ("KASM_API_URL", "kasm.example.org"),
+        ("KASM_USER_ID", "somebody"),
+        ("KASM_TLS_INSECURE", "maybe"),
+        ("MCP_SERVER_PORT", "99999"),
+        ("MCP_AUTH_TOKEN", "short-secret"),
+        ("MCP_AUTH_SCOPE", "root"),
+        ("MCP_ALLOWED_ORIGINS", "app.example.org"),
+        ("KASM_ALLOWED_ROOTS", "relative,/a/../b"),
+        ("KASM_RETRIES", "-1"),
+        ("LOG_LEVEL", "loud"),
+    ] {
+        sources = set(sources, name, value);
+    }
+    let found = mistakes(&sources);
+    for name in sources
+        .environment
+        .keys()
+        .map(String::as_str)
+        .chain(["KASM_API_KEY", "KASM_API_SECRET"])
+    {
+        let mistake = found.0.iter().find(|mistake| mistake.variable == name);
+        let mistake = mistake.unwrap_or_else(|| panic!("{name} is not reported: {found}"));
+        assert!(!mistake.remedy.is_empty());
+    }
+    assert!(!found.to_string().contains("short-secret"), "{found}");
+}
+
+#[test]
+fn without_a_token_only_this_machine_is_served() {
+    let mut sources = valid();
+    sources.environment.remove("MCP_AUTH_TOKEN");
+    for host in ["0.0.0.0", "::", "10.0.0.1", "192.168.1.5"] {
+        let found = mistakes(&set(sources.clone(), "MCP_SERVER_HOST", host));
+        assert_eq!(found.0.len(), 1, "{found}");
+        assert!(found.to_string().contains("MCP_AUTH_TOKEN"), "{found}");
+        assert!(found.to_string().contains("127.0.0.1"), "{found}");
+    }
+    for host in ["127.0.0.1", "::1", "localhost", "127.8.0.1"] {
+        Config::load(&set(sources.clone(), "MCP_SERVER_HOST", host)).unwrap();
+    }
+}
+
+#[test]
+fn secrets_can_come_from_files() {
+    use secrecy::ExposeSecret;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("secret");
+    fs::write(&file, "secret-of-the-file\n").unwrap();
+    let path = file.to_str().unwrap();
+    let mut sources = valid();
+    sources.environment.remove("KASM_API_SECRET");
+    let config = Config::load(&set(sources.clone(), "KASM_API_SECRET_FILE", path)).unwrap();
+    assert_eq!(
+        config.kasm.api_key_secret.expose_secret(),
+        "secret-of-the-file"
+    );
+
+    let missing = mistakes(&set(
+        sources.clone(),
+        "KASM_API_SECRET_FILE",
+        "/nowhere/secret",
+    ));
+    assert!(missing.to_string().contains("/nowhere/secret"), "{missing}");
+    let both = mistakes(&set(valid(), "KASM_API_SECRET_FILE", path));
+    assert!(both.to_string().contains("only one"), "{both}");
+    fs::write(&file, "\n").unwrap();
+    let empty = mistakes(&set(sources, "KASM_API_SECRET_FILE", path));
+    assert!(empty.to_string().contains("empty"), "{empty}");
+}
+
+#[test]
+fn a_file_that_is_wrong_says_where() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("kasm-mcp.toml");
+    let mut sources = valid();
+    sources.file = Some(file.clone());
+    for (text, word) in [
+        ("a = [", "kasm-mcp.toml"),
+        ("kasm_api_ulr = 1", "kasm_api_ulr"),
+    ] {
+        fs::write(&file, text).unwrap();
+        let found = mistakes(&sources);
+        assert!(found.to_string().contains(word), "{found}");
+    }
+    fs::remove_file(&file).unwrap();
+    assert!(mistakes(&sources).to_string().contains("kasm-mcp.toml"));
+}
+
+#[test]
+fn older_names_work_with_a_notice() {
+    let config = Config::load(&set(valid(), "ALLOWED_ROOTS", "/srv,/home/kasm-user")).unwrap();
+    assert_eq!(config.allowed_roots, ["/srv", "/home/kasm-user"]);
+    assert!(
+        config
+            .notices
+            .iter()
+            .any(|notice| notice.contains("KASM_ALLOWED_ROOTS"))
+    );
+}
+
+#[test]
+fn relaxations_are_noticed_and_secrets_do_not_print() {
+    let sources = set(
+        set(valid(), "KASM_TLS_INSECURE", "true"),
+        "KASM_API_URL",
+        "http://kasm.example.org",
+    );
+    let config = Config::load(&sources).unwrap();
+    assert_eq!(config.notices.len(), 2, "{:?}", config.notices);
+    let printed = format!("{config:?}");
+    for secret in [
+        "key-of-the-environment",
+        "secret-of-the-environment",
+        "token-of-the-environment",
+    ] {
+        assert!(!printed.contains(secret));
+    }
+}

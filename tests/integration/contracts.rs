@@ -1,0 +1,123 @@
+//! What others depend on: schemas, help texts, and documents made from the code.
+
+use std::fs;
+use std::path::Path;
+
+use clap::CommandFactory;
+use kasm_mcp::commands::tools;
+use kasm_mcp::config::{VARIABLES, Variables};
+use serde_json::{Value, json};
+
+fn read(name: &str) -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap()
+}
+
+/// The part of a document between two markers.
+fn generated<'a>(document: &'a str, name: &str) -> &'a str {
+    let (start, end) = (
+        format!("<!-- {name}: generated -->\n"),
+        format!("<!-- {name}: end -->"),
+    );
+    let rest = document
+        .split_once(&start)
+        .unwrap_or_else(|| panic!("no marker {start}"))
+        .1;
+    rest.split_once(&end).unwrap().0
+}
+
+#[test]
+fn documents_are_those_of_the_code() {
+    assert_eq!(
+        read(".env.example"),
+        Variables.env_example(),
+        "run `just docs`"
+    );
+    let readme = read("README.md");
+    assert_eq!(
+        generated(&readme, "settings"),
+        Variables.markdown(),
+        "run `just docs`"
+    );
+    let registry = tools::registry().unwrap();
+    assert_eq!(
+        generated(&readme, "tools"),
+        tools::markdown(&registry),
+        "run `just docs`"
+    );
+}
+
+#[test]
+fn settings_are_documented() {
+    for variable in VARIABLES {
+        assert!(variable.about.ends_with('.'), "{}", variable.name);
+        let same = VARIABLES.iter().filter(|other| other.name == variable.name);
+        assert_eq!(same.count(), 1, "{}", variable.name);
+    }
+}
+
+#[test]
+fn tools_keep_the_laws() {
+    let registry = tools::registry().unwrap();
+    let mut names = Vec::new();
+    for (_, tool) in registry.all() {
+        assert!(!names.contains(&tool.name), "{} is there twice", tool.name);
+        names.push(tool.name);
+        assert!(
+            tool.name.len() <= 40
+                && tool
+                    .name
+                    .bytes()
+                    .all(|b| b.is_ascii_lowercase() || b == b'_')
+        );
+        assert!(
+            tool.about.ends_with('.') && tool.about.len() <= 200,
+            "{}: {}",
+            tool.name,
+            tool.about.len()
+        );
+        assert!(!tool.title.is_empty() && !tool.title.ends_with('.'));
+        for key in ["anyOf", "oneOf", "allOf", "$ref"] {
+            assert!(
+                !tool.input_schema.contains_key(key),
+                "{}: {key} at the top",
+                tool.name
+            );
+        }
+        assert_eq!(tool.input_schema["type"], "object");
+        let text = Value::Object((*tool.input_schema).clone()).to_string();
+        assert!(
+            !text.contains("\"null\"") && !text.contains("$ref"),
+            "{}: {text}",
+            tool.name
+        );
+        for (argument, schema) in tool.input_schema["properties"].as_object().unwrap() {
+            let plain =
+                ["first_name", "last_name", "organization", "phone"].contains(&argument.as_str());
+            assert!(
+                plain || schema["description"].is_string(),
+                "{}: {argument} is not described",
+                tool.name
+            );
+        }
+    }
+    assert!(names.len() < 40, "{} tools", names.len());
+}
+
+#[test]
+fn tool_schemas_are_as_agreed() {
+    let registry = tools::registry().unwrap();
+    for (toolset, tool) in registry.all() {
+        let contract = json!({
+            "name": tool.name, "title": tool.title, "description": tool.about, "toolset": toolset.name,
+            "scope": tool.scope.name(), "effect": format!("{:?}", tool.effect),
+            "inputSchema": *tool.input_schema, "outputSchema": *tool.output_schema,
+        });
+        insta::assert_json_snapshot!(tool.name, contract);
+    }
+}
+
+#[test]
+fn help_is_as_agreed() {
+    let mut command = kasm_mcp::cli::Cli::command();
+    insta::assert_snapshot!("help", command.render_long_help().to_string());
+}

@@ -1,0 +1,10 @@
+//! The HTTP surface.
+
+mod auth;
+mod guard;
+mod health;
+mod limits;
+mod modern;
+mod sessions;
+mod shutdown;
+mod wire;

@@ -1,0 +1,104 @@
+//! Host, Origin and CORS.
+
+use http::{Method, StatusCode};
+use serde_json::json;
+
+use crate::support::{TestServer, rpc};
+
+#[tokio::test]
+async fn foreign_hosts_and_origins_are_refused() {
+    let server = TestServer::start().await;
+    let list = rpc("tools/list", json!({}));
+    for host in [
+        "evil.example",
+        "evil.example:8080",
+        "127.0.0.1.evil.example",
+    ] {
+        let answer = server
+            .post(&list)
+            .header("host", host)
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(answer.status(), StatusCode::FORBIDDEN, "{host}");
+    }
+    for origin in [
+        "https://evil.example",
+        "null",
+        "http://localhost.evil.example",
+    ] {
+        let answer = server
+            .post(&list)
+            .header("origin", origin)
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(answer.status(), StatusCode::FORBIDDEN, "{origin}");
+    }
+    let answer = server
+        .post(&list)
+        .header("origin", "http://localhost:6274")
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(answer.status(), StatusCode::OK, "a page of this machine");
+}
+
+#[tokio::test]
+async fn configured_names_are_let_in() {
+    let settings = [
+        ("MCP_PUBLIC_URL", "https://mcp.example.org/kasm/mcp"),
+        ("MCP_ALLOWED_HOSTS", "other.example.org"),
+        ("MCP_ALLOWED_ORIGINS", "https://app.example.org"),
+    ];
+    let server = TestServer::with(&settings).await;
+    let list = rpc("tools/list", json!({}));
+    for host in ["mcp.example.org", "other.example.org:443", "localhost"] {
+        let answer = server
+            .post(&list)
+            .header("host", host)
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(answer.status(), StatusCode::OK, "{host}");
+    }
+    for origin in ["https://mcp.example.org", "https://app.example.org"] {
+        let answer = server
+            .post(&list)
+            .header("origin", origin)
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(answer.status(), StatusCode::OK, "{origin}");
+        assert_eq!(answer.headers()["access-control-allow-origin"], origin);
+    }
+}
+
+#[tokio::test]
+async fn a_browser_may_ask_before_it_has_a_token() {
+    let server = TestServer::with(&[("MCP_ALLOWED_ORIGINS", "https://app.example.org")]).await;
+    let preflight = server
+        .http
+        .request(Method::OPTIONS, server.mcp())
+        .header("origin", "https://app.example.org");
+    let preflight = preflight.header("access-control-request-method", "POST");
+    let wanted = "authorization,content-type,mcp-protocol-version,mcp-method,mcp-name,mcp-session-id,last-event-id";
+    let answer = preflight
+        .header("access-control-request-headers", wanted)
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(answer.status(), StatusCode::OK);
+    let allowed = answer.headers()["access-control-allow-headers"]
+        .to_str()
+        .unwrap()
+        .to_owned();
+    for header in wanted.split(',') {
+        assert!(allowed.contains(header), "{header} is not in {allowed}");
+    }
+    let exposed = server
+        .post(&rpc("ping", json!({})))
+        .header("origin", "https://app.example.org");
+    let exposed = exposed.send().await.unwrap().headers()["access-control-expose-headers"].clone();
+    assert!(exposed.to_str().unwrap().contains("mcp-session-id"));
+}

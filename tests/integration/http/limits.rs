@@ -1,0 +1,109 @@
+//! Limits that protect the server from its clients.
+
+use std::time::Duration;
+
+use http::StatusCode;
+use kasm_emulator::Fault;
+use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::support::{TestServer, rpc};
+
+#[tokio::test]
+async fn an_oversized_body_is_refused_with_and_without_its_length() {
+    let server = TestServer::with(&[("MCP_MAX_BODY_BYTES", "2000")]).await;
+    let body = |size: usize| {
+        rpc(
+            "tools/call",
+            json!({ "name": "x", "arguments": { "a": "a".repeat(size) } }),
+        )
+    };
+    assert_eq!(
+        server.post(&body(100)).send().await.unwrap().status(),
+        StatusCode::OK
+    );
+    let answer = server.post(&body(3_000)).send().await.unwrap();
+    assert_eq!(answer.status(), StatusCode::PAYLOAD_TOO_LARGE);
+    let answer: serde_json::Value = answer.json().await.unwrap();
+    assert!(
+        answer["error"]["message"]
+            .as_str()
+            .unwrap()
+            .contains("MCP_MAX_BODY_BYTES")
+    );
+
+    let address = server.base.strip_prefix("http://").unwrap();
+    let mut socket = TcpStream::connect(address).await.unwrap();
+    let head = format!(
+        "POST /mcp HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {}\r\n\
+         Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n",
+        crate::support::TOKEN
+    );
+    socket.write_all(head.as_bytes()).await.unwrap();
+    let chunk = format!("{:x}\r\n{}\r\n", 3_000, " ".repeat(3_000));
+    socket.write_all(chunk.as_bytes()).await.unwrap();
+    let mut answer = [0_u8; 64];
+    let read = tokio::time::timeout(Duration::from_secs(5), socket.read(&mut answer))
+        .await
+        .unwrap()
+        .unwrap();
+    assert!(
+        answer[..read].starts_with(b"HTTP/1.1 413"),
+        "{}",
+        String::from_utf8_lossy(&answer)
+    );
+}
+
+#[tokio::test]
+async fn headers_that_never_end_are_cut_off() {
+    let server = TestServer::with(&[("MCP_HEADER_TIMEOUT_SECONDS", "1")]).await;
+    let mut socket = TcpStream::connect(server.base.strip_prefix("http://").unwrap())
+        .await
+        .unwrap();
+    socket
+        .write_all(b"POST /mcp HTTP/1.1\r\nHost: localhost\r\nX-Slow: ")
+        .await
+        .unwrap();
+    let mut rest = Vec::new();
+    let closed = tokio::time::timeout(Duration::from_secs(10), socket.read_to_end(&mut rest)).await;
+    assert!(closed.is_ok(), "the connection is closed by the server");
+    assert_eq!(
+        server
+            .post(&rpc("ping", json!({})))
+            .send()
+            .await
+            .unwrap()
+            .status(),
+        StatusCode::OK
+    );
+}
+
+#[tokio::test]
+async fn calls_beyond_the_limit_wait_for_their_turn() {
+    let server = TestServer::with(&[("MCP_MAX_CALLS_PER_CALLER", "1")]).await;
+    let kasm_id = server.session().await;
+    server.emulator.fail_next(
+        "get_kasm_status",
+        Fault::Latency(Duration::from_millis(200)),
+        1,
+    );
+    let calls = (0..3).map(|_| server.call("get_session_status", json!({ "kasm_id": kasm_id })));
+    let replies = futures::future::join_all(calls).await;
+    assert!(
+        replies.iter().all(|reply| reply["success"] == true),
+        "{replies:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_tool_that_takes_too_long_is_given_up() {
+    let server = TestServer::with(&[("MCP_TOOL_TIMEOUT_SECONDS", "1")]).await;
+    server
+        .emulator
+        .fail_next("get_images", Fault::Latency(Duration::from_secs(20)), 3);
+    let reply = server
+        .fails("get_available_workspaces", json!({}), "timeout")
+        .await;
+    assert!(reply["error"].as_str().unwrap().contains("1 s"), "{reply}");
+}

@@ -1,0 +1,129 @@
+//! Revision 2026-07-28, where rmcp needs help.
+
+use http::StatusCode;
+use serde_json::{Value, json};
+
+use crate::support::TestServer;
+use crate::support::clients::{modern, modern_request};
+
+#[tokio::test]
+async fn discover_tells_what_there_is() {
+    let server = TestServer::start().await;
+    let answer = modern(&server, "server/discover", json!({}), None).await;
+    let result = &answer["result"];
+    assert!(
+        result["supportedVersions"]
+            .as_array()
+            .unwrap()
+            .contains(&json!("2026-07-28")),
+        "{answer}"
+    );
+    assert_eq!(result["capabilities"], json!({ "tools": {} }));
+    assert!(
+        result["instructions"]
+            .as_str()
+            .unwrap()
+            .contains("create_kasm_session")
+    );
+}
+
+#[tokio::test]
+async fn results_name_the_server_and_lists_are_private() {
+    let server = TestServer::start().await;
+    let list = modern(&server, "tools/list", json!({}), None).await;
+    assert_eq!(list["result"]["cacheScope"], "private");
+    assert!(list["result"]["ttlMs"].as_u64().unwrap() > 0);
+    let call = json!({ "name": "list_user_sessions", "arguments": {} });
+    let call = modern(&server, "tools/call", call, Some("list_user_sessions")).await;
+    for answer in [list, call] {
+        let info = &answer["result"]["_meta"]["io.modelcontextprotocol/serverInfo"];
+        assert_eq!(info["name"], "kasm-mcp", "{answer}");
+        assert_eq!(answer["result"]["resultType"], "complete");
+    }
+}
+
+#[tokio::test]
+async fn any_media_range_is_good_enough() {
+    let server = TestServer::start().await;
+    for accept in ["*/*", "application/json", "application/*"] {
+        let request = modern_request(&server, "tools/list", json!({}), None);
+        let mut request = request.build().unwrap();
+        request
+            .headers_mut()
+            .insert("accept", accept.parse().unwrap());
+        let answer = server.http.execute(request).await.unwrap();
+        assert_eq!(answer.status(), StatusCode::OK, "{accept}");
+    }
+}
+
+#[tokio::test]
+async fn refusals_are_json_rpc() {
+    let server = TestServer::start().await;
+    let wrong_name = json!({ "name": "list_user_sessions" });
+    let list = || modern_request(&server, "tools/list", json!({}), None);
+    let unsupported = |mut request: reqwest::Request| {
+        request
+            .headers_mut()
+            .insert("mcp-protocol-version", "2027-01-01".parse().unwrap());
+        request
+    };
+    let nothing_accepted = |mut request: reqwest::Request| {
+        request
+            .headers_mut()
+            .insert("accept", "text/html".parse().unwrap());
+        request
+    };
+    let cases = [
+        (
+            modern_request(&server, "tools/call", wrong_name, Some("other"))
+                .build()
+                .unwrap(),
+            400,
+            Some(-32020),
+        ),
+        (
+            modern_request(&server, "prompts/list", json!({}), None)
+                .build()
+                .unwrap(),
+            404,
+            Some(-32601),
+        ),
+        (
+            modern_request(&server, "ping", json!({}), None)
+                .build()
+                .unwrap(),
+            404,
+            Some(-32601),
+        ),
+        (unsupported(list().build().unwrap()), 400, None),
+        (nothing_accepted(list().build().unwrap()), 406, None),
+    ];
+    for (request, status, code) in cases {
+        let answer = server.http.execute(request).await.unwrap();
+        assert_eq!(answer.status(), status);
+        let answer: Value = answer.json().await.unwrap();
+        assert_eq!(answer["jsonrpc"], "2.0", "{answer}");
+        if let Some(code) = code {
+            assert_eq!(answer["error"]["code"], code, "{answer}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn there_are_no_sessions() {
+    let server = TestServer::start().await;
+    for method in [http::Method::GET, http::Method::DELETE] {
+        let request = server
+            .http
+            .request(method.clone(), server.mcp())
+            .bearer_auth(crate::support::TOKEN);
+        let request = request
+            .header("mcp-protocol-version", "2026-07-28")
+            .header("accept", "text/event-stream");
+        assert_eq!(
+            request.send().await.unwrap().status(),
+            StatusCode::METHOD_NOT_ALLOWED,
+            "{method}"
+        );
+    }
+}
