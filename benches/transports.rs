@@ -51,6 +51,9 @@ struct Options {
     /// How often to measure everything; the tables show medians.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=99))]
     repeat: u16,
+    /// Measure only the transports whose name contains this, and no memory.
+    #[arg(long)]
+    only: Option<String>,
     /// The server to measure.
     #[arg(long, default_value = env!("CARGO_BIN_EXE_kasm-mcp"))]
     server: PathBuf,
@@ -124,16 +127,23 @@ async fn measure(options: &Options, cores: Cores) -> anyhow::Result<()> {
         cores,
     };
     let mut cells = rounds::cells();
+    if let Some(part) = &options.only {
+        cells.retain(|cell| cell.name.contains(part.as_str()));
+    }
     let mut footprints = Vec::new();
     for repetition in 1..=options.repeat {
         eprintln!("repetition {repetition} of {}", options.repeat);
         rounds::run(&programs, pace, &mut cells).await?;
-        footprints.push(footprint::measure(&programs, options.quick).await?);
+        if options.only.is_none() {
+            footprints.push(footprint::measure(&programs, options.quick).await?);
+        }
     }
     let about = tables::about(&programs, pace, options.repeat);
     let speed = tables::speed(&cells);
     let baseline = tables::baseline(&cells);
-    let footprint = tables::footprint(&footprints);
-    println!("{about}\n{speed}\n{baseline}\n{footprint}");
+    println!("{about}\n{speed}\n{baseline}");
+    if !footprints.is_empty() {
+        println!("{}", tables::footprint(&footprints));
+    }
     Ok(())
 }

@@ -17,7 +17,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
 use axum::middleware;
 use axum::routing::{get, post};
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, WWW_AUTHENTICATE};
@@ -27,6 +26,7 @@ use rmcp::transport::StreamableHttpServerConfig;
 use rmcp::transport::streamable_http_server::StreamableHttpService;
 use rmcp::transport::streamable_http_server::session::never::NeverSessionManager;
 use tokio_util::sync::CancellationToken;
+use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
@@ -73,6 +73,7 @@ struct Mcp<H: ServerHandler> {
     sessions: Arc<Sessions>,
     modern: StreamableHttpService<H, NeverSessionManager>,
     path_prefix: String,
+    body_bytes_max: usize,
 }
 
 /// Puts `handler` behind the surface.
@@ -84,6 +85,7 @@ pub fn app<H: ServerHandler + Clone + Sync>(handler: H, surface: Surface) -> App
         handler,
         sessions: sessions.clone(),
         path_prefix: surface.path_prefix,
+        body_bytes_max: surface.body_bytes_max,
     });
     let guard = Arc::new(surface.guard);
     let auth = Arc::new(surface.auth);
@@ -97,11 +99,13 @@ pub fn app<H: ServerHandler + Clone + Sync>(handler: H, surface: Surface) -> App
         .route("/messages", post(legacy_sse::message))
         .route("/messages/", post(legacy_sse::message))
         .with_state(mcp)
-        .layer(DefaultBodyLimit::max(surface.body_bytes_max))
-        .layer(middleware::from_fn_with_state(auth.clone(), auth::layer))
-        // Answers preflights, which carry no token.
-        .layer(cors(guard.clone()))
-        .layer(middleware::from_fn_with_state(guard, guard::layer));
+        .layer(
+            ServiceBuilder::new()
+                .layer(middleware::from_fn_with_state(guard.clone(), guard::layer))
+                // Before authentication: preflights carry no token.
+                .layer(cors(guard))
+                .layer(middleware::from_fn_with_state(auth.clone(), auth::layer)),
+        );
 
     let router = Router::new()
         .merge(authenticated)
@@ -111,9 +115,12 @@ pub fn app<H: ServerHandler + Clone + Sync>(handler: H, surface: Surface) -> App
             stopping.clone(),
         ))
         .fallback(not_found)
-        .layer(CatchPanicLayer::custom(panicked))
-        // Outermost, so that every answer is logged with its id.
-        .layer(middleware::from_fn(request_log::layer));
+        .layer(
+            ServiceBuilder::new()
+                // Outermost, so that every answer is logged with its id.
+                .layer(middleware::from_fn(request_log::layer))
+                .layer(CatchPanicLayer::custom(panicked)),
+        );
     App {
         router,
         sessions,

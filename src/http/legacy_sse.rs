@@ -95,9 +95,9 @@ pub(super) async fn message<H: ServerHandler + Clone + Sync>(
     let Ok(Query(address)) = address else {
         return RpcError::invalid_request("the session_id parameter is missing").into_response();
     };
-    let (parts, body) = match read(request).await {
+    let (parts, body) = match read(request, mcp.body_bytes_max).await {
         Ok(request) => request,
-        Err(refusal) => return refusal,
+        Err(refusal) => return refusal.into_response(),
     };
     let session = match caller_of(&parts.extensions) {
         Ok(caller) => mcp.sessions.get(&address.session_id, caller),

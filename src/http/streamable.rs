@@ -12,13 +12,13 @@ pub(super) use legacy::parse;
 use std::sync::Arc;
 
 use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
-use axum::extract::{FromRequest, Request, State};
+use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::MethodRouter;
 use http::header::{ACCEPT, ALLOW, CONTENT_TYPE};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, StatusCode};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
 use rmcp::ServerHandler;
 use rmcp::model::ErrorCode;
 
@@ -42,9 +42,9 @@ async fn post<H: ServerHandler + Clone + Sync>(
     State(mcp): State<Arc<Mcp<H>>>,
     request: Request,
 ) -> Response {
-    let (parts, body) = match read(request).await {
+    let (parts, body) = match read(request, mcp.body_bytes_max).await {
         Ok(request) => request,
-        Err(refusal) => return refusal,
+        Err(refusal) => return refusal.into_response(),
     };
     let answer = match peek(&body) {
         Body::Malformed(why) => Err(RpcError::parse_error(why)),
@@ -60,37 +60,36 @@ async fn post<H: ServerHandler + Clone + Sync>(
 
 /// Reads the body within the limit and refuses what is not declared as JSON: a page could send
 /// other types without asking (CORS).
-pub(super) async fn read(request: Request) -> Result<(Parts, Bytes), Response> {
-    let kind = request
-        .headers()
+pub(super) async fn read(request: Request, bytes_max: usize) -> Result<(Parts, Bytes), RpcError> {
+    let (parts, body) = request.into_parts();
+    let kind = parts
+        .headers
         .get(CONTENT_TYPE)
         .and_then(|kind| kind.to_str().ok())
         .unwrap_or_default();
     let essence = kind.split(';').next().unwrap_or_default().trim();
     if !essence.eq_ignore_ascii_case("application/json") {
         let message = "the Content-Type must be application/json";
-        let refusal = RpcError::new(
+        return Err(RpcError::new(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             ErrorCode::INVALID_REQUEST,
             message,
-        );
-        return Err(refusal.into_response());
+        ));
     }
-    let (parts, body) = request.into_parts();
-    let copy = Request::from_parts(parts.clone(), body);
-    match Bytes::from_request(copy, &()).await {
-        Ok(body) => Ok((parts, body)),
-        Err(BytesRejection::FailedToBufferBody(error)) => {
-            let status = error.status();
-            let message = match status {
-                StatusCode::PAYLOAD_TOO_LARGE => {
-                    "the body is larger than this server takes (MCP_MAX_BODY_BYTES)"
-                }
-                _ => "the body could not be read",
-            };
-            Err(RpcError::new(status, ErrorCode::INVALID_REQUEST, message).into_response())
+    match Limited::new(body, bytes_max).collect().await {
+        Ok(body) => Ok((parts, body.to_bytes())),
+        Err(error) if error.is::<LengthLimitError>() => {
+            let message =
+                format!("the body is larger than the {bytes_max} bytes of MCP_MAX_BODY_BYTES");
+            Err(RpcError::new(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                ErrorCode::INVALID_REQUEST,
+                message,
+            ))
         }
-        Err(other) => Err(other.into_response()),
+        Err(error) => Err(RpcError::invalid_request(format!(
+            "the body could not be read: {error}"
+        ))),
     }
 }
 

@@ -23,8 +23,8 @@ use exchange::Calls;
 /// The name of a session: 128 random bits as hex digits.
 pub type SessionId = Arc<str>;
 
-/// Where messages to a client go.
-pub type Outbox = mpsc::Sender<ServerJsonRpcMessage>;
+/// Where messages to a client go. Boxed: a channel reserves room for 32 of them at once.
+pub type Outbox = mpsc::Sender<Box<ServerJsonRpcMessage>>;
 
 /// How many messages may wait for a slow reader before the sender waits too.
 pub const OUTBOX_MESSAGES: usize = 16;

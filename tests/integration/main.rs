@@ -2,6 +2,11 @@
 //! and the emulator as Kasm.
 
 #![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that cannot go on panics"
+)]
+#![expect(
     unreachable_pub,
     reason = "one binary: `pub` is what its other modules use"
 )]

@@ -57,9 +57,9 @@ pub(super) async fn post<H: ServerHandler + Clone + Sync>(
                     "initialize must not be in a batch",
                 )))
             }
-            Ok(JsonRpcMessage::Request(request)) => Some(Entry::Answered(Box::new(
+            Ok(JsonRpcMessage::Request(request)) => Some(Entry::Answered(
                 legacy::alone(mcp, parts.clone(), request).await,
-            ))),
+            )),
             Ok(other) => {
                 if let Some(session) = &session {
                     exchange::accept(session, other);

@@ -158,7 +158,7 @@ async fn initialize<H: ServerHandler + Clone + Sync>(
     client.meta = None;
     let caller = caller_of(&parts.extensions)?.clone();
     let answer = run_alone(mcp, client.clone(), parts, request).await;
-    let JsonRpcMessage::Response(response) = &answer else {
+    let JsonRpcMessage::Response(response) = &*answer else {
         return Ok(Json(answer).into_response());
     };
     if let ServerResult::InitializeResult(result) = &response.result {
@@ -218,8 +218,8 @@ async fn in_session<H: ServerHandler + Clone + Sync>(
 
 /// The messages of one request as events, the answer last.
 fn stream_of(
-    first: Option<ServerJsonRpcMessage>,
-    answers: mpsc::Receiver<ServerJsonRpcMessage>,
+    first: Option<Box<ServerJsonRpcMessage>>,
+    answers: mpsc::Receiver<Box<ServerJsonRpcMessage>>,
     mut unheard: Unheard,
 ) -> Response {
     let messages = stream::iter(first).chain(ReceiverStream::new(answers));
@@ -253,7 +253,7 @@ pub(super) async fn alone<H: ServerHandler + Clone + Sync>(
     mcp: &Mcp<H>,
     parts: Parts,
     request: JsonRpcRequest<ClientRequest>,
-) -> ServerJsonRpcMessage {
+) -> Box<ServerJsonRpcMessage> {
     let client = InitializeRequestParams::new(
         ClientCapabilities::default(),
         Implementation::new("unknown", ""),
@@ -267,7 +267,7 @@ async fn run_alone<H: ServerHandler + Clone + Sync>(
     client: InitializeRequestParams,
     parts: Parts,
     mut request: JsonRpcRequest<ClientRequest>,
-) -> ServerJsonRpcMessage {
+) -> Box<ServerJsonRpcMessage> {
     let id = request.id.clone();
     request.request.extensions_mut().insert(parts);
     let (outbox, mut answers) = mpsc::channel(OUTBOX_MESSAGES);
@@ -283,7 +283,9 @@ async fn run_alone<H: ServerHandler + Clone + Sync>(
 }
 
 /// The answer itself; what comes before it is dropped.
-async fn last(answers: &mut mpsc::Receiver<ServerJsonRpcMessage>) -> Option<ServerJsonRpcMessage> {
+async fn last(
+    answers: &mut mpsc::Receiver<Box<ServerJsonRpcMessage>>,
+) -> Option<Box<ServerJsonRpcMessage>> {
     loop {
         let message = answers.recv().await?;
         if is_answer(&message) {
@@ -299,7 +301,7 @@ pub(super) fn is_answer(message: &ServerJsonRpcMessage) -> bool {
     )
 }
 
-fn cancelled(id: RequestId) -> ServerJsonRpcMessage {
+fn cancelled(id: RequestId) -> Box<ServerJsonRpcMessage> {
     let error = rmcp::ErrorData::new(REQUEST_CANCELLED, "the request was cancelled", None);
-    JsonRpcMessage::error(error, Some(id))
+    Box::new(JsonRpcMessage::error(error, Some(id)))
 }

@@ -243,7 +243,7 @@ impl Transport<RoleServer> for CallTransport {
         async move {
             if let Some(message) = message {
                 // The client may have gone; the work goes on all the same.
-                let _gone = outbox.send(message).await;
+                let _gone = outbox.send(Box::new(message)).await;
             }
             if last {
                 answered.cancel();

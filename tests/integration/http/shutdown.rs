@@ -79,11 +79,12 @@ async fn an_answer_still_comes_on_an_event_stream() {
         while server.emulator.requests().is_empty() {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        server.begin_stop()
+        let served = server.begin_stop();
+        served.await.unwrap()
     };
-    let (answer, served) = tokio::join!(call, stop);
+    let (answer, ended) = tokio::join!(call, stop);
     assert_eq!(answer["result"]["structuredContent"]["success"], true);
-    assert_eq!(served.await.unwrap(), Ended::Drained);
+    assert_eq!(ended, Ended::Drained);
 }
 
 #[tokio::test]
