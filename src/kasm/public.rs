@@ -152,7 +152,7 @@ impl PublicApi {
             (500.., _, None) => Err(KasmError::Unavailable(format!(
                 "`{}` failed with an error page (HTTP {status}: {})",
                 endpoint.name,
-                self.scrub(&String::from_utf8_lossy(bytes))
+                self.excerpt(bytes)
             ))),
             (200..=299, Some(value), Some(message)) => {
                 if endpoint.status_beside_error && has_status_word(&value) {
@@ -168,10 +168,7 @@ impl PublicApi {
             (200..=299, Some(value @ Value::Object(_)), None) => Ok(Answer::Json(value)),
             (200..=299, _, _) => Err(KasmError::Protocol {
                 endpoint: endpoint.name,
-                detail: format!(
-                    "the body is no JSON object: {}",
-                    self.scrub(&String::from_utf8_lossy(bytes))
-                ),
+                detail: format!("the body is no JSON object: {}", self.excerpt(bytes)),
             }),
             (_, _, Some(message)) => Err(KasmError::from_message(
                 endpoint.name,
@@ -207,6 +204,17 @@ impl PublicApi {
             };
         }
         KasmError::Unavailable(self.scrub(&config::describe(error)))
+    }
+
+    /// What an answer that cannot be read looks like. Only pages meant for people are shown: a
+    /// broken answer of the API may hold a login.
+    fn excerpt(&self, bytes: &[u8]) -> String {
+        let text = bytes.trim_ascii();
+        if text.starts_with(b"<") {
+            self.scrub(&String::from_utf8_lossy(text))
+        } else {
+            format!("{} bytes", bytes.len())
+        }
     }
 
     /// Shortens a text from outside, takes control characters out and, should Kasm echo a
