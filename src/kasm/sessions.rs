@@ -1,7 +1,7 @@
 //! Sessions of one user: ownership, waiting, and a create that is safe to repeat.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -15,8 +15,9 @@ use super::model::{Created, Image, Session, SessionRequest, Status};
 /// First and longest pause between two looks at a session in transition.
 const POLL_FIRST: Duration = Duration::from_millis(250);
 const POLL_LONGEST: Duration = Duration::from_secs(3);
-/// How long the outcome of a create that nobody waited for is kept for its caller's next try.
-const ABANDONED_KEPT: Duration = Duration::from_secs(300);
+/// How long the outcome of a create that nobody waited for is kept for its caller's next try, and
+/// which sessions were named.
+const KEPT: Duration = Duration::from_secs(300);
 /// How much older than our request a session may look and still be the one we asked for.
 const CLOCK_SLACK_SECONDS: i64 = 5;
 /// How many abandoned creates are remembered.
@@ -24,47 +25,96 @@ const ABANDONED_MAX: usize = 1_000;
 
 type Outcome = Option<Result<Created>>;
 
-/// Creates that are under way, or finished with nobody there to hear it.
+/// Creates whose callers have gone, and the sessions that creates have named.
 #[derive(Debug, Default)]
-pub(super) struct Attempts(Mutex<HashMap<String, Attempt>>);
+pub(super) struct Attempts(Mutex<Book>);
+
+#[derive(Debug, Default)]
+struct Book {
+    abandoned: HashMap<String, Attempt>,
+    /// So that a create that timed out does not take the session of another one for its own.
+    named: HashMap<KasmId, Instant>,
+}
 
 #[derive(Debug)]
 struct Attempt {
     outcome: watch::Receiver<Outcome>,
-    started: Instant,
+    since: Instant,
 }
 
 impl Attempts {
-    /// An attempt for the same thing whose caller has gone, if there is one.
-    fn abandoned(&self, key: &str) -> Option<watch::Receiver<Outcome>> {
-        let mut attempts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        attempts.retain(|_, attempt| attempt.started.elapsed() < ABANDONED_KEPT);
-        attempts.remove(key).map(|attempt| attempt.outcome)
+    fn book(&self) -> MutexGuard<'_, Book> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn abandon(&self, key: &str, outcome: watch::Receiver<Outcome>, started: Instant) {
-        let mut attempts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if attempts.len() < ABANDONED_MAX {
-            attempts.insert(key.to_owned(), Attempt { outcome, started });
+    /// An attempt for the same thing whose caller has gone, if there is one. One that failed
+    /// meanwhile says nothing about the next.
+    fn take_abandoned(&self, key: &str) -> Option<watch::Receiver<Outcome>> {
+        let abandoned = &mut self.book().abandoned;
+        abandoned.retain(|_, attempt| attempt.since.elapsed() < KEPT);
+        let outcome = abandoned.remove(key)?.outcome;
+        let failed = matches!(&*outcome.borrow(), Some(Err(_)));
+        (!failed).then_some(outcome)
+    }
+
+    fn abandon(&self, key: &str, outcome: watch::Receiver<Outcome>) {
+        let abandoned = &mut self.book().abandoned;
+        if abandoned.len() < ABANDONED_MAX {
+            let since = Instant::now();
+            abandoned.insert(key.to_owned(), Attempt { outcome, since });
         }
+    }
+
+    /// Notes that a create has named this session. False if one has before.
+    fn name(&self, kasm_id: KasmId) -> bool {
+        let named = &mut self.book().named;
+        named.retain(|_, since| since.elapsed() < KEPT);
+        named.insert(kasm_id, Instant::now()).is_none()
     }
 }
 
-/// Puts the attempt back for the caller's next try, unless the caller heard of its outcome.
+/// Keeps the attempt for the caller's next try, unless the caller heard of its outcome.
+#[derive(Debug)]
 struct Waiter<'a> {
     attempts: &'a Attempts,
-    key: &'a str,
+    key: String,
     outcome: watch::Receiver<Outcome>,
-    started: Instant,
     heard: bool,
+}
+
+impl Waiter<'_> {
+    async fn outcome(&mut self) -> Result<Created> {
+        let done = self.outcome.wait_for(Option::is_some).await;
+        let outcome = done.ok().and_then(|outcome| outcome.clone());
+        outcome.unwrap_or_else(|| {
+            Err(KasmError::Unavailable(
+                "the request was given up".to_owned(),
+            ))
+        })
+    }
 }
 
 impl Drop for Waiter<'_> {
     fn drop(&mut self) {
         if !self.heard {
-            self.attempts
-                .abandon(self.key, self.outcome.clone(), self.started);
+            self.attempts.abandon(&self.key, self.outcome.clone());
         }
+    }
+}
+
+/// A session that its caller is still to be told of. Dropped before that, it is there for the
+/// same call made again.
+#[derive(Debug)]
+pub struct NewSession<'a> {
+    /// What Kasm said of it.
+    pub created: Created,
+    waiter: Waiter<'a>,
+}
+
+impl NewSession<'_> {
+    /// The caller is told, so the same call made again means another session.
+    pub fn heard(mut self) {
+        self.waiter.heard = true;
     }
 }
 
@@ -95,8 +145,8 @@ impl Kasm {
     /// Starts a session and returns as soon as Kasm has named it.
     ///
     /// Safe to repeat: the request runs on when its caller goes away, and the same call made
-    /// again within five minutes gets that session instead of a second one. After a time-out of
-    /// Kasm the session is looked for.
+    /// again within five minutes gets that session instead of a second one, unless the session
+    /// has ended since. After a time-out of Kasm the session is looked for.
     ///
     /// # Errors
     /// As the wire tells.
@@ -105,28 +155,22 @@ impl Kasm {
         user: UserId,
         image: &Image,
         request: SessionRequest,
-    ) -> Result<Created> {
+    ) -> Result<NewSession<'_>> {
         let key = format!("{user} {} {request:?}", image.image_id);
-        let earlier = self.attempts.abandoned(&key);
-        let outcome = earlier.unwrap_or_else(|| self.start_create(user, image.clone(), request));
-        let mut waiter = Waiter {
+        let waiter = |outcome| Waiter {
             attempts: &self.attempts,
-            key: &key,
+            key: key.clone(),
             outcome,
-            started: Instant::now(),
             heard: false,
         };
-        let done = waiter
-            .outcome
-            .wait_for(Option::is_some)
-            .await
-            .map(|outcome| outcome.clone());
-        waiter.heard = true;
-        done.ok().flatten().unwrap_or_else(|| {
-            Err(KasmError::Unavailable(
-                "the request was given up".to_owned(),
-            ))
-        })
+        if let Some(earlier) = self.attempts.take_abandoned(&key) {
+            let new = named(waiter(earlier)).await?;
+            match self.session_of(user, new.created.kasm_id).await {
+                Err(KasmError::NotFound { .. }) => new.heard(),
+                Ok(_) | Err(_) => return Ok(new),
+            }
+        }
+        named(waiter(self.start_create(user, image.clone(), request))).await
     }
 
     fn start_create(
@@ -148,7 +192,11 @@ impl Kasm {
                     .find_created(user, &image, started)
                     .await
                     .unwrap_or(Err(error)),
-                other => other,
+                Ok(created) => {
+                    kasm.attempts.name(created.kasm_id);
+                    Ok(created)
+                }
+                Err(error) => Err(error),
             };
             tell.send_replace(Some(created));
         });
@@ -156,7 +204,7 @@ impl Kasm {
     }
 
     /// After a time-out: the youngest session of this user and image that is no older than the
-    /// request. None if there is none, or if nobody can tell.
+    /// request and not of another one. None if there is none, or if nobody can tell.
     async fn find_created(
         &self,
         user: UserId,
@@ -174,9 +222,11 @@ impl Kasm {
             .iter()
             .filter(|session| session.image_id == Some(image.image_id));
         let fresh = candidates.filter_map(|session| Some((age(session)?, session)));
+        let mut fresh: Vec<_> = fresh.filter(|(age, _)| *age <= oldest).collect();
+        fresh.sort_by_key(|(age, _)| *age);
         let (_, found) = fresh
-            .filter(|(age, _)| *age <= oldest)
-            .min_by_key(|(age, _)| *age)?;
+            .into_iter()
+            .find(|(_, session)| session.kasm_id.is_some_and(|id| self.attempts.name(id)))?;
         tracing::info!(kasm_id = ?found.kasm_id, "the session was created although request_kasm timed out");
         Some(Ok(Created {
             kasm_id: found.kasm_id?,
@@ -201,6 +251,17 @@ impl Kasm {
             wanted,
             end: Instant::now() + patience,
             pause: None,
+        }
+    }
+}
+
+/// Waits for the answer to a request. Its failure is heard by whoever waits.
+async fn named(mut waiter: Waiter<'_>) -> Result<NewSession<'_>> {
+    match waiter.outcome().await {
+        Ok(created) => Ok(NewSession { created, waiter }),
+        Err(error) => {
+            waiter.heard = true;
+            Err(error)
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::kasm::sessions::Look;
 use crate::kasm::{KasmId, UserId};
 use crate::providers::kasm::{KasmProvider, acting_user};
 use crate::tool::progress::{Progress, Report};
-use crate::tool::{Call, Effect, Reply, Tool, ToolError};
+use crate::tool::{Call, Effect, ErrorType, Reply, Tool, ToolError};
 
 /// How long a create waits for its session to run. Clients give up at 60 s.
 const WAIT: Duration = Duration::from_secs(50);
@@ -82,7 +82,8 @@ impl Tool for CreateKasmSession {
         let request = read_request(args)?;
         let image = kasm.resolve_image(&wanted_image).await?;
         tell(cx.progress, 0.0, format!("starting {}", image.label())).await;
-        let created = kasm.create_session(user, &image, request).await?;
+        let new = kasm.create_session(user, &image, request).await?;
+        let created = &new.created;
         let mut view = CreatedView {
             kasm_id: created.kasm_id.to_string(),
             operational_status: created.status.word().to_owned(),
@@ -92,12 +93,23 @@ impl Tool for CreateKasmSession {
             expiration_date: None,
         };
         if !wait {
+            new.heard();
             return Ok(Reply::new(
                 view,
                 "the session was requested: ask get_session_status whether it runs",
             ));
         }
-        let session = wait_until_running(&cx, user, created.kasm_id).await?;
+        let session = match wait_until_running(&cx, user, created.kasm_id).await {
+            Ok(session) => session,
+            Err(error) => {
+                // Of one that has ended there is nothing to come back to.
+                if error.error_type == ErrorType::NotFound {
+                    new.heard();
+                }
+                return Err(error);
+            }
+        };
+        new.heard();
         session
             .status
             .word()
