@@ -99,9 +99,9 @@ impl SessionView {
 fn advice(status: &Status) -> &'static str {
     match status {
         Status::Running => "the session is running",
-        Status::Starting => "the session is starting: ask again in a few seconds",
+        Status::Starting => "the session is starting: ask get_session_status in a few seconds",
         Status::Paused => "the session is paused: resume_kasm_session makes it run",
         Status::Stopped => "the session is stopped: resume_kasm_session makes it run",
-        Status::Other(_) => "the session is in transition: ask again in a few seconds",
+        Status::Other(_) => "the session is in transition: ask get_session_status in a few seconds",
     }
 }
