@@ -14,6 +14,9 @@
 mod commands;
 mod config;
 mod contracts;
+mod failures;
 mod http;
+mod secrets;
 mod support;
+mod tools;
 mod transports;

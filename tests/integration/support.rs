@@ -1,6 +1,7 @@
 //! A whole server for one test, and the ways to talk to it.
 
 pub mod clients;
+pub mod kasm;
 pub mod sse_client;
 
 use std::time::Duration;

@@ -1,0 +1,8 @@
+//! The `sessions` toolset.
+
+mod create;
+mod create_again;
+mod create_wait;
+mod lifecycle;
+mod list;
+mod share;
