@@ -75,6 +75,28 @@ pub enum KasmError {
 }
 
 impl KasmError {
+    /// The same error without a secret that Kasm may have repeated in its words.
+    pub(super) fn without(mut self, secret: &str) -> Self {
+        let words = match &mut self {
+            Self::Permission { message, .. }
+            | Self::InvalidState { message, .. }
+            | Self::Rejected { message, .. }
+            | Self::NoResources(message)
+            | Self::Licence(message)
+            | Self::Unavailable(message)
+            | Self::Protocol {
+                detail: message, ..
+            } => message,
+            Self::NotFound { .. } | Self::NoSuchWorkspace { .. } | Self::TimedOut { .. } => {
+                return self;
+            }
+        };
+        if !secret.is_empty() {
+            *words = words.replace(secret, "[redacted]");
+        }
+        self
+    }
+
     /// Classifies the `error_message` of a business failure. Kasm's wording is stable for a
     /// handful of texts only; everything else stays a rejection told in Kasm's words.
     pub(super) fn from_message(

@@ -146,7 +146,7 @@ impl Kasm {
     ///
     /// Safe to repeat: the request runs on when its caller goes away, and the same call made
     /// again within five minutes gets that session instead of a second one, unless the session
-    /// has ended since. After a time-out of Kasm the session is looked for.
+    /// has ended since. When Kasm does not answer, or not clearly, the session is looked for.
     ///
     /// # Errors
     /// As the wire tells.
@@ -188,7 +188,12 @@ impl Kasm {
                 .request_session(user, image.image_id, &request)
                 .await
             {
-                Err(error @ KasmError::TimedOut { .. }) => kasm
+                // All three leave open whether Kasm made the session.
+                Err(
+                    error @ (KasmError::TimedOut { .. }
+                    | KasmError::Unavailable(_)
+                    | KasmError::Protocol { .. }),
+                ) => kasm
                     .find_created(user, &image, started)
                     .await
                     .unwrap_or(Err(error)),
@@ -203,7 +208,7 @@ impl Kasm {
         outcome
     }
 
-    /// After a time-out: the youngest session of this user and image that is no older than the
+    /// After a failure that may hide a success: the youngest session of this user and image that is no older than the
     /// request and not of another one. None if there is none, or if nobody can tell.
     async fn find_created(
         &self,
@@ -227,7 +232,7 @@ impl Kasm {
         let (_, found) = fresh
             .into_iter()
             .find(|(_, session)| session.kasm_id.is_some_and(|id| self.attempts.name(id)))?;
-        tracing::info!(kasm_id = ?found.kasm_id, "the session was created although request_kasm timed out");
+        tracing::info!(kasm_id = ?found.kasm_id, "the session was created although request_kasm failed");
         Some(Ok(Created {
             kasm_id: found.kasm_id?,
             status: found.status.clone(),

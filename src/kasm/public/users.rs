@@ -41,13 +41,15 @@ impl Users for PublicApi {
 
     async fn create_user(&self, new: &UserFields) -> Result<User> {
         let body = fields(json!({ "target_user": target_user(None, new) }));
-        let answer = self.call(&endpoint::CREATE_USER, body).await?;
+        let answer = self.call(&endpoint::CREATE_USER, body).await;
+        let answer = answer.map_err(|error| without_password(error, new))?;
         one_user(&endpoint::CREATE_USER, &answer)
     }
 
     async fn update_user(&self, user: UserId, change: &UserFields) -> Result<User> {
         let body = fields(json!({ "target_user": target_user(Some(user), change) }));
-        let answer = self.call(&endpoint::UPDATE_USER, body).await?;
+        let answer = self.call(&endpoint::UPDATE_USER, body).await;
+        let answer = answer.map_err(|error| without_password(error, change))?;
         one_user(&endpoint::UPDATE_USER, &answer)
     }
 
@@ -78,6 +80,14 @@ fn one_user(endpoint: &'static Endpoint, answer: &Value) -> Result<User> {
             endpoint: endpoint.name,
             detail: "no user in the answer".to_owned(),
         })
+}
+
+/// Takes the password out of a refusal, should Kasm repeat it.
+fn without_password(error: KasmError, fields: &UserFields) -> KasmError {
+    match &fields.password {
+        Some(password) => error.without(password.expose_secret()),
+        None => error,
+    }
 }
 
 fn target_user(user: Option<UserId>, change: &UserFields) -> Map<String, Value> {

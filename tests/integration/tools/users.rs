@@ -1,6 +1,6 @@
 //! The `users` toolset.
 
-use kasm_emulator::Emulator;
+use kasm_emulator::{Emulator, Fault};
 use serde_json::{Value, json};
 
 use super::refuses;
@@ -326,4 +326,24 @@ async fn a_logout_ends_the_logins_but_not_the_sessions() {
         ),
     ];
     refuses(&server, "logout_kasm_user", &table).await;
+}
+
+#[tokio::test]
+async fn a_password_that_kasm_repeats_is_taken_out() {
+    let server = TestServer::start().await;
+    let password = "Marked-Passw0rd-7261";
+    let refusal = Fault::ErrorMessage(format!("the password {password} is too common"));
+    for (tool, endpoint, who) in [
+        ("create_kasm_user", "create_user", "username"),
+        ("update_kasm_user", "update_user", "user_id"),
+    ] {
+        server.emulator.fail_next(endpoint, refusal.clone(), 1);
+        let arguments = json!({ who: server.emulator.other_user_id(), "password": password });
+        let reply = server.fails(tool, arguments, "api").await;
+        assert!(!reply.to_string().contains(password), "{reply}");
+        assert!(
+            reply["error"].as_str().unwrap().contains("is too common"),
+            "{reply}"
+        );
+    }
 }
