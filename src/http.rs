@@ -63,8 +63,8 @@ pub struct App {
     pub router: Router,
     /// The legacy sessions.
     pub sessions: Arc<Sessions>,
-    /// Fires when streams must end because the server stops.
-    pub stopping: CancellationToken,
+    /// Fires to cut off what still runs in rmcp's transport when the drain limit is over.
+    pub cut_off: CancellationToken,
 }
 
 /// What the MCP routes share.
@@ -78,10 +78,10 @@ struct Mcp<H: ServerHandler> {
 
 /// Puts `handler` behind the surface.
 pub fn app<H: ServerHandler + Clone + Sync>(handler: H, surface: Surface) -> App {
-    let stopping = CancellationToken::new();
+    let cut_off = CancellationToken::new();
     let sessions = Arc::new(Sessions::new(surface.sessions));
     let mcp = Arc::new(Mcp {
-        modern: modern_service(handler.clone(), &stopping, surface.body_bytes_max),
+        modern: modern_service(handler.clone(), &cut_off, surface.body_bytes_max),
         handler,
         sessions: sessions.clone(),
         path_prefix: surface.path_prefix,
@@ -109,11 +109,7 @@ pub fn app<H: ServerHandler + Clone + Sync>(handler: H, surface: Surface) -> App
 
     let router = Router::new()
         .merge(authenticated)
-        .merge(health::routes(
-            Arc::new(surface.health),
-            auth,
-            stopping.clone(),
-        ))
+        .merge(health::routes(Arc::new(surface.health), auth))
         .fallback(not_found)
         .layer(
             ServiceBuilder::new()
@@ -124,20 +120,20 @@ pub fn app<H: ServerHandler + Clone + Sync>(handler: H, surface: Surface) -> App
     App {
         router,
         sessions,
-        stopping,
+        cut_off,
     }
 }
 
 /// rmcp's transport for revision 2026-07-28: stateless, one JSON object where one is enough.
 fn modern_service<H: ServerHandler + Clone + Sync>(
     handler: H,
-    stopping: &CancellationToken,
+    cut_off: &CancellationToken,
     body_bytes_max: usize,
 ) -> StreamableHttpService<H, NeverSessionManager> {
     let mut config = StreamableHttpServerConfig::default()
         .with_legacy_session_mode(false)
         .with_json_response(true)
-        .with_cancellation_token(stopping.clone())
+        .with_cancellation_token(cut_off.clone())
         // Our own guard has looked at Host and Origin.
         .disable_allowed_hosts();
     config.max_request_body_bytes = body_bytes_max;

@@ -8,9 +8,8 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use futures::future::BoxFuture;
-use http::{HeaderMap, StatusCode};
+use http::HeaderMap;
 use serde_json::json;
-use tokio_util::sync::CancellationToken;
 
 use super::auth::Authenticator;
 
@@ -42,33 +41,19 @@ impl fmt::Debug for Health {
 struct Shared {
     health: Arc<Health>,
     auth: Arc<Authenticator>,
-    stopping: CancellationToken,
 }
 
-pub(super) fn routes(
-    health: Arc<Health>,
-    auth: Arc<Authenticator>,
-    stopping: CancellationToken,
-) -> Router {
+pub(super) fn routes(health: Arc<Health>, auth: Arc<Authenticator>) -> Router {
     Router::new()
         .route("/health", get(detail))
-        .route("/healthz", get(alive))
-        .route("/readyz", get(ready))
-        .with_state(Shared {
-            health,
-            auth,
-            stopping,
-        })
+        .route("/healthz", get(ok))
+        .route("/readyz", get(ok))
+        .with_state(Shared { health, auth })
 }
 
 /// Status and version; with a token also whether Kasm can be reached.
 async fn detail(State(shared): State<Shared>, headers: HeaderMap) -> Response {
-    let status = if shared.stopping.is_cancelled() {
-        "stopping"
-    } else {
-        "ok"
-    };
-    let mut body = json!({ "status": status, "version": env!("CARGO_PKG_VERSION") });
+    let mut body = json!({ "status": "ok", "version": env!("CARGO_PKG_VERSION") });
     if shared.auth.authenticate(&headers).is_ok() {
         body["kasm"] = match (shared.health.upstream)().await {
             Ok(()) => json!({ "reachable": true }),
@@ -78,15 +63,7 @@ async fn detail(State(shared): State<Shared>, headers: HeaderMap) -> Response {
     Json(body).into_response()
 }
 
-async fn alive() -> &'static str {
+/// A server that is stopping takes no connections, so one that answers is alive and ready.
+async fn ok() -> &'static str {
     "ok\n"
-}
-
-/// Not ready while stopping, so that a balancer sends nothing more.
-async fn ready(State(shared): State<Shared>) -> (StatusCode, &'static str) {
-    if shared.stopping.is_cancelled() {
-        (StatusCode::SERVICE_UNAVAILABLE, "stopping\n")
-    } else {
-        (StatusCode::OK, "ready\n")
-    }
 }

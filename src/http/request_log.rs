@@ -30,7 +30,10 @@ pub(super) async fn layer(request: Request, next: Next) -> Response {
         let took_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
         if status >= 500 {
             tracing::warn!(%method, path, status, took_us, "request");
+        } else if status >= 400 {
+            tracing::info!(%method, path, status, took_us, "request");
         } else {
+            // Tool calls have a line of their own at info.
             tracing::debug!(%method, path, status, took_us, "request");
         }
         response.headers_mut().insert(REQUEST_ID, id);

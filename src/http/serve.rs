@@ -52,7 +52,7 @@ pub async fn serve(
     let App {
         router,
         sessions,
-        stopping,
+        cut_off,
     } = app;
     let graceful = GracefulShutdown::new();
     let places = Arc::new(Semaphore::new(limits.connections_max));
@@ -84,7 +84,7 @@ pub async fn serve(
         drain_seconds = limits.drain.as_secs(),
         "stopping: no new requests, running ones may finish"
     );
-    drain(graceful, &sessions, stopping, limits.drain).await
+    drain(graceful, &sessions, cut_off, limits.drain).await
 }
 
 fn spawn_connection(
@@ -116,12 +116,11 @@ fn spawn_connection(
 async fn drain(
     graceful: GracefulShutdown,
     sessions: &Sessions,
-    stopping: tokio_util::sync::CancellationToken,
+    cut_off: tokio_util::sync::CancellationToken,
     limit: Duration,
 ) -> Ended {
     let end = Instant::now() + limit;
     let mut finished = pin!(graceful.shutdown());
-    // Streams of revision 2026-07-28 end on this; its requests with an answer go on.
     let streams_end = async {
         while Instant::now() < end {
             sessions.end_quiet();
@@ -131,7 +130,7 @@ async fn drain(
     tokio::select! {
         () = &mut finished => Ended::Drained,
         () = streams_end => {
-            stopping.cancel();
+            cut_off.cancel();
             Ended::CutOff
         }
     }
