@@ -66,7 +66,8 @@ pub(crate) fn speed(cells: &[Cell]) -> String {
         "\nRatios are of calls/s to a bare rmcp server (below). vs echo: to its tool that does \
          nothing. vs like: to its tool that makes one upstream call, as get_session_status does; \
          of tools/list to its own tools/list, which has two tools. HTTP+SSE, which rmcp does not \
-         have, is compared with its sessions. CPU: of the server, per call.\n",
+         have, is compared with its sessions. The bare server has the system's allocator. CPU: of \
+         the server, per call; on a busy machine the steadiest number.\n",
     );
     out
 }
