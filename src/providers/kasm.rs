@@ -7,8 +7,9 @@ mod users;
 mod workspaces;
 
 use crate::caller::Caller;
-use crate::kasm::{Kasm, UserId};
-use crate::tool::{ErrorType, ToolError, Toolset};
+use crate::kasm::model::Session;
+use crate::kasm::{Kasm, KasmId, UserId};
+use crate::tool::{Call, ErrorType, ToolError, Toolset};
 
 /// The toolsets, in the order of the documents.
 pub const TOOLSETS: &[Toolset<KasmProvider>] = &[
@@ -50,4 +51,18 @@ fn acting_user(caller: &Caller, named: Option<UserId>) -> Result<UserId, ToolErr
         )),
         Some(_) | None => Ok(user),
     }
+}
+
+/// The caller's own session: what every use of a `kasm_id` begins with.
+///
+/// # Errors
+/// `not_found` if it does not exist or belongs to somebody else, in the same words.
+async fn own_session(
+    cx: &Call<'_, KasmProvider>,
+    kasm_id: KasmId,
+    named: Option<UserId>,
+) -> Result<(UserId, Session), ToolError> {
+    let user = acting_user(cx.caller, named)?;
+    let session = cx.provider.kasm.session_of(user, kasm_id).await?;
+    Ok((user, session))
 }

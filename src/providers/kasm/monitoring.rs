@@ -5,7 +5,7 @@ use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{KasmProvider, acting_user};
+use super::{KasmProvider, own_session};
 use crate::caller::Scope;
 use crate::kasm::KasmId;
 use crate::kasm::model::Recording;
@@ -54,7 +54,6 @@ impl Tool for GetSessionFrameStats {
         cx: Call<'_, KasmProvider>,
         args: FrameStatsArgs,
     ) -> Result<Reply<Stats>, ToolError> {
-        let user = acting_user(cx.caller, None)?;
         let kasm = &cx.provider.kasm;
         let client = args.client.as_deref().unwrap_or("auto");
         if client.len() > 200 || client.chars().any(char::is_control) {
@@ -63,7 +62,7 @@ impl Tool for GetSessionFrameStats {
                 "use none, auto, all, or an id from client_side of an earlier answer",
             ));
         }
-        kasm.session_of(user, args.kasm_id).await?;
+        let (user, _) = own_session(&cx, args.kasm_id, None).await?;
         let stats = kasm.wire().frame_stats(user, args.kasm_id, client).await?;
         Ok(Reply::new(
             stats_of(args.kasm_id, stats),
@@ -95,9 +94,8 @@ impl Tool for GetSessionBottleneckStats {
         cx: Call<'_, KasmProvider>,
         args: SessionArgs,
     ) -> Result<Reply<Stats>, ToolError> {
-        let user = acting_user(cx.caller, None)?;
+        let (user, _) = own_session(&cx, args.kasm_id, None).await?;
         let kasm = &cx.provider.kasm;
-        kasm.session_of(user, args.kasm_id).await?;
         let stats = stats_of(
             args.kasm_id,
             kasm.wire().bottleneck_stats(user, args.kasm_id).await?,
@@ -158,10 +156,9 @@ impl Tool for GetSessionRecordings {
         cx: Call<'_, KasmProvider>,
         args: RecordingsArgs,
     ) -> Result<Reply<Recordings>, ToolError> {
-        let user = acting_user(cx.caller, None)?;
+        own_session(&cx, args.kasm_id, None).await?;
         let kasm = &cx.provider.kasm;
         let links = args.download_links.unwrap_or(false);
-        kasm.session_of(user, args.kasm_id).await?;
         let found = kasm.wire().recordings(args.kasm_id, links).await?;
         let recordings: Vec<_> = found
             .into_iter()

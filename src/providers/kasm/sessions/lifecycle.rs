@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::{SessionArgs, SessionView};
 use crate::kasm::model::{Session, Status};
 use crate::kasm::{KasmError, KasmId, UserId};
-use crate::providers::kasm::{KasmProvider, acting_user};
+use crate::providers::kasm::{KasmProvider, own_session};
 use crate::tool::{Call, Effect, Reply, Tool, ToolError};
 
 /// How long pause and resume wait for the new state.
@@ -36,9 +36,8 @@ impl Tool for DestroyKasmSession {
         cx: Call<'_, KasmProvider>,
         args: SessionArgs,
     ) -> Result<Reply<Ended>, ToolError> {
-        let user = acting_user(cx.caller, args.user_id)?;
+        let (user, _) = own_session(&cx, args.kasm_id, args.user_id).await?;
         let kasm = &cx.provider.kasm;
-        kasm.session_of(user, args.kasm_id).await?;
         kasm.wire().destroy(user, args.kasm_id).await?;
         Ok(Reply::new(
             Ended {
@@ -66,9 +65,8 @@ impl Tool for PauseKasmSession {
         cx: Call<'_, KasmProvider>,
         args: SessionArgs,
     ) -> Result<Reply<SessionView>, ToolError> {
-        let user = acting_user(cx.caller, args.user_id)?;
+        let (user, before) = own_session(&cx, args.kasm_id, args.user_id).await?;
         let kasm = &cx.provider.kasm;
-        let before = kasm.session_of(user, args.kasm_id).await?;
         match before.status {
             Status::Paused => {
                 return Ok(Reply::new(
@@ -102,9 +100,8 @@ impl Tool for ResumeKasmSession {
         cx: Call<'_, KasmProvider>,
         args: SessionArgs,
     ) -> Result<Reply<SessionView>, ToolError> {
-        let user = acting_user(cx.caller, args.user_id)?;
+        let (user, before) = own_session(&cx, args.kasm_id, args.user_id).await?;
         let kasm = &cx.provider.kasm;
-        let before = kasm.session_of(user, args.kasm_id).await?;
         match before.status {
             Status::Running => {
                 return Ok(Reply::new(
@@ -143,9 +140,8 @@ impl Tool for ExtendKasmSession {
         cx: Call<'_, KasmProvider>,
         args: SessionArgs,
     ) -> Result<Reply<SessionView>, ToolError> {
-        let user = acting_user(cx.caller, args.user_id)?;
+        let (user, before) = own_session(&cx, args.kasm_id, args.user_id).await?;
         let kasm = &cx.provider.kasm;
-        let before = kasm.session_of(user, args.kasm_id).await?;
         if !kasm.wire().keepalive(args.kasm_id).await? {
             return Err(ToolError::from(KasmError::InvalidState {
                 message: "a usage limit is reached: Kasm did not extend the session".to_owned(),

@@ -8,7 +8,7 @@ use super::{SessionView, advice};
 use crate::caller::Scope;
 use crate::kasm::model::Session;
 use crate::kasm::{KasmId, UserId};
-use crate::providers::kasm::{KasmProvider, acting_user};
+use crate::providers::kasm::{KasmProvider, acting_user, own_session};
 use crate::tool::{Call, Effect, Reply, Tool, ToolError};
 
 pub(super) struct GetSessionStatus;
@@ -47,7 +47,6 @@ impl Tool for GetSessionStatus {
         cx: Call<'_, KasmProvider>,
         args: StatusArgs,
     ) -> Result<Reply<StatusView>, ToolError> {
-        let user = acting_user(cx.caller, args.user_id)?;
         let include_url = args.include_url.unwrap_or(false);
         if include_url && !cx.caller.may(Scope::Use) {
             return Err(ToolError::new(
@@ -56,7 +55,7 @@ impl Tool for GetSessionStatus {
                 "leave `include_url` out",
             ));
         }
-        let session = cx.provider.kasm.session_of(user, args.kasm_id).await?;
+        let (_, session) = own_session(&cx, args.kasm_id, args.user_id).await?;
         let link = session.connect_url.as_ref().filter(|_| include_url);
         if link.is_some() {
             tracing::warn!(caller = &*cx.caller.name, kasm_id = %args.kasm_id, "a login link was given out");

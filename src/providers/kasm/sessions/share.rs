@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::kasm::{KasmId, UserId};
-use crate::providers::kasm::{KasmProvider, acting_user};
+use crate::providers::kasm::{KasmProvider, own_session};
 use crate::tool::{Call, Effect, ErrorType, Reply, Tool, ToolError};
 
 pub(super) struct ShareKasmSession;
@@ -65,9 +65,8 @@ impl Tool for ShareKasmSession {
         cx: Call<'_, KasmProvider>,
         args: Args,
     ) -> Result<Reply<Shared>, ToolError> {
-        let user = acting_user(cx.caller, None)?;
+        let (_, session) = own_session(&cx, args.kasm_id, None).await?;
         let kasm = &cx.provider.kasm;
-        let session = kasm.session_of(user, args.kasm_id).await?;
         let kasm_id = args.kasm_id.to_string();
         let Some(viewer) = args.user_id else {
             let share_id = session.share_id.ok_or_else(not_shared)?;
