@@ -2,13 +2,15 @@
 //!
 //! It answers the developer API as a real server is known to answer it, quirks
 //! included, and shares no type with the client it is used to test. It is not
-//! a Kasm: nothing is virtualised and a command is recorded, not run.
+//! a Kasm: nothing is virtualised, and a command is a process of this machine
+//! inside bubblewrap.
 //!
 //! Reading order: [`emulator`] is what a test holds, [`profile`] and [`fault`]
 //! are what it can turn, [`record`] is what it can look at. Below them,
 //! `server` owns the socket, `call` puts each request through the checks in
 //! their order, `endpoints` is the one list of names, and `state` holds what
-//! Kasm would keep in its database. The data plane of a session, everything
+//! Kasm would keep in its database, and `container` the processes and files of
+//! each session. The data plane of a session, everything
 //! under `/desktop/`, belongs beside `server` and reads the same `state`.
 
 pub mod emulator;
@@ -19,6 +21,7 @@ pub mod record;
 mod answer;
 mod body;
 mod call;
+mod container;
 mod date;
 mod endpoints;
 mod id;
@@ -27,6 +30,13 @@ mod random;
 mod server;
 mod state;
 mod wording;
+
+/// Whether bubblewrap works here. Where it does not, no command runs unless the
+/// server was built with [`Builder::unconfined`].
+#[must_use]
+pub fn confinement_works() -> bool {
+    container::confinement_works()
+}
 
 pub use emulator::{Builder, Emulator, StartError, TlsError};
 pub use fault::Fault;

@@ -144,6 +144,15 @@ pub struct Profile {
     pub capacity: Option<usize>,
     /// Whether passwords must have 8 characters of 4 kinds.
     pub password_rule: bool,
+    /// Whether commands reach the network. Read when a container starts, which
+    /// is at its first command; it takes confinement to close it.
+    pub egress: bool,
+    /// Whether containers have `curl`. Read when a container starts.
+    pub curl: bool,
+    /// Whether containers have `wget`. Read when a container starts.
+    pub wget: bool,
+    /// Commands are accepted and then come to nothing.
+    pub exec_fails: bool,
     /// Names that answer on one mount only.
     pub mounts: BTreeMap<String, Mount>,
     /// Names that need other permissions than the usual ones.
@@ -186,6 +195,10 @@ impl Default for Profile {
             sessions_per_user: None,
             capacity: None,
             password_rule: false,
+            egress: true,
+            curl: true,
+            wget: true,
+            exec_fails: false,
             mounts: BTreeMap::new(),
             permissions: BTreeMap::new(),
         }

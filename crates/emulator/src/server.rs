@@ -17,6 +17,7 @@ use futures::StreamExt;
 use hyper::service::Service;
 use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
+use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
@@ -35,6 +36,9 @@ const HEALTHCHECK: &str = "__healthcheck";
 /// The wait after a failed accept.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
 
+/// How long sessions may be ahead of their processes.
+const SETTLE_PAUSE: Duration = Duration::from_millis(50);
+
 /// The state, shared by all connections. Never locked across an await.
 #[derive(Clone, Debug)]
 pub(crate) struct Kasm(Arc<Mutex<State>>);
@@ -51,11 +55,19 @@ impl Kasm {
 
 /// Serves until dropped; the connections end with it.
 pub(crate) async fn serve(listener: TcpListener, tls: Option<TlsAcceptor>, kasm: Kasm) {
-    let service = TowerToHyperService::new(router(kasm));
+    let service = TowerToHyperService::new(router(kasm.clone()));
     let mut connections = JoinSet::new();
     loop {
         // The peer is gone already, or there are too many open files: wait a bit.
-        let Ok((socket, _)) = listener.accept().await else {
+        let socket = tokio::select! {
+            accepted = listener.accept() => accepted,
+            // Nobody asks, but processes are to end with their session.
+            () = tokio::time::sleep(SETTLE_PAUSE) => {
+                kasm.lock().settle(Timestamp::now());
+                continue;
+            }
+        };
+        let Ok((socket, _)) = socket else {
             tokio::time::sleep(ACCEPT_PAUSE).await;
             continue;
         };

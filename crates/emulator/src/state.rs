@@ -1,6 +1,7 @@
 //! What Kasm would keep in its database. One value behind one mutex; time comes
 //! in as an argument and moves the sessions whenever somebody looks.
 
+pub(crate) mod environment;
 pub(crate) mod group;
 pub(crate) mod image;
 pub(crate) mod key;
@@ -16,6 +17,7 @@ use std::collections::{BTreeMap, VecDeque};
 use jiff::Timestamp;
 
 use crate::answer::Refusal;
+use crate::container::Containers;
 use crate::date;
 use crate::fault::FaultPlan;
 use crate::id::Id;
@@ -53,12 +55,14 @@ pub(crate) struct State {
     pub(crate) commands: VecDeque<CommandRecord>,
     pub(crate) faults: FaultPlan,
     pub(crate) requests: RequestLog,
+    pub(crate) containers: Containers,
 }
 
 impl State {
     /// A server with nothing in it.
-    pub(crate) fn new(profile: Profile, mut random: Random) -> Self {
+    pub(crate) fn new(profile: Profile, mut random: Random, unconfined: bool) -> Self {
         let wording = Wording::new(random.next());
+        let containers = Containers::new(&random.hex(1), unconfined);
         Self {
             profile,
             random,
@@ -75,16 +79,21 @@ impl State {
             commands: VecDeque::new(),
             faults: FaultPlan::default(),
             requests: RequestLog::default(),
+            containers,
         }
     }
 
-    /// Moves every session to where it is at this time.
+    /// Moves every session to where it is at this time, and its processes with
+    /// it.
     pub(crate) fn settle(&mut self, now: Timestamp) {
         let transition = self.profile.transition_time;
         for session in &mut self.sessions {
             session.settle(now, transition);
         }
         self.sessions.retain(|s| s.phase != Phase::Gone);
+        let sessions = &self.sessions;
+        let phase = |id| sessions.iter().find(|s| s.id == id).map(|s| s.phase);
+        self.containers.follow(phase);
     }
 
     /// A business failure in the words of this run.
@@ -125,6 +134,13 @@ impl State {
     pub(crate) fn is_container(&self, session: &Session) -> bool {
         self.image(session.image_id)
             .is_some_and(Image::is_container)
+    }
+
+    /// The session of this id, if it is there and has a container.
+    pub(crate) fn container_id(&mut self, kasm_id: &str) -> Option<Id> {
+        self.settle(Timestamp::now());
+        let session = Id::parse(kasm_id).and_then(|id| self.session(id))?;
+        self.is_container(session).then_some(session.id)
     }
 
     pub(crate) fn log_command(&mut self, record: CommandRecord) {

@@ -5,6 +5,7 @@
 #[path = "emulator"]
 mod tests {
     mod checks;
+    mod commands;
     mod faults;
     mod handle;
     mod images;

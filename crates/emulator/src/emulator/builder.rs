@@ -40,6 +40,7 @@ pub struct Builder {
     tls: bool,
     key: Option<(String, String)>,
     profile: Profile,
+    unconfined: bool,
 }
 
 impl Default for Builder {
@@ -49,6 +50,7 @@ impl Default for Builder {
             tls: false,
             key: None,
             profile: Profile::default(),
+            unconfined: false,
         }
     }
 }
@@ -96,6 +98,15 @@ impl Builder {
         self
     }
 
+    /// Whether commands run bare, with the rights of this process and the files
+    /// of this machine before them. By default they run inside bubblewrap or
+    /// not at all. Bare commands that outlive a killed emulator go on.
+    #[must_use]
+    pub const fn unconfined(mut self, unconfined: bool) -> Self {
+        self.unconfined = unconfined;
+        self
+    }
+
     /// Turns any other knob.
     #[must_use]
     pub fn profile(mut self, change: impl FnOnce(&mut Profile)) -> Self {
@@ -122,7 +133,7 @@ impl Builder {
         };
         let url = format!("{scheme}://{addr}");
 
-        let mut state = State::new(self.profile, Random::new()?);
+        let mut state = State::new(self.profile, Random::new()?, self.unconfined);
         state.url.clone_from(&url);
         state.port = addr.port();
         seed::fill(&mut state, Timestamp::now());

@@ -1,6 +1,5 @@
-//! Commands. Kasm says that it passed a command on and nothing more, ever; what
-//! becomes of the command is for the session plane, which starts from the
-//! record kept here.
+//! Commands. Kasm says that it passed a command on and nothing more, ever: its
+//! output goes nowhere, and so does its exit status.
 
 use std::collections::BTreeMap;
 
@@ -9,8 +8,10 @@ use serde_json::json;
 use crate::answer::{Outcome, Refusal, json_answer};
 use crate::body::Body;
 use crate::call::Call;
+use crate::container::{Job, RunError};
 use crate::record::CommandRecord;
 use crate::state::State;
+use crate::state::session::Session;
 use crate::wording::Topic;
 
 /// The longest `NAME=value` a Linux process can be given, with its final zero.
@@ -25,6 +26,7 @@ pub(super) fn exec_command_kasm(state: &mut State, call: &Call<'_>) -> Outcome {
         return Err(state.failure(Topic::State));
     }
     let record = command(state, call)?;
+    run(state, &session, &record)?;
     state.log_command(CommandRecord {
         kasm_id: session.id.to_string(),
         user_id: session.user_id.to_string(),
@@ -34,6 +36,33 @@ pub(super) fn exec_command_kasm(state: &mut State, call: &Call<'_>) -> Outcome {
         "kasm": state.session_json(&session),
         "current_time": state.current_time(call.now),
     }))
+}
+
+fn run(state: &mut State, session: &Session, record: &CommandRecord) -> Result<(), Refusal> {
+    let root = match record.user.as_deref() {
+        None | Some("kasm-user" | "1000") => false,
+        Some("root" | "0") => true,
+        Some(_) => return Err(state.failure(Topic::Exec)),
+    };
+    let mut environment = state.container_environment(session);
+    environment.extend(record.environment.clone());
+    let job = Job {
+        cmd: &record.cmd,
+        workdir: record.workdir.as_deref(),
+        root,
+        environment,
+    };
+    let State {
+        containers,
+        profile,
+        ..
+    } = state;
+    let started = containers.run(session.id, &job, profile);
+    started.map_err(|error| match error {
+        // Not Kasm speaking, so it says what it means.
+        RunError::NoConfinement(_) | RunError::Disk(_) => Refusal::Business(error.to_string()),
+        RunError::Dead | RunError::Unusable => state.failure(Topic::Exec),
+    })
 }
 
 /// Reads what is inside `exec_config`; the same fields outside mean nothing.

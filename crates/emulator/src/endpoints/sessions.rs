@@ -18,7 +18,7 @@ use crate::wording::{self, Topic};
 /// Starts a session. An image can only be named by its id.
 pub(super) fn request_kasm(state: &mut State, call: &Call<'_>) -> Outcome {
     let body = call.body;
-    body.texts("environment")?;
+    let environment = body.texts("environment")?;
     let Some(image_id) = body.id("image_id") else {
         return Err(Refusal::Business(wording::NO_DEFAULT_IMAGE.to_owned()));
     };
@@ -33,7 +33,9 @@ pub(super) fn request_kasm(state: &mut State, call: &Call<'_>) -> Outcome {
     let user_id = body
         .id("user_id")
         .unwrap_or_else(|| state.add_anonymous(call.now));
-    let session = new_session(state, call, user_id, image_id);
+    let mut session = new_session(state, call, user_id, image_id);
+    let owned = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
+    session.environment = environment.into_iter().map(owned).collect();
     let (kasm_id, share_id) = (session.id, session.share_id.clone());
     state.sessions.push(session);
     if let Some(user) = state.user_mut(user_id) {
@@ -125,6 +127,9 @@ fn new_session(state: &mut State, call: &Call<'_>, user_id: Id, image_id: Id) ->
         viewers: Vec::new(),
         shared_with: BTreeMap::new(),
         pictured: None,
+        environment: BTreeMap::new(),
+        vnc_password: format!("emulated-vnc-password-{}", random.hex(1)),
+        container_jwt: format!("{}.emulated", random.jwt()),
     };
     session.start(call.now, &state.profile);
     session

@@ -56,6 +56,11 @@ pub(crate) struct Session {
     pub(crate) shared_with: BTreeMap<Id, String>,
     /// When the screenshot buffer was last filled.
     pub(crate) pictured: Option<Timestamp>,
+    /// What `request_kasm` added to the environment.
+    pub(crate) environment: BTreeMap<String, String>,
+    /// Secrets only in shape: they open nothing.
+    pub(crate) vnc_password: String,
+    pub(crate) container_jwt: String,
 }
 
 impl Session {

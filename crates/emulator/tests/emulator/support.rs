@@ -7,6 +7,11 @@ use kasm_emulator::{Builder, Emulator};
 use reqwest::Client;
 use serde_json::{Map, Value, json};
 
+/// Commands are confined where that is possible.
+fn builder() -> Builder {
+    Emulator::builder().unconfined(!kasm_emulator::confinement_works())
+}
+
 /// A server, its default key, and a client.
 pub(super) struct Server {
     emulator: Emulator,
@@ -55,7 +60,11 @@ impl Server {
     }
 
     pub(super) async fn with(options: impl FnOnce(Builder) -> Builder) -> Self {
-        let emulator = options(Emulator::builder()).start().await.unwrap();
+        Self::of_builder(options(builder())).await
+    }
+
+    pub(super) async fn of_builder(builder: Builder) -> Self {
+        let emulator = builder.start().await.unwrap();
         let mut http = Client::builder().timeout(Duration::from_secs(10));
         if let Some(pem) = emulator.ca_pem() {
             let authority = reqwest::Certificate::from_pem(pem.as_bytes()).unwrap();

@@ -1,0 +1,108 @@
+//! The private directory that plays the disk of a container.
+
+use std::fs::{self, Permissions};
+use std::io;
+use std::os::unix::fs::{PermissionsExt, chown, symlink};
+use std::path::{Path, PathBuf};
+
+/// The uid and the gid of the session's user.
+const SESSION_USER: u32 = 1000;
+
+/// Home of the session's user as the container sees it.
+pub(crate) const HOME: &str = "/home/kasm-user";
+
+/// One container's disk.
+#[derive(Clone, Debug)]
+pub(crate) struct Disk {
+    /// What plays the root directory.
+    pub(crate) root: PathBuf,
+    /// Whether commands see the root directory as theirs.
+    pub(crate) confined: bool,
+    /// Whether `root` and the session's user are two users here. They are one
+    /// when the emulator itself may not change the owner of a file.
+    pub(crate) two_users: bool,
+}
+
+impl Disk {
+    /// Makes the directories a container starts with.
+    pub(super) fn make(root: PathBuf, confined: bool) -> io::Result<Self> {
+        let mut disk = Self {
+            root,
+            confined,
+            two_users: true,
+        };
+        fs::create_dir_all(&disk.root)?;
+        open_to_all(&disk.root, 0o755)?;
+        for dir in ["home/kasm-user/Desktop", "etc", "tmp", "run/exec"] {
+            fs::create_dir_all(disk.root.join(dir))?;
+        }
+        open_to_all(&disk.root.join("tmp"), 0o1777)?;
+        open_to_all(&disk.root.join("run/exec"), 0o700)?;
+        let etc = [
+            (
+                "passwd",
+                "root:x:0:0:root:/root:/bin/bash\n\
+                 kasm-user:x:1000:1000::/home/kasm-user:/bin/bash\n",
+            ),
+            ("group", "root:x:0:\nkasm-user:x:1000:\n"),
+            ("hostname", "kasm\n"),
+            ("hosts", "127.0.0.1 localhost kasm\n::1 localhost\n"),
+        ];
+        for (name, text) in etc {
+            fs::write(disk.root.join("etc").join(name), text)?;
+        }
+        let home = disk.home();
+        for dir in ["Downloads", "Uploads"] {
+            fs::create_dir_all(home.join(dir))?;
+        }
+        fs::write(home.join(".bashrc"), "# Emulated session\n")?;
+        symlink(home_link(&disk), home.join("Desktop/Downloads"))?;
+        disk.two_users = chown(&home, Some(SESSION_USER), Some(SESSION_USER)).is_ok()
+            && Path::new("/usr/bin/setpriv").exists();
+        for name in ["Downloads", "Uploads", "Desktop", ".bashrc"] {
+            disk.give(&home.join(name));
+        }
+        Ok(disk)
+    }
+
+    /// Home of the session's user as the host sees it.
+    pub(crate) fn home(&self) -> PathBuf {
+        self.root.join("home/kasm-user")
+    }
+
+    /// The same home as the commands see it.
+    pub(crate) fn home_inside(&self) -> PathBuf {
+        if self.confined {
+            PathBuf::from(HOME)
+        } else {
+            self.home()
+        }
+    }
+
+    /// A path of the container where the commands of this one find it.
+    pub(super) fn inside(&self, path: &str) -> PathBuf {
+        match path.strip_prefix(HOME) {
+            Some("") => self.home_inside(),
+            Some(rest) if rest.starts_with('/') => {
+                let rest = rest.trim_start_matches('/');
+                self.home_inside().join(rest)
+            }
+            Some(_) | None => PathBuf::from(path),
+        }
+    }
+
+    /// Makes the session's user the owner.
+    pub(crate) fn give(&self, path: &Path) {
+        if self.two_users {
+            let _ = chown(path, Some(SESSION_USER), Some(SESSION_USER));
+        }
+    }
+}
+
+fn home_link(disk: &Disk) -> PathBuf {
+    disk.home_inside().join("Downloads")
+}
+
+fn open_to_all(path: &Path, mode: u32) -> io::Result<()> {
+    fs::set_permissions(path, Permissions::from_mode(mode))
+}
