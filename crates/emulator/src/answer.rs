@@ -73,6 +73,21 @@ pub(crate) fn crash_response() -> Response {
     )
 }
 
+/// The page of the proxy in front of the sessions.
+pub(crate) fn proxy_response(status: u16) -> Response {
+    let title = match status {
+        400 => "400 Bad Request",
+        401 => "401 Authorization Required",
+        403 => "403 Forbidden",
+        404 => "404 Not Found",
+        413 => "413 Request Entity Too Large",
+        502 => "502 Bad Gateway",
+        503 => "503 Service Temporarily Unavailable",
+        _ => "Refused",
+    };
+    page(status, title, "")
+}
+
 /// The page for a path nothing answers on.
 pub(crate) fn not_found_response() -> Response {
     page(404, "404 Not Found", "The path was not found.")

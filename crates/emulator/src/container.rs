@@ -6,6 +6,7 @@ mod confine;
 mod disk;
 mod process;
 mod tools;
+mod uploads;
 mod words;
 
 use std::collections::BTreeMap;
@@ -22,9 +23,11 @@ use crate::state::session::{Phase, Rest};
 use agent::Agent;
 use confine::Plan;
 use tools::Tools;
+use uploads::Uploads;
 
 pub(crate) use confine::works as confinement_works;
 pub(crate) use disk::{Disk, HOME};
+pub(crate) use uploads::Chunk;
 
 /// Tries at removing a directory that a dying process may still write to.
 const REMOVALS: usize = 20;
@@ -66,6 +69,7 @@ struct Container {
     agent: Option<Agent>,
     frozen: bool,
     dead: bool,
+    uploads: Uploads,
 }
 
 /// All containers.
@@ -164,6 +168,17 @@ impl Containers {
         lived
     }
 
+    /// Whether a container was killed.
+    pub(crate) fn is_dead(&self, id: Id) -> bool {
+        self.by_session.get(&id).is_some_and(|c| c.dead)
+    }
+
+    /// Takes a part of a file that comes in.
+    pub(crate) fn receive(&mut self, id: Id, chunk: &Chunk<'_>) -> io::Result<()> {
+        let container = self.container(id)?;
+        container.uploads.receive(&container.disk, chunk)
+    }
+
     /// Ends everything for good.
     pub(crate) fn close(&mut self) {
         self.open = false;
@@ -190,6 +205,7 @@ impl Containers {
                     agent: None,
                     frozen: false,
                     dead: false,
+                    uploads: Uploads::default(),
                 }))
             }
         }

@@ -15,7 +15,7 @@ pub use crate::server::tls::TlsError;
 
 use crate::fault::Fault;
 use crate::id::Id;
-use crate::profile::{Profile, RequestToken};
+use crate::profile::Profile;
 use crate::record::{
     CommandRecord, ImageView, KeySpec, RecordingSpec, RequestRecord, SessionView, UserView,
 };
@@ -23,7 +23,6 @@ use crate::server::Kasm;
 use crate::state::recording::Recording;
 use crate::state::seed;
 use crate::state::session::{Rest, Session};
-use crate::state::token::Origin;
 
 /// A running server.
 #[derive(Debug)]
@@ -112,7 +111,8 @@ impl Emulator {
         self.kasm.lock().keys.revoke(&self.key.0, permission);
     }
 
-    /// The next `count` calls of this endpoint go wrong.
+    /// The next `count` calls of this endpoint go wrong. Under `/desktop/` an
+    /// endpoint is a service: `desktop/vnc` or `desktop/uploads`.
     pub fn fail_next(&self, endpoint: &str, fault: Fault, count: usize) {
         self.kasm.lock().faults.add(endpoint, 0, count, fault);
     }
@@ -138,6 +138,15 @@ impl Emulator {
     #[must_use]
     pub fn request_count(&self, endpoint: &str) -> usize {
         self.kasm.lock().requests.count(endpoint)
+    }
+
+    /// How often a session was asked for anything under `/desktop/`, refusals
+    /// included. It counts on when the session is gone.
+    #[must_use]
+    pub fn plane_requests(&self, kasm_id: &str) -> usize {
+        let counts = &self.kasm.lock().plane_requests;
+        let count = Id::parse(kasm_id).and_then(|id| counts.get(&id).copied());
+        count.unwrap_or(0)
     }
 
     /// The commands dispatched so far, oldest first.
@@ -252,18 +261,11 @@ impl Emulator {
     /// Whether this pair of cookies would open the user's sessions.
     #[must_use]
     pub fn accepts_cookies(&self, username: &str, session_token: &str) -> bool {
-        let state = self.kasm.lock();
-        let Some(token) = state.tokens.by_cookie(session_token) else {
-            return false;
-        };
-        let opens = match token.origin {
-            Origin::Login => true,
-            Origin::Request(_) | Origin::Status(_) => {
-                state.profile.request_token != RequestToken::Refused
-            }
-            Origin::Viewer(_) | Origin::Link => false,
-        };
-        opens && state.username(token.user_id) == username && Timestamp::now() < token.expires
+        let visitor = self
+            .kasm
+            .lock()
+            .visitor(username, session_token, Timestamp::now());
+        visitor.is_some_and(|visitor| visitor.views.is_none())
     }
 
     /// Serves until `stop` completes.

@@ -10,8 +10,8 @@
 //! `server` owns the socket, `call` puts each request through the checks in
 //! their order, `endpoints` is the one list of names, and `state` holds what
 //! Kasm would keep in its database, and `container` the processes and files of
-//! each session. The data plane of a session, everything
-//! under `/desktop/`, belongs beside `server` and reads the same `state`.
+//! each session. `plane` is the data
+//! plane of the sessions, everything under `/desktop/`.
 
 pub mod emulator;
 pub mod fault;
@@ -26,6 +26,7 @@ mod date;
 mod endpoints;
 mod id;
 mod picture;
+mod plane;
 mod random;
 mod server;
 mod state;

@@ -144,6 +144,11 @@ pub struct Profile {
     pub capacity: Option<usize>,
     /// Whether passwords must have 8 characters of 4 kinds.
     pub password_rule: bool,
+    /// Status of the session plane for cookies it does not accept: 401, or 403.
+    pub plane_refusal_status: u16,
+    /// Status of the session plane for a transfer that a group setting forbids:
+    /// 403, or 401.
+    pub plane_policy_status: u16,
     /// Whether commands reach the network. Read when a container starts, which
     /// is at its first command; it takes confinement to close it.
     pub egress: bool,
@@ -195,6 +200,8 @@ impl Default for Profile {
             sessions_per_user: None,
             capacity: None,
             password_rule: false,
+            plane_refusal_status: 401,
+            plane_policy_status: 403,
             egress: true,
             curl: true,
             wget: true,

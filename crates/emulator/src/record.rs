@@ -14,7 +14,8 @@ const RECORDS_MAX: usize = 5_000;
 pub struct RequestRecord {
     /// The path as it was asked for.
     pub path: String,
-    /// The endpoint name, its last segment.
+    /// The endpoint name, its last segment; under `/desktop/` the service, as in
+    /// `desktop/vnc`.
     pub endpoint: String,
     /// The body without the credentials; null if it was not JSON.
     pub body: Value,

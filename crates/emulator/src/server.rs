@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
-use axum::extract::{Path, State as Shared};
+use axum::extract::{Path, Request, State as Shared};
 use axum::http::{HeaderMap, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -27,6 +27,7 @@ use tokio_rustls::TlsAcceptor;
 use crate::answer::{self, Answer, Outcome};
 use crate::call;
 use crate::fault::Fault;
+use crate::plane::{self, Target};
 use crate::profile::Mount;
 use crate::state::State;
 
@@ -119,7 +120,7 @@ fn router(kasm: Kasm) -> Router {
         .route("/api/public/{name}", post(public))
         .route("/api/admin/{name}", post(admin))
         .route("/api/{name}", post(ui))
-        .fallback(async || answer::not_found_response())
+        .fallback(session_plane)
         .with_state(kasm)
 }
 
@@ -135,6 +136,25 @@ async fn admin(Shared(kasm): Shared<Kasm>, parts: Parts) -> Response {
 
 async fn ui(Shared(kasm): Shared<Kasm>, parts: Parts) -> Response {
     exchange(kasm, Mount::Ui, parts).await
+}
+
+/// Anything else: the session plane, or nothing.
+async fn session_plane(Shared(kasm): Shared<Kasm>, request: Request) -> Response {
+    let target = Target::read(request.uri(), &kasm.lock().profile.proxy_path);
+    let Some(target) = target else {
+        return answer::not_found_response();
+    };
+    let name = format!("desktop/{}", target.service);
+    let (number, fault, latency) = arrive(&kasm, request.uri().path(), &name, None);
+    if let Some(id) = target.kasm_id {
+        *kasm.lock().plane_requests.entry(id).or_default() += 1;
+    }
+    tokio::time::sleep(latency).await;
+    if let Some(response) = fault.as_ref().and_then(|f| instead(&kasm, f)) {
+        return finish(&kasm, number, response, None).await;
+    }
+    let response = plane::answer(&kasm, &target, request).await;
+    finish(&kasm, number, response, fault).await
 }
 
 async fn healthcheck(Shared(kasm): Shared<Kasm>, uri: Uri) -> Response {

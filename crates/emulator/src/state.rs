@@ -11,6 +11,7 @@ pub(crate) mod session;
 pub(crate) mod session_json;
 pub(crate) mod token;
 pub(crate) mod user;
+pub(crate) mod visitor;
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -56,6 +57,7 @@ pub(crate) struct State {
     pub(crate) faults: FaultPlan,
     pub(crate) requests: RequestLog,
     pub(crate) containers: Containers,
+    pub(crate) plane_requests: BTreeMap<Id, usize>,
 }
 
 impl State {
@@ -80,6 +82,7 @@ impl State {
             faults: FaultPlan::default(),
             requests: RequestLog::default(),
             containers,
+            plane_requests: BTreeMap::new(),
         }
     }
 

@@ -11,9 +11,12 @@ mod tests {
     mod images;
     mod lifecycle;
     mod logins;
+    mod plane;
+    mod plane_access;
     mod sessions;
     mod status;
     mod support;
+    mod uploads;
     mod users;
     mod views;
 }

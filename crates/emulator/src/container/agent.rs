@@ -1,7 +1,7 @@
 //! The processes of one container: a shell that starts whatever it is told to,
 //! and everything it started.
 
-use std::fs;
+use std::fs::OpenOptions;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
@@ -167,5 +167,8 @@ fn pipes(child: &mut Child) -> Option<Started> {
 }
 
 fn write(path: &Path, script: &str) -> Result<(), RunError> {
-    fs::write(path, script).map_err(|e| RunError::Disk(e.to_string()))
+    // Never through a link that a command put there.
+    let file = OpenOptions::new().write(true).create_new(true).open(path);
+    file.and_then(|mut file| file.write_all(script.as_bytes()))
+        .map_err(|e| RunError::Disk(e.to_string()))
 }

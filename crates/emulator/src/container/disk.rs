@@ -2,7 +2,7 @@
 
 use std::fs::{self, Permissions};
 use std::io;
-use std::os::unix::fs::{PermissionsExt, chown, symlink};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
 
 /// The uid and the gid of the session's user.
@@ -35,6 +35,9 @@ impl Disk {
         open_to_all(&disk.root, 0o755)?;
         for dir in ["home/kasm-user/Desktop", "etc", "tmp", "run/exec"] {
             fs::create_dir_all(disk.root.join(dir))?;
+        }
+        for dir in ["home", "home/kasm-user", "etc", "run"] {
+            open_to_all(&disk.root.join(dir), 0o755)?;
         }
         open_to_all(&disk.root.join("tmp"), 0o1777)?;
         open_to_all(&disk.root.join("run/exec"), 0o700)?;
@@ -96,6 +99,24 @@ impl Disk {
         if self.two_users {
             let _ = chown(path, Some(SESSION_USER), Some(SESSION_USER));
         }
+    }
+
+    /// Whether the session's user has this right: 4 to read, 1 to pass.
+    pub(crate) fn allows(&self, file: &fs::Metadata, right: u32) -> bool {
+        let (uid, gid) = if self.two_users {
+            (SESSION_USER, SESSION_USER)
+        } else {
+            let own = (rustix::process::geteuid(), rustix::process::getegid());
+            (own.0.as_raw(), own.1.as_raw())
+        };
+        let shift = if file.uid() == uid {
+            6
+        } else if file.gid() == gid {
+            3
+        } else {
+            0
+        };
+        (file.mode() >> shift) & right == right
     }
 }
 

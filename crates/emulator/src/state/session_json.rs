@@ -10,9 +10,9 @@ use crate::id::Id;
 use crate::profile::OwnerField;
 
 /// Services of a container in its port map.
-const SERVICES: [&str; 4] = ["vnc", "audio", "audio_input", "uploads"];
+pub(crate) const SERVICES: [&str; 4] = ["vnc", "audio", "audio_input", "uploads"];
 /// Services a viewer gets.
-const VIEWER_SERVICES: [&str; 2] = ["vnc", "audio"];
+pub(crate) const VIEWER_SERVICES: [&str; 2] = ["vnc", "audio"];
 
 impl State {
     /// The `kasm` object of a status answer.

@@ -1,6 +1,7 @@
 //! Commands are real processes in a directory of their own.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -293,4 +294,24 @@ async fn without_confinement_nothing_runs_unless_that_was_asked_for() {
     let error = server.fails("exec_command_kasm", fields).await;
     assert!(error.contains("bubblewrap"), "{error}");
     assert_eq!(server.commands(), []);
+}
+
+#[tokio::test]
+async fn what_root_makes_is_served_once_it_is_given_away() {
+    let server = Server::start().await;
+    let (kasm_id, token, home) = server.session().await;
+    let url = server.service(&kasm_id, "vnc/Downloads/Downloads/made");
+    let status = async || {
+        let answer = server.visit("GET", &url, &token).send().await;
+        answer.unwrap().status().as_u16()
+    };
+    let script = "umask 077; echo >~/Downloads/made";
+    prints(&server, &kasm_id, script, true).await;
+    // Where the emulator may not change owners, both users are one.
+    let made = fs::metadata(home.join("Downloads/made")).unwrap().uid();
+    let one = made == fs::metadata(&home).unwrap().uid();
+    assert_eq!(status().await, if one { 200 } else { 404 });
+    let script = "chown 1000:1000 ~/Downloads/made";
+    prints(&server, &kasm_id, script, true).await;
+    assert_eq!(status().await, 200);
 }

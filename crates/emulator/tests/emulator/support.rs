@@ -1,10 +1,11 @@
 //! A server and a caller for one test.
 
 use std::ops::Deref;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use kasm_emulator::{Builder, Emulator};
-use reqwest::Client;
+use reqwest::{Client, RequestBuilder};
 use serde_json::{Map, Value, json};
 
 /// Commands are confined where that is possible.
@@ -65,7 +66,9 @@ impl Server {
 
     pub(super) async fn of_builder(builder: Builder) -> Self {
         let emulator = builder.start().await.unwrap();
-        let mut http = Client::builder().timeout(Duration::from_secs(10));
+        let mut http = Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .timeout(Duration::from_secs(10));
         if let Some(pem) = emulator.ca_pem() {
             let authority = reqwest::Certificate::from_pem(pem.as_bytes()).unwrap();
             http = http.tls_certs_only([authority]);
@@ -140,6 +143,28 @@ impl Server {
     /// The fields that name a session of the default user.
     pub(super) fn of(&self, kasm_id: &str) -> Value {
         json!({"kasm_id": kasm_id, "user_id": self.user_id()})
+    }
+
+    /// A session of the default user, its token, and its home.
+    pub(super) async fn session(&self) -> (String, String, PathBuf) {
+        let (kasm_id, answer) = self.request().await;
+        let token = answer["session_token"].as_str().unwrap().to_owned();
+        let home = self.session_dir(&kasm_id).unwrap();
+        (kasm_id, token, home)
+    }
+
+    /// The address of a service of a session.
+    pub(super) fn service(&self, kasm_id: &str, service: &str) -> String {
+        let id = kasm_id;
+        let dashed = [&id[..8], &id[8..12], &id[12..16], &id[16..20], &id[20..]].join("-");
+        self.at(&format!("/desktop/{dashed}/{service}"))
+    }
+
+    /// A request with the default user's cookies, of which it redirects none.
+    pub(super) fn visit(&self, method: &str, url: &str, token: &str) -> RequestBuilder {
+        let method = reqwest::Method::from_bytes(method.as_bytes()).unwrap();
+        let cookies = format!("username=demo@kasm.local; session_token={token}");
+        self.http.request(method, url).header("cookie", cookies)
     }
 
     /// The status word of a session, as the handle sees it.
