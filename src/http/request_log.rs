@@ -1,5 +1,8 @@
 //! One log line per request, and the id that joins it to everything else.
 
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use axum::extract::Request;
 use axum::middleware::Next;
 use axum::response::Response;
@@ -51,7 +54,11 @@ fn is_plain(id: &HeaderValue) -> bool {
             .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
 }
 
+/// Unique and hard to mistake for another run's; not a secret.
 fn random_id() -> HeaderValue {
-    let id = format!("{:016x}", getrandom::u64().unwrap_or_default());
-    HeaderValue::from_str(&id).unwrap_or_else(|_| HeaderValue::from_static("none"))
+    static START: LazyLock<u64> = LazyLock::new(|| getrandom::u64().unwrap_or_default());
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let id = START.wrapping_add(COUNT.fetch_add(1, Ordering::Relaxed));
+    HeaderValue::from_str(&format!("{id:016x}"))
+        .unwrap_or_else(|_| HeaderValue::from_static("none"))
 }

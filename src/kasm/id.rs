@@ -56,11 +56,19 @@ impl<T> FromStr for Id<T> {
 
     fn from_str(text: &str) -> Result<Self, NotAnId> {
         let refuse = || NotAnId(text.chars().take(64).collect());
-        let hex: String = text.trim().chars().filter(|c| *c != '-').collect();
-        if hex.len() != 32 || !hex.bytes().all(|b| b.is_ascii_hexdigit()) {
+        let mut value = 0_u128;
+        let mut digits = 0;
+        for c in text.trim().chars().filter(|c| *c != '-') {
+            let digit = c.to_digit(16).ok_or_else(refuse)?;
+            value = (value << 4) | u128::from(digit);
+            digits += 1;
+            if digits > 32 {
+                return Err(refuse());
+            }
+        }
+        if digits != 32 {
             return Err(refuse());
         }
-        let value = u128::from_str_radix(&hex, 16).map_err(|_| refuse())?;
         Ok(Self {
             value,
             kind: PhantomData,

@@ -41,20 +41,17 @@ pub(super) fn boolean(value: &Value, key: &str) -> Option<bool> {
 }
 
 pub(super) fn id<I: FromStr>(value: &Value, key: &str) -> Option<I> {
-    text(value, key)?.parse().ok()
+    value.get(key)?.as_str()?.parse().ok()
 }
 
 /// A point in time. Kasm writes UTC without a zone, with a space; some answers are ISO with `Z`.
 pub(super) fn date(value: &Value, key: &str) -> Option<Timestamp> {
-    let text = text(value, key)?;
-    if let Ok(stamp) = text.parse::<Timestamp>() {
-        return Some(stamp);
+    let text = value.get(key)?.as_str()?;
+    if text.ends_with('Z') || text.contains('+') {
+        return text.parse().ok();
     }
     let local: DateTime = text.parse().ok()?;
-    local
-        .to_zoned(TimeZone::UTC)
-        .ok()
-        .map(|zoned| zoned.timestamp())
+    TimeZone::UTC.to_timestamp(local).ok()
 }
 
 pub(super) fn list<'a>(value: &'a Value, key: &str) -> &'a [Value] {

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use futures::FutureExt;
 use rmcp::model::{
     CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, CompleteRequestMethod,
-    CompleteRequestParams, CompleteResult, ConstString, CustomRequest, CustomResult, ErrorCode,
-    Implementation, ListPromptsRequestMethod, ListPromptsResult,
+    CompleteRequestParams, CompleteResult, ConstString, ContentBlock, CustomRequest, CustomResult,
+    ErrorCode, Implementation, ListPromptsRequestMethod, ListPromptsResult,
     ListResourceTemplatesRequestMethod, ListResourceTemplatesResult, ListResourcesRequestMethod,
     ListResourcesResult, ListToolsResult, MetaObject, PaginatedRequestParams,
     ProgressNotificationParam, ServerCapabilities, ServerConfig, Tool, ToolAnnotations,
@@ -140,12 +140,15 @@ impl ServerHandler for McpServer {
                 None,
             )
         })?;
-        let build = if outcome.is_error {
-            CallToolResult::structured_error
+        let text = serde_json::to_string(&outcome.body)
+            .map_err(|error| ErrorData::internal_error(error.to_string(), None))?;
+        let content = vec![ContentBlock::text(text)];
+        let mut result = if outcome.is_error {
+            CallToolResult::error(content)
         } else {
-            CallToolResult::structured
+            CallToolResult::success(content)
         };
-        let mut result = build(outcome.body);
+        result.structured_content = Some(outcome.body);
         result.meta = self.meta(&cx);
         Ok(result.into())
     }

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Json;
 use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use futures::stream::{self, StreamExt};
+use http::header::CONTENT_TYPE;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use rmcp::ServerHandler;
@@ -29,6 +29,8 @@ use crate::mcp::sessions::{OUTBOX_MESSAGES, Session};
 /// An answer that takes longer than this becomes an event stream, whose comments keep proxies
 /// and clients from giving up.
 const QUIET_MAX: Duration = Duration::from_secs(5);
+/// Room for most answers.
+const ANSWER_BYTES: usize = 2_048;
 /// LSP's code for a request that its client cancelled.
 const REQUEST_CANCELLED: ErrorCode = ErrorCode(-32800);
 
@@ -61,9 +63,7 @@ pub(super) async fn post<H: ServerHandler + Clone + Sync>(
         ));
     }
     match parse(body)? {
-        JsonRpcMessage::Request(request) => {
-            Ok(Json(alone(mcp, parts, request).await).into_response())
-        }
+        JsonRpcMessage::Request(request) => Ok(json(&*alone(mcp, parts, request).await)),
         JsonRpcMessage::Notification(_) => Ok(StatusCode::ACCEPTED.into_response()),
         JsonRpcMessage::Response(_) | JsonRpcMessage::Error(_) => Err(RpcError::invalid_request(
             "no session: nobody waits for this answer",
@@ -159,7 +159,7 @@ async fn initialize<H: ServerHandler + Clone + Sync>(
     let caller = caller_of(&parts.extensions)?.clone();
     let answer = run_alone(mcp, client.clone(), parts, request).await;
     let JsonRpcMessage::Response(response) = &*answer else {
-        return Ok(Json(answer).into_response());
+        return Ok(json(&answer));
     };
     if let ServerResult::InitializeResult(result) = &response.result {
         client.protocol_version = result.protocol_version.clone();
@@ -172,7 +172,7 @@ async fn initialize<H: ServerHandler + Clone + Sync>(
         )
         .answering(id)
     })?;
-    let mut response = Json(answer).into_response();
+    let mut response = json(&answer);
     if let Ok(value) = HeaderValue::from_str(&session.id) {
         response.headers_mut().insert(SESSION_ID, value);
     }
@@ -202,18 +202,30 @@ async fn in_session<H: ServerHandler + Clone + Sync>(
     if !streams {
         let answer = last(&mut answers).await;
         unheard.answered();
-        return Ok(Json(answer.unwrap_or_else(|| cancelled(id))).into_response());
+        return Ok(json(&answer.unwrap_or_else(|| cancelled(id))));
     }
     let first = tokio::time::timeout(QUIET_MAX, answers.recv()).await;
     if let Ok(first) = first {
         let first = first.unwrap_or_else(|| cancelled(id));
         if is_answer(&first) {
             unheard.answered();
-            return Ok(Json(first).into_response());
+            return Ok(json(&first));
         }
         return Ok(stream_of(Some(first), answers, unheard));
     }
     Ok(stream_of(None, answers, unheard))
+}
+
+/// A message as one JSON object.
+fn json(message: &ServerJsonRpcMessage) -> Response {
+    let mut body = Vec::with_capacity(ANSWER_BYTES);
+    match serde_json::to_writer(&mut body, message) {
+        Ok(()) => ([(CONTENT_TYPE, "application/json")], body).into_response(),
+        Err(error) => {
+            let status = StatusCode::INTERNAL_SERVER_ERROR;
+            RpcError::new(status, ErrorCode::INTERNAL_ERROR, error.to_string()).into_response()
+        }
+    }
 }
 
 /// The messages of one request as events, the answer last.
