@@ -3,6 +3,7 @@
 //! In reading order, each module using only those before it:
 //!
 //! - [`caller`]: who is asking, and how much they may do
+//! - [`policy`]: what may be run, and which files may be touched
 //! - [`kasm`]: the Kasm client; domain types in front, the wire behind one trait
 //! - [`tool`]: what a tool is, and the registry that is the only way to call one
 //! - [`providers`]: the tools, one file per toolset
@@ -22,5 +23,6 @@ pub mod config;
 pub mod http;
 pub mod kasm;
 pub mod mcp;
+pub mod policy;
 pub mod providers;
 pub mod tool;

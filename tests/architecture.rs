@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 /// A module may use itself and modules of strictly lower layers.
 const LAYERS: &[(&str, u8)] = &[
     ("caller", 0),
+    ("policy", 0),
     ("kasm", 1),
     ("tool", 2),
     ("providers", 3),
@@ -23,6 +24,10 @@ const LAYERS: &[(&str, u8)] = &[
 /// What a module must not know, whatever its layer.
 const FORBIDDEN: &[(&str, &[&str])] = &[
     ("caller", &["rmcp", "axum", "reqwest", "kasm_emulator"]),
+    (
+        "policy",
+        &["rmcp", "axum", "reqwest", "crate::caller", "kasm_emulator"],
+    ),
     (
         "kasm",
         &[

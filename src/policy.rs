@@ -1,0 +1,180 @@
+//! What may be run and which files may be touched: values in, [`Permit`] or [`Denial`] out. Only this
+//! module makes permits, so what takes one cannot be reached around the policy.
+//!
+//! Commands are parsed, never matched as text. This prevents accidents and gives approval a place; the
+//! boundary is the container. `docs/policy.md` says what it cannot do.
+
+mod command;
+mod escape;
+mod path;
+mod plan;
+mod rules;
+mod walk;
+mod word;
+
+use std::fmt;
+
+pub use command::{Command, Explanation, Finding, SCRIPT_BYTES_MAX, Verdict};
+pub use path::{Access, CheckedPath, PATH_BYTES_MAX};
+pub use rules::{Decision, RulesError};
+
+use rules::Rules;
+
+/// A value that the policy has looked at and permits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Permit<T>(T);
+
+impl<T> Permit<T> {
+    /// What is permitted.
+    pub fn get(&self) -> &T {
+        &self.0
+    }
+}
+
+/// Why something is not permitted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Denial {
+    /// How it was judged; never [`Verdict::Allowed`].
+    pub verdict: Verdict,
+    /// Whether a person may still agree.
+    pub decision: Decision,
+    /// The rule that decided.
+    pub rule: String,
+    /// What is wrong, for the caller.
+    pub message: String,
+    /// What would be allowed.
+    pub instead: String,
+}
+
+impl fmt::Display for Denial {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} (rule `{}`). Instead: {}",
+            self.message, self.rule, self.instead
+        )
+    }
+}
+
+impl std::error::Error for Denial {}
+
+/// The rules of a server.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    rules: Rules,
+}
+
+impl Policy {
+    /// The built-in rules alone.
+    ///
+    /// # Errors
+    /// Never, as the tests show; the built-in file is read like any other.
+    pub fn built_in() -> Result<Self, RulesError> {
+        Self::load("")
+    }
+
+    /// The rules of an operator's file, over the built-in ones.
+    ///
+    /// # Errors
+    /// The file cannot be read, or an example is not judged as it says.
+    pub fn load(text: &str) -> Result<Self, RulesError> {
+        let policy = Self {
+            rules: Rules::read(text)?,
+        };
+        Rules::check(&policy)?;
+        Ok(policy)
+    }
+
+    /// The folder commands start in when none is named.
+    #[must_use]
+    pub fn home(&self) -> &str {
+        &self.rules.home
+    }
+
+    /// Takes a script apart and tells what speaks against it.
+    #[must_use]
+    pub fn explain(&self, script: &str, working_dir: Option<&str>) -> Explanation {
+        command::explain(&self.rules, script, &self.folder(working_dir))
+    }
+
+    /// Permits a script to run.
+    ///
+    /// # Errors
+    /// The strictest finding, when it does not end in [`Decision::Allow`].
+    pub fn command(
+        &self,
+        script: &str,
+        working_dir: Option<&str>,
+    ) -> Result<Permit<Command>, Denial> {
+        let Explanation {
+            decision, findings, ..
+        } = self.explain(script, working_dir);
+        match (decision, findings.into_iter().next()) {
+            (Decision::Ask | Decision::Deny, Some(finding)) => Err(Denial {
+                verdict: finding.verdict,
+                decision,
+                message: format!("{}: {}", finding.what, finding.why),
+                rule: finding.rule,
+                instead: finding.instead,
+            }),
+            _ => Ok(Permit(Command {
+                script: script.to_owned(),
+                working_dir: self.folder(working_dir),
+            })),
+        }
+    }
+
+    /// Permits a path for the file tools.
+    ///
+    /// # Errors
+    /// The path is not plain and absolute, outside the roots, protected or hidden.
+    pub fn path(&self, path: &str, access: Access) -> Result<Permit<CheckedPath>, Denial> {
+        let deny = |rule: &str, message: String| {
+            Err(Denial {
+                verdict: Verdict::Refused,
+                decision: Decision::Deny,
+                rule: rule.to_owned(),
+                message,
+                instead: format!("use an absolute path below {}", self.rules.roots.join(", ")),
+            })
+        };
+        if path.len() > PATH_BYTES_MAX || path.chars().any(|c| c == '\0') {
+            return deny(
+                "path-form",
+                "the path is too long or contains NUL".to_owned(),
+            );
+        }
+        if !path.starts_with('/') {
+            return deny("path-form", format!("`{path}` is not absolute"));
+        }
+        if path.split('/').any(|part| part == "..") {
+            return deny("path-form", format!("`{path}` contains `..`"));
+        }
+        let path = path::resolve("/", path);
+        if !self
+            .rules
+            .roots
+            .iter()
+            .any(|root| path::is_inside(&path, root))
+        {
+            return deny("path-roots", format!("`{path}` is outside the roots"));
+        }
+        let inside = |trees: &[String]| trees.iter().any(|tree| path::is_inside(&path, tree));
+        if access == Access::Write && inside(&self.rules.protected) {
+            return deny("protected-paths", format!("`{path}` is not written"));
+        }
+        if inside(&self.rules.hidden) {
+            return deny("hidden-paths", format!("`{path}` holds secrets"));
+        }
+        Ok(Permit(CheckedPath { path, access }))
+    }
+
+    fn folder(&self, working_dir: Option<&str>) -> String {
+        match working_dir {
+            // A relative folder stays as it is and is refused.
+            Some(folder) if folder.starts_with('/') => path::resolve("/", folder),
+            Some(folder) => folder.to_owned(),
+            None => self.rules.home.clone(),
+        }
+    }
+}

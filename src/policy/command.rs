@@ -1,0 +1,348 @@
+//! Commands: the plan of a script against the rules. The strictest finding decides.
+
+use std::thread;
+
+use super::path::{self, Match};
+use super::plan::{Plan, Planned, Touched};
+use super::rules::{Decision, Rule, Rules};
+use super::walk;
+
+/// Longer scripts are refused.
+pub const SCRIPT_BYTES_MAX: usize = 64 * 1024;
+
+/// The parser recurses; scripts of this size cannot exhaust a stack of this size.
+const STACK_BYTES: usize = 512 * 1024 * 1024;
+
+/// Brackets open at a time, counted without regard to quotes.
+const BRACKETS_MAX: usize = 200;
+
+/// Words that open a construct, counted without regard to quotes.
+const OPENERS_MAX: usize = 500;
+
+/// A command that the policy permits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Command {
+    pub(super) script: String,
+    pub(super) working_dir: String,
+}
+
+impl Command {
+    /// The script, as it was judged.
+    #[must_use]
+    pub fn script(&self) -> &str {
+        &self.script
+    }
+
+    /// The folder to run it in.
+    #[must_use]
+    pub fn working_dir(&self) -> &str {
+        &self.working_dir
+    }
+}
+
+/// How a command was judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Verdict {
+    /// Nothing speaks against it.
+    Allowed,
+    /// A person has to agree.
+    Ask,
+    /// What it would do cannot be told without running it.
+    Unprovable,
+    /// It is forbidden.
+    Refused,
+}
+
+/// One reason for a verdict.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// What this reason alone leads to.
+    pub verdict: Verdict,
+    /// The rule's id.
+    pub rule: String,
+    /// What in the command it is about.
+    pub what: String,
+    /// Why the rule is there.
+    pub why: String,
+    /// What would be allowed.
+    pub instead: String,
+}
+
+/// A command taken apart and judged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Explanation {
+    /// The strictest of the findings.
+    pub verdict: Verdict,
+    /// What happens for that verdict: `Unprovable` has a decision of its own.
+    pub decision: Decision,
+    /// All programs that it would run, as far as they are known.
+    pub programs: Vec<String>,
+    /// All reasons, the strictest first.
+    pub findings: Vec<Finding>,
+}
+
+impl Explanation {
+    pub(super) fn names(&self, rule: &str) -> bool {
+        self.findings.iter().any(|finding| finding.rule == rule)
+    }
+}
+
+/// Takes `script` apart and judges it.
+pub(super) fn explain(rules: &Rules, script: &str, folder: &str) -> Explanation {
+    let mut findings = Vec::new();
+    let mut programs = Vec::new();
+    if let Some(what) = admission(script) {
+        findings.push(Finding {
+            verdict: Verdict::Refused,
+            rule: "limits".to_owned(),
+            what: what.to_owned(),
+            why: "such a script is not judged".to_owned(),
+            instead: "send a shorter or simpler script".to_owned(),
+        });
+    } else {
+        match plan(script, folder, &rules.home) {
+            Some(plan) => {
+                programs = plan
+                    .commands
+                    .iter()
+                    .map(|planned| planned.program.clone())
+                    .collect();
+                judge(rules, &plan, &mut findings);
+            }
+            None => findings.push(unprovable("the parser gave up")),
+        }
+    }
+    let inside = rules.roots.iter().any(|root| path::is_inside(folder, root));
+    if !inside || !folder.starts_with('/') {
+        findings.push(Finding {
+            verdict: Verdict::Refused,
+            rule: "working-directory".to_owned(),
+            what: format!("`{folder}` is outside the roots"),
+            why: "commands start inside the roots".to_owned(),
+            instead: format!("use a folder below {}", rules.roots.join(", ")),
+        });
+    }
+    findings.sort_by_key(|finding| std::cmp::Reverse(finding.verdict));
+    let verdict = findings
+        .first()
+        .map_or(Verdict::Allowed, |finding| finding.verdict);
+    let decision = match verdict {
+        Verdict::Allowed => Decision::Allow,
+        Verdict::Ask => Decision::Ask,
+        Verdict::Refused => Decision::Deny,
+        // What is asked for must still be asked for.
+        Verdict::Unprovable
+            if findings
+                .iter()
+                .any(|finding| finding.verdict == Verdict::Ask) =>
+        {
+            rules.on_unprovable.max(Decision::Ask)
+        }
+        Verdict::Unprovable => rules.on_unprovable,
+    };
+    Explanation {
+        verdict,
+        decision,
+        programs,
+        findings,
+    }
+}
+
+/// Why a script is not even parsed.
+fn admission(script: &str) -> Option<&'static str> {
+    if script.len() > SCRIPT_BYTES_MAX {
+        return Some("it is too long");
+    }
+    if script
+        .chars()
+        .any(|c| c.is_control() && !matches!(c, '\t' | '\n'))
+    {
+        return Some("it contains control characters");
+    }
+    if script.trim().is_empty() {
+        return Some("it is empty");
+    }
+    let opens = |word: &&str| {
+        matches!(
+            *word,
+            "!" | "case"
+                | "coproc"
+                | "for"
+                | "function"
+                | "if"
+                | "select"
+                | "time"
+                | "until"
+                | "while"
+        )
+    };
+    if script.split_whitespace().filter(opens).count() > OPENERS_MAX {
+        return Some("it has too many conditions and loops");
+    }
+    let mut open = 0_usize;
+    for c in script.chars() {
+        match c {
+            '(' | '{' | '[' => open += 1,
+            ')' | '}' | ']' => open = open.saturating_sub(1),
+            _ => {}
+        }
+        if open > BRACKETS_MAX {
+            return Some("it is nested too deeply");
+        }
+    }
+    None
+}
+
+/// The plan, made on a stack of its own; `None` if the parser panicked.
+fn plan(script: &str, folder: &str, home: &str) -> Option<Plan> {
+    thread::scope(|scope| {
+        let work = thread::Builder::new().stack_size(STACK_BYTES);
+        let running = work.spawn_scoped(scope, || walk::plan(script, folder, home));
+        running.ok()?.join().ok()
+    })
+}
+
+fn judge(rules: &Rules, plan: &Plan, findings: &mut Vec<Finding>) {
+    findings.extend(plan.doubts.iter().map(|doubt| unprovable(doubt)));
+    for planned in &plan.commands {
+        program(rules, planned, findings);
+    }
+    for touched in &plan.touched {
+        file(rules, touched, findings);
+    }
+}
+
+fn program(rules: &Rules, planned: &Planned, findings: &mut Vec<Finding>) {
+    let mut hit = false;
+    for rule in rules.rules.iter().filter(|rule| !rule.when.wants_path()) {
+        if !rule.when.program.contains(&planned.program) {
+            continue;
+        }
+        match arguments(&rule.when.args_prefix, planned) {
+            Match::No => {}
+            Match::Perhaps if rule.decision == Decision::Allow => {}
+            Match::Perhaps => findings.push(unprovable(&format!(
+                "`{}` may be what rule `{}` is about",
+                planned.display(),
+                rule.id
+            ))),
+            Match::Yes => {
+                hit = true;
+                findings.extend(of_rule(rule, format!("`{}`", planned.display())));
+            }
+        }
+    }
+    let general = [
+        (
+            rules.default,
+            !hit,
+            "default",
+            "no rule allows this program",
+        ),
+        (
+            rules.on_opaque,
+            planned.opaque,
+            "opaque",
+            "it runs code that is not on the command line",
+        ),
+    ];
+    for (decision, applies, rule, why) in general {
+        if let (Some(verdict), true) = (verdict(decision), applies) {
+            findings.push(Finding {
+                verdict,
+                rule: rule.to_owned(),
+                what: format!("`{}`", planned.display()),
+                why: why.to_owned(),
+                instead: "use a program that the operator's rules allow".to_owned(),
+            });
+        }
+    }
+}
+
+/// Whether the arguments without options begin with `wanted`.
+fn arguments(wanted: &[String], planned: &Planned) -> Match {
+    let mut given = planned.argv[1..]
+        .iter()
+        .filter(|word| !word.prefix().starts_with('-'));
+    for want in wanted {
+        match given.next().map(|word| word.literal()) {
+            Some(Some(text)) if text == *want => {}
+            Some(None) => return Match::Perhaps,
+            _ => return Match::No,
+        }
+    }
+    Match::Yes
+}
+
+fn file(rules: &Rules, touched: &Touched, findings: &mut Vec<Finding>) {
+    let what = format!("`{}` of `{}`", touched.word.display(), touched.by);
+    for tree in &rules.protected {
+        let sure = path::reaches(touched, tree, false);
+        let climbs = path::climbs(&touched.word) && !touched.word.display().contains(' ');
+        let (rule, why) = match (touched.writes, climbs) {
+            (true, _) => ("protected-paths", format!("{tree} is not written")),
+            (false, true) => ("path-traversal", format!("`..` leads into {tree}")),
+            (false, false) => continue,
+        };
+        match sure {
+            Match::No => {}
+            Match::Perhaps => findings.push(unprovable(&format!("{what} may be below {tree}"))),
+            Match::Yes => findings.push(Finding {
+                verdict: Verdict::Refused,
+                rule: rule.to_owned(),
+                what: what.clone(),
+                why,
+                instead: format!("use paths below {}", rules.roots.join(", ")),
+            }),
+        }
+    }
+    for rule in rules.rules.iter().filter(|rule| rule.when.wants_path()) {
+        if !rule.when.program.is_empty() && !rule.when.program.contains(&touched.by) {
+            continue;
+        }
+        let write = rule.when.path_write.iter().filter(|_| touched.writes);
+        let below = rule.when.path.iter().chain(write).map(|tree| (tree, false));
+        let exact = rule.when.path_exact.iter().map(|tree| (tree, true));
+        let sure = below
+            .chain(exact)
+            .map(|(tree, exactly)| path::reaches(touched, tree, exactly));
+        match sure.max().unwrap_or(Match::No) {
+            Match::No => {}
+            Match::Perhaps if rule.decision == Decision::Allow => {}
+            Match::Perhaps => findings.push(unprovable(&format!(
+                "{what} may be what rule `{}` is about",
+                rule.id
+            ))),
+            Match::Yes => findings.extend(of_rule(rule, what.clone())),
+        }
+    }
+}
+
+fn verdict(decision: Decision) -> Option<Verdict> {
+    match decision {
+        Decision::Allow => None,
+        Decision::Ask => Some(Verdict::Ask),
+        Decision::Deny => Some(Verdict::Refused),
+    }
+}
+
+fn of_rule(rule: &Rule, what: String) -> Option<Finding> {
+    Some(Finding {
+        verdict: verdict(rule.decision)?,
+        rule: rule.id.clone(),
+        what,
+        why: rule.why.clone(),
+        instead: rule.instead.clone(),
+    })
+}
+
+fn unprovable(what: &str) -> Finding {
+    Finding {
+        verdict: Verdict::Unprovable,
+        rule: "unprovable".to_owned(),
+        what: what.to_owned(),
+        why: "what it would run cannot be told without running it".to_owned(),
+        instead: "write programs and scripts out literally, without building them from variables or output"
+            .to_owned(),
+    }
+}

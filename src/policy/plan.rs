@@ -1,0 +1,64 @@
+//! What a script would do, as far as it can be told without running it.
+
+use std::collections::BTreeSet;
+
+use super::word::Word;
+
+/// All commands of a script, wherever they stand in it.
+#[derive(Debug, Default)]
+pub(super) struct Plan {
+    pub(super) commands: Vec<Planned>,
+    pub(super) touched: Vec<Touched>,
+    /// Why the plan may be incomplete.
+    pub(super) doubts: BTreeSet<String>,
+}
+
+/// A program that would run.
+#[derive(Debug)]
+pub(super) struct Planned {
+    /// The last component of its path.
+    pub(super) program: String,
+    /// The program and its arguments.
+    pub(super) argv: Vec<Word>,
+    /// It runs code that is not on the command line.
+    pub(super) opaque: bool,
+}
+
+impl Planned {
+    pub(super) fn display(&self) -> String {
+        let words: Vec<_> = self.argv.iter().map(Word::display).collect();
+        words.join(" ")
+    }
+}
+
+/// A word that names a file, perhaps.
+#[derive(Debug)]
+pub(super) struct Touched {
+    /// The program, or `redirection`.
+    pub(super) by: String,
+    pub(super) word: Word,
+    pub(super) writes: bool,
+    pub(super) places: Places,
+}
+
+/// The working directories that are possible at a point of the script.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Places {
+    pub(super) known: BTreeSet<String>,
+    /// Others are possible too.
+    pub(super) unknown: bool,
+}
+
+impl Places {
+    pub(super) fn at(folder: &str) -> Self {
+        Self {
+            known: BTreeSet::from([folder.to_owned()]),
+            unknown: false,
+        }
+    }
+
+    pub(super) fn merge(&mut self, other: &Self) {
+        self.known.extend(other.known.iter().cloned());
+        self.unknown |= other.unknown;
+    }
+}

@@ -1,0 +1,207 @@
+//! The rules file: TOML in, checked rules out. A rule's examples are run when the file is read.
+
+use serde::Deserialize;
+
+use super::{Policy, path};
+
+/// The built-in rules.
+pub(super) const BUILT_IN: &str = include_str!("default.toml");
+
+/// What happens to a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Decision {
+    /// It runs.
+    Allow,
+    /// It runs if a person agrees.
+    Ask,
+    /// It does not run.
+    Deny,
+}
+
+/// A rules file that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum RulesError {
+    /// Not TOML, or not our fields.
+    #[error("the rules cannot be read: {0}")]
+    Syntax(#[from] toml::de::Error),
+    /// Two rules with one id.
+    #[error("two rules are called `{0}`")]
+    Twice(String),
+    /// A rule that would match every command, or none.
+    #[error("rule `{0}`: `when` needs `program`, `path`, `path_write` or `path_exact`")]
+    Empty(String),
+    /// A folder that is not absolute.
+    #[error("`{0}` is no absolute path")]
+    Relative(String),
+    /// An example of a rule that the rule does not judge as it says.
+    #[error("rule `{rule}`: the example `{example}` should {expected}, and does not")]
+    Example {
+        /// The rule.
+        rule: String,
+        /// The command.
+        example: String,
+        /// `hit` or `miss`.
+        expected: &'static str,
+    },
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Rule {
+    pub(super) id: String,
+    pub(super) decision: Decision,
+    pub(super) when: When,
+    pub(super) why: String,
+    #[serde(default)]
+    pub(super) instead: String,
+    #[serde(default)]
+    examples: Examples,
+}
+
+/// All that is given must match.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct When {
+    pub(super) program: Vec<String>,
+    /// The first arguments that are not options.
+    pub(super) args_prefix: Vec<String>,
+    /// Folders whose files an argument names.
+    pub(super) path: Vec<String>,
+    pub(super) path_write: Vec<String>,
+    /// Paths that an argument names, without what is below them.
+    pub(super) path_exact: Vec<String>,
+}
+
+impl When {
+    pub(super) fn wants_path(&self) -> bool {
+        !(self.path.is_empty() && self.path_write.is_empty() && self.path_exact.is_empty())
+    }
+
+    fn paths(&mut self) -> impl Iterator<Item = &mut String> {
+        let all = self.path.iter_mut().chain(&mut self.path_write);
+        all.chain(&mut self.path_exact)
+    }
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Examples {
+    hit: Vec<String>,
+    miss: Vec<String>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct File {
+    policy: General,
+    paths: Paths,
+    rule: Vec<Rule>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct General {
+    default: Option<Decision>,
+    on_unprovable: Option<Decision>,
+    on_opaque: Option<Decision>,
+    built_in_rules: Option<bool>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Paths {
+    home: Option<String>,
+    roots: Option<Vec<String>>,
+    protected: Option<Vec<String>>,
+    hidden: Option<Vec<String>>,
+}
+
+/// Rules and settings, complete and with absolute paths.
+#[derive(Clone, Debug)]
+pub(super) struct Rules {
+    pub(super) default: Decision,
+    pub(super) on_unprovable: Decision,
+    pub(super) on_opaque: Decision,
+    pub(super) home: String,
+    pub(super) roots: Vec<String>,
+    pub(super) protected: Vec<String>,
+    pub(super) hidden: Vec<String>,
+    pub(super) rules: Vec<Rule>,
+}
+
+impl Rules {
+    /// Reads an operator's file over the built-in one, without running examples.
+    pub(super) fn read(text: &str) -> Result<Self, RulesError> {
+        let base: File = toml::from_str(BUILT_IN)?;
+        let over: File = toml::from_str(text)?;
+        let mut rules = if over.policy.built_in_rules == Some(false) {
+            Vec::new()
+        } else {
+            base.rule
+        };
+        rules.extend(over.rule);
+        let pick =
+            |over: Option<Decision>, base: Option<Decision>| over.or(base).unwrap_or(Decision::Ask);
+        let home = over.paths.home.or(base.paths.home).unwrap_or_default();
+        let folders = |over: Option<Vec<String>>, base: Option<Vec<String>>| {
+            let folders = over.or(base).unwrap_or_default().into_iter();
+            folders
+                .map(|folder| absolute(&folder, &home))
+                .collect::<Result<Vec<_>, _>>()
+        };
+        for rule in &mut rules {
+            if rule.when.program.is_empty() && !rule.when.wants_path() {
+                return Err(RulesError::Empty(rule.id.clone()));
+            }
+            for path in rule.when.paths() {
+                *path = absolute(path, &home)?;
+            }
+        }
+        for (at, rule) in rules.iter().enumerate() {
+            if rules[..at].iter().any(|other| other.id == rule.id) {
+                return Err(RulesError::Twice(rule.id.clone()));
+            }
+        }
+        Ok(Self {
+            default: pick(over.policy.default, base.policy.default),
+            on_unprovable: pick(over.policy.on_unprovable, base.policy.on_unprovable),
+            on_opaque: pick(over.policy.on_opaque, base.policy.on_opaque),
+            roots: folders(over.paths.roots, base.paths.roots)?,
+            protected: folders(over.paths.protected, base.paths.protected)?,
+            hidden: folders(over.paths.hidden, base.paths.hidden)?,
+            home: absolute(&home, "/")?,
+            rules,
+        })
+    }
+
+    /// Runs the examples of every rule.
+    pub(super) fn check(policy: &Policy) -> Result<(), RulesError> {
+        for rule in &policy.rules.rules {
+            let hits = rule.examples.hit.iter().map(|example| (example, true));
+            let misses = rule.examples.miss.iter().map(|example| (example, false));
+            for (example, expected) in hits.chain(misses) {
+                let hit = policy.explain(example, None).names(&rule.id);
+                if hit != expected {
+                    return Err(RulesError::Example {
+                        rule: rule.id.clone(),
+                        example: example.clone(),
+                        expected: if expected { "hit" } else { "miss" },
+                    });
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn absolute(text: &str, home: &str) -> Result<String, RulesError> {
+    let full = match text.strip_prefix('~') {
+        Some(rest) if rest.is_empty() || rest.starts_with('/') => format!("{home}{rest}"),
+        _ => text.to_owned(),
+    };
+    if !full.starts_with('/') {
+        return Err(RulesError::Relative(text.to_owned()));
+    }
+    Ok(path::resolve("/", &full))
+}

@@ -1,0 +1,83 @@
+//! The options in front of what a program runs.
+
+use super::super::word::Word;
+
+/// How a program writes its options.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Grammar {
+    pub(super) name: &'static str,
+    /// Letters that take a value.
+    pub(super) short: &'static str,
+    /// Long names that take a value, without the dashes.
+    pub(super) long: &'static [&'static str],
+    /// Operands before the program.
+    pub(super) operands: usize,
+}
+
+/// An option as it stands on the command line.
+#[derive(Clone, Debug)]
+pub(super) struct Given {
+    /// A letter or a long name.
+    pub(super) name: String,
+    pub(super) value: Option<Word>,
+}
+
+/// The options of `argv` and where the operands begin; `None` if that is uncertain.
+pub(super) fn split(argv: &[Word], short: &str, long: &[&str]) -> Option<(Vec<Given>, usize)> {
+    let mut given = Vec::new();
+    let mut at = 1;
+    while let Some(word) = argv.get(at) {
+        let prefix = word.prefix();
+        if prefix.is_empty() && !word.0.is_empty() && word.may_split() {
+            return None;
+        }
+        if !prefix.starts_with('-') || prefix.len() == 1 {
+            // An operand, `-` among them.
+            break;
+        }
+        at += 1;
+        if word.literal().as_deref() == Some("--") {
+            break;
+        }
+        if let Some(name) = prefix.strip_prefix("--") {
+            if let Some((name, _)) = name.split_once('=') {
+                given.push(Given {
+                    name: name.to_owned(),
+                    value: Some(word.tail(name.chars().count() + 3)),
+                });
+            } else {
+                let value = long
+                    .contains(&name)
+                    .then(|| argv.get(at).cloned())
+                    .flatten();
+                at += usize::from(value.is_some());
+                given.push(Given {
+                    name: name.to_owned(),
+                    value,
+                });
+            }
+            continue;
+        }
+        let letters: Vec<char> = prefix.chars().skip(1).collect();
+        for (index, letter) in letters.iter().enumerate() {
+            let takes = short.contains(*letter);
+            let rest = word.tail(index + 2);
+            let value = match (takes, rest.0.is_empty()) {
+                (false, _) => None,
+                (true, false) => Some(rest),
+                (true, true) => {
+                    at += 1;
+                    argv.get(at - 1).cloned()
+                }
+            };
+            given.push(Given {
+                name: letter.to_string(),
+                value,
+            });
+            if takes {
+                break;
+            }
+        }
+    }
+    Some((given, at.min(argv.len())))
+}

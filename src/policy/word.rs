@@ -1,0 +1,370 @@
+//! Shell words: what of a word is known without running the shell, and which scripts hide in it.
+
+use std::collections::BTreeMap;
+
+use brush_parser::ParserOptions;
+use brush_parser::word::{self, Parameter, ParameterExpr, ParameterTransformOp, WordPiece};
+use brush_parser::word::{WordPieceWithSource, parse_heredoc};
+
+use super::escape;
+
+/// More words than this out of one brace expression are taken for unknown.
+const BRACE_WORDS_MAX: usize = 64;
+
+/// One piece of a word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Atom {
+    /// A character that stands for itself.
+    Lit(char),
+    /// An unquoted `{`, `,` or `}`.
+    Brace(char),
+    /// Any text without a slash: `*`.
+    Star,
+    /// Any one character: `?` or a bracket expression.
+    One,
+    /// What only the shell knows. Unquoted, it may become several words or none.
+    Unknown { splits: bool },
+}
+
+/// A word after parsing, before expansion by the shell.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Word(pub(super) Vec<Atom>);
+
+impl Word {
+    pub(super) fn of(text: &str) -> Self {
+        Self(text.chars().map(Atom::Lit).collect())
+    }
+
+    pub(super) fn unknown(splits: bool) -> Self {
+        Self(vec![Atom::Unknown { splits }])
+    }
+
+    /// The word as the program will get it, if that is certain.
+    pub(super) fn literal(&self) -> Option<String> {
+        let chars = self.0.iter().map(|atom| match atom {
+            Atom::Lit(c) | Atom::Brace(c) => Some(*c),
+            Atom::Star | Atom::One | Atom::Unknown { .. } => None,
+        });
+        chars.collect()
+    }
+
+    /// The literal beginning.
+    pub(super) fn prefix(&self) -> String {
+        let chars = self.0.iter().map_while(|atom| match atom {
+            Atom::Lit(c) | Atom::Brace(c) => Some(*c),
+            Atom::Star | Atom::One | Atom::Unknown { .. } => None,
+        });
+        chars.collect()
+    }
+
+    /// Nothing of the word is known.
+    pub(super) fn is_opaque(&self) -> bool {
+        let known = |atom: &Atom| matches!(atom, Atom::Lit(_) | Atom::Brace(_));
+        !self.0.iter().any(known)
+    }
+
+    pub(super) fn may_split(&self) -> bool {
+        self.0.contains(&Atom::Unknown { splits: true })
+    }
+
+    /// Without its first `count` characters.
+    pub(super) fn tail(&self, count: usize) -> Self {
+        Self(self.0.get(count..).unwrap_or_default().to_vec())
+    }
+
+    /// For people: the word with `…` for what is not known.
+    pub(super) fn display(&self) -> String {
+        let shown = |atom: &Atom| match atom {
+            Atom::Lit(c) | Atom::Brace(c) => *c,
+            Atom::Star => '*',
+            Atom::One => '?',
+            Atom::Unknown { .. } => '…',
+        };
+        self.0.iter().map(shown).collect()
+    }
+
+    /// The words that brace expansion makes of this one.
+    pub(super) fn braces(&self) -> Vec<Self> {
+        let mut done = Vec::new();
+        let mut open = vec![self.0.clone()];
+        while let Some(atoms) = open.pop() {
+            if done.len() + open.len() > BRACE_WORDS_MAX {
+                return vec![Self::unknown(true)];
+            }
+            match first_brace(&atoms) {
+                None => done.push(Self(atoms)),
+                Some((start, end, members)) => {
+                    for member in members.into_iter().rev() {
+                        let head = &atoms[..start];
+                        let tail = &atoms[end + 1..];
+                        open.push([head, member.as_slice(), tail].concat());
+                    }
+                }
+            }
+        }
+        done
+    }
+}
+
+type Braces = (usize, usize, Vec<Vec<Atom>>);
+
+/// The first brace expression: where it starts and ends, and its members.
+fn first_brace(atoms: &[Atom]) -> Option<Braces> {
+    let opens = atoms
+        .iter()
+        .enumerate()
+        .filter(|(_, atom)| **atom == Atom::Brace('{'));
+    for (start, _) in opens {
+        let mut depth = 0_usize;
+        let mut commas = vec![start];
+        for (at, atom) in atoms.iter().enumerate().skip(start) {
+            match atom {
+                Atom::Brace('{') => depth += 1,
+                Atom::Brace(',') if depth == 1 => commas.push(at),
+                Atom::Brace('}') => depth -= 1,
+                Atom::Lit(_) | Atom::Brace(_) | Atom::Star | Atom::One | Atom::Unknown { .. } => {}
+            }
+            if depth > 0 {
+                continue;
+            }
+            let inside = &atoms[start + 1..at];
+            let dots = [Atom::Lit('.'); 2];
+            if commas.len() > 1 {
+                commas.push(at);
+                let members = commas
+                    .windows(2)
+                    .map(|pair| atoms[pair[0] + 1..pair[1]].to_vec());
+                return Some((start, at, members.collect()));
+            } else if inside.windows(2).any(|pair| pair == dots) {
+                return Some((start, at, vec![vec![Atom::Unknown { splits: true }]]));
+            }
+            break;
+        }
+    }
+    None
+}
+
+/// What is known while words are read.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Scope {
+    pub(super) home: String,
+    /// Variables of the script; `None` when more than one value is possible.
+    pub(super) variables: BTreeMap<String, Option<String>>,
+    /// Inside a loop or a function a variable may have a later value.
+    pub(super) uncertain: usize,
+}
+
+impl Scope {
+    /// Remembers an assignment.
+    pub(super) fn assign(&mut self, name: &str, value: Option<String>) {
+        let known = self.variables.entry(name.to_owned());
+        known
+            .and_modify(|old| {
+                if *old != value {
+                    *old = None;
+                }
+            })
+            .or_insert(value);
+    }
+
+    fn value(&self, name: &str) -> Option<String> {
+        match self.variables.get(name) {
+            Some(_) if self.uncertain > 0 => None,
+            Some(value) => value.clone(),
+            None if name == "HOME" => Some(self.home.clone()),
+            None => None,
+        }
+    }
+}
+
+/// What reading words brought to light besides the words.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    /// Scripts of command substitutions.
+    pub(super) scripts: Vec<String>,
+    /// Why something cannot be decided.
+    pub(super) doubts: Vec<&'static str>,
+}
+
+/// The options of the parser; tildes are read here.
+pub(super) fn options() -> ParserOptions {
+    ParserOptions {
+        tilde_expansion_at_word_start: false,
+        ..ParserOptions::default()
+    }
+}
+
+/// Reads a word as the parser gave it.
+pub(super) fn read(raw: &str, scope: &Scope, found: &mut Found) -> Word {
+    let Ok(pieces) = word::parse(raw, &options()) else {
+        found.doubts.push("a word that cannot be parsed");
+        return Word::unknown(true);
+    };
+    let mut out = Vec::new();
+    for (at, piece) in pieces.iter().enumerate() {
+        let mut rest = piece.clone();
+        if let (0, WordPiece::Text(text)) = (at, &piece.piece)
+            && let Some((atoms, after)) = tilde(text, pieces.len() == 1, scope)
+        {
+            out.extend(atoms);
+            rest.piece = WordPiece::Text(after.to_owned());
+        }
+        read_piece(raw, &rest, false, scope, found, &mut out);
+    }
+    Word(out)
+}
+
+/// Reads text in which quotes mean nothing and expansions do: here-documents, arithmetic, and the
+/// insides of `${…}`.
+pub(super) fn read_text(raw: &str, scope: &Scope, found: &mut Found) -> Word {
+    let mut out = Vec::new();
+    match parse_heredoc(raw, &options()) {
+        Ok(pieces) => {
+            for piece in &pieces {
+                read_piece(raw, piece, true, scope, found, &mut out);
+            }
+        }
+        Err(_) => found.doubts.push("an expansion that cannot be parsed"),
+    }
+    Word(out)
+}
+
+fn tilde<'a>(text: &'a str, alone: bool, scope: &Scope) -> Option<(Vec<Atom>, &'a str)> {
+    let name = text.strip_prefix('~')?;
+    let (name, rest) = match name.find('/') {
+        Some(slash) => name.split_at(slash),
+        None if alone => (name, ""),
+        None => return None,
+    };
+    let folder = match name {
+        "" => scope.value("HOME")?,
+        "root" => "/root".to_owned(),
+        _ if name.starts_with(|c: char| c.is_ascii_alphabetic()) => format!("/home/{name}"),
+        _ => return Some((vec![Atom::Unknown { splits: false }], rest)),
+    };
+    Some((Word::of(&folder).0, rest))
+}
+
+fn read_piece(
+    raw: &str,
+    piece: &WordPieceWithSource,
+    quoted: bool,
+    scope: &Scope,
+    found: &mut Found,
+    out: &mut Vec<Atom>,
+) {
+    match &piece.piece {
+        WordPiece::Text(text) if quoted => {
+            out.extend(text.replace("\\\n", "").chars().map(Atom::Lit));
+        }
+        WordPiece::Text(text) => unquoted(text, out),
+        WordPiece::SingleQuotedText(text) => out.extend(text.chars().map(Atom::Lit)),
+        WordPiece::AnsiCQuotedText(text) => {
+            out.extend(escape::ansi_c(text).chars().map(Atom::Lit));
+        }
+        WordPiece::DoubleQuotedSequence(pieces)
+        | WordPiece::GettextDoubleQuotedSequence(pieces) => {
+            for piece in pieces {
+                read_piece(raw, piece, true, scope, found, out);
+            }
+        }
+        WordPiece::TildeExpansion(_) => out.push(Atom::Unknown { splits: false }),
+        WordPiece::EscapeSequence(text) => {
+            out.extend(text.chars().skip(1).filter(|c| *c != '\n').map(Atom::Lit));
+        }
+        WordPiece::CommandSubstitution(script) => {
+            found.scripts.push(script.clone());
+            out.push(Atom::Unknown { splits: !quoted });
+        }
+        WordPiece::BackquotedCommandSubstitution(script) => {
+            if script.contains('\\') {
+                found.doubts.push("a backslash inside backquotes");
+            }
+            found.scripts.push(script.clone());
+            out.push(Atom::Unknown { splits: !quoted });
+        }
+        WordPiece::ArithmeticExpression(expression) => {
+            if !balanced(&expression.value) {
+                found
+                    .doubts
+                    .push("`$((` that may be a command substitution");
+            }
+            read_text(&expression.value, scope, found);
+            // A number is one word.
+            out.push(Atom::Unknown { splits: false });
+        }
+        WordPiece::ParameterExpansion(expression) => {
+            let source = raw.get(piece.start_index..piece.end_index);
+            parameter(expression, source, quoted, scope, found, out);
+        }
+    }
+}
+
+fn parameter(
+    expression: &ParameterExpr,
+    source: Option<&str>,
+    quoted: bool,
+    scope: &Scope,
+    found: &mut Found,
+    out: &mut Vec<Atom>,
+) {
+    if let ParameterExpr::Parameter {
+        parameter: Parameter::Named(name),
+        indirect: false,
+    } = expression
+    {
+        let plain = |c: char| !c.is_whitespace() && !"*?[".contains(c);
+        if let Some(value) = scope.value(name)
+            && (quoted || (!value.is_empty() && value.chars().all(plain)))
+        {
+            out.extend(value.chars().map(Atom::Lit));
+            return;
+        }
+    }
+    if let ParameterExpr::Transform { op, .. } = expression
+        && matches!(op, ParameterTransformOp::PromptExpand)
+    {
+        found
+            .doubts
+            .push("`${…@P}` expands the value of a variable");
+    }
+    match source.and_then(|text| text.strip_prefix("${")) {
+        Some(inside) => {
+            read_text(inside.strip_suffix('}').unwrap_or(inside), scope, found);
+        }
+        None if source.is_some() => {}
+        None => found.doubts.push("an expansion that cannot be located"),
+    }
+    out.push(Atom::Unknown { splits: !quoted });
+}
+
+/// Whether every `)` closes a `(`. What looks like arithmetic and is not so, a shell runs.
+pub(super) fn balanced(text: &str) -> bool {
+    let mut open = 0_usize;
+    text.chars().all(|c| {
+        open += usize::from(c == '(');
+        let closes = c == ')';
+        let fine = !closes || open > 0;
+        open -= usize::from(closes && fine);
+        fine
+    }) && open == 0
+}
+
+fn unquoted(text: &str, out: &mut Vec<Atom>) {
+    let mut rest = text.chars();
+    while let Some(c) = rest.next() {
+        out.push(match c {
+            '*' | '(' | ')' => Atom::Star,
+            '?' => Atom::One,
+            '{' | '}' | ',' => Atom::Brace(c),
+            '[' => match rest.as_str().get(1..).and_then(|inside| inside.find(']')) {
+                Some(length) => {
+                    rest = rest.as_str().get(length + 2..).unwrap_or_default().chars();
+                    Atom::One
+                }
+                None => Atom::Lit(c),
+            },
+            _ => Atom::Lit(c),
+        });
+    }
+}
