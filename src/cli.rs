@@ -62,6 +62,33 @@ pub enum Command {
         #[arg(long, value_enum, default_value_t = SettingsFormat::Env)]
         format: SettingsFormat,
     },
+    /// Ask the command policy
+    #[command(subcommand)]
+    Policy(PolicyCommand),
+}
+
+/// What to ask the policy.
+#[derive(Clone, Debug, Subcommand)]
+pub enum PolicyCommand {
+    /// Explain how a command is judged
+    ///
+    /// Exit code 0: allowed. 1: refused, or the rules cannot be read. 2: a person would be asked.
+    /// 3: unprovable, what it would run cannot be told without running it.
+    Check(PolicyCheck),
+}
+
+/// Options of `policy check`.
+#[derive(Args, Clone, Debug)]
+pub struct PolicyCheck {
+    /// The command, as a bash script
+    #[arg(allow_hyphen_values = true)]
+    pub command: String,
+    /// The folder it would run in; the home folder if not said
+    #[arg(long, value_name = "DIR")]
+    pub working_dir: Option<String>,
+    /// A rules file, over the built-in rules
+    #[arg(long, value_name = "FILE")]
+    pub rules: Option<PathBuf>,
 }
 
 /// Options of `demo`.

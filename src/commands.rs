@@ -6,6 +6,7 @@ pub mod clients;
 mod demo;
 mod emulate;
 mod logging;
+mod policy;
 mod serve;
 pub mod settings;
 mod stdio;
@@ -49,6 +50,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Check => check::run(&settings).await,
         Command::Tools { format } => tools::run(format),
         Command::Settings { format } => settings::run(format),
+        Command::Policy(command) => policy::run(&command),
     }
 }
 
