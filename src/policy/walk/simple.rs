@@ -169,6 +169,9 @@ impl Walk {
     }
 
     fn run_here(&mut self, argv: &[Word], input: Option<&Input>) {
+        // `time -- program`: the parser leaves the dashes to the command.
+        let dashes = argv.first().and_then(Word::literal).as_deref() == Some("--");
+        let argv = &argv[usize::from(dashes)..];
         let Some(name) = argv.first() else { return };
         let Some(program) = base_name(name) else {
             self.doubt(format!(
