@@ -103,7 +103,7 @@ pub const VARIABLES: &[Variable] = &[
     plain(
         "KASM_ALLOWED_ROOTS",
         "/home/kasm-user",
-        "Directories inside a workspace that files may be touched in, separated by commas.",
+        "Directories inside a workspace that files may be touched in, separated by commas. For the coming file tools.",
     ),
     plain(
         "MCP_SERVER_HOST",
