@@ -12,10 +12,12 @@ use crate::http::health::Health;
 use crate::http::serve::ServeLimits;
 use crate::http::{self, Surface};
 use crate::kasm::Kasm;
+use crate::kasm::plane::Plane;
 use crate::kasm::public::{PublicApi, TlsProblem};
 use crate::mcp::McpServer;
 use crate::mcp::sessions::SessionLimits;
 use crate::providers::kasm::{KasmProvider, TOOLSETS};
+use crate::relay::Relay;
 use crate::tool::registry::Registry;
 
 /// The name of the caller that the one token belongs to.
@@ -30,15 +32,25 @@ const LOCAL_CALLER: &str = "local";
 pub fn kasm(config: &Config) -> Result<Kasm, TlsProblem> {
     Ok(Kasm::new(
         Arc::new(PublicApi::new(&config.kasm)?),
+        Plane::new(&config.kasm)?,
         config.image_cache,
     ))
 }
 
+/// Where workspaces deliver output, if this server has a public URL.
+#[must_use]
+pub fn relay(config: &Config) -> Option<Arc<Relay>> {
+    let url = config.http.public_url.as_ref()?;
+    Some(Relay::new(format!("{url}/relay")))
+}
+
 /// All tools in front of `kasm`.
 #[must_use]
-pub fn registry(kasm: Kasm, limits: &Limits) -> Registry {
+pub fn registry(kasm: Kasm, relay: Option<Arc<Relay>>, config: &Config) -> Registry {
+    let limits = &config.limits;
     let registry = Registry::new(limits.tool_timeout, limits.calls_per_caller_max);
-    registry.mount(&Arc::new(KasmProvider::new(kasm)), TOOLSETS)
+    let provider = KasmProvider::new(kasm, relay, config.policy.clone(), config.commands);
+    registry.mount(&Arc::new(provider), TOOLSETS)
 }
 
 /// Who uses the configured server: the holder of the token, or whoever is on this machine.
@@ -58,7 +70,9 @@ pub fn caller(config: &Config, local: bool) -> Caller {
 /// The TLS settings cannot be used.
 pub fn http_app(config: &Config) -> Result<http::App, TlsProblem> {
     let kasm = kasm(config)?;
-    let server = McpServer::new(Arc::new(registry(kasm.clone(), &config.limits)));
+    let relay = relay(config);
+    let registry = registry(kasm.clone(), relay.clone(), config);
+    let server = McpServer::new(Arc::new(registry));
     let caller = caller(config, config.http.auth_token.is_none());
     let surface = Surface {
         auth: Authenticator::new(config.http.auth_token.as_ref(), caller),
@@ -80,6 +94,7 @@ pub fn http_app(config: &Config) -> Result<http::App, TlsProblem> {
         sessions: session_limits(&config.limits),
         body_bytes_max: config.limits.body_bytes_max,
         path_prefix: config.http.path_prefix.clone(),
+        relay,
     };
     Ok(http::app(server, surface))
 }

@@ -16,6 +16,8 @@ use secrecy::SecretString;
 use crate::caller::Scope;
 use crate::http::guard::{AllowedHosts, Origin};
 use crate::kasm::public::KasmConfig;
+use crate::policy::Policy;
+use crate::providers::kasm::CommandLimits;
 pub use reader::{Mistake, Mistakes};
 pub use source::Sources;
 pub use table::{VARIABLES, Variable, Variables};
@@ -29,8 +31,10 @@ pub struct Config {
     pub kasm_user: String,
     /// How long the workspace list is kept.
     pub image_cache: Duration,
-    /// Where files may be touched inside a workspace.
-    pub allowed_roots: Vec<String>,
+    /// What may be run, and where.
+    pub policy: Policy,
+    /// Limits of commands.
+    pub commands: CommandLimits,
     /// The HTTP server.
     pub http: HttpConfig,
     /// Limits of calls and sessions.
@@ -56,6 +60,8 @@ pub struct HttpConfig {
     pub allowed_origins: Vec<Origin>,
     /// The path of the public URL, without `/mcp`: what a proxy puts in front of our paths.
     pub path_prefix: String,
+    /// The public URL without `/mcp`, if it is set.
+    pub public_url: Option<String>,
 }
 
 /// Limits, each with a default that suits one small server.

@@ -8,6 +8,7 @@ pub mod guard;
 pub mod health;
 mod legacy_sse;
 pub mod problem;
+mod relay;
 mod request_log;
 pub mod serve;
 mod sse;
@@ -31,6 +32,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use crate::mcp::sessions::{SessionLimits, Sessions};
+use crate::relay::Relay;
 use auth::Authenticator;
 use guard::Guard;
 use health::Health;
@@ -54,6 +56,8 @@ pub struct Surface {
     pub body_bytes_max: usize,
     /// A path that a proxy puts in front of ours, such as `/kasm`. Usually empty.
     pub path_prefix: String,
+    /// Where workspaces deliver output, if they may.
+    pub relay: Option<Arc<Relay>>,
 }
 
 /// The routes with their state. Hand it to [`serve::serve`].
@@ -107,8 +111,10 @@ pub fn app<H: ServerHandler + Clone + Sync>(handler: H, surface: Surface) -> App
                 .layer(middleware::from_fn_with_state(auth.clone(), auth::layer)),
         );
 
+    let relayed = surface.relay.map(relay::routes).unwrap_or_default();
     let router = Router::new()
         .merge(authenticated)
+        .merge(relayed)
         .merge(health::routes(Arc::new(surface.health), auth))
         .fallback(not_found)
         .layer(

@@ -9,6 +9,7 @@ pub mod id;
 pub mod images;
 mod json;
 pub mod model;
+pub mod plane;
 pub mod public;
 mod retry;
 pub mod sessions;
@@ -21,6 +22,7 @@ pub use error::{KasmError, Result};
 pub use id::{ImageId, KasmId, UserId};
 
 use images::ImageCache;
+use plane::Plane;
 use sessions::Attempts;
 use wire::Wire;
 
@@ -30,16 +32,19 @@ pub struct Kasm {
     wire: Arc<dyn Wire>,
     images: Arc<ImageCache>,
     attempts: Arc<Attempts>,
+    plane: Arc<Plane>,
 }
 
 impl Kasm {
-    /// Puts the operations in front of `wire`. The workspace list is kept for `image_cache`.
+    /// Puts the operations in front of `wire` and `plane`. The workspace list is kept for
+    /// `image_cache`.
     #[must_use]
-    pub fn new(wire: Arc<dyn Wire>, image_cache: Duration) -> Self {
+    pub fn new(wire: Arc<dyn Wire>, plane: Plane, image_cache: Duration) -> Self {
         Self {
             wire,
             images: Arc::new(ImageCache::new(image_cache)),
             attempts: Arc::new(Attempts::default()),
+            plane: Arc::new(plane),
         }
     }
 

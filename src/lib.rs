@@ -4,7 +4,9 @@
 //!
 //! - [`caller`]: who is asking, and how much they may do
 //! - [`policy`]: what may be run, and which files may be touched
-//! - [`kasm`]: the Kasm client; domain types in front, the wire behind one trait
+//! - [`relay`]: mailboxes that programs inside a workspace post to
+//! - [`kasm`]: the Kasm client; domain types in front, the wire behind one trait, and the session plane
+//! - [`jobs`]: commands that run for real in a workspace, with their output and exit code
 //! - [`tool`]: what a tool is, and the registry that is the only way to call one
 //! - [`providers`]: the tools, one file per toolset
 //! - [`mcp`]: the registry as an MCP server; sessions of the older revisions
@@ -21,8 +23,10 @@ pub mod cli;
 pub mod commands;
 pub mod config;
 pub mod http;
+pub mod jobs;
 pub mod kasm;
 pub mod mcp;
 pub mod policy;
 pub mod providers;
+pub mod relay;
 pub mod tool;

@@ -85,6 +85,32 @@ impl Policy {
         Ok(policy)
     }
 
+    /// The same rules for other folders than the file names.
+    ///
+    /// # Errors
+    /// A folder is not absolute.
+    pub fn with_roots(mut self, roots: &[String]) -> Result<Self, RulesError> {
+        self.rules.set_roots(roots)?;
+        Ok(self)
+    }
+
+    /// The folders that files may be touched in. Links are resolved where the files are, so the check is
+    /// made again there.
+    #[must_use]
+    pub fn roots(&self) -> &[String] {
+        &self.rules.roots
+    }
+
+    /// The folders that are off limits all the same.
+    #[must_use]
+    pub fn barred(&self, access: Access) -> Vec<String> {
+        let mut barred = self.rules.hidden.clone();
+        if access == Access::Write {
+            barred.extend(self.rules.protected.iter().cloned());
+        }
+        barred
+    }
+
     /// The folder commands start in when none is named.
     #[must_use]
     pub fn home(&self) -> &str {

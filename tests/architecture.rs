@@ -10,7 +10,9 @@ use std::path::{Path, PathBuf};
 const LAYERS: &[(&str, u8)] = &[
     ("caller", 0),
     ("policy", 0),
+    ("relay", 0),
     ("kasm", 1),
+    ("jobs", 2),
     ("tool", 2),
     ("providers", 3),
     ("mcp", 4),
@@ -27,6 +29,21 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
     (
         "policy",
         &["rmcp", "axum", "reqwest", "crate::caller", "kasm_emulator"],
+    ),
+    (
+        "relay",
+        &["rmcp", "axum", "reqwest", "crate::caller", "kasm_emulator"],
+    ),
+    (
+        "jobs",
+        &[
+            "rmcp",
+            "axum",
+            "reqwest",
+            "crate::caller",
+            "crate::policy",
+            "kasm_emulator",
+        ],
     ),
     (
         "kasm",
@@ -49,6 +66,7 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
             "axum",
             "reqwest",
             "crate::kasm",
+            "crate::jobs",
             "crate::providers",
             "kasm_emulator",
         ],
@@ -58,6 +76,7 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
         &[
             "reqwest",
             "crate::kasm",
+            "crate::jobs",
             "crate::providers",
             "kasm_emulator",
         ],

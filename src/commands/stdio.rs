@@ -23,7 +23,7 @@ pub(super) fn config(flags: Settings) -> Result<Config, Mistakes> {
 pub(super) async fn run(config: Config) -> anyhow::Result<ExitCode> {
     logging::start(&config.log);
     let stop = stop::signal()?;
-    let registry = app::registry(app::kasm(&config)?, &config.limits);
+    let registry = app::registry(app::kasm(&config)?, None, &config);
     let server = McpServer::new(Arc::new(registry)).for_local(app::caller(&config, true));
     let service = server.serve(rmcp::transport::stdio()).await?;
     let cancel = service.cancellation_token();

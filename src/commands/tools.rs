@@ -11,8 +11,10 @@ use serde_json::{Value, json};
 use super::print;
 use crate::cli::ToolsFormat;
 use crate::kasm::Kasm;
+use crate::kasm::plane::Plane;
 use crate::kasm::public::{KasmConfig, PublicApi};
-use crate::providers::kasm::{KasmProvider, TOOLSETS};
+use crate::policy::Policy;
+use crate::providers::kasm::{CommandLimits, KasmProvider, TOOLSETS};
 use crate::tool::registry::Registry;
 
 pub(super) fn run(format: ToolsFormat) -> anyhow::Result<ExitCode> {
@@ -40,8 +42,21 @@ pub fn registry() -> anyhow::Result<Registry> {
         request_timeout: Duration::ZERO,
         retries: 0,
     };
-    let kasm = Kasm::new(Arc::new(PublicApi::new(&config)?), Duration::ZERO);
-    Ok(Registry::new(Duration::ZERO, 1).mount(&Arc::new(KasmProvider::new(kasm)), TOOLSETS))
+    let kasm = Kasm::new(
+        Arc::new(PublicApi::new(&config)?),
+        Plane::new(&config)?,
+        Duration::ZERO,
+    );
+    let commands = CommandLimits {
+        allow_root: false,
+        time_max: Duration::ZERO,
+        wait: Duration::ZERO,
+        wait_max: Duration::ZERO,
+        output_bytes: 0,
+        keep_bytes: 0,
+    };
+    let provider = KasmProvider::new(kasm, None, Policy::built_in()?, commands);
+    Ok(Registry::new(Duration::ZERO, 1).mount(&Arc::new(provider), TOOLSETS))
 }
 
 fn text(registry: &Registry) -> String {

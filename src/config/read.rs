@@ -12,13 +12,16 @@ use crate::caller::Scope;
 use crate::http::guard::{AllowedHosts, Origin};
 use crate::kasm::UserId;
 use crate::kasm::public::KasmConfig;
+use crate::policy::Policy;
+use crate::providers::kasm::CommandLimits;
 
 /// Tokens shorter than this can be guessed.
 const TOKEN_CHARS_MIN: usize = 16;
 
 pub(super) fn config(sources: &Sources) -> Result<Config, Mistakes> {
     let mut reader = Reader::new(sources)?;
-    let allowed_roots = roots(&mut reader);
+    let policy = policy(&mut reader);
+    let commands = commands(&mut reader);
     let kasm = kasm(&mut reader);
     let kasm_user = reader.required(
         "KASM_USER_ID",
@@ -33,13 +36,16 @@ pub(super) fn config(sources: &Sources) -> Result<Config, Mistakes> {
     let http = http(&mut reader);
     let limits = limits(&mut reader);
     let log = log(&mut reader);
-    match (kasm, kasm_user, http, log) {
-        (Some(kasm), Some(kasm_user), Some(http), Some(log)) if reader.mistakes.is_empty() => {
+    match (kasm, kasm_user, http, log, policy) {
+        (Some(kasm), Some(kasm_user), Some(http), Some(log), Some(policy))
+            if reader.mistakes.is_empty() =>
+        {
             Ok(Config {
                 kasm,
                 kasm_user: kasm_user.to_string(),
                 image_cache,
-                allowed_roots,
+                policy,
+                commands,
                 http,
                 limits,
                 log,
@@ -114,13 +120,7 @@ fn is_local(url: &reqwest::Url) -> bool {
 
 fn http(reader: &mut Reader) -> Option<HttpConfig> {
     let host = reader.text("MCP_SERVER_HOST");
-    let host = host.map(|host| {
-        if host == "localhost" {
-            "127.0.0.1".to_owned()
-        } else {
-            host
-        }
-    });
+    let host = host.map(|host| host.replace("localhost", "127.0.0.1"));
     let ip = reader.parsed::<IpAddr>(
         "MCP_SERVER_HOST",
         host,
@@ -155,6 +155,7 @@ fn http(reader: &mut Reader) -> Option<HttpConfig> {
     }
     let public = reader.text("MCP_PUBLIC_URL");
     let path_prefix = public.as_deref().map(path_prefix).unwrap_or_default();
+    let public_url = public.as_deref().map(without_mcp);
     let public = reader.parsed::<Origin>(
         "MCP_PUBLIC_URL",
         public,
@@ -182,7 +183,14 @@ fn http(reader: &mut Reader) -> Option<HttpConfig> {
         },
         allowed_origins,
         path_prefix,
+        public_url,
     })
+}
+
+/// `https://example.org/kasm` of `https://example.org/kasm/mcp`.
+fn without_mcp(public: &str) -> String {
+    let url = public.trim_end_matches('/');
+    url.strip_suffix("/mcp").unwrap_or(url).to_owned()
 }
 
 /// `/kasm` of `https://example.org/kasm/mcp`.
@@ -233,17 +241,47 @@ fn log(reader: &mut Reader) -> Option<LogConfig> {
     })
 }
 
-fn roots(reader: &mut Reader) -> Vec<String> {
-    let roots: Vec<String> = reader.list("KASM_ALLOWED_ROOTS", "write absolute paths");
+fn commands(reader: &mut Reader) -> CommandLimits {
+    CommandLimits {
+        allow_root: reader.boolean("KASM_ALLOW_ROOT"),
+        time_max: reader.seconds("KASM_COMMAND_MAX_SECONDS", 1, 86_400),
+        wait: reader.seconds("KASM_COMMAND_WAIT_SECONDS", 0, 3_600),
+        wait_max: reader
+            .seconds("MCP_TOOL_TIMEOUT_SECONDS", 1, 86_400)
+            .mul_f64(0.9),
+        output_bytes: usize::try_from(reader.number("KASM_COMMAND_OUTPUT_BYTES", 1_024, 1 << 24))
+            .unwrap_or(1_024),
+        keep_bytes: reader.number("KASM_COMMAND_KEEP_BYTES", 1_024, 1 << 30),
+    }
+}
+
+/// The rules of the file, if one is named, for the roots.
+fn policy(reader: &mut Reader) -> Option<Policy> {
+    const FILE: &str = "KASM_POLICY_FILE";
+    const ROOTS: &str = "KASM_ALLOWED_ROOTS";
+    let roots: Vec<String> = reader.list(ROOTS, "write absolute paths");
     for root in &roots {
         if !root.starts_with('/') || root.split('/').any(|part| part == "..") {
             let problem = format!("`{root}` is not an absolute path");
-            reader.mistake(
-                "KASM_ALLOWED_ROOTS",
-                problem,
-                "write absolute paths without `..`, such as /home/kasm-user",
-            );
+            let remedy = "write absolute paths without `..`, such as /home/kasm-user";
+            reader.mistake(ROOTS, problem, remedy);
+            return None;
         }
     }
-    roots
+    let text = match reader.text(FILE).map(std::fs::read_to_string) {
+        None => String::new(),
+        Some(Ok(text)) => text,
+        Some(Err(error)) => {
+            reader.mistake(FILE, error.to_string(), "name a file that can be read");
+            return None;
+        }
+    };
+    match Policy::load(&text).and_then(|policy| policy.with_roots(&roots)) {
+        Ok(policy) => Some(policy),
+        Err(error) => {
+            let remedy = "correct the rules; `kasm-mcp policy check` explains decisions";
+            reader.mistake(FILE, error.to_string(), remedy);
+            None
+        }
+    }
 }

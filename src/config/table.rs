@@ -103,7 +103,37 @@ pub const VARIABLES: &[Variable] = &[
     plain(
         "KASM_ALLOWED_ROOTS",
         "/home/kasm-user",
-        "Directories inside a workspace that files may be touched in, separated by commas. For the coming file tools.",
+        "Directories inside a workspace that commands may start in, separated by commas.",
+    ),
+    given(
+        "KASM_POLICY_FILE",
+        "/etc/kasm-mcp/policy.toml",
+        "A file with rules for commands, added to the built-in ones (docs/policy.md).",
+    ),
+    plain(
+        "KASM_ALLOW_ROOT",
+        "false",
+        "Let commands run as root inside a workspace when they ask for it.",
+    ),
+    plain(
+        "KASM_COMMAND_MAX_SECONDS",
+        "3600",
+        "How long one command may run.",
+    ),
+    plain(
+        "KASM_COMMAND_WAIT_SECONDS",
+        "30",
+        "How long a call waits for a command unless it says otherwise. The command goes on.",
+    ),
+    plain(
+        "KASM_COMMAND_OUTPUT_BYTES",
+        "65536",
+        "How much of standard output, and of standard error, is in one reply.",
+    ),
+    plain(
+        "KASM_COMMAND_KEEP_BYTES",
+        "10485760",
+        "How much of standard output, and of standard error, is kept in the workspace.",
     ),
     plain(
         "MCP_SERVER_HOST",

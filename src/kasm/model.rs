@@ -94,6 +94,34 @@ pub struct Session {
     pub current_time: Option<Timestamp>,
     /// A link that logs a browser in as the owner. A secret: it opens every session of the user.
     pub connect_url: Option<SecretString>,
+    /// Where KasmVNC of the session is behind Kasm's proxy.
+    pub vnc: Option<ServiceAddress>,
+    /// Where files are sent to, if the session takes any.
+    pub uploads: Option<ServiceAddress>,
+    /// Whether files may leave the session (`allow_kasm_downloads`). Absent: not told.
+    pub downloads_allowed: Option<bool>,
+    /// Whether files may enter it (`allow_kasm_uploads`).
+    pub uploads_allowed: Option<bool>,
+}
+
+/// One service of a session, from its `port_map`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServiceAddress {
+    /// The port of Kasm's proxy. None: the one of the API.
+    pub port: Option<u16>,
+    /// The path there, without a slash at its ends.
+    pub path: String,
+}
+
+/// A command for `exec_command_kasm`, which dispatches it and never tells what became of it.
+#[derive(Clone, Debug, Default)]
+pub struct Exec {
+    /// The command line. Kasm splits it into words; no shell sees it.
+    pub cmd: String,
+    /// Added to the environment of the container. Linux caps each entry at 128 KiB.
+    pub environment: Map<String, Value>,
+    /// Run as root instead of the session's user.
+    pub as_root: bool,
 }
 
 /// What `request_kasm` answers.
@@ -105,6 +133,8 @@ pub struct Created {
     pub status: Status,
     /// The id to join it with, when sharing was asked for.
     pub share_id: Option<String>,
+    /// A login of the owner, for the session plane.
+    pub session_token: Option<SecretString>,
 }
 
 /// What to ask `request_kasm` for.

@@ -18,6 +18,7 @@ use serde_json::{Map, Value};
 
 use super::error::{KasmError, Result};
 use super::retry::{Repeat, repeat};
+pub(super) use config::describe;
 pub use config::{KasmConfig, TlsProblem};
 use endpoint::{Endpoint, Mounts};
 

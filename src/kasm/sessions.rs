@@ -197,8 +197,11 @@ impl Kasm {
                     .find_created(user, &image, started)
                     .await
                     .unwrap_or(Err(error)),
-                Ok(created) => {
+                Ok(mut created) => {
                     kasm.attempts.name(created.kasm_id);
+                    if let Some(token) = created.session_token.take() {
+                        kasm.plane.remember(user, token);
+                    }
                     Ok(created)
                 }
                 Err(error) => Err(error),
@@ -237,6 +240,7 @@ impl Kasm {
             kasm_id: found.kasm_id?,
             status: found.status.clone(),
             share_id: found.share_id.clone(),
+            session_token: None,
         }))
     }
 

@@ -6,13 +6,14 @@
 use std::fmt::Debug;
 
 use async_trait::async_trait;
+use secrecy::SecretString;
 use serde_json::Value;
 
 use super::error::Result;
 use super::id::{ImageId, KasmId, UserId};
 use super::model::{
-    Created, Group, Image, Recording, Session, SessionPermission, SessionRequest, User, UserFields,
-    UserRef,
+    Created, Exec, Group, Image, Recording, Session, SessionPermission, SessionRequest, User,
+    UserFields, UserRef,
 };
 
 /// Everything that a Kasm server can do for us.
@@ -37,6 +38,10 @@ pub trait Sessions {
     async fn session(&self, user: UserId, kasm_id: KasmId) -> Result<Session>;
     /// All sessions of all users.
     async fn sessions(&self) -> Result<Vec<Session>>;
+    /// Dispatches a command. Not idempotent, and Kasm tells nothing of its fate.
+    async fn exec(&self, user: UserId, kasm_id: KasmId, exec: &Exec) -> Result<()>;
+    /// Makes a login of the user for the session plane: a value for the cookie `session_token`.
+    async fn session_token(&self, user: UserId) -> Result<SecretString>;
     /// Asks for the end of a session. It happens later.
     async fn destroy(&self, user: UserId, kasm_id: KasmId) -> Result<()>;
     /// Asks for a pause. It happens later.

@@ -175,6 +175,13 @@ impl Rules {
         })
     }
 
+    /// Replaces the roots.
+    pub(super) fn set_roots(&mut self, roots: &[String]) -> Result<(), RulesError> {
+        let roots = roots.iter().map(|root| absolute(root, &self.home));
+        self.roots = roots.collect::<Result<_, _>>()?;
+        Ok(())
+    }
+
     /// Runs the examples of every rule.
     pub(super) fn check(policy: &Policy) -> Result<(), RulesError> {
         for rule in &policy.rules.rules {

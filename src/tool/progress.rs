@@ -33,6 +33,12 @@ impl Progress {
         Self(Some(Box::new(sink)))
     }
 
+    /// Whether anybody listens.
+    #[must_use]
+    pub fn is_heard(&self) -> bool {
+        self.0.is_some()
+    }
+
     /// Tells how far it is.
     pub async fn report(&self, report: Report) {
         if let Some(sink) = &self.0 {

@@ -67,6 +67,19 @@ impl TestServer {
         }
     }
 
+    /// Another server in front of the same Kasm, as after a restart. It has an emulator of its own too,
+    /// which nobody asks.
+    pub async fn in_front_of_other(other: &Self) -> Self {
+        let spare = Emulator::builder().start().await.unwrap();
+        let (key, secret) = other.emulator.key();
+        let settings = [
+            ("KASM_API_URL", other.emulator.url()),
+            ("KASM_API_KEY", key),
+            ("KASM_API_SECRET", secret),
+        ];
+        Self::in_front_of(spare, &settings).await
+    }
+
     pub fn mcp(&self) -> String {
         format!("{}/mcp", self.base)
     }

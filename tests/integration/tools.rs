@@ -1,5 +1,6 @@
 //! Every tool against the emulator: its normal work, and what it makes of bad input.
 
+mod exec;
 mod monitoring;
 mod sessions;
 mod users;

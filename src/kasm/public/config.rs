@@ -48,7 +48,7 @@ pub enum TlsProblem {
 }
 
 impl KasmConfig {
-    pub(super) fn http_client(&self) -> Result<reqwest::Client, TlsProblem> {
+    pub(in crate::kasm) fn http_client(&self) -> Result<reqwest::Client, TlsProblem> {
         let unusable = |error: reqwest::Error| TlsProblem::Unusable(describe(&error));
         let mut builder = reqwest::Client::builder()
             .user_agent(concat!("kasm-mcp/", env!("CARGO_PKG_VERSION")))
@@ -79,7 +79,7 @@ impl KasmConfig {
 }
 
 /// A transport error with its causes, outermost first, without the URL.
-pub(super) fn describe(error: &reqwest::Error) -> String {
+pub(in crate::kasm) fn describe(error: &reqwest::Error) -> String {
     let mut parts = Vec::new();
     let mut source = error.source();
     while let Some(cause) = source {

@@ -78,6 +78,12 @@ pub(super) static RESUME_KASM: Endpoint = Endpoint::write(
     "Users Auth Session and User, Sessions Modify",
 );
 pub(super) static KEEPALIVE: Endpoint = Endpoint::write("keepalive", ACT_FOR_USER);
+pub(super) static EXEC_COMMAND_KASM: Endpoint = Endpoint::write(
+    "exec_command_kasm",
+    "Users Auth Session and User, Sessions Modify",
+);
+pub(super) static CREATE_SESSION_TOKEN: Endpoint =
+    Endpoint::read("create_session_token", "Users Auth Session");
 pub(super) static SET_SESSION_PERMISSIONS: Endpoint =
     Endpoint::write("set_session_permissions", "Sessions Modify");
 pub(super) static GET_IMAGES: Endpoint = Endpoint::read("get_images", "Images View");

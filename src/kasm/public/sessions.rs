@@ -9,7 +9,9 @@ use super::{PublicApi, fields};
 use crate::kasm::error::{KasmError, Result};
 use crate::kasm::id::{ImageId, KasmId, UserId};
 use crate::kasm::json;
-use crate::kasm::model::{Created, Session, SessionPermission, SessionRequest, Status};
+use crate::kasm::model::{
+    Created, Exec, ServiceAddress, Session, SessionPermission, SessionRequest, Status,
+};
 use crate::kasm::wire::Sessions;
 
 #[async_trait]
@@ -47,6 +49,7 @@ impl Sessions for PublicApi {
             kasm_id,
             status: Status::from_word(&word),
             share_id: json::text(&answer, "share_id"),
+            session_token: json::text(&answer, "session_token").map(SecretString::from),
         })
     }
 
@@ -79,6 +82,29 @@ impl Sessions for PublicApi {
                 ..session
             })
             .collect())
+    }
+
+    async fn exec(&self, user: UserId, kasm_id: KasmId, exec: &Exec) -> Result<()> {
+        let mut config = fields(json!({ "cmd": exec.cmd }));
+        config.insert("environment".to_owned(), exec.environment.clone().into());
+        if exec.as_root {
+            config.insert("user".to_owned(), "root".into());
+        }
+        let body = fields(json!({ "user_id": user, "kasm_id": kasm_id, "exec_config": config }));
+        self.call(&endpoint::EXEC_COMMAND_KASM, body)
+            .await
+            .map(drop)
+    }
+
+    async fn session_token(&self, user: UserId) -> Result<SecretString> {
+        let body = fields(json!({ "target_user": { "user_id": user } }));
+        let answer = self.call(&endpoint::CREATE_SESSION_TOKEN, body).await?;
+        let token = answer.get("session_token").unwrap_or(&Value::Null);
+        let jwt = json::text(token, "session_jwt").or_else(|| json::text(token, "session_token"));
+        jwt.map(SecretString::from).ok_or(KasmError::Protocol {
+            endpoint: endpoint::CREATE_SESSION_TOKEN.name,
+            detail: "no session_jwt in the answer".to_owned(),
+        })
     }
 
     async fn destroy(&self, user: UserId, kasm_id: KasmId) -> Result<()> {
@@ -149,5 +175,18 @@ fn read_session(value: &Value) -> Option<Session> {
         keepalive_date: json::date(value, "keepalive_date"),
         current_time: None,
         connect_url: None,
+        vnc: address(part("port_map"), "vnc"),
+        uploads: address(part("port_map"), "uploads"),
+        downloads_allowed: json::boolean(part("client_settings"), "allow_kasm_downloads"),
+        uploads_allowed: json::boolean(part("client_settings"), "allow_kasm_uploads"),
+    })
+}
+
+fn address(port_map: &Value, service: &str) -> Option<ServiceAddress> {
+    let entry = port_map.get(service)?;
+    let port = json::integer(entry, "port").and_then(|port| u16::try_from(port).ok());
+    Some(ServiceAddress {
+        port: port.filter(|port| *port != 0),
+        path: json::text(entry, "path")?.trim_matches('/').to_owned(),
     })
 }

@@ -1,0 +1,81 @@
+//! `POST /relay/<one-time token>/<offset>`: where programs inside a workspace deliver output.
+//!
+//! The token is the only credential, and it opens its own mailbox only; nothing else is reached here.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{Path, Request, State};
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use http::StatusCode;
+use http::header::CONTENT_LENGTH;
+use http_body_util::{BodyExt, Limited};
+
+use super::problem::Problem;
+use crate::relay::{Refusal, Relay};
+
+/// What the wrapper posts before it has anything to tell.
+const GREETING: &str = "hello";
+
+pub(super) fn routes(relay: Arc<Relay>) -> Router {
+    Router::new()
+        .route("/relay/{token}/{piece}", post(receive))
+        .with_state(relay)
+}
+
+async fn receive(
+    State(relay): State<Arc<Relay>>,
+    Path((token, piece)): Path<(String, String)>,
+    request: Request,
+) -> Response {
+    let offset = match piece.parse::<u64>() {
+        Ok(offset) => Some(offset),
+        Err(_) if piece == GREETING => None,
+        Err(_) => return refused(Refusal::Unknown),
+    };
+    let length = request.headers().get(CONTENT_LENGTH);
+    let length = length.and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+    let Some(length) = length else {
+        let problem = Problem::new(
+            StatusCode::LENGTH_REQUIRED,
+            "no length",
+            "send a Content-Length",
+        );
+        return problem.into_response();
+    };
+    let posting = match relay.begin(&token, offset, length).await {
+        Ok(Some(posting)) => posting,
+        Ok(None) => return StatusCode::NO_CONTENT.into_response(),
+        Err(refusal) => return refused(refusal),
+    };
+    let limit = usize::try_from(length).unwrap_or(usize::MAX);
+    let Ok(body) = Limited::new(request.into_body(), limit).collect().await else {
+        return refused(Refusal::TooLarge);
+    };
+    match posting.deliver(body.to_bytes()).await {
+        Ok(()) => StatusCode::NO_CONTENT.into_response(),
+        Err(refusal) => refused(refusal),
+    }
+}
+
+fn refused(refusal: Refusal) -> Response {
+    let problem = match refusal {
+        Refusal::Unknown => Problem::new(
+            StatusCode::NOT_FOUND,
+            "not found",
+            "this address takes nothing, any more",
+        ),
+        Refusal::TooLarge => Problem::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "too large",
+            "more than this job may send",
+        ),
+        Refusal::OutOfOrder => Problem::new(
+            StatusCode::CONFLICT,
+            "out of order",
+            "send one piece after the other",
+        ),
+    };
+    problem.into_response()
+}

@@ -1,0 +1,88 @@
+//! The name of a job: all that is needed to find it again, in this process or the next.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer};
+
+/// 128 random bits, and whether the job runs as root. Written as 32 hex digits, with an `r` for root.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct JobId {
+    bits: u128,
+    as_root: bool,
+}
+
+/// The text names no job.
+#[derive(Debug, thiserror::Error)]
+#[error("`{0}` is not a job id; execute_kasm_command gives them, 32 hex digits")]
+pub struct BadJobId(String);
+
+impl JobId {
+    /// A fresh id. None if the system gives no random numbers.
+    #[must_use]
+    pub fn random(as_root: bool) -> Option<Self> {
+        let mut bytes = [0; 16];
+        getrandom::fill(&mut bytes).ok()?;
+        Some(Self {
+            bits: u128::from_be_bytes(bytes),
+            as_root,
+        })
+    }
+
+    /// Whether the job runs as root.
+    #[must_use]
+    pub fn as_root(self) -> bool {
+        self.as_root
+    }
+}
+
+impl fmt::Display for JobId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{:032x}{}",
+            self.bits,
+            if self.as_root { "r" } else { "" }
+        )
+    }
+}
+
+impl FromStr for JobId {
+    type Err = BadJobId;
+
+    fn from_str(text: &str) -> Result<Self, BadJobId> {
+        let bad = || BadJobId(text.chars().take(64).collect());
+        let (digits, as_root) = match text.strip_suffix('r') {
+            Some(digits) => (digits, true),
+            None => (text, false),
+        };
+        let hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+        if digits.len() != 32 || !digits.bytes().all(hex) {
+            return Err(bad());
+        }
+        let bits = u128::from_str_radix(digits, 16).map_err(|_| bad())?;
+        Ok(Self { bits, as_root })
+    }
+}
+
+impl<'de> Deserialize<'de> for JobId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+impl schemars::JsonSchema for JobId {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "JobId".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": "string" })
+    }
+}

@@ -1,0 +1,197 @@
+//! The session plane: what lies behind Kasm's own proxy at `/desktop/<kasm_id>/…`.
+//!
+//! Kasm's proxy wants two cookies, `username` and `session_token`; the token opens every session of its
+//! user, so it is a password: kept in memory, never shown. Paths and ports are taken from the session's
+//! `port_map` as they are.
+
+mod cookies;
+mod downloads;
+mod uploads;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use reqwest::header::{COOKIE, HeaderValue, ORIGIN};
+use reqwest::{Method, RequestBuilder, Response, StatusCode, Url};
+use secrecy::{ExposeSecret, SecretString};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::Kasm;
+use super::id::{KasmId, UserId};
+use super::model::{ServiceAddress, Session};
+use super::public::{KasmConfig, TlsProblem};
+use cookies::Tokens;
+pub use downloads::Download;
+pub use uploads::Upload;
+
+/// Requests to one session at a time: KasmVNC's listen backlog is short, a burst waits for seconds.
+const REQUESTS_PER_SESSION: usize = 4;
+/// Sessions whose gates are remembered.
+const GATES_MAX: usize = 10_000;
+
+/// Why the session plane gave nothing. A variant is a decision.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum PlaneError {
+    /// The cookies were refused, fresh ones too: this group may not transfer files, or this Kasm
+    /// version wants other cookies.
+    #[error("Kasm's proxy refused the transfer (HTTP {0})")]
+    Refused(u16),
+    /// The session has no such service: it is no container session, or its image lacks it.
+    #[error("the session has no `{0}` service")]
+    NoService(&'static str),
+    /// The session or its web server is not up, or cannot be reached. Worth another try.
+    #[error("the session's web server is not reachable: {0}")]
+    Unavailable(String),
+    /// The answer came and broke off.
+    #[error("the transfer broke off: {0}")]
+    Broken(String),
+    /// Something else was answered.
+    #[error("Kasm's proxy answered HTTP {0}")]
+    Unexpected(u16),
+}
+
+/// A session as the plane sees it: whose it is and where its services are.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// The owner.
+    pub user: UserId,
+    /// The session.
+    pub kasm_id: KasmId,
+    /// What Kasm said of it last.
+    pub session: Session,
+}
+
+/// The plane's connections and logins.
+#[derive(Debug)]
+pub struct Plane {
+    http: reqwest::Client,
+    base: Url,
+    origin: HeaderValue,
+    timeout: Duration,
+    tokens: Tokens,
+    gates: Mutex<HashMap<KasmId, Arc<Semaphore>>>,
+}
+
+impl Plane {
+    /// A plane of the Kasm server in `config`.
+    ///
+    /// # Errors
+    /// As for the API's client.
+    pub fn new(config: &KasmConfig) -> Result<Self, TlsProblem> {
+        let origin = config.url.origin().ascii_serialization();
+        Ok(Self {
+            http: config.http_client()?,
+            base: config.url.clone(),
+            origin: HeaderValue::from_str(&origin)
+                .map_err(|error| TlsProblem::Unusable(error.to_string()))?,
+            timeout: config.timeout,
+            tokens: Tokens::default(),
+            gates: Mutex::default(),
+        })
+    }
+
+    /// Keeps a login that Kasm gave with a new session.
+    pub(super) fn remember(&self, user: UserId, token: SecretString) {
+        self.tokens.keep(user, token);
+    }
+
+    /// A place in the queue to a session.
+    async fn enter(&self, kasm_id: KasmId) -> Option<OwnedSemaphorePermit> {
+        let gate = {
+            let mut gates = self.gates.lock().unwrap_or_else(PoisonError::into_inner);
+            if gates.len() >= GATES_MAX {
+                gates.retain(|_, gate| gate.available_permits() < REQUESTS_PER_SESSION);
+            }
+            let fresh = || Arc::new(Semaphore::new(REQUESTS_PER_SESSION));
+            gates.entry(kasm_id).or_insert_with(fresh).clone()
+        };
+        // It is never closed.
+        gate.acquire_owned().await.ok()
+    }
+
+    fn url(&self, address: &ServiceAddress, rest: &str) -> Result<Url, PlaneError> {
+        let mut url = self.base.clone();
+        url.set_path(&format!("/{}{rest}", address.path));
+        if let Some(port) = address.port {
+            let told = || PlaneError::Unavailable("the API's URL takes no port".to_owned());
+            url.set_port(Some(port)).map_err(|()| told())?;
+        }
+        Ok(url)
+    }
+
+    fn request(
+        &self,
+        method: Method,
+        url: Url,
+        username: &str,
+        token: &SecretString,
+    ) -> Result<RequestBuilder, PlaneError> {
+        let cookie = format!(
+            "username={username}; session_token={}",
+            token.expose_secret()
+        );
+        let mut cookie = HeaderValue::from_str(&cookie)
+            .map_err(|_| PlaneError::Unavailable("the login is no cookie".to_owned()))?;
+        cookie.set_sensitive(true);
+        let request = self.http.request(method, url);
+        Ok(request
+            .header(COOKIE, cookie)
+            .header(ORIGIN, self.origin.clone()))
+    }
+}
+
+impl Kasm {
+    /// Sends a request with cookies that the proxy accepts: the ones in use, then those of the last
+    /// status, then fresh ones, once.
+    async fn with_cookies(
+        &self,
+        place: &Place,
+        build: impl Fn(&str, &SecretString) -> Result<RequestBuilder, PlaneError>,
+    ) -> Result<Response, PlaneError> {
+        let username = place.session.username.as_deref().unwrap_or_default();
+        if username.is_empty() || username.contains([';', ',']) {
+            return Err(PlaneError::Unavailable(
+                "the session's user is not known".to_owned(),
+            ));
+        }
+        let tokens = &self.plane.tokens;
+        let mut refused = StatusCode::UNAUTHORIZED;
+        for token in tokens.candidates(place) {
+            let response = sent(build(username, &token)?).await?;
+            refused = response.status();
+            if !is_refusal(refused) {
+                tokens.worked(place, token);
+                return Ok(response);
+            }
+        }
+        let Ok(fresh) = self.wire().session_token(place.user).await else {
+            return Err(PlaneError::Refused(refused.as_u16()));
+        };
+        let response = sent(build(username, &fresh)?).await?;
+        if is_refusal(response.status()) {
+            return Err(PlaneError::Refused(response.status().as_u16()));
+        }
+        tokens.keep(place.user, fresh);
+        Ok(response)
+    }
+}
+
+fn is_refusal(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 401 | 403)
+}
+
+async fn sent(request: RequestBuilder) -> Result<Response, PlaneError> {
+    request
+        .send()
+        .await
+        .map_err(|error| PlaneError::Unavailable(super::public::describe(&error.without_url())))
+}
+
+/// What an answer that is no success means.
+fn failure(status: StatusCode) -> PlaneError {
+    match status.as_u16() {
+        code @ 500.. => PlaneError::Unavailable(format!("HTTP {code}")),
+        code => PlaneError::Unexpected(code),
+    }
+}

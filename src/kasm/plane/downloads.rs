@@ -1,0 +1,103 @@
+//! Reading files below `~/Downloads`, which KasmVNC serves under `Downloads/Downloads/`.
+//!
+//! GET only, no ranges, no HEAD; every HTTPS answer costs memory in the user's container, so callers
+//! ask sparingly.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use bytes::Bytes;
+use reqwest::{Method, Response};
+use tokio::sync::OwnedSemaphorePermit;
+
+use super::{Place, PlaneError, failure};
+use crate::kasm::Kasm;
+
+/// How long a transfer may pause.
+const STALL: Duration = Duration::from_secs(30);
+
+/// A file on its way.
+#[derive(Debug)]
+pub struct Download {
+    response: Response,
+    /// What the server announced.
+    length: Option<u64>,
+    received: u64,
+    _place_in_queue: Option<OwnedSemaphorePermit>,
+}
+
+impl Download {
+    /// The size that was announced.
+    #[must_use]
+    pub fn length(&self) -> Option<u64> {
+        self.length
+    }
+
+    /// The next bytes; None at the end.
+    ///
+    /// # Errors
+    /// `Broken` if it ends before the announced size.
+    pub async fn chunk(&mut self) -> Result<Option<Bytes>, PlaneError> {
+        let broken = |why: String| PlaneError::Broken(why);
+        let next = tokio::time::timeout(STALL, self.response.chunk()).await;
+        let next = next.map_err(|_| broken("no byte for 30 s".to_owned()))?;
+        match next.map_err(|error| broken(crate::kasm::public::describe(&error.without_url())))? {
+            Some(chunk) => {
+                self.received += chunk.len() as u64;
+                Ok(Some(chunk))
+            }
+            None if self.length.is_some_and(|length| length != self.received) => {
+                Err(broken(format!("{} bytes came", self.received)))
+            }
+            None => Ok(None),
+        }
+    }
+}
+
+impl Kasm {
+    /// Opens a file below `~/Downloads`; `path` has no leading slash. None if there is none (yet), or
+    /// none that the session's user may read.
+    ///
+    /// # Errors
+    /// As [`PlaneError`] tells.
+    pub async fn download(
+        &self,
+        place: &Place,
+        path: &str,
+    ) -> Result<Option<Download>, PlaneError> {
+        let Some(vnc) = &place.session.vnc else {
+            return Err(PlaneError::NoService("vnc"));
+        };
+        let plane = &self.plane;
+        let url = plane.url(vnc, &format!("/Downloads/Downloads/{}", encoded(path)))?;
+        let permit = plane.enter(place.kasm_id).await;
+        let build =
+            |username: &str, token: &_| plane.request(Method::GET, url.clone(), username, token);
+        let response = tokio::time::timeout(plane.timeout, self.with_cookies(place, build)).await;
+        let response =
+            response.map_err(|_| PlaneError::Unavailable("no answer in time".to_owned()))??;
+        match response.status().as_u16() {
+            200 => Ok(Some(Download {
+                length: response.content_length(),
+                response,
+                received: 0,
+                _place_in_queue: permit,
+            })),
+            404 => Ok(None),
+            _ => Err(failure(response.status())),
+        }
+    }
+}
+
+/// Everything beyond plain letters is encoded, as KasmVNC decodes all of it.
+fn encoded(path: &str) -> String {
+    let mut out = String::with_capacity(path.len());
+    for byte in path.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-' | b'/') {
+            out.push(char::from(byte));
+        } else {
+            let _ = write!(out, "%{byte:02X}");
+        }
+    }
+    out
+}

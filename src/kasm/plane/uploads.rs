@@ -1,0 +1,110 @@
+//! Sending files to `~/Uploads`, in the chunks and with the form fields of Kasm's own web page.
+
+use bytes::Bytes;
+use reqwest::Method;
+use reqwest::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE};
+
+use super::{Place, PlaneError, failure};
+use crate::kasm::Kasm;
+
+/// What one request carries, as Kasm's web page does it.
+pub(super) const CHUNK_BYTES: u64 = 10_000_000;
+
+/// A file that is being sent: its name in `~/Uploads`, and how far it is.
+#[derive(Debug)]
+pub struct Upload {
+    name: String,
+    boundary: String,
+    total: u64,
+    sent: u64,
+    chunks: u64,
+}
+
+impl Upload {
+    /// A file of `total` bytes. `name` is fresh and random, of `[a-z0-9-]`.
+    #[must_use]
+    pub fn new(name: String, total: u64) -> Self {
+        Self {
+            boundary: format!("kasm-mcp-{name}"),
+            name,
+            total,
+            sent: 0,
+            chunks: 0,
+        }
+    }
+
+    /// How many bytes the next chunk has; None when all were sent.
+    #[must_use]
+    pub fn next_len(&self) -> Option<u64> {
+        (self.chunks < self.count()).then(|| (self.total - self.sent).min(CHUNK_BYTES))
+    }
+
+    /// An empty file has one empty chunk.
+    fn count(&self) -> u64 {
+        self.total.div_ceil(CHUNK_BYTES).max(1)
+    }
+
+    fn form(&self, chunk: &[u8]) -> Bytes {
+        let fields = [
+            ("dzuuid", self.name.clone()),
+            ("dzchunkindex", self.chunks.to_string()),
+            ("dztotalfilesize", self.total.to_string()),
+            ("dzchunksize", CHUNK_BYTES.to_string()),
+            ("dztotalchunkcount", self.count().to_string()),
+            ("dzchunkbyteoffset", self.sent.to_string()),
+        ];
+        let Self { boundary, name, .. } = self;
+        let mut form = Vec::with_capacity(chunk.len() + 1_024);
+        for (field, value) in fields {
+            let part = format!(
+                "--{boundary}\r\nContent-Disposition: form-data; name=\"{field}\"\r\n\r\n{value}\r\n"
+            );
+            form.extend_from_slice(part.as_bytes());
+        }
+        let head = format!(
+            "--{boundary}\r\nContent-Disposition: form-data; name=\"file\"; filename=\"{name}\"\r\n\
+             Content-Type: application/octet-stream\r\n\r\n"
+        );
+        form.extend_from_slice(head.as_bytes());
+        form.extend_from_slice(chunk);
+        form.extend_from_slice(format!("\r\n--{boundary}--\r\n").as_bytes());
+        form.into()
+    }
+}
+
+impl Kasm {
+    /// Sends the next chunk, which has [`Upload::next_len`] bytes.
+    ///
+    /// # Errors
+    /// As [`PlaneError`] tells.
+    pub async fn upload(
+        &self,
+        place: &Place,
+        upload: &mut Upload,
+        chunk: &[u8],
+    ) -> Result<(), PlaneError> {
+        let Some(uploads) = &place.session.uploads else {
+            return Err(PlaneError::NoService("uploads"));
+        };
+        let plane = &self.plane;
+        let url = plane.url(uploads, "/upload")?;
+        let kind = format!("multipart/form-data; boundary={}", upload.boundary);
+        let form = upload.form(chunk);
+        let build = |username: &str, token: &_| {
+            let request = plane.request(Method::POST, url.clone(), username, token)?;
+            let request = request
+                .header(CONTENT_TYPE, &kind)
+                .header(ACCEPT, "application/json")
+                .header(CACHE_CONTROL, "no-cache")
+                .header("x-requested-with", "XMLHttpRequest");
+            Ok(request.timeout(plane.timeout * 4).body(form.clone()))
+        };
+        let response = self.with_cookies(place, build).await?;
+        if !response.status().is_success() {
+            return Err(failure(response.status()));
+        }
+        upload.sent += chunk.len() as u64;
+        upload.chunks += 1;
+        Ok(())
+    }
+}

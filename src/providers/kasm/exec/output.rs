@@ -1,0 +1,307 @@
+//! What a command wrote, as it goes into a reply: bounded, never mangled.
+
+use base64::Engine as _;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::jobs::{Channel, Ended, Follow, JobId, Sink, Step, Stream, Why};
+use crate::kasm::KasmId;
+
+/// A command and what is known of it.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct CommandOutput {
+    kasm_id: String,
+    /// The handle for get_command_output and stop_command.
+    job_id: String,
+    /// It goes on: ask get_command_output.
+    pub(super) running: bool,
+    /// `downloads`, `relay`, or `none`: nothing can be heard of it.
+    output_channel: String,
+    /// As the shell reports it; 128 + n for signal n. Null while it runs, and where nobody knows.
+    exit_code: Option<i32>,
+    /// `exited`, `time_limit`, `stopped`, `not_started`, or `lost`: it died without a word.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ended: Option<&'static str>,
+    stdout: String,
+    stderr: String,
+    /// `base64` where the bytes are no UTF-8 text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stdout_encoding: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stderr_encoding: Option<&'static str>,
+    /// There is more standard output than this.
+    stdout_truncated: bool,
+    stderr_truncated: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    duration_ms: Option<u64>,
+    /// Pass it to get_command_output to read on.
+    next_offset: u64,
+}
+
+impl CommandOutput {
+    /// What `streams` hold after `step`.
+    pub(super) fn new(
+        kasm_id: KasmId,
+        job_id: JobId,
+        follow: &Follow<'_>,
+        step: &Step,
+        streams: Streams,
+    ) -> Self {
+        let next_offset = follow.offset();
+        let channel = follow.channel();
+        Self::of(kasm_id, job_id, channel, next_offset, step, streams)
+    }
+
+    /// A command of which nothing can be heard.
+    pub(super) fn unheard(kasm_id: KasmId, job_id: JobId) -> Self {
+        let streams = Streams::excerpts(0);
+        Self {
+            running: false,
+            ..Self::of(kasm_id, job_id, None, 0, &Step::Quiet, streams)
+        }
+    }
+
+    fn of(
+        kasm_id: KasmId,
+        job_id: JobId,
+        channel: Option<Channel>,
+        mut next_offset: u64,
+        step: &Step,
+        mut streams: Streams,
+    ) -> Self {
+        let (ended, running) = match step {
+            Step::Ended(ended) => (Some(ended), false),
+            Step::Lost => (None, false),
+            Step::Piece | Step::Full | Step::Quiet => (None, true),
+        };
+        if running {
+            next_offset -= streams.give_back();
+        }
+        let cut = |flag: fn(&Ended) -> bool| ended.is_some_and(flag);
+        let stdout_truncated = streams.stdout.is_cut() || cut(|ended| ended.stdout_cut);
+        let stderr_truncated = streams.stderr.is_cut() || cut(|ended| ended.stderr_cut);
+        let (stdout, stdout_encoding) = streams.stdout.text();
+        let (stderr, stderr_encoding) = streams.stderr.text();
+        Self {
+            kasm_id: kasm_id.to_string(),
+            job_id: job_id.to_string(),
+            running,
+            output_channel: channel.map_or("none", Channel::name).to_owned(),
+            exit_code: ended.and_then(|ended| ended.exit_code),
+            ended: match step {
+                Step::Ended(ended) => Some(word(ended.why)),
+                Step::Lost => Some("lost"),
+                Step::Piece | Step::Full | Step::Quiet => None,
+            },
+            stdout,
+            stderr,
+            stdout_encoding,
+            stderr_encoding,
+            stdout_truncated,
+            stderr_truncated,
+            duration_ms: ended.map(|ended| ended.duration_ms),
+            next_offset,
+        }
+    }
+
+    /// Whether the reply has everything that the command wrote.
+    pub(super) fn is_whole(&self) -> bool {
+        !(self.running || self.stdout_truncated || self.stderr_truncated)
+    }
+
+    /// One sentence about it.
+    pub(super) fn message(&self) -> String {
+        let state = match (self.ended, self.exit_code) {
+            (Some("exited"), Some(code)) => format!("the command exited with {code}"),
+            (Some("time_limit"), _) => "the command was ended at its time limit".to_owned(),
+            (Some("stopped"), _) => "the command was stopped".to_owned(),
+            (Some("not_started"), _) => {
+                "the command did not start: its working_dir is missing or outside the allowed folders"
+                    .to_owned()
+            }
+            (Some(_), _) => "the command died without an exit code, or the workspace was restarted".to_owned(),
+            (None, _) => "the command is still running: get_command_output with offset `next_offset` reads on, \
+                          stop_command ends it"
+                .to_owned(),
+        };
+        if !self.running && (self.stdout_truncated || self.stderr_truncated) {
+            return format!(
+                "{state}; the output is cut, get_command_output with offset 0 pages through what is kept"
+            );
+        }
+        state
+    }
+}
+
+fn word(why: Why) -> &'static str {
+    match why {
+        Why::Exited => "exited",
+        Why::TimeLimit => "time_limit",
+        Why::Stopped => "stopped",
+        Why::Folder => "not_started",
+    }
+}
+
+/// Both streams on their way into a reply.
+pub(super) struct Streams {
+    stdout: Excerpt,
+    stderr: Excerpt,
+    /// Room for both together, in pages.
+    page: Option<usize>,
+    /// Bytes for whoever watches.
+    fresh: Vec<u8>,
+}
+
+impl Streams {
+    /// Beginning and end of each stream, `bytes_max` of each.
+    pub(super) fn excerpts(bytes_max: usize) -> Self {
+        Self {
+            stdout: Excerpt::new(bytes_max),
+            stderr: Excerpt::new(bytes_max),
+            page: None,
+            fresh: Vec::new(),
+        }
+    }
+
+    /// The next `bytes_max` bytes of both together; what does not fit stays where it is.
+    pub(super) fn page(bytes_max: usize) -> Self {
+        Self {
+            page: Some(bytes_max),
+            ..Self::excerpts(bytes_max.saturating_mul(2))
+        }
+    }
+
+    /// What came since the last time, as text for people.
+    pub(super) fn news(&mut self) -> String {
+        let fresh = std::mem::take(&mut self.fresh);
+        String::from_utf8_lossy(&fresh).into_owned()
+    }
+
+    /// Leaves the beginning of a character at the end to the next reply. Only one stream can have it last.
+    fn give_back(&mut self) -> u64 {
+        let only = match (self.stdout.total, self.stderr.total) {
+            (_, 0) => &mut self.stdout,
+            (0, _) => &mut self.stderr,
+            _ => return 0,
+        };
+        only.drop_half_character() as u64
+    }
+}
+
+/// How much of the newest output is shown to whoever watches.
+const NEWS_BYTES_MAX: usize = 4_096;
+
+impl Sink for Streams {
+    fn write(&mut self, stream: Stream, bytes: &[u8]) -> usize {
+        let take = bytes.len().min(self.page.unwrap_or(usize::MAX));
+        let bytes = &bytes[..take];
+        if let Some(room) = &mut self.page {
+            *room -= take;
+        }
+        match stream {
+            Stream::Stdout => self.stdout.push(bytes),
+            Stream::Stderr => self.stderr.push(bytes),
+        }
+        let news = bytes
+            .len()
+            .min(NEWS_BYTES_MAX - self.fresh.len().min(NEWS_BYTES_MAX));
+        self.fresh.extend_from_slice(&bytes[..news]);
+        take
+    }
+
+    fn room(&self) -> u64 {
+        self.page.map_or(u64::MAX, |room| room as u64)
+    }
+}
+
+/// Beginning and end of something long.
+struct Excerpt {
+    head: Vec<u8>,
+    tail: Vec<u8>,
+    half: usize,
+    total: u64,
+}
+
+impl Excerpt {
+    fn new(bytes_max: usize) -> Self {
+        Self {
+            head: Vec::new(),
+            tail: Vec::new(),
+            half: bytes_max / 2,
+            total: 0,
+        }
+    }
+
+    fn push(&mut self, bytes: &[u8]) {
+        self.total += bytes.len() as u64;
+        let (first, rest) = bytes.split_at(bytes.len().min(self.half - self.head.len()));
+        self.head.extend_from_slice(first);
+        self.tail.extend_from_slice(rest);
+        // Now and then, so that each byte is moved once.
+        if self.tail.len() > self.half.saturating_mul(2) {
+            self.shorten();
+        }
+    }
+
+    fn shorten(&mut self) {
+        let over = self.tail.len().saturating_sub(self.half);
+        self.tail.drain(..over);
+    }
+
+    fn is_cut(&self) -> bool {
+        self.total > (self.half * 2) as u64
+    }
+
+    fn drop_half_character(&mut self) -> usize {
+        let end = if self.tail.is_empty() {
+            &mut self.head
+        } else {
+            &mut self.tail
+        };
+        let half = match std::str::from_utf8(end) {
+            Err(error) if error.error_len().is_none() && error.valid_up_to() > 0 => {
+                end.len() - error.valid_up_to()
+            }
+            Ok(_) | Err(_) => 0,
+        };
+        end.truncate(end.len() - half);
+        self.total -= half as u64;
+        half
+    }
+
+    /// As text, or base64 of its beginning.
+    fn text(mut self) -> (String, Option<&'static str>) {
+        let cut = self.is_cut();
+        self.shorten();
+        if !cut {
+            self.head.append(&mut self.tail);
+            return match String::from_utf8(self.head) {
+                Ok(text) => (text, None),
+                Err(error) => (base64(error.as_bytes()), Some("base64")),
+            };
+        }
+        let head = match std::str::from_utf8(&self.head) {
+            Ok(text) => text,
+            // A character was cut in two.
+            Err(error) if error.error_len().is_none() => {
+                std::str::from_utf8(&self.head[..error.valid_up_to()]).unwrap_or_default()
+            }
+            Err(_) => return (base64(&self.head), Some("base64")),
+        };
+        let start = self
+            .tail
+            .iter()
+            .take(4)
+            .take_while(|byte| (**byte & 0xC0) == 0x80)
+            .count();
+        let Ok(tail) = std::str::from_utf8(&self.tail[start..]) else {
+            return (base64(&self.head), Some("base64"));
+        };
+        let left_out = self.total - (head.len() + tail.len()) as u64;
+        (format!("{head}\n[{left_out} bytes left out]\n{tail}"), None)
+    }
+}
+
+fn base64(bytes: &[u8]) -> String {
+    base64::engine::general_purpose::STANDARD.encode(bytes)
+}

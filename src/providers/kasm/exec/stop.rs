@@ -1,0 +1,98 @@
+//! `stop_command`.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::place;
+use crate::jobs::JobId;
+use crate::kasm::{KasmId, UserId};
+use crate::providers::kasm::KasmProvider;
+use crate::tool::{Call, Effect, Reply, Tool, ToolError};
+
+pub(super) struct StopCommand;
+
+#[derive(Clone, Copy, Default, Deserialize, JsonSchema)]
+enum Signal {
+    #[default]
+    #[serde(rename = "TERM")]
+    Term,
+    #[serde(rename = "INT")]
+    Int,
+    #[serde(rename = "HUP")]
+    Hup,
+    #[serde(rename = "QUIT")]
+    Quit,
+    #[serde(rename = "KILL")]
+    Kill,
+    #[serde(rename = "USR1")]
+    Usr1,
+    #[serde(rename = "USR2")]
+    Usr2,
+}
+
+impl Signal {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Term => "TERM",
+            Self::Int => "INT",
+            Self::Hup => "HUP",
+            Self::Quit => "QUIT",
+            Self::Kill => "KILL",
+            Self::Usr1 => "USR1",
+            Self::Usr2 => "USR2",
+        }
+    }
+}
+
+#[derive(Deserialize, JsonSchema)]
+pub(super) struct StopArgs {
+    /// The session.
+    kasm_id: KasmId,
+    /// The command, as execute_kasm_command named it.
+    job_id: JobId,
+    /// The signal for it and all it started. Default: TERM, and KILL after 5 seconds.
+    #[serde(default)]
+    signal: Signal,
+    /// Not needed: the user follows from the token.
+    user_id: Option<UserId>,
+}
+
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Stopped {
+    kasm_id: String,
+    job_id: String,
+    /// False: it was over already.
+    signalled: bool,
+}
+
+impl Tool for StopCommand {
+    type Provider = KasmProvider;
+    type Args = StopArgs;
+    type Output = Stopped;
+    const NAME: &'static str = "stop_command";
+    const TITLE: &'static str = "Stop a command";
+    const ABOUT: &'static str =
+        "End a running command and everything it started, or send it a signal.";
+    const EFFECT: Effect = Effect::Write;
+
+    async fn call(
+        &self,
+        cx: Call<'_, KasmProvider>,
+        args: StopArgs,
+    ) -> Result<Reply<Stopped>, ToolError> {
+        let place = place(&cx, args.kasm_id, args.user_id).await?;
+        let jobs = &cx.provider.jobs;
+        let signalled = jobs.stop(&place, args.job_id, args.signal.name()).await?;
+        let message = if signalled {
+            "the signal was sent; get_command_output tells how the command ended"
+        } else {
+            "the command was over already; get_command_output tells how it ended"
+        };
+        let stopped = Stopped {
+            kasm_id: args.kasm_id.to_string(),
+            job_id: args.job_id.to_string(),
+            signalled,
+        };
+        Ok(Reply::new(stopped, message))
+    }
+}
