@@ -15,6 +15,7 @@ use crate::kasm::Kasm;
 use crate::kasm::plane::Plane;
 use crate::kasm::public::{PublicApi, TlsProblem};
 use crate::mcp::McpServer;
+use crate::mcp::consent::Consent;
 use crate::mcp::sessions::SessionLimits;
 use crate::providers::kasm::{KasmProvider, TOOLSETS};
 use crate::relay::Relay;
@@ -72,7 +73,8 @@ pub fn http_app(config: &Config) -> Result<http::App, TlsProblem> {
     let kasm = kasm(config)?;
     let relay = relay(config);
     let registry = registry(kasm.clone(), relay.clone(), config);
-    let server = McpServer::new(Arc::new(registry));
+    let server = McpServer::new(Arc::new(registry))
+        .with_consent(Consent::new(config.limits.confirm_timeout));
     let caller = caller(config, config.http.auth_token.is_none());
     let surface = Surface {
         auth: Authenticator::new(config.http.auth_token.as_ref(), caller),

@@ -79,6 +79,8 @@ pub struct Limits {
     pub calls_per_caller_max: usize,
     /// How long one tool call may take.
     pub tool_timeout: Duration,
+    /// How long a person may take to answer a question.
+    pub confirm_timeout: Duration,
     /// How long a client may take to send its request headers, or hold an idle connection.
     pub header_timeout: Duration,
     /// Open connections.

@@ -1,5 +1,7 @@
 //! rmcp at the edge: the registry as an MCP server, and what rmcp leaves to its user.
 
+mod ask;
+pub mod consent;
 pub mod handler;
 mod instructions;
 pub mod peek;

@@ -4,6 +4,7 @@
 //! [`Tool`] is what a tool implements. [`AnyTool`] is its object-safe twin, implemented for all
 //! tools here and never by hand. [`registry::Registry`] is the only way to call one.
 
+pub mod confirm;
 pub mod error;
 pub mod gate;
 pub mod progress;
@@ -21,6 +22,7 @@ use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
 
 use crate::caller::{Caller, Scope};
+pub use confirm::{Confirm, Question};
 pub use error::{ErrorType, ToolError};
 pub use progress::Progress;
 
@@ -117,6 +119,22 @@ pub struct Call<'a, P> {
     pub cancelled: &'a CancellationToken,
     /// Where to tell how far it is.
     pub progress: &'a Progress,
+    /// The way to a person. Tools ask with [`Call::confirm`].
+    pub asker: &'a Confirm,
+}
+
+impl<P> Call<'_, P> {
+    /// Asks a person, and returns only if they agreed. Once in a call, and before anything has an
+    /// effect: in revision 2026-07-28 the call ends here, is made again by the client with the
+    /// person's answer, and runs from its start. The consent is for `question.what`, for these
+    /// arguments and for once.
+    ///
+    /// # Errors
+    /// `security`: the person said no or nothing, nobody can be asked, or what came back is no
+    /// answer to this question. `rate_limited`: too many questions of this caller are open.
+    pub async fn confirm(&self, question: Question) -> Result<(), ToolError> {
+        self.asker.ask(question).await
+    }
 }
 
 /// A group of tools of one provider. The file that defines it is the only list of its tools.

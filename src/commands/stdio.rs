@@ -10,6 +10,7 @@ use crate::app;
 use crate::cli::Settings;
 use crate::config::{Config, Mistakes};
 use crate::mcp::McpServer;
+use crate::mcp::consent::Consent;
 
 /// Nothing is listened on, so the address must not ask for a token.
 pub(super) fn config(flags: Settings) -> Result<Config, Mistakes> {
@@ -24,7 +25,9 @@ pub(super) async fn run(config: Config) -> anyhow::Result<ExitCode> {
     logging::start(&config.log);
     let stop = stop::signal()?;
     let registry = app::registry(app::kasm(&config)?, None, &config);
-    let server = McpServer::new(Arc::new(registry)).for_local(app::caller(&config, true));
+    let server = McpServer::new(Arc::new(registry))
+        .with_consent(Consent::new(config.limits.confirm_timeout))
+        .for_local(app::caller(&config, true));
     let service = server.serve(rmcp::transport::stdio()).await?;
     let cancel = service.cancellation_token();
     tokio::select! {

@@ -214,6 +214,7 @@ fn limits(reader: &mut Reader) -> Limits {
         session_idle: reader.seconds("MCP_SESSION_IDLE_SECONDS", 1, 604_800),
         calls_per_caller_max: count(reader, "MCP_MAX_CALLS_PER_CALLER", 100_000),
         tool_timeout: reader.seconds("MCP_TOOL_TIMEOUT_SECONDS", 1, 86_400),
+        confirm_timeout: reader.seconds("MCP_CONFIRM_TIMEOUT_SECONDS", 1, 3_600),
         header_timeout: reader.seconds("MCP_HEADER_TIMEOUT_SECONDS", 1, 3_600),
         connections_max: count(reader, "MCP_MAX_CONNECTIONS", 10_000_000),
         drain: reader.seconds("MCP_DRAIN_SECONDS", 0, 3_600),

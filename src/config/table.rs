@@ -193,6 +193,11 @@ pub const VARIABLES: &[Variable] = &[
         "How long one tool call may take.",
     ),
     plain(
+        "MCP_CONFIRM_TIMEOUT_SECONDS",
+        "120",
+        "How long a person may take to answer when a tool asks for consent, within the time of a tool call. No answer is a no.",
+    ),
+    plain(
         "MCP_HEADER_TIMEOUT_SECONDS",
         "60",
         "How long a client may take to send its headers, or keep an idle connection.",

@@ -1,6 +1,7 @@
 //! The registry as an rmcp server handler.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::FutureExt;
 use rmcp::model::{
@@ -14,13 +15,16 @@ use rmcp::model::{
 use rmcp::service::RequestContext;
 use rmcp::{ErrorData, RoleServer, ServerHandler};
 
-use super::instructions;
+use super::consent::Consent;
+use super::{ask, instructions};
 use crate::caller::{Caller, Scope};
-use crate::tool::registry::{CallOptions, Registry};
+use crate::tool::registry::{CallOptions, Finished, Outcome, Registry};
 use crate::tool::{Progress, ToolInfo};
 
 /// How long a client may keep the tool list, which only changes with a new version of the server.
 const LIST_TTL_MS: u64 = 300_000;
+/// How long a person may take to answer, unless it is set.
+const CONSENT_TIMEOUT: Duration = Duration::from_secs(120);
 /// The key under which results name the server (revision 2026-07-28).
 const SERVER_INFO: &str = "io.modelcontextprotocol/serverInfo";
 
@@ -28,6 +32,8 @@ const SERVER_INFO: &str = "io.modelcontextprotocol/serverInfo";
 #[derive(Clone, Debug)]
 pub struct McpServer {
     shared: Arc<Shared>,
+    /// What people were asked.
+    consent: Consent,
     /// Who asks where no HTTP request says so (stdio).
     local: Option<Caller>,
 }
@@ -67,8 +73,16 @@ impl McpServer {
                 implementation,
                 meta,
             }),
+            consent: Consent::new(CONSENT_TIMEOUT),
             local: None,
         }
+    }
+
+    /// The same server with a record of questions of its own, and so their time limit.
+    #[must_use]
+    pub fn with_consent(mut self, consent: Consent) -> Self {
+        self.consent = consent;
+        self
     }
 
     /// The same server for a client that is on this machine and needs no token.
@@ -127,6 +141,7 @@ impl ServerHandler for McpServer {
     ) -> Result<CallToolResponse, ErrorData> {
         let caller = self.caller(&cx)?;
         let options = CallOptions {
+            confirm: ask::confirm(&cx, &self.consent, &caller.name, &params),
             caller,
             cancelled: cx.ct.clone(),
             progress: progress(&cx),
@@ -140,17 +155,18 @@ impl ServerHandler for McpServer {
                 None,
             )
         })?;
-        let text = serde_json::to_string(&outcome.body)
-            .map_err(|error| ErrorData::internal_error(error.to_string(), None))?;
-        let content = vec![ContentBlock::text(text)];
-        let mut result = if outcome.is_error {
-            CallToolResult::error(content)
-        } else {
-            CallToolResult::success(content)
-        };
-        result.structured_content = Some(outcome.body);
-        result.meta = self.meta(&cx);
-        Ok(result.into())
+        match outcome {
+            Outcome::Replied(finished) => {
+                let mut result = to_result(finished)?;
+                result.meta = self.meta(&cx);
+                Ok(result.into())
+            }
+            Outcome::Asks(question) => {
+                let mut result = ask::input_required(&question);
+                result.meta = self.meta(&cx);
+                Ok(result.into())
+            }
+        }
     }
 
     async fn on_custom_request(
@@ -218,6 +234,20 @@ fn progress(cx: &RequestContext<RoleServer>) -> Progress {
         // A client that has gone does not stop the tool.
         async move { peer.notify_progress(param).await.unwrap_or(()) }.boxed()
     })
+}
+
+/// The reply form, as structured content and as the same JSON in text.
+fn to_result(finished: Finished) -> Result<CallToolResult, ErrorData> {
+    let text = serde_json::to_string(&finished.body)
+        .map_err(|error| ErrorData::internal_error(error.to_string(), None))?;
+    let content = vec![ContentBlock::text(text)];
+    let mut result = if finished.error.is_some() {
+        CallToolResult::error(content)
+    } else {
+        CallToolResult::success(content)
+    };
+    result.structured_content = Some(finished.body);
+    Ok(result)
 }
 
 fn to_mcp(info: &ToolInfo) -> Tool {

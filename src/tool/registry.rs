@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::confirm::{Confirm, OpenQuestion};
 use super::error::{ErrorType, ToolError};
 use super::gate::Gate;
 use super::progress::Progress;
@@ -51,15 +52,32 @@ pub struct CallOptions {
     pub cancelled: CancellationToken,
     /// Where to tell how far it is.
     pub progress: Progress,
+    /// The way to a person, for tools that ask before they act.
+    pub confirm: Confirm,
+}
+
+/// How a call ended.
+#[derive(Debug)]
+pub enum Outcome {
+    /// With a reply.
+    Replied(Finished),
+    /// At a question that the client is to ask. Nothing was done.
+    Asks(OpenQuestion),
 }
 
 /// A finished call in the reply form.
 #[derive(Debug)]
-pub struct Outcome {
+pub struct Finished {
     /// `{"success": true, "data": …, "message": …}` or the failure form.
     pub body: Value,
-    /// Whether it failed.
-    pub is_error: bool,
+    /// What kind of failure it is, if it failed.
+    pub error: Option<ErrorType>,
+}
+
+/// What a tool body came to.
+enum Ran {
+    Replied(Reply<Value>),
+    Asks(OpenQuestion),
 }
 
 /// No tool of that name is offered to this caller.
@@ -151,14 +169,15 @@ impl Registry {
         };
         log(&tool.info, &options.caller, &result, started.elapsed());
         Ok(match result {
-            Ok(reply) => Outcome {
+            Ok(Ran::Replied(reply)) => Outcome::Replied(Finished {
                 body: json!({ "success": true, "data": reply.data, "message": reply.message }),
-                is_error: false,
-            },
-            Err(error) => Outcome {
+                error: None,
+            }),
+            Ok(Ran::Asks(question)) => Outcome::Asks(question),
+            Err(error) => Outcome::Replied(Finished {
                 body: error.to_json(),
-                is_error: true,
-            },
+                error: Some(error.error_type),
+            }),
         })
     }
 
@@ -167,7 +186,7 @@ impl Registry {
         tool: &Mounted,
         args: JsonObject,
         options: &CallOptions,
-    ) -> Result<Reply<Value>, ToolError> {
+    ) -> Result<Ran, ToolError> {
         schema::refuse_unknown(&tool.info.input_schema, &args)?;
         let _place = self.gate.enter(&options.caller.name).await?;
         let work = AssertUnwindSafe(tool.run.run(options, args)).catch_unwind();
@@ -177,7 +196,7 @@ impl Registry {
                 Err(ToolError::new(ErrorType::Timeout, "the call was cancelled", "call it again if it is still wanted"))
             }
             done = tokio::time::timeout(self.timeout, work) => match done {
-                Ok(Ok(result)) => result,
+                Ok(Ok(result)) => result.map(Ran::Replied),
                 Ok(Err(_panic)) => {
                     tracing::error!(tool = tool.info.name, "a tool panicked");
                     Err(ToolError::internal("the tool failed unexpectedly"))
@@ -188,6 +207,7 @@ impl Registry {
                     "look at the state before you call it again: it may have had its effect",
                 )),
             },
+            question = options.confirm.stopped() => Ok(Ran::Asks(question)),
         }
     }
 }
@@ -203,11 +223,12 @@ fn authorise(tool: &ToolInfo, caller: &Caller) -> Result<(), ToolError> {
     ))
 }
 
-fn log(tool: &ToolInfo, caller: &Caller, result: &Result<Reply<Value>, ToolError>, took: Duration) {
+fn log(tool: &ToolInfo, caller: &Caller, result: &Result<Ran, ToolError>, took: Duration) {
     let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
     let (tool, caller) = (tool.name, &*caller.name);
     match result {
-        Ok(_) => tracing::info!(tool, caller, took_ms, outcome = "ok", "tool call"),
+        Ok(Ran::Replied(_)) => tracing::info!(tool, caller, took_ms, outcome = "ok", "tool call"),
+        Ok(Ran::Asks(_)) => tracing::info!(tool, caller, took_ms, outcome = "asks", "tool call"),
         // The words of a validation error repeat what was passed, which may be a secret.
         Err(error) if error.error_type == ErrorType::Validation => {
             tracing::info!(
@@ -256,6 +277,7 @@ impl<P: Send + Sync> Run for Bound<P> {
             caller: &options.caller,
             cancelled: &options.cancelled,
             progress: &options.progress,
+            asker: &options.confirm,
         };
         self.tool.call_json(cx, args)
     }

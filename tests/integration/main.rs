@@ -11,6 +11,7 @@
     reason = "one binary: `pub` is what its other modules use"
 )]
 
+mod ask;
 mod commands;
 mod config;
 mod contracts;

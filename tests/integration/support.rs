@@ -3,6 +3,7 @@
 pub mod clients;
 pub mod kasm;
 pub mod sse_client;
+pub mod toolbox;
 
 use std::time::Duration;
 

@@ -23,7 +23,7 @@ use super::{PROTOCOL_VERSION, SESSION_ID, accepts, caller_of};
 use crate::http::problem::RpcError;
 use crate::http::{Mcp, sse};
 use crate::mcp::peek::Message;
-use crate::mcp::sessions::exchange::{self, DuplicateId};
+use crate::mcp::sessions::exchange::{self, AnswerOnly, DuplicateId};
 use crate::mcp::sessions::{OUTBOX_MESSAGES, Session};
 
 /// An answer that takes longer than this becomes an event stream, whose comments keep proxies
@@ -192,6 +192,9 @@ async fn in_session<H: ServerHandler + Clone + Sync>(
     let streams = accepts(&parts.headers, "text/event-stream");
     let id = request.id.clone();
     request.request.extensions_mut().insert(parts);
+    if !streams {
+        request.request.extensions_mut().insert(AnswerOnly);
+    }
     let (outbox, mut answers) = mpsc::channel(OUTBOX_MESSAGES);
     let call = exchange::start(session, mcp.handler.clone(), request, outbox).map_err(
         |error: DuplicateId| RpcError::invalid_request(error.to_string()).answering(id.clone()),

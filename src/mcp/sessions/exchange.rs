@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use rmcp::model::{
     ClientJsonRpcMessage, ClientNotification, ClientRequest, InitializeRequestParams,
-    JsonRpcMessage, JsonRpcRequest, RequestId, ServerJsonRpcMessage,
+    JsonRpcMessage, JsonRpcRequest, RequestId, ServerJsonRpcMessage, ServerNotification,
 };
 use rmcp::service::serve_directly_with_ct;
 use rmcp::transport::Transport;
@@ -21,6 +21,10 @@ use super::{Outbox, Session};
 
 /// How many questions of the server may wait for the client's answer, per session.
 const QUESTIONS_MAX: usize = 256;
+
+/// Marks a request whose client hears the answer and nothing before it: it cannot be asked.
+#[derive(Clone, Copy, Debug)]
+pub struct AnswerOnly;
 
 /// The requests of a session that are being answered.
 #[derive(Debug, Default)]
@@ -61,6 +65,16 @@ impl Calls {
         self.next_question += 1;
         self.asked.insert(self.next_question, (call.clone(), own));
         Some(RequestId::Number(self.next_question))
+    }
+
+    /// Forgets a question. Its id in the session, if it was open.
+    fn withdraw(&mut self, call: &RequestId, own: &RequestId) -> Option<RequestId> {
+        let mut open = self.asked.iter();
+        let number = *open
+            .find(|(_, question)| question.0 == *call && question.1 == *own)?
+            .0;
+        self.asked.remove(&number);
+        Some(RequestId::Number(number))
     }
 
     /// Hands the client's answer to the call that asked, under the id it asked with.
@@ -206,7 +220,8 @@ struct CallTransport {
 }
 
 impl CallTransport {
-    /// Gives a question of the server its id in the session. None: it cannot be asked.
+    /// Gives a question of the server, or its withdrawal, the id in the session. None: it cannot be
+    /// asked, or nobody was asked.
     fn outgoing(&self, message: ServerJsonRpcMessage) -> Option<ServerJsonRpcMessage> {
         match message {
             JsonRpcMessage::Request(mut question) => {
@@ -214,9 +229,17 @@ impl CallTransport {
                 question.id = session.calls().ask(call, question.id.clone())?;
                 Some(JsonRpcMessage::Request(question))
             }
-            other @ (JsonRpcMessage::Response(_)
-            | JsonRpcMessage::Notification(_)
-            | JsonRpcMessage::Error(_)) => Some(other),
+            JsonRpcMessage::Notification(mut notification) => {
+                if let ServerNotification::CancelledNotification(cancelled) =
+                    &mut notification.notification
+                {
+                    let (session, call) = self.session.as_ref()?;
+                    let own = cancelled.params.request_id.take()?;
+                    cancelled.params.request_id = Some(session.calls().withdraw(call, &own)?);
+                }
+                Some(JsonRpcMessage::Notification(notification))
+            }
+            other @ (JsonRpcMessage::Response(_) | JsonRpcMessage::Error(_)) => Some(other),
         }
     }
 }

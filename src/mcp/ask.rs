@@ -1,0 +1,189 @@
+//! How a tool's question reaches the person behind an MCP client.
+//!
+//! - Revisions with a handshake: `elicitation/create` on the stream of the call, if the client
+//!   announced elicitation and hears the stream.
+//! - 2026-07-28: an `input_required` result; the client makes the call again with the answer.
+//! - Everybody else cannot be asked.
+
+use std::sync::Arc;
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use rmcp::model::{
+    CallToolRequestParams, ClientCapabilities, ElicitRequest, ElicitRequestParams, ElicitResult,
+    ElicitationAction, ElicitationCapability, ElicitationSchema, EnumSchema, InputRequest,
+    InputRequests, InputRequiredResult, PrimitiveSchemaDefinition,
+};
+use rmcp::service::{RequestContext, ServiceError};
+use rmcp::{Peer, RoleServer};
+use serde_json::Value;
+
+use super::consent::{Consent, Subject};
+use super::sessions::exchange::AnswerOnly;
+use crate::tool::confirm::{Answer, Asker, OpenQuestion};
+use crate::tool::{Confirm, ErrorType, JsonObject, Question, ToolError};
+
+/// The key of the question in `inputRequests`.
+const KEY: &str = "consent";
+/// The field of the form.
+const FIELD: &str = "answer";
+/// The value that is consent.
+const ONCE: &str = "once";
+/// The value that is none.
+const NO: &str = "no";
+
+/// The way from a call to the person behind its client.
+pub(super) fn confirm(
+    cx: &RequestContext<RoleServer>,
+    consent: &Consent,
+    caller: &Arc<str>,
+    params: &CallToolRequestParams,
+) -> Confirm {
+    let is_modern = cx
+        .protocol_version()
+        .is_some_and(|revision| !revision.has_initialize());
+    if is_modern {
+        let declared = cx.client_capabilities();
+        if !declared.is_some_and(|declared| shows_forms(&declared)) {
+            return Confirm::nobody();
+        }
+        let answers = params.input_responses.as_ref();
+        return Confirm::with(NextCall {
+            consent: consent.clone(),
+            caller: caller.clone(),
+            tool: params.name.to_string(),
+            arguments: params.arguments.clone().unwrap_or_default(),
+            state: params.request_state.clone(),
+            answer: answers.and_then(|answers| answers.get(KEY)).cloned(),
+        });
+    }
+    // What a request says of itself does not count here: the handshake does.
+    let announced = cx.peer.peer_info();
+    let hears = cx.extensions.get::<AnswerOnly>().is_none();
+    if !hears || !announced.is_some_and(|client| shows_forms(&client.capabilities)) {
+        return Confirm::nobody();
+    }
+    Confirm::with(SameCall {
+        consent: consent.clone(),
+        caller: caller.clone(),
+        peer: cx.peer.clone(),
+    })
+}
+
+/// An empty capability means forms (revision 2025-11-25).
+fn shows_forms(client: &ClientCapabilities) -> bool {
+    let forms = |elicitation: &ElicitationCapability| {
+        elicitation.form.is_some() || elicitation.url.is_none()
+    };
+    client.elicitation.as_ref().is_some_and(forms)
+}
+
+/// The result that makes the client ask.
+pub(super) fn input_required(open: &OpenQuestion) -> InputRequiredResult {
+    let form = InputRequest::Elicitation(ElicitRequest::new(form(&open.question)));
+    let requests = InputRequests::from([(KEY.to_owned(), form)]);
+    InputRequiredResult::new(Some(requests), Some(open.state.clone()))
+}
+
+/// Asks while the call waits.
+struct SameCall {
+    consent: Consent,
+    caller: Arc<str>,
+    peer: Peer<RoleServer>,
+}
+
+impl Asker for SameCall {
+    fn ask<'a>(&'a self, question: &'a Question) -> BoxFuture<'a, Answer> {
+        async move {
+            let _open = match self.consent.enter(&self.caller) {
+                Ok(place) => place,
+                Err(error) => return Answer::Refused(error),
+            };
+            let timeout = self.consent.timeout();
+            let asked = self
+                .peer
+                .create_elicitation_with_timeout(form(question), Some(timeout));
+            match asked.await {
+                Ok(result) => judge(&result),
+                Err(ServiceError::Timeout { .. }) => {
+                    refused(&format!("nobody answered within {} s", timeout.as_secs()))
+                }
+                Err(error) => {
+                    tracing::info!(%error, "a client could not ask its user");
+                    refused("the client could not ask")
+                }
+            }
+        }
+        .boxed()
+    }
+}
+
+/// Lets the client ask and call again.
+struct NextCall {
+    consent: Consent,
+    caller: Arc<str>,
+    tool: String,
+    arguments: JsonObject,
+    state: Option<String>,
+    answer: Option<Value>,
+}
+
+impl Asker for NextCall {
+    fn ask<'a>(&'a self, question: &'a Question) -> BoxFuture<'a, Answer> {
+        let subject = Subject::new(&self.caller, &self.tool, &self.arguments, &question.what);
+        let answer = match (&self.state, &self.answer) {
+            (Some(state), Some(answer)) => match self.consent.redeem(state, &subject) {
+                Ok(()) => serde_json::from_value::<ElicitResult>(answer.clone())
+                    .map_or_else(|_| refused("the answer cannot be read"), |it| judge(&it)),
+                Err(error) => Answer::Refused(error),
+            },
+            // An answer without the state of its question is no answer to anything.
+            (None, _) | (_, None) => match self.consent.issue(subject) {
+                Ok(state) => Answer::Later(state),
+                Err(error) => Answer::Refused(error),
+            },
+        };
+        futures::future::ready(answer).boxed()
+    }
+}
+
+/// One choice that has to be made: some clients accept a form that nobody filled in.
+fn form(question: &Question) -> ElicitRequestParams {
+    let choice = EnumSchema::builder(vec![ONCE.to_owned(), NO.to_owned()])
+        .untitled()
+        .title("Allow it?")
+        .description("once: allow exactly this, one time. no: do not allow it.")
+        .build();
+    let schema = ElicitationSchema::builder()
+        .required_property(FIELD, PrimitiveSchemaDefinition::Enum(choice));
+    let requested_schema = schema.build_unchecked();
+    ElicitRequestParams::FormElicitationParams {
+        meta: None,
+        message: format!("{}\n\n{}", question.title, question.text),
+        requested_schema,
+    }
+}
+
+fn judge(result: &ElicitResult) -> Answer {
+    let choice = result
+        .content
+        .as_ref()
+        .and_then(|content| content.get(FIELD))
+        .and_then(Value::as_str);
+    match (&result.action, choice) {
+        (ElicitationAction::Accept, Some(ONCE)) => Answer::Agreed,
+        (ElicitationAction::Accept, Some(NO)) | (ElicitationAction::Decline, _) => {
+            refused("the person did not allow it")
+        }
+        (ElicitationAction::Cancel, _) => refused("the question was closed without an answer"),
+        _ => refused("the client accepted without a person's choice"),
+    }
+}
+
+fn refused(why: &str) -> Answer {
+    Answer::Refused(ToolError::new(
+        ErrorType::Security,
+        format!("this needs the consent of a person: {why}"),
+        "do not try the same in another way: tell your user what you wanted to do and why, or go on without it",
+    ))
+}

@@ -1,0 +1,76 @@
+//! Sealing what clients carry for the server: nobody can read it, change it or make one.
+//!
+//! AES-256-GCM of aws-lc-rs, the library that TLS uses here already. Its nonces are random, so one
+//! key is good for some four billion states.
+
+use std::fmt;
+
+use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+/// Says what the sealed bytes are for, so that they are good for nothing else.
+const PURPOSE: &[u8] = b"kasm-mcp requestState 1";
+/// The longest text that is looked at. Ours have less than half of it.
+const SEALED_CHARS_MAX: usize = 4_096;
+
+/// A key that seals.
+pub struct Seal(RandomizedNonceKey);
+
+impl Seal {
+    /// A seal that only this process has.
+    #[must_use]
+    pub fn random() -> Self {
+        Self::with_key(&random_bytes())
+    }
+
+    /// The seal of a given key, 32 random bytes.
+    #[must_use]
+    pub fn with_key(key: &[u8; 32]) -> Self {
+        #[expect(
+            clippy::expect_used,
+            reason = "only the length of a key can be wrong, and the type says it"
+        )]
+        Self(RandomizedNonceKey::new(&AES_256_GCM, key).expect("AES-256 takes keys of 32 bytes"))
+    }
+
+    /// Seals bytes, as text for JSON and headers. None: the library cannot.
+    pub(super) fn close(&self, mut bytes: Vec<u8>) -> Option<String> {
+        let purpose = Aad::from(PURPOSE);
+        let nonce = self.0.seal_in_place_append_tag(purpose, &mut bytes).ok()?;
+        let mut sealed = nonce.as_ref().to_vec();
+        sealed.extend(bytes);
+        Some(URL_SAFE_NO_PAD.encode(sealed))
+    }
+
+    /// Opens what [`Self::close`] sealed. None: it was not this seal, or something was changed.
+    pub(super) fn open(&self, sealed: &str) -> Option<Vec<u8>> {
+        if sealed.len() > SEALED_CHARS_MAX {
+            return None;
+        }
+        let sealed = URL_SAFE_NO_PAD.decode(sealed).ok()?;
+        let (nonce, bytes) = sealed.split_at_checked(NONCE_LEN)?;
+        let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
+        let mut bytes = bytes.to_vec();
+        let purpose = Aad::from(PURPOSE);
+        let plain = self.0.open_in_place(nonce, purpose, &mut bytes).ok()?;
+        Some(plain.to_vec())
+    }
+}
+
+impl fmt::Debug for Seal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Seal")
+    }
+}
+
+/// Bytes that nobody guesses.
+pub(super) fn random_bytes<const N: usize>() -> [u8; N] {
+    let mut bytes = [0_u8; N];
+    #[expect(
+        clippy::expect_used,
+        reason = "the operating system's random source works, or nothing is safe"
+    )]
+    getrandom::fill(&mut bytes).expect("the operating system gives random bytes");
+    bytes
+}

@@ -1,0 +1,261 @@
+//! Revision 2026-07-28: the question goes out as a result, the answer comes with the next call.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use futures::future::join_all;
+use kasm_mcp::mcp::consent::Consent;
+use serde_json::{Value, json};
+
+use super::{SHARED, Server, refused, start};
+
+/// A call of `run` by a client that can ask. Returns the result.
+async fn call(server: &Server, params: Value) -> Value {
+    let capabilities = json!({ "elicitation": { "form": {} } });
+    let name = params["name"].as_str().unwrap().to_owned();
+    let answer = server
+        .modern("tools/call", params, &name, capabilities)
+        .await;
+    answer["result"].clone()
+}
+
+fn params(command: &str) -> Value {
+    json!({ "name": "run", "arguments": { "command": command } })
+}
+
+/// The same call with a person's answer.
+fn answered(mut params: Value, state: &Value, answer: &Value) -> Value {
+    params["requestState"] = state.clone();
+    params["inputResponses"] = json!({ "consent": answer });
+    params
+}
+
+fn yes() -> Value {
+    json!({ "action": "accept", "content": { "answer": "once" } })
+}
+
+/// Asks for consent to a command and returns the state.
+async fn state(server: &Server, command: &str) -> Value {
+    let result = call(server, params(command)).await;
+    assert_eq!(result["resultType"], "input_required", "{result}");
+    result["requestState"].clone()
+}
+
+#[tokio::test]
+async fn the_call_runs_once_a_person_agreed() {
+    let server = start("agreed", &SHARED).await;
+    let result = call(&server, params("rm -r x")).await;
+    assert_eq!(result["resultType"], "input_required", "{result}");
+    let form = &result["inputRequests"]["consent"];
+    assert_eq!(form["method"], "elicitation/create");
+    assert_eq!(form["params"]["mode"], "form");
+    let message = form["params"]["message"].as_str().unwrap();
+    assert!(
+        message.contains("Run a command") && message.contains("rm -r x in ~"),
+        "{message}"
+    );
+    let schema = &form["params"]["requestedSchema"];
+    assert_eq!(
+        schema["properties"]["answer"]["enum"],
+        json!(["once", "no"])
+    );
+    assert_eq!(schema["required"], json!(["answer"]));
+    let named = &result["_meta"]["io.modelcontextprotocol/serverInfo"]["name"];
+    assert_eq!(*named, "kasm-mcp");
+    assert_eq!(server.times(), 0, "nothing is done before the answer");
+
+    let state = &result["requestState"];
+    let result = call(&server, answered(params("rm -r x"), state, &yes())).await;
+    assert_eq!(result["resultType"], "complete", "{result}");
+    assert_eq!(result["structuredContent"]["data"]["times"], 1, "{result}");
+}
+
+#[tokio::test]
+async fn anything_but_a_clear_yes_is_a_no() {
+    let server = start("no", &SHARED).await;
+    for (answer, why) in [
+        (json!({ "action": "decline" }), "did not allow"),
+        (json!({ "action": "cancel" }), "without an answer"),
+        (
+            json!({ "action": "accept", "content": { "answer": "no" } }),
+            "did not allow",
+        ),
+        (json!({ "action": "accept" }), "without a person's choice"),
+        (
+            json!({ "action": "accept", "content": { "answer": true } }),
+            "without a person's choice",
+        ),
+        (json!({ "action": "sure" }), "cannot be read"),
+        (json!("yes"), "cannot be read"),
+    ] {
+        let state = state(&server, "rm").await;
+        let result = call(&server, answered(params("rm"), &state, &answer)).await;
+        refused(&result["structuredContent"], why);
+        assert_eq!(result["isError"], true);
+        // The answer is used up, whatever it was.
+        let result = call(&server, answered(params("rm"), &state, &yes())).await;
+        refused(&result["structuredContent"], "used before");
+    }
+    assert_eq!(server.times(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_state_is_good_for_one_answer() {
+    let server = start("replay", &SHARED).await;
+    let state = state(&server, "rm").await;
+    let again = answered(params("rm"), &state, &yes());
+    let together = (0..8).map(|_| call(&server, again.clone()));
+    let results = join_all(together).await;
+    let agreed = |result: &&Value| result["structuredContent"]["success"] == true;
+    assert_eq!(results.iter().filter(agreed).count(), 1, "{results:?}");
+    let result = call(&server, again).await;
+    refused(&result["structuredContent"], "used before");
+    assert_eq!(server.times(), 1);
+}
+
+#[tokio::test]
+async fn a_changed_or_invented_state_is_refused() {
+    let server = start("tampered", &SHARED).await;
+    let state = state(&server, "rm").await;
+    let text = state.as_str().unwrap();
+    let mut forged = vec![
+        String::new(),
+        "x".to_owned(),
+        "=".repeat(40),
+        "A".repeat(text.len()),
+        "A".repeat(1 << 16),
+        text[1..].to_owned(),
+        format!("{text}AAAA"),
+    ];
+    for at in (0..text.len()).step_by(7) {
+        let other = if &text[at..=at] == "A" { "B" } else { "A" };
+        let mut changed = text.to_owned();
+        changed.replace_range(at..=at, other);
+        forged.push(changed);
+    }
+    for forged in forged {
+        let result = call(&server, answered(params("rm"), &json!(forged), &yes())).await;
+        refused(&result["structuredContent"], "not one of this server's");
+    }
+    assert_eq!(server.times(), 0);
+    let result = call(&server, answered(params("rm"), &state, &yes())).await;
+    assert_eq!(
+        result["structuredContent"]["success"], true,
+        "the true one still counts: {result}"
+    );
+}
+
+#[tokio::test]
+async fn a_state_counts_for_its_caller_tool_arguments_and_subject_only() {
+    let server = start("first", &SHARED).await;
+    let other = start("second", &SHARED).await;
+    let state = state(&server, "rm a").await;
+
+    let result = call(&other, answered(params("rm a"), &state, &yes())).await;
+    refused(&result["structuredContent"], "another caller");
+    assert_eq!(other.times(), 0);
+
+    let tool = json!({ "name": "run_elsewhere", "arguments": { "command": "rm a" } });
+    let result = call(&server, answered(tool, &state, &yes())).await;
+    refused(&result["structuredContent"], "another tool");
+
+    let result = call(&server, answered(params("rm b"), &state, &yes())).await;
+    refused(&result["structuredContent"], "other arguments");
+
+    let elsewhere = json!({ "name": "run", "arguments": { "command": "rm a", "place": "/" } });
+    let result = call(&server, answered(elsewhere, &state, &yes())).await;
+    refused(&result["structuredContent"], "other arguments");
+
+    // The same call means something else since the rules have changed.
+    server.provider.rules.store(1, Ordering::SeqCst);
+    let result = call(&server, answered(params("rm a"), &state, &yes())).await;
+    refused(&result["structuredContent"], "something else");
+    server.provider.rules.store(0, Ordering::SeqCst);
+
+    assert_eq!(server.times(), 0);
+    let result = call(&server, answered(params("rm a"), &state, &yes())).await;
+    assert_eq!(result["structuredContent"]["success"], true, "{result}");
+}
+
+#[tokio::test]
+async fn the_order_of_arguments_does_not_matter() {
+    let server = start("order", &SHARED).await;
+    let one = json!({ "name": "run", "arguments": { "command": "rm", "place": "/" } });
+    let two = json!({ "name": "run", "arguments": { "place": "/", "command": "rm" } });
+    let state = call(&server, one).await["requestState"].clone();
+    let result = call(&server, answered(two, &state, &yes())).await;
+    assert_eq!(result["structuredContent"]["success"], true, "{result}");
+}
+
+#[tokio::test]
+async fn an_answer_can_come_too_late_and_a_restart_voids_questions() {
+    let consent = Consent::new(Duration::from_millis(50));
+    let server = start("late", &consent).await;
+    let state = state(&server, "rm").await;
+    tokio::time::sleep(Duration::from_millis(80)).await;
+    let late = answered(params("rm"), &state, &yes());
+    let result = call(&server, late.clone()).await;
+    refused(&result["structuredContent"], "too late");
+    let restarted = start("late", &Consent::new(Duration::from_secs(60))).await;
+    let result = call(&restarted, late).await;
+    refused(&result["structuredContent"], "restarted");
+}
+
+#[tokio::test]
+async fn an_answer_without_its_state_asks_again() {
+    let server = start("stateless", &SHARED).await;
+    let mut guess = params("rm");
+    guess["inputResponses"] = json!({ "consent": yes() });
+    let asked = call(&server, guess).await;
+    assert_eq!(asked["resultType"], "input_required", "{asked}");
+    let mut silent = params("rm");
+    silent["requestState"] = asked["requestState"].clone();
+    let asked = call(&server, silent).await;
+    assert_eq!(asked["resultType"], "input_required", "{asked}");
+    assert_eq!(server.times(), 0);
+}
+
+#[tokio::test]
+async fn only_clients_that_show_forms_are_asked() {
+    let server = start("formless", &SHARED).await;
+    for capabilities in [
+        json!({}),
+        json!({ "elicitation": { "url": {} } }),
+        json!({ "sampling": {} }),
+    ] {
+        let answer = server
+            .modern("tools/call", params("rm"), "run", capabilities)
+            .await;
+        refused(&answer["result"]["structuredContent"], "cannot ask");
+    }
+    for capabilities in [
+        json!({ "elicitation": {} }),
+        json!({ "elicitation": { "form": {}, "url": {} } }),
+    ] {
+        let answer = server
+            .modern("tools/call", params("rm"), "run", capabilities)
+            .await;
+        assert_eq!(answer["result"]["resultType"], "input_required", "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn a_caller_can_have_a_few_questions_open() {
+    let consent = Consent::new(Duration::from_secs(60));
+    let server = start("many", &consent).await;
+    let first = state(&server, "rm").await;
+    for _ in 1..8 {
+        state(&server, "rm").await;
+    }
+    let result = call(&server, params("rm")).await;
+    assert_eq!(
+        result["structuredContent"]["error_type"], "rate_limited",
+        "{result}"
+    );
+    let other = start("other", &consent).await;
+    state(&other, "rm").await;
+    // An answer makes room.
+    let result = call(&server, answered(params("rm"), &first, &yes())).await;
+    assert_eq!(result["structuredContent"]["success"], true, "{result}");
+    state(&server, "rm").await;
+}

@@ -1,0 +1,128 @@
+//! The production stack with tools of a test: registry, MCP server, HTTP surface.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::FutureExt;
+use kasm_mcp::caller::{Caller, Scope};
+use kasm_mcp::http::auth::Authenticator;
+use kasm_mcp::http::guard::{AllowedHosts, Guard};
+use kasm_mcp::http::health::Health;
+use kasm_mcp::http::serve::{Ended, ServeLimits, serve};
+use kasm_mcp::http::{Surface, app};
+use kasm_mcp::mcp::McpServer;
+use kasm_mcp::mcp::consent::Consent;
+use kasm_mcp::mcp::sessions::SessionLimits;
+use kasm_mcp::tool::Toolset;
+use kasm_mcp::tool::registry::Registry;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+use super::{TOKEN, rpc};
+
+/// A server with the tools of a test on loopback, gone when dropped.
+pub struct Toolbox<P> {
+    pub provider: Arc<P>,
+    /// Such as `http://127.0.0.1:4711`.
+    pub base: String,
+    pub http: reqwest::Client,
+    served: JoinHandle<Ended>,
+}
+
+/// A caller with all rights.
+pub fn caller(name: &str) -> Caller {
+    Caller {
+        name: name.into(),
+        scope: Scope::Admin,
+        kasm_user: "nobody".into(),
+    }
+}
+
+/// An MCP server with the tools of a test.
+pub fn server<P: Send + Sync + 'static>(
+    provider: &Arc<P>,
+    toolset: Toolset<P>,
+    consent: &Consent,
+) -> McpServer {
+    let registry = Registry::new(Duration::from_secs(30), 32).mount(provider, &[toolset]);
+    McpServer::new(Arc::new(registry)).with_consent(consent.clone())
+}
+
+impl<P: Send + Sync + 'static> Toolbox<P> {
+    /// Serves `toolset` to the one caller of that name.
+    pub async fn start(
+        provider: Arc<P>,
+        toolset: Toolset<P>,
+        caller_name: &str,
+        consent: &Consent,
+    ) -> Self {
+        let surface = Surface {
+            auth: Authenticator::new(Some(&TOKEN.into()), caller(caller_name)),
+            guard: Guard {
+                hosts: AllowedHosts::Any,
+                origins: Vec::new(),
+                local_origins: true,
+            },
+            health: Health::new(|| async { Ok(()) }.boxed()),
+            sessions: SessionLimits {
+                all_max: 100,
+                per_caller_max: 100,
+                idle: Duration::from_secs(60),
+            },
+            body_bytes_max: 1 << 20,
+            path_prefix: String::new(),
+        };
+        let app = app(server(&provider, toolset, consent), surface);
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base = format!("http://{}", listener.local_addr().unwrap());
+        let limits = ServeLimits {
+            header_timeout: Duration::from_secs(10),
+            connections_max: 100,
+            drain: Duration::ZERO,
+        };
+        Self {
+            provider,
+            base,
+            http: reqwest::Client::builder()
+                .timeout(Duration::from_secs(30))
+                .build()
+                .unwrap(),
+            served: tokio::spawn(serve(listener, app, limits, std::future::pending())),
+        }
+    }
+
+    /// A POST to `/mcp` with the token and nothing else that a transport asks for.
+    pub fn post(&self, body: &Value) -> reqwest::RequestBuilder {
+        let url = format!("{}/mcp", self.base);
+        self.http.post(url).bearer_auth(TOKEN).json(body)
+    }
+
+    /// A request of revision 2026-07-28 from a client with these capabilities.
+    pub async fn modern(
+        &self,
+        method: &str,
+        mut params: Value,
+        name: &str,
+        capabilities: Value,
+    ) -> Value {
+        params["_meta"] = json!({
+            "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+            "io.modelcontextprotocol/clientCapabilities": capabilities,
+            "io.modelcontextprotocol/clientInfo": { "name": "integration", "version": "1" },
+        });
+        let request = self
+            .post(&rpc(method, params))
+            .header("mcp-protocol-version", "2026-07-28")
+            .header("mcp-method", method)
+            .header("mcp-name", name)
+            .header("accept", "application/json, text/event-stream");
+        request.send().await.unwrap().json().await.unwrap()
+    }
+}
+
+impl<P> Drop for Toolbox<P> {
+    fn drop(&mut self) {
+        self.served.abort();
+    }
+}
