@@ -6,5 +6,6 @@ pub mod handler;
 mod instructions;
 pub mod peek;
 pub mod sessions;
+mod tasks;
 
 pub use handler::McpServer;

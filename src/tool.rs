@@ -12,6 +12,7 @@ pub mod registry;
 pub mod schema;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -60,6 +61,26 @@ impl Effect {
     }
 }
 
+/// How work that a tool began can be followed after its reply.
+///
+/// The reply says that it goes on with `data.running == true`, and names it with the members
+/// `keys`, which are texts. The poll tool takes the keys, `offset` and `wait_seconds`, and says the
+/// same of the work; when it has ended, its `data` is a result of the tool that began it (it has
+/// every member that is required there), with `stopped == true` if the stop tool ended it. The
+/// stop tool takes the keys; to end what has ended is no failure. Work that is not there, or not
+/// the caller's, is `not_found`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Continuation {
+    /// The tool that tells how far the work is. Asking twice changes nothing.
+    pub poll: &'static str,
+    /// The tool that ends it.
+    pub stop: &'static str,
+    /// The members of `data`, and the arguments of both tools, that name the work.
+    pub keys: &'static [&'static str],
+    /// How long after its beginning the work and its result can be found, at least.
+    pub keep: Duration,
+}
+
 /// One tool.
 pub trait Tool: Send + Sync + 'static {
     /// What it works on.
@@ -80,6 +101,8 @@ pub trait Tool: Send + Sync + 'static {
     const OPEN_WORLD: bool = false;
     /// A scope beyond what the toolset and the effect ask for.
     const SCOPE: Option<Scope> = None;
+    /// How its work goes on after its reply, if it can. Clients with tasks get a task then.
+    const CONTINUES: Option<Continuation> = None;
 
     /// Does it.
     fn call(
@@ -175,6 +198,8 @@ pub struct ToolInfo {
     pub open_world: bool,
     /// The scope it needs.
     pub scope: Scope,
+    /// How its work goes on after its reply.
+    pub continues: Option<Continuation>,
     /// JSON Schema of its arguments.
     pub input_schema: Arc<JsonObject>,
     /// JSON Schema of its reply.
@@ -211,6 +236,7 @@ impl<T: Tool> AnyTool<T::Provider> for T {
                 .unwrap_or(Scope::Read)
                 .max(by_effect)
                 .max(toolset.scope),
+            continues: T::CONTINUES,
             input_schema: Arc::new(schema::of_arguments::<T::Args>()),
             output_schema: Arc::new(schema::of_reply::<T::Output>()),
         }

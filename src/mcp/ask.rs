@@ -19,6 +19,7 @@ use rmcp::{Peer, RoleServer};
 use serde_json::Value;
 
 use super::consent::{Consent, Subject};
+use super::handler::is_modern;
 use super::sessions::exchange::AnswerOnly;
 use crate::tool::confirm::{Answer, Asker, OpenQuestion};
 use crate::tool::{Confirm, ErrorType, JsonObject, Question, ToolError};
@@ -39,10 +40,7 @@ pub(super) fn confirm(
     caller: &Arc<str>,
     params: &CallToolRequestParams,
 ) -> Confirm {
-    let is_modern = cx
-        .protocol_version()
-        .is_some_and(|revision| !revision.has_initialize());
-    if is_modern {
+    if is_modern(cx) {
         let declared = cx.client_capabilities();
         if !declared.is_some_and(|declared| shows_forms(&declared)) {
             return Confirm::nobody();

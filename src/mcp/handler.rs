@@ -5,17 +5,20 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use rmcp::model::{
-    CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, CompleteRequestMethod,
-    CompleteRequestParams, CompleteResult, ConstString, ContentBlock, CustomRequest, CustomResult,
-    ErrorCode, Implementation, ListPromptsRequestMethod, ListPromptsResult,
-    ListResourceTemplatesRequestMethod, ListResourceTemplatesResult, ListResourcesRequestMethod,
-    ListResourcesResult, ListToolsResult, MetaObject, PaginatedRequestParams,
-    ProgressNotificationParam, ServerCapabilities, ServerConfig, Tool, ToolAnnotations,
+    CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, CancelTaskMethod,
+    CancelTaskParams, CompleteRequestMethod, CompleteRequestParams, CompleteResult, ConstString,
+    ContentBlock, CustomRequest, CustomResult, ErrorCode, GetTaskMethod, GetTaskParams,
+    GetTaskResult, Implementation, InitializeRequestParams, InitializeResult,
+    ListPromptsRequestMethod, ListPromptsResult, ListResourceTemplatesRequestMethod,
+    ListResourceTemplatesResult, ListResourcesRequestMethod, ListResourcesResult, ListToolsResult,
+    MetaObject, PaginatedRequestParams, ProgressNotificationParam, ServerCapabilities,
+    ServerConfig, TASKS_EXTENSION_ID, Tool, ToolAnnotations, UpdateTaskMethod, UpdateTaskParams,
 };
 use rmcp::service::RequestContext;
 use rmcp::{ErrorData, RoleServer, ServerHandler};
 
 use super::consent::Consent;
+use super::tasks::{self, Handle};
 use super::{ask, instructions};
 use crate::caller::{Caller, Scope};
 use crate::tool::registry::{CallOptions, Finished, Outcome, Registry};
@@ -41,6 +44,7 @@ pub struct McpServer {
 #[derive(Debug)]
 struct Shared {
     registry: Arc<Registry>,
+    capabilities: ServerCapabilities,
     /// The offered tools by scope, in the order of [`Scope::ALL`].
     lists: [Vec<Tool>; Scope::ALL.len()],
     implementation: Implementation,
@@ -66,9 +70,15 @@ impl McpServer {
         if let Ok(info) = serde_json::to_value(&implementation) {
             meta.0.insert(SERVER_INFO.to_owned(), info);
         }
+        let mut capabilities = ServerCapabilities::builder().enable_tools().build();
+        if registry.all().any(|(_, info)| info.continues.is_some()) {
+            let extensions = capabilities.extensions.get_or_insert_default();
+            extensions.insert(TASKS_EXTENSION_ID.to_owned(), Default::default());
+        }
         Self {
             shared: Arc::new(Shared {
                 registry,
+                capabilities,
                 lists,
                 implementation,
                 meta,
@@ -100,16 +110,44 @@ impl McpServer {
     }
 
     fn meta(&self, cx: &RequestContext<RoleServer>) -> Option<MetaObject> {
-        let revision = cx.protocol_version()?;
-        (!revision.has_initialize()).then(|| self.shared.meta.clone())
+        is_modern(cx).then(|| self.shared.meta.clone())
+    }
+
+    /// A request about a task. rmcp has seen to it that the client declared tasks.
+    fn task<'a, M: ConstString>(
+        &'a self,
+        cx: &RequestContext<RoleServer>,
+        id: &'a str,
+    ) -> Result<tasks::Request<'a>, ErrorData> {
+        if !is_modern(cx) {
+            return Err(not_offered::<M>());
+        }
+        Ok(tasks::Request {
+            registry: &self.shared.registry,
+            caller: self.caller(cx)?,
+            cancelled: cx.ct.clone(),
+            id,
+        })
     }
 }
 
 impl ServerHandler for McpServer {
     fn get_info(&self) -> ServerConfig {
-        ServerConfig::new(ServerCapabilities::builder().enable_tools().build())
+        ServerConfig::new(self.shared.capabilities.clone())
             .with_server_info(self.shared.implementation.clone())
             .with_instructions(instructions::TEXT)
+    }
+
+    async fn initialize(
+        &self,
+        client: InitializeRequestParams,
+        cx: RequestContext<RoleServer>,
+    ) -> Result<InitializeResult, ErrorData> {
+        cx.peer.set_peer_info(client.clone());
+        let mut info = self.negotiate_initialize(&client)?;
+        // Tasks are an extension of revision 2026-07-28, which has no handshake.
+        info.capabilities.extensions = None;
+        Ok(info)
     }
 
     fn get_tool(&self, name: &str) -> Option<Tool> {
@@ -147,7 +185,8 @@ impl ServerHandler for McpServer {
             progress: progress(&cx),
         };
         let args = params.arguments.unwrap_or_default();
-        let outcome = self.shared.registry.call(&params.name, args, options).await;
+        let registry = &*self.shared.registry;
+        let outcome = registry.call(&params.name, args, options).await;
         let outcome = outcome.map_err(|_| {
             let name: String = params.name.chars().take(128).collect();
             ErrorData::invalid_params(
@@ -157,6 +196,14 @@ impl ServerHandler for McpServer {
         })?;
         match outcome {
             Outcome::Replied(finished) => {
+                if let Some(handle) = Handle::of_reply(registry, &params.name, &finished)
+                    && is_modern(&cx)
+                    && declares_tasks(&cx)
+                {
+                    let mut result = handle.created(&finished);
+                    result.meta = self.meta(&cx);
+                    return Ok(result.into());
+                }
                 let mut result = to_result(finished)?;
                 result.meta = self.meta(&cx);
                 Ok(result.into())
@@ -167,6 +214,35 @@ impl ServerHandler for McpServer {
                 Ok(result.into())
             }
         }
+    }
+
+    async fn get_task(
+        &self,
+        params: GetTaskParams,
+        cx: RequestContext<RoleServer>,
+    ) -> Result<GetTaskResult, ErrorData> {
+        let request = self.task::<GetTaskMethod>(&cx, &params.task_id)?;
+        let mut result = request.get().await?;
+        result.meta = self.meta(&cx);
+        Ok(result)
+    }
+
+    async fn update_task(
+        &self,
+        params: UpdateTaskParams,
+        cx: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        let request = self.task::<UpdateTaskMethod>(&cx, &params.task_id)?;
+        request.update().await
+    }
+
+    async fn cancel_task(
+        &self,
+        params: CancelTaskParams,
+        cx: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        let request = self.task::<CancelTaskMethod>(&cx, &params.task_id)?;
+        request.cancel().await
     }
 
     async fn on_custom_request(
@@ -210,6 +286,17 @@ impl ServerHandler for McpServer {
     }
 }
 
+/// Revision 2026-07-28 or later.
+pub(super) fn is_modern(cx: &RequestContext<RoleServer>) -> bool {
+    let revision = cx.protocol_version();
+    revision.is_some_and(|revision| !revision.has_initialize())
+}
+
+fn declares_tasks(cx: &RequestContext<RoleServer>) -> bool {
+    let declared = cx.client_capabilities();
+    declared.is_some_and(|declared| declared.supports_tasks())
+}
+
 /// rmcp answers undeclared lists with empty ones; the specification wants "method not found".
 fn not_offered<M: ConstString>() -> ErrorData {
     method_not_found(M::VALUE)
@@ -237,7 +324,7 @@ fn progress(cx: &RequestContext<RoleServer>) -> Progress {
 }
 
 /// The reply form, as structured content and as the same JSON in text.
-fn to_result(finished: Finished) -> Result<CallToolResult, ErrorData> {
+pub(super) fn to_result(finished: Finished) -> Result<CallToolResult, ErrorData> {
     let text = serde_json::to_string(&finished.body)
         .map_err(|error| ErrorData::internal_error(error.to_string(), None))?;
     let content = vec![ContentBlock::text(text)];

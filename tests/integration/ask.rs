@@ -14,7 +14,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::support::toolbox::Toolbox;
+use crate::support::toolbox::{Toolbox, caller};
 
 /// Counts what was done.
 #[derive(Default)]
@@ -98,8 +98,8 @@ static SHARED: LazyLock<Consent> = LazyLock::new(|| Consent::new(Duration::from_
 
 type Server = Toolbox<World>;
 
-async fn start(caller: &str, consent: &Consent) -> Server {
-    Toolbox::start(Arc::default(), TOOLSET, caller, consent).await
+async fn start(name: &str, consent: &Consent) -> Server {
+    Toolbox::start(Arc::default(), TOOLSET, caller(name), consent).await
 }
 
 impl Server {

@@ -104,6 +104,49 @@ fn tools_keep_the_laws() {
 }
 
 #[test]
+fn work_that_goes_on_can_be_followed() {
+    let registry = tools::registry().unwrap();
+    let required = |schema: &Value| schema["required"].as_array().cloned().unwrap_or_default();
+    for (_, tool) in registry.all() {
+        let Some(continues) = tool.continues else {
+            continue;
+        };
+        let poll = registry.info(continues.poll).unwrap();
+        let stop = registry.info(continues.stop).unwrap();
+        let data =
+            |tool: &kasm_mcp::tool::ToolInfo| tool.output_schema["properties"]["data"].clone();
+        assert!(
+            data(tool)["properties"]["running"].is_object(),
+            "{}",
+            tool.name
+        );
+        for key in continues.keys {
+            assert_eq!(
+                data(tool)["properties"][key]["type"],
+                "string",
+                "{}: {key}",
+                tool.name
+            );
+            for follower in [poll, stop] {
+                let argument = &follower.input_schema["properties"][key]["type"];
+                assert_eq!(*argument, "string", "{}: {key}", follower.name);
+            }
+        }
+        for argument in ["offset", "wait_seconds"] {
+            assert_eq!(poll.input_schema["properties"][argument]["type"], "integer");
+        }
+        // Clients check the result of a task against the schema of the tool that began it.
+        for member in required(&data(tool)) {
+            assert!(
+                required(&data(poll)).contains(&member),
+                "{}: {member}",
+                poll.name
+            );
+        }
+    }
+}
+
+#[test]
 fn tool_schemas_are_as_agreed() {
     let registry = tools::registry().unwrap();
     for (toolset, tool) in registry.all() {

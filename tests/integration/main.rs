@@ -19,5 +19,6 @@ mod failures;
 mod http;
 mod secrets;
 mod support;
+mod tasks;
 mod tools;
 mod transports;

@@ -50,15 +50,15 @@ pub fn server<P: Send + Sync + 'static>(
 }
 
 impl<P: Send + Sync + 'static> Toolbox<P> {
-    /// Serves `toolset` to the one caller of that name.
+    /// Serves `toolset` to one caller.
     pub async fn start(
         provider: Arc<P>,
         toolset: Toolset<P>,
-        caller_name: &str,
+        caller: Caller,
         consent: &Consent,
     ) -> Self {
         let surface = Surface {
-            auth: Authenticator::new(Some(&TOKEN.into()), caller(caller_name)),
+            auth: Authenticator::new(Some(&TOKEN.into()), caller),
             guard: Guard {
                 hosts: AllowedHosts::Any,
                 origins: Vec::new(),

@@ -1,0 +1,226 @@
+//! Work that outlives its call, as tasks (extension `io.modelcontextprotocol/tasks` of revision
+//! 2026-07-28).
+//!
+//! Nothing is stored. The id of a task names the tool that began the work and the values that
+//! its [`Continuation`] needs, so tasks outlive a restart. It is no credential: each use is a call
+//! of the poll or stop tool by the caller of that request, and an id that somebody made up finds
+//! what the same arguments find, which for the work of others is nothing.
+
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jiff::Timestamp;
+use rmcp::ErrorData;
+use rmcp::model::{
+    CreateTaskResult, DetailedTask, GetTaskResult, JsonObject as Payload, Task, TaskPayload,
+    TaskStatus,
+};
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+
+use super::handler::to_result;
+use crate::caller::Caller;
+use crate::tool::registry::{CallOptions, Finished, Outcome, Registry};
+use crate::tool::{Confirm, Continuation, ErrorType, JsonObject, Progress};
+
+/// How often a client should look. Each look costs Kasm a request.
+const POLL_INTERVAL: Duration = Duration::from_secs(5);
+/// The longest id that is looked at. It travels in a header, too.
+const ID_CHARS_MAX: usize = 1_024;
+/// How far the clock of the server that made an id may be ahead.
+const CLOCK_SKEW_SECONDS: i64 = 300;
+
+/// A task: which work it is, and since when.
+#[derive(Debug)]
+pub(super) struct Handle {
+    tool: String,
+    continuation: Continuation,
+    /// The values of the continuation's keys.
+    values: Vec<String>,
+    created: Timestamp,
+}
+
+impl Handle {
+    /// The work that goes on after a reply of `tool`, if it does.
+    pub(super) fn of_reply(registry: &Registry, tool: &str, reply: &Finished) -> Option<Self> {
+        let continuation = registry.info(tool)?.continues?;
+        let data = reply.body.get("data")?;
+        if reply.error.is_some() || data.get("running") != Some(&Value::Bool(true)) {
+            return None;
+        }
+        let value = |key: &&str| Some(data.get(*key)?.as_str()?.to_owned());
+        let handle = Self {
+            tool: tool.to_owned(),
+            continuation,
+            values: continuation.keys.iter().map(value).collect::<Option<_>>()?,
+            created: Timestamp::from_second(Timestamp::now().as_second()).ok()?,
+        };
+        (handle.id().len() <= ID_CHARS_MAX).then_some(handle)
+    }
+
+    /// Reads an id. Only the very text that [`Self::id`] writes is one.
+    fn read(registry: &Registry, id: &str) -> Option<Self> {
+        if id.len() > ID_CHARS_MAX {
+            return None;
+        }
+        let plain = URL_SAFE_NO_PAD.decode(id).ok()?;
+        let (tool, created, values): (String, i64, Vec<String>) =
+            serde_json::from_slice(&plain).ok()?;
+        let continuation = registry.info(&tool)?.continues?;
+        let latest = Timestamp::now().as_second() + CLOCK_SKEW_SECONDS;
+        let created = Some(created).filter(|created| (0..=latest).contains(created))?;
+        let handle = Self {
+            tool,
+            continuation,
+            values,
+            created: Timestamp::from_second(created).ok()?,
+        };
+        let complete = handle.values.len() == continuation.keys.len();
+        (complete && handle.id() == id).then_some(handle)
+    }
+
+    fn id(&self) -> String {
+        let plain = serde_json::json!([self.tool, self.created.as_second(), self.values]);
+        URL_SAFE_NO_PAD.encode(plain.to_string())
+    }
+
+    fn arguments(&self) -> JsonObject {
+        let keys = self.continuation.keys.iter().map(|key| (*key).to_owned());
+        let values = self.values.iter().map(|value| value.as_str().into());
+        keys.zip(values).collect()
+    }
+
+    fn task(&self, status: TaskStatus, message: Option<&str>) -> Task {
+        let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        let now = Timestamp::from_second(Timestamp::now().as_second()).unwrap_or(self.created);
+        let task = Task::new(
+            self.id(),
+            status,
+            self.created.to_string(),
+            now.max(self.created).to_string(),
+        )
+        .with_ttl_ms(millis(self.continuation.keep))
+        .with_poll_interval_ms(millis(POLL_INTERVAL));
+        match message {
+            Some(message) => task.with_status_message(message),
+            None => task,
+        }
+    }
+
+    /// The answer to the call that began the work.
+    pub(super) fn created(&self, reply: &Finished) -> CreateTaskResult {
+        CreateTaskResult::new(self.task(TaskStatus::Working, message(reply)))
+    }
+}
+
+/// One request about a task.
+#[derive(Debug)]
+pub(super) struct Request<'a> {
+    pub(super) registry: &'a Registry,
+    pub(super) caller: Caller,
+    pub(super) cancelled: CancellationToken,
+    pub(super) id: &'a str,
+}
+
+impl Request<'_> {
+    /// `tasks/get`.
+    pub(super) async fn get(self) -> Result<GetTaskResult, ErrorData> {
+        let (handle, reply) = self.look().await?;
+        let data = reply.body.get("data");
+        let is = |member: &str| data.and_then(|data| data.get(member)) == Some(&Value::Bool(true));
+        let message = message(&reply).map(str::to_owned);
+        let payload = if is("running") {
+            TaskPayload::Working
+        } else if is("stopped") {
+            TaskPayload::Cancelled
+        } else {
+            TaskPayload::Completed {
+                result: payload(reply)?,
+            }
+        };
+        let task = handle.task(payload.status(), message.as_deref());
+        Ok(GetTaskResult::new(DetailedTask::new(task, payload)))
+    }
+
+    /// `tasks/update`. These tasks ask nothing, so what was sent is ignored, as the extension
+    /// wants; only a task that is not there is an error.
+    pub(super) async fn update(self) -> Result<(), ErrorData> {
+        self.look().await.map(drop)
+    }
+
+    /// `tasks/cancel`.
+    pub(super) async fn cancel(self) -> Result<(), ErrorData> {
+        let handle = Handle::read(self.registry, self.id).ok_or_else(unknown)?;
+        let (tool, arguments) = (handle.continuation.stop, handle.arguments());
+        let reply = self.call(tool, arguments).await?;
+        match reply.error {
+            None => Ok(()),
+            Some(error) => Err(failed(error, &reply)),
+        }
+    }
+
+    /// What the poll tool says. A result that can never be had is a result, too; after any other
+    /// failure the task may still be there.
+    async fn look(self) -> Result<(Handle, Finished), ErrorData> {
+        let handle = Handle::read(self.registry, self.id).ok_or_else(unknown)?;
+        let mut arguments = handle.arguments();
+        arguments.insert("offset".to_owned(), 0.into());
+        arguments.insert("wait_seconds".to_owned(), 0.into());
+        let reply = self.call(handle.continuation.poll, arguments).await?;
+        match reply.error {
+            None | Some(ErrorType::Unsupported) => Ok((handle, reply)),
+            Some(error) => Err(failed(error, &reply)),
+        }
+    }
+
+    async fn call(self, tool: &str, arguments: JsonObject) -> Result<Finished, ErrorData> {
+        let options = CallOptions {
+            caller: self.caller,
+            cancelled: self.cancelled,
+            progress: Progress::ignored(),
+            confirm: Confirm::nobody(),
+        };
+        match self.registry.call(tool, arguments, options).await {
+            Ok(Outcome::Replied(finished)) => Ok(finished),
+            Ok(Outcome::Asks(_)) | Err(_) => Err(unknown()),
+        }
+    }
+}
+
+/// Whose it is, whether it ever was: all the same to somebody who may not know.
+fn unknown() -> ErrorData {
+    ErrorData::invalid_params("unknown task", None)
+}
+
+/// The task could not be looked at. It may well go on, so its status is not told.
+fn failed(error: ErrorType, reply: &Finished) -> ErrorData {
+    match error {
+        ErrorType::NotFound | ErrorType::Validation | ErrorType::Permission => unknown(),
+        ErrorType::Security
+        | ErrorType::Api
+        | ErrorType::Unavailable
+        | ErrorType::Timeout
+        | ErrorType::RateLimited
+        | ErrorType::Conflict
+        | ErrorType::Unsupported
+        | ErrorType::Internal => {
+            let why = reply.body.get("error").and_then(Value::as_str);
+            let why = why.unwrap_or("it failed");
+            ErrorData::internal_error(format!("the task cannot be reached now: {why}"), None)
+        }
+    }
+}
+
+fn message(reply: &Finished) -> Option<&str> {
+    reply.body.get("message")?.as_str()
+}
+
+/// The result that the original call would have had.
+fn payload(reply: Finished) -> Result<Payload, ErrorData> {
+    match serde_json::to_value(to_result(reply)?) {
+        Ok(Value::Object(result)) => Ok(result),
+        Ok(_) => Err(ErrorData::internal_error("the result is no object", None)),
+        Err(error) => Err(ErrorData::internal_error(error.to_string(), None)),
+    }
+}
