@@ -18,7 +18,11 @@ async fn discover_tells_what_there_is() {
             .contains(&json!("2026-07-28")),
         "{answer}"
     );
-    assert_eq!(result["capabilities"], json!({ "tools": {} }));
+    let extensions = json!({ "io.modelcontextprotocol/tasks": {} });
+    assert_eq!(
+        result["capabilities"],
+        json!({ "tools": {}, "extensions": extensions })
+    );
     assert!(
         result["instructions"]
             .as_str()

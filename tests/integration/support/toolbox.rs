@@ -58,6 +58,7 @@ impl<P: Send + Sync + 'static> Toolbox<P> {
         consent: &Consent,
     ) -> Self {
         let surface = Surface {
+            relay: None,
             auth: Authenticator::new(Some(&TOKEN.into()), caller),
             guard: Guard {
                 hosts: AllowedHosts::Any,

@@ -19,6 +19,8 @@ pub(super) struct CommandOutput {
     output_channel: String,
     /// As the shell reports it; 128 + n for signal n. Null while it runs, and where nobody knows.
     exit_code: Option<i32>,
+    /// stop_command ended it.
+    stopped: bool,
     /// `exited`, `time_limit`, `stopped`, `not_started`, or `lost`: it died without a word.
     #[serde(skip_serializing_if = "Option::is_none")]
     ended: Option<&'static str>,
@@ -88,6 +90,7 @@ impl CommandOutput {
             running,
             output_channel: channel.map_or("none", Channel::name).to_owned(),
             exit_code: ended.and_then(|ended| ended.exit_code),
+            stopped: ended.is_some_and(|ended| ended.why == Why::Stopped),
             ended: match step {
                 Step::Ended(ended) => Some(word(ended.why)),
                 Step::Lost => Some("lost"),

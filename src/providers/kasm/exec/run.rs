@@ -8,13 +8,17 @@ use serde::Deserialize;
 use tokio::time::Instant;
 
 use super::output::{CommandOutput, Streams};
+use super::stop::StopCommand;
 use super::{REMEDY, place};
 use crate::jobs::{Folder, Follow, INPUT_BYTES_MAX, JobError, JobId, Spec, Step};
 use crate::kasm::{KasmId, UserId};
 use crate::policy::{Access, Decision, Denial, Policy};
 use crate::providers::kasm::KasmProvider;
 use crate::tool::progress::Report;
-use crate::tool::{Call, Effect, ErrorType, Reply, Tool, ToolError};
+use crate::tool::{Call, Continuation, Effect, ErrorType, Question, Reply, Tool, ToolError};
+
+/// How long results are there: the wrapper of a later command removes what is older.
+const KEEP: Duration = Duration::from_secs(24 * 3_600);
 
 pub(super) struct ExecuteKasmCommand;
 
@@ -53,14 +57,23 @@ impl Tool for ExecuteKasmCommand {
                                  longer than wait_seconds it goes on: get_command_output reads on, stop_command ends it.";
     const EFFECT: Effect = Effect::Write;
     const OPEN_WORLD: bool = true;
+    const CONTINUES: Option<Continuation> = Some(Continuation {
+        poll: GetCommandOutput::NAME,
+        stop: StopCommand::NAME,
+        keys: &["kasm_id", "job_id"],
+        keep: KEEP,
+    });
 
     async fn call(
         &self,
         cx: Call<'_, KasmProvider>,
         args: ExecuteArgs,
     ) -> Result<Reply<CommandOutput>, ToolError> {
-        let spec = spec(cx.provider, &args)?;
+        let (spec, doubt) = spec(cx.provider, &args)?;
         let place = place(&cx, args.kasm_id, args.user_id).await?;
+        if let Some(denial) = doubt {
+            cx.confirm(question(&args, &denial)).await?;
+        }
         let jobs = &cx.provider.jobs;
         let started = jobs.start(&place, &spec).await?;
         let id = started.id;
@@ -144,9 +157,6 @@ impl Tool for GetCommandOutput {
         let streams = Streams::page(cx.provider.commands.output_bytes);
         let follow = jobs.follow(&place, args.job_id, args.offset);
         let output = hear(&cx, args.kasm_id, args.job_id, follow, streams, wait).await?;
-        if output.is_whole() && args.offset == 0 {
-            jobs.reported(&place, args.job_id);
-        }
         let message = output.message();
         Ok(Reply::new(output, message))
     }
@@ -194,8 +204,35 @@ fn wait(provider: &KasmProvider, asked: Option<u64>, otherwise: Duration) -> Dur
         .min(provider.commands.wait_max)
 }
 
-/// Checks everything that can be checked before the command meets the workspace.
-fn spec(provider: &KasmProvider, args: &ExecuteArgs) -> Result<Spec, ToolError> {
+/// What a person is asked before a command runs that the rules leave to a person.
+fn question(args: &ExecuteArgs, denial: &Denial) -> Question {
+    let folder = args.working_dir.as_deref().unwrap_or("the home folder");
+    let what = serde_json::json!([
+        "execute_kasm_command",
+        args.kasm_id.to_string(),
+        args.command,
+        args.working_dir,
+        args.environment,
+        args.stdin,
+        args.as_root,
+    ]);
+    Question {
+        title: "Run this command?".to_owned(),
+        text: format!(
+            "{}\n\nIn session {}, in {folder}{}.\nWhy it is asked: {} (rule `{}`).",
+            args.command,
+            args.kasm_id,
+            if args.as_root { ", as root" } else { "" },
+            denial.message,
+            denial.rule,
+        ),
+        what: what.to_string(),
+    }
+}
+
+/// Checks everything that can be checked before the command meets the workspace. Beside the job: what a
+/// person has to agree to first.
+fn spec(provider: &KasmProvider, args: &ExecuteArgs) -> Result<(Spec, Option<Denial>), ToolError> {
     let limits = &provider.commands;
     if args.as_root && !limits.allow_root {
         return Err(ToolError::new(
@@ -210,10 +247,14 @@ fn spec(provider: &KasmProvider, args: &ExecuteArgs) -> Result<Spec, ToolError> 
             "put the data into a file in several calls, then read that",
         ));
     }
-    let command = provider
+    let judged = provider
         .policy
         .command(&args.command, args.working_dir.as_deref());
-    let command = command.map_err(|denial| denied(&denial))?;
+    let doubt = match judged {
+        Ok(_permit) => None,
+        Err(denial) if denial.decision == Decision::Ask => Some(denial),
+        Err(denial) => return Err(denied(&denial)),
+    };
     check_environment(&provider.policy, &args.environment)?;
     let folder = match &args.working_dir {
         None => None,
@@ -230,8 +271,8 @@ fn spec(provider: &KasmProvider, args: &ExecuteArgs) -> Result<Spec, ToolError> 
     let asked = args
         .timeout_seconds
         .map_or(limits.time_max, Duration::from_secs);
-    Ok(Spec {
-        script: command.get().script().to_owned(),
+    let spec = Spec {
+        script: args.command.clone(),
         args: Vec::new(),
         stdin: args.stdin.clone().into_bytes(),
         environment: args.environment.clone().into_iter().collect(),
@@ -239,7 +280,8 @@ fn spec(provider: &KasmProvider, args: &ExecuteArgs) -> Result<Spec, ToolError> 
         time_limit: asked.clamp(Duration::from_secs(1), limits.time_max),
         keep_bytes: limits.keep_bytes,
         as_root: args.as_root,
-    })
+    };
+    Ok((spec, doubt))
 }
 
 /// Variables are judged as the assignments that they are.
@@ -277,7 +319,7 @@ fn check_environment(
 fn denied(denial: &Denial) -> ToolError {
     let hint = match denial.decision {
         Decision::Ask => format!(
-            "it needs the agreement of a person, who cannot be asked here; instead: {}",
+            "a person would have to agree, who is not asked about this; instead: {}",
             denial.instead
         ),
         Decision::Allow | Decision::Deny => denial.instead.clone(),

@@ -31,6 +31,18 @@ async fn blocked_commands_never_reach_kasm() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_needs_a_person_does_not_run_where_nobody_can_be_asked() {
+    let server = server(&[]).await;
+    let id = server.session().await;
+    let before = server.emulator.commands().len();
+    for command in ["$TOOL --version", "echo \"unfinished"] {
+        let args = json!({ "kasm_id": id, "command": command });
+        server.fails("execute_kasm_command", args, "security").await;
+    }
+    assert_eq!(server.emulator.commands().len(), before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn bad_arguments_are_refused() {
     let server = server(&[]).await;
     let id = server.session().await;
