@@ -9,7 +9,8 @@ list_user_sessions finds sessions from earlier. Failures say what to do next in 
 
 A session is usable when operational_status is `running`. After a time-out of create_kasm_session \
 call it again with the same arguments: it finds the session it may have made. A session ends at its \
-expiration_date unless extend_kasm_session moves it. Results carry `success`, `data` and `message`; \
+expiration_date unless extend_kasm_session moves it. execute_kasm_command runs a shell command and \
+returns its output and exit code; one that takes longer goes on, get_command_output reads on. Results carry `success`, `data` and `message`; \
 failures `error`, `error_type` and `hint`.";
 
 #[cfg(test)]
