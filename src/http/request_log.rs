@@ -25,7 +25,7 @@ pub(super) async fn layer(request: Request, next: Next) -> Response {
         .cloned()
         .unwrap_or_else(random_id);
     let method = request.method().clone();
-    let path = request.uri().path().to_owned();
+    let path = logged(request.uri().path()).to_owned();
     let span = tracing::info_span!("request", id = id.to_str().unwrap_or_default());
     async move {
         let mut response = next.run(request).await;
@@ -61,4 +61,21 @@ fn random_id() -> HeaderValue {
     let id = START.wrapping_add(COUNT.fetch_add(1, Ordering::Relaxed));
     HeaderValue::from_str(&format!("{id:016x}"))
         .unwrap_or_else(|_| HeaderValue::from_static("none"))
+}
+
+/// Relay addresses have their credential in the path.
+fn logged(path: &str) -> &str {
+    const RELAY: &str = "/relay/";
+    if path.starts_with(RELAY) { RELAY } else { path }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::logged;
+
+    #[test]
+    fn the_token_of_a_relay_address_is_not_logged() {
+        assert_eq!(logged("/relay/0123/0"), "/relay/");
+        assert_eq!(logged("/mcp"), "/mcp");
+    }
 }
