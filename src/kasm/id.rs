@@ -58,8 +58,8 @@ impl<T> FromStr for Id<T> {
         let refuse = || NotAnId(text.chars().take(64).collect());
         let mut value = 0_u128;
         let mut digits = 0;
-        for c in text.trim().chars().filter(|c| *c != '-') {
-            let digit = c.to_digit(16).ok_or_else(refuse)?;
+        for byte in text.trim().bytes().filter(|byte| *byte != b'-') {
+            let digit = char::from(byte).to_digit(16).ok_or_else(refuse)?;
             value = (value << 4) | u128::from(digit);
             digits += 1;
             if digits > 32 {

@@ -1,57 +1,250 @@
 //! Lenient reading of Kasm's JSON: any field may be missing, of a neighbouring type, or the
 //! string `"None"`. Nothing here fails; what cannot be read is absent.
 
-use std::str::FromStr;
+use std::fmt;
+use std::marker::PhantomData;
 
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
-use serde_json::Value;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{
+    Deserialize, DeserializeOwned, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor,
+};
+use serde_json::{Number, Value};
+
+use super::id::Id;
+
+/// What can be read from the values that Kasm writes for it. Everything else is absent.
+pub(super) trait Loose: Sized {
+    /// Reads a text.
+    fn from_text(_: &str) -> Option<Self> {
+        None
+    }
+
+    /// Reads a number.
+    fn from_number(_: &Number) -> Option<Self> {
+        None
+    }
+
+    /// Reads a truth value.
+    fn from_boolean(_: bool) -> Option<Self> {
+        None
+    }
+
+    /// Reads an object, all of it.
+    fn from_object<'de, A: MapAccess<'de>>(mut object: A) -> Result<Option<Self>, A::Error> {
+        while object.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(None)
+    }
+
+    /// Reads a list, all of it.
+    fn from_list<'de, A: SeqAccess<'de>>(mut list: A) -> Result<Option<Self>, A::Error> {
+        while list.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(None)
+    }
+}
 
 /// A text that says something: not empty, not `"None"`.
-pub(super) fn text(value: &Value, key: &str) -> Option<String> {
-    match value.get(key)? {
-        Value::String(s) if !s.is_empty() && s != "None" => Some(s.clone()),
-        Value::Number(n) => Some(n.to_string()),
-        Value::Null | Value::Bool(_) | Value::String(_) | Value::Array(_) | Value::Object(_) => {
-            None
+impl Loose for String {
+    fn from_text(text: &str) -> Option<Self> {
+        (!text.is_empty() && text != "None").then(|| text.to_owned())
+    }
+
+    fn from_number(number: &Number) -> Option<Self> {
+        Some(number.to_string())
+    }
+}
+
+impl Loose for f64 {
+    fn from_text(text: &str) -> Option<Self> {
+        text.trim().parse().ok()
+    }
+
+    fn from_number(number: &Number) -> Option<Self> {
+        number.as_f64()
+    }
+}
+
+impl Loose for u64 {
+    fn from_text(text: &str) -> Option<Self> {
+        f64::from_text(text)
+            .filter(|n| *n >= 0.0)
+            .map(|n| n as Self)
+    }
+
+    fn from_number(number: &Number) -> Option<Self> {
+        number.as_f64().filter(|n| *n >= 0.0).map(|n| n as Self)
+    }
+}
+
+impl Loose for bool {
+    fn from_text(text: &str) -> Option<Self> {
+        text.to_ascii_lowercase().parse().ok()
+    }
+
+    fn from_number(number: &Number) -> Option<Self> {
+        number.as_f64().map(|n| n != 0.0)
+    }
+
+    fn from_boolean(boolean: bool) -> Option<Self> {
+        Some(boolean)
+    }
+}
+
+impl<T> Loose for Id<T> {
+    fn from_text(text: &str) -> Option<Self> {
+        text.parse().ok()
+    }
+}
+
+/// A point in time. Kasm writes UTC without a zone, with a space; some answers are ISO with `Z`.
+impl Loose for Timestamp {
+    fn from_text(text: &str) -> Option<Self> {
+        if text.ends_with('Z') || text.contains('+') {
+            return text.parse().ok();
         }
+        let local: DateTime = text.parse().ok()?;
+        TimeZone::UTC.to_timestamp(local).ok()
     }
 }
 
-pub(super) fn number(value: &Value, key: &str) -> Option<f64> {
-    match value.get(key)? {
-        Value::Number(n) => n.as_f64(),
-        Value::String(s) => s.trim().parse().ok(),
-        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
+impl<T: Loose> Loose for Box<T> {
+    fn from_object<'de, A: MapAccess<'de>>(object: A) -> Result<Option<Self>, A::Error> {
+        T::from_object(object).map(|read| read.map(Self::new))
     }
 }
 
-pub(super) fn integer(value: &Value, key: &str) -> Option<u64> {
-    number(value, key).filter(|n| *n >= 0.0).map(|n| n as u64)
+/// The elements that can be read.
+impl<T: Loose> Loose for Vec<T> {
+    fn from_list<'de, A: SeqAccess<'de>>(mut list: A) -> Result<Option<Self>, A::Error> {
+        let mut all = Self::new();
+        while let Some(Lenient(element)) = list.next_element()? {
+            all.extend(element);
+        }
+        Ok(Some(all))
+    }
 }
 
-pub(super) fn boolean(value: &Value, key: &str) -> Option<bool> {
+/// For [`Loose::from_object`] of a type with named fields.
+pub(super) fn read_object<'de, T, A>(object: A) -> Result<Option<T>, A::Error>
+where
+    T: Deserialize<'de>,
+    A: MapAccess<'de>,
+{
+    T::deserialize(MapAccessDeserializer::new(object)).map(Some)
+}
+
+/// A field of an answer that is read while it is parsed, by the rules of `T`.
+#[derive(Debug)]
+pub(super) struct Lenient<T>(pub(super) Option<T>);
+
+impl<T> Default for Lenient<T> {
+    fn default() -> Self {
+        Self(None)
+    }
+}
+
+impl<'de, T: Loose> Deserialize<'de> for Lenient<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer
+            .deserialize_any(LooseVisitor(PhantomData))
+            .map(Self)
+    }
+}
+
+/// A part of an answer that has fields of its own. Anything but an object has none of them.
+#[derive(Debug, Default)]
+pub(super) struct Part<T>(pub(super) T);
+
+impl<'de, T: Default + DeserializeOwned> Deserialize<'de> for Part<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let Lenient(object) = Lenient::<Object<T>>::deserialize(deserializer)?;
+        Ok(Self(object.map(|object| object.0).unwrap_or_default()))
+    }
+}
+
+struct Object<T>(T);
+
+impl<T: DeserializeOwned> Loose for Object<T> {
+    fn from_object<'de, A: MapAccess<'de>>(object: A) -> Result<Option<Self>, A::Error> {
+        read_object(object).map(|read| read.map(Self))
+    }
+}
+
+struct LooseVisitor<T>(PhantomData<T>);
+
+impl<'de, T: Loose> Visitor<'de> for LooseVisitor<T> {
+    type Value = Option<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("anything")
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+        Ok(T::from_text(text))
+    }
+
+    fn visit_bool<E>(self, boolean: bool) -> Result<Self::Value, E> {
+        Ok(T::from_boolean(boolean))
+    }
+
+    fn visit_u64<E>(self, number: u64) -> Result<Self::Value, E> {
+        Ok(T::from_number(&number.into()))
+    }
+
+    fn visit_i64<E>(self, number: i64) -> Result<Self::Value, E> {
+        Ok(T::from_number(&number.into()))
+    }
+
+    fn visit_f64<E>(self, number: f64) -> Result<Self::Value, E> {
+        Ok(Number::from_f64(number).and_then(|number| T::from_number(&number)))
+    }
+
+    fn visit_unit<E>(self) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, object: A) -> Result<Self::Value, A::Error> {
+        T::from_object(object)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Self::Value, A::Error> {
+        T::from_list(list)
+    }
+}
+
+fn scalar<T: Loose>(value: &Value, key: &str) -> Option<T> {
     match value.get(key)? {
-        Value::Bool(b) => Some(*b),
-        Value::String(s) => s.to_ascii_lowercase().parse().ok(),
-        Value::Number(n) => n.as_f64().map(|n| n != 0.0),
+        Value::String(text) => T::from_text(text),
+        Value::Number(number) => T::from_number(number),
+        Value::Bool(boolean) => T::from_boolean(*boolean),
         Value::Null | Value::Array(_) | Value::Object(_) => None,
     }
 }
 
-pub(super) fn id<I: FromStr>(value: &Value, key: &str) -> Option<I> {
-    value.get(key)?.as_str()?.parse().ok()
+pub(super) fn text(value: &Value, key: &str) -> Option<String> {
+    scalar(value, key)
 }
 
-/// A point in time. Kasm writes UTC without a zone, with a space; some answers are ISO with `Z`.
+pub(super) fn number(value: &Value, key: &str) -> Option<f64> {
+    scalar(value, key)
+}
+
+pub(super) fn integer(value: &Value, key: &str) -> Option<u64> {
+    scalar(value, key)
+}
+
+pub(super) fn boolean(value: &Value, key: &str) -> Option<bool> {
+    scalar(value, key)
+}
+
+pub(super) fn id<T>(value: &Value, key: &str) -> Option<Id<T>> {
+    scalar(value, key)
+}
+
 pub(super) fn date(value: &Value, key: &str) -> Option<Timestamp> {
-    let text = value.get(key)?.as_str()?;
-    if text.ends_with('Z') || text.contains('+') {
-        return text.parse().ok();
-    }
-    let local: DateTime = text.parse().ok()?;
-    TimeZone::UTC.to_timestamp(local).ok()
+    scalar(value, key)
 }
 
 pub(super) fn list<'a>(value: &'a Value, key: &str) -> &'a [Value] {
@@ -89,5 +282,43 @@ mod tests {
         assert_eq!(integer(&v, "n"), Some(3));
         assert_eq!(integer(&v, "neg"), None);
         assert_eq!(text(&v, "n").as_deref(), Some("3"));
+    }
+
+    #[derive(Debug, Default, serde::Deserialize)]
+    #[serde(default)]
+    struct Answer {
+        name: Lenient<String>,
+        cores: Lenient<f64>,
+        memory: Lenient<u64>,
+        shared: Lenient<bool>,
+        inner: Lenient<Box<Self>>,
+        list: Lenient<Vec<Self>>,
+    }
+
+    impl Loose for Answer {
+        fn from_object<'de, A: MapAccess<'de>>(object: A) -> Result<Option<Self>, A::Error> {
+            read_object(object)
+        }
+    }
+
+    #[test]
+    fn fields_are_read_like_values_are() {
+        let odd = json!({
+            "name": 2.0, "cores": "2.5", "memory": -1, "shared": "True", "unknown": [{"a": [1]}],
+            "inner": {"name": "None", "cores": {"a": 1}, "shared": 0, "inner": 3, "list": {}},
+            "list": [1, {"memory": 7}, null, [], {"memory": "8"}, "x"],
+        });
+        let read: Answer = serde_json::from_value(odd.clone()).unwrap();
+        assert_eq!(read.name.0, text(&odd, "name"));
+        assert_eq!(read.cores.0, Some(2.5));
+        assert_eq!(read.memory.0, None);
+        assert_eq!(read.shared.0, Some(true));
+        let inner = read.inner.0.unwrap();
+        assert_eq!((inner.name.0, inner.cores.0), (None, None));
+        assert_eq!(inner.shared.0, Some(false));
+        assert!(inner.inner.0.is_none() && inner.list.0.is_none());
+        let list = read.list.0.unwrap();
+        let memory: Vec<_> = list.iter().map(|answer| answer.memory.0).collect();
+        assert_eq!(memory, [Some(7), Some(8)]);
     }
 }

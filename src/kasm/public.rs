@@ -9,18 +9,24 @@ mod endpoint;
 mod images;
 mod monitoring;
 mod sessions;
+mod told;
 mod users;
 
 use std::time::Duration;
 
+use bytes::Bytes;
+use http::HeaderValue;
+use http::header::CONTENT_TYPE;
 use secrecy::{ExposeSecret, SecretString};
+use serde::Serialize;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::{Map, Value};
 
 use super::error::{KasmError, Result};
 use super::retry::{Repeat, repeat};
 pub(super) use config::describe;
 pub use config::{KasmConfig, TlsProblem};
-use endpoint::{Endpoint, Mounts};
+use endpoint::{Address, Endpoint, Mounts};
 
 /// What is kept of a text that Kasm sent, for a message.
 const MESSAGE_CHARS_MAX: usize = 300;
@@ -54,142 +60,151 @@ impl PublicApi {
             timeout: config.timeout,
             request_timeout: config.request_timeout,
             retries: config.retries,
-            mounts: Mounts::default(),
+            mounts: Mounts::new(config.url.clone()),
         })
     }
 
-    /// The one request path: sends `fields` with the credentials, repeats reads, finds the mount.
+    /// [`Self::call_for`] an answer that is read later.
     async fn call(&self, endpoint: &'static Endpoint, fields: Map<String, Value>) -> Result<Value> {
-        let body = self.body(fields);
+        self.call_for(endpoint, &fields).await
+    }
+
+    /// The one request path: sends `fields` with the credentials, repeats reads, finds the mount.
+    async fn call_for<A: Answer>(
+        &self,
+        endpoint: &'static Endpoint,
+        fields: &(impl Serialize + Sync),
+    ) -> Result<A> {
+        let body = self.body(endpoint, fields)?;
         let again = if endpoint.idempotent {
             Repeat::Upto(self.retries)
         } else {
             Repeat::Never
         };
-        repeat(again, || self.call_on_its_mount(endpoint, &body)).await
+        repeat(again, || async {
+            let raw = self.call_on_its_mount(endpoint, &body).await?;
+            self.read(endpoint, &raw)
+        })
+        .await
     }
 
-    async fn call_on_its_mount(&self, endpoint: &'static Endpoint, body: &str) -> Result<Value> {
+    async fn call_on_its_mount(&self, endpoint: &'static Endpoint, body: &Bytes) -> Result<Raw> {
         let known = self.mounts.of(endpoint);
-        match self.send(endpoint, known, body).await? {
-            Answer::Json(value) => Ok(value),
-            Answer::NoSuchPath => {
-                let other = endpoint.other_mount(known);
-                tracing::warn!(
-                    endpoint = endpoint.name,
-                    mount = other,
-                    "endpoint not found, trying another mount"
-                );
-                match self.send(endpoint, other, body).await? {
-                    Answer::Json(value) => {
-                        self.mounts.remember(endpoint, other);
-                        Ok(value)
-                    }
-                    Answer::NoSuchPath => Err(KasmError::Protocol {
-                        endpoint: endpoint.name,
-                        detail: "this Kasm server does not have the endpoint (HTTP 404)".to_owned(),
-                    }),
-                }
-            }
+        let raw = self.send(endpoint, &known, body).await?;
+        if !raw.is_no_such_path() {
+            return Ok(raw);
         }
+        let other = self.mounts.other_than(&known, endpoint);
+        tracing::warn!(
+            endpoint = endpoint.name,
+            mount = other.mount,
+            "endpoint not found, trying another mount"
+        );
+        let raw = self.send(endpoint, &other, body).await?;
+        if raw.is_no_such_path() {
+            return Err(KasmError::Protocol {
+                endpoint: endpoint.name,
+                detail: "this Kasm server does not have the endpoint (HTTP 404)".to_owned(),
+            });
+        }
+        if raw.is_success() {
+            self.mounts.remember(endpoint, other);
+        }
+        Ok(raw)
     }
 
     async fn send(
         &self,
         endpoint: &'static Endpoint,
-        mount: &'static str,
-        body: &str,
-    ) -> Result<Answer> {
+        address: &Address,
+        body: &Bytes,
+    ) -> Result<Raw> {
         let timeout = if endpoint.slow {
             self.request_timeout
         } else {
             self.timeout
         };
         let failed = |error: reqwest::Error| self.transport_error(endpoint, timeout, &error);
-        let mut url = self.base.clone();
-        url.set_path(&format!(
-            "{}{mount}/{}",
-            self.base.path().trim_end_matches('/'),
-            endpoint.name
-        ));
         let request = self
             .http
-            .post(url)
+            .post(address.url.clone())
             .timeout(timeout)
-            .header("content-type", "application/json");
-        let mut response = request.body(body.to_owned()).send().await.map_err(failed)?;
-        let status = response.status();
-        let mut bytes =
+            .header(CONTENT_TYPE, HeaderValue::from_static("application/json"))
+            .body(body.clone());
+        let mut response = request.send().await.map_err(failed)?;
+        let status = response.status().as_u16();
+        let mut body =
             Vec::with_capacity(response.content_length().unwrap_or(4096).min(65_536) as usize);
         while let Some(chunk) = response.chunk().await.map_err(failed)? {
-            if bytes.len() + chunk.len() > ANSWER_BYTES_MAX {
+            if body.len() + chunk.len() > ANSWER_BYTES_MAX {
                 return Err(KasmError::Protocol {
                     endpoint: endpoint.name,
                     detail: format!("the answer is larger than {ANSWER_BYTES_MAX} bytes"),
                 });
             }
-            bytes.extend_from_slice(&chunk);
+            body.extend_from_slice(&chunk);
         }
-        self.read(endpoint, status.as_u16(), &bytes)
+        Ok(Raw { status, body })
     }
 
     /// Decides what an answer means: the rules of Kasm's documentation plus what was seen live.
-    fn read(&self, endpoint: &'static Endpoint, status: u16, bytes: &[u8]) -> Result<Answer> {
-        let json: Option<Value> = serde_json::from_slice(bytes).ok();
-        let message = json
-            .as_ref()
-            .and_then(|v| super::json::text(v, "error_message"));
-        let message = message.map(|m| self.scrub(&m));
-        match (status, json, message) {
-            (401 | 403, _, message) => Err(KasmError::Permission {
-                endpoint: endpoint.name,
-                needs: endpoint.needs,
-                message: message.unwrap_or_else(|| format!("HTTP {status}")),
-            }),
-            (404, None, _) => Ok(Answer::NoSuchPath),
-            (500.., _, Some(message)) => {
-                Err(KasmError::Unavailable(format!("{message} (HTTP {status})")))
-            }
-            (500.., _, None) => Err(KasmError::Unavailable(format!(
-                "`{}` failed with an error page (HTTP {status}: {})",
-                endpoint.name,
-                self.excerpt(bytes)
-            ))),
-            (200..=299, Some(value), Some(message)) => {
-                if endpoint.status_beside_error && has_status_word(&value) {
-                    Ok(Answer::Json(value))
-                } else {
-                    Err(KasmError::from_message(
-                        endpoint.name,
-                        endpoint.needs,
-                        message,
-                    ))
-                }
-            }
-            (200..=299, Some(value @ Value::Object(_)), None) => Ok(Answer::Json(value)),
-            (200..=299, _, _) => Err(KasmError::Protocol {
-                endpoint: endpoint.name,
-                detail: format!("the body is no JSON object: {}", self.excerpt(bytes)),
-            }),
-            (_, _, Some(message)) => Err(KasmError::from_message(
+    fn read<A: Answer>(&self, endpoint: &'static Endpoint, raw: &Raw) -> Result<A> {
+        let Some(mut answer) = raw.read::<A>() else {
+            return Err(self.refusal(endpoint, raw));
+        };
+        if endpoint.status_beside_error && answer.has_status_word() {
+            return Ok(answer);
+        }
+        match answer.take_error_message() {
+            None => Ok(answer),
+            Some(message) => Err(KasmError::from_message(
                 endpoint.name,
                 endpoint.needs,
-                message,
+                self.scrub(&message),
             )),
-            (_, _, None) => Err(KasmError::Protocol {
-                endpoint: endpoint.name,
-                detail: format!("HTTP {status}"),
-            }),
         }
     }
 
-    fn body(&self, mut fields: Map<String, Value>) -> String {
-        fields.insert("api_key".into(), self.api_key.expose_secret().into());
-        fields.insert(
-            "api_key_secret".into(),
-            self.api_key_secret.expose_secret().into(),
-        );
-        Value::Object(fields).to_string()
+    /// What an answer means that is no success, or cannot be read as one.
+    fn refusal(&self, endpoint: &'static Endpoint, Raw { status, body }: &Raw) -> KasmError {
+        let json: Option<Value> = serde_json::from_slice(body).ok();
+        let message = json.and_then(|v| super::json::text(&v, "error_message"));
+        let message = message.map(|m| self.scrub(&m));
+        match (status, message) {
+            (401 | 403, message) => KasmError::Permission {
+                endpoint: endpoint.name,
+                needs: endpoint.needs,
+                message: message.unwrap_or_else(|| format!("HTTP {status}")),
+            },
+            (500.., Some(message)) => KasmError::Unavailable(format!("{message} (HTTP {status})")),
+            (500.., None) => KasmError::Unavailable(format!(
+                "`{}` failed with an error page (HTTP {status}: {})",
+                endpoint.name,
+                self.excerpt(body)
+            )),
+            (_, Some(message)) => KasmError::from_message(endpoint.name, endpoint.needs, message),
+            (200..=299, None) => KasmError::Protocol {
+                endpoint: endpoint.name,
+                detail: format!("the body is no JSON object: {}", self.excerpt(body)),
+            },
+            (_, None) => KasmError::Protocol {
+                endpoint: endpoint.name,
+                detail: format!("HTTP {status}"),
+            },
+        }
+    }
+
+    fn body(&self, endpoint: &'static Endpoint, fields: &impl Serialize) -> Result<Bytes> {
+        let body = Body {
+            fields,
+            api_key: self.api_key.expose_secret(),
+            api_key_secret: self.api_key_secret.expose_secret(),
+        };
+        let written = serde_json::to_vec(&body).map_err(|error| KasmError::Protocol {
+            endpoint: endpoint.name,
+            detail: format!("the request cannot be written: {error}"),
+        })?;
+        Ok(written.into())
     }
 
     fn transport_error(
@@ -234,17 +249,55 @@ impl PublicApi {
     }
 }
 
-enum Answer {
-    Json(Value),
-    NoSuchPath,
+/// What goes over the wire.
+#[derive(Serialize)]
+struct Body<'a, F> {
+    #[serde(flatten)]
+    fields: &'a F,
+    api_key: &'a str,
+    api_key_secret: &'a str,
 }
 
-/// A not-ready session may be told beside an `error_message`; then it is no error.
-fn has_status_word(value: &Value) -> bool {
-    let kasm = value.get("kasm").unwrap_or(&Value::Null);
-    super::json::text(value, "operational_status")
-        .or_else(|| super::json::text(kasm, "operational_status"))
-        .is_some()
+/// What came back, not understood yet.
+struct Raw {
+    status: u16,
+    body: Vec<u8>,
+}
+
+impl Raw {
+    fn is_success(&self) -> bool {
+        (200..=299).contains(&self.status)
+    }
+
+    /// The object of a successful answer. serde would read a struct from a list, too.
+    fn read<A: Answer>(&self) -> Option<A> {
+        let text = std::str::from_utf8(&self.body).ok()?;
+        let object = self.is_success() && text.trim_start().starts_with('{');
+        object.then(|| serde_json::from_str(text).ok()).flatten()
+    }
+
+    /// A 404 in JSON is an answer of the endpoint; any other one says that there is none.
+    fn is_no_such_path(&self) -> bool {
+        self.status == 404 && serde_json::from_slice::<IgnoredAny>(&self.body).is_err()
+    }
+}
+
+/// A successful answer, and what may be wrong with it all the same.
+trait Answer: DeserializeOwned {
+    /// The `error_message` that tells a business failure.
+    fn take_error_message(&mut self) -> Option<String>;
+
+    /// Whether it names a session's status. A session that is not ready may be told beside an
+    /// `error_message`; then it is no error.
+    fn has_status_word(&self) -> bool {
+        false
+    }
+}
+
+impl Answer for Value {
+    fn take_error_message(&mut self) -> Option<String> {
+        super::json::text(self, "error_message")
+    }
 }
 
 /// The fields of a request, from a `json!` object.

@@ -1,7 +1,7 @@
 //! The endpoints of the released API: name, mount, permission and whether they may be repeated.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub(super) const PUBLIC: &str = "/api/public";
 pub(super) const API: &str = "/api";
@@ -108,20 +108,54 @@ pub(super) static GET_BOTTLENECK_STATS: Endpoint = Endpoint::read(
 pub(super) static GET_SESSION_RECORDINGS: Endpoint =
     Endpoint::read("get_session_recordings", "Session Recordings View");
 
+/// Where an endpoint is asked.
+#[derive(Debug)]
+pub(super) struct Address {
+    pub(super) mount: &'static str,
+    pub(super) url: reqwest::Url,
+}
+
 /// Which mount an endpoint was found on, for the life of the process.
-#[derive(Debug, Default)]
-pub(super) struct Mounts(Mutex<HashMap<&'static str, &'static str>>);
+#[derive(Debug)]
+pub(super) struct Mounts {
+    base: reqwest::Url,
+    known: Mutex<HashMap<&'static str, Arc<Address>>>,
+}
 
 impl Mounts {
-    pub(super) fn of(&self, endpoint: &'static Endpoint) -> &'static str {
-        let found = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        found.get(endpoint.name).copied().unwrap_or(endpoint.mount)
+    /// The mounts of the server at `base`.
+    pub(super) fn new(base: reqwest::Url) -> Self {
+        Self {
+            base,
+            known: Mutex::default(),
+        }
     }
 
-    pub(super) fn remember(&self, endpoint: &'static Endpoint, mount: &'static str) {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(endpoint.name, mount);
+    pub(super) fn of(&self, endpoint: &'static Endpoint) -> Arc<Address> {
+        let address = || self.address(endpoint.mount, endpoint);
+        self.known()
+            .entry(endpoint.name)
+            .or_insert_with(address)
+            .clone()
+    }
+
+    /// Where to look when the endpoint is not at `address`.
+    pub(super) fn other_than(&self, address: &Address, endpoint: &Endpoint) -> Arc<Address> {
+        self.address(endpoint.other_mount(address.mount), endpoint)
+    }
+
+    pub(super) fn remember(&self, endpoint: &'static Endpoint, address: Arc<Address>) {
+        self.known().insert(endpoint.name, address);
+    }
+
+    fn address(&self, mount: &'static str, endpoint: &Endpoint) -> Arc<Address> {
+        let mut url = self.base.clone();
+        let prefix = self.base.path().trim_end_matches('/');
+        url.set_path(&format!("{prefix}{mount}/{}", endpoint.name));
+        Arc::new(Address { mount, url })
+    }
+
+    fn known(&self) -> MutexGuard<'_, HashMap<&'static str, Arc<Address>>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -2,16 +2,16 @@
 
 use async_trait::async_trait;
 use secrecy::SecretString;
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::endpoint;
+use super::told::{Told, ToldAll};
 use super::{PublicApi, fields};
 use crate::kasm::error::{KasmError, Result};
 use crate::kasm::id::{ImageId, KasmId, UserId};
 use crate::kasm::json;
-use crate::kasm::model::{
-    Created, Exec, ServiceAddress, Session, SessionPermission, SessionRequest, Status,
-};
+use crate::kasm::model::{Created, Exec, Session, SessionPermission, SessionRequest, Status};
 use crate::kasm::wire::Sessions;
 
 #[async_trait]
@@ -54,29 +54,38 @@ impl Sessions for PublicApi {
     }
 
     async fn session(&self, user: UserId, kasm_id: KasmId) -> Result<Session> {
-        let body = fields(json!({ "user_id": user, "kasm_id": kasm_id }));
-        let answer = match self.call(&endpoint::GET_KASM_STATUS, body).await {
+        let which = OfUser {
+            user_id: user,
+            kasm_id,
+        };
+        let mut told: Told = match self.call_for(&endpoint::GET_KASM_STATUS, &which).await {
             // Nothing but a message means that there is no such session for this user.
             Err(KasmError::Rejected { .. }) => return Err(KasmError::NotFound { what: "session" }),
             other => other?,
         };
-        let kasm = answer.get("kasm").filter(|kasm| kasm.is_object());
-        let mut session = read_session(kasm.unwrap_or(&answer))
-            .or_else(|| read_session(&answer))
+        let current_time = told.current_time.0;
+        let connect_url = told.kasm_url.0.take().map(SecretString::from);
+        let inner = told.kasm.0.take();
+        let session = inner
+            .and_then(|kasm| kasm.into_session())
+            .or_else(|| told.into_session())
             .ok_or(KasmError::Protocol {
                 endpoint: endpoint::GET_KASM_STATUS.name,
                 detail: "no operational_status in the answer".to_owned(),
             })?;
-        session.current_time = json::date(&answer, "current_time");
-        session.connect_url = json::text(&answer, "kasm_url").map(SecretString::from);
-        Ok(session)
+        Ok(Session {
+            current_time,
+            connect_url,
+            ..session
+        })
     }
 
     async fn sessions(&self) -> Result<Vec<Session>> {
-        let answer = self.call(&endpoint::GET_KASMS, fields(json!({}))).await?;
-        let now = json::date(&answer, "current_time");
-        let sessions = json::list(&answer, "kasms").iter().filter_map(read_session);
+        let all: ToldAll = self.call_for(&endpoint::GET_KASMS, &Nothing {}).await?;
+        let now = all.current_time.0;
+        let sessions = all.kasms.0.unwrap_or_default().into_iter();
         Ok(sessions
+            .filter_map(Told::into_session)
             .map(|session| Session {
                 current_time: now,
                 ..session
@@ -151,42 +160,11 @@ impl Sessions for PublicApi {
     }
 }
 
-/// Reads a `kasm` object, or a not-ready answer that has the status at its top.
-fn read_session(value: &Value) -> Option<Session> {
-    let status = Status::from_word(&json::text(value, "operational_status")?);
-    let part = |key: &str| value.get(key).unwrap_or(&Value::Null);
-    let (image, user) = (part("image"), part("user"));
-    Some(Session {
-        kasm_id: json::id(value, "kasm_id"),
-        user_id: json::id(value, "user_id").or_else(|| json::id(user, "user_id")),
-        username: json::text(user, "username").or_else(|| json::text(value, "username")),
-        image_id: json::id(value, "image_id").or_else(|| json::id(image, "image_id")),
-        image_name: json::text(image, "friendly_name").or_else(|| json::text(image, "name")),
-        status,
-        progress: json::number(value, "operational_progress"),
-        message: json::text(value, "operational_message"),
-        share_id: json::text(value, "share_id"),
-        hostname: json::text(value, "hostname"),
-        cores: json::number(value, "cores"),
-        memory_bytes: json::integer(value, "memory"),
-        created_date: json::date(value, "created_date"),
-        start_date: json::date(value, "start_date"),
-        expiration_date: json::date(value, "expiration_date"),
-        keepalive_date: json::date(value, "keepalive_date"),
-        current_time: None,
-        connect_url: None,
-        vnc: address(part("port_map"), "vnc"),
-        uploads: address(part("port_map"), "uploads"),
-        downloads_allowed: json::boolean(part("client_settings"), "allow_kasm_downloads"),
-        uploads_allowed: json::boolean(part("client_settings"), "allow_kasm_uploads"),
-    })
+#[derive(Serialize)]
+struct OfUser {
+    user_id: UserId,
+    kasm_id: KasmId,
 }
 
-fn address(port_map: &Value, service: &str) -> Option<ServiceAddress> {
-    let entry = port_map.get(service)?;
-    let port = json::integer(entry, "port").and_then(|port| u16::try_from(port).ok());
-    Some(ServiceAddress {
-        port: port.filter(|port| *port != 0),
-        path: json::text(entry, "path")?.trim_matches('/').to_owned(),
-    })
-}
+#[derive(Serialize)]
+struct Nothing {}

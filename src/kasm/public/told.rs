@@ -1,0 +1,155 @@
+//! How the released API tells of sessions. Another field is a line here, and one where it is used.
+
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde::de::MapAccess;
+
+use super::Answer;
+use crate::kasm::id::{ImageId, KasmId, UserId};
+use crate::kasm::json::{self, Lenient, Loose, Part};
+use crate::kasm::model::{ServiceAddress, Session, Status};
+
+/// What `get_kasms` answers.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct ToldAll {
+    error_message: Lenient<String>,
+    pub(super) current_time: Lenient<Timestamp>,
+    pub(super) kasms: Lenient<Vec<Told>>,
+}
+
+impl Answer for ToldAll {
+    fn take_error_message(&mut self) -> Option<String> {
+        self.error_message.0.take()
+    }
+}
+
+/// A `kasm` object, and what `get_kasm_status` answers around it: while a session is not ready,
+/// the answer has the status at its top.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Told {
+    error_message: Lenient<String>,
+    pub(super) current_time: Lenient<Timestamp>,
+    pub(super) kasm_url: Lenient<String>,
+    pub(super) kasm: Lenient<Box<Self>>,
+    kasm_id: Lenient<KasmId>,
+    user_id: Lenient<UserId>,
+    username: Lenient<String>,
+    user: Part<ToldUser>,
+    image_id: Lenient<ImageId>,
+    image: Part<ToldImage>,
+    operational_status: Lenient<String>,
+    operational_progress: Lenient<f64>,
+    operational_message: Lenient<String>,
+    share_id: Lenient<String>,
+    hostname: Lenient<String>,
+    cores: Lenient<f64>,
+    memory: Lenient<u64>,
+    created_date: Lenient<Timestamp>,
+    start_date: Lenient<Timestamp>,
+    expiration_date: Lenient<Timestamp>,
+    keepalive_date: Lenient<Timestamp>,
+    port_map: Part<ToldServices>,
+    client_settings: Part<ToldSettings>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct ToldUser {
+    user_id: Lenient<UserId>,
+    username: Lenient<String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct ToldImage {
+    image_id: Lenient<ImageId>,
+    name: Lenient<String>,
+    friendly_name: Lenient<String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct ToldServices {
+    vnc: Part<ToldService>,
+    uploads: Part<ToldService>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct ToldService {
+    port: Lenient<u64>,
+    path: Lenient<String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct ToldSettings {
+    allow_kasm_downloads: Lenient<bool>,
+    allow_kasm_uploads: Lenient<bool>,
+}
+
+impl Loose for Told {
+    fn from_object<'de, A: MapAccess<'de>>(
+        object: A,
+    ) -> std::result::Result<Option<Self>, A::Error> {
+        json::read_object(object)
+    }
+}
+
+impl Answer for Told {
+    fn take_error_message(&mut self) -> Option<String> {
+        self.error_message.0.take()
+    }
+
+    fn has_status_word(&self) -> bool {
+        let inner = self.kasm.0.as_ref();
+        self.operational_status.0.is_some()
+            || inner.is_some_and(|kasm| kasm.operational_status.0.is_some())
+    }
+}
+
+impl Told {
+    /// None without a status.
+    pub(super) fn into_session(self) -> Option<Session> {
+        let status = Status::from_word(&self.operational_status.0?);
+        let user = self.user.0;
+        let image = self.image.0;
+        Some(Session {
+            kasm_id: self.kasm_id.0,
+            user_id: self.user_id.0.or(user.user_id.0),
+            username: user.username.0.or(self.username.0),
+            image_id: self.image_id.0.or(image.image_id.0),
+            image_name: image.friendly_name.0.or(image.name.0),
+            status,
+            progress: self.operational_progress.0,
+            message: self.operational_message.0,
+            share_id: self.share_id.0,
+            hostname: self.hostname.0,
+            cores: self.cores.0,
+            memory_bytes: self.memory.0,
+            created_date: self.created_date.0,
+            start_date: self.start_date.0,
+            expiration_date: self.expiration_date.0,
+            keepalive_date: self.keepalive_date.0,
+            current_time: None,
+            connect_url: None,
+            vnc: self.port_map.0.vnc.0.into_address(),
+            uploads: self.port_map.0.uploads.0.into_address(),
+            downloads_allowed: self.client_settings.0.allow_kasm_downloads.0,
+            uploads_allowed: self.client_settings.0.allow_kasm_uploads.0,
+        })
+    }
+}
+
+impl ToldService {
+    /// None without a path.
+    fn into_address(self) -> Option<ServiceAddress> {
+        let port = self.port.0.and_then(|port| u16::try_from(port).ok());
+        Some(ServiceAddress {
+            port: port.filter(|port| *port != 0),
+            path: self.path.0?.trim_matches('/').to_owned(),
+        })
+    }
+}
