@@ -1,9 +1,10 @@
 //! A cheap look at a POST body: what it is, before it is parsed as a whole.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use serde::Deserialize;
-use serde::de::IgnoredAny;
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 /// The first revision without sessions and handshake.
 pub const FIRST_MODERN_REVISION: &str = "2026-07-28";
@@ -35,31 +36,83 @@ pub struct Message<'a> {
 #[derive(Deserialize)]
 struct Raw<'a> {
     #[serde(borrow)]
-    jsonrpc: Option<Cow<'a, str>>,
+    jsonrpc: Option<Text<'a>>,
     #[serde(borrow)]
-    method: Option<Cow<'a, str>>,
+    method: Option<Text<'a>>,
     id: Option<IgnoredAny>,
-    params: Option<Params>,
+    #[serde(default, rename = "params", deserialize_with = "names_revision")]
+    has_revision: bool,
 }
 
+/// Borrowed where it has no escapes; `Option<Cow<str>>` alone would always be copied.
 #[derive(Deserialize)]
-#[serde(untagged)]
-enum Params {
-    Named {
-        #[serde(rename = "_meta")]
-        meta: Option<Meta>,
-    },
-    Other(IgnoredAny),
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+fn names_revision<'de, D: Deserializer<'de>>(params: D) -> Result<bool, D::Error> {
+    Reach(&["_meta", "io.modelcontextprotocol/protocolVersion"]).deserialize(params)
 }
 
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Meta {
-    Named {
-        #[serde(rename = "io.modelcontextprotocol/protocolVersion")]
-        revision: Option<IgnoredAny>,
-    },
-    Other(IgnoredAny),
+/// Whether these members, one within the other, lead to something that is not null.
+struct Reach(&'static [&'static str]);
+
+impl<'de> DeserializeSeed<'de> for Reach {
+    type Value = bool;
+
+    fn deserialize<D: Deserializer<'de>>(self, value: D) -> Result<bool, D::Error> {
+        value.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Reach {
+    type Value = bool;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("anything")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<bool, A::Error> {
+        let mut reached = self.0.is_empty();
+        while let Some(Text(key)) = object.next_key()? {
+            match self.0 {
+                [first, rest @ ..] if *first == key => {
+                    reached = object.next_value_seed(Self(rest))?;
+                }
+                _ => {
+                    object.next_value::<IgnoredAny>()?;
+                }
+            }
+        }
+        Ok(reached)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<bool, A::Error> {
+        while list.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(self.0.is_empty())
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<bool, E> {
+        Ok(self.0.is_empty())
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<bool, E> {
+        Ok(self.0.is_empty())
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<bool, E> {
+        Ok(self.0.is_empty())
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<bool, E> {
+        Ok(self.0.is_empty())
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<bool, E> {
+        Ok(self.0.is_empty())
+    }
+
+    fn visit_unit<E>(self) -> Result<bool, E> {
+        Ok(false)
+    }
 }
 
 /// Looks at a body.
@@ -77,19 +130,13 @@ pub fn peek(body: &[u8]) -> Body<'_> {
         }
         Err(error) => return Body::Malformed(error.to_string()),
     };
-    if raw.jsonrpc.as_deref() != Some("2.0") {
+    if raw.jsonrpc.is_none_or(|version| version.0 != "2.0") {
         return Body::Invalid("the member `jsonrpc` is not \"2.0\"");
     }
-    let has_revision = match raw.params {
-        Some(Params::Named {
-            meta: Some(Meta::Named { revision }),
-        }) => revision.is_some(),
-        Some(Params::Named { .. } | Params::Other(_)) | None => false,
-    };
     Body::Message(Message {
-        method: raw.method,
+        method: raw.method.map(|method| method.0),
         has_id: raw.id.is_some(),
-        has_revision,
+        has_revision: raw.has_revision,
     })
 }
 
@@ -137,5 +184,28 @@ mod tests {
             panic!("no message")
         };
         assert!(!message.has_revision);
+    }
+
+    #[test]
+    fn params_of_any_form_are_looked_at() {
+        for params in [
+            "3",
+            "-3",
+            "2.5",
+            "true",
+            "\"x\"",
+            "null",
+            "[1,{}]",
+            "{}",
+            r#"{"_meta":[1]}"#,
+            r#"{"_meta":null}"#,
+            r#"{"_meta":{"io.modelcontextprotocol/protocolVersion":null}}"#,
+        ] {
+            let body = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"x","params":{params}}}"#);
+            let Body::Message(message) = peek(body.as_bytes()) else {
+                panic!("{params}")
+            };
+            assert!(!message.has_revision, "{params}");
+        }
     }
 }
