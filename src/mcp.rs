@@ -4,6 +4,7 @@ mod ask;
 pub mod consent;
 pub mod handler;
 mod instructions;
+pub mod message;
 pub mod peek;
 pub mod sessions;
 mod tasks;

@@ -22,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 use super::{PROTOCOL_VERSION, SESSION_ID, accepts, caller_of};
 use crate::http::problem::RpcError;
 use crate::http::{Mcp, sse};
+use crate::mcp::message;
 use crate::mcp::peek::Message;
 use crate::mcp::sessions::exchange::{self, AnswerOnly, DuplicateId};
 use crate::mcp::sessions::{OUTBOX_MESSAGES, Session};
@@ -125,7 +126,7 @@ fn check_version(headers: &HeaderMap) -> Result<(), RpcError> {
 }
 
 pub(in crate::http) fn parse(body: &[u8]) -> Result<ClientJsonRpcMessage, RpcError> {
-    serde_json::from_slice(body)
+    message::parse(body)
         .map_err(|_| RpcError::invalid_request("the body is no JSON-RPC message of MCP"))
 }
 

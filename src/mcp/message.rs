@@ -1,0 +1,84 @@
+//! Reading a client's message.
+
+use rmcp::model::{
+    CallToolRequest, CallToolRequestMethod, CallToolRequestParams, ClientJsonRpcMessage,
+    ClientRequest, GetExtensions, JsonRpcMessage, JsonRpcVersion2_0, RequestId,
+};
+use serde::Deserialize;
+
+/// `tools/call`, the message that nearly all messages are.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ToolCall {
+    #[serde(rename = "jsonrpc")]
+    _jsonrpc: JsonRpcVersion2_0,
+    id: RequestId,
+    #[serde(rename = "method")]
+    _method: CallToolRequestMethod,
+    params: CallToolRequestParams,
+}
+
+/// Reads a message as rmcp does, which tries one type after the other. A plain `tools/call` is
+/// read directly, with the same result.
+///
+/// # Errors
+/// If it is no message of MCP.
+pub fn parse(body: &[u8]) -> serde_json::Result<ClientJsonRpcMessage> {
+    match serde_json::from_slice(body) {
+        Ok(call) => Ok(from_call(call)),
+        Err(_) => serde_json::from_slice(body),
+    }
+}
+
+fn from_call(call: ToolCall) -> ClientJsonRpcMessage {
+    let mut params = call.params;
+    let meta = params.meta.take();
+    let mut request = CallToolRequest::new(params);
+    if let Some(meta) = meta {
+        request.extensions_mut().insert(meta);
+    }
+    JsonRpcMessage::request(ClientRequest::CallToolRequest(request), call.id)
+}
+
+#[cfg(test)]
+mod tests {
+    use rmcp::model::{GetMeta, RequestMetaObject};
+
+    use super::*;
+
+    #[test]
+    fn both_ways_of_reading_agree() {
+        for body in [
+            r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"x"}}"#,
+            r#"{"params":{"arguments":{"a":[1,null]},"name":"x","_meta":{"progressToken":"p","y":1}},
+                "method":"tools/call","id":"a","jsonrpc":"2.0"}"#,
+            r#"{"jsonrpc":"2.0","id":1.0,"method":"tools/call","params":{"name":"x","_meta":null,
+                "arguments":null,"other":1,"requestState":"s"}}"#,
+            r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"x"},"more":1}"#,
+            r#"{"jsonrpc":"2.0","id":1,"method":"tools/call"}"#,
+            r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":3}}"#,
+            r#"{"jsonrpc":"2.0","id":null,"method":"tools/call","params":{"name":"x"}}"#,
+            r#"{"jsonrpc":"2.0","method":"tools/call","params":{"name":"x"}}"#,
+            r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"x"},"result":{}}"#,
+            r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#,
+            r#"{"jsonrpc":"1.0","id":1,"method":"tools/call","params":{"name":"x"}}"#,
+        ] {
+            let direct = parse(body.as_bytes()).ok();
+            let by_rmcp: Option<ClientJsonRpcMessage> = serde_json::from_str(body).ok();
+            let texts = [&direct, &by_rmcp].map(|read| {
+                let read = read.as_ref()?;
+                let mut meta = None;
+                if let JsonRpcMessage::Request(request) = read {
+                    let own: &RequestMetaObject = request.request.get_meta();
+                    meta = Some(own.clone());
+                }
+                Some((
+                    serde_json::to_value(read).unwrap(),
+                    meta,
+                    format!("{read:?}"),
+                ))
+            });
+            assert_eq!(texts[0], texts[1], "{body}");
+        }
+    }
+}
