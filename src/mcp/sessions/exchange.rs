@@ -5,13 +5,13 @@
 
 use std::collections::HashMap;
 use std::convert::Infallible;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rmcp::model::{
     ClientJsonRpcMessage, ClientNotification, ClientRequest, InitializeRequestParams,
     JsonRpcMessage, JsonRpcRequest, RequestId, ServerJsonRpcMessage, ServerNotification,
 };
-use rmcp::service::serve_directly_with_ct;
+use rmcp::service::{RunningService, serve_directly_with_ct};
 use rmcp::transport::Transport;
 use rmcp::{RoleServer, ServerHandler};
 use tokio::sync::mpsc;
@@ -37,7 +37,8 @@ pub(super) struct Calls {
 
 #[derive(Debug)]
 struct Running {
-    inbox: mpsc::UnboundedSender<ClientJsonRpcMessage>,
+    /// Boxed, like the messages of an [`Outbox`].
+    inbox: mpsc::UnboundedSender<Box<ClientJsonRpcMessage>>,
     cancelled: CancellationToken,
 }
 
@@ -91,7 +92,7 @@ impl Calls {
         };
         self.running
             .get(&call)
-            .is_some_and(|running| running.inbox.send(answer(own)).is_ok())
+            .is_some_and(|running| running.inbox.send(Box::new(answer(own))).is_ok())
     }
 
     fn finish(&mut self, id: &RequestId) {
@@ -132,23 +133,14 @@ pub fn start<H: ServerHandler>(
             },
         );
     }
-    let transport = CallTransport {
-        first: Some(ClientJsonRpcMessage::Request(request)),
-        inbox: Some(messages),
-        outbox,
-        session: Some((session.clone(), id.clone())),
-        cancelled: cancelled.clone(),
-        answered: CancellationToken::new(),
-    };
-    let client = InitializeRequestParams::clone(&session.client());
-    let service = serve_directly_with_ct(handler, transport, Some(client), cancelled.clone());
-    let session = session.clone();
-    tokio::spawn(async move {
-        if let Err(error) = service.waiting().await {
-            tracing::error!(%error, "the answering of a request broke");
-        }
-        session.calls().finish(&id);
-    });
+    let mut transport = CallTransport::new(request, outbox, cancelled.clone());
+    transport.session = Some((session.clone(), id));
+    transport.inbox = Some(messages);
+    serve(
+        handler,
+        transport,
+        InitializeRequestParams::clone(&session.client()),
+    );
     Ok(cancelled)
 }
 
@@ -160,21 +152,22 @@ pub fn start_alone<H: ServerHandler>(
     outbox: Outbox,
 ) -> CancellationToken {
     let cancelled = CancellationToken::new();
-    let transport = CallTransport {
-        first: Some(ClientJsonRpcMessage::Request(request)),
-        inbox: None,
-        outbox,
-        session: None,
-        cancelled: cancelled.clone(),
-        answered: CancellationToken::new(),
-    };
-    let service = serve_directly_with_ct(handler, transport, Some(client), cancelled.clone());
-    tokio::spawn(async move {
-        if let Err(error) = service.waiting().await {
-            tracing::error!(%error, "the answering of a request broke");
-        }
-    });
+    let transport = CallTransport::new(request, outbox, cancelled.clone());
+    serve(handler, transport, client);
     cancelled
+}
+
+/// Lets an rmcp service run until it has answered. The service stops when its handle is dropped,
+/// so its own transport keeps it.
+fn serve<H: ServerHandler>(
+    handler: H,
+    transport: CallTransport<H>,
+    client: InitializeRequestParams,
+) {
+    let (cancelled, handle) = (transport.cancelled.clone(), transport.handle.clone());
+    let service = serve_directly_with_ct(handler, transport, Some(client), cancelled);
+    // If it has ended already, this is the last reference and nothing is kept.
+    *handle.lock().unwrap_or_else(PoisonError::into_inner) = Some(service);
 }
 
 /// Takes a message that is no request: an answer to a question, or a notification.
@@ -210,16 +203,36 @@ pub fn accept(session: &Session, message: ClientJsonRpcMessage) {
 }
 
 /// What an rmcp service reads from and writes to while it answers one request.
-struct CallTransport {
+struct CallTransport<H: ServerHandler> {
     first: Option<ClientJsonRpcMessage>,
-    inbox: Option<mpsc::UnboundedReceiver<ClientJsonRpcMessage>>,
+    inbox: Option<mpsc::UnboundedReceiver<Box<ClientJsonRpcMessage>>>,
     outbox: Outbox,
     session: Option<(Arc<Session>, RequestId)>,
     cancelled: CancellationToken,
     answered: CancellationToken,
+    handle: Handle<H>,
 }
 
-impl CallTransport {
+type Handle<H> = Arc<Mutex<Option<RunningService<RoleServer, H>>>>;
+
+impl<H: ServerHandler> CallTransport<H> {
+    /// A transport of a request that belongs to no session.
+    fn new(
+        request: JsonRpcRequest<ClientRequest>,
+        outbox: Outbox,
+        cancelled: CancellationToken,
+    ) -> Self {
+        Self {
+            first: Some(ClientJsonRpcMessage::Request(request)),
+            inbox: None,
+            outbox,
+            session: None,
+            cancelled,
+            answered: CancellationToken::new(),
+            handle: Handle::default(),
+        }
+    }
+
     /// Gives a question of the server, or its withdrawal, the id in the session. None: it cannot be
     /// asked, or nobody was asked.
     fn outgoing(&self, message: ServerJsonRpcMessage) -> Option<ServerJsonRpcMessage> {
@@ -244,7 +257,18 @@ impl CallTransport {
     }
 }
 
-impl Transport<RoleServer> for CallTransport {
+impl<H: ServerHandler> Drop for CallTransport<H> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            tracing::error!("the answering of a request broke");
+        }
+        if let Some((session, id)) = &self.session {
+            session.calls().finish(id);
+        }
+    }
+}
+
+impl<H: ServerHandler> Transport<RoleServer> for CallTransport<H> {
     type Error = Infallible;
 
     fn send(
@@ -283,7 +307,7 @@ impl Transport<RoleServer> for CallTransport {
             Some(inbox) => tokio::select! {
                 () = self.answered.cancelled() => None,
                 // The sender is dropped only when the call is cancelled, which ends the service.
-                Some(message) = inbox.recv() => Some(message),
+                Some(message) = inbox.recv() => Some(*message),
             },
             None => {
                 self.answered.cancelled().await;
