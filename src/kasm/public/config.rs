@@ -71,6 +71,11 @@ impl KasmConfig {
             }
             builder = builder.tls_certs_merge(certificates);
         }
+        if self.url.scheme() == "http" {
+            // Nothing is verified, so the system's certificates, which take long to load, are not
+            // needed. Redirects, which could lead to TLS, are not followed.
+            builder = builder.tls_certs_only([]);
+        }
         if self.tls_insecure {
             builder = builder.tls_danger_accept_invalid_certs(true);
         }
