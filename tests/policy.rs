@@ -12,6 +12,11 @@ fn commands(corpus: &str) -> Vec<String> {
 }
 
 #[test]
+fn the_examples_of_the_built_in_rules_hold() {
+    Policy::load("").unwrap();
+}
+
+#[test]
 fn ordinary_work_passes_without_a_question() {
     let policy = Policy::built_in().unwrap();
     let commands = commands(ORDINARY);

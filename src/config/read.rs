@@ -269,15 +269,15 @@ fn policy(reader: &mut Reader) -> Option<Policy> {
             return None;
         }
     }
-    let text = match reader.text(FILE).map(std::fs::read_to_string) {
-        None => String::new(),
-        Some(Ok(text)) => text,
+    let policy = match reader.text(FILE).map(std::fs::read_to_string) {
+        None => Policy::built_in(),
+        Some(Ok(text)) => Policy::load(&text),
         Some(Err(error)) => {
             reader.mistake(FILE, error.to_string(), "name a file that can be read");
             return None;
         }
     };
-    match Policy::load(&text).and_then(|policy| policy.with_roots(&roots)) {
+    match policy.and_then(|policy| policy.with_roots(&roots)) {
         Ok(policy) => Some(policy),
         Err(error) => {
             let remedy = "correct the rules; `kasm-mcp policy check` explains decisions";
