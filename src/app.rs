@@ -7,6 +7,7 @@ use futures::FutureExt;
 use crate::caller::Caller;
 use crate::config::{Config, Limits};
 use crate::http::auth::Authenticator;
+use crate::http::files::Files;
 use crate::http::guard::Guard;
 use crate::http::health::Health;
 use crate::http::serve::ServeLimits;
@@ -14,6 +15,7 @@ use crate::http::{self, Surface};
 use crate::kasm::Kasm;
 use crate::kasm::plane::Plane;
 use crate::kasm::public::{PublicApi, TlsProblem};
+use crate::links::Links;
 use crate::mcp::McpServer;
 use crate::mcp::consent::Consent;
 use crate::mcp::sessions::SessionLimits;
@@ -45,13 +47,22 @@ pub fn relay(config: &Config) -> Option<Arc<Relay>> {
     Some(Relay::new(format!("{url}/relay")))
 }
 
-/// All tools in front of `kasm`.
+/// Links to files, if it is known where clients reach this server.
 #[must_use]
-pub fn registry(kasm: Kasm, relay: Option<Arc<Relay>>, config: &Config) -> Registry {
+pub fn links(config: &Config) -> Option<Arc<Links>> {
+    let http = &config.http;
+    let own = (http.is_loopback() && http.listen.port() != 0)
+        .then(|| format!("http://{}{}", http.listen, http.path_prefix));
+    let base = http.public_url.clone().or(own)?;
+    Some(Arc::new(Links::new(base, config.link_lifetime)))
+}
+
+/// All tools of `provider`.
+#[must_use]
+pub fn registry(provider: &Arc<KasmProvider>, config: &Config) -> Registry {
     let limits = &config.limits;
     let registry = Registry::new(limits.tool_timeout, limits.calls_per_caller_max);
-    let provider = KasmProvider::new(kasm, relay, config.policy.clone(), config.commands);
-    registry.mount(&Arc::new(provider), TOOLSETS)
+    registry.mount(provider, TOOLSETS)
 }
 
 /// Who uses the configured server: the holder of the token, or whoever is on this machine.
@@ -72,8 +83,11 @@ pub fn caller(config: &Config, local: bool) -> Caller {
 pub fn http_app(config: &Config) -> Result<http::App, TlsProblem> {
     let kasm = kasm(config)?;
     let relay = relay(config);
-    let registry = registry(kasm.clone(), relay.clone(), config);
-    let server = McpServer::new(Arc::new(registry))
+    let links = links(config);
+    let tools = config.tools.clone();
+    let provider = KasmProvider::new(kasm.clone(), relay.clone(), links.clone(), tools);
+    let provider = Arc::new(provider);
+    let server = McpServer::new(Arc::new(registry(&provider, config)))
         .with_consent(Consent::new(config.limits.confirm_timeout));
     let caller = caller(config, config.http.auth_token.is_none());
     let surface = Surface {
@@ -97,6 +111,11 @@ pub fn http_app(config: &Config) -> Result<http::App, TlsProblem> {
         body_bytes_max: config.limits.body_bytes_max,
         path_prefix: config.http.path_prefix.clone(),
         relay,
+        files: Some(Files {
+            transfers: provider,
+            links,
+            at_a_time: config.limits.transfers_max,
+        }),
     };
     Ok(http::app(server, surface))
 }

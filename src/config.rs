@@ -16,8 +16,7 @@ use secrecy::SecretString;
 use crate::caller::Scope;
 use crate::http::guard::{AllowedHosts, Origin};
 use crate::kasm::public::KasmConfig;
-use crate::policy::Policy;
-use crate::providers::kasm::CommandLimits;
+use crate::providers::kasm::KasmSettings;
 pub use reader::{Mistake, Mistakes};
 pub use source::Sources;
 pub use table::{VARIABLES, Variable, Variables};
@@ -31,10 +30,10 @@ pub struct Config {
     pub kasm_user: String,
     /// How long the workspace list is kept.
     pub image_cache: Duration,
-    /// What may be run, and where.
-    pub policy: Policy,
-    /// Limits of commands.
-    pub commands: CommandLimits,
+    /// How the Kasm tools behave.
+    pub tools: KasmSettings,
+    /// How long a link to a file is good.
+    pub link_lifetime: Duration,
     /// The HTTP server.
     pub http: HttpConfig,
     /// Limits of calls and sessions.
@@ -77,6 +76,8 @@ pub struct Limits {
     pub session_idle: Duration,
     /// Calls of one caller at a time.
     pub calls_per_caller_max: usize,
+    /// Files on their way at a time.
+    pub transfers_max: usize,
     /// How long one tool call may take.
     pub tool_timeout: Duration,
     /// How long a person may take to answer a question.

@@ -4,6 +4,7 @@
 //! stack with a handler of its own.
 
 pub mod auth;
+pub mod files;
 pub mod guard;
 pub mod health;
 mod legacy_sse;
@@ -34,6 +35,7 @@ use tower_http::cors::{AllowOrigin, CorsLayer};
 use crate::mcp::sessions::{SessionLimits, Sessions};
 use crate::relay::Relay;
 use auth::Authenticator;
+use files::Files;
 use guard::Guard;
 use health::Health;
 use problem::Problem;
@@ -58,6 +60,8 @@ pub struct Surface {
     pub path_prefix: String,
     /// Where workspaces deliver output, if they may.
     pub relay: Option<Arc<Relay>>,
+    /// Files that go past the model, if a provider has some.
+    pub files: Option<Files>,
 }
 
 /// The routes with their state. Hand it to [`serve::serve`].
@@ -103,17 +107,21 @@ pub fn app<H: ServerHandler + Clone + Sync>(handler: H, surface: Surface) -> App
         .route("/messages", post(legacy_sse::message))
         .route("/messages/", post(legacy_sse::message))
         .with_state(mcp)
-        .layer(
-            ServiceBuilder::new()
-                .layer(middleware::from_fn_with_state(guard.clone(), guard::layer))
-                // Before authentication: preflights carry no token.
-                .layer(cors(guard))
-                .layer(middleware::from_fn_with_state(auth.clone(), auth::layer)),
-        );
+        .layer(middleware::from_fn_with_state(auth.clone(), auth::layer));
+    // A link can stand for a token, so these routes look for themselves.
+    let files = surface
+        .files
+        .map(|files| files::routes(files, auth.clone()));
+    let called = authenticated.merge(files.unwrap_or_default()).layer(
+        ServiceBuilder::new()
+            .layer(middleware::from_fn_with_state(guard.clone(), guard::layer))
+            // Before authentication: preflights carry no token.
+            .layer(cors(guard)),
+    );
 
     let relayed = surface.relay.map(relay::routes).unwrap_or_default();
     let router = Router::new()
-        .merge(authenticated)
+        .merge(called)
         .merge(relayed)
         .merge(health::routes(Arc::new(surface.health), auth))
         .fallback(not_found)
@@ -161,7 +169,7 @@ fn cors(guard: Arc<Guard>) -> CorsLayer {
         .allow_origin(AllowOrigin::predicate(move |origin: &HeaderValue, _| {
             origin.to_str().is_ok_and(|origin| guard.admits(origin))
         }))
-        .allow_methods([Method::GET, Method::POST, Method::DELETE])
+        .allow_methods([Method::GET, Method::POST, Method::PUT, Method::DELETE])
         .allow_headers(allowed)
         .expose_headers([HeaderName::from_static("mcp-session-id"), WWW_AUTHENTICATE])
         .max_age(PREFLIGHT_MAX_AGE)

@@ -61,6 +61,9 @@ pub enum JobError {
     /// The job never had this offset.
     #[error("the job's output has no offset {0} to read on from")]
     NoSuchOffset(u64),
+    /// The command is over; how it ended could not be written down.
+    #[error("the disk of the workspace is full, so nobody knows how the command ended")]
+    DiskFull,
     /// What came is not what our wrapper writes.
     #[error(transparent)]
     BadRecord(#[from] BadRecord),

@@ -10,6 +10,7 @@ pub mod gate;
 pub mod progress;
 pub mod registry;
 pub mod schema;
+pub mod transfer;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -11,6 +11,7 @@ use crate::cli::Settings;
 use crate::config::{Config, Mistakes};
 use crate::mcp::McpServer;
 use crate::mcp::consent::Consent;
+use crate::providers::kasm::KasmProvider;
 
 /// Nothing is listened on, so the address must not ask for a token.
 pub(super) fn config(flags: Settings) -> Result<Config, Mistakes> {
@@ -24,7 +25,9 @@ pub(super) fn config(flags: Settings) -> Result<Config, Mistakes> {
 pub(super) async fn run(config: Config) -> anyhow::Result<ExitCode> {
     logging::start(&config.log);
     let stop = stop::signal()?;
-    let registry = app::registry(app::kasm(&config)?, None, &config);
+    // Nothing is served by HTTP, so there is no relay and there are no links.
+    let provider = KasmProvider::new(app::kasm(&config)?, None, None, config.tools.clone());
+    let registry = app::registry(&Arc::new(provider), &config);
     let server = McpServer::new(Arc::new(registry))
         .with_consent(Consent::new(config.limits.confirm_timeout))
         .for_local(app::caller(&config, true));

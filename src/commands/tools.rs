@@ -1,68 +1,36 @@
-//! `kasm-mcp tools`: what is offered, from the registry itself.
+//! `kasm-mcp tools`: what is offered, from the lists of the toolsets themselves.
 
 use std::fmt::Write as _;
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::time::Duration;
 
-use secrecy::SecretString;
 use serde_json::{Value, json};
 
 use super::print;
 use crate::cli::ToolsFormat;
-use crate::kasm::Kasm;
-use crate::kasm::plane::Plane;
-use crate::kasm::public::{KasmConfig, PublicApi};
-use crate::policy::Policy;
-use crate::providers::kasm::{CommandLimits, KasmProvider, TOOLSETS};
-use crate::tool::registry::Registry;
+use crate::providers::kasm::{KasmProvider, TOOLSETS};
+use crate::tool::{ToolInfo, Toolset};
 
 pub(super) fn run(format: ToolsFormat) -> anyhow::Result<ExitCode> {
-    let registry = registry()?;
     print(&match format {
-        ToolsFormat::Text => text(&registry),
-        ToolsFormat::Json => format!("{:#}\n", json(&registry)),
-        ToolsFormat::Markdown => markdown(&registry),
+        ToolsFormat::Text => text(),
+        ToolsFormat::Json => format!("{:#}\n", json()),
+        ToolsFormat::Markdown => markdown(),
     })?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// All tools, mounted on a Kasm that is never called.
-///
-/// # Errors
-/// The HTTP client cannot be made.
-pub fn registry() -> anyhow::Result<Registry> {
-    let config = KasmConfig {
-        url: "http://localhost/".parse()?,
-        api_key: SecretString::default(),
-        api_key_secret: SecretString::default(),
-        tls_ca_file: None,
-        tls_insecure: false,
-        timeout: Duration::ZERO,
-        request_timeout: Duration::ZERO,
-        retries: 0,
-    };
-    let kasm = Kasm::new(
-        Arc::new(PublicApi::new(&config)?),
-        Plane::new(&config)?,
-        Duration::ZERO,
-    );
-    let commands = CommandLimits {
-        allow_root: false,
-        time_max: Duration::ZERO,
-        wait: Duration::ZERO,
-        wait_max: Duration::ZERO,
-        output_bytes: 0,
-        keep_bytes: 0,
-    };
-    let provider = KasmProvider::new(kasm, None, Policy::built_in()?, commands);
-    Ok(Registry::new(Duration::ZERO, 1).mount(&Arc::new(provider), TOOLSETS))
+/// All tools with their toolsets, in the order of the documents.
+pub fn listed() -> impl Iterator<Item = (&'static Toolset<KasmProvider>, ToolInfo)> {
+    TOOLSETS.iter().flat_map(|toolset| {
+        let tools = toolset.tools.iter();
+        tools.map(move |tool| (toolset, tool.info(toolset)))
+    })
 }
 
-fn text(registry: &Registry) -> String {
+fn text() -> String {
     let mut out = String::new();
     let mut last = "";
-    for (toolset, tool) in registry.all() {
+    for (toolset, tool) in listed() {
         if toolset.name != last {
             let _infallible = writeln!(out, "{}: {}", toolset.name, toolset.about);
             last = toolset.name;
@@ -72,8 +40,8 @@ fn text(registry: &Registry) -> String {
     out
 }
 
-fn json(registry: &Registry) -> Value {
-    let tools = registry.all().map(|(toolset, tool)| {
+fn json() -> Value {
+    let tools = listed().map(|(toolset, tool)| {
         json!({
             "name": tool.name, "title": tool.title, "description": tool.about, "toolset": toolset.name,
             "scope": tool.scope.name(), "inputSchema": *tool.input_schema, "outputSchema": *tool.output_schema,
@@ -84,10 +52,10 @@ fn json(registry: &Registry) -> Value {
 
 /// The tables of the README, one per toolset.
 #[must_use]
-pub fn markdown(registry: &Registry) -> String {
+pub fn markdown() -> String {
     let mut out = String::new();
     let mut last = "";
-    for (toolset, tool) in registry.all() {
+    for (toolset, tool) in listed() {
         if toolset.name != last {
             let gap = if last.is_empty() { "" } else { "\n" };
             let _infallible = write!(

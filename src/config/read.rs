@@ -13,7 +13,7 @@ use crate::http::guard::{AllowedHosts, Origin};
 use crate::kasm::UserId;
 use crate::kasm::public::KasmConfig;
 use crate::policy::Policy;
-use crate::providers::kasm::CommandLimits;
+use crate::providers::kasm::{CommandLimits, FileLimits, KasmSettings};
 
 /// Tokens shorter than this can be guessed.
 const TOKEN_CHARS_MIN: usize = 16;
@@ -22,6 +22,8 @@ pub(super) fn config(sources: &Sources) -> Result<Config, Mistakes> {
     let mut reader = Reader::new(sources)?;
     let policy = policy(&mut reader);
     let commands = commands(&mut reader);
+    let files = files(&mut reader);
+    let link_lifetime = reader.seconds("KASM_FILE_LINK_SECONDS", 1, 86_400);
     let kasm = kasm(&mut reader);
     let kasm_user = reader.required(
         "KASM_USER_ID",
@@ -44,8 +46,12 @@ pub(super) fn config(sources: &Sources) -> Result<Config, Mistakes> {
                 kasm,
                 kasm_user: kasm_user.to_string(),
                 image_cache,
-                policy,
-                commands,
+                tools: KasmSettings {
+                    policy,
+                    commands,
+                    files,
+                },
+                link_lifetime,
                 http,
                 limits,
                 log,
@@ -213,6 +219,7 @@ fn limits(reader: &mut Reader) -> Limits {
         sessions_per_caller_max: count(reader, "MCP_MAX_SESSIONS_PER_CALLER", 10_000_000),
         session_idle: reader.seconds("MCP_SESSION_IDLE_SECONDS", 1, 604_800),
         calls_per_caller_max: count(reader, "MCP_MAX_CALLS_PER_CALLER", 100_000),
+        transfers_max: count(reader, "MCP_MAX_TRANSFERS", 10_000),
         tool_timeout: reader.seconds("MCP_TOOL_TIMEOUT_SECONDS", 1, 86_400),
         confirm_timeout: reader.seconds("MCP_CONFIRM_TIMEOUT_SECONDS", 1, 3_600),
         header_timeout: reader.seconds("MCP_HEADER_TIMEOUT_SECONDS", 1, 3_600),
@@ -253,6 +260,14 @@ fn commands(reader: &mut Reader) -> CommandLimits {
         output_bytes: usize::try_from(reader.number("KASM_COMMAND_OUTPUT_BYTES", 1_024, 1 << 24))
             .unwrap_or(1_024),
         keep_bytes: reader.number("KASM_COMMAND_KEEP_BYTES", 1_024, 1 << 30),
+    }
+}
+
+fn files(reader: &mut Reader) -> FileLimits {
+    FileLimits {
+        read_bytes: reader.number("KASM_FILE_READ_BYTES", 1_024, 1 << 26),
+        edit_bytes: reader.number("KASM_FILE_EDIT_BYTES", 1_024, 1 << 26),
+        link_bytes: reader.number("KASM_FILE_LINK_BYTES", 1_024, 1 << 40),
     }
 }
 

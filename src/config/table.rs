@@ -103,7 +103,7 @@ pub const VARIABLES: &[Variable] = &[
     plain(
         "KASM_ALLOWED_ROOTS",
         "/home/kasm-user",
-        "Directories inside a workspace that commands may start in, separated by commas.",
+        "Directories inside a workspace that commands may start in and files may be touched in, separated by commas.",
     ),
     given(
         "KASM_POLICY_FILE",
@@ -134,6 +134,26 @@ pub const VARIABLES: &[Variable] = &[
         "KASM_COMMAND_KEEP_BYTES",
         "10485760",
         "How much of standard output, and of standard error, is kept in the workspace.",
+    ),
+    plain(
+        "KASM_FILE_READ_BYTES",
+        "262144",
+        "How much of a file is in one reply.",
+    ),
+    plain(
+        "KASM_FILE_EDIT_BYTES",
+        "4194304",
+        "The largest file that edit_kasm_file changes.",
+    ),
+    plain(
+        "KASM_FILE_LINK_BYTES",
+        "1073741824",
+        "The largest file that goes through `/files/` and its links.",
+    ),
+    plain(
+        "KASM_FILE_LINK_SECONDS",
+        "600",
+        "How long a link to a file is good.",
     ),
     plain(
         "MCP_SERVER_HOST",
@@ -186,6 +206,11 @@ pub const VARIABLES: &[Variable] = &[
         "MCP_MAX_CALLS_PER_CALLER",
         "32",
         "Tool calls of one caller at a time.",
+    ),
+    plain(
+        "MCP_MAX_TRANSFERS",
+        "16",
+        "Files on their way through `/files/` at a time. An upload takes up to 20 MB of memory.",
     ),
     plain(
         "MCP_TOOL_TIMEOUT_SECONDS",

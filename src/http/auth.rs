@@ -85,7 +85,8 @@ pub(super) async fn layer(
     }
 }
 
-fn refuse(reason: Unauthenticated) -> Response {
+/// The answer to a caller who is not known.
+pub(super) fn refuse(reason: Unauthenticated) -> Response {
     let (challenge, detail) = match reason {
         Unauthenticated::Missing => (
             r#"Bearer realm="kasm-mcp""#,

@@ -57,10 +57,7 @@ impl McpServer {
     #[must_use]
     pub fn new(registry: Arc<Registry>) -> Self {
         let lists = Scope::ALL.map(|scope| {
-            let offered = registry
-                .all()
-                .map(|(_, info)| info)
-                .filter(|info| info.scope <= scope);
+            let offered = registry.all().filter(|info| info.scope <= scope);
             offered.map(to_mcp).collect()
         });
         let implementation = Implementation::new("kasm-mcp", env!("CARGO_PKG_VERSION"))
@@ -71,7 +68,7 @@ impl McpServer {
             meta.0.insert(SERVER_INFO.to_owned(), info);
         }
         let mut capabilities = ServerCapabilities::builder().enable_tools().build();
-        if registry.all().any(|(_, info)| info.continues.is_some()) {
+        if registry.all().any(|info| info.continues.is_some()) {
             let extensions = capabilities.extensions.get_or_insert_default();
             extensions.insert(TASKS_EXTENSION_ID.to_owned(), Default::default());
         }

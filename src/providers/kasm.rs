@@ -2,8 +2,10 @@
 
 mod exec;
 mod failure;
+mod files;
 mod monitoring;
 mod sessions;
+mod transfer;
 mod users;
 mod workspaces;
 
@@ -11,9 +13,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::caller::Caller;
+use crate::files::Files;
 use crate::jobs::Jobs;
-use crate::kasm::model::Session;
-use crate::kasm::{Kasm, KasmId, UserId};
+use crate::kasm::model::{Session, Status};
+use crate::kasm::plane::Place;
+use crate::kasm::{Kasm, KasmError, KasmId, UserId};
+use crate::links::Links;
 use crate::policy::Policy;
 use crate::relay::Relay;
 use crate::tool::{Call, ErrorType, ToolError, Toolset};
@@ -22,6 +27,7 @@ use crate::tool::{Call, ErrorType, ToolError, Toolset};
 pub const TOOLSETS: &[Toolset<KasmProvider>] = &[
     sessions::TOOLSET,
     exec::TOOLSET,
+    files::TOOLSET,
     workspaces::TOOLSET,
     users::TOOLSET,
     monitoring::TOOLSET,
@@ -32,8 +38,33 @@ pub const TOOLSETS: &[Toolset<KasmProvider>] = &[
 pub struct KasmProvider {
     kasm: Kasm,
     jobs: Jobs,
+    files: Files,
+    links: Option<Arc<Links>>,
     policy: Policy,
     commands: CommandLimits,
+    file_limits: FileLimits,
+}
+
+/// How the Kasm tools behave.
+#[derive(Clone, Debug)]
+pub struct KasmSettings {
+    /// What may be run, and where.
+    pub policy: Policy,
+    /// Limits of commands.
+    pub commands: CommandLimits,
+    /// Limits of files.
+    pub files: FileLimits,
+}
+
+/// Limits of files, bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct FileLimits {
+    /// The most that one reply shows of a file.
+    pub read_bytes: u64,
+    /// The largest file that is edited.
+    pub edit_bytes: u64,
+    /// The largest file that goes through a link.
+    pub link_bytes: u64,
 }
 
 /// Limits of commands.
@@ -54,19 +85,24 @@ pub struct CommandLimits {
 }
 
 impl KasmProvider {
-    /// A provider in front of `kasm`. Without a relay, results come through Kasm's proxy only.
+    /// A provider in front of `kasm`. Without a relay, results come through Kasm's proxy only; without
+    /// links, files go through replies only.
     #[must_use]
     pub fn new(
         kasm: Kasm,
         relay: Option<Arc<Relay>>,
-        policy: Policy,
-        commands: CommandLimits,
+        links: Option<Arc<Links>>,
+        settings: KasmSettings,
     ) -> Self {
+        let jobs = Jobs::new(kasm.clone(), relay);
         Self {
-            jobs: Jobs::new(kasm.clone(), relay),
+            files: Files::new(jobs.clone()),
+            jobs,
             kasm,
-            policy,
-            commands,
+            links,
+            policy: settings.policy,
+            commands: settings.commands,
+            file_limits: settings.files,
         }
     }
 }
@@ -100,7 +136,50 @@ async fn own_session(
     kasm_id: KasmId,
     named: Option<UserId>,
 ) -> Result<(UserId, Session), ToolError> {
-    let user = acting_user(cx.caller, named)?;
-    let session = cx.provider.kasm.session_of(user, kasm_id).await?;
+    session_of(cx.provider, cx.caller, kasm_id, named).await
+}
+
+async fn session_of(
+    provider: &KasmProvider,
+    caller: &Caller,
+    kasm_id: KasmId,
+    named: Option<UserId>,
+) -> Result<(UserId, Session), ToolError> {
+    let user = acting_user(caller, named)?;
+    let session = provider.kasm.session_of(user, kasm_id).await?;
     Ok((user, session))
+}
+
+/// The caller's own running session, for commands and files.
+async fn place(
+    cx: &Call<'_, KasmProvider>,
+    kasm_id: KasmId,
+    named: Option<UserId>,
+) -> Result<Place, ToolError> {
+    place_of(cx.provider, cx.caller, kasm_id, named).await
+}
+
+async fn place_of(
+    provider: &KasmProvider,
+    caller: &Caller,
+    kasm_id: KasmId,
+    named: Option<UserId>,
+) -> Result<Place, ToolError> {
+    let (user, session) = session_of(provider, caller, kasm_id, named).await?;
+    if session.status != Status::Running {
+        return Err(ToolError::from(KasmError::InvalidState {
+            message: format!(
+                "the session is `{}`: commands and files need a running one",
+                session.status.word()
+            ),
+            remedy: "resume_kasm_session continues a paused or stopped session; get_session_status tells when a \
+                     starting one is ready"
+                .to_owned(),
+        }));
+    }
+    Ok(Place {
+        user,
+        kasm_id,
+        session,
+    })
 }

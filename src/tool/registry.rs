@@ -27,19 +27,9 @@ pub struct Registry {
     gate: Gate,
 }
 
-/// A toolset as documents show it.
-#[derive(Clone, Copy, Debug)]
-pub struct ToolsetInfo {
-    /// Its name.
-    pub name: &'static str,
-    /// What it is for.
-    pub about: &'static str,
-}
-
 #[derive(Debug)]
 struct Mounted {
     info: ToolInfo,
-    toolset: ToolsetInfo,
     run: Box<dyn Run>,
 }
 
@@ -109,10 +99,6 @@ impl Registry {
                 self.by_name.insert(info.name, self.tools.len());
                 self.tools.push(Mounted {
                     info,
-                    toolset: ToolsetInfo {
-                        name: toolset.name,
-                        about: toolset.about,
-                    },
                     run: Box::new(Bound {
                         provider: provider.clone(),
                         tool: *tool,
@@ -123,19 +109,14 @@ impl Registry {
         self
     }
 
-    /// All tools with their toolsets.
-    pub fn all(&self) -> impl Iterator<Item = (&ToolsetInfo, &ToolInfo)> {
-        self.tools
-            .iter()
-            .map(|mounted| (&mounted.toolset, &mounted.info))
+    /// All tools.
+    pub fn all(&self) -> impl Iterator<Item = &ToolInfo> {
+        self.tools.iter().map(|mounted| &mounted.info)
     }
 
     /// The tools that `caller` may call.
     pub fn offered<'a>(&'a self, caller: &'a Caller) -> impl Iterator<Item = &'a ToolInfo> {
-        self.tools
-            .iter()
-            .map(|mounted| &mounted.info)
-            .filter(|info| caller.may(info.scope))
+        self.all().filter(|info| caller.may(info.scope))
     }
 
     /// A tool by name, whoever asks.

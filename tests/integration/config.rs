@@ -45,7 +45,7 @@ fn defaults_are_those_of_the_documents() {
     assert_eq!(config.kasm.timeout.as_secs(), 30);
     assert_eq!(config.kasm.request_timeout.as_secs(), 120);
     assert_eq!(config.kasm.retries, 2);
-    assert_eq!(config.policy.roots(), ["/home/kasm-user"]);
+    assert_eq!(config.tools.policy.roots(), ["/home/kasm-user"]);
 }
 
 #[test]
@@ -63,7 +63,7 @@ fn flags_are_above_the_environment_and_that_above_the_file() {
     assert_eq!(config.http.listen.port(), 3000);
     assert_eq!(config.limits.drain.as_secs(), 2);
     assert_eq!(config.kasm.retries, 5);
-    assert_eq!(config.policy.roots(), ["/a", "/b"]);
+    assert_eq!(config.tools.policy.roots(), ["/a", "/b"]);
 }
 
 #[test]
@@ -161,7 +161,7 @@ fn a_file_that_is_wrong_says_where() {
 #[test]
 fn older_names_work_with_a_notice() {
     let config = Config::load(&set(valid(), "ALLOWED_ROOTS", "/srv,/home/kasm-user")).unwrap();
-    assert_eq!(config.policy.roots(), ["/srv", "/home/kasm-user"]);
+    assert_eq!(config.tools.policy.roots(), ["/srv", "/home/kasm-user"]);
     assert!(
         config
             .notices

@@ -93,6 +93,9 @@ impl Follow<'_> {
         let Some(mut file) = self.jobs.kasm.download(self.place, &path).await? else {
             return Ok(Look::Missing);
         };
+        if file.length() == Some(0) {
+            return Err(LookError::Job(JobError::DiskFull));
+        }
         let mut reader = Reader::after(self.offset - self.piece);
         let read = async {
             while let Some(chunk) = file.chunk().await? {

@@ -13,7 +13,8 @@
 # A piece is a file named by the offset of its first byte in all that was published:
 #   kmcp1 OFFSET STDOUT_BYTES STDERR_BYTES running
 #   kmcp1 OFFSET STDOUT_BYTES STDERR_BYTES ended WHY STATUS MILLISECONDS STDOUT_CUT STDERR_CUT
-# and then the bytes. It appears by rename, so whoever sees it sees all of it.
+# and then the bytes. It appears by rename, so whoever sees it sees all of it. An empty one is the last, of a
+# job whose end could not be written because the disk is full.
 set -u
 umask 077
 decoded() { printf %s "${1-}" | base64 -d; }
@@ -63,8 +64,11 @@ finish() {
     publish "ended $rest $out_cut $err_cut" && return
     # No room: what was not published yet makes way for the news that it is over.
     out_size=$out_sent err_size=$err_sent
-    rm -f "$dir/.piece" "$dir/out" "$dir/err"
-    publish "ended $rest 1 1"
+    rm -f "$dir/.piece" "$dir/out" "$dir/err" "$dir/in"
+    publish "ended $rest 1 1" && return
+    # Not even for that: a file without content needs no room, and says so.
+    rm -f "$dir/.piece"
+    : >"$dir/$pos"
 }
 
 post() {

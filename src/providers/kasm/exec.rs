@@ -7,10 +7,8 @@ mod stop;
 use super::KasmProvider;
 use crate::caller::Scope;
 use crate::jobs::JobError;
-use crate::kasm::model::Status;
-use crate::kasm::plane::Place;
-use crate::kasm::{KasmError, KasmId, UserId};
-use crate::tool::{Call, ErrorType, ToolError, Toolset};
+use crate::policy::{Decision, Denial};
+use crate::tool::{ErrorType, ToolError, Toolset};
 
 pub(super) const TOOLSET: Toolset<KasmProvider> = Toolset {
     name: "exec",
@@ -24,33 +22,8 @@ pub(super) const TOOLSET: Toolset<KasmProvider> = Toolset {
 };
 
 /// What an administrator can do when nothing of a command can be heard.
-const REMEDY: &str = "an administrator can allow downloads for the user's group (allow_kasm_downloads), or set \
+pub(super) const REMEDY: &str = "an administrator can allow downloads for the user's group (allow_kasm_downloads), or set \
                       MCP_PUBLIC_URL of this server to an address that the workspace reaches";
-
-/// The caller's own running session, for commands.
-async fn place(
-    cx: &Call<'_, KasmProvider>,
-    kasm_id: KasmId,
-    named: Option<UserId>,
-) -> Result<Place, ToolError> {
-    let (user, session) = super::own_session(cx, kasm_id, named).await?;
-    if session.status != Status::Running {
-        return Err(ToolError::from(KasmError::InvalidState {
-            message: format!(
-                "the session is `{}`: commands need a running one",
-                session.status.word()
-            ),
-            remedy: "resume_kasm_session continues a paused or stopped session; get_session_status tells when a \
-                     starting one is ready"
-                .to_owned(),
-        }));
-    }
-    Ok(Place {
-        user,
-        kasm_id,
-        session,
-    })
-}
 
 impl From<JobError> for ToolError {
     fn from(error: JobError) -> Self {
@@ -67,6 +40,11 @@ impl From<JobError> for ToolError {
                 message,
                 "leave `offset` out to begin at the start, or pass a `next_offset` of an earlier reply",
             ),
+            JobError::DiskFull => Self::new(
+                ErrorType::Unavailable,
+                message,
+                "remove files that are not needed (commands run, though their output is lost), then look again",
+            ),
             JobError::BadRecord(_) => Self::new(
                 ErrorType::Api,
                 message,
@@ -75,4 +53,17 @@ impl From<JobError> for ToolError {
             JobError::NoRandom => Self::internal(message),
         }
     }
+}
+
+/// A denial of the policy, as the model reads it.
+pub(super) fn denied(denial: &Denial) -> ToolError {
+    let hint = match denial.decision {
+        Decision::Ask => format!(
+            "a person would have to agree, who is not asked about this; instead: {}",
+            denial.instead
+        ),
+        Decision::Allow | Decision::Deny => denial.instead.clone(),
+    };
+    let message = format!("{} (rule `{}`)", denial.message, denial.rule);
+    ToolError::new(ErrorType::Security, message, hint)
 }

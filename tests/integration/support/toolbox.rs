@@ -58,6 +58,7 @@ impl<P: Send + Sync + 'static> Toolbox<P> {
         consent: &Consent,
     ) -> Self {
         let surface = Surface {
+            files: None,
             relay: None,
             auth: Authenticator::new(Some(&TOKEN.into()), caller),
             guard: Guard {

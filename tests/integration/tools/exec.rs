@@ -28,12 +28,17 @@ pub async fn emulator() -> Emulator {
 
 /// A server that workspaces reach at its own address, for the relay.
 pub async fn relayed() -> TestServer {
+    relayed_with(&[]).await
+}
+
+/// The same with more settings.
+pub async fn relayed_with(more: &[(&str, &str)]) -> TestServer {
     let probe = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = probe.local_addr().unwrap().port().to_string();
     drop(probe);
     let url = format!("http://127.0.0.1:{port}");
-    let settings = [("MCP_PUBLIC_URL", url.as_str()), ("MCP_SERVER_PORT", &port)];
-    server(&settings).await
+    let own = [("MCP_PUBLIC_URL", url.as_str()), ("MCP_SERVER_PORT", &port)];
+    server(&[&own, more].concat()).await
 }
 
 impl TestServer {

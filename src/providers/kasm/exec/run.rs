@@ -9,11 +9,11 @@ use tokio::time::Instant;
 
 use super::output::{CommandOutput, Streams};
 use super::stop::StopCommand;
-use super::{REMEDY, place};
+use super::{REMEDY, denied};
 use crate::jobs::{Folder, Follow, INPUT_BYTES_MAX, JobError, JobId, Spec, Step};
 use crate::kasm::{KasmId, UserId};
 use crate::policy::{Access, Decision, Denial, Policy};
-use crate::providers::kasm::KasmProvider;
+use crate::providers::kasm::{KasmProvider, place};
 use crate::tool::progress::Report;
 use crate::tool::{Call, Continuation, Effect, ErrorType, Question, Reply, Tool, ToolError};
 
@@ -314,16 +314,4 @@ fn check_environment(
         ));
     }
     Ok(())
-}
-
-fn denied(denial: &Denial) -> ToolError {
-    let hint = match denial.decision {
-        Decision::Ask => format!(
-            "a person would have to agree, who is not asked about this; instead: {}",
-            denial.instead
-        ),
-        Decision::Allow | Decision::Deny => denial.instead.clone(),
-    };
-    let message = format!("{} (rule `{}`)", denial.message, denial.rule);
-    ToolError::new(ErrorType::Security, message, hint)
 }

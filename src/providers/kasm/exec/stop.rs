@@ -3,10 +3,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::place;
 use crate::jobs::JobId;
 use crate::kasm::{KasmId, UserId};
-use crate::providers::kasm::KasmProvider;
+use crate::providers::kasm::{KasmProvider, place};
 use crate::tool::{Call, Effect, Reply, Tool, ToolError};
 
 pub(super) struct StopCommand;

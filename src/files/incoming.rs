@@ -1,0 +1,134 @@
+//! Content that is too large for dispatches: through Kasm's upload service to `~/Uploads`, and from there
+//! to its place.
+
+use bytes::{Bytes, BytesMut};
+use futures::stream::BoxStream;
+use futures::{StreamExt, stream};
+use sha2::{Digest, Sha256};
+
+use super::write::write_run;
+use super::{FileError, Files, Target, Writing, Written, hex_digest};
+use crate::jobs::{JobError, JobId, Spec};
+use crate::kasm::plane::{Place, Upload};
+
+/// What arrives in one piece is written without the upload service if that fails.
+const COLLECTED_BYTES_MAX: u64 = 8 << 20;
+
+/// Content on its way here; an error tells why it broke off.
+pub type Content = BoxStream<'static, Result<Bytes, String>>;
+
+impl Files {
+    /// Writes a file from a stream of exactly `length` bytes.
+    ///
+    /// # Errors
+    /// As [`FileError`] tells.
+    pub async fn receive(
+        &self,
+        place: &Place,
+        target: &Target,
+        length: u64,
+        mut content: Content,
+    ) -> Result<Written, FileError> {
+        if length <= COLLECTED_BYTES_MAX {
+            let bytes = take(&mut content, &mut BytesMut::new(), length).await?;
+            at_end(&mut content).await?;
+            return self.write(place, target, &bytes, &Writing::default()).await;
+        }
+        self.uploaded(place, target, length, content, &Writing::default())
+            .await
+    }
+
+    pub(super) async fn write_uploaded(
+        &self,
+        place: &Place,
+        target: &Target,
+        bytes: &[u8],
+        writing: &Writing,
+    ) -> Result<Written, FileError> {
+        let whole = Bytes::copy_from_slice(bytes);
+        let content = stream::iter([Ok(whole)]).boxed();
+        self.uploaded(place, target, bytes.len() as u64, content, writing)
+            .await
+    }
+
+    async fn uploaded(
+        &self,
+        place: &Place,
+        target: &Target,
+        length: u64,
+        mut content: Content,
+        writing: &Writing,
+    ) -> Result<Written, FileError> {
+        let id = JobId::random(false).ok_or(JobError::NoRandom)?;
+        let name = format!("kmcp-{id}");
+        let mut upload = Upload::new(name.clone(), length);
+        let sent = self.send(place, &mut upload, &mut content).await;
+        match sent {
+            Ok(hash) => {
+                let sources = [format!("Uploads/{name}")];
+                let run = write_run(target, writing, &hash, &sources);
+                self.finish_write(place, run).await
+            }
+            Err(error) => {
+                self.discard(place, &name).await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Sends everything; returns its hash.
+    async fn send(
+        &self,
+        place: &Place,
+        upload: &mut Upload,
+        content: &mut Content,
+    ) -> Result<String, FileError> {
+        let mut hasher = Sha256::new();
+        let mut spare = BytesMut::new();
+        while let Some(length) = upload.next_len() {
+            let chunk = take(content, &mut spare, length).await?;
+            hasher.update(&chunk);
+            self.jobs.kasm().upload(place, upload, &chunk).await?;
+        }
+        if !spare.is_empty() {
+            return Err(FileError::Broken("more came than was announced".to_owned()));
+        }
+        at_end(content).await?;
+        Ok(hex_digest(hasher))
+    }
+
+    /// Removes what arrived of an upload that broke off.
+    async fn discard(&self, place: &Place, name: &str) {
+        let script = r#"rm -rf -- "$HOME/Uploads/$1""#.to_owned();
+        let spec = Spec::of_ours(script, vec![name.to_owned()]);
+        // Whatever comes of it: the failure that led here is the one to report.
+        let _started = self.jobs.start(place, &spec).await;
+    }
+}
+
+/// The next `length` bytes; what came beyond them stays in `spare`.
+async fn take(
+    content: &mut Content,
+    spare: &mut BytesMut,
+    length: u64,
+) -> Result<Bytes, FileError> {
+    let length = usize::try_from(length).unwrap_or(usize::MAX);
+    while spare.len() < length {
+        match content.next().await {
+            Some(bytes) => spare.extend_from_slice(&bytes.map_err(FileError::Broken)?),
+            None => {
+                return Err(FileError::Broken("less came than was announced".to_owned()));
+            }
+        }
+    }
+    Ok(spare.split_to(length).freeze())
+}
+
+async fn at_end(content: &mut Content) -> Result<(), FileError> {
+    match content.next().await {
+        None => Ok(()),
+        Some(Ok(more)) if more.is_empty() => Ok(()),
+        Some(Ok(_)) => Err(FileError::Broken("more came than was announced".to_owned())),
+        Some(Err(why)) => Err(FileError::Broken(why)),
+    }
+}

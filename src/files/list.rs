@@ -1,0 +1,101 @@
+//! Listing a folder.
+
+use super::{FileError, Files, Run, Target, number};
+use crate::kasm::plane::Place;
+
+const LIST: &str = include_str!("scripts/list.sh");
+/// How much a listing may be before it is cut.
+const LIST_BYTES_MAX: u64 = 1 << 20;
+
+/// What is in a folder.
+#[derive(Debug)]
+pub struct Listing {
+    /// Its entries, sorted by name.
+    pub entries: Vec<Entry>,
+    /// There are more, which would not fit.
+    pub cut: bool,
+}
+
+/// One entry of a folder.
+#[derive(Debug)]
+pub struct Entry {
+    /// Its path below the folder. Names are bytes in Linux.
+    pub name: Vec<u8>,
+    /// What it is.
+    pub kind: Kind,
+    /// Its size, bytes.
+    pub size: u64,
+    /// When it was last changed, seconds since 1970.
+    pub modified: u64,
+    /// Its permissions, octal.
+    pub mode: String,
+    /// Where a link points.
+    pub target: Vec<u8>,
+}
+
+/// What an entry is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A regular file.
+    File,
+    /// A folder.
+    Folder,
+    /// A symbolic link.
+    Link,
+    /// A device, a pipe or a socket.
+    Other,
+}
+
+impl Files {
+    /// Lists a folder, `depth` levels of it. Links are not followed.
+    ///
+    /// # Errors
+    /// As [`FileError`] tells.
+    pub async fn list(
+        &self,
+        place: &Place,
+        target: &Target,
+        depth: u32,
+    ) -> Result<Listing, FileError> {
+        let args = [u64::from(depth), LIST_BYTES_MAX].map(|number| number.to_string());
+        let mut run = Run::new(LIST, target.args(args));
+        run.output = LIST_BYTES_MAX;
+        let done = self.run(place, run).await?;
+        let cut = done.stdout.len() as u64 >= LIST_BYTES_MAX;
+        let mut fields: Vec<_> = done.stdout.split(|byte| *byte == 0).collect();
+        // What follows the last NUL: nothing, or an entry that was cut.
+        fields.pop();
+        let mut entries = Vec::with_capacity(fields.len() / 2);
+        for pair in fields.chunks_exact(2) {
+            entries.push(entry(pair[0], pair[1])?);
+        }
+        entries.sort_unstable_by(|a: &Entry, b: &Entry| a.name.cmp(&b.name));
+        Ok(Listing { entries, cut })
+    }
+}
+
+/// `TYPE SIZE MTIME MODE NAME`; the name may have spaces.
+fn entry(facts: &[u8], target: &[u8]) -> Result<Entry, FileError> {
+    let mut fields = facts.splitn(5, |byte| *byte == b' ');
+    let mut next = || fields.next().ok_or(FileError::Mangled);
+    let mut word = || std::str::from_utf8(next()?).map_err(|_| FileError::Mangled);
+    let kind = match word()? {
+        "f" => Kind::File,
+        "d" => Kind::Folder,
+        "l" => Kind::Link,
+        _ => Kind::Other,
+    };
+    let size = number(word()?)?;
+    // find prints fractions of a second, and times before 1970.
+    let modified = word()?.split('.').next().unwrap_or_default();
+    let modified = modified.parse().unwrap_or(0);
+    let mode = word()?.to_owned();
+    Ok(Entry {
+        name: next()?.to_vec(),
+        kind,
+        size,
+        modified,
+        mode,
+        target: target.to_vec(),
+    })
+}

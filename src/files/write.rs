@@ -1,0 +1,121 @@
+//! Writing a file, whole or at its end: always beside it first, then by rename.
+
+use std::time::Duration;
+
+use futures::{StreamExt, TryStreamExt, stream};
+
+use super::{FileError, Files, Run, Target, number, sha256, words};
+use crate::jobs::{INPUT_BYTES_MAX, JobError, JobId};
+use crate::kasm::plane::Place;
+
+pub(super) const WRITE: &str = include_str!("scripts/write.sh");
+/// Beyond this, one upload is cheaper than many dispatches.
+const PARTS_BYTES_MAX: usize = 1 << 20;
+/// Dispatches on their way at a time.
+const PARTS_AT_A_TIME: usize = 4;
+
+/// How a file is to be written.
+#[derive(Clone, Debug, Default)]
+pub struct Writing {
+    /// Its permissions, octal. None: those it has, or 644.
+    pub mode: Option<String>,
+    /// Add at its end instead of replacing it.
+    pub append: bool,
+    /// SHA-256 in hex of what it must still be.
+    pub replaces: Option<String>,
+}
+
+/// A written file, as it was found afterwards.
+#[derive(Clone, Debug)]
+pub struct Written {
+    /// Its size, bytes.
+    pub size: u64,
+    /// Its permissions, octal.
+    pub mode: String,
+    /// SHA-256 in hex.
+    pub sha256: String,
+}
+
+impl Files {
+    /// Writes `bytes`. Missing folders on the way are made.
+    ///
+    /// # Errors
+    /// As [`FileError`] tells. [`JobError::Unheard`] means that it was sent off and nobody knows
+    /// whether it was done.
+    pub async fn write(
+        &self,
+        place: &Place,
+        target: &Target,
+        bytes: &[u8],
+        writing: &Writing,
+    ) -> Result<Written, FileError> {
+        let hash = sha256(bytes);
+        if bytes.len() <= INPUT_BYTES_MAX {
+            let mut run = write_run(target, writing, &hash, &[]);
+            run.stdin = bytes.to_vec();
+            return self.finish_write(place, run).await;
+        }
+        if bytes.len() > PARTS_BYTES_MAX && place.session.uploads_allowed != Some(false) {
+            match self.write_uploaded(place, target, bytes, writing).await {
+                // The service is missing or speaks otherwise: the other way does not need it.
+                Err(error @ (FileError::Plane(_) | FileError::Mangled)) => {
+                    tracing::info!(kasm_id = %place.kasm_id, %error, "an upload failed; sent in parts");
+                }
+                done => return done,
+            }
+        }
+        let id = JobId::random(false).ok_or(JobError::NoRandom)?;
+        let parts = bytes.chunks(INPUT_BYTES_MAX).enumerate();
+        let sends: Vec<_> = parts
+            .map(|(index, part)| self.jobs.put_part(place, id, index, part))
+            .collect();
+        let sent = stream::iter(sends)
+            .buffer_unordered(PARTS_AT_A_TIME)
+            .try_collect::<()>();
+        let done = match sent.await {
+            Ok(()) => {
+                let count = bytes.len().div_ceil(INPUT_BYTES_MAX);
+                let sources: Vec<_> = (0..count)
+                    .map(|index| format!("Downloads/.kmcp-{id}/part{index}"))
+                    .collect();
+                let run = write_run(target, writing, &hash, &sources);
+                self.finish_write(place, run).await
+            }
+            Err(error) => Err(error.into()),
+        };
+        self.jobs.forget(place, id, Duration::ZERO);
+        done
+    }
+
+    /// Runs the script that puts a file in its place.
+    pub(super) async fn finish_write(
+        &self,
+        place: &Place,
+        run: Run<'_>,
+    ) -> Result<Written, FileError> {
+        let done = self.run(place, run).await?;
+        let [size, mode, sha256] = words(&done.stdout)?;
+        Ok(Written {
+            size: number(size)?,
+            mode: mode.to_owned(),
+            sha256: sha256.to_owned(),
+        })
+    }
+}
+
+/// The run that makes a file of `sources`, or of its standard input.
+pub(super) fn write_run<'a>(
+    target: &Target,
+    writing: &Writing,
+    hash: &str,
+    sources: &[String],
+) -> Run<'a> {
+    let mut args = vec![
+        writing.mode.clone().unwrap_or_default(),
+        u8::from(writing.append).to_string(),
+        hash.to_owned(),
+        writing.replaces.clone().unwrap_or_default(),
+    ];
+    args.extend_from_slice(sources);
+    Run::new(WRITE, target.args(args))
+}

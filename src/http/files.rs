@@ -1,0 +1,299 @@
+//! `GET` and `PUT /files/{kasm_id}/{path}`: files that should not pass through a model.
+//!
+//! With a bearer token, or with a link of [`crate::links`] and nothing else. Both go through the same
+//! checks as the tools; bytes are streamed, and a file is stored whole or not at all.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::{Path, Query, Request, State};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use base64::Engine as _;
+use futures::{StreamExt, TryStreamExt, stream};
+use http::header::{
+    CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName,
+    HeaderValue, LAST_MODIFIED, RETRY_AFTER, TRANSFER_ENCODING, X_CONTENT_TYPE_OPTIONS,
+};
+use http::{Method, StatusCode};
+use serde::Deserialize;
+use serde_json::json;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::auth::{self, Authenticator, Unauthenticated};
+use super::problem::Problem;
+use crate::caller::{Caller, Scope};
+use crate::links::{Direction, Links};
+use crate::tool::transfer::{Download, FileOf, Transfers, Upload};
+use crate::tool::{ErrorType, ToolError};
+
+/// RFC 9530.
+const REPR_DIGEST: HeaderName = HeaderName::from_static("repr-digest");
+/// How long a client may pause in the middle of an upload.
+const STALL: Duration = Duration::from_secs(60);
+
+/// What the routes work with.
+#[derive(Clone, Debug)]
+pub struct Files {
+    /// Who has the files.
+    pub transfers: Arc<dyn Transfers>,
+    /// The links that stand for a token.
+    pub links: Option<Arc<Links>>,
+    /// Transfers at a time.
+    pub at_a_time: usize,
+}
+
+struct Shared {
+    files: Files,
+    auth: Arc<Authenticator>,
+    places: Arc<Semaphore>,
+}
+
+#[derive(Deserialize)]
+struct Options {
+    link: Option<String>,
+}
+
+/// Why nothing is transferred.
+enum Refusal {
+    Unauthenticated(Unauthenticated),
+    /// Too many transfers are under way.
+    Busy,
+    Other(Problem),
+}
+
+impl Refusal {
+    fn new(status: StatusCode, title: &'static str, detail: impl Into<String>) -> Self {
+        Self::Other(Problem::new(status, title, detail))
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Unauthenticated(reason) => auth::refuse(reason),
+            Self::Busy => {
+                let detail = "too many files are on their way; try again in a moment";
+                let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, "busy", detail);
+                ([(RETRY_AFTER, "5")], problem).into_response()
+            }
+            Self::Other(problem) => problem.into_response(),
+        }
+    }
+}
+
+impl From<ToolError> for Refusal {
+    fn from(error: ToolError) -> Self {
+        let (status, title) = match error.error_type {
+            ErrorType::Security => (StatusCode::FORBIDDEN, "forbidden by policy"),
+            ErrorType::Permission => (StatusCode::FORBIDDEN, "forbidden"),
+            ErrorType::Validation => (StatusCode::BAD_REQUEST, "bad request"),
+            ErrorType::NotFound => (StatusCode::NOT_FOUND, "not found"),
+            ErrorType::Conflict => (StatusCode::CONFLICT, "conflict"),
+            ErrorType::RateLimited => (StatusCode::TOO_MANY_REQUESTS, "too many requests"),
+            ErrorType::Timeout => (StatusCode::GATEWAY_TIMEOUT, "timed out"),
+            ErrorType::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
+            ErrorType::Api => (StatusCode::BAD_GATEWAY, "bad gateway"),
+            ErrorType::Unsupported => (StatusCode::NOT_IMPLEMENTED, "not supported"),
+            ErrorType::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "internal error"),
+        };
+        Self::new(status, title, format!("{}; {}", error.message, error.hint))
+    }
+}
+
+pub(super) fn routes(files: Files, auth: Arc<Authenticator>) -> Router {
+    let places = Arc::new(Semaphore::new(files.at_a_time));
+    let shared = Shared {
+        files,
+        auth,
+        places,
+    };
+    Router::new()
+        .route("/files/{computer}/{*path}", get(download).put(upload))
+        .with_state(Arc::new(shared))
+}
+
+async fn download(
+    State(shared): State<Arc<Shared>>,
+    Path((computer, path)): Path<(String, String)>,
+    Query(options): Query<Options>,
+    request: Request,
+) -> Result<Response, Refusal> {
+    if request.method() == Method::HEAD {
+        // A link would be used up by a preview.
+        let detail = "GET takes the file";
+        return Err(Refusal::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "no HEAD",
+            detail,
+        ));
+    }
+    let path = format!("/{path}");
+    let direction = Direction::Download;
+    let caller = shared.caller(request.headers(), &options, direction, &computer, &path)?;
+    let place = shared.enter()?;
+    let file = FileOf {
+        caller: &caller,
+        computer: &computer,
+        path: &path,
+    };
+    let file = shared.files.transfers.download(file).await?;
+    Ok(attachment(file, &path, place))
+}
+
+async fn upload(
+    State(shared): State<Arc<Shared>>,
+    Path((computer, path)): Path<(String, String)>,
+    Query(options): Query<Options>,
+    request: Request,
+) -> Result<Response, Refusal> {
+    let Some(length) = length(request.headers()) else {
+        let detail = "send a Content-Length: the size of the file";
+        return Err(Refusal::new(
+            StatusCode::LENGTH_REQUIRED,
+            "no length",
+            detail,
+        ));
+    };
+    let path = format!("/{path}");
+    let direction = Direction::Upload;
+    let caller = shared.caller(request.headers(), &options, direction, &computer, &path)?;
+    let _place = shared.enter()?;
+    let file = FileOf {
+        caller: &caller,
+        computer: &computer,
+        path: &path,
+    };
+    let upload = Upload {
+        length,
+        bytes: incoming(request.into_body()),
+    };
+    let stored = shared.files.transfers.upload(file, upload).await?;
+    let body = json!({ "path": path, "size": stored.size, "sha256": stored.sha256 });
+    Ok((StatusCode::CREATED, Json(body)).into_response())
+}
+
+/// How long a body is; None: nobody knows yet. Without any word about it there is none (RFC 9112,
+/// section 6.3).
+fn length(headers: &HeaderMap) -> Option<u64> {
+    match headers.get(CONTENT_LENGTH) {
+        Some(length) => length.to_str().ok()?.parse().ok(),
+        None => (!headers.contains_key(TRANSFER_ENCODING)).then_some(0),
+    }
+}
+
+impl Shared {
+    /// Whose transfer it is.
+    fn caller(
+        &self,
+        headers: &HeaderMap,
+        options: &Options,
+        direction: Direction,
+        computer: &str,
+        path: &str,
+    ) -> Result<Caller, Refusal> {
+        let Some(token) = &options.link else {
+            let caller = self.auth.authenticate(headers);
+            let caller = caller.map_err(Refusal::Unauthenticated)?;
+            let needed = match direction {
+                Direction::Download => Scope::Read,
+                Direction::Upload => Scope::Use,
+            };
+            if !caller.may(needed) {
+                let detail = format!("this needs a token with the scope {needed}");
+                return Err(Refusal::new(StatusCode::FORBIDDEN, "forbidden", detail));
+            }
+            return Ok(caller.clone());
+        };
+        let links = self.files.links.as_ref();
+        let link = links.and_then(|links| links.take(token));
+        let link = link.filter(|link| {
+            link.direction == direction && link.computer == computer && link.path == path
+        });
+        link.map(|link| link.caller).ok_or_else(|| {
+            let detail = "the link was used, is over, or is not for this; ask for another with link_kasm_file";
+            Refusal::new(StatusCode::NOT_FOUND, "not found", detail)
+        })
+    }
+
+    /// A place among the transfers under way.
+    fn enter(&self) -> Result<OwnedSemaphorePermit, Refusal> {
+        let places = self.places.clone();
+        places.try_acquire_owned().map_err(|_| Refusal::Busy)
+    }
+}
+
+/// The answer that carries a file. `place` is kept until its last byte.
+fn attachment(file: Download, path: &str, place: OwnedSemaphorePermit) -> Response {
+    let mut headers = HeaderMap::new();
+    let name = path.rsplit('/').next().unwrap_or_default();
+    let fixed = [
+        (CONTENT_TYPE, "application/octet-stream"),
+        (CACHE_CONTROL, "no-store"),
+        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    ];
+    for (header, value) in fixed {
+        headers.insert(header, HeaderValue::from_static(value));
+    }
+    headers.insert(CONTENT_LENGTH, file.size.into());
+    let mut put = |header, value: Option<String>| {
+        let value = value.and_then(|value| HeaderValue::from_str(&value).ok());
+        if let Some(value) = value {
+            headers.insert(header, value);
+        }
+    };
+    put(CONTENT_DISPOSITION, Some(disposition(name)));
+    put(REPR_DIGEST, repr_digest(&file.sha256));
+    put(LAST_MODIFIED, http_date(file.modified));
+    let bytes = stream::try_unfold((file.bytes, place), |(mut bytes, place)| async {
+        let next = bytes.try_next().await;
+        if let Err(error) = &next {
+            tracing::warn!(%error, "a download broke off");
+        }
+        Ok::<_, ToolError>(next?.map(|chunk| (chunk, (bytes, place))))
+    });
+    (headers, Body::from_stream(bytes)).into_response()
+}
+
+/// RFC 6266, with the name as RFC 8187 writes it.
+fn disposition(name: &str) -> String {
+    let mut value = "attachment; filename*=UTF-8''".to_owned();
+    for byte in name.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-') {
+            value.push(char::from(byte));
+        } else {
+            value.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    value
+}
+
+fn repr_digest(hex: &str) -> Option<String> {
+    let digits = hex.as_bytes().chunks_exact(2);
+    let byte = |pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
+    let bytes: Vec<u8> = digits.map(byte).collect::<Option<_>>()?;
+    let digest = base64::engine::general_purpose::STANDARD.encode(bytes);
+    Some(format!("sha-256=:{digest}:"))
+}
+
+fn http_date(seconds: u64) -> Option<String> {
+    let time = jiff::Timestamp::from_second(i64::try_from(seconds).ok()?).ok()?;
+    Some(time.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string())
+}
+
+/// The body of a request, with an end to patience.
+fn incoming(body: Body) -> stream::BoxStream<'static, Result<bytes::Bytes, String>> {
+    let chunks = body.into_data_stream();
+    stream::unfold(Some(chunks), |chunks| async {
+        let mut chunks = chunks?;
+        match tokio::time::timeout(STALL, chunks.next()).await {
+            Ok(None) => None,
+            Ok(Some(Ok(chunk))) => Some((Ok(chunk), Some(chunks))),
+            Ok(Some(Err(error))) => Some((Err(error.to_string()), None)),
+            Err(_elapsed) => Some((Err("no byte for 60 s".to_owned()), None)),
+        }
+    })
+    .boxed()
+}

@@ -1,0 +1,102 @@
+//! `edit_kasm_file`.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::write::WrittenFile;
+use super::{target, unconfirmed};
+use crate::files::{FileError, Writing};
+use crate::kasm::{KasmId, UserId};
+use crate::policy::Access;
+use crate::providers::kasm::{KasmProvider, place};
+use crate::tool::{Call, Effect, ErrorType, Reply, Tool, ToolError};
+
+pub(super) struct EditKasmFile;
+
+#[derive(Deserialize, JsonSchema)]
+pub(super) struct EditArgs {
+    /// The session.
+    kasm_id: KasmId,
+    /// The file, absolute. UTF-8 text.
+    file_path: String,
+    /// What is there, to the letter. It must occur once, unless replace_all is true.
+    old_text: String,
+    /// What is to be there instead.
+    new_text: String,
+    /// Replace every occurrence.
+    #[serde(default)]
+    replace_all: bool,
+    /// Not needed: the user follows from the token.
+    user_id: Option<UserId>,
+}
+
+impl Tool for EditKasmFile {
+    type Provider = KasmProvider;
+    type Args = EditArgs;
+    type Output = WrittenFile;
+    const NAME: &'static str = "edit_kasm_file";
+    const TITLE: &'static str = "Change a file";
+    const ABOUT: &'static str = "Replace text in a file of a session. Fails if the text is not there, is there more than \
+                                 once, or the file changes meanwhile.";
+    const EFFECT: Effect = Effect::Write;
+
+    async fn call(
+        &self,
+        cx: Call<'_, KasmProvider>,
+        args: EditArgs,
+    ) -> Result<Reply<WrittenFile>, ToolError> {
+        let target = target(cx.provider, &args.file_path, Access::Write)?;
+        if args.old_text.is_empty() || args.old_text == args.new_text {
+            return Err(ToolError::validation(
+                "`old_text` is empty, or the same as `new_text`",
+                "give the text to be replaced; write_kasm_file replaces or extends a whole file",
+            ));
+        }
+        let place = place(&cx, args.kasm_id, args.user_id).await?;
+        let files = &cx.provider.files;
+        let max = cx.provider.file_limits.edit_bytes;
+        let piece = files.read(&place, &target, 0, max).await?;
+        if piece.size > max {
+            return Err(FileError::TooLarge {
+                size: piece.size,
+                max,
+            }
+            .into());
+        }
+        let text = String::from_utf8(piece.bytes).map_err(|_| {
+            let hint = "read it with read_kasm_file and write it whole, or change it with execute_kasm_command";
+            ToolError::validation("it is no UTF-8 text", hint)
+        })?;
+        let count = text.matches(&args.old_text).count();
+        check_count(count, args.replace_all, &text, &args.old_text)?;
+        let text = text.replace(&args.old_text, &args.new_text);
+        let writing = Writing {
+            replaces: piece.sha256,
+            ..Writing::default()
+        };
+        let written = files.write(&place, &target, text.as_bytes(), &writing);
+        let file = WrittenFile::new(target.path(), written.await.map_err(unconfirmed)?);
+        let message = match count {
+            1 => "replaced one occurrence".to_owned(),
+            count => format!("replaced {count} occurrences"),
+        };
+        Ok(Reply::new(file, message))
+    }
+}
+
+fn check_count(count: usize, all: bool, text: &str, old: &str) -> Result<(), ToolError> {
+    let hint = match count {
+        1 => return Ok(()),
+        0 if text.contains('\r') && !old.contains('\r') && old.contains('\n') => {
+            "the file has CRLF line ends: put \\r\\n into `old_text` and `new_text`"
+        }
+        0 => "read the file again: white space and line ends count",
+        _ if all => return Ok(()),
+        _ => "add lines around it to `old_text` until it is the only one, or set `replace_all`",
+    };
+    Err(ToolError::new(
+        ErrorType::Conflict,
+        format!("`old_text` occurs {count} times in the file"),
+        hint,
+    ))
+}

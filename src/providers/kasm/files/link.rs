@@ -1,0 +1,108 @@
+//! `link_kasm_file`.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::target;
+use crate::caller::Scope;
+use crate::kasm::{KasmId, UserId};
+use crate::links::{Direction, Link, NoLink};
+use crate::policy::Access;
+use crate::providers::kasm::{KasmProvider, own_session};
+use crate::tool::{Call, Effect, ErrorType, Reply, Tool, ToolError};
+
+pub(super) struct LinkKasmFile;
+
+/// Which way a file goes.
+#[derive(Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(inline)]
+pub(super) enum Way {
+    Download,
+    Upload,
+}
+
+#[derive(Deserialize, JsonSchema)]
+pub(super) struct LinkArgs {
+    /// The session.
+    kasm_id: KasmId,
+    /// The file, absolute.
+    file_path: String,
+    /// download: GET the URL. upload: PUT the bytes to it.
+    direction: Way,
+    /// Not needed: the user follows from the token.
+    user_id: Option<UserId>,
+}
+
+#[derive(Serialize, JsonSchema)]
+pub(super) struct FileLink {
+    /// Good for one transfer, by whoever has it.
+    url: String,
+    /// `GET` or `PUT`.
+    method: &'static str,
+    /// How long it is good.
+    expires_in_seconds: u64,
+    /// The largest file, bytes.
+    max_bytes: u64,
+}
+
+impl Tool for LinkKasmFile {
+    type Provider = KasmProvider;
+    type Args = LinkArgs;
+    type Output = FileLink;
+    const NAME: &'static str = "link_kasm_file";
+    const TITLE: &'static str = "Link to a file";
+    const ABOUT: &'static str = "Make a URL of this server that downloads (GET) or uploads (PUT) one file of a session, once, \
+                                 without a token. For files that should not pass through the model.";
+    const EFFECT: Effect = Effect::Read;
+
+    async fn call(
+        &self,
+        cx: Call<'_, KasmProvider>,
+        args: LinkArgs,
+    ) -> Result<Reply<FileLink>, ToolError> {
+        let Some(links) = &cx.provider.links else {
+            return Err(ToolError::new(
+                ErrorType::Unsupported,
+                "this server does not know the address that clients reach it at",
+                "ask the operator to set MCP_PUBLIC_URL; until then use read_kasm_file and write_kasm_file",
+            ));
+        };
+        let (direction, access, method, verb) = match args.direction {
+            Way::Download => (Direction::Download, Access::Read, "GET", "download"),
+            Way::Upload => (Direction::Upload, Access::Write, "PUT", "upload"),
+        };
+        if direction == Direction::Upload && !cx.caller.may(Scope::Use) {
+            return Err(ToolError::new(
+                ErrorType::Permission,
+                format!("an upload needs the scope {}", Scope::Use),
+                "ask the operator of this server for a token with that scope",
+            ));
+        }
+        let target = target(cx.provider, &args.file_path, access)?;
+        own_session(&cx, args.kasm_id, args.user_id).await?;
+        let link = Link {
+            caller: cx.caller.clone(),
+            direction,
+            computer: args.kasm_id.to_string(),
+            path: target.path().to_owned(),
+        };
+        let url = links.make(link).map_err(|no| match no {
+            NoLink::TooMany => ToolError::new(
+                ErrorType::RateLimited,
+                "too many links are open",
+                "use the ones there are, or wait until they expire",
+            ),
+            NoLink::NoRandom => ToolError::internal("the system gives no random numbers"),
+        })?;
+        let seconds = links.lifetime().as_secs();
+        let link = FileLink {
+            url,
+            method,
+            expires_in_seconds: seconds,
+            max_bytes: cx.provider.file_limits.link_bytes,
+        };
+        let message = format!("{method} this URL within {seconds} s to {verb} the file, once");
+        Ok(Reply::new(link, message))
+    }
+}

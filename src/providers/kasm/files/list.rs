@@ -1,0 +1,124 @@
+//! `list_kasm_files`.
+
+use base64::Engine as _;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::read::rfc3339;
+use super::target;
+use crate::files::{Entry, Kind};
+use crate::kasm::{KasmId, UserId};
+use crate::policy::Access;
+use crate::providers::kasm::{KasmProvider, place};
+use crate::tool::{Call, Effect, Reply, Tool, ToolError};
+
+const DEPTH_MAX: u32 = 8;
+const LIMIT_DEFAULT: usize = 200;
+const LIMIT_MAX: usize = 2_000;
+
+pub(super) struct ListKasmFiles;
+
+#[derive(Deserialize, JsonSchema)]
+pub(super) struct ListArgs {
+    /// The session.
+    kasm_id: KasmId,
+    /// The folder, absolute.
+    path: String,
+    /// How many levels, at most 8. Default: 1.
+    depth: Option<u32>,
+    /// How many entries, at most 2000. Default: 200.
+    limit: Option<usize>,
+    /// Not needed: the user follows from the token.
+    user_id: Option<UserId>,
+}
+
+#[derive(Serialize, JsonSchema)]
+pub(super) struct FolderContent {
+    path: String,
+    entries: Vec<FileEntry>,
+    /// There are more entries than these.
+    truncated: bool,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct FileEntry {
+    /// Below `path`.
+    name: String,
+    /// The name in base64, where it is no UTF-8 text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name_base64: Option<String>,
+    /// `file`, `folder`, `link` or `other`.
+    r#type: &'static str,
+    /// Bytes, of files.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    size: Option<u64>,
+    /// RFC 3339.
+    modified: String,
+    /// Octal.
+    mode: String,
+    /// Where a link points.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    target: Option<String>,
+}
+
+impl Tool for ListKasmFiles {
+    type Provider = KasmProvider;
+    type Args = ListArgs;
+    type Output = FolderContent;
+    const NAME: &'static str = "list_kasm_files";
+    const TITLE: &'static str = "List a folder";
+    const ABOUT: &'static str = "List the files of a session's folder, hidden ones too, sorted by name. Links are not followed.";
+    const EFFECT: Effect = Effect::Read;
+
+    async fn call(
+        &self,
+        cx: Call<'_, KasmProvider>,
+        args: ListArgs,
+    ) -> Result<Reply<FolderContent>, ToolError> {
+        let target = target(cx.provider, &args.path, Access::Read)?;
+        let depth = args.depth.unwrap_or(1).clamp(1, DEPTH_MAX);
+        let limit = args.limit.unwrap_or(LIMIT_DEFAULT).clamp(1, LIMIT_MAX);
+        let place = place(&cx, args.kasm_id, args.user_id).await?;
+        let listing = cx.provider.files.list(&place, &target, depth).await?;
+        let count = listing.entries.len();
+        let truncated = listing.cut || count > limit;
+        let entries = listing.entries.into_iter().take(limit).map(FileEntry::from);
+        let content = FolderContent {
+            path: target.path().to_owned(),
+            entries: entries.collect(),
+            truncated,
+        };
+        let message = if truncated {
+            format!(
+                "{} of {count} or more entries: list a folder in it, or raise `limit`",
+                content.entries.len()
+            )
+        } else {
+            format!("{count} entries")
+        };
+        Ok(Reply::new(content, message))
+    }
+}
+
+impl From<Entry> for FileEntry {
+    fn from(entry: Entry) -> Self {
+        let text = std::str::from_utf8(&entry.name);
+        let base64 = base64::engine::general_purpose::STANDARD;
+        let (r#type, size) = match entry.kind {
+            Kind::File => ("file", Some(entry.size)),
+            Kind::Folder => ("folder", None),
+            Kind::Link => ("link", None),
+            Kind::Other => ("other", None),
+        };
+        Self {
+            name_base64: text.is_err().then(|| base64.encode(&entry.name)),
+            name: String::from_utf8_lossy(&entry.name).into_owned(),
+            r#type,
+            size,
+            modified: rfc3339(entry.modified),
+            mode: entry.mode,
+            target: (entry.kind == Kind::Link)
+                .then(|| String::from_utf8_lossy(&entry.target).into_owned()),
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! `read_kasm_file`.
+
+use base64::Engine as _;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::target;
+use crate::files::Piece;
+use crate::kasm::{KasmId, UserId};
+use crate::policy::Access;
+use crate::providers::kasm::{KasmProvider, place};
+use crate::tool::{Call, Effect, Reply, Tool, ToolError};
+
+pub(super) struct ReadKasmFile;
+
+/// How content is written in JSON.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(inline)]
+pub(super) enum Wanted {
+    #[default]
+    Auto,
+    Text,
+    Base64,
+}
+
+#[derive(Deserialize, JsonSchema)]
+pub(super) struct ReadArgs {
+    /// The session.
+    kasm_id: KasmId,
+    /// The file, absolute.
+    file_path: String,
+    /// Where to begin, bytes. Default: 0.
+    #[serde(default)]
+    offset: u64,
+    /// How much to read, bytes. Default, and at most: what the server allows in a reply.
+    limit: Option<u64>,
+    /// auto, text or base64. Default: auto, text if it is UTF-8.
+    #[serde(default)]
+    encoding: Wanted,
+    /// Not needed: the user follows from the token.
+    user_id: Option<UserId>,
+}
+
+#[derive(Serialize, JsonSchema)]
+pub(super) struct FileContent {
+    file_path: String,
+    content: String,
+    /// `text` or `base64`.
+    encoding: &'static str,
+    /// Where the content begins in the file, bytes.
+    offset: u64,
+    /// Where to read on; absent at the end of the file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_offset: Option<u64>,
+    /// There is more of the file after this.
+    truncated: bool,
+    /// Of the whole file, bytes.
+    size: u64,
+    /// Octal.
+    mode: String,
+    /// RFC 3339.
+    modified: String,
+    /// SHA-256 of the whole file in hex, unless it is very large.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sha256: Option<String>,
+}
+
+impl Tool for ReadKasmFile {
+    type Provider = KasmProvider;
+    type Args = ReadArgs;
+    type Output = FileContent;
+    const NAME: &'static str = "read_kasm_file";
+    const TITLE: &'static str = "Read a file";
+    const ABOUT: &'static str = "Read a file of a session, as text or base64. Long files come in parts: read on at next_offset, \
+                                 or use link_kasm_file.";
+    const EFFECT: Effect = Effect::Read;
+
+    async fn call(
+        &self,
+        cx: Call<'_, KasmProvider>,
+        args: ReadArgs,
+    ) -> Result<Reply<FileContent>, ToolError> {
+        let target = target(cx.provider, &args.file_path, Access::Read)?;
+        let max = cx.provider.file_limits.read_bytes;
+        let limit = args.limit.unwrap_or(max).min(max);
+        let place = place(&cx, args.kasm_id, args.user_id).await?;
+        let piece = cx.provider.files.read(&place, &target, args.offset, limit);
+        let content = FileContent::new(target.path(), &args, piece.await?)?;
+        let message = match content.next_offset {
+            None => format!(
+                "{} of {} bytes",
+                content.size.saturating_sub(content.offset),
+                content.size
+            ),
+            Some(next) => format!(
+                "bytes {} to {next} of {}: read on with offset {next}",
+                content.offset, content.size
+            ),
+        };
+        Ok(Reply::new(content, message))
+    }
+}
+
+impl FileContent {
+    fn new(path: &str, args: &ReadArgs, piece: Piece) -> Result<Self, ToolError> {
+        let offset = args.offset;
+        let mut bytes = piece.bytes;
+        let last = offset + bytes.len() as u64 >= piece.size;
+        if args.encoding != Wanted::Base64 && !last {
+            // The rest of a character that is cut here comes with the next part.
+            let whole = whole_characters(&bytes);
+            bytes.truncate(whole);
+        }
+        let read = bytes.len() as u64;
+        let (content, encoding) = match (args.encoding, String::from_utf8(bytes)) {
+            (Wanted::Text, Ok(text)) => (text, "text"),
+            (Wanted::Auto, Ok(text)) if !text.contains('\0') => (text, "text"),
+            (Wanted::Text, Err(_)) => {
+                return Err(ToolError::validation(
+                    "it is no UTF-8 text",
+                    "read it with encoding `base64`, or leave `encoding` out",
+                ));
+            }
+            (_, Ok(text)) => (base64(text.as_bytes()), "base64"),
+            (_, Err(bytes)) => (base64(bytes.as_bytes()), "base64"),
+        };
+        let next = offset + read;
+        let more = next < piece.size;
+        Ok(Self {
+            file_path: path.to_owned(),
+            content,
+            encoding,
+            offset,
+            next_offset: more.then_some(next),
+            truncated: more,
+            size: piece.size,
+            mode: piece.mode,
+            modified: rfc3339(piece.modified),
+            sha256: piece.sha256,
+        })
+    }
+}
+
+/// How many bytes there are before a character of UTF-8 that is cut at the end.
+fn whole_characters(bytes: &[u8]) -> usize {
+    match std::str::from_utf8(bytes) {
+        Err(error) if error.error_len().is_none() && error.valid_up_to() > 0 => error.valid_up_to(),
+        Ok(_) | Err(_) => bytes.len(),
+    }
+}
+
+fn base64(bytes: &[u8]) -> String {
+    base64::engine::general_purpose::STANDARD.encode(bytes)
+}
+
+/// Seconds since 1970 as RFC 3339.
+pub(super) fn rfc3339(seconds: u64) -> String {
+    let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
+    jiff::Timestamp::from_second(seconds).map_or_else(|_| String::new(), |time| time.to_string())
+}

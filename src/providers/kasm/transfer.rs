@@ -1,0 +1,76 @@
+//! Files for `/files/…`: the same checks as for the tools, and bytes instead of replies.
+
+use futures::future::BoxFuture;
+use futures::{FutureExt, StreamExt};
+
+use super::{KasmProvider, place_of};
+use crate::files::{FileError, Target};
+use crate::kasm::KasmId;
+use crate::policy::Access;
+use crate::tool::transfer::{Download, FileOf, Stored, Transfers, Upload};
+use crate::tool::{ErrorType, ToolError};
+
+impl KasmProvider {
+    /// The file and its place, if the caller may use both.
+    async fn open(
+        &self,
+        file: FileOf<'_>,
+        access: Access,
+    ) -> Result<(crate::kasm::plane::Place, Target), ToolError> {
+        let kasm_id: KasmId = file.computer.parse().map_err(|error| {
+            ToolError::new(
+                ErrorType::NotFound,
+                format!("{error}"),
+                "list_user_sessions shows the sessions",
+            )
+        })?;
+        let target = Target::new(&self.policy, file.path, access);
+        let target = target.map_err(|denial| super::exec::denied(&denial))?;
+        let place = place_of(self, file.caller, kasm_id, None).await?;
+        Ok((place, target))
+    }
+}
+
+impl Transfers for KasmProvider {
+    fn download<'a>(&'a self, file: FileOf<'a>) -> BoxFuture<'a, Result<Download, ToolError>> {
+        async move {
+            let (place, target) = self.open(file, Access::Read).await?;
+            let max = self.file_limits.link_bytes;
+            let file = self.files.send_out(&place, &target, max).await?;
+            Ok(Download {
+                size: file.size,
+                modified: file.modified,
+                sha256: file.sha256,
+                bytes: file
+                    .bytes
+                    .map(|bytes| bytes.map_err(ToolError::from))
+                    .boxed(),
+            })
+        }
+        .boxed()
+    }
+
+    fn upload<'a>(
+        &'a self,
+        file: FileOf<'a>,
+        upload: Upload,
+    ) -> BoxFuture<'a, Result<Stored, ToolError>> {
+        async move {
+            let max = self.file_limits.link_bytes;
+            if upload.length > max {
+                let size = upload.length;
+                return Err(FileError::TooLarge { size, max }.into());
+            }
+            let (place, target) = self.open(file, Access::Write).await?;
+            let written = self
+                .files
+                .receive(&place, &target, upload.length, upload.bytes)
+                .await?;
+            Ok(Stored {
+                size: written.size,
+                sha256: written.sha256,
+            })
+        }
+        .boxed()
+    }
+}

@@ -1,0 +1,294 @@
+//! `/files/…` and the links to it.
+
+use serde_json::json;
+
+use super::{HOME, noise, server, sha256};
+use crate::support::{TOKEN, TestServer};
+use crate::tools::exec;
+
+/// A server that knows its own address, so that links work.
+async fn linked(settings: &[(&str, &str)]) -> Option<TestServer> {
+    kasm_emulator::confinement_works().then_some(())?;
+    Some(exec::relayed_with(settings).await)
+}
+
+impl TestServer {
+    async fn link(&self, kasm_id: &str, path: &str, direction: &str) -> String {
+        let args = json!({ "kasm_id": kasm_id, "file_path": path, "direction": direction });
+        let data = self.ok("link_kasm_file", args).await;
+        data["url"].as_str().unwrap().to_owned()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_link_carries_one_file_once() {
+    let Some(server) = linked(&[]).await else {
+        return;
+    };
+    let id = server.session().await;
+    let path = format!("{HOME}/a b/ü?#%.bin");
+    let bytes = noise(3 << 20);
+    let url = server.link(&id, &path, "upload").await;
+    let answer = server
+        .http
+        .put(&url)
+        .body(bytes.clone())
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(answer.status(), 201);
+    let stored: serde_json::Value = answer.json().await.unwrap();
+    assert_eq!(stored["sha256"], sha256(&bytes));
+    assert_eq!(stored["path"], path);
+    let again = server.http.put(&url).body("other").send().await.unwrap();
+    assert_eq!(again.status(), 404);
+
+    let url = server.link(&id, &path, "download").await;
+    let head = server.http.head(&url).send().await.unwrap();
+    assert_eq!(head.status(), 405, "a preview does not use it up");
+    let answer = server.http.get(&url).send().await.unwrap();
+    assert_eq!(answer.status(), 200);
+    let header = |name: &str| answer.headers()[name].to_str().unwrap().to_owned();
+    assert_eq!(header("content-length"), bytes.len().to_string());
+    assert_eq!(
+        header("content-disposition"),
+        "attachment; filename*=UTF-8''%C3%BC%3F%23%25.bin"
+    );
+    assert_eq!(header("x-content-type-options"), "nosniff");
+    assert!(header("repr-digest").starts_with("sha-256=:"));
+    assert!(answer.bytes().await.unwrap() == bytes);
+    assert_eq!(server.http.get(&url).send().await.unwrap().status(), 404);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_link_is_good_for_its_file_and_direction_only() {
+    let Some(server) = linked(&[]).await else {
+        return;
+    };
+    let id = server.session().await;
+    for name in ["f", "g"] {
+        server
+            .write_text(&id, &format!("{HOME}/{name}"), name)
+            .await;
+    }
+    let path = format!("{HOME}/f");
+    let url = server.link(&id, &path, "download").await;
+    let other = url.replace("/f?", "/g?");
+    assert_eq!(server.http.get(&other).send().await.unwrap().status(), 404);
+    assert_eq!(
+        server.http.get(&url).send().await.unwrap().status(),
+        404,
+        "a misuse ends it"
+    );
+    let url = server.link(&id, &path, "download").await;
+    assert_eq!(
+        server
+            .http
+            .put(&url)
+            .body("x")
+            .send()
+            .await
+            .unwrap()
+            .status(),
+        404
+    );
+    let url = server.link(&id, &path, "upload").await;
+    assert_eq!(server.http.get(&url).send().await.unwrap().status(), 404);
+    let base = url.split('?').next().unwrap();
+    for query in ["", "?link=", "?link=0000", "?x=1"] {
+        let answer = server
+            .http
+            .get(format!("{base}{query}"))
+            .send()
+            .await
+            .unwrap();
+        assert!(
+            [401, 404].contains(&answer.status().as_u16()),
+            "{query}: {}",
+            answer.status()
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_link_ends_by_itself_and_with_its_session() {
+    let Some(server) = linked(&[("KASM_FILE_LINK_SECONDS", "1")]).await else {
+        return;
+    };
+    let id = server.session().await;
+    let path = format!("{HOME}/f");
+    server.write_text(&id, &path, "x").await;
+    let url = server.link(&id, &path, "download").await;
+    tokio::time::sleep(std::time::Duration::from_millis(1_100)).await;
+    assert_eq!(server.http.get(&url).send().await.unwrap().status(), 404);
+    let url = server.link(&id, &path, "download").await;
+    server.emulator.kill_session(&id);
+    assert_eq!(server.http.get(&url).send().await.unwrap().status(), 404);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_does_not_know_its_address_gives_no_links() {
+    let Some(server) = server(&[]).await else {
+        return;
+    };
+    let id = server.session().await;
+    let args = json!({ "kasm_id": id, "file_path": format!("{HOME}/f"), "direction": "download" });
+    let reply = server.fails("link_kasm_file", args, "unsupported").await;
+    assert!(reply["hint"].as_str().unwrap().contains("MCP_PUBLIC_URL"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_read_only_token_uploads_nothing() {
+    let Some(server) = linked(&[("MCP_AUTH_SCOPE", "kasm:read")]).await else {
+        return;
+    };
+    let kasm_id = crate::support::kasm::NO_SUCH_ID;
+    let args =
+        json!({ "kasm_id": kasm_id, "file_path": format!("{HOME}/f"), "direction": "upload" });
+    server.fails("link_kasm_file", args, "permission").await;
+    let url = format!("{}/files/{kasm_id}{HOME}/f", server.base);
+    let answer = server
+        .http
+        .put(&url)
+        .bearer_auth(TOKEN)
+        .body("x")
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(answer.status(), 403);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn uploads_say_how_long_they_are_and_keep_to_it() {
+    let Some(server) = linked(&[("KASM_FILE_LINK_BYTES", "2048")]).await else {
+        return;
+    };
+    let id = server.session().await;
+    let url = format!("{}/files/{id}{HOME}/f", server.base);
+    let chunks = futures::stream::iter([Ok::<_, std::io::Error>("x")]);
+    let body = reqwest::Body::wrap_stream(chunks);
+    let put = |body: reqwest::Body| server.http.put(&url).bearer_auth(TOKEN).body(body).send();
+    assert_eq!(put(body).await.unwrap().status(), 411);
+    assert_eq!(put(vec![0; 4_096].into()).await.unwrap().status(), 400);
+    assert_eq!(put(vec![0; 2_048].into()).await.unwrap().status(), 201);
+    assert_eq!(put(Vec::new().into()).await.unwrap().status(), 201);
+    server.run(&id, "head -c 3000 /dev/zero > ~/f").await;
+    let answer = server
+        .http
+        .get(&url)
+        .bearer_auth(TOKEN)
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(answer.status(), 400, "too large to go out");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upload_that_breaks_off_changes_nothing() {
+    use tokio::io::AsyncWriteExt;
+    let Some(server) = linked(&[]).await else {
+        return;
+    };
+    let id = server.session().await;
+    server.write_text(&id, &format!("{HOME}/f"), "old").await;
+    let address = server.base.strip_prefix("http://").unwrap();
+    let mut socket = tokio::net::TcpStream::connect(address).await.unwrap();
+    let head = format!(
+        "PUT /files/{id}{HOME}/f HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {TOKEN}\r\nContent-Length: 25000000\r\n\r\n"
+    );
+    socket.write_all(head.as_bytes()).await.unwrap();
+    socket.write_all(&vec![1; 12_000_000]).await.unwrap();
+    drop(socket);
+    // The next call waits in the same queue to the session.
+    let gone = "for i in $(seq 50); do [ -z \"$(ls -A ~/Uploads)\" ] && break; sleep 0.1; done; ls -A ~/Uploads; cat ~/f";
+    assert_eq!(server.run(&id, gone).await["stdout"], "old");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn half_a_gigabyte_goes_both_ways() {
+    let Some(server) = linked(&[]).await else {
+        return;
+    };
+    let id = server.session().await;
+    let path = format!("{HOME}/half");
+    let block = bytes::Bytes::from(noise(1 << 20));
+    let blocks = 512_u64;
+    let mut hasher = <sha2::Sha256 as sha2::Digest>::new();
+    (0..blocks).for_each(|_| sha2::Digest::update(&mut hasher, &block));
+    let expected: String = sha2::Digest::finalize(hasher)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    let chunks = (0..blocks).map(move |_| Ok::<_, std::io::Error>(block.clone()));
+    let body = reqwest::Body::wrap_stream(futures::stream::iter(chunks));
+    let url = server.link(&id, &path, "upload").await;
+    let slow = reqwest::Client::builder().build().unwrap();
+    let put = slow
+        .put(&url)
+        .header("content-length", blocks << 20)
+        .body(body);
+    let answer = put.send().await.unwrap();
+    assert_eq!(answer.status(), 201, "{}", answer.text().await.unwrap());
+    let url = server.link(&id, &path, "download").await;
+    let mut answer = slow.get(&url).send().await.unwrap();
+    let mut hasher = <sha2::Sha256 as sha2::Digest>::new();
+    while let Some(chunk) = answer.chunk().await.unwrap() {
+        sha2::Digest::update(&mut hasher, &chunk);
+    }
+    let received: String = sha2::Digest::finalize(hasher)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    assert_eq!(received, expected);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_download_goes_through_the_relay_where_it_must() {
+    let Some(server) = linked(&[]).await else {
+        return;
+    };
+    server
+        .emulator
+        .configure(|profile| profile.downloads_allowed = false);
+    let id = server.session().await;
+    let bytes = noise(9 << 20);
+    let path = format!("{HOME}/f");
+    let url = server.link(&id, &path, "upload").await;
+    assert_eq!(
+        server
+            .http
+            .put(&url)
+            .body(bytes.clone())
+            .send()
+            .await
+            .unwrap()
+            .status(),
+        201
+    );
+    let url = server.link(&id, &path, "download").await;
+    let answer = server.http.get(&url).send().await.unwrap();
+    assert!(answer.bytes().await.unwrap() == bytes);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_changes_on_the_way_does_not_arrive_whole() {
+    let Some(server) = linked(&[]).await else {
+        return;
+    };
+    server
+        .emulator
+        .configure(|profile| profile.downloads_allowed = false);
+    let id = server.session().await;
+    server.run(&id, "head -c 20000000 /dev/zero > ~/f").await;
+    let url = server.link(&id, &format!("{HOME}/f"), "download").await;
+    let mut answer = server.http.get(&url).send().await.unwrap();
+    assert_eq!(answer.status(), 200);
+    let first = answer.chunk().await.unwrap();
+    assert!(first.is_some());
+    server.run(&id, "echo x >> ~/f").await;
+    let rest = async {
+        while answer.chunk().await?.is_some() {}
+        Ok::<_, reqwest::Error>(())
+    };
+    assert!(rest.await.is_err(), "it ends like a whole file");
+}

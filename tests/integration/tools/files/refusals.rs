@@ -1,0 +1,303 @@
+//! Paths that are off limits, and files that cannot be had.
+
+use serde_json::{Value, json};
+
+use super::{HOME, base64, noise, server};
+use crate::support::TestServer;
+use crate::support::kasm::words;
+
+/// Every file tool on one path, with arguments that are right otherwise.
+fn calls(kasm_id: &str, path: &str) -> Vec<(&'static str, Value)> {
+    vec![
+        (
+            "read_kasm_file",
+            json!({ "kasm_id": kasm_id, "file_path": path }),
+        ),
+        (
+            "write_kasm_file",
+            json!({ "kasm_id": kasm_id, "file_path": path, "content": "x" }),
+        ),
+        (
+            "edit_kasm_file",
+            json!({ "kasm_id": kasm_id, "file_path": path, "old_text": "a", "new_text": "b" }),
+        ),
+        (
+            "list_kasm_files",
+            json!({ "kasm_id": kasm_id, "path": path }),
+        ),
+    ]
+}
+
+/// The link tool on one path, both ways.
+fn links(kasm_id: &str, path: &str) -> Vec<(&'static str, Value)> {
+    let args = |way: &str| json!({ "kasm_id": kasm_id, "file_path": path, "direction": way });
+    vec![
+        ("link_kasm_file", args("download")),
+        ("link_kasm_file", args("upload")),
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn paths_are_refused_by_their_text() {
+    let public = [("MCP_PUBLIC_URL", "http://127.0.0.1:1")];
+    let Some(server) = server(&public).await else {
+        return;
+    };
+    let id = server.session().await;
+    let before = server.emulator.commands().len();
+    let long = format!("{HOME}/{}", "x".repeat(5_000));
+    for path in [
+        "",
+        "relative",
+        "~/f",
+        "/",
+        "/etc/passwd",
+        "/home/kasm-user-2/f",
+        "/home/kasm-user/../../etc/passwd",
+        "/home/kasm-user/a/../b",
+        "/home/kasm-user/.ssh/id_ed25519",
+        "/home/kasm-user/f\0",
+        &long,
+    ] {
+        for (tool, args) in calls(&id, path).into_iter().chain(links(&id, path)) {
+            server.fails(tool, args, "security").await;
+        }
+    }
+    assert_eq!(
+        server.emulator.commands().len(),
+        before,
+        "nothing was dispatched"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn links_do_not_lead_out_of_the_roots() {
+    let Some(server) = server(&[]).await else {
+        return;
+    };
+    let id = server.session().await;
+    server.run(&id, "mkdir -p ~/w/; ls").await;
+    let home = server.emulator.session_dir(&id).unwrap();
+    std::fs::create_dir(home.join(".ssh")).unwrap();
+    std::fs::write(home.join(".ssh/key"), "secret\n").unwrap();
+    for (name, target) in [
+        ("file", "/etc/passwd"),
+        ("folder", "/etc"),
+        ("proc", "/proc/self/root/etc"),
+        ("chain", "file"),
+        ("climb", "folder/../etc/passwd"),
+        ("relative", "../../../etc/passwd"),
+        ("hidden", "../.ssh"),
+        ("hidden-file", "../.ssh/key"),
+        ("dangling", "/etc/kmcp-new"),
+        ("dangling-deep", "/etc/kmcp/new/deep"),
+        ("loop", "loop"),
+        ("tmp", "/tmp"),
+        ("shm", "/dev/shm"),
+    ] {
+        std::os::unix::fs::symlink(target, home.join("w").join(name)).unwrap();
+    }
+    let escapes = [
+        "file",
+        "folder",
+        "folder/passwd",
+        "proc/passwd",
+        "chain",
+        "climb",
+        "relative",
+        "hidden",
+        "hidden/key",
+        "hidden-file",
+        "hidden/new",
+        "dangling",
+        "tmp/new",
+        "shm/new",
+        "folder/new/deep",
+    ];
+    for name in escapes {
+        for (tool, args) in calls(&id, &format!("{HOME}/w/{name}")) {
+            let reply = server.call(tool, args).await;
+            assert_eq!(reply["error_type"], "security", "{tool} {name}: {reply}");
+        }
+        for way in ["GET", "PUT"] {
+            let answer = transfer(&server, &id, way, &format!("{HOME}/w/{name}")).await;
+            assert_eq!(answer.status(), 403, "{way} {name}");
+        }
+    }
+    for name in ["dangling-deep", "loop"] {
+        for (tool, args) in calls(&id, &format!("{HOME}/w/{name}")) {
+            let reply = server.call(tool, args).await;
+            assert!(
+                tool == "write_kasm_file" || reply["success"] == false,
+                "{tool} {name}: {reply}"
+            );
+        }
+    }
+    let outside = server
+        .run(
+            &id,
+            "ls /etc/kmcp* /tmp/new /dev/shm/new; cat ~/.ssh/key; ls ~/.ssh",
+        )
+        .await;
+    assert_eq!(outside["stdout"], "secret\nkey\n", "{outside}");
+}
+
+async fn transfer(server: &TestServer, kasm_id: &str, way: &str, path: &str) -> reqwest::Response {
+    let url = format!("{}/files/{kasm_id}{path}", server.base);
+    let request = server.http.request(way.parse().unwrap(), url);
+    let request = request.bearer_auth(crate::support::TOKEN);
+    let request = if way == "PUT" {
+        request.body("x")
+    } else {
+        request
+    };
+    request.send().await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_readable_file_is_said_to_be_none() {
+    let Some(server) = server(&[]).await else {
+        return;
+    };
+    let id = server.session().await;
+    let make = "mkdir ~/folder ~/locked && touch ~/secret ~/locked/f && chmod 0 ~/secret ~/locked && mkfifo ~/pipe && \
+                touch ~/file";
+    assert_eq!(server.run(&id, make).await["exit_code"], 0);
+    for (name, error_type, says) in [
+        ("missing", "not_found", "no such file"),
+        ("folder", "validation", "is a folder"),
+        ("secret", "permission", "no permission"),
+        ("pipe", "validation", "no regular file"),
+    ] {
+        let args = json!({ "kasm_id": id, "file_path": format!("{HOME}/{name}") });
+        let reply = server.fails("read_kasm_file", args, error_type).await;
+        assert!(words(&reply).0.contains(says), "{name}: {reply}");
+        let status = match error_type {
+            "not_found" => 404,
+            "permission" => 403,
+            _ => 400,
+        };
+        let answer = transfer(&server, &id, "GET", &format!("{HOME}/{name}")).await;
+        assert_eq!(answer.status(), status, "{name}");
+    }
+    for (path, error_type) in [
+        ("folder", "validation"),
+        ("pipe", "validation"),
+        ("secret", "permission"),
+        ("file/x", "validation"),
+    ] {
+        let args = json!({ "kasm_id": id, "file_path": format!("{HOME}/{path}"), "content": "x" });
+        server.fails("write_kasm_file", args, error_type).await;
+    }
+    for (path, error_type) in [
+        ("missing", "not_found"),
+        ("file", "validation"),
+        ("locked", "permission"),
+    ] {
+        let args = json!({ "kasm_id": id, "path": format!("{HOME}/{path}") });
+        server.fails("list_kasm_files", args, error_type).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bad_arguments_are_refused() {
+    let Some(server) = server(&[("KASM_FILE_EDIT_BYTES", "2048")]).await else {
+        return;
+    };
+    let id = server.session().await;
+    let path = format!("{HOME}/f");
+    server
+        .run(
+            &id,
+            r"printf '\377' > ~/bytes; head -c 3000 /dev/zero > ~/long",
+        )
+        .await;
+    for (tool, args) in [
+        (
+            "write_kasm_file",
+            json!({ "file_path": path, "content": "?", "encoding": "base64" }),
+        ),
+        (
+            "write_kasm_file",
+            json!({ "file_path": path, "content": "", "mode": "0999" }),
+        ),
+        (
+            "write_kasm_file",
+            json!({ "file_path": path, "content": "", "mode": "4755" }),
+        ),
+        (
+            "write_kasm_file",
+            json!({ "file_path": path, "content": "", "mode": "u+x" }),
+        ),
+        ("write_kasm_file", json!({ "file_path": path })),
+        (
+            "read_kasm_file",
+            json!({ "file_path": path, "encoding": "utf-16" }),
+        ),
+        ("read_kasm_file", json!({ "file_path": path, "offset": -1 })),
+        ("list_kasm_files", json!({ "path": path, "depth": "all" })),
+        (
+            "link_kasm_file",
+            json!({ "file_path": path, "direction": "up" }),
+        ),
+        (
+            "edit_kasm_file",
+            json!({ "file_path": format!("{HOME}/bytes"), "old_text": "a", "new_text": "b" }),
+        ),
+        (
+            "edit_kasm_file",
+            json!({ "file_path": format!("{HOME}/long"), "old_text": "a", "new_text": "b" }),
+        ),
+    ] {
+        let mut args = args;
+        args["kasm_id"] = id.as_str().into();
+        server.fails(tool, args, "validation").await;
+    }
+    let left = server.run(&id, "ls ~/f").await;
+    assert_eq!(left["exit_code"], 2, "nothing was written");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_of_others_are_not_there() {
+    let Some(server) = server(&[]).await else {
+        return;
+    };
+    let foreign = server.foreign_session().await;
+    let never = crate::support::kasm::NO_SUCH_ID;
+    let path = format!("{HOME}/f");
+    for ((tool, theirs), (_, none)) in calls(&foreign, &path).into_iter().zip(calls(never, &path)) {
+        let theirs = server.fails(tool, theirs, "not_found").await;
+        assert_eq!(
+            theirs,
+            server.fails(tool, none, "not_found").await,
+            "{tool}"
+        );
+    }
+    for way in ["GET", "PUT"] {
+        let theirs = transfer(&server, &foreign, way, &path).await;
+        let none = transfer(&server, never, way, &path).await;
+        assert_eq!(
+            (theirs.status(), none.status()),
+            (404.try_into().unwrap(), 404.try_into().unwrap())
+        );
+        assert_eq!(theirs.text().await.unwrap(), none.text().await.unwrap());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_channel_a_change_is_not_claimed() {
+    let Some(server) = server(&[]).await else {
+        return;
+    };
+    server
+        .emulator
+        .configure(|profile| profile.downloads_allowed = false);
+    let id = server.session().await;
+    let path = format!("{HOME}/f");
+    let args = json!({ "kasm_id": id, "file_path": path, "content": base64(&noise(10)) });
+    let reply = server.fails("write_kasm_file", args, "unavailable").await;
+    assert!(words(&reply).0.contains("cannot be told"), "{reply}");
+    assert!(words(&reply).1.contains("allow_kasm_downloads"), "{reply}");
+    let args = json!({ "kasm_id": id, "file_path": path });
+    server.fails("read_kasm_file", args, "unavailable").await;
+}
