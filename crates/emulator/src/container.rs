@@ -93,8 +93,12 @@ impl Containers {
     }
 
     /// The disk of a session, made when first asked for.
-    pub(crate) fn disk(&mut self, id: Id) -> io::Result<&Disk> {
-        self.container(id).map(|container| &container.disk)
+    pub(crate) fn disk(&mut self, id: Id, profile: &Profile) -> io::Result<&Disk> {
+        let container = self.container(id)?;
+        if profile.disk_bytes.is_some() && !container.dead {
+            container.start(profile).map_err(io::Error::other)?;
+        }
+        Ok(&container.disk)
     }
 
     /// Starts a command.
@@ -105,25 +109,11 @@ impl Containers {
         if container.dead {
             return Err(RunError::Dead);
         }
-        let disk = &container.disk;
-        let plan = Plan {
-            disk,
-            tools: Tools {
-                curl: profile.curl,
-                wget: profile.wget,
-                owners: disk.two_users,
-            },
-            egress: profile.egress,
-        };
-        let script = script(job, &plan).ok_or(RunError::Unusable)?;
+        let script = script(job, &container.plan(profile)).ok_or(RunError::Unusable)?;
         if profile.exec_fails {
             return Ok(());
         }
-        if container.agent.is_none() {
-            container.agent = Some(Agent::start(&plan)?);
-        }
-        let agent = container.agent.as_mut().ok_or(RunError::Dead)?;
-        agent.run(&script)
+        container.start(profile)?.run(&script)
     }
 
     /// Lets a container follow its session, which is gone if it has no phase.
@@ -166,6 +156,24 @@ impl Containers {
         container.stop();
         container.dead = true;
         lived
+    }
+
+    /// Ends all processes of a container, which is there again at once.
+    pub(crate) fn restart(&mut self, id: Id) -> bool {
+        let living = self.container(id).ok().filter(|it| !it.dead);
+        living.map(Container::stop).is_some()
+    }
+
+    /// Takes all the room on a disk, or gives it back. False if it has no end.
+    pub(crate) fn fill(&mut self, id: Id, profile: &Profile, full: bool) -> bool {
+        let Ok(disk) = self.disk(id, profile) else {
+            return false;
+        };
+        if full {
+            disk.fill().unwrap_or(false)
+        } else {
+            disk.is_limited() && disk.empty().is_ok()
+        }
     }
 
     /// Whether a container was killed.
@@ -219,6 +227,35 @@ impl Drop for Containers {
 }
 
 impl Container {
+    fn plan(&self, profile: &Profile) -> Plan<'_> {
+        Plan {
+            disk: &self.disk,
+            tools: Tools {
+                curl: profile.curl,
+                wget: profile.wget,
+                owners: self.disk.two_users,
+            },
+            egress: profile.egress,
+            room: profile.disk_bytes,
+        }
+    }
+
+    /// Starts the shell, unless it runs.
+    fn start(&mut self, profile: &Profile) -> Result<&mut Agent, RunError> {
+        if self.agent.is_none() {
+            let lost = || RunError::Disk("a disk with little room takes bubblewrap".to_owned());
+            if profile.disk_bytes.is_some() && !self.disk.confined {
+                return Err(lost());
+            }
+            let agent = Agent::start(&self.plan(profile))?;
+            if profile.disk_bytes.is_some() {
+                self.disk.home_root = agent.root().ok_or_else(lost)?;
+            }
+            self.agent = Some(agent);
+        }
+        self.agent.as_mut().ok_or(RunError::Dead)
+    }
+
     fn freeze(&mut self, frozen: bool) {
         if self.frozen == frozen {
             return;
@@ -234,6 +271,7 @@ impl Container {
     /// The processes end, the disk stays.
     fn stop(&mut self) {
         self.agent = None;
+        self.disk.home_root.clone_from(&self.disk.root);
         self.frozen = false;
         self.dead = false;
     }

@@ -1,9 +1,9 @@
 //! The handle a test or a demonstration holds. Dropping it stops the server.
 
 mod builder;
+mod containers;
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use jiff::Timestamp;
@@ -207,24 +207,6 @@ impl Emulator {
         self.with_session(kasm_id, |session, now| {
             session.leave(Rest::Gone, now, Duration::ZERO);
         })
-    }
-
-    /// The directory that is the home of the session's user. It is made when
-    /// first asked for. Nothing if there is no such session, or no container.
-    #[must_use]
-    pub fn session_dir(&self, kasm_id: &str) -> Option<PathBuf> {
-        let mut state = self.kasm.lock();
-        let id = state.container_id(kasm_id)?;
-        state.containers.disk(id).ok().map(|disk| disk.home())
-    }
-
-    /// Lets a container die, and all its processes with it, while Kasm still
-    /// takes it to be running. Commands are refused until the session was
-    /// stopped and resumed. False if there is none such.
-    pub fn kill_container(&self, kasm_id: &str) -> bool {
-        let mut state = self.kasm.lock();
-        let id = state.container_id(kasm_id);
-        id.is_some_and(|id| state.containers.kill(id))
     }
 
     /// Connects somebody who watches. False if there is no such session.

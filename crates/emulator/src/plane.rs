@@ -6,6 +6,8 @@ mod lookup;
 mod target;
 mod uploads;
 
+use std::time::Duration;
+
 use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderValue, Method, header};
 use axum::response::Response;
@@ -31,6 +33,25 @@ struct Admitted {
     kasm_id: Id,
     disk: Disk,
     is_viewer: bool,
+    pace: Pace,
+}
+
+/// How slow the disk is.
+#[derive(Clone, Copy, Debug)]
+struct Pace {
+    delay: Duration,
+    /// Bytes per second.
+    rate: Option<u64>,
+}
+
+impl Pace {
+    /// What a transfer of `bytes` takes, once it has begun.
+    fn time_for(self, bytes: usize) -> Duration {
+        let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
+        let time =
+            |rate: u64| Duration::from_nanos(bytes.saturating_mul(1_000_000_000) / rate.max(1));
+        self.rate.map_or(Duration::ZERO, time)
+    }
 }
 
 /// Answers a request.
@@ -53,7 +74,7 @@ pub(crate) async fn answer(kasm: &Kasm, target: &Target, request: Request) -> Re
             if request.method() != Method::POST || target.decoded() != b"/upload" {
                 return proxy_response(404);
             }
-            uploads::receive(kasm, admitted.kasm_id, request).await
+            uploads::receive(kasm, admitted.kasm_id, admitted.pace, request).await
         }
         _ => proxy_response(502),
     }
@@ -94,11 +115,20 @@ fn admit(state: &mut State, target: &Target, headers: &HeaderMap) -> Result<Admi
     if state.containers.is_dead(kasm_id) {
         return Err(502);
     }
-    let disk = state.containers.disk(kasm_id).map_err(|_| 502_u16)?.clone();
+    let State {
+        containers,
+        profile,
+        ..
+    } = state;
+    let disk = containers.disk(kasm_id, profile).map_err(|_| 502_u16)?;
     Ok(Admitted {
         kasm_id,
-        disk,
+        disk: disk.clone(),
         is_viewer,
+        pace: Pace {
+            delay: profile.disk_delay,
+            rate: profile.disk_rate,
+        },
     })
 }
 
@@ -118,7 +148,7 @@ async fn vnc(kasm: &Kasm, target: &Target, admitted: Admitted, served: bool) -> 
         return files::not_found();
     }
     match below {
-        Some(below) => files::serve(admitted.disk, path, below).await,
+        Some(below) => files::serve(admitted.disk, admitted.pace, path, below).await,
         None if PAGES.contains(&path.as_slice()) => files::desktop_page(),
         None => files::not_found(),
     }

@@ -156,6 +156,16 @@ pub struct Profile {
     pub curl: bool,
     /// Whether containers have `wget`. Read when a container starts.
     pub wget: bool,
+    /// Room in the home of a container, in bytes; what is written beyond it
+    /// fails with `ENOSPC`. Read when a container starts, which with this is at
+    /// the first look at its disk. The home then lives as long as its processes,
+    /// and it takes confinement.
+    pub disk_bytes: Option<u64>,
+    /// Wait before each read of a file from, and each write of a chunk to, the
+    /// disk of a container. What commands read and write is not slowed.
+    pub disk_delay: Duration,
+    /// Bytes per second of these reads and writes.
+    pub disk_rate: Option<u64>,
     /// Commands are accepted and then come to nothing.
     pub exec_fails: bool,
     /// Names that answer on one mount only.
@@ -205,6 +215,9 @@ impl Default for Profile {
             egress: true,
             curl: true,
             wget: true,
+            disk_bytes: None,
+            disk_delay: Duration::ZERO,
+            disk_rate: None,
             exec_fails: false,
             mounts: BTreeMap::new(),
             permissions: BTreeMap::new(),

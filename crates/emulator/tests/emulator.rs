@@ -6,6 +6,7 @@
 mod tests {
     mod checks;
     mod commands;
+    mod disk;
     mod faults;
     mod handle;
     mod images;

@@ -18,6 +18,7 @@ use super::process::{family, signal};
 /// Starts scripts by their number, each in a session of its own. It ends with
 /// its input, which is the emulator.
 const SHELL: &str = r#"
+[ ! -d /run/home ] || cp -a /run/home/. /home/
 echo ready
 exec >/dev/null 2>&1
 while read -r n; do
@@ -85,6 +86,13 @@ impl Agent {
         write(&self.scripts.join(&name), script)?;
         let input = self.input.as_mut().ok_or(RunError::Dead)?;
         writeln!(input, "{name}").map_err(|_| RunError::Dead)
+    }
+
+    /// The root directory as the processes see it.
+    pub(super) fn root(&self) -> Option<PathBuf> {
+        // The first is outside, and waits for the others.
+        let inside = *family(self.pid, None).get(1)?;
+        Some(PathBuf::from(format!("/proc/{inside}/root")))
     }
 
     pub(super) fn freeze(&self) {

@@ -45,6 +45,8 @@ pub(super) struct Plan<'a> {
     pub(super) disk: &'a Disk,
     pub(super) tools: Tools,
     pub(super) egress: bool,
+    /// Room in the home, in bytes.
+    pub(super) room: Option<u64>,
 }
 
 impl Plan<'_> {
@@ -143,7 +145,16 @@ fn bubblewrap(plan: &Plan<'_>) -> Command {
     command.args(["--perms", "0755", "--dir", "/run"]);
     for name in ["home", "tmp", "etc", "run/exec"] {
         let inside = Path::new("/").join(name);
-        command.arg("--bind").arg(disk.root.join(name)).arg(inside);
+        match plan.room.filter(|_| name == "home") {
+            None => command.arg("--bind").arg(disk.root.join(name)).arg(inside),
+            Some(room) => {
+                command.arg("--size").arg(room.to_string());
+                command.args(["--perms", "0755", "--tmpfs", "/home"]);
+                // What the shell fills it from.
+                let made = disk.root.join(name);
+                command.arg("--ro-bind").arg(made).arg("/run/home")
+            }
+        };
     }
     for path in SETTINGS {
         command.args(["--ro-bind-try", path, path]);
@@ -158,7 +169,9 @@ fn bubblewrap(plan: &Plan<'_>) -> Command {
     }
     command.args(["--proc", "/proc", "--dev", "/dev"]);
     command.args(["--remount-ro", "/etc", "--remount-ro", "/"]);
-    command.args(["--chdir", super::disk::HOME]);
+    // The home is not there before the shell has filled it.
+    let dir = plan.room.map_or(super::disk::HOME, |_| "/home");
+    command.args(["--chdir", dir]);
     command
 }
 

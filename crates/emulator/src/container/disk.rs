@@ -1,7 +1,7 @@
 //! The private directory that plays the disk of a container.
 
 use std::fs::{self, Permissions};
-use std::io;
+use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
 
@@ -16,6 +16,8 @@ pub(crate) const HOME: &str = "/home/kasm-user";
 pub(crate) struct Disk {
     /// What plays the root directory.
     pub(crate) root: PathBuf,
+    /// What plays it for all below `/home`: a disk with little room is its own.
+    pub(crate) home_root: PathBuf,
     /// Whether commands see the root directory as theirs.
     pub(crate) confined: bool,
     /// Whether `root` and the session's user are two users here. They are one
@@ -27,6 +29,7 @@ impl Disk {
     /// Makes the directories a container starts with.
     pub(super) fn make(root: PathBuf, confined: bool) -> io::Result<Self> {
         let mut disk = Self {
+            home_root: root.clone(),
             root,
             confined,
             two_users: true,
@@ -68,9 +71,39 @@ impl Disk {
         Ok(disk)
     }
 
-    /// Home of the session's user as the host sees it.
+    /// Home of the session's user as the host sees it. On a disk with little
+    /// room it is there as long as the processes are.
     pub(crate) fn home(&self) -> PathBuf {
-        self.root.join("home/kasm-user")
+        self.home_root.join("home/kasm-user")
+    }
+
+    /// Whether the home has only so much room.
+    pub(super) fn is_limited(&self) -> bool {
+        self.home_root != self.root
+    }
+
+    /// Takes all the room that is left. False if there is no end to it.
+    pub(super) fn fill(&self) -> io::Result<bool> {
+        if !self.is_limited() {
+            return Ok(false);
+        }
+        let mut file = fs::File::create(self.filler())?;
+        loop {
+            match file.write_all(&[0; 4096]) {
+                Ok(()) => {}
+                Err(error) if error.kind() == io::ErrorKind::StorageFull => return Ok(true),
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Gives back what [`Self::fill`] took.
+    pub(super) fn empty(&self) -> io::Result<()> {
+        fs::remove_file(self.filler())
+    }
+
+    fn filler(&self) -> PathBuf {
+        self.home_root.join("home/.filler")
     }
 
     /// The same home as the commands see it.

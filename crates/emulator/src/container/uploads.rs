@@ -51,9 +51,34 @@ impl Uploads {
             fs::remove_file(&part)?;
             return Err(io::ErrorKind::InvalidInput.into());
         }
-        disk.give(&part);
-        fs::rename(&part, &path)
+        let done = place(disk, &part, &path);
+        if done.is_err() {
+            fs::remove_file(&part)?;
+        }
+        done
     }
+}
+
+/// Moves a whole file to where it belongs.
+fn place(disk: &Disk, part: &Path, path: &Path) -> io::Result<()> {
+    if !disk.is_limited() {
+        disk.give(part);
+        return fs::rename(part, path);
+    }
+    let near = path.with_extension("part");
+    // Never through a link that a command put there.
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .open(&near)?;
+    let copied = io::copy(&mut fs::File::open(part)?, &mut file);
+    if let Err(error) = copied {
+        fs::remove_file(&near)?;
+        return Err(error);
+    }
+    disk.give(&near);
+    fs::rename(&near, path)?;
+    fs::remove_file(part)
 }
 
 /// Where the file goes, if the chunk makes sense.

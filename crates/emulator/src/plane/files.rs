@@ -13,6 +13,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use tokio::io::AsyncReadExt;
 
+use super::Pace;
 use super::lookup::{Found, look_up};
 use crate::container::{Disk, HOME};
 
@@ -32,11 +33,12 @@ enum Content {
 
 /// The answer for a decoded path, which begins with a slash; `below` is what
 /// of it lies under the directory that is served.
-pub(super) async fn serve(disk: Disk, path: Vec<u8>, below: Vec<u8>) -> Response {
+pub(super) async fn serve(disk: Disk, pace: Pace, path: Vec<u8>, below: Vec<u8>) -> Response {
+    tokio::time::sleep(pace.delay).await;
     let asked = path.clone();
     let look = move || content(&disk, &asked, &below);
     match tokio::task::spawn_blocking(look).await {
-        Ok(Content::File(file, length)) => stream(file, length),
+        Ok(Content::File(file, length)) => stream(file, length, pace),
         Ok(Content::Moved) => moved(path),
         Ok(Content::Listing(html)) => unmeasured(StatusCode::OK, "text/html", html),
         Ok(Content::Endless) => futures::future::pending().await,
@@ -144,14 +146,15 @@ fn moved(mut path: Vec<u8>) -> Response {
 }
 
 /// The length is the one the file had when it was opened.
-fn stream(file: File, length: u64) -> Response {
+fn stream(file: File, length: u64, pace: Pace) -> Response {
     let file = tokio::fs::File::from_std(file).take(length);
-    let pieces = futures::stream::unfold(file, async |mut file| {
+    let pieces = futures::stream::unfold(file, move |mut file| async move {
         let mut piece = vec![0; PIECE];
         match file.read(&mut piece).await {
             Ok(0) => None,
             Ok(read) => {
                 piece.truncate(read);
+                tokio::time::sleep(pace.time_for(read)).await;
                 Some((Ok(Bytes::from(piece)), file))
             }
             Err(error) => Some((Err(error), file)),

@@ -78,10 +78,10 @@ fn on_host(disk: &Disk, parts: &[OsString]) -> PathBuf {
         let system = ["usr", "bin", "sbin", "lib", "lib64"];
         system.iter().any(|name| first == *name) || !disk.confined && !is_home(first)
     };
-    let base = if parts.first().is_some_and(|first| is_host(first)) {
-        Path::new("/")
-    } else {
-        disk.root.as_path()
+    let base = match parts.first() {
+        Some(first) if is_host(first) => Path::new("/"),
+        Some(first) if is_home(first) => disk.home_root.as_path(),
+        Some(_) | None => disk.root.as_path(),
     };
     base.join(parts.iter().collect::<PathBuf>())
 }

@@ -2,12 +2,14 @@
 //! Dropzone library before the file part.
 
 use std::collections::BTreeMap;
+use std::io;
 
 use axum::extract::Request;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
+use super::Pace;
 use crate::answer::{json_response, proxy_response};
 use crate::container::Chunk;
 use crate::id::Id;
@@ -17,7 +19,7 @@ use crate::server::Kasm;
 const FORM_MAX: usize = 64 * 1024 * 1024;
 
 /// Takes one chunk.
-pub(super) async fn receive(kasm: &Kasm, kasm_id: Id, request: Request) -> Response {
+pub(super) async fn receive(kasm: &Kasm, kasm_id: Id, pace: Pace, request: Request) -> Response {
     let kind = request.headers().get(header::CONTENT_TYPE);
     let Some(boundary) = kind.and_then(|k| boundary(k.to_str().ok()?)) else {
         return proxy_response(400);
@@ -28,9 +30,11 @@ pub(super) async fn receive(kasm: &Kasm, kasm_id: Id, request: Request) -> Respo
     let Some(chunk) = chunk(&form, &boundary) else {
         return proxy_response(400);
     };
+    tokio::time::sleep(pace.delay + pace.time_for(chunk.data.len())).await;
     let mut state = kasm.lock();
-    if state.containers.receive(kasm_id, &chunk).is_err() {
-        return proxy_response(400);
+    if let Err(error) = state.containers.receive(kasm_id, &chunk) {
+        let full = error.kind() == io::ErrorKind::StorageFull;
+        return proxy_response(if full { 500 } else { 400 });
     }
     // What it says is on no record, so it is not the same twice.
     match state.random.next() % 3 {

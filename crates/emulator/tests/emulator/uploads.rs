@@ -5,7 +5,7 @@ use std::fs;
 use super::support::Server;
 
 /// A chunk as the Dropzone library sends it.
-fn form(name: &str, data: &[u8], fields: &[(&str, String)]) -> Vec<u8> {
+pub(super) fn form(name: &str, data: &[u8], fields: &[(&str, String)]) -> Vec<u8> {
     let mut form = Vec::new();
     for (field, value) in fields {
         let part = format!(
@@ -23,7 +23,12 @@ fn form(name: &str, data: &[u8], fields: &[(&str, String)]) -> Vec<u8> {
     form
 }
 
-fn fields(index: usize, count: usize, offset: usize, total: usize) -> Vec<(&'static str, String)> {
+pub(super) fn fields(
+    index: usize,
+    count: usize,
+    offset: usize,
+    total: usize,
+) -> Vec<(&'static str, String)> {
     vec![
         ("dzuuid", "8c5a2f1e-0000-4000-8000-3b1f9c7d2e60".to_owned()),
         ("dzchunkindex", index.to_string()),
@@ -34,7 +39,7 @@ fn fields(index: usize, count: usize, offset: usize, total: usize) -> Vec<(&'sta
     ]
 }
 
-async fn post(server: &Server, url: &str, token: &str, form: Vec<u8>) -> u16 {
+pub(super) async fn post(server: &Server, url: &str, token: &str, form: Vec<u8>) -> u16 {
     let request = server.visit("POST", url, token).body(form);
     let request = request.header("content-type", "multipart/form-data; boundary=edge");
     request.send().await.unwrap().status().as_u16()
