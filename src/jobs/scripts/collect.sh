@@ -49,10 +49,17 @@ gather() {
         at=$((at + length))
     done
 }
+# When process $1 began. Its number can come again after a restart of the container, with another time.
+birth() {
+    local line
+    read -r line 2>/dev/null <"/proc/$1/stat" || return
+    set -- ${line##*) }
+    echo "${20}"
+}
 alive() {
-    local wrapper
-    read -r _ wrapper 2>/dev/null <"$dir/pid" || return 0
-    [ -d "/proc/$wrapper" ]
+    local wrapper born
+    read -r _ wrapper born 2>/dev/null <"$dir/pid" || return 0
+    [ "$(birth "$wrapper")" = "$born" ]
 }
 locate || exit 61
 while :; do

@@ -18,6 +18,13 @@
 set -u
 umask 077
 decoded() { printf %s "${1-}" | base64 -d; }
+# When process $1 began. Its number can come again after a restart of the container, with another time.
+birth() {
+    local line
+    read -r line 2>/dev/null <"/proc/$1/stat" || return
+    set -- ${line##*) }
+    echo "${20}"
+}
 clock() {
     local now=${EPOCHREALTIME-}
     if [ -n "$now" ]; then now=${now//[!0-9]/} && echo $((now / 1000)); else echo $((SECONDS * 1000)); fi
@@ -178,7 +185,7 @@ exec {out}> >(stream out) {err}> >(stream err)
     prepare <"$input" >&"$out" 2>&"$err" {out}>&- {err}>&- {bell}>&- &
     child=$!
     set +m
-    echo "$child $$" >"$dir/.pid" && mv "$dir/.pid" "$dir/pid"
+    echo "$child $$ $(birth $$)" >"$dir/.pid" && mv "$dir/.pid" "$dir/pid"
     exec {out}>&- {err}>&-
     wait "$child"
     echo "exit $?" >&"$bell"
