@@ -55,6 +55,12 @@ pub enum JobError {
         /// Why no channel works.
         why: String,
     },
+    /// The workspace does not answer, so nothing is known of the job at present.
+    #[error("nothing is known of the job at present: {why}")]
+    Away {
+        /// Why it was not heard.
+        why: String,
+    },
     /// The workspace knows no such job: it was never there, or its folder is gone.
     #[error("no such job")]
     NoSuchJob,

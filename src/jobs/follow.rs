@@ -58,6 +58,8 @@ pub struct Follow<'a> {
     streak: u32,
     pause: Duration,
     failing_since: Option<Instant>,
+    /// Why nothing is known of the job, while that is so.
+    unknown: Option<String>,
 }
 
 #[derive(Debug)]
@@ -115,6 +117,7 @@ impl<'a> Follow<'a> {
             streak: 0,
             pause: Duration::ZERO,
             failing_since: None,
+            unknown: None,
         }
     }
 

@@ -10,8 +10,9 @@ use crate::jobs::channels::Channel;
 use crate::jobs::record::{BadRecord, Head, Reader, Sink, State};
 use crate::kasm::plane::PlaneError;
 
-/// Longest pause between looks.
+/// Longest pause between looks, before the wait is so long that a twentieth of it is longer.
 const PAUSE_MAX: Duration = Duration::from_secs(2);
+const WAIT_PER_PAUSE: u32 = 20;
 /// The same while somebody watches the output grow.
 const PAUSE_MAX_WATCHED: Duration = Duration::from_millis(700);
 /// After a piece the next one is some time away: the wrapper makes a few a second at most.
@@ -40,7 +41,11 @@ impl Follow<'_> {
         loop {
             let now = Instant::now();
             if self.looks > 0 && now >= deadline {
-                return Ok(Some(Step::Quiet));
+                // Silence of a workspace that answers is news of a job; any other is none.
+                return match self.unknown.take() {
+                    None => Ok(Some(Step::Quiet)),
+                    Some(why) => Err(JobError::Away { why }),
+                };
             }
             let next = (now + self.pause).min(deadline);
             sleep_until(next).await;
@@ -51,6 +56,7 @@ impl Follow<'_> {
                 Ok(Look::Missing) => {
                     self.streak = 0;
                     self.failing_since = None;
+                    self.unknown = None;
                     if !self.fresh {
                         // It may be over, lost, unknown, or the offset inside a piece.
                         self.fresh = true;
@@ -79,12 +85,7 @@ impl Follow<'_> {
     }
 
     fn back_off(&mut self) {
-        let longest = if self.watched {
-            PAUSE_MAX_WATCHED
-        } else {
-            PAUSE_MAX
-        };
-        self.pause = (self.pause * 3 / 2).clamp(Duration::from_millis(10), longest);
+        self.pause = longer(self.pause, self.watched, self.since.elapsed());
     }
 
     /// One look at the piece with the next byte.
@@ -122,6 +123,7 @@ impl Follow<'_> {
         let kasm_id = self.place.kasm_id;
         self.jobs.channels.note_works(kasm_id, Channel::Downloads);
         self.failing_since = None;
+        self.unknown = None;
         self.piece = head.offset + head.length();
         match head.state {
             State::Ended(ended) => {
@@ -191,6 +193,9 @@ impl Follow<'_> {
         let since = *self.failing_since.get_or_insert_with(Instant::now);
         let passing = matches!(error, PlaneError::Unavailable(_) | PlaneError::Broken(_));
         if passing && since.elapsed() < PATIENCE {
+            if !self.fresh {
+                self.unknown = Some(error.to_string());
+            }
             self.pause = self.pause.max(Duration::from_millis(100));
             self.back_off();
             return Ok(false);
@@ -213,6 +218,16 @@ impl Follow<'_> {
     }
 }
 
+/// The pause after a look that found nothing, `waited` after the first.
+fn longer(pause: Duration, watched: bool, waited: Duration) -> Duration {
+    let longest = if watched {
+        PAUSE_MAX_WATCHED
+    } else {
+        PAUSE_MAX.max(waited / WAIT_PER_PAUSE)
+    };
+    (pause * 3 / 2).clamp(Duration::from_millis(10), longest)
+}
+
 /// A look went wrong: in the transfer, or in what came.
 enum LookError {
     Plane(PlaneError),
@@ -228,5 +243,45 @@ impl From<PlaneError> for LookError {
 impl From<BadRecord> for LookError {
     fn from(error: BadRecord) -> Self {
         Self::Job(error.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::longer;
+
+    /// How many looks a silent job gets in so many seconds, and the longest pause between two.
+    fn looks(seconds: u64, watched: bool) -> (u32, Duration) {
+        let (mut waited, mut pause) = (Duration::ZERO, Duration::from_millis(40));
+        let (mut looks, mut longest) = (0, pause);
+        while waited < Duration::from_secs(seconds) {
+            waited += pause;
+            looks += 1;
+            longest = longest.max(pause);
+            pause = longer(pause, watched, waited);
+        }
+        (looks, longest)
+    }
+
+    #[test]
+    fn a_silent_job_costs_few_looks_however_long_it_takes() {
+        for (seconds, looks_max, longest_ms) in [
+            (1, 8, 500),
+            (30, 25, 2_000),
+            (300, 72, 15_000),
+            (3_600, 125, 180_000),
+        ] {
+            let (count, longest) = looks(seconds, false);
+            assert!(count <= looks_max, "{seconds} s: {count}");
+            assert!(longest <= Duration::from_millis(longest_ms), "{longest:?}");
+        }
+    }
+
+    #[test]
+    fn whoever_watches_sees_a_line_within_a_second() {
+        let (_, longest) = looks(300, true);
+        assert!(longest < Duration::from_secs(1), "{longest:?}");
     }
 }

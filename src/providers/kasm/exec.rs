@@ -31,6 +31,12 @@ impl From<JobError> for ToolError {
         match error {
             JobError::Kasm(error) => error.into(),
             JobError::Unheard { .. } => Self::new(ErrorType::Unavailable, message, REMEDY),
+            JobError::Away { .. } => Self::new(
+                ErrorType::Unavailable,
+                message,
+                "ask again in a moment; if it stays, the session has died: destroy_kasm_session, then \
+                 create_kasm_session for a new one",
+            ),
             JobError::NoSuchJob => Self::new(
                 ErrorType::NotFound,
                 message,
