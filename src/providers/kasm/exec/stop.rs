@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::jobs::JobId;
 use crate::kasm::{KasmId, UserId};
 use crate::providers::kasm::{KasmProvider, place};
-use crate::tool::{Call, Effect, Reply, Tool, ToolError};
+use crate::tool::{Call, Effect, ErrorType, Reply, Tool, ToolError};
 
 pub(super) struct StopCommand;
 
@@ -79,6 +79,14 @@ impl Tool for StopCommand {
         cx: Call<'_, KasmProvider>,
         args: StopArgs,
     ) -> Result<Reply<Stopped>, ToolError> {
+        if args.job_id.as_root() && !cx.provider.commands.allow_root {
+            // The signal is sent by a script that runs as the job does.
+            return Err(ToolError::new(
+                ErrorType::Security,
+                "the command runs as root, which this server does not",
+                "let it run; the operator can set KASM_ALLOW_ROOT",
+            ));
+        }
         let place = place(&cx, args.kasm_id, args.user_id).await?;
         let jobs = &cx.provider.jobs;
         let signalled = jobs.stop(&place, args.job_id, args.signal.name()).await?;
