@@ -1,8 +1,11 @@
 //! Commands in a session: real processes, true output, over each channel.
 
 mod channels;
+mod deaths;
+mod large;
 mod output;
 mod policy;
+mod watched;
 
 use std::time::Duration;
 

@@ -132,6 +132,30 @@ async fn nobody_asks_for_a_job_that_nobody_waits_for() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_silent_job_costs_few_requests_with_and_without_a_wait() {
+    let server = server(&[]).await;
+    let id = server.session().await;
+    let args = json!({ "kasm_id": id, "command": "sleep 3600", "wait_seconds": 0 });
+    let data = server.ok("execute_kasm_command", args).await;
+    let mut args = json!({ "kasm_id": id, "job_id": data["job_id"] });
+    let mut before = server.emulator.plane_requests(&id);
+    for (wait, most) in [(0, 12), (0, 12), (6, 20)] {
+        args["wait_seconds"] = wait.into();
+        let data = server.ok("get_command_output", args.clone()).await;
+        assert_eq!(data["running"], true);
+        let now = server.emulator.plane_requests(&id);
+        assert!(now - before <= most, "{wait} s: {}", now - before);
+        before = now;
+    }
+    server
+        .ok(
+            "stop_command",
+            json!({ "kasm_id": id, "job_id": data["job_id"] }),
+        )
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_job_is_found_again_by_another_server() {
     let first = server(&[]).await;
     let id = first.session().await;

@@ -201,3 +201,47 @@ async fn many_commands_at_once_keep_their_own_output() {
     });
     futures::future::join_all(calls).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_command_does_with_its_streams_does_not_hide_its_end() {
+    let server = server(&[]).await;
+    let id = server.session().await;
+    let cases = [
+        // Closes its output and goes on.
+        ("echo a; exec >&- 2>&-; sleep 1; exit 7", "a\n", 7),
+        // A daemon that has left the command's session, and holds its output or does not.
+        (
+            "setsid -f sh -c 'sleep 60' >/dev/null 2>&1; echo b; exit 8",
+            "b\n",
+            8,
+        ),
+        ("setsid -f sleep 60; echo c; exit 9", "c\n", 9),
+        // Reads what nobody will write.
+        ("read -r line; echo \"$? [$line]\"", "1 []\n", 0),
+        (r"printf '10%%\r20%%\r30%%'; exit 4", "10%\r20%\r30%", 4),
+    ];
+    for (command, stdout, code) in cases {
+        let data = server.run(&id, command).await;
+        assert_eq!(data["stdout"], stdout, "{command}: {data}");
+        assert_eq!(data["exit_code"], code, "{command}: {data}");
+        assert_eq!(data["ended"], "exited", "{command}: {data}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_ignores_a_stop_is_killed_after_five_seconds() {
+    let server = server(&[]).await;
+    let id = server.session().await;
+    let command = "trap 'echo no' TERM; echo on; while :; do sleep 0.1; done";
+    let args = json!({ "kasm_id": id, "command": command, "wait_seconds": 1 });
+    let data = server.ok("execute_kasm_command", args).await;
+    assert_eq!(data["stdout"], "on\n", "{data}");
+    let job = data["job_id"].as_str().unwrap();
+    let handle = json!({ "kasm_id": id, "job_id": job });
+    let stopped = server.ok("stop_command", handle).await;
+    assert_eq!(stopped["signalled"], true);
+    let (stdout, _, last) = server.read_on(&id, job, 0).await;
+    assert_eq!(stdout, "on\nno\n");
+    assert_eq!(last["ended"], "stopped");
+    assert_eq!(last["exit_code"], 137);
+}

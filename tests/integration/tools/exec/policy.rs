@@ -3,7 +3,8 @@
 use serde_json::json;
 
 use super::server;
-use crate::support::kasm::words;
+use crate::support::TestServer;
+use crate::support::kasm::{NO_SUCH_ID, words};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn blocked_commands_never_reach_kasm() {
@@ -95,4 +96,50 @@ async fn links_do_not_lead_a_working_dir_out_of_the_roots() {
         let data = server.ok("execute_kasm_command", args).await;
         assert_eq!(data["stdout"], format!("{home}/{real}\n"), "{folder}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn root_is_for_whom_the_operator_lets() {
+    let server = server(&[("KASM_ALLOW_ROOT", "true")]).await;
+    let id = server.session().await;
+    let command = "id -u; sleep 1; echo done; exit 3";
+    let args = json!({ "kasm_id": id, "command": command, "as_root": true, "wait_seconds": 0 });
+    let data = server.ok("execute_kasm_command", args).await;
+    assert_eq!(data["running"], true, "{data}");
+    let dispatched = server.emulator.commands().pop().unwrap();
+    assert_eq!(dispatched.user.as_deref(), Some("root"));
+    // Whoever reads on need not say that it is root's: a server that knows nothing of it can.
+    let second = TestServer::in_front_of_other(&server).await;
+    let job = data["job_id"].as_str().unwrap();
+    for server in [&server, &second] {
+        let (stdout, stderr, last) = server.read_on(&id, job, 0).await;
+        let (uid, rest) = stdout.split_once('\n').unwrap();
+        assert_eq!(rest, "done\n", "{stderr}");
+        assert_eq!(last["exit_code"], 3);
+        // Where the emulator may not change owners, both users are one.
+        let own = server.run(&id, "id -u").await["stdout"].clone();
+        assert!(uid == "0" || own == format!("{uid}\n"), "{uid}, {own}");
+    }
+    let args = json!({ "kasm_id": id, "command": "sleep 60", "as_root": true, "wait_seconds": 1 });
+    let data = server.ok("execute_kasm_command", args).await;
+    let handle = json!({ "kasm_id": id, "job_id": data["job_id"] });
+    // Signals are sent by root too, whatever number the job is said to have.
+    second
+        .fails("stop_command", handle.clone(), "security")
+        .await;
+    let stopped = server.ok("stop_command", handle).await;
+    assert_eq!(stopped["signalled"], true);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn root_is_refused_where_the_operator_has_not_said_so() {
+    let server = server(&[]).await;
+    let id = server.session().await;
+    let before = server.emulator.commands().len();
+    let args = json!({ "kasm_id": id, "command": "id", "as_root": true });
+    let reply = server.fails("execute_kasm_command", args, "security").await;
+    assert!(words(&reply).1.contains("KASM_ALLOW_ROOT"), "{reply}");
+    let args = json!({ "kasm_id": id, "job_id": format!("{NO_SUCH_ID}r") });
+    server.fails("stop_command", args, "security").await;
+    assert_eq!(server.emulator.commands().len(), before);
 }
