@@ -173,6 +173,8 @@ impl Files {
         match (done.ended.why, done.ended.exit_code) {
             (Why::Exited, Some(0)) if done.ended.stdout_cut => Err(FileError::Mangled),
             (Why::Exited, Some(0)) => Ok(done),
+            // What the script said was dropped to make room for the news of its end.
+            (Why::Exited, Some(_)) if done.ended.stderr_cut => Err(FileError::Full),
             (Why::Exited, Some(code)) => Err(failure(code, &done.stderr)),
             _ => Err(FileError::TimedOut),
         }

@@ -67,8 +67,8 @@ pub enum JobError {
     /// The job never had this offset.
     #[error("the job's output has no offset {0} to read on from")]
     NoSuchOffset(u64),
-    /// The command is over; how it ended could not be written down.
-    #[error("the disk of the workspace is full, so nobody knows how the command ended")]
+    /// The command did not begin, or is over and how it ended could not be written down.
+    #[error("the disk of the workspace is full: nothing of the command could be written down")]
     DiskFull,
     /// What came is not what our wrapper writes.
     #[error(transparent)]

@@ -28,6 +28,7 @@ for source in "${sources[@]}"; do
         sleep 0.1
     done
     [ -e "$source" ] || fail 46 "a part did not arrive"
+    [ -s "$source" ] || fail 50 "No space left on device"
 done
 if [ "${#sources[@]}" = 1 ]; then
     message=$(mv -f -- "${sources[0]}" "$fresh" 2>&1) || fail 50 "$message"

@@ -14,7 +14,7 @@
 #   kmcp1 OFFSET STDOUT_BYTES STDERR_BYTES running
 #   kmcp1 OFFSET STDOUT_BYTES STDERR_BYTES ended WHY STATUS MILLISECONDS STDOUT_CUT STDERR_CUT
 # and then the bytes. It appears by rename, so whoever sees it sees all of it. An empty one is the last, of a
-# job whose end could not be written because the disk is full.
+# job that could not begin, or whose end could not be written, because the disk is full.
 set -u
 umask 077
 decoded() { printf %s "${1-}" | base64 -d; }
@@ -65,8 +65,8 @@ publish() {
 }
 finish() {
     local out_cut=0 err_cut=0 rest
-    [ "$(stat -c %s "$dir/out")" -le "$keep" ] || out_cut=1
-    [ "$(stat -c %s "$dir/err")" -le "$keep" ] || err_cut=1
+    [ "$(stat -c %s "$dir/out")" -le "$keep" ] && [ ! -e "$dir/out.cut" ] || out_cut=1
+    [ "$(stat -c %s "$dir/err")" -le "$keep" ] && [ ! -e "$dir/err.cut" ] || err_cut=1
     rest="$1 $2 $(($(clock) - began))"
     publish "ended $rest $out_cut $err_cut" && return
     # No room: what was not published yet makes way for the news that it is over.
@@ -167,14 +167,18 @@ prepare() {
 # Keeps as much as it may of a stream and swallows the rest, so that the writer never stalls.
 stream() {
     trap '' XFSZ
-    (ulimit -f $((keep / 1024 + 1)) && exec cat >"$dir/$1") 2>/dev/null
+    (ulimit -f $((keep / 1024 + 1)) && exec cat >"$dir/$1") 2>/dev/null || : >"$dir/$1.cut"
     cat >/dev/null
     echo "$1" >&"$bell"
 }
 input=/dev/null
 if [ -n "${KMCP_STDIN-}" ]; then
     input=$dir/in
-    decoded "$KMCP_STDIN" >"$input"
+    if ! decoded "$KMCP_STDIN" >"$input"; then
+        rm -f "$input"
+        : >"$dir/0"
+        exit
+    fi
 fi
 
 # Every event rings here: `exit STATUS`, and `out` or `err` when that stream is closed.

@@ -301,3 +301,51 @@ async fn without_a_channel_a_change_is_not_claimed() {
     let args = json!({ "kasm_id": id, "file_path": path });
     server.fails("read_kasm_file", args, "unavailable").await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_is_said_to_be_full() {
+    if !kasm_emulator::confinement_works() {
+        return;
+    }
+    let emulator = crate::tools::exec::emulator().await;
+    emulator.configure(|profile| profile.disk_bytes = Some(2 << 20));
+    let public = [("MCP_PUBLIC_URL", "http://127.0.0.1:1")];
+    let server = TestServer::in_front_of(emulator, &public).await;
+    let id = server.session().await;
+    let path = format!("{HOME}/f");
+    server.write_text(&id, &path, "old").await;
+    // Larger than what is free, by each of the ways in.
+    for size in [3 << 20, 5 << 20] {
+        let bytes = noise(size);
+        let args = json!({
+            "kasm_id": id, "file_path": path, "content": base64(&bytes), "encoding": "base64",
+        });
+        let reply = server.call("write_kasm_file", args).await;
+        assert_eq!(reply["success"], false, "{size}: {reply}");
+        assert!(reply.to_string().contains("full"), "{size}: {reply}");
+    }
+    assert_eq!(server.read_whole(&id, &path).await, b"old");
+    assert!(server.emulator.fill_disk(&id));
+    for args in [
+        json!({ "kasm_id": id, "file_path": path, "content": "new" }),
+        json!({ "kasm_id": id, "file_path": path, "content": "x".repeat(200_000) }),
+    ] {
+        let reply = server.fails("write_kasm_file", args, "unavailable").await;
+        assert!(words(&reply).0.contains("full"), "{reply}");
+    }
+    let reply = server
+        .fails(
+            "execute_kasm_command",
+            json!({ "kasm_id": id, "command": "true" }),
+            "unavailable",
+        )
+        .await;
+    assert!(words(&reply).0.contains("full"), "{reply}");
+    assert!(server.emulator.free_disk(&id));
+    assert_eq!(
+        server.read_whole(&id, &path).await,
+        b"old",
+        "nothing was lost"
+    );
+    server.write_text(&id, &path, "new").await;
+}
