@@ -57,4 +57,4 @@ hash_of() {
     local line
     line=$(sha256sum <"$1") && printf %s "${line%% *}"
 }
-facts() { stat -c '%s %Y %Z %i' -- "$real"; }
+facts() { stat -c '%s %Y %y %z %i' -- "$real"; }

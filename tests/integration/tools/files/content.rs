@@ -295,3 +295,22 @@ async fn a_listing_tells_what_is_there() {
     assert_eq!(few["entries"].as_array().unwrap().len(), 2);
     assert_eq!(few["truncated"], true);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_changes_while_it_is_read_is_a_conflict() {
+    let Some(server) = server(&[]).await else {
+        return;
+    };
+    let id = server.session().await;
+    let grow = "head -c 30000000 /dev/zero > ~/f; while :; do echo x >> ~/f; done";
+    let args = json!({ "kasm_id": id, "command": grow, "wait_seconds": 1 });
+    let job = server.ok("execute_kasm_command", args).await["job_id"].clone();
+    let path = format!("{HOME}/f");
+    let read = json!({ "kasm_id": id, "file_path": path });
+    server
+        .fails("read_kasm_file", read.clone(), "conflict")
+        .await;
+    let stop = json!({ "kasm_id": id, "job_id": job, "signal": "KILL" });
+    server.ok("stop_command", stop).await;
+    server.ok("read_kasm_file", read).await;
+}
