@@ -67,11 +67,20 @@ impl Files {
         fields.pop();
         let mut entries = Vec::with_capacity(fields.len() / 2);
         for pair in fields.chunks_exact(2) {
-            entries.push(entry(pair[0], pair[1])?);
+            let entry = entry(pair[0], pair[1])?;
+            if !is_ours(&entry.name) {
+                entries.push(entry);
+            }
         }
         entries.sort_unstable_by(|a: &Entry, b: &Entry| a.name.cmp(&b.name));
         Ok(Listing { entries, cut })
     }
+}
+
+/// Whether it is a folder of a job, something in one, or a file that is just being written.
+fn is_ours(name: &[u8]) -> bool {
+    let mut parts = name.split(|byte| *byte == b'/');
+    parts.any(|part| part.starts_with(b".kmcp-"))
 }
 
 /// `TYPE SIZE MTIME MODE NAME`; the name may have spaces.

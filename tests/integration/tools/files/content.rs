@@ -283,6 +283,13 @@ async fn a_listing_tells_what_is_there() {
     assert_eq!(find(".hidden")["size"], 0);
     let odd = find("bad\u{fffd}name");
     assert_eq!(unbase64(&odd["name_base64"]), b"bad\xffname");
+    let args = json!({ "kasm_id": id, "path": format!("{HOME}/Downloads"), "depth": 2 });
+    let downloads = server.ok("list_kasm_files", args).await;
+    assert_eq!(
+        downloads["entries"],
+        json!([]),
+        "folders of jobs are not shown"
+    );
     let deep = list(json!({ "depth": 3 })).await;
     let names: Vec<_> = deep["entries"]
         .as_array()
