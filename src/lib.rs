@@ -4,11 +4,13 @@
 //!
 //! - [`caller`]: who is asking, and how much they may do
 //! - [`policy`]: what may be run, and which files may be touched
+//! - [`picture`]: pictures for models, scaled and small
 //! - [`relay`]: mailboxes that programs inside a workspace post to
 //! - [`links`]: links that carry one file, once
 //! - [`kasm`]: the Kasm client; domain types in front, the wire behind one trait, and the session plane
 //! - [`jobs`]: commands that run for real in a workspace, with their output and exit code
 //! - [`files`]: the files of a workspace, read, written and moved
+//! - [`desktop`]: a desktop as an agent uses it
 //! - [`tool`]: what a tool is, and the registry that is the only way to call one
 //! - [`providers`]: the tools, one file per toolset
 //! - [`mcp`]: the registry as an MCP server; sessions of the older revisions
@@ -24,12 +26,14 @@ pub mod caller;
 pub mod cli;
 pub mod commands;
 pub mod config;
+pub mod desktop;
 pub mod files;
 pub mod http;
 pub mod jobs;
 pub mod kasm;
 pub mod links;
 pub mod mcp;
+pub mod picture;
 pub mod policy;
 pub mod providers;
 pub mod relay;

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 /// A module may use itself and modules of strictly lower layers.
 const LAYERS: &[(&str, u8)] = &[
     ("caller", 0),
+    ("picture", 0),
     ("policy", 0),
     ("relay", 0),
     ("links", 1),
@@ -16,6 +17,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("jobs", 2),
     ("tool", 2),
     ("files", 3),
+    ("desktop", 3),
     ("providers", 4),
     ("mcp", 5),
     ("http", 6),

@@ -6,6 +6,7 @@
 
 mod cookies;
 mod downloads;
+pub mod rfb;
 mod uploads;
 
 use std::collections::HashMap;
@@ -23,6 +24,7 @@ use super::model::{ServiceAddress, Session};
 use super::public::{KasmConfig, TlsProblem};
 use cookies::Tokens;
 pub use downloads::Download;
+use rfb::Desktops;
 pub use uploads::Upload;
 
 /// Requests to one session at a time: KasmVNC's listen backlog is short, a burst waits for seconds.
@@ -71,6 +73,7 @@ pub struct Plane {
     timeout: Duration,
     tokens: Tokens,
     gates: Mutex<HashMap<KasmId, Arc<Semaphore>>>,
+    desktops: Desktops,
 }
 
 impl Plane {
@@ -88,6 +91,7 @@ impl Plane {
             timeout: config.timeout,
             tokens: Tokens::default(),
             gates: Mutex::default(),
+            desktops: Desktops::default(),
         })
     }
 

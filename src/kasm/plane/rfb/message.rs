@@ -1,0 +1,190 @@
+//! What the server says, message by message. Those of no use here are passed over by their length: a
+//! person who joins, a copied text or a question for statistics comes unasked.
+
+use super::RfbError;
+use super::screen::{Area, Screen};
+use super::stream::Stream;
+use super::zrle::Inflater;
+
+/// Clipboards beyond this are passed over.
+const CLIPBOARD_BYTES_MAX: u32 = 4 << 20;
+/// A rectangle of ZRLE that is larger than this many times its pixels is no picture.
+const PACKED_FACTOR_MAX: usize = 5;
+
+const RAW: i32 = 0;
+const ZRLE: i32 = 16;
+/// The desktop has another size from now on. KasmVNC closes on clients that do not take this.
+const DESKTOP_SIZE: i32 = -223;
+
+/// What a message brought.
+pub(super) enum Event {
+    /// A picture, or a part of one.
+    Drawn,
+    /// The desktop has another size; its picture has to be asked for again.
+    Resized,
+    /// Something was copied on the desktop.
+    Copied(String),
+    /// Nothing that matters here.
+    Other,
+}
+
+/// The picture of the desktop and what it takes to draw it.
+pub(super) struct Canvas {
+    pub screen: Screen,
+    inflater: Inflater,
+}
+
+impl Canvas {
+    pub(super) fn new(screen: Screen) -> Self {
+        Self {
+            screen,
+            inflater: Inflater::new(),
+        }
+    }
+
+    /// Reads one message to its end.
+    pub(super) async fn read(&mut self, stream: &mut Stream) -> Result<Event, RfbError> {
+        match stream.u8().await? {
+            0 => return self.update(stream).await,
+            180 => return clipboard(stream).await,
+            // SetColourMapEntries.
+            1 => {
+                stream.skip(3).await?;
+                let entries = stream.u16().await?;
+                stream.skip(u32::from(entries) * 6).await?;
+            }
+            // Bell; EndOfContinuousUpdates; RequestFrameStats; ForceGameMode.
+            2 | 150 | 179 | 187 => {}
+            // ServerCutText; Stats, NetworkStats, SystemStats.
+            3 | 178 | 190 | 191 => {
+                stream.skip(3).await?;
+                skip_counted(stream).await?;
+            }
+            // UpgradeToUdp.
+            181 => {
+                let length = stream.u16().await?;
+                stream.skip(u32::from(length)).await?;
+            }
+            // SubscribeUnixRelay.
+            182 => {
+                stream.skip(1).await?;
+                skip_short(stream).await?;
+            }
+            // UnixRelay.
+            183 => {
+                skip_short(stream).await?;
+                skip_counted(stream).await?;
+            }
+            // VideoEncoders.
+            184 => {
+                for _ in 0..stream.u8().await? {
+                    stream.skip(12).await?;
+                    let more = stream.u8().await?;
+                    stream.skip(u32::from(more) * 4).await?;
+                }
+            }
+            // ServerDisconnect.
+            186 => {
+                stream.skip(4).await?;
+                skip_counted(stream).await?;
+            }
+            // LatencyMeasurement.
+            189 => stream.skip(7).await?,
+            // Fence.
+            248 => {
+                stream.skip(7).await?;
+                skip_short(stream).await?;
+            }
+            // UserAdded, UserRemoved.
+            253 | 254 => skip_counted(stream).await?,
+            _ => return Err(RfbError::Protocol("a message of an unknown kind")),
+        }
+        Ok(Event::Other)
+    }
+
+    /// FramebufferUpdate.
+    async fn update(&mut self, stream: &mut Stream) -> Result<Event, RfbError> {
+        stream.skip(1).await?;
+        let mut event = Event::Drawn;
+        // A server that draws the screen over and over in one update wants to keep us busy.
+        let mut pixels_left = self.screen.area().pixels() * 4;
+        for _ in 0..stream.u16().await? {
+            let area = Area {
+                x: stream.u16().await?,
+                y: stream.u16().await?,
+                width: stream.u16().await?,
+                height: stream.u16().await?,
+            };
+            let encoding = stream.i32().await?;
+            if encoding == DESKTOP_SIZE {
+                self.screen = Screen::new(area.width, area.height)?;
+                pixels_left = self.screen.area().pixels() * 4;
+                event = Event::Resized;
+                continue;
+            }
+            self.screen.check(area)?;
+            pixels_left = pixels_left
+                .checked_sub(area.pixels().max(1))
+                .ok_or(RfbError::Protocol("a picture without end"))?;
+            match encoding {
+                RAW => self.raw(stream, area).await?,
+                ZRLE => self.zrle(stream, area).await?,
+                _ => return Err(RfbError::Protocol("an encoding that was not asked for")),
+            }
+        }
+        Ok(event)
+    }
+
+    async fn raw(&mut self, stream: &mut Stream, area: Area) -> Result<(), RfbError> {
+        if area.pixels() == 0 {
+            return Ok(());
+        }
+        for y in area.y..area.y + area.height {
+            let bytes = stream.take(usize::from(area.width) * 4).await?;
+            let row = self.screen.row(area.x, y, area.width);
+            for (pixel, bytes) in row.chunks_exact_mut(3).zip(bytes.chunks_exact(4)) {
+                pixel.copy_from_slice(&[bytes[2], bytes[1], bytes[0]]);
+            }
+        }
+        Ok(())
+    }
+
+    async fn zrle(&mut self, stream: &mut Stream, area: Area) -> Result<(), RfbError> {
+        let length = stream.u32().await? as usize;
+        if length > area.pixels() * PACKED_FACTOR_MAX + 1_024 {
+            return Err(RfbError::Protocol("a picture without end"));
+        }
+        let packed = stream.take(length).await?;
+        self.inflater.draw(&packed, area, &mut self.screen)
+    }
+}
+
+/// BinaryClipboard: kinds of one content, each with an id, a type and its bytes.
+async fn clipboard(stream: &mut Stream) -> Result<Event, RfbError> {
+    let mut event = Event::Other;
+    for _ in 0..stream.u8().await? {
+        stream.skip(4).await?;
+        let kind = stream.u8().await?;
+        let kind = stream.take(usize::from(kind)).await?;
+        let length = stream.u32().await?;
+        if &kind[..] != b"text/plain" || length > CLIPBOARD_BYTES_MAX {
+            stream.skip(length).await?;
+            continue;
+        }
+        let text = stream.take(length as usize).await?;
+        event = Event::Copied(String::from_utf8_lossy(&text).into_owned());
+    }
+    Ok(event)
+}
+
+/// Passes over bytes with their length in front, u32.
+async fn skip_counted(stream: &mut Stream) -> Result<(), RfbError> {
+    let length = stream.u32().await?;
+    stream.skip(length).await
+}
+
+/// Passes over bytes with their length in front, u8.
+async fn skip_short(stream: &mut Stream) -> Result<(), RfbError> {
+    let length = stream.u8().await?;
+    stream.skip(u32::from(length)).await
+}

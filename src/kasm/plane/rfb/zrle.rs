@@ -1,0 +1,220 @@
+//! ZRLE (RFC 6143, section 7.7.6): tiles of 64 by 64 pixels, each packed in its own way, all in one zlib
+//! stream for the whole connection.
+
+use flate2::{Decompress, FlushDecompress, Status};
+
+use super::RfbError;
+use super::screen::{Area, Screen};
+
+const TILE: u16 = 64;
+/// Beside its pixels a tile has a kind and a palette at most.
+const TILE_HEAD_BYTES_MAX: usize = 1 + 127 * 3;
+
+const BAD: RfbError = RfbError::Protocol("a damaged picture");
+
+/// The zlib stream of a connection.
+pub(super) struct Inflater {
+    stream: Decompress,
+    plain: Vec<u8>,
+}
+
+impl Inflater {
+    pub(super) fn new() -> Self {
+        Self {
+            stream: Decompress::new(true),
+            plain: Vec::new(),
+        }
+    }
+
+    /// Draws a rectangle, which was checked to be on the screen.
+    pub(super) fn draw(
+        &mut self,
+        packed: &[u8],
+        area: Area,
+        screen: &mut Screen,
+    ) -> Result<(), RfbError> {
+        let tiles =
+            usize::from(area.width.div_ceil(TILE)) * usize::from(area.height.div_ceil(TILE));
+        // Runs take four bytes a pixel at worst.
+        let max = area.pixels() * 4 + tiles * TILE_HEAD_BYTES_MAX;
+        self.inflate(packed, max)?;
+        let mut plain = Plain(&self.plain);
+        for top in (0..area.height).step_by(usize::from(TILE)) {
+            for left in (0..area.width).step_by(usize::from(TILE)) {
+                let tile = Area {
+                    x: area.x + left,
+                    y: area.y + top,
+                    width: TILE.min(area.width - left),
+                    height: TILE.min(area.height - top),
+                };
+                draw_tile(&mut plain, tile, screen)?;
+            }
+        }
+        if plain.0.is_empty() { Ok(()) } else { Err(BAD) }
+    }
+
+    /// Unpacks into `plain`, no more than `max` bytes.
+    fn inflate(&mut self, mut packed: &[u8], max: usize) -> Result<(), RfbError> {
+        self.plain.clear();
+        loop {
+            if self.plain.len() == self.plain.capacity() {
+                self.plain
+                    .reserve(packed.len().saturating_mul(4).clamp(4_096, 1 << 20));
+            }
+            let (before_in, before_out) = (self.stream.total_in(), self.plain.len());
+            let done = self
+                .stream
+                .decompress_vec(packed, &mut self.plain, FlushDecompress::Sync);
+            let status = done.map_err(|_| BAD)?;
+            let used = self.stream.total_in() - before_in;
+            packed = &packed[usize::try_from(used).unwrap_or(packed.len())..];
+            if self.plain.len() > max || status == Status::StreamEnd {
+                return Err(BAD);
+            }
+            let full = self.plain.len() == self.plain.capacity();
+            if packed.is_empty() && !full {
+                return Ok(());
+            }
+            if used == 0 && self.plain.len() == before_out && !full {
+                return Err(BAD);
+            }
+        }
+    }
+}
+
+/// Unpacked bytes that are yet to be drawn.
+struct Plain<'a>(&'a [u8]);
+
+impl<'a> Plain<'a> {
+    fn take(&mut self, length: usize) -> Result<&'a [u8], RfbError> {
+        let (taken, rest) = self.0.split_at_checked(length).ok_or(BAD)?;
+        self.0 = rest;
+        Ok(taken)
+    }
+
+    fn u8(&mut self) -> Result<u8, RfbError> {
+        Ok(self.take(1)?[0])
+    }
+
+    /// A pixel: blue, green, red, because the unused byte of the format is left out.
+    fn pixel(&mut self) -> Result<[u8; 3], RfbError> {
+        let bytes = self.take(3)?;
+        Ok([bytes[2], bytes[1], bytes[0]])
+    }
+
+    fn palette(&mut self, length: u8) -> Result<Vec<[u8; 3]>, RfbError> {
+        (0..length).map(|_| self.pixel()).collect()
+    }
+
+    /// The length of a run: 255 means that it goes on.
+    fn run(&mut self) -> Result<usize, RfbError> {
+        let mut length = 1;
+        loop {
+            let more = self.u8()?;
+            length += usize::from(more);
+            if more != 255 {
+                return Ok(length);
+            }
+        }
+    }
+}
+
+fn draw_tile(plain: &mut Plain<'_>, tile: Area, screen: &mut Screen) -> Result<(), RfbError> {
+    let mut pixels = Pixels::new(tile, screen);
+    match plain.u8()? {
+        0 => {
+            while pixels.left() > 0 {
+                pixels.put(plain.pixel()?, 1)?;
+            }
+        }
+        1 => pixels.put(plain.pixel()?, tile.pixels())?,
+        length @ 2..=16 => {
+            let palette = plain.palette(length)?;
+            packed_rows(plain, &palette, tile, &mut pixels)?;
+        }
+        128 => {
+            while pixels.left() > 0 {
+                let pixel = plain.pixel()?;
+                let run = plain.run()?;
+                pixels.put(pixel, run)?;
+            }
+        }
+        kind @ 130..=255 => {
+            let palette = plain.palette(kind - 128)?;
+            while pixels.left() > 0 {
+                let index = plain.u8()?;
+                let pixel = *palette.get(usize::from(index & 127)).ok_or(BAD)?;
+                let run = if index & 128 == 0 { 1 } else { plain.run()? };
+                pixels.put(pixel, run)?;
+            }
+        }
+        17..=127 | 129 => return Err(BAD),
+    }
+    Ok(())
+}
+
+/// Rows of indices into a palette, one, two or four bits each; a row begins with a byte of its own.
+fn packed_rows(
+    plain: &mut Plain<'_>,
+    palette: &[[u8; 3]],
+    tile: Area,
+    pixels: &mut Pixels<'_>,
+) -> Result<(), RfbError> {
+    let bits: usize = match palette.len() {
+        2 => 1,
+        3 | 4 => 2,
+        _ => 4,
+    };
+    let width = usize::from(tile.width);
+    for _ in 0..tile.height {
+        let row = plain.take((width * bits).div_ceil(8))?;
+        for x in 0..width {
+            let at = x * bits;
+            let byte = usize::from(row[at / 8]);
+            let index = (byte >> (8 - bits - at % 8)) & ((1 << bits) - 1);
+            pixels.put(*palette.get(index).ok_or(BAD)?, 1)?;
+        }
+    }
+    Ok(())
+}
+
+/// The pixels of a tile, from its first to its last.
+struct Pixels<'a> {
+    tile: Area,
+    screen: &'a mut Screen,
+    at: usize,
+}
+
+impl<'a> Pixels<'a> {
+    fn new(tile: Area, screen: &'a mut Screen) -> Self {
+        Self {
+            tile,
+            screen,
+            at: 0,
+        }
+    }
+
+    fn left(&self) -> usize {
+        self.tile.pixels() - self.at
+    }
+
+    /// Draws the next `count` pixels.
+    fn put(&mut self, pixel: [u8; 3], mut count: usize) -> Result<(), RfbError> {
+        if count > self.left() {
+            return Err(BAD);
+        }
+        let width = usize::from(self.tile.width);
+        while count > 0 {
+            let (x, y) = (self.at % width, self.at / width);
+            let here = count.min(width - x);
+            // Both are below 64, the size of a tile.
+            let (x, y) = (self.tile.x + x as u16, self.tile.y + y as u16);
+            for place in self.screen.row(x, y, here as u16).chunks_exact_mut(3) {
+                place.copy_from_slice(&pixel);
+            }
+            self.at += here;
+            count -= here;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,188 @@
+//! Pictures for models: scaled to fit, and small enough to travel in a reply.
+
+use std::borrow::Cow;
+
+use image::codecs::jpeg::JpegEncoder;
+use image::codecs::png::{CompressionType, FilterType as PngFilter, PngEncoder};
+use image::imageops::{self, FilterType};
+use image::{ExtendedColorType, ImageBuffer, ImageEncoder, ImageResult, Rgb};
+
+/// How a picture has to be.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// The most pixels from left to right.
+    pub width: u32,
+    /// The most pixels from top to bottom.
+    pub height: u32,
+    /// The most bytes, if they can be kept to.
+    pub bytes: usize,
+}
+
+/// A picture, ready to be shown.
+#[derive(Clone)]
+pub struct Picture {
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+    /// `image/png` or `image/jpeg`.
+    pub media_type: &'static str,
+    /// Its width, pixels.
+    pub width: u32,
+    /// Its height, pixels.
+    pub height: u32,
+}
+
+impl std::fmt::Debug for Picture {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Picture")
+            .field("media_type", &self.media_type)
+            .field("width", &self.width)
+            .field("height", &self.height)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The picture cannot be made.
+#[derive(Debug, thiserror::Error)]
+#[error("the picture cannot be made: {0}")]
+pub struct PictureError(String);
+
+/// The size of a picture of `width` by `height` that fits into the bounds. It is never enlarged, and never
+/// without pixels.
+#[must_use]
+pub fn fitted(width: u32, height: u32, bounds: Bounds) -> (u32, u32) {
+    let (width, height) = (u64::from(width.max(1)), u64::from(height.max(1)));
+    let (most_wide, most_high) = (
+        u64::from(bounds.width.max(1)),
+        u64::from(bounds.height.max(1)),
+    );
+    if width <= most_wide && height <= most_high {
+        return (narrow(width), narrow(height));
+    }
+    if width * most_high >= height * most_wide {
+        (
+            narrow(most_wide),
+            narrow((height * most_wide + width / 2) / width),
+        )
+    } else {
+        (
+            narrow((width * most_high + height / 2) / height),
+            narrow(most_high),
+        )
+    }
+}
+
+fn narrow(number: u64) -> u32 {
+    u32::try_from(number.max(1)).unwrap_or(u32::MAX)
+}
+
+/// Makes a picture of `rgb`, `width` by `height` pixels of three bytes: PNG, which is sharp, if it is small
+/// enough, and JPEG otherwise.
+///
+/// # Errors
+/// The pixels are not as many as announced.
+pub fn encode(
+    rgb: &[u8],
+    width: u32,
+    height: u32,
+    bounds: Bounds,
+) -> Result<Picture, PictureError> {
+    let (to_width, to_height) = fitted(width, height, bounds);
+    let pixels = if (to_width, to_height) == (width, height) {
+        Cow::Borrowed(rgb)
+    } else {
+        let whole = ImageBuffer::<Rgb<u8>, _>::from_raw(width, height, rgb);
+        let whole = whole.ok_or_else(|| PictureError("pixels are missing".to_owned()))?;
+        Cow::Owned(imageops::resize(&whole, to_width, to_height, FilterType::Triangle).into_raw())
+    };
+    let encoded = smallest(&pixels, to_width, to_height, bounds.bytes);
+    let (bytes, media_type) = encoded.map_err(|error| PictureError(error.to_string()))?;
+    Ok(Picture {
+        bytes,
+        media_type,
+        width: to_width,
+        height: to_height,
+    })
+}
+
+/// The best of the ways to write it that has at most `max` bytes, or the one with the fewest.
+fn smallest(
+    rgb: &[u8],
+    width: u32,
+    height: u32,
+    max: usize,
+) -> ImageResult<(Vec<u8>, &'static str)> {
+    let mut png = Vec::new();
+    PngEncoder::new_with_quality(&mut png, CompressionType::Fast, PngFilter::Adaptive)
+        .write_image(rgb, width, height, ExtendedColorType::Rgb8)?;
+    if png.len() <= max {
+        return Ok((png, "image/png"));
+    }
+    let mut jpeg = Vec::new();
+    for quality in [85, 70, 50, 30] {
+        jpeg.clear();
+        JpegEncoder::new_with_quality(&mut jpeg, quality).write_image(
+            rgb,
+            width,
+            height,
+            ExtendedColorType::Rgb8,
+        )?;
+        if jpeg.len() <= max {
+            break;
+        }
+    }
+    Ok((jpeg, "image/jpeg"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BOUNDS: Bounds = Bounds {
+        width: 1280,
+        height: 1280,
+        bytes: 512 * 1024,
+    };
+
+    #[test]
+    fn pictures_fit_and_keep_their_shape() {
+        assert_eq!(fitted(1280, 720, BOUNDS), (1280, 720));
+        assert_eq!(fitted(1920, 1080, BOUNDS), (1280, 720));
+        assert_eq!(fitted(3840, 2008, BOUNDS), (1280, 669));
+        assert_eq!(fitted(1080, 1920, BOUNDS), (720, 1280));
+        assert_eq!(fitted(60_000, 1, BOUNDS), (1280, 1));
+        let narrow = Bounds {
+            width: 640,
+            height: 100,
+            bytes: 0,
+        };
+        assert_eq!(fitted(1280, 720, narrow), (178, 100));
+    }
+
+    #[test]
+    fn a_plain_picture_is_png_and_a_noisy_one_jpeg() {
+        let plain = vec![200; 640 * 480 * 3];
+        let picture = encode(&plain, 640, 480, BOUNDS).unwrap();
+        assert_eq!(picture.media_type, "image/png");
+        let mut state = 1_u32;
+        let noise: Vec<u8> = (0..800 * 450 * 3)
+            .map(|_| {
+                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                (state >> 24) as u8
+            })
+            .collect();
+        let small = Bounds {
+            width: 400,
+            bytes: 100_000,
+            ..BOUNDS
+        };
+        let picture = encode(&noise, 800, 450, small).unwrap();
+        assert_eq!(picture.media_type, "image/jpeg");
+        assert!(
+            picture.bytes.len() <= small.bytes,
+            "{}",
+            picture.bytes.len()
+        );
+        assert_eq!((picture.width, picture.height), (400, 225));
+        assert!(encode(&noise, 800, 451, BOUNDS).is_err());
+    }
+}
