@@ -86,12 +86,16 @@ pub fn encode(
     height: u32,
     bounds: Bounds,
 ) -> Result<Picture, PictureError> {
+    let missing = || PictureError("the pixels are not as many as announced".to_owned());
+    if rgb.len() as u64 != u64::from(width) * u64::from(height) * 3 {
+        return Err(missing());
+    }
     let (to_width, to_height) = fitted(width, height, bounds);
     let pixels = if (to_width, to_height) == (width, height) {
         Cow::Borrowed(rgb)
     } else {
         let whole = ImageBuffer::<Rgb<u8>, _>::from_raw(width, height, rgb);
-        let whole = whole.ok_or_else(|| PictureError("pixels are missing".to_owned()))?;
+        let whole = whole.ok_or_else(missing)?;
         Cow::Owned(imageops::resize(&whole, to_width, to_height, FilterType::Triangle).into_raw())
     };
     let encoded = smallest(&pixels, to_width, to_height, bounds.bytes);
