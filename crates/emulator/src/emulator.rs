@@ -2,6 +2,7 @@
 
 mod builder;
 mod containers;
+mod desktop;
 
 use std::net::SocketAddr;
 use std::time::{Duration, SystemTime};
@@ -280,6 +281,8 @@ impl Emulator {
 impl Drop for Emulator {
     fn drop(&mut self) {
         self.task.abort();
-        self.kasm.lock().containers.close();
+        let mut state = self.kasm.lock();
+        state.desktops.close();
+        state.containers.close();
     }
 }

@@ -10,7 +10,7 @@
 //! `server` owns the socket, `call` puts each request through the checks in
 //! their order, `endpoints` is the one list of names, and `state` holds what
 //! Kasm would keep in its database, and `container` the processes and files of
-//! each session. `plane` is the data
+//! each session, `desktop` what is on its screen. `plane` is the data
 //! plane of the sessions, everything under `/desktop/`.
 
 pub mod emulator;
@@ -23,6 +23,7 @@ mod body;
 mod call;
 mod container;
 mod date;
+mod desktop;
 mod endpoints;
 mod id;
 mod picture;
@@ -42,8 +43,10 @@ pub fn confinement_works() -> bool {
 pub use emulator::{Builder, Emulator, StartError, TlsError};
 pub use fault::Fault;
 pub use profile::{
-    Mount, NotReadyShape, OwnerField, Profile, RequestToken, ScreenshotMode, TimeStyle,
+    DesktopSecurity, Mount, NotReadyShape, OwnerField, Profile, RequestToken, ScreenshotMode,
+    TimeStyle,
 };
 pub use record::{
-    CommandRecord, ImageView, KeySpec, RecordingSpec, RequestRecord, SessionView, UserView,
+    Area, ClickRecord, CommandRecord, DesktopView, ImageView, KeySpec, RecordingSpec,
+    RequestRecord, SessionView, UserView,
 };

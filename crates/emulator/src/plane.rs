@@ -15,6 +15,7 @@ use jiff::Timestamp;
 
 use crate::answer::proxy_response;
 use crate::container::Disk;
+use crate::desktop;
 use crate::id::Id;
 use crate::server::Kasm;
 use crate::state::State;
@@ -63,6 +64,11 @@ pub(crate) async fn answer(kasm: &Kasm, target: &Target, request: Request) -> Re
     };
     match target.service.as_str() {
         "vnc" => {
+            if desktop::is_upgrade(request.headers()) {
+                let is_viewer = admitted.is_viewer;
+                let upgraded = desktop::upgrade(kasm, admitted.kasm_id, is_viewer, request);
+                return upgraded.unwrap_or_else(|| proxy_response(502));
+            }
             let served = is_served(target, &request);
             vnc(kasm, target, admitted, served).await
         }
@@ -73,6 +79,9 @@ pub(crate) async fn answer(kasm: &Kasm, target: &Target, request: Request) -> Re
             }
             if request.method() != Method::POST || target.decoded() != b"/upload" {
                 return proxy_response(404);
+            }
+            if !kasm.lock().profile.uploads_run {
+                return proxy_response(502);
             }
             uploads::receive(kasm, admitted.kasm_id, admitted.pace, request).await
         }

@@ -52,6 +52,18 @@ pub enum ScreenshotMode {
     None,
 }
 
+/// How a desktop knows its viewers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DesktopSecurity {
+    /// VNC authentication, and the password is empty.
+    #[default]
+    EmptyPassword,
+    /// VNC authentication with a password that nobody knows.
+    OtherPassword,
+    /// Not at all.
+    None,
+}
+
 /// How `current_time` is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum TimeStyle {
@@ -118,6 +130,17 @@ pub struct Profile {
     pub screenshot: ScreenshotMode,
     /// Width and height of each desktop in pixels.
     pub desktop_size: (u16, u16),
+    /// How a desktop knows its viewers.
+    pub desktop_security: DesktopSecurity,
+    /// Whether the text cursor of a desktop comes and goes.
+    pub cursor_blinks: bool,
+    /// Whether something on a desktop moves by itself.
+    pub desktop_animated: bool,
+    /// How long keys and clicks are on their way to a desktop. What is, is lost
+    /// when its connection closes; an update request waits for it.
+    pub input_time: Duration,
+    /// Whether the upload service runs. It is in the port map all the same.
+    pub uploads_run: bool,
     /// Status named in the text of failed frame statistics: 503, or 502.
     pub frame_stats_status: u16,
     /// Port in port maps; by default the port this server listens on.
@@ -197,6 +220,11 @@ impl Default for Profile {
             time_style: TimeStyle::default(),
             screenshot: ScreenshotMode::default(),
             desktop_size: (1280, 720),
+            desktop_security: DesktopSecurity::default(),
+            cursor_blinks: false,
+            desktop_animated: false,
+            input_time: Duration::from_millis(10),
+            uploads_run: true,
             frame_stats_status: 503,
             proxy_port: None,
             proxy_path: "desktop".to_owned(),

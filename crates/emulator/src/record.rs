@@ -1,10 +1,14 @@
 //! What a test can look at, and what it hands in. Ids are plain text here, in
 //! the hex form, so that a caller needs none of this crate's types.
 
+mod desktop;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant, SystemTime};
 
 use serde_json::Value;
+
+pub use desktop::{Area, ClickRecord, DesktopView};
 
 /// The request log keeps this many calls.
 const RECORDS_MAX: usize = 5_000;

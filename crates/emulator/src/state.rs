@@ -20,6 +20,7 @@ use jiff::Timestamp;
 use crate::answer::Refusal;
 use crate::container::Containers;
 use crate::date;
+use crate::desktop::Desktops;
 use crate::fault::FaultPlan;
 use crate::id::Id;
 use crate::profile::Profile;
@@ -57,6 +58,7 @@ pub(crate) struct State {
     pub(crate) faults: FaultPlan,
     pub(crate) requests: RequestLog,
     pub(crate) containers: Containers,
+    pub(crate) desktops: Desktops,
     pub(crate) plane_requests: BTreeMap<Id, usize>,
 }
 
@@ -82,6 +84,7 @@ impl State {
             faults: FaultPlan::default(),
             requests: RequestLog::default(),
             containers,
+            desktops: Desktops::new(),
             plane_requests: BTreeMap::new(),
         }
     }
@@ -97,6 +100,9 @@ impl State {
         let sessions = &self.sessions;
         let phase = |id| sessions.iter().find(|s| s.id == id).map(|s| s.phase);
         self.containers.follow(phase);
+        let containers = &self.containers;
+        self.desktops
+            .follow(|id| phase(id).filter(|_| !containers.is_dead(id)));
     }
 
     /// A business failure in the words of this run.

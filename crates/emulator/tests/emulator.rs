@@ -6,6 +6,8 @@
 mod tests {
     mod checks;
     mod commands;
+    mod desktop;
+    mod desktop_input;
     mod disk;
     mod faults;
     mod handle;
@@ -14,6 +16,7 @@ mod tests {
     mod logins;
     mod plane;
     mod plane_access;
+    mod rfb;
     mod sessions;
     mod status;
     mod support;

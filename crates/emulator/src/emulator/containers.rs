@@ -40,7 +40,10 @@ impl Emulator {
     pub fn restart_container(&self, kasm_id: &str) -> bool {
         let mut state = self.kasm.lock();
         let id = state.container_id(kasm_id);
-        id.is_some_and(|id| state.containers.restart(id))
+        id.is_some_and(|id| {
+            state.desktops.forget(id);
+            state.containers.restart(id)
+        })
     }
 
     /// Lets a container die, and Kasm has noticed: the session is `stopped`.

@@ -84,6 +84,9 @@ pub(super) fn get_kasm_frame_stats(state: &mut State, call: &Call<'_>) -> Outcom
             state.profile.frame_stats_status
         )));
     }
+    if let Some(desktop) = state.desktops.known(session.id) {
+        desktop.ask_for_stats();
+    }
     let wanted = call.body.text("client").unwrap_or("none");
     let clients: Vec<Value> = session
         .viewers

@@ -112,3 +112,15 @@ async fn policy_and_cookies_come_first() {
     assert_eq!(post(&server, &url, &token, whole()).await, 400);
     assert_eq!(server.request_count("desktop/uploads"), 3);
 }
+
+#[tokio::test]
+async fn a_service_that_is_switched_off_is_in_the_port_map_all_the_same() {
+    let server = Server::start().await;
+    let (kasm_id, token, _) = server.session().await;
+    server.configure(|profile| profile.uploads_run = false);
+    let status = server.get("get_kasm_status", server.of(&kasm_id)).await;
+    assert!(status["kasm"]["port_map"]["uploads"].is_object());
+    let url = server.service(&kasm_id, "uploads/upload");
+    let form = form("x", b"abc", &fields(0, 1, 0, 3));
+    assert_eq!(post(&server, &url, &token, form).await, 502);
+}

@@ -1,0 +1,55 @@
+//! What a test sees of the desktops, and does to them.
+
+use std::sync::Arc;
+
+use super::Emulator;
+use crate::desktop::{Desktop, scene};
+use crate::record::DesktopView;
+
+impl Emulator {
+    /// The desktop of a session. Nothing if nobody was there yet.
+    #[must_use]
+    pub fn desktop(&self, kasm_id: &str) -> Option<DesktopView> {
+        let desktop = self.known_desktop(kasm_id)?;
+        let (viewers, connections) = desktop.counts();
+        Some(desktop.look(|scene| DesktopView {
+            size: scene.size(),
+            viewers,
+            connections,
+            typed: scene.typed.clone(),
+            keys: scene.keys.clone(),
+            clicks: scene.clicks.clone(),
+            pointer: scene.pointer,
+            buttons: scene.buttons,
+            terminal: scene.terminal.clone(),
+            field: scene.field.clone(),
+            button_on: scene.button_on,
+            scrolled: scene.scrolled,
+            terminal_area: scene::TERMINAL,
+            field_area: scene::FIELD,
+            button_area: scene::BUTTON,
+            list_area: scene::LIST,
+            box_area: scene.dragged,
+            stage_area: scene::STAGE,
+        }))
+    }
+
+    /// Gives a screen another size, as a browser that connects does. False if
+    /// there is no such desktop.
+    pub fn resize_desktop(&self, kasm_id: &str, size: (u16, u16)) -> bool {
+        let desktop = self.known_desktop(kasm_id);
+        desktop.map(|desktop| desktop.resize(size, None)).is_some()
+    }
+
+    /// Cuts all connections to a desktop. False if there is no such desktop.
+    pub fn cut_desktop(&self, kasm_id: &str) -> bool {
+        let desktop = self.known_desktop(kasm_id);
+        desktop.map(|desktop| desktop.hang_up()).is_some()
+    }
+
+    fn known_desktop(&self, kasm_id: &str) -> Option<Arc<Desktop>> {
+        let mut state = self.kasm.lock();
+        let id = state.container_id(kasm_id)?;
+        state.desktops.known(id)
+    }
+}
