@@ -37,6 +37,11 @@ pub(super) enum Event {
     Resized {
         mine: bool,
     },
+    /// Text was copied on the desktop, the how-many-th.
+    Copied {
+        number: u32,
+        text: String,
+    },
     /// Somebody asked the API for frame statistics.
     StatsAsked,
     /// This connection is over.
@@ -123,6 +128,7 @@ struct Inner {
     scene: Scene,
     connections: BTreeMap<u64, Connection>,
     connected: u64,
+    copied: u32,
     /// The picture of a scene that has not changed since.
     drawn: Option<Arc<Frame>>,
 }
@@ -143,6 +149,7 @@ impl Desktop {
                 scene: Scene::new(width, height),
                 connections: BTreeMap::new(),
                 connected: 0,
+                copied: 0,
                 drawn: None,
             }),
             changes: watch::Sender::new(0),
@@ -161,7 +168,13 @@ impl Desktop {
     /// Changes the scene, and wakes all who watch if it says that it did.
     pub(crate) fn change(&self, change: impl FnOnce(&mut Scene) -> bool) {
         let mut inner = self.lock();
-        if change(&mut inner.scene) {
+        let changed = change(&mut inner.scene);
+        if let Some(text) = inner.scene.take_copied() {
+            inner.copied += 1;
+            let number = inner.copied;
+            inner.tell_all(&Event::Copied { number, text });
+        }
+        if changed {
             inner.drawn = None;
             drop(inner);
             self.changes.send_modify(|count| *count += 1);

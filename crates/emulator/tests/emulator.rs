@@ -7,6 +7,7 @@ mod tests {
     mod checks;
     mod commands;
     mod desktop;
+    mod desktop_clipboard;
     mod desktop_input;
     mod disk;
     mod faults;

@@ -163,7 +163,8 @@ impl Talk<'_> {
                 let by = Some(self.guest.id);
                 self.guest.desktop.resize((width, height), by);
             }
-            Message::Clipboard(_) | Message::Nothing => {}
+            Message::Clipboard(contents) => self.paste_in(&contents),
+            Message::Nothing => {}
         }
         Ok(())
     }
@@ -173,6 +174,26 @@ impl Talk<'_> {
         if !self.guest.is_viewer {
             let time = self.guest.kasm.lock().profile.input_time;
             self.pending.push_back((Instant::now() + time, input));
+        }
+    }
+
+    /// The clipboard of the client becomes the desktop's, as long as the client
+    /// is there.
+    fn paste_in(&self, contents: &[(String, Vec<u8>)]) {
+        let allowed = self.guest.kasm.lock().profile.clipboard_up_allowed;
+        if self.guest.is_viewer || !allowed {
+            return;
+        }
+        for (kind, data) in contents {
+            let data = match kind.as_str() {
+                "text/plain" => data.as_slice(),
+                // The real one takes the type for something else.
+                "text/plain;charset=utf-8" => data.get(..1).unwrap_or_default(),
+                _ => continue,
+            };
+            let text = String::from_utf8_lossy(data).into_owned();
+            let id = self.guest.id;
+            self.guest.desktop.change(|scene| scene.bring(id, text));
         }
     }
 
@@ -204,6 +225,19 @@ impl Talk<'_> {
         match event {
             Event::Joined(name) => self.socket.send(&named(253, &name)).await,
             Event::Left(name) => self.socket.send(&named(254, &name)).await,
+            Event::Copied { number, text } => {
+                if !self.guest.kasm.lock().profile.clipboard_down_allowed {
+                    return Ok(());
+                }
+                let kind = b"text/plain";
+                let mut message = vec![180, 1];
+                message.extend(number.to_be_bytes());
+                message.push(u8::try_from(kind.len()).unwrap_or(0));
+                message.extend(kind);
+                message.extend(u32::try_from(text.len()).unwrap_or(0).to_be_bytes());
+                message.extend(text.bytes());
+                self.socket.send(&message).await
+            }
             Event::StatsAsked => self.socket.send(&[179]).await,
             Event::Resized { mine } => {
                 let told = self.viewer.resize(mine);

@@ -3,6 +3,7 @@
 //! to input as programs would, and everything that happened can be looked at.
 
 mod canvas;
+mod clipboard;
 mod draw;
 mod font;
 mod keys;
@@ -13,6 +14,7 @@ use std::time::Instant;
 
 use super::frame::Frame;
 use crate::record::{Area, ClickRecord};
+use clipboard::Clipboard;
 
 /// Half of the time in which a blinking cursor comes and goes.
 const BLINK_MS: u128 = 500;
@@ -78,6 +80,7 @@ pub(crate) struct Scene {
     /// Parts of a notch that have come from scroll fields.
     wheel: (i32, i32),
     held: BTreeSet<(u64, u32)>,
+    clipboard: Clipboard,
     pub(crate) typed: String,
     pub(crate) keys: Vec<(u32, bool)>,
     pub(crate) clicks: Vec<ClickRecord>,
@@ -104,6 +107,7 @@ impl Scene {
             pressed: [(0, 0); 16],
             wheel: (0, 0),
             held: BTreeSet::new(),
+            clipboard: Clipboard::default(),
             typed: String::new(),
             keys: Vec::new(),
             clicks: Vec::new(),
@@ -145,6 +149,7 @@ impl Scene {
         if self.holder == Some(who) {
             self.holder = None;
         }
+        self.clipboard_leaves_with(who);
         false
     }
 

@@ -25,6 +25,7 @@ impl Emulator {
             field: scene.field.clone(),
             button_on: scene.button_on,
             scrolled: scene.scrolled,
+            clipboard: scene.clipboard().map(str::to_owned),
             terminal_area: scene::TERMINAL,
             field_area: scene::FIELD,
             button_area: scene::BUTTON,
@@ -39,6 +40,18 @@ impl Emulator {
     pub fn resize_desktop(&self, kasm_id: &str, size: (u16, u16)) -> bool {
         let desktop = self.known_desktop(kasm_id);
         desktop.map(|desktop| desktop.resize(size, None)).is_some()
+    }
+
+    /// Copies text as a program on the desktop does. False if there is no such
+    /// desktop.
+    pub fn copy_on_desktop(&self, kasm_id: &str, text: &str) -> bool {
+        let copy = |desktop: Arc<Desktop>| {
+            desktop.change(|scene| {
+                scene.copy(text.to_owned());
+                false
+            });
+        };
+        self.known_desktop(kasm_id).map(copy).is_some()
     }
 
     /// Cuts all connections to a desktop. False if there is no such desktop.

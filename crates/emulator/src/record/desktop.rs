@@ -59,7 +59,7 @@ pub struct ClickRecord {
 /// A desktop as it is. On it are a terminal, a text field below it, a button
 /// that goes on and off, a list that scrolls, and a box that can be dragged.
 /// Keys go to the terminal or the field, whichever was clicked last; Control
-/// and `l` empties it.
+/// and `l` empties it, and `c` and `v` (or Shift and Insert) copy and paste.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DesktopView {
     /// Width and height in pixels.
@@ -86,6 +86,8 @@ pub struct DesktopView {
     pub button_on: bool,
     /// The first row of the list in view.
     pub scrolled: i32,
+    /// What can be pasted.
+    pub clipboard: Option<String>,
     /// Where the terminal is.
     pub terminal_area: Area,
     /// Where the text field is.

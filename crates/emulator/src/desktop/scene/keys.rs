@@ -6,6 +6,8 @@ const BACK_SPACE: u32 = 0xff08;
 const TAB: u32 = 0xff09;
 const RETURN: u32 = 0xff0d;
 const KEYPAD_ENTER: u32 = 0xff8d;
+const INSERT: u32 = 0xff63;
+const SHIFT: [u32; 2] = [0xffe1, 0xffe2];
 const CONTROL: [u32; 2] = [0xffe3, 0xffe4];
 const ALT_AND_SUPER: [u32; 4] = [0xffe9, 0xffea, 0xffeb, 0xffec];
 /// From here on a keysym is a number of Unicode.
@@ -27,6 +29,9 @@ impl Scene {
         if self.holds(&ALT_AND_SUPER) {
             return false;
         }
+        if keysym == INSERT && self.holds(&SHIFT) {
+            return self.paste();
+        }
         if self.holds(&CONTROL) {
             return letter.is_some_and(|letter| self.command(letter));
         }
@@ -46,13 +51,19 @@ impl Scene {
         self.held.iter().any(|(_, held)| keys.contains(held))
     }
 
-    /// A letter with Control.
+    /// What a letter does with Control: empty, copy or paste.
     fn command(&mut self, letter: char) -> bool {
         match letter.to_ascii_lowercase() {
             'l' => {
                 self.focused().clear();
                 true
             }
+            'c' => {
+                let text = self.focused().clone();
+                self.copy(text);
+                false
+            }
+            'v' => self.paste(),
             _ => false,
         }
     }
