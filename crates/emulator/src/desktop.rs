@@ -6,6 +6,7 @@ mod connection;
 mod encode;
 mod frame;
 mod handshake;
+mod hostile;
 mod message;
 mod pixel;
 pub(crate) mod scene;

@@ -31,6 +31,39 @@ pub enum Fault {
     Forbidden,
 }
 
+/// What is wrong with a desktop, from the next connection or picture on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DesktopFault {
+    /// Update requests are never answered.
+    Silent,
+    /// Half of an update, and nothing more.
+    Stalled,
+    /// Half of an update, and the rest byte by byte with long pauses.
+    Trickling,
+    /// Half of an update, and the connection ends.
+    Cut,
+    /// A compressed rectangle is announced to be longer than what comes.
+    WrongLength,
+    /// Updates without end, asked for or not.
+    EndlessRectangles,
+    /// A rectangle beyond the edge of the screen.
+    OutsideScreen,
+    /// A compressed rectangle that is none.
+    BadCompression,
+    /// A compressed rectangle with a kind of tile that does not exist.
+    BadTile,
+    /// A compressed rectangle of one pixel that unpacks to 64 MiB.
+    Bomb,
+    /// A message of a type that does not exist.
+    UnknownMessage,
+    /// A clipboard of 4 GiB, of which little comes.
+    HugeClipboard,
+    /// A screen of 65,535 by 65,535 pixels is announced.
+    HugeScreen,
+    /// A name of 4 GiB is announced, of which nothing comes.
+    LongName,
+}
+
 /// The faults still to come.
 #[derive(Debug, Default)]
 pub(crate) struct FaultPlan(Vec<Planned>);

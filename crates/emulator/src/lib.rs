@@ -41,7 +41,7 @@ pub fn confinement_works() -> bool {
 }
 
 pub use emulator::{Builder, Emulator, StartError, TlsError};
-pub use fault::Fault;
+pub use fault::{DesktopFault, Fault};
 pub use profile::{
     DesktopSecurity, Mount, NotReadyShape, OwnerField, Profile, RequestToken, ScreenshotMode,
     TimeStyle,

@@ -5,6 +5,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crate::fault::DesktopFault;
+
 /// How `get_kasm_status` describes a session that is not running.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum NotReadyShape {
@@ -132,6 +134,8 @@ pub struct Profile {
     pub desktop_size: (u16, u16),
     /// How a desktop knows its viewers.
     pub desktop_security: DesktopSecurity,
+    /// What is wrong with the desktops.
+    pub desktop_fault: Option<DesktopFault>,
     /// Whether the text cursor of a desktop comes and goes.
     pub cursor_blinks: bool,
     /// Whether something on a desktop moves by itself.
@@ -221,6 +225,7 @@ impl Default for Profile {
             screenshot: ScreenshotMode::default(),
             desktop_size: (1280, 720),
             desktop_security: DesktopSecurity::default(),
+            desktop_fault: None,
             cursor_blinks: false,
             desktop_animated: false,
             input_time: Duration::from_millis(10),

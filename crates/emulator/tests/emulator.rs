@@ -8,6 +8,7 @@ mod tests {
     mod commands;
     mod desktop;
     mod desktop_clipboard;
+    mod desktop_faults;
     mod desktop_input;
     mod disk;
     mod faults;

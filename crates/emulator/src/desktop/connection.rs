@@ -13,7 +13,7 @@ use super::message::{self, Message};
 use super::scene::Input;
 use super::socket::Socket;
 use super::viewer::Viewer;
-use super::{Desktop, Event, handshake};
+use super::{Desktop, Event, handshake, hostile};
 use crate::id::Id;
 use crate::server::Kasm;
 
@@ -66,14 +66,16 @@ pub(super) async fn serve(
     mut socket: Socket,
     told: mpsc::UnboundedReceiver<Event>,
 ) -> io::Result<()> {
-    let (security, challenge) = {
+    let (security, fault, challenge) = {
         let mut state = guest.kasm.lock();
         let challenge = u128::from(state.random.next()) << 64 | u128::from(state.random.next());
-        (state.profile.desktop_security, challenge.to_be_bytes())
+        let profile = &state.profile;
+        let challenge = challenge.to_be_bytes();
+        (profile.desktop_security, profile.desktop_fault, challenge)
     };
     let shares = handshake::shake(&mut socket, security, challenge).await?;
     let size = guest.desktop.look(|scene| scene.size());
-    socket.send(&handshake::server_init(size)).await?;
+    socket.send(&hostile::server_init(size, fault)).await?;
     guest.is_seen();
     let changes = guest.desktop.watch();
     guest.desktop.enter(guest.id, NAME, shares);
@@ -252,6 +254,10 @@ impl Talk<'_> {
             return Ok(());
         }
         let frame = self.guest.desktop.frame();
+        let fault = self.guest.kasm.lock().profile.desktop_fault;
+        if let Some(fault) = fault {
+            return hostile::answer(fault, &mut self.socket, &mut self.viewer, &frame).await;
+        }
         match self.viewer.answer(&frame) {
             Some(update) => self.socket.send(&update).await,
             None => Ok(()),

@@ -4,8 +4,8 @@ use super::encode::{self, Zrle};
 use super::frame::{Frame, Rect};
 use super::pixel::PixelFormat;
 
-const RAW: i32 = 0;
-const ZRLE: i32 = 16;
+pub(super) const RAW: i32 = 0;
+pub(super) const ZRLE: i32 = 16;
 const DESKTOP_SIZE: i32 = -223;
 const EXTENDED_DESKTOP_SIZE: i32 = -308;
 const FENCE: i32 = -312;
