@@ -1,11 +1,12 @@
 //! Pictures for models: scaled to fit, and small enough to travel in a reply.
 
 use std::borrow::Cow;
+use std::io::Cursor;
 
-use image::codecs::jpeg::JpegEncoder;
+use image::codecs::jpeg::{JpegDecoder, JpegEncoder};
 use image::codecs::png::{CompressionType, FilterType as PngFilter, PngEncoder};
 use image::imageops::{self, FilterType};
-use image::{ExtendedColorType, ImageBuffer, ImageEncoder, ImageResult, Rgb};
+use image::{ExtendedColorType, ImageBuffer, ImageDecoder, ImageEncoder, ImageResult, Rgb};
 
 /// How a picture has to be.
 #[derive(Clone, Copy, Debug)]
@@ -106,6 +107,13 @@ pub fn encode(
         width: to_width,
         height: to_height,
     })
+}
+
+/// The width and the height that a JPEG file says it has. None: it is none.
+#[must_use]
+pub fn jpeg_size(jpeg: &[u8]) -> Option<(u32, u32)> {
+    let decoder = JpegDecoder::new(Cursor::new(jpeg)).ok()?;
+    Some(decoder.dimensions())
 }
 
 /// The best of the ways to write it that has at most `max` bytes, or the one with the fewest.

@@ -24,6 +24,7 @@ use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
 
 use crate::caller::{Caller, Scope};
+use crate::picture::Picture;
 pub use confirm::{Confirm, Question};
 pub use error::{ErrorType, ToolError};
 pub use progress::Progress;
@@ -120,6 +121,8 @@ pub struct Reply<T> {
     pub data: T,
     /// One sentence that a model can act on.
     pub message: String,
+    /// What there is to see.
+    pub picture: Option<Picture>,
 }
 
 impl<T> Reply<T> {
@@ -128,7 +131,15 @@ impl<T> Reply<T> {
         Self {
             data,
             message: message.into(),
+            picture: None,
         }
+    }
+
+    /// The same with something to see.
+    #[must_use]
+    pub fn showing(mut self, picture: Option<Picture>) -> Self {
+        self.picture = picture;
+        self
     }
 }
 
@@ -257,6 +268,7 @@ impl<T: Tool> AnyTool<T::Provider> for T {
             Ok(Reply {
                 data,
                 message: reply.message,
+                picture: reply.picture,
             })
         }
         .boxed()

@@ -13,7 +13,7 @@ use crate::http::guard::{AllowedHosts, Origin};
 use crate::kasm::UserId;
 use crate::kasm::public::KasmConfig;
 use crate::policy::Policy;
-use crate::providers::kasm::{CommandLimits, FileLimits, KasmSettings};
+use crate::providers::kasm::{CommandLimits, DesktopLimits, FileLimits, KasmSettings};
 
 /// Tokens shorter than this can be guessed.
 const TOKEN_CHARS_MIN: usize = 16;
@@ -23,6 +23,7 @@ pub(super) fn config(sources: &Sources) -> Result<Config, Mistakes> {
     let policy = policy(&mut reader);
     let commands = commands(&mut reader);
     let files = files(&mut reader);
+    let desktops = desktops(&mut reader);
     let link_lifetime = reader.seconds("KASM_FILE_LINK_SECONDS", 1, 86_400);
     let kasm = kasm(&mut reader);
     let kasm_user = reader.required(
@@ -50,6 +51,7 @@ pub(super) fn config(sources: &Sources) -> Result<Config, Mistakes> {
                     policy,
                     commands,
                     files,
+                    desktops,
                 },
                 link_lifetime,
                 http,
@@ -268,6 +270,17 @@ fn files(reader: &mut Reader) -> FileLimits {
         read_bytes: reader.number("KASM_FILE_READ_BYTES", 1_024, 1 << 26),
         edit_bytes: reader.number("KASM_FILE_EDIT_BYTES", 1_024, 1 << 26),
         link_bytes: reader.number("KASM_FILE_LINK_BYTES", 1_024, 1 << 40),
+    }
+}
+
+fn desktops(reader: &mut Reader) -> DesktopLimits {
+    DesktopLimits {
+        actions_max: usize::try_from(reader.number("KASM_DESKTOP_MAX_ACTIONS", 1, 1_000))
+            .unwrap_or(1),
+        picture_pixels: u32::try_from(reader.number("KASM_SCREENSHOT_PIXELS", 64, 16_384))
+            .unwrap_or(64),
+        picture_bytes: usize::try_from(reader.number("KASM_SCREENSHOT_BYTES", 16_384, 1 << 26))
+            .unwrap_or(16_384),
     }
 }
 

@@ -156,6 +156,21 @@ pub const VARIABLES: &[Variable] = &[
         "How long a link to a file is good.",
     ),
     plain(
+        "KASM_DESKTOP_MAX_ACTIONS",
+        "24",
+        "Actions in one call of control_desktop.",
+    ),
+    plain(
+        "KASM_SCREENSHOT_PIXELS",
+        "1280",
+        "The longer side of a picture of a screen, unless a call asks for another size.",
+    ),
+    plain(
+        "KASM_SCREENSHOT_BYTES",
+        "524288",
+        "How large such a picture may be. Larger ones become JPEG, of lower quality.",
+    ),
+    plain(
         "MCP_SERVER_HOST",
         "0.0.0.0",
         "The address to listen on. 127.0.0.1 serves this machine only.",

@@ -75,6 +75,32 @@ impl PublicApi {
         endpoint: &'static Endpoint,
         fields: &(impl Serialize + Sync),
     ) -> Result<A> {
+        self.request(endpoint, fields, |raw| self.read(endpoint, &raw))
+            .await
+    }
+
+    /// An answer that is a JPEG picture. Anything else is a refusal: Kasm documents none of them.
+    async fn picture(
+        &self,
+        endpoint: &'static Endpoint,
+        fields: &(impl Serialize + Sync),
+    ) -> Result<Bytes> {
+        const JPEG: &[u8] = &[0xff, 0xd8];
+        let read = |raw: Raw| {
+            if raw.is_success() && raw.body.starts_with(JPEG) {
+                return Ok(raw.body.into());
+            }
+            Err(self.refusal(endpoint, &raw))
+        };
+        self.request(endpoint, fields, read).await
+    }
+
+    async fn request<A>(
+        &self,
+        endpoint: &'static Endpoint,
+        fields: &(impl Serialize + Sync),
+        read: impl Fn(Raw) -> Result<A>,
+    ) -> Result<A> {
         let body = self.body(endpoint, fields)?;
         let again = if endpoint.idempotent {
             Repeat::Upto(self.retries)
@@ -83,7 +109,7 @@ impl PublicApi {
         };
         repeat(again, || async {
             let raw = self.call_on_its_mount(endpoint, &body).await?;
-            self.read(endpoint, &raw)
+            read(raw)
         })
         .await
     }

@@ -6,6 +6,7 @@
 use std::fmt::Debug;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use secrecy::SecretString;
 use serde_json::Value;
 
@@ -92,6 +93,17 @@ pub trait Monitoring {
     async fn frame_stats(&self, user: UserId, kasm_id: KasmId, client: &str) -> Result<Value>;
     /// Bottleneck statistics of a session, as Kasm gives them.
     async fn bottleneck_stats(&self, user: UserId, kasm_id: KasmId) -> Result<Value>;
+    /// A picture of the desktop, JPEG, that fits into `width` by `height`. It may be a minute old.
+    ///
+    /// # Errors
+    /// `Unavailable` as well where Kasm has none yet.
+    async fn screenshot(
+        &self,
+        user: UserId,
+        kasm_id: KasmId,
+        width: u32,
+        height: u32,
+    ) -> Result<Bytes>;
     /// Recordings of a session.
     async fn recordings(&self, kasm_id: KasmId, download_links: bool) -> Result<Vec<Recording>>;
     /// Whether the server answers at all. Needs no key.

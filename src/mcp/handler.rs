@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use futures::FutureExt;
 use rmcp::model::{
     CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, CancelTaskMethod,
@@ -324,7 +326,11 @@ fn progress(cx: &RequestContext<RoleServer>) -> Progress {
 pub(super) fn to_result(finished: Finished) -> Result<CallToolResult, ErrorData> {
     let text = serde_json::to_string(&finished.body)
         .map_err(|error| ErrorData::internal_error(error.to_string(), None))?;
-    let content = vec![ContentBlock::text(text)];
+    let mut content = vec![ContentBlock::text(text)];
+    if let Some(picture) = finished.picture {
+        let data = STANDARD.encode(&picture.bytes);
+        content.push(ContentBlock::image(data, picture.media_type));
+    }
     let mut result = if finished.error.is_some() {
         CallToolResult::error(content)
     } else {

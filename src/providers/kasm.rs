@@ -1,5 +1,6 @@
 //! The Kasm provider: one file per toolset.
 
+mod desktop;
 mod exec;
 mod failure;
 mod files;
@@ -22,12 +23,14 @@ use crate::links::Links;
 use crate::policy::Policy;
 use crate::relay::Relay;
 use crate::tool::{Call, ErrorType, ToolError, Toolset};
+use exec::denied;
 
 /// The toolsets, in the order of the documents.
 pub const TOOLSETS: &[Toolset<KasmProvider>] = &[
     sessions::TOOLSET,
     exec::TOOLSET,
     files::TOOLSET,
+    desktop::TOOLSET,
     workspaces::TOOLSET,
     users::TOOLSET,
     monitoring::TOOLSET,
@@ -43,6 +46,7 @@ pub struct KasmProvider {
     policy: Policy,
     commands: CommandLimits,
     file_limits: FileLimits,
+    desktop_limits: DesktopLimits,
 }
 
 /// How the Kasm tools behave.
@@ -54,6 +58,19 @@ pub struct KasmSettings {
     pub commands: CommandLimits,
     /// Limits of files.
     pub files: FileLimits,
+    /// Limits of desktops.
+    pub desktops: DesktopLimits,
+}
+
+/// Limits of desktops.
+#[derive(Clone, Copy, Debug)]
+pub struct DesktopLimits {
+    /// Actions in one call.
+    pub actions_max: usize,
+    /// The longer side of a picture, pixels.
+    pub picture_pixels: u32,
+    /// How large a picture may be, bytes.
+    pub picture_bytes: usize,
 }
 
 /// Limits of files, bytes.
@@ -103,6 +120,7 @@ impl KasmProvider {
             policy: settings.policy,
             commands: settings.commands,
             file_limits: settings.files,
+            desktop_limits: settings.desktops,
         }
     }
 }

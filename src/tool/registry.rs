@@ -17,6 +17,7 @@ use super::gate::Gate;
 use super::progress::Progress;
 use super::{AnyTool, Call, JsonObject, Reply, ToolInfo, Toolset, schema};
 use crate::caller::Caller;
+use crate::picture::Picture;
 
 /// The mounted tools, in the order of the documents. Built once.
 #[derive(Debug)]
@@ -62,6 +63,8 @@ pub struct Finished {
     pub body: Value,
     /// What kind of failure it is, if it failed.
     pub error: Option<ErrorType>,
+    /// What there is to see.
+    pub picture: Option<Picture>,
 }
 
 /// What a tool body came to.
@@ -150,7 +153,8 @@ impl Registry {
         };
         log(&tool.info, &options.caller, &result, started.elapsed());
         Ok(match result {
-            Ok(Ran::Replied(reply)) => Outcome::Replied(Finished {
+            Ok(Ran::Replied(mut reply)) => Outcome::Replied(Finished {
+                picture: reply.picture.take(),
                 body: json!({ "success": true, "data": reply.data, "message": reply.message }),
                 error: None,
             }),
@@ -158,6 +162,7 @@ impl Registry {
             Err(error) => Outcome::Replied(Finished {
                 body: error.to_json(),
                 error: Some(error.error_type),
+                picture: None,
             }),
         })
     }

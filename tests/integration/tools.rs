@@ -1,5 +1,6 @@
 //! Every tool against the emulator: its normal work, and what it makes of bad input.
 
+mod desktop;
 mod exec;
 mod files;
 mod monitoring;
@@ -13,7 +14,7 @@ use crate::support::TestServer;
 use crate::support::kasm::{NO_SUCH_ID, words};
 
 /// Every tool that takes a `kasm_id`.
-pub const TOOLS_OF_A_SESSION: [&str; 9] = [
+pub const TOOLS_OF_A_SESSION: [&str; 11] = [
     "destroy_kasm_session",
     "get_session_status",
     "pause_kasm_session",
@@ -23,6 +24,8 @@ pub const TOOLS_OF_A_SESSION: [&str; 9] = [
     "get_session_frame_stats",
     "get_session_bottleneck_stats",
     "get_session_recordings",
+    "get_session_screenshot",
+    "desktop_clipboard",
 ];
 
 /// Checks that each of these arguments is refused and that the words name the culprit.

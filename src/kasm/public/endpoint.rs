@@ -105,6 +105,8 @@ pub(super) static GET_BOTTLENECK_STATS: Endpoint = Endpoint::read(
     "get_kasm_bottleneck_stats",
     "Sessions View (Kasm does not document it)",
 );
+pub(super) static GET_KASM_SCREENSHOT: Endpoint =
+    Endpoint::read("get_kasm_screenshot", "Session Recordings View");
 pub(super) static GET_SESSION_RECORDINGS: Endpoint =
     Endpoint::read("get_session_recordings", "Session Recordings View");
 

@@ -1,6 +1,7 @@
 //! Statistics and recordings of the released API, and its health check.
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
@@ -22,6 +23,18 @@ impl Monitoring for PublicApi {
     async fn bottleneck_stats(&self, user: UserId, kasm_id: KasmId) -> Result<Value> {
         let body = fields(json!({ "user_id": user, "kasm_id": kasm_id }));
         self.call(&endpoint::GET_BOTTLENECK_STATS, body).await
+    }
+
+    async fn screenshot(
+        &self,
+        user: UserId,
+        kasm_id: KasmId,
+        width: u32,
+        height: u32,
+    ) -> Result<Bytes> {
+        let body = json!({ "user_id": user, "kasm_id": kasm_id, "width": width, "height": height });
+        self.picture(&endpoint::GET_KASM_SCREENSHOT, &fields(body))
+            .await
     }
 
     async fn recordings(&self, kasm_id: KasmId, download_links: bool) -> Result<Vec<Recording>> {

@@ -6,7 +6,7 @@ mod list;
 mod read;
 mod write;
 
-use super::KasmProvider;
+use super::{KasmProvider, denied};
 use crate::caller::Scope;
 use crate::files::{FileError, Target};
 use crate::jobs::JobError;
@@ -28,7 +28,7 @@ pub(super) const TOOLSET: Toolset<KasmProvider> = Toolset {
 
 /// Asks the policy about a path.
 fn target(provider: &KasmProvider, path: &str, access: Access) -> Result<Target, ToolError> {
-    Target::new(&provider.policy, path, access).map_err(|denial| super::exec::denied(&denial))
+    Target::new(&provider.policy, path, access).map_err(|denial| denied(&denial))
 }
 
 /// A change that nobody heard of any more: whether it was made is not known.

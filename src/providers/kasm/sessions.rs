@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::KasmProvider;
+use super::desktop::GetSessionScreenshot;
 use crate::caller::Scope;
 use crate::kasm::model::{Session, Status};
 use crate::kasm::{KasmId, UserId};
@@ -26,6 +27,7 @@ pub(super) const TOOLSET: Toolset<KasmProvider> = Toolset {
         &list::ListAllSessions,
         &lifecycle::PauseKasmSession,
         &lifecycle::ResumeKasmSession,
+        &GetSessionScreenshot,
         &lifecycle::ExtendKasmSession,
         &share::ShareKasmSession,
     ],

@@ -3,7 +3,7 @@
 use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt};
 
-use super::{KasmProvider, place_of};
+use super::{KasmProvider, denied, place_of};
 use crate::files::{FileError, Target};
 use crate::kasm::KasmId;
 use crate::policy::Access;
@@ -25,7 +25,7 @@ impl KasmProvider {
             )
         })?;
         let target = Target::new(&self.policy, file.path, access);
-        let target = target.map_err(|denial| super::exec::denied(&denial))?;
+        let target = target.map_err(|denial| denied(&denial))?;
         let place = place_of(self, file.caller, kasm_id, None).await?;
         Ok((place, target))
     }

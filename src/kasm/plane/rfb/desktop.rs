@@ -16,6 +16,8 @@ use super::stream::Stream;
 const ANSWER: Duration = Duration::from_secs(15);
 /// How long taking leave may take.
 const LEAVE: Duration = Duration::from_secs(2);
+/// How long a connection is kept for a text that it has put on the clipboard, which ends with it.
+const COPIED_KEPT: Duration = Duration::from_secs(600);
 /// Orders that wait.
 const ORDERS_MAX: usize = 16;
 /// The largest frame that KasmVNC takes is not much longer than this.
@@ -77,6 +79,7 @@ impl Desktop {
             canvas: Canvas::new(connection.screen),
             clipboard: Clipboard::Unknown,
             hand: Hand::default(),
+            copied_here: None,
         };
         tokio::spawn(task.run(waiting, idle));
         Self { orders }
@@ -151,6 +154,8 @@ struct Task {
     canvas: Canvas,
     clipboard: Clipboard,
     hand: Hand,
+    /// When this side put something on the clipboard.
+    copied_here: Option<Instant>,
 }
 
 impl Task {
@@ -165,7 +170,8 @@ impl Task {
                     None => break,
                     Some(order) => {
                         let done = self.obey(order).await;
-                        end = Instant::now() + idle;
+                        let copied = self.copied_here.map(|since| since + COPIED_KEPT);
+                        end = (Instant::now() + idle).max(copied.unwrap_or(end));
                         done
                     }
                 },
@@ -211,6 +217,7 @@ impl Task {
             Order::Copy(text, reply) => {
                 let done = self.copy(&text).await;
                 self.clipboard = Clipboard::Text(text);
+                self.copied_here = Some(Instant::now());
                 answer(reply, done)
             }
             Order::Copied(reply) => {

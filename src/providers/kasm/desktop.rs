@@ -1,0 +1,118 @@
+//! The `desktop` toolset: see the screen of a session and use its mouse, keyboard and clipboard.
+
+mod clipboard;
+mod control;
+mod screenshot;
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::KasmProvider;
+use crate::caller::Scope;
+use crate::desktop::FrameId;
+use crate::kasm::plane::rfb::{Desktop, RfbError, Screen};
+use crate::kasm::plane::{Place, PlaneError};
+use crate::picture::{self, Bounds, Picture};
+use crate::tool::{ErrorType, ToolError, Toolset};
+
+pub(super) use screenshot::GetSessionScreenshot;
+
+pub(super) const TOOLSET: Toolset<KasmProvider> = Toolset {
+    name: "desktop",
+    about: "Use the mouse, the keyboard and the clipboard of a session",
+    scope: Scope::Use,
+    tools: &[&control::ControlDesktop, &clipboard::DesktopClipboard],
+};
+
+/// A picture of a desktop, in words.
+#[derive(Serialize, JsonSchema)]
+struct FrameView {
+    /// Pass it to control_desktop with coordinates read from this picture.
+    frame_id: String,
+    /// Of the desktop, pixels.
+    width: u16,
+    height: u16,
+    /// Of the picture.
+    image_width: u32,
+    image_height: u32,
+}
+
+/// A picture of a screen for a reply, and what it is.
+fn view(screen: &Screen, bounds: Bounds) -> Result<(Picture, FrameView), ToolError> {
+    let (width, height) = (screen.width(), screen.height());
+    let picture = picture::encode(screen.rgb(), width.into(), height.into(), bounds);
+    let picture = picture.map_err(|error| ToolError::internal(error.to_string()))?;
+    let shown = |pixels: u32| u16::try_from(pixels).unwrap_or(u16::MAX);
+    let frame = FrameId {
+        width,
+        height,
+        shown_width: shown(picture.width),
+        shown_height: shown(picture.height),
+    };
+    let view = FrameView {
+        frame_id: frame.to_string(),
+        width,
+        height,
+        image_width: picture.width,
+        image_height: picture.height,
+    };
+    Ok((picture, view))
+}
+
+impl KasmProvider {
+    /// How pictures are unless somebody asks for another size.
+    fn bounds(&self) -> Bounds {
+        Bounds {
+            width: self.desktop_limits.picture_pixels,
+            height: self.desktop_limits.picture_pixels,
+            bytes: self.desktop_limits.picture_bytes,
+        }
+    }
+
+    /// A desktop and what is on it. A connection that was kept may have ended unnoticed; then there is
+    /// another.
+    async fn look(&self, place: &Place) -> Result<(Desktop, Screen), RfbError> {
+        let desktop = self.kasm.desktop(place).await?;
+        match desktop.look().await {
+            Err(RfbError::Closed) => {
+                let desktop = self.kasm.desktop(place).await?;
+                let screen = desktop.look().await?;
+                Ok((desktop, screen))
+            }
+            looked => Ok((desktop, looked?)),
+        }
+    }
+}
+
+impl From<RfbError> for ToolError {
+    fn from(error: RfbError) -> Self {
+        let message = error.to_string();
+        let (error_type, hint) = match error {
+            RfbError::Plane(PlaneError::NoService(_)) => (
+                ErrorType::Unsupported,
+                "this kind of session has no desktop of its own; execute_kasm_command may work",
+            ),
+            RfbError::Plane(PlaneError::Refused(_)) => (
+                ErrorType::Permission,
+                "ask a Kasm administrator whether this server's key may log its user in (Users Auth Session)",
+            ),
+            RfbError::Refused(_) => (
+                ErrorType::Unsupported,
+                "the image has a password for its desktop that is not Kasm's own; an administrator can change the image",
+            ),
+            RfbError::Plane(_) | RfbError::Closed => (
+                ErrorType::Unavailable,
+                "try again in a moment; get_session_status tells whether the session runs",
+            ),
+            RfbError::TimedOut => (
+                ErrorType::Timeout,
+                "the desktop may be busy: try again in a moment",
+            ),
+            RfbError::Protocol(_) => (
+                ErrorType::Api,
+                "this KasmVNC speaks differently than expected: report it to the operator",
+            ),
+        };
+        Self::new(error_type, message, hint)
+    }
+}

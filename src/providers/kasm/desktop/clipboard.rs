@@ -1,0 +1,62 @@
+//! `desktop_clipboard`.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::kasm::plane::rfb::Clipboard;
+use crate::kasm::{KasmId, UserId};
+use crate::providers::kasm::{KasmProvider, place};
+use crate::tool::{Call, Effect, Reply, Tool, ToolError};
+
+pub(super) struct DesktopClipboard;
+
+#[derive(Deserialize, JsonSchema)]
+pub(super) struct ClipboardArgs {
+    /// The session.
+    kasm_id: KasmId,
+    /// What to put on it. Left out: tell what is on it.
+    text: Option<String>,
+    /// Not needed: the user follows from the token.
+    user_id: Option<UserId>,
+}
+
+#[derive(Serialize, JsonSchema)]
+pub(super) struct ClipboardContent {
+    /// Null if nothing was copied since this server connected to the desktop: what was there before is
+    /// not told.
+    text: Option<String>,
+}
+
+impl Tool for DesktopClipboard {
+    type Provider = KasmProvider;
+    type Args = ClipboardArgs;
+    type Output = ClipboardContent;
+    const NAME: &'static str = "desktop_clipboard";
+    const TITLE: &'static str = "Read or set the clipboard";
+    const ABOUT: &'static str = "Set the clipboard of a session's desktop, to paste it there with ctrl+v, or read what was copied there.";
+    const EFFECT: Effect = Effect::Write;
+
+    async fn call(
+        &self,
+        cx: Call<'_, KasmProvider>,
+        args: ClipboardArgs,
+    ) -> Result<Reply<ClipboardContent>, ToolError> {
+        let place = place(&cx, args.kasm_id, args.user_id).await?;
+        // The look shows whether the connection is alive.
+        let (desktop, _) = cx.provider.look(&place).await?;
+        if let Some(text) = args.text {
+            desktop.copy(text.clone()).await?;
+            let content = ClipboardContent { text: Some(text) };
+            let message = "the text is on the clipboard: paste it within ten minutes, with ctrl+v or shift+Insert";
+            return Ok(Reply::new(content, message));
+        }
+        let (text, message) = match desktop.copied().await? {
+            Clipboard::Text(text) => (Some(text), "this was copied last"),
+            Clipboard::Unknown => (
+                None,
+                "nothing was copied since this server connected to the desktop: copy with ctrl+c, then ask again",
+            ),
+        };
+        Ok(Reply::new(ClipboardContent { text }, message))
+    }
+}

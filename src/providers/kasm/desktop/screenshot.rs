@@ -1,0 +1,162 @@
+//! `get_session_screenshot`.
+
+use bytes::Bytes;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{FrameView, view};
+use crate::caller::Scope;
+use crate::files::{Target, Writing};
+use crate::kasm::plane::Place;
+use crate::kasm::plane::rfb::RfbError;
+use crate::kasm::{KasmId, UserId};
+use crate::picture::{self, Bounds, Picture};
+use crate::policy::Access;
+use crate::providers::kasm::{KasmProvider, denied, place};
+use crate::tool::{Call, Effect, ErrorType, Reply, Tool, ToolError};
+
+pub(in crate::providers::kasm) struct GetSessionScreenshot;
+
+#[derive(Deserialize, JsonSchema)]
+pub(in crate::providers::kasm) struct ScreenshotArgs {
+    /// The session.
+    kasm_id: KasmId,
+    /// The largest width of the picture, pixels. Default: what the server shows.
+    width: Option<u32>,
+    /// The largest height of the picture, pixels.
+    height: Option<u32>,
+    /// Also write the picture to this file in the session, absolute.
+    save_to_file: Option<String>,
+    /// Not needed: the user follows from the token.
+    user_id: Option<UserId>,
+}
+
+#[derive(Serialize, JsonSchema)]
+pub(in crate::providers::kasm) struct Screenshot {
+    /// The picture comes from Kasm's screenshot service and may be a minute old; do not click by it.
+    possibly_stale: bool,
+    /// Absent when the picture may be stale.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    frame: Option<FrameView>,
+    /// `image/png` or `image/jpeg`.
+    media_type: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    saved_to: Option<String>,
+}
+
+impl Tool for GetSessionScreenshot {
+    type Provider = KasmProvider;
+    type Args = ScreenshotArgs;
+    type Output = Screenshot;
+    const NAME: &'static str = "get_session_screenshot";
+    const TITLE: &'static str = "Look at the screen";
+    const ABOUT: &'static str = "See what is on a session's screen now. frame_id and coordinates in the picture are for \
+                                 control_desktop.";
+    const EFFECT: Effect = Effect::Read;
+
+    async fn call(
+        &self,
+        cx: Call<'_, KasmProvider>,
+        args: ScreenshotArgs,
+    ) -> Result<Reply<Screenshot>, ToolError> {
+        let target = args.save_to_file.as_deref();
+        let target = target.map(|path| save_target(&cx, path)).transpose()?;
+        let bounds = bounds(cx.provider, args.width, args.height)?;
+        let place = place(&cx, args.kasm_id, args.user_id).await?;
+        let (picture, frame) = match cx.provider.look(&place).await {
+            Ok((_, screen)) => {
+                let (picture, frame) = view(&screen, bounds)?;
+                (picture, Some(frame))
+            }
+            Err(error) => (stale(cx.provider, &place, bounds, error).await?, None),
+        };
+        let mut saved_to = None;
+        if let Some(target) = target {
+            let files = &cx.provider.files;
+            let writing = Writing::default();
+            files
+                .write(&place, &target, &picture.bytes, &writing)
+                .await?;
+            saved_to = Some(target.path().to_owned());
+        }
+        let message = match &frame {
+            Some(frame) => format!(
+                "the screen of {} by {} pixels, shown at {} by {}",
+                frame.width, frame.height, frame.image_width, frame.image_height
+            ),
+            None => {
+                "the desktop itself cannot be reached; this picture of Kasm's may be a minute old"
+                    .to_owned()
+            }
+        };
+        let screenshot = Screenshot {
+            possibly_stale: frame.is_none(),
+            frame,
+            media_type: picture.media_type,
+            saved_to,
+        };
+        Ok(Reply::new(screenshot, message).showing(Some(picture)))
+    }
+}
+
+fn save_target(cx: &Call<'_, KasmProvider>, path: &str) -> Result<Target, ToolError> {
+    if !cx.caller.may(Scope::Use) {
+        return Err(ToolError::new(
+            ErrorType::Permission,
+            format!("`save_to_file` needs the scope {}", Scope::Use),
+            "leave `save_to_file` out, or ask the operator for a token with that scope",
+        ));
+    }
+    let target = Target::new(&cx.provider.policy, path, Access::Write);
+    target.map_err(|denial| denied(&denial))
+}
+
+fn bounds(
+    provider: &KasmProvider,
+    width: Option<u32>,
+    height: Option<u32>,
+) -> Result<Bounds, ToolError> {
+    if width == Some(0) || height == Some(0) {
+        return Err(ToolError::validation(
+            "`width` and `height` are at least 1",
+            "leave them out for a picture of the usual size",
+        ));
+    }
+    let usual = provider.bounds();
+    if width.is_none() && height.is_none() {
+        return Ok(usual);
+    }
+    Ok(Bounds {
+        width: width.unwrap_or(u32::MAX),
+        height: height.unwrap_or(u32::MAX),
+        ..usual
+    })
+}
+
+/// Kasm's own picture, where the desktop cannot be reached. Without one the first error counts.
+async fn stale(
+    provider: &KasmProvider,
+    place: &Place,
+    bounds: Bounds,
+    error: RfbError,
+) -> Result<Picture, ToolError> {
+    tracing::info!(kasm_id = %place.kasm_id, %error, "no look at the desktop; asking for Kasm's screenshot");
+    let most = provider.desktop_limits.picture_pixels;
+    let (width, height) = (bounds.width.min(most), bounds.height.min(most));
+    let wire = provider.kasm.wire();
+    let jpeg = wire.screenshot(place.user, place.kasm_id, width, height);
+    let Ok(jpeg) = jpeg.await else {
+        return Err(error.into());
+    };
+    read_jpeg(jpeg).ok_or_else(|| error.into())
+}
+
+fn read_jpeg(jpeg: Bytes) -> Option<Picture> {
+    let (width, height) = picture::jpeg_size(&jpeg)?;
+    Some(Picture {
+        bytes: jpeg.into(),
+        media_type: "image/jpeg",
+        width,
+        height,
+    })
+}

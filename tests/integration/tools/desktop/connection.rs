@@ -1,0 +1,126 @@
+//! The connection to a desktop: kept, shared, made anew, and left in order.
+
+use std::time::Duration;
+
+use kasm_emulator::DesktopSecurity;
+use serde_json::json;
+
+use crate::support::kasm::until;
+use crate::support::{TOKEN, TestServer, rpc};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_that_ended_is_made_anew() {
+    let server = TestServer::start().await;
+    let id = server.session().await;
+    for round in 1..=3 {
+        server.screen(&id).await;
+        assert_eq!(server.desktop(&id).connections, round);
+        assert!(server.emulator.cut_desktop(&id));
+        if round == 2 {
+            // Noticed before the next use, and once in the middle of it.
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn other_viewers_and_questions_do_not_disturb() {
+    let server = TestServer::start().await;
+    let id = server.session().await;
+    server.screen(&id).await;
+    for _ in 0..3 {
+        server.emulator.attach_viewer(&id);
+        server.emulator.copy_on_desktop(&id, "copied by a person");
+        server
+            .call(
+                "get_session_frame_stats",
+                json!({ "kasm_id": id, "client": "all" }),
+            )
+            .await;
+        server.emulator.detach_viewers(&id);
+        server.screen(&id).await;
+    }
+    assert_eq!(server.desktop(&id).connections, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn callers_at_once_share_one_desktop() {
+    let server = TestServer::start().await;
+    let id = server.session().await;
+    let looks = (0..8).map(|_| server.screen(&id));
+    let pictures = futures::future::join_all(looks).await;
+    assert!(
+        pictures
+            .windows(2)
+            .all(|pair| pair[0].image() == pair[1].image())
+    );
+    assert!(server.desktop(&id).viewers <= 8);
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert_eq!(
+        server.desktop(&id).viewers,
+        1,
+        "those that lost the race have left"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_desktop_without_a_login_works_and_one_with_a_password_says_so() {
+    let server = TestServer::start().await;
+    server
+        .emulator
+        .configure(|profile| profile.desktop_security = DesktopSecurity::None);
+    let id = server.session().await;
+    server.screen(&id).await;
+    let server = TestServer::start().await;
+    server
+        .emulator
+        .configure(|profile| profile.desktop_security = DesktopSecurity::OtherPassword);
+    let id = server.session().await;
+    let args = json!({ "kasm_id": id, "actions": [] });
+    let reply = server.fails("control_desktop", args, "unsupported").await;
+    assert!(
+        reply["error"].as_str().unwrap().contains("Authentication"),
+        "{reply}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_caller_that_gives_up_leaves_nothing_pressed() {
+    let server = TestServer::start().await;
+    let id = server.session().await;
+    server.screen(&id).await;
+    let (x, y) = server.desktop(&id).box_area.middle();
+    let actions = json!([
+        { "type": "drag", "x": x, "y": y, "to_x": 600, "to_y": 550 },
+        { "type": "click", "x": 750, "y": 60 },
+    ]);
+    let params =
+        json!({ "name": "control_desktop", "arguments": { "kasm_id": id, "actions": actions } });
+    let call = server
+        .http
+        .post(server.mcp())
+        .bearer_auth(TOKEN)
+        .json(&rpc("tools/call", params))
+        .timeout(Duration::from_millis(300));
+    assert!(call.send().await.is_err(), "it takes longer than that");
+    until("nothing is pressed", || server.desktop(&id).buttons == 0).await;
+    let scene = server.desktop(&id);
+    assert!(!scene.button_on, "the rest is not done");
+    server.screen(&id).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_that_does_not_run_has_no_desktop() {
+    let server = TestServer::start().await;
+    let id = server.session().await;
+    server
+        .ok("pause_kasm_session", json!({ "kasm_id": id }))
+        .await;
+    for (tool, args) in [
+        ("get_session_screenshot", json!({ "kasm_id": id })),
+        ("control_desktop", json!({ "kasm_id": id, "actions": [] })),
+        ("desktop_clipboard", json!({ "kasm_id": id })),
+    ] {
+        server.fails(tool, args, "conflict").await;
+    }
+}
