@@ -5,14 +5,14 @@
 //! state passes through the client, so it is sealed, and it names the caller, the tool, its
 //! arguments, what is approved and until when. It is good for one answer.
 //!
-//! The key is made at random when the server starts and is never stored: a restart voids the
+//! The key is made at random for the first question and is never stored: a restart voids the
 //! questions that are open, and they are asked again. Replicas that share their questions would
 //! need a configured key, for which [`Seal::with_key`] is there, and a shared record of used ones.
 
 pub mod seal;
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use base64::Engine;
@@ -35,7 +35,8 @@ pub struct Consent(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
-    seal: Seal,
+    /// Made for the first question, so that a server without any loads no cipher.
+    seal: OnceLock<Seal>,
     timeout: Duration,
     ledger: Mutex<Ledger>,
 }
@@ -92,17 +93,25 @@ impl Consent {
     /// A record with a random key. Each question may wait `timeout` for its answer.
     #[must_use]
     pub fn new(timeout: Duration) -> Self {
-        Self::with_seal(Seal::random(), timeout)
+        Self::with(OnceLock::new(), timeout)
     }
 
     /// The same with a seal of one's own.
     #[must_use]
     pub fn with_seal(seal: Seal, timeout: Duration) -> Self {
+        Self::with(OnceLock::from(seal), timeout)
+    }
+
+    fn with(seal: OnceLock<Seal>, timeout: Duration) -> Self {
         Self(Arc::new(Shared {
             seal,
             timeout,
             ledger: Mutex::default(),
         }))
+    }
+
+    fn seal(&self) -> &Seal {
+        self.0.seal.get_or_init(Seal::random)
     }
 
     /// How long a question may wait for its answer.
@@ -136,7 +145,7 @@ impl Consent {
             expires_ms: self.expires_ms(),
         };
         let sealed = serde_json::to_vec(&claims).ok();
-        let sealed = sealed.and_then(|plain| self.0.seal.close(plain));
+        let sealed = sealed.and_then(|plain| self.seal().close(plain));
         let sealed = sealed.ok_or_else(|| ToolError::internal("the question cannot be sealed"))?;
         self.open(&claims.subject.caller, &claims.nonce, claims.expires_ms)?;
         Ok(sealed)
@@ -148,7 +157,7 @@ impl Consent {
     /// `security`, with the reason: it is not of this server, of another caller, for something
     /// else, too old, or was used before.
     pub fn redeem(&self, sealed: &str, subject: &Subject) -> Result<(), ToolError> {
-        let claims = self.0.seal.open(sealed);
+        let claims = self.seal().open(sealed);
         let claims = claims.and_then(|plain| serde_json::from_slice::<Claims>(&plain).ok());
         let claims = claims.ok_or_else(|| {
             void("requestState is not one of this server's: it was changed, or the server has been restarted")
