@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -155,7 +155,7 @@ impl Registry {
         Ok(match result {
             Ok(Ran::Replied(mut reply)) => Outcome::Replied(Finished {
                 picture: reply.picture.take(),
-                body: json!({ "success": true, "data": reply.data, "message": reply.message }),
+                body: success(reply),
                 error: None,
             }),
             Ok(Ran::Asks(question)) => Outcome::Asks(question),
@@ -196,6 +196,17 @@ impl Registry {
             question = options.confirm.stopped() => Ok(Ran::Asks(question)),
         }
     }
+}
+
+/// The reply form. The data is moved: `json!` would copy it.
+fn success(reply: Reply<Value>) -> Value {
+    let members = [
+        ("success", Value::Bool(true)),
+        ("data", reply.data),
+        ("message", reply.message.into()),
+    ];
+    let members = members.map(|(name, value)| (name.to_owned(), value));
+    Value::Object(members.into_iter().collect())
 }
 
 fn authorise(tool: &ToolInfo, caller: &Caller) -> Result<(), ToolError> {
