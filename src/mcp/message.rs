@@ -2,7 +2,7 @@
 
 use rmcp::model::{
     CallToolRequest, CallToolRequestMethod, CallToolRequestParams, ClientJsonRpcMessage,
-    ClientRequest, GetExtensions, JsonRpcMessage, JsonRpcVersion2_0, RequestId,
+    ClientRequest, GetExtensions, JsonRpcMessage, JsonRpcRequest, JsonRpcVersion2_0, RequestId,
 };
 use serde::Deserialize;
 
@@ -24,20 +24,24 @@ struct ToolCall {
 /// # Errors
 /// If it is no message of MCP.
 pub fn parse(body: &[u8]) -> serde_json::Result<ClientJsonRpcMessage> {
-    match serde_json::from_slice(body) {
-        Ok(call) => Ok(from_call(call)),
-        Err(_) => serde_json::from_slice(body),
+    match parse_call(body) {
+        Some(call) => Ok(JsonRpcMessage::Request(call)),
+        None => serde_json::from_slice(body),
     }
 }
 
-fn from_call(call: ToolCall) -> ClientJsonRpcMessage {
+/// Reads a plain `tools/call`. None: it is something else.
+#[must_use]
+pub fn parse_call(body: &[u8]) -> Option<JsonRpcRequest<ClientRequest>> {
+    let call: ToolCall = serde_json::from_slice(body).ok()?;
     let mut params = call.params;
     let meta = params.meta.take();
     let mut request = CallToolRequest::new(params);
     if let Some(meta) = meta {
         request.extensions_mut().insert(meta);
     }
-    JsonRpcMessage::request(ClientRequest::CallToolRequest(request), call.id)
+    let request = ClientRequest::CallToolRequest(request);
+    Some(JsonRpcRequest::new(call.id, request))
 }
 
 #[cfg(test)]

@@ -196,35 +196,69 @@ async fn in_session<H: ServerHandler + Clone + Sync>(
     if !streams {
         request.request.extensions_mut().insert(AnswerOnly);
     }
-    let (outbox, mut answers) = mpsc::channel(OUTBOX_MESSAGES);
+    let (outbox, answers) = mpsc::channel(OUTBOX_MESSAGES);
     let call = exchange::start(session, mcp.handler.clone(), request, outbox).map_err(
         |error: DuplicateId| RpcError::invalid_request(error.to_string()).answering(id.clone()),
     )?;
     // Nobody could hear the answer of a request whose client has gone: revisions before
     // 2026-07-28 let a stream be resumed, but this server does not offer it.
-    let mut unheard = Unheard(Some(call));
+    let unheard = Unheard(Some(call));
+    let status = |_: &ServerJsonRpcMessage| StatusCode::OK;
+    Ok(respond(id, answers, unheard, streams, status).await)
+}
+
+/// One JSON object if the answer comes soon and nothing before it, or if the client does not take
+/// event streams; otherwise a stream. An object has the `status` of the answer.
+pub(super) async fn respond(
+    id: RequestId,
+    mut answers: Answers,
+    mut unheard: Unheard,
+    streams: bool,
+    status: impl Fn(&ServerJsonRpcMessage) -> StatusCode,
+) -> Response {
     if !streams {
-        let answer = last(&mut answers).await;
-        unheard.answered();
-        return Ok(json(&answer.unwrap_or_else(|| cancelled(id))));
+        let answer = answer_alone(id, answers, unheard).await;
+        return json_as(status(&answer), &answer);
     }
-    let first = tokio::time::timeout(QUIET_MAX, answers.recv()).await;
-    if let Ok(first) = first {
-        let first = first.unwrap_or_else(|| cancelled(id));
-        if is_answer(&first) {
-            unheard.answered();
-            return Ok(json(&first));
+    match tokio::time::timeout(QUIET_MAX, answers.recv()).await {
+        Ok(first) => {
+            let first = first.unwrap_or_else(|| cancelled(id));
+            if is_answer(&first) {
+                unheard.answered();
+                return json_as(status(&first), &first);
+            }
+            stream_of(Some(first), answers, unheard)
         }
-        return Ok(stream_of(Some(first), answers, unheard));
+        Err(_elapsed) => stream_of(None, answers, unheard),
     }
-    Ok(stream_of(None, answers, unheard))
+}
+
+/// The answer itself; what comes before it is dropped.
+async fn answer_alone(
+    id: RequestId,
+    mut answers: Answers,
+    mut unheard: Unheard,
+) -> Box<ServerJsonRpcMessage> {
+    let answer = loop {
+        match answers.recv().await {
+            Some(message) if is_answer(&message) => break Some(message),
+            Some(_) => {}
+            None => break None,
+        }
+    };
+    unheard.answered();
+    answer.unwrap_or_else(|| cancelled(id))
 }
 
 /// A message as one JSON object.
 fn json(message: &ServerJsonRpcMessage) -> Response {
+    json_as(StatusCode::OK, message)
+}
+
+fn json_as(status: StatusCode, message: &ServerJsonRpcMessage) -> Response {
     let mut body = Vec::with_capacity(ANSWER_BYTES);
     match serde_json::to_writer(&mut body, message) {
-        Ok(()) => ([(CONTENT_TYPE, "application/json")], body).into_response(),
+        Ok(()) => (status, [(CONTENT_TYPE, "application/json")], body).into_response(),
         Err(error) => {
             let status = StatusCode::INTERNAL_SERVER_ERROR;
             RpcError::new(status, ErrorCode::INTERNAL_ERROR, error.to_string()).into_response()
@@ -235,7 +269,7 @@ fn json(message: &ServerJsonRpcMessage) -> Response {
 /// The messages of one request as events, the answer last.
 fn stream_of(
     first: Option<Box<ServerJsonRpcMessage>>,
-    answers: mpsc::Receiver<Box<ServerJsonRpcMessage>>,
+    answers: Answers,
     mut unheard: Unheard,
 ) -> Response {
     let messages = stream::iter(first).chain(ReceiverStream::new(answers));
@@ -247,8 +281,11 @@ fn stream_of(
     }))
 }
 
+/// The messages of one request, the answer last.
+pub(super) type Answers = mpsc::Receiver<Box<ServerJsonRpcMessage>>;
+
 /// Stops a call when it is dropped before its answer was sent.
-struct Unheard(Option<CancellationToken>);
+pub(super) struct Unheard(Option<CancellationToken>);
 
 impl Unheard {
     fn answered(&mut self) {
@@ -282,32 +319,24 @@ async fn run_alone<H: ServerHandler + Clone + Sync>(
     mcp: &Mcp<H>,
     client: InitializeRequestParams,
     parts: Parts,
-    mut request: JsonRpcRequest<ClientRequest>,
+    request: JsonRpcRequest<ClientRequest>,
 ) -> Box<ServerJsonRpcMessage> {
     let id = request.id.clone();
-    request.request.extensions_mut().insert(parts);
-    let (outbox, mut answers) = mpsc::channel(OUTBOX_MESSAGES);
-    let mut unheard = Unheard(Some(exchange::start_alone(
-        mcp.handler.clone(),
-        client,
-        request,
-        outbox,
-    )));
-    let answer = last(&mut answers).await;
-    unheard.answered();
-    answer.unwrap_or_else(|| cancelled(id))
+    let (answers, unheard) = start_alone(mcp, client, parts, request);
+    answer_alone(id, answers, unheard).await
 }
 
-/// The answer itself; what comes before it is dropped.
-async fn last(
-    answers: &mut mpsc::Receiver<Box<ServerJsonRpcMessage>>,
-) -> Option<Box<ServerJsonRpcMessage>> {
-    loop {
-        let message = answers.recv().await?;
-        if is_answer(&message) {
-            return Some(message);
-        }
-    }
+/// Starts to answer a request that belongs to no session.
+pub(super) fn start_alone<H: ServerHandler + Clone + Sync>(
+    mcp: &Mcp<H>,
+    client: InitializeRequestParams,
+    parts: Parts,
+    mut request: JsonRpcRequest<ClientRequest>,
+) -> (Answers, Unheard) {
+    request.request.extensions_mut().insert(parts);
+    let (outbox, answers) = mpsc::channel(OUTBOX_MESSAGES);
+    let call = exchange::start_alone(mcp.handler.clone(), client, request, outbox);
+    (answers, Unheard(Some(call)))
 }
 
 pub(super) fn is_answer(message: &ServerJsonRpcMessage) -> bool {

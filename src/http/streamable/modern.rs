@@ -1,25 +1,46 @@
-//! Revision 2026-07-28: rmcp serves it; what rmcp leaves undone is done around it.
+//! Revision 2026-07-28: rmcp's transport serves it; what that leaves undone is done around it.
+//!
+//! A `tools/call` that is complete, which nearly every request is, is read here and goes to the
+//! handler without that transport: it reads and writes each message several times, which is a
+//! sixth of the whole call. It keeps everything that is to be refused, so that there is one place
+//! that refuses.
 
 use axum::body::{Body, Bytes};
 use axum::response::{IntoResponse, Response};
 use http::header::{ACCEPT, CONTENT_TYPE};
 use http::request::Parts;
-use http::{HeaderValue, Request, StatusCode};
+use http::{HeaderMap, HeaderValue, Request, StatusCode};
 use http_body_util::{BodyExt, Full};
 use rmcp::ServerHandler;
-use rmcp::model::ErrorCode;
+use rmcp::model::{
+    ClientCapabilities, ClientRequest, ErrorCode, GetMeta, Implementation, InitializeRequestParams,
+    JsonRpcMessage, JsonRpcRequest, ProtocolVersion, ServerJsonRpcMessage,
+};
+use serde_json::Value;
 
-use super::accepts;
+use super::{PROTOCOL_VERSION, accepts, legacy};
 use crate::http::Mcp;
 use crate::http::problem::RpcError;
+use crate::mcp::message;
+
+const METHOD: &str = "mcp-method";
+const NAME: &str = "mcp-name";
+/// Marks an argument that is sent as a header too (SEP-2243).
+const SENT_AS_HEADER: &str = "x-mcp-header";
 
 pub(super) async fn post<H: ServerHandler + Clone + Sync>(
     mcp: &Mcp<H>,
     mut parts: Parts,
     body: Bytes,
 ) -> Response {
-    // rmcp wants both types named; ranges such as `*/*` name them too.
-    if accepts(&parts.headers, "application/json") || accepts(&parts.headers, "text/event-stream") {
+    let streams = accepts(&parts.headers, "text/event-stream");
+    if streams || accepts(&parts.headers, "application/json") {
+        if let Some(call) = complete_call(&mcp.handler, &parts.headers, &body) {
+            let id = call.id.clone();
+            let (answers, unheard) = legacy::start_alone(mcp, nobody(), parts, call);
+            return legacy::respond(id, answers, unheard, streams, status_of).await;
+        }
+        // rmcp wants both types named; ranges such as `*/*` name them too.
         let both = HeaderValue::from_static("application/json, text/event-stream");
         parts.headers.insert(ACCEPT, both);
     }
@@ -32,6 +53,71 @@ pub(super) async fn post<H: ServerHandler + Clone + Sync>(
         answer
     } else {
         as_rpc_error(answer).await
+    }
+}
+
+/// A `tools/call` for a tool that there is, whose headers say what its body says.
+fn complete_call<H: ServerHandler>(
+    handler: &H,
+    headers: &HeaderMap,
+    body: &[u8],
+) -> Option<JsonRpcRequest<ClientRequest>> {
+    let revision = ProtocolVersion::V_2026_07_28;
+    if only(headers, PROTOCOL_VERSION)? != revision.as_str().as_bytes()
+        || only(headers, METHOD)? != b"tools/call"
+    {
+        return None;
+    }
+    let request = message::parse_call(body)?;
+    let ClientRequest::CallToolRequest(call) = &request.request else {
+        return None;
+    };
+    if only(headers, NAME)? != call.params.name.as_bytes() {
+        return None;
+    }
+    let tool = handler.get_tool(&call.params.name)?;
+    if sends_headers(tool.input_schema.get("properties")) {
+        return None;
+    }
+    let meta = request.request.get_meta();
+    let complete = meta.missing_required_keys(&revision).is_empty();
+    let agrees = meta.protocol_version() == Some(revision);
+    (complete && agrees).then_some(request)
+}
+
+/// A header that is there once.
+fn only<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a [u8]> {
+    let mut values = headers.get_all(name).iter();
+    let first = values.next()?;
+    values.next().is_none().then(|| first.as_bytes())
+}
+
+fn sends_headers(properties: Option<&Value>) -> bool {
+    let properties = properties.and_then(Value::as_object);
+    properties.is_some_and(|properties| {
+        properties.values().any(|schema| {
+            schema.get(SENT_AS_HEADER).is_some() || sends_headers(schema.get("properties"))
+        })
+    })
+}
+
+/// What rmcp knows of a client that has not shaken hands. What it can do is in each request.
+fn nobody() -> InitializeRequestParams {
+    InitializeRequestParams::new(ClientCapabilities::default(), Implementation::default())
+        .with_protocol_version(ProtocolVersion::V_2026_07_28)
+}
+
+/// The HTTP status that the specification gives to some errors.
+fn status_of(answer: &ServerJsonRpcMessage) -> StatusCode {
+    let JsonRpcMessage::Error(error) = answer else {
+        return StatusCode::OK;
+    };
+    match error.error.code {
+        ErrorCode::UNSUPPORTED_PROTOCOL_VERSION
+        | ErrorCode::MISSING_REQUIRED_CLIENT_CAPABILITY
+        | ErrorCode::HEADER_MISMATCH => StatusCode::BAD_REQUEST,
+        ErrorCode::METHOD_NOT_FOUND => StatusCode::NOT_FOUND,
+        _ => StatusCode::OK,
     }
 }
 

@@ -131,3 +131,67 @@ async fn there_are_no_sessions() {
         );
     }
 }
+
+/// The status and the answer of a complete call that is changed before it is sent.
+async fn changed(
+    server: &TestServer,
+    change: impl Fn(&mut reqwest::Request),
+) -> (StatusCode, Value) {
+    let tool = "list_user_sessions";
+    let call = json!({ "name": tool, "arguments": {} });
+    let request = modern_request(server, "tools/call", call, Some(tool));
+    let mut request = request.build().unwrap();
+    change(&mut request);
+    let answer = server.http.execute(request).await.unwrap();
+    (answer.status(), answer.json().await.unwrap())
+}
+
+/// A complete call goes another way than one that is to be refused.
+#[tokio::test]
+async fn calls_whose_headers_are_not_complete_are_refused() {
+    let server = TestServer::start().await;
+    let (status, answer) = changed(&server, |_| {}).await;
+    assert_eq!(status, StatusCode::OK);
+    assert_eq!(answer["result"]["structuredContent"]["success"], true);
+    for name in ["mcp-name", "mcp-method", "mcp-protocol-version"] {
+        let (status, answer) = changed(&server, |request| {
+            request.headers_mut().remove(name);
+        })
+        .await;
+        assert_eq!(status, StatusCode::BAD_REQUEST, "no {name}");
+        assert_eq!(answer["error"]["code"], -32020, "no {name}: {answer}");
+    }
+    for name in ["mcp-name", "mcp-method"] {
+        let (status, answer) = changed(&server, |request| {
+            let again = request.headers()[name].clone();
+            request.headers_mut().append(name, again);
+        })
+        .await;
+        assert_eq!(status, StatusCode::BAD_REQUEST, "two {name}");
+        assert_eq!(answer["error"]["code"], -32020, "two {name}: {answer}");
+    }
+}
+
+#[tokio::test]
+async fn calls_whose_meta_is_not_complete_are_refused() {
+    let server = TestServer::start().await;
+    let meta = |name: &'static str, value: Value| {
+        move |request: &mut reqwest::Request| {
+            let body = request.body().and_then(reqwest::Body::as_bytes).unwrap();
+            let mut message: Value = serde_json::from_slice(body).unwrap();
+            message["params"]["_meta"][format!("io.modelcontextprotocol/{name}")] = value.clone();
+            *request.body_mut() = Some(message.to_string().into());
+        }
+    };
+    let (status, answer) = changed(&server, meta("more", json!(1))).await;
+    assert_eq!(status, StatusCode::OK, "{answer}");
+    for (name, value, code) in [
+        ("protocolVersion", json!("2025-11-25"), -32020),
+        ("protocolVersion", json!(1), -32602),
+        ("clientCapabilities", Value::Null, -32602),
+    ] {
+        let (status, answer) = changed(&server, meta(name, value)).await;
+        assert_eq!(status, StatusCode::BAD_REQUEST, "{answer}");
+        assert_eq!(answer["error"]["code"], code, "{answer}");
+    }
+}
