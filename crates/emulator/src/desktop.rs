@@ -23,7 +23,7 @@ use tokio::task::AbortHandle;
 use crate::id::Id;
 use crate::state::session::{Phase, Rest};
 
-use frame::Frame;
+pub(crate) use frame::Frame;
 use scene::Scene;
 
 pub(crate) use upgrade::{is_upgrade, upgrade};
@@ -132,6 +132,8 @@ struct Inner {
     copied: u32,
     /// The picture of a scene that has not changed since.
     drawn: Option<Arc<Frame>>,
+    /// The picture that is kept for the API.
+    kept: Option<Arc<Frame>>,
 }
 
 /// Somebody connected.
@@ -152,6 +154,7 @@ impl Desktop {
                 connected: 0,
                 copied: 0,
                 drawn: None,
+                kept: None,
             }),
             changes: watch::Sender::new(0),
         }
@@ -199,6 +202,19 @@ impl Desktop {
         let mut inner = self.lock();
         let Inner { scene, drawn, .. } = &mut *inner;
         drawn.get_or_insert_with(|| Arc::new(scene.draw())).clone()
+    }
+
+    /// This is what a viewer was shown last.
+    fn keep(&self, frame: Arc<Frame>) {
+        self.lock().kept = Some(frame);
+    }
+
+    /// The picture for the API: a fresh one, or what was last taken.
+    pub(crate) fn picture(&self, fresh: bool) -> Arc<Frame> {
+        let kept = self.lock().kept.clone();
+        let picture = kept.filter(|_| !fresh).unwrap_or_else(|| self.frame());
+        self.keep(picture.clone());
+        picture
     }
 
     fn watch(&self) -> watch::Receiver<u64> {

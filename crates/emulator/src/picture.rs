@@ -1,18 +1,25 @@
-//! What a desktop looks like from outside: a drawn stand-in whose size follows
-//! the real rule and which changes when the screen would have.
+//! What a desktop looks like from outside: its screen, or as long as nobody was
+//! there a stand-in that changes when the screen would have. The size follows
+//! the real rule.
+
+use std::sync::Arc;
 
 use jpeg_encoder::{ColorType, Encoder};
+
+use crate::desktop::Frame;
 
 /// The longest side there is, whatever was asked for.
 const SIDE_MAX: u32 = 4096;
 
 /// A picture to be drawn.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Picture {
     width: u16,
     height: u16,
     /// Two pictures of one screen at one moment have the same.
     moment: u64,
+    /// What was on the screen then, if it is known.
+    screen: Option<Arc<Frame>>,
 }
 
 impl Picture {
@@ -32,20 +39,46 @@ impl Picture {
             width: side(w),
             height: side(h),
             moment,
+            screen: None,
         }
     }
 
+    /// The same of this screen.
+    pub(crate) fn of(self, screen: Option<Arc<Frame>>) -> Self {
+        Self { screen, ..self }
+    }
+
     /// The picture as JPEG; nothing if the encoder refuses.
-    pub(crate) fn jpeg(self) -> Option<Vec<u8>> {
+    pub(crate) fn jpeg(&self) -> Option<Vec<u8>> {
+        let pixels = match &self.screen {
+            Some(screen) => self.scaled(screen),
+            None => self.pixels(),
+        };
         let mut bytes = Vec::new();
         Encoder::new(&mut bytes, 70)
-            .encode(&self.pixels(), self.width, self.height, ColorType::Rgb)
+            .encode(&pixels, self.width, self.height, ColorType::Rgb)
             .ok()?;
         Some(bytes)
     }
 
+    /// Every pixel is the nearest one of the screen.
+    fn scaled(&self, screen: &Frame) -> Vec<u8> {
+        let (width, height) = (usize::from(self.width), usize::from(self.height));
+        let mut pixels = Vec::with_capacity(width * height * 3);
+        for y in 0..height {
+            let row = y * screen.height / height * screen.width;
+            for x in 0..width {
+                let at = row + x * screen.width / width;
+                let colour = screen.pixels.get(at).copied().unwrap_or(0);
+                let [_, red, green, blue] = colour.to_be_bytes();
+                pixels.extend([red, green, blue]);
+            }
+        }
+        pixels
+    }
+
     /// A gradient, a panel, a window, and a row of blocks that spells `moment`.
-    fn pixels(self) -> Vec<u8> {
+    fn pixels(&self) -> Vec<u8> {
         let (w, h) = (usize::from(self.width), usize::from(self.height));
         let mut pixels = Vec::with_capacity(w * h * 3);
         for y in 0..h {

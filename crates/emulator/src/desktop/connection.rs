@@ -52,11 +52,11 @@ impl Guest {
 
 impl Drop for Guest {
     fn drop(&mut self) {
-        self.desktop.leave(self.id);
         let address = self.address();
         if let Some(session) = self.kasm.lock().session_mut(self.kasm_id) {
             session.viewers.retain(|viewer| *viewer != address);
         }
+        self.desktop.leave(self.id);
     }
 }
 
@@ -259,7 +259,10 @@ impl Talk<'_> {
             return hostile::answer(fault, &mut self.socket, &mut self.viewer, &frame).await;
         }
         match self.viewer.answer(&frame) {
-            Some(update) => self.socket.send(&update).await,
+            Some(update) => {
+                self.guest.desktop.keep(frame);
+                self.socket.send(&update).await
+            }
             None => Ok(()),
         }
     }

@@ -56,10 +56,10 @@ impl Rect {
 
 /// Pixels, `0x00RRGGBB` each.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Frame {
-    pub(super) width: usize,
-    pub(super) height: usize,
-    pub(super) pixels: Vec<u32>,
+pub(crate) struct Frame {
+    pub(crate) width: usize,
+    pub(crate) height: usize,
+    pub(crate) pixels: Vec<u32>,
 }
 
 impl Frame {
@@ -70,6 +70,11 @@ impl Frame {
             height,
             pixels: vec![u32::MAX; width * height],
         }
+    }
+
+    pub(crate) fn size(&self) -> (u16, u16) {
+        let side = |side| u16::try_from(side).unwrap_or(u16::MAX);
+        (side(self.width), side(self.height))
     }
 
     pub(super) fn area(&self) -> Rect {

@@ -68,13 +68,16 @@ pub(super) async fn answer(
             pending().await
         }
         DesktopFault::EndlessRectangles => loop {
-            socket.send(&update_of(PACK)).await?;
-            let mut rects = Vec::new();
-            for _ in 0..PACK {
-                head(ONE, RAW, &mut rects);
-                rects.extend([0; 4]);
+            socket.send(&update_of(usize::from(u16::MAX))).await?;
+            let mut rect = Vec::new();
+            head(ONE, RAW, &mut rect);
+            rect.extend([0; 4]);
+            let mut left = usize::from(u16::MAX);
+            while left > 0 {
+                let pack = PACK.min(left);
+                socket.send(&rect.repeat(pack)).await?;
+                left -= pack;
             }
-            socket.send(&rects).await?;
         },
         DesktopFault::OutsideScreen => {
             let mut update = rectangle(

@@ -40,7 +40,13 @@ pub(super) fn get_kasm_screenshot(state: &mut State, call: &Call<'_>) -> Outcome
     if let Some(session) = state.session_mut(id) {
         session.pictured = Some(taken);
     }
-    let desktop = state.profile.desktop_size;
+    // Whoever has watched leaves the last picture behind.
+    let known = state.desktops.known(id);
+    let screen = known.map(|desktop| desktop.picture(taken == call.now));
+    let desktop = match &screen {
+        Some(screen) => screen.size(),
+        None => state.profile.desktop_size,
+    };
     let side = |field, whole: u16| match call.body.get(field) {
         None => Ok(u32::from(whole)),
         Some(value) => value
@@ -51,7 +57,8 @@ pub(super) fn get_kasm_screenshot(state: &mut State, call: &Call<'_>) -> Outcome
     };
     let within = (side("width", desktop.0)?, side("height", desktop.1)?);
     let moment = u64::try_from(taken.as_millisecond()).unwrap_or(0);
-    Ok(Answer::Picture(Picture::fitting(desktop, within, moment)))
+    let picture = Picture::fitting(desktop, within, moment).of(screen);
+    Ok(Answer::Picture(picture))
 }
 
 /// When the picture in the buffer was taken.

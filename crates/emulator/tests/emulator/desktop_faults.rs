@@ -58,8 +58,8 @@ async fn rectangles_lie() {
     assert_eq!(comes(&mut client).await, (1_000, false));
 
     let (_server, mut client) = before(DesktopFault::EndlessRectangles).await;
-    for _ in 0..20 {
-        assert_eq!(client.updated().await.unwrap().len(), 1_000);
+    for _ in 0..3 {
+        assert_eq!(client.updated().await.unwrap().len(), 65_535);
     }
 }
 

@@ -301,3 +301,35 @@ async fn a_picture_for_the_api_comes_of_being_watched() {
     }
     server.fails("get_kasm_screenshot", fields()).await;
 }
+
+#[tokio::test]
+async fn the_picture_of_the_api_is_what_was_last_watched() {
+    let mut screen = Screen::new().await;
+    let (kasm_id, button) = (screen.kasm_id.clone(), screen.view().button_area);
+    let fields = |server: &Server| {
+        let mut fields = server.of(&kasm_id);
+        fields["width"] = 640.into();
+        fields["height"] = 640.into();
+        fields
+    };
+    let shot = async |server: &Server| {
+        let reply = server.call("get_kasm_screenshot", fields(server)).await;
+        assert_eq!(reply.kind, "image/jpeg");
+        reply.body
+    };
+    let watched = shot(&screen.server).await;
+    screen.client.click(button.middle()).await;
+    screen.client.update(false).await;
+    let clicked = shot(&screen.server).await;
+    assert!(clicked != watched);
+    let Screen { server, client, .. } = screen;
+    drop(client);
+    while server.desktop(&kasm_id).unwrap().viewers > 0 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    // Nobody watches any more, so nothing is new.
+    assert!(server.resize_desktop(&kasm_id, (800, 400)));
+    assert!(shot(&server).await == clicked);
+    server.configure(|profile| profile.screenshot = kasm_emulator::ScreenshotMode::Fresh);
+    assert!(shot(&server).await != clicked);
+}
