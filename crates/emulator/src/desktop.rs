@@ -11,6 +11,7 @@ mod message;
 mod pixel;
 pub(crate) mod scene;
 mod socket;
+mod spare_keys;
 mod upgrade;
 mod viewer;
 

@@ -143,6 +143,9 @@ pub struct Profile {
     /// How long keys and clicks are on their way to a desktop. What is, is lost
     /// when its connection closes; an update request waits for it.
     pub input_time: Duration,
+    /// Whether characters that the keyboard lacks come out wrong when too many
+    /// different ones come faster than this one after the other.
+    pub key_pace: Option<Duration>,
     /// Whether the upload service runs. It is in the port map all the same.
     pub uploads_run: bool,
     /// Status named in the text of failed frame statistics: 503, or 502.
@@ -229,6 +232,7 @@ impl Default for Profile {
             cursor_blinks: false,
             desktop_animated: false,
             input_time: Duration::from_millis(10),
+            key_pace: None,
             uploads_run: true,
             frame_stats_status: 503,
             proxy_port: None,

@@ -12,6 +12,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use super::message::{self, Message};
 use super::scene::Input;
 use super::socket::Socket;
+use super::spare_keys::SpareKeys;
 use super::viewer::Viewer;
 use super::{Desktop, Event, handshake, hostile};
 use crate::id::Id;
@@ -86,6 +87,7 @@ pub(super) async fn serve(
         changes,
         viewer: Viewer::new(size),
         pending: VecDeque::new(),
+        spare: SpareKeys::default(),
     };
     talk.go_on().await
 }
@@ -100,6 +102,7 @@ struct Talk<'a> {
     viewer: Viewer,
     /// Input on its way, and when it arrives.
     pending: VecDeque<(Instant, Input)>,
+    spare: SpareKeys,
 }
 
 impl Talk<'_> {
@@ -157,7 +160,11 @@ impl Talk<'_> {
                 self.arrive(None);
                 self.viewer.want(incremental, area);
             }
-            Message::Key { down, keysym } => self.send_in(Input::Key { down, keysym }),
+            Message::Key { down, keysym } => {
+                let pace = self.guest.kasm.lock().profile.key_pace;
+                let keysym = pace.map_or(keysym, |pace| self.spare.lend(keysym, pace));
+                self.send_in(Input::Key { down, keysym });
+            }
             Message::Pointer { mask, x, y, scroll } => {
                 self.send_in(Input::Pointer { mask, x, y, scroll });
             }

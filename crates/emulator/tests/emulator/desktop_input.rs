@@ -248,6 +248,31 @@ async fn keys_are_let_go_with_the_connection_and_buttons_are_not() {
 }
 
 #[tokio::test]
+async fn a_burst_of_letters_that_no_key_has_comes_out_wrong() {
+    let mut screen = Screen::new().await;
+    let pace = |ms| {
+        let pace = Some(Duration::from_millis(ms));
+        move |profile: &mut kasm_emulator::Profile| profile.key_pace = pace
+    };
+    screen.server.configure(pace(5_000));
+    let text: String = ('一'..).take(40).collect();
+    screen.client.text(&text).await;
+    screen.client.settle().await;
+    let typed = screen.view().typed;
+    assert_eq!(typed.chars().count(), 40);
+    assert!(typed.starts_with(&text[..3 * 24]) && typed != text);
+    screen.server.configure(pace(15));
+    for letter in text.chars() {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        screen.client.text(&letter.to_string()).await;
+    }
+    let latin: String = (' '..='~').collect();
+    screen.client.text(&latin).await;
+    screen.client.settle().await;
+    assert_eq!(screen.view().typed, typed + &text + &latin);
+}
+
+#[tokio::test]
 async fn a_pointer_of_six_bytes_breaks_the_stream() {
     let mut screen = Screen::new().await;
     screen.client.send(&[5, 1, 0, 10, 0, 10]).await;
