@@ -50,15 +50,7 @@ pub(super) async fn answer(
         DesktopFault::Silent => pending().await,
         DesktopFault::Stalled | DesktopFault::Cut | DesktopFault::Trickling => {
             let update = viewer.answer(frame).unwrap_or_default();
-            let (first, rest) = update.split_at(update.len() / 2);
-            socket.send(first).await?;
-            if fault == DesktopFault::Trickling {
-                return trickle(socket, rest).await;
-            }
-            if fault == DesktopFault::Stalled {
-                return pending().await;
-            }
-            Err(io::ErrorKind::ConnectionAborted.into())
+            break_off(fault, socket, &update).await
         }
         DesktopFault::WrongLength => {
             let mut update = rectangle(whole, ZRLE);
@@ -113,6 +105,19 @@ pub(super) async fn answer(
             socket.send(&update).await
         }
     }
+}
+
+/// Half of an update, and then what the fault says.
+async fn break_off(fault: DesktopFault, socket: &mut Socket, update: &[u8]) -> io::Result<()> {
+    let (first, rest) = update.split_at(update.len() / 2);
+    socket.send(first).await?;
+    if fault == DesktopFault::Trickling {
+        return trickle(socket, rest).await;
+    }
+    if fault == DesktopFault::Stalled {
+        return pending().await;
+    }
+    Err(io::ErrorKind::ConnectionAborted.into())
 }
 
 async fn trickle(socket: &mut Socket, rest: &[u8]) -> io::Result<()> {
