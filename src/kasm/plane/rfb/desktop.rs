@@ -14,6 +14,8 @@ use super::stream::Stream;
 
 /// How long the server may take for a picture, or for one message.
 const ANSWER: Duration = Duration::from_secs(15);
+/// In how many updates one picture may come.
+const PARTS_MAX: usize = 8;
 /// How long taking leave may take.
 const LEAVE: Duration = Duration::from_secs(2);
 /// How long a connection is kept for a text that it has put on the clipboard, which ends with it.
@@ -230,17 +232,28 @@ impl Task {
 
     /// Asks for a part of the picture and waits for it.
     async fn look(&mut self, area: Area) -> Result<(), RfbError> {
-        let mut area = area;
+        let (mut left, mut parts) = (area.pixels(), 0);
         let work = async {
             self.request(area).await?;
             loop {
                 match self.event().await? {
-                    Event::Drawn => return Ok(()),
+                    // A part is not the whole: what is missing would be from before.
+                    Event::Drawn(pixels) => {
+                        left = left.saturating_sub(pixels);
+                        parts += 1;
+                    }
                     Event::Resized => {
-                        area = self.canvas.screen.area();
+                        let area = self.canvas.screen.area();
+                        left = area.pixels();
                         self.request(area).await?;
                     }
                     Event::Copied(_) | Event::Other => {}
+                }
+                if left == 0 {
+                    return Ok(());
+                }
+                if parts >= PARTS_MAX {
+                    return Err(RfbError::Protocol("a picture in too many parts"));
                 }
             }
         };

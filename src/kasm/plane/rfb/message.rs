@@ -18,8 +18,8 @@ const DESKTOP_SIZE: i32 = -223;
 
 /// What a message brought.
 pub(super) enum Event {
-    /// A picture, or a part of one.
-    Drawn,
+    /// So many pixels of the picture.
+    Drawn(usize),
     /// The desktop has another size; its picture has to be asked for again.
     Resized,
     /// Something was copied on the desktop.
@@ -105,7 +105,7 @@ impl Canvas {
     /// FramebufferUpdate.
     async fn update(&mut self, stream: &mut Stream) -> Result<Event, RfbError> {
         stream.skip(1).await?;
-        let mut event = Event::Drawn;
+        let (mut drawn, mut resized) = (0, false);
         // A server that draws the screen over and over in one update wants to keep us busy.
         let mut pixels_left = self.screen.area().pixels() * 4;
         for _ in 0..stream.u16().await? {
@@ -119,7 +119,7 @@ impl Canvas {
             if encoding == DESKTOP_SIZE {
                 self.screen = Screen::new(area.width, area.height)?;
                 pixels_left = self.screen.area().pixels() * 4;
-                event = Event::Resized;
+                resized = true;
                 continue;
             }
             self.screen.check(area)?;
@@ -131,8 +131,13 @@ impl Canvas {
                 ZRLE => self.zrle(stream, area).await?,
                 _ => return Err(RfbError::Protocol("an encoding that was not asked for")),
             }
+            drawn += area.pixels();
         }
-        Ok(event)
+        Ok(if resized {
+            Event::Resized
+        } else {
+            Event::Drawn(drawn)
+        })
     }
 
     async fn raw(&mut self, stream: &mut Stream, area: Area) -> Result<(), RfbError> {
