@@ -17,7 +17,7 @@
 # job that could not begin, or whose end could not be written, because the disk is full.
 set -u
 umask 077
-decoded() { printf %s "${1-}" | base64 -d; }
+decoded() { [ -z "${1-}" ] || printf %s "$1" | base64 -d; }
 # When process $1 began. Its number can come again after a restart of the container, with another time.
 birth() {
     local line
@@ -25,17 +25,21 @@ birth() {
     set -- ${line##*) }
     echo "${20}"
 }
+# Sets `now`, milliseconds.
 clock() {
-    local now=${EPOCHREALTIME-}
-    if [ -n "$now" ]; then now=${now//[!0-9]/} && echo $((now / 1000)); else echo $((SECONDS * 1000)); fi
+    now=${EPOCHREALTIME-}
+    if [ -n "$now" ]; then now=${now//[!0-9]/} && now=$((now / 1000)); else now=$((SECONDS * 1000)); fi
 }
-began=$(clock)
+# Every process that is started here is waited for by whoever asked: bash does what it can itself.
+clock
+began=$now
 home=${HOME:-/}
 [ -d "${KMCP_HOME-}" ] && home=$KMCP_HOME
 base=$home/Downloads
 dir=$base/.kmcp-$KMCP_ID
 keep=$KMCP_KEEP
-mkdir -p "$base" && mkdir "$dir" || exit 1
+[ -d "$base" ] || mkdir -p "$base"
+mkdir "$dir" || exit 1
 owner=
 if [ "$EUID" = 0 ]; then
     owner=$(stat -c %u:%g "$base")
@@ -43,14 +47,14 @@ if [ "$EUID" = 0 ]; then
 fi
 : >"$dir/out"
 : >"$dir/err"
-pos=0 out_sent=0 err_sent=0 out_size=0 err_size=0 pieces=0
+pos=0 out_sent=0 err_sent=0 out_size=0 err_size=0 out_cut=0 err_cut=0 pieces=0 news=
 
 measure() {
     local sizes
     sizes=$(stat -c %s "$dir/out" "$dir/err") || return
     out_size=${sizes%%$'\n'*} err_size=${sizes##*$'\n'}
-    [ "$out_size" -le "$keep" ] || out_size=$keep
-    [ "$err_size" -le "$keep" ] || err_size=$keep
+    [ "$out_size" -le "$keep" ] || out_size=$keep out_cut=1
+    [ "$err_size" -le "$keep" ] || err_size=$keep err_cut=1
 }
 slice() { [ "$3" = 0 ] || tail -c "+$(($2 + 1))" "$dir/$1" | head -c "$3"; }
 publish() {
@@ -62,12 +66,14 @@ publish() {
     [ -z "$owner" ] || chown "$owner" "$dir/.piece"
     mv -f "$dir/.piece" "$dir/$pos"
     pos=$((pos + out + err)) out_sent=$out_size err_sent=$err_size pieces=$((pieces + 1))
+    [ -z "$news" ] || echo >&"$news"
 }
 finish() {
-    local out_cut=0 err_cut=0 rest
-    [ "$(stat -c %s "$dir/out")" -le "$keep" ] && [ ! -e "$dir/out.cut" ] || out_cut=1
-    [ "$(stat -c %s "$dir/err")" -le "$keep" ] && [ ! -e "$dir/err.cut" ] || err_cut=1
-    rest="$1 $2 $(($(clock) - began))"
+    local rest
+    [ ! -e "$dir/out.cut" ] || out_cut=1
+    [ ! -e "$dir/err.cut" ] || err_cut=1
+    clock
+    rest="$1 $2 $((now - began))"
     publish "ended $rest $out_cut $err_cut" && return
     # No room: what was not published yet makes way for the news that it is over.
     out_size=$out_sent err_size=$err_sent
@@ -101,7 +107,7 @@ post() {
     fi
 }
 send() {
-    local at=0 pause=0.02 magic offset out err state rest tries=0 greeted=
+    local at=0 pause=0.1 magic offset out err state rest tries=0 greeted=
     while :; do
         if [ -e "$dir/$at" ]; then
             if post "$dir/$at" "$at"; then tries=0; else
@@ -112,11 +118,12 @@ send() {
             fi
             read -r magic offset out err state rest <"$dir/$at"
             [ "$state" = running ] || return
-            at=$((offset + out + err)) pause=0.02
+            at=$((offset + out + err)) pause=0.1
         else
             [ -d "$dir" ] || return
-            read -r -t "$pause" -u "$bell" _
-            case $pause in 0.02) pause=0.05 ;; 0.05) pause=0.1 ;; 0.1) pause=0.2 ;; *) pause=0.3 ;; esac
+            # A new piece ends the wait.
+            read -r -t "$pause" -u "$news" _
+            case $pause in 0.1) pause=0.2 ;; *) pause=0.3 ;; esac
             # Nothing to tell yet; that posts arrive is worth knowing.
             if [ "$pause" = 0.3 ] && [ -z "$greeted" ]; then
                 greeted=1
@@ -167,8 +174,10 @@ prepare() {
 # Keeps as much as it may of a stream and swallows the rest, so that the writer never stalls.
 stream() {
     trap '' XFSZ
-    (ulimit -f $((keep / 1024 + 1)) && exec cat >"$dir/$1") 2>/dev/null || : >"$dir/$1.cut"
-    cat >/dev/null
+    if ! (ulimit -f $((keep / 1024 + 1)) && exec cat >"$dir/$1") 2>/dev/null; then
+        : >"$dir/$1.cut"
+        cat >/dev/null
+    fi
     echo "$1" >&"$bell"
 }
 input=/dev/null
@@ -196,8 +205,8 @@ exec {out}> >(stream out) {err}> >(stream err)
 ) &
 exec {out}>&- {err}>&-
 if [ -n "${KMCP_RELAY-}" ]; then
-    exec {quiet}<> <(:)
-    (bell=$quiet && send) &
+    exec {news}<> <(:)
+    send &
 fi
 
 # Signals the command and all it started.
