@@ -61,6 +61,18 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
         ],
     ),
     ("links", &["rmcp", "axum", "reqwest", "kasm_emulator"]),
+    ("picture", &["rmcp", "axum", "reqwest", "kasm_emulator"]),
+    (
+        "desktop",
+        &[
+            "rmcp",
+            "axum",
+            "reqwest",
+            "crate::caller",
+            "crate::tool",
+            "kasm_emulator",
+        ],
+    ),
     (
         "kasm",
         &[
@@ -84,6 +96,7 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
             "crate::kasm",
             "crate::jobs",
             "crate::files",
+            "crate::desktop",
             "crate::providers",
             "kasm_emulator",
         ],
@@ -95,6 +108,7 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
             "crate::kasm",
             "crate::jobs",
             "crate::files",
+            "crate::desktop",
             "crate::providers",
             "kasm_emulator",
         ],
