@@ -10,8 +10,12 @@ list_user_sessions finds sessions from earlier. Failures say what to do next in 
 A session is usable when operational_status is `running`. After a time-out of create_kasm_session \
 call it again with the same arguments: it finds the session it may have made. A session ends at its \
 expiration_date unless extend_kasm_session moves it. execute_kasm_command runs a shell command and \
-returns its output and exit code; one that takes longer goes on, get_command_output reads on. Results carry `success`, `data` and `message`; \
-failures `error`, `error_type` and `hint`.";
+returns its output and exit code; one that takes longer goes on, get_command_output reads on. \
+read_kasm_file, write_kasm_file and edit_kasm_file work on files below /home/kasm-user; link_kasm_file \
+moves large ones. get_session_screenshot shows the screen; control_desktop clicks and types, with the \
+frame_id and the coordinates of that picture. Prefer commands and files where they do: they are faster \
+and surer than the mouse. diagnose_kasm tells what an administrator has to change when tools are refused. \
+Results carry `success`, `data` and `message`; failures `error`, `error_type` and `hint`.";
 
 #[cfg(test)]
 mod tests {

@@ -1,6 +1,7 @@
 //! The Kasm provider: one file per toolset.
 
 mod desktop;
+mod diagnose;
 mod exec;
 mod failure;
 mod files;

@@ -1,6 +1,7 @@
 //! Every tool against the emulator: its normal work, and what it makes of bad input.
 
 mod desktop;
+mod diagnose;
 mod exec;
 mod files;
 mod monitoring;

@@ -5,6 +5,7 @@ use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::diagnose::DiagnoseKasm;
 use super::{KasmProvider, own_session};
 use crate::caller::Scope;
 use crate::kasm::KasmId;
@@ -13,12 +14,13 @@ use crate::tool::{Call, Effect, Reply, Tool, ToolError, Toolset};
 
 pub(super) const TOOLSET: Toolset<KasmProvider> = Toolset {
     name: "monitoring",
-    about: "Statistics and recordings of a session",
+    about: "Statistics and recordings of a session, and what works at all",
     scope: Scope::Read,
     tools: &[
         &GetSessionFrameStats,
         &GetSessionBottleneckStats,
         &GetSessionRecordings,
+        &DiagnoseKasm,
     ],
 };
 

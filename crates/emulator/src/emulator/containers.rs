@@ -24,7 +24,7 @@ impl Emulator {
 
     /// Takes all the room on the disk of a session: what commands and uploads
     /// write to its home fails with `ENOSPC`. False if there is none such, or
-    /// [`Profile::disk_bytes`] was not set before its container started.
+    /// [`crate::Profile::disk_bytes`] was not set before its container started.
     pub fn fill_disk(&self, kasm_id: &str) -> bool {
         self.with_disk(kasm_id, true)
     }

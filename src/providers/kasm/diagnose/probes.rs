@@ -1,0 +1,193 @@
+//! The endpoints that are tried, and how they are called so that nothing changes.
+
+use futures::future::BoxFuture;
+use futures::{FutureExt, TryFutureExt};
+
+use crate::kasm::model::{Exec, SessionRequest, UserFields, UserRef};
+use crate::kasm::{ImageId, Kasm, KasmError, KasmId, UserId};
+
+const AUTH: &str = "Users Auth Session";
+const USER: &str = "User";
+const SESSIONS_MODIFY: &str = "Sessions Modify";
+const ACT: &[&str] = &[AUTH, USER];
+const ACT_ON_SESSION: &[&str] = &[AUTH, USER, SESSIONS_MODIFY];
+
+/// One endpoint, the permissions it takes, and the tools that use it.
+pub(super) struct Probe {
+    pub endpoint: &'static str,
+    pub permissions: &'static [&'static str],
+    pub tools: &'static [&'static str],
+}
+
+const fn probe(
+    endpoint: &'static str,
+    permissions: &'static [&'static str],
+    tools: &'static [&'static str],
+) -> Probe {
+    Probe {
+        endpoint,
+        permissions,
+        tools,
+    }
+}
+
+const USERS: &[&str] = &["get_kasm_users", "get_kasm_user"];
+pub(super) const COMMANDS: &[&str] = &[
+    "execute_kasm_command",
+    "get_command_output",
+    "stop_command",
+    "read_kasm_file",
+    "write_kasm_file",
+    "edit_kasm_file",
+    "list_kasm_files",
+    "link_kasm_file",
+];
+
+pub(super) static PROBES: [Probe; 18] = [
+    probe(
+        "get_images",
+        &["Images View"],
+        &["get_available_workspaces", "create_kasm_session"],
+    ),
+    probe(
+        "get_kasms",
+        &["Sessions View"],
+        &["list_user_sessions", "list_all_sessions"],
+    ),
+    probe(
+        "get_kasm_status",
+        ACT,
+        &["get_session_status", "and every tool that takes a kasm_id"],
+    ),
+    probe("request_kasm", ACT, &["create_kasm_session"]),
+    probe("keepalive", ACT, &["extend_kasm_session"]),
+    probe(
+        "destroy_kasm",
+        &["Sessions Delete"],
+        &["destroy_kasm_session"],
+    ),
+    probe("pause_kasm", ACT_ON_SESSION, &["pause_kasm_session"]),
+    probe("resume_kasm", ACT_ON_SESSION, &["resume_kasm_session"]),
+    probe("exec_command_kasm", ACT_ON_SESSION, COMMANDS),
+    probe(
+        "set_session_permissions",
+        &[SESSIONS_MODIFY],
+        &["share_kasm_session"],
+    ),
+    probe(
+        "logout_user",
+        &[AUTH],
+        &[
+            "logout_kasm_user",
+            "control_desktop",
+            "get_session_screenshot",
+        ],
+    ),
+    probe("get_users", &["Users View"], USERS),
+    probe("create_user", &["Users Create"], &["create_kasm_user"]),
+    probe("update_user", &["Users Modify"], &["update_kasm_user"]),
+    probe(
+        "delete_user",
+        &["Users Delete", "Users Modify"],
+        &["delete_kasm_user"],
+    ),
+    probe(
+        "get_kasm_frame_stats",
+        &["Sessions View"],
+        &["get_session_frame_stats"],
+    ),
+    probe(
+        "get_kasm_bottleneck_stats",
+        &["Sessions View"],
+        &["get_session_bottleneck_stats"],
+    ),
+    probe(
+        "get_session_recordings",
+        &["Session Recordings View"],
+        &["get_session_recordings"],
+    ),
+];
+
+pub(super) type Answer<'a> = BoxFuture<'a, Result<(), KasmError>>;
+
+/// Calls the endpoint of a probe so that nothing changes: `nobody` exists nowhere.
+pub(super) fn call<'a>(kasm: &'a Kasm, user: UserId, nobody: Nobody, endpoint: &str) -> Answer<'a> {
+    let wire = kasm.wire();
+    let Nobody {
+        session,
+        image,
+        other,
+    } = nobody;
+    match endpoint {
+        "get_images" => wire.images().map_ok(drop).boxed(),
+        "get_kasms" => wire.sessions().map_ok(drop).boxed(),
+        "get_kasm_status" => wire.session(user, session).map_ok(drop).boxed(),
+        "request_kasm" => async move {
+            let request = SessionRequest::default();
+            wire.request_session(user, image, &request).await.map(drop)
+        }
+        .boxed(),
+        "keepalive" => wire.keepalive(session).map_ok(drop).boxed(),
+        "destroy_kasm" => wire.destroy(user, session),
+        "pause_kasm" => wire.pause(user, session),
+        "resume_kasm" => wire.resume(user, session),
+        "exec_command_kasm" => async move {
+            let exec = Exec {
+                cmd: "true".to_owned(),
+                ..Exec::default()
+            };
+            wire.exec(user, session, &exec).await
+        }
+        .boxed(),
+        "set_session_permissions" => wire.share(session, other, "r").map_ok(drop).boxed(),
+        "logout_user" => wire.logout_user(other),
+        "get_users" => wire.users().map_ok(drop).boxed(),
+        "create_user" => taken_name(kasm, user).boxed(),
+        "update_user" => async move {
+            let fields = UserFields::default();
+            wire.update_user(other, &fields).await.map(drop)
+        }
+        .boxed(),
+        "delete_user" => wire.delete_user(other, false),
+        "get_kasm_frame_stats" => wire.frame_stats(user, session, "none").map_ok(drop).boxed(),
+        "get_kasm_bottleneck_stats" => wire.bottleneck_stats(user, session).map_ok(drop).boxed(),
+        _ => wire.recordings(session, false).map_ok(drop).boxed(),
+    }
+}
+
+/// Asks for a user under a name that is taken, without the fields that a user needs.
+async fn taken_name(kasm: &Kasm, user: UserId) -> Result<(), KasmError> {
+    let own = kasm.wire().user(&UserRef::Id(user)).await;
+    // Without the right to look, nobody knows a name that is taken for certain.
+    let Ok(own) = own else {
+        return Err(KasmError::Unavailable(
+            "it cannot be tried without the permission Users View".to_owned(),
+        ));
+    };
+    let fields = UserFields {
+        username: Some(own.username),
+        ..UserFields::default()
+    };
+    kasm.wire().create_user(&fields).await.map(drop)
+}
+
+/// Ids that nothing has.
+#[derive(Clone, Copy)]
+pub(super) struct Nobody {
+    session: KasmId,
+    image: ImageId,
+    other: UserId,
+}
+
+impl Nobody {
+    pub(super) fn new() -> Option<Self> {
+        let mut bytes = [0; 16];
+        getrandom::fill(&mut bytes).ok()?;
+        let text = format!("{:032x}", u128::from_be_bytes(bytes));
+        Some(Self {
+            session: text.parse().ok()?,
+            image: text.parse().ok()?,
+            other: text.parse().ok()?,
+        })
+    }
+}
