@@ -127,11 +127,17 @@ pub fn modern_request(
     mut params: Value,
     name: Option<&str>,
 ) -> reqwest::RequestBuilder {
-    params["_meta"] = json!({
-        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
-        "io.modelcontextprotocol/clientCapabilities": {},
-        "io.modelcontextprotocol/clientInfo": { "name": "integration", "version": "1" },
-    });
+    let own = [
+        ("protocolVersion", json!("2026-07-28")),
+        ("clientCapabilities", json!({})),
+        (
+            "clientInfo",
+            json!({ "name": "integration", "version": "1" }),
+        ),
+    ];
+    for (key, value) in own {
+        params["_meta"][format!("io.modelcontextprotocol/{key}")] = value;
+    }
     let request = server
         .post(&rpc(method, params))
         .header("mcp-protocol-version", "2026-07-28");

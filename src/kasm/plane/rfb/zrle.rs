@@ -218,3 +218,93 @@ impl<'a> Pixels<'a> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use flate2::{Compress, Compression, FlushCompress};
+
+    use super::*;
+
+    fn packed(plain: &[u8]) -> Vec<u8> {
+        let mut out = Vec::with_capacity(plain.len() + 1_024);
+        Compress::new(Compression::fast(), true)
+            .compress_vec(plain, &mut out, FlushCompress::Sync)
+            .unwrap();
+        out
+    }
+
+    fn area(width: u16, height: u16) -> Area {
+        Area {
+            x: 3,
+            y: 5,
+            width,
+            height,
+        }
+    }
+
+    #[test]
+    fn each_kind_of_tile_is_drawn() {
+        let (red, blue) = ([0, 0, 255], [255, 0, 0]);
+        let tiles: [(&[u8], [u8; 3]); 5] = [
+            (
+                &[[0].as_slice(), &red, &blue, &blue, &red].concat(),
+                [255, 0, 0],
+            ),
+            (&[[1].as_slice(), &blue].concat(), [0, 0, 255]),
+            (
+                &[[2].as_slice(), &red, &blue, &[0b0100_0000, 0b1000_0000]].concat(),
+                [255, 0, 0],
+            ),
+            (
+                &[[128].as_slice(), &red, &[0], &blue, &[2]].concat(),
+                [255, 0, 0],
+            ),
+            (
+                &[[130].as_slice(), &red, &blue, &[0, 129, 2]].concat(),
+                [255, 0, 0],
+            ),
+        ];
+        for (plain, first) in tiles {
+            let mut screen = Screen::new(16, 16).unwrap();
+            let drawn = Inflater::new().draw(&packed(plain), area(2, 2), &mut screen);
+            assert!(drawn.is_ok(), "{plain:?}");
+            assert_eq!(screen.row(3, 5, 1), first, "{plain:?}");
+        }
+    }
+
+    /// Bytes at random, half of them in a zlib stream that is right, with the kinds of tiles that exist and
+    /// those that do not: a picture or an error, in bounded memory.
+    fn throw(cases: u32) {
+        let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+        let mut next = move || {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            state
+        };
+        for case in 0..cases {
+            let (width, height) = ((next() % 90) as u16, (next() % 70) as u16);
+            let mut plain: Vec<u8> = (0..next() % 600).map(|_| next() as u8).collect();
+            let kinds = [0, 1, 2, 3, 5, 16, 17, 127, 128, 129, 130, 255];
+            if let Some(first) = plain.first_mut() {
+                *first = kinds[(next() % kinds.len() as u64) as usize];
+            }
+            let bytes = if case % 2 == 0 { packed(&plain) } else { plain };
+            let mut screen = Screen::new(100, 80).unwrap();
+            let mut inflater = Inflater::new();
+            let _picture_or_error = inflater.draw(&bytes, area(width, height), &mut screen);
+            assert!(inflater.plain.capacity() < 4 << 20, "case {case}");
+        }
+    }
+
+    #[test]
+    fn nothing_that_comes_breaks_it() {
+        throw(20_000);
+    }
+
+    #[test]
+    #[ignore = "two million cases, for changes of the decoder: run it in release"]
+    fn nothing_at_all_breaks_it() {
+        throw(2_000_000);
+    }
+}

@@ -124,3 +124,31 @@ async fn a_session_that_does_not_run_has_no_desktop() {
         server.fails(tool, args, "conflict").await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_who_comes_resizes_and_goes_disturbs_nothing() {
+    let server = TestServer::start().await;
+    let id = server.session().await;
+    server.screen(&id).await;
+    let pair = [
+        json!({ "type": "type", "text": "word " }),
+        json!({ "type": "wait", "seconds": 0.1 }),
+    ];
+    let actions: Vec<_> = pair.iter().cycle().take(24).collect();
+    let args = json!({ "kasm_id": id, "actions": actions });
+    let visit = async {
+        let pause = || tokio::time::sleep(Duration::from_millis(150));
+        server.emulator.attach_viewer(&id);
+        for size in [(900, 600), (1600, 900), (1280, 720)] {
+            pause().await;
+            assert!(server.emulator.resize_desktop(&id, size));
+        }
+        pause().await;
+        server.emulator.detach_viewers(&id);
+    };
+    let ((reply, shown), ()) = tokio::join!(server.shows("control_desktop", args), visit);
+    assert_eq!(reply["data"]["actions_done"], 24, "{reply}");
+    assert_eq!(shown.unwrap().image().dimensions(), (1280, 720));
+    assert_eq!(server.desktop(&id).typed, "word ".repeat(12));
+    assert_eq!(server.desktop(&id).connections, 1);
+}

@@ -4,17 +4,19 @@ use std::sync::{Arc, Mutex};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use rmcp::model::{
-    CallToolRequestParams, NumberOrString, ProgressNotificationParam, ProgressToken,
-    RequestParamsMeta,
+    CallToolRequest, CallToolRequestParams, ClientRequest, NumberOrString,
+    ProgressNotificationParam, ProgressToken, RequestParamsMeta,
 };
-use rmcp::service::NotificationContext;
+use rmcp::service::{NotificationContext, PeerRequestOptions};
 use rmcp::transport::StreamableHttpClientTransport;
 use rmcp::transport::streamable_http_client::StreamableHttpClientTransportConfig;
 use rmcp::{ClientHandler, RoleClient, ServiceExt};
 use serde_json::json;
 
 use super::server;
-use crate::support::TOKEN;
+use crate::support::clients::modern_request;
+use crate::support::kasm::until;
+use crate::support::{TOKEN, TestServer};
 
 /// A line is seen this long after it was printed, at most.
 const LATE_MAX_MS: u128 = 1_500;
@@ -68,6 +70,71 @@ async fn lines_are_seen_while_they_are_printed() {
         let printed: u128 = text["line ".len()..].trim_end().parse().unwrap();
         assert!(seen < printed + LATE_MAX_MS, "{text} seen at {seen}");
     }
+}
+
+/// A command that goes on for two seconds, and what it comes to.
+const LONG: &str = "echo begun; sleep 2; echo over; exit 5";
+
+async fn comes_to_its_end(server: &TestServer, kasm_id: &str, job: &str) {
+    let (stdout, _, last) = server.read_on(kasm_id, job, 0).await;
+    assert_eq!(stdout, "begun\nover\n");
+    assert_eq!(last["exit_code"], 5, "{last}");
+}
+
+/// The job that a progress message names.
+fn job_of(message: &str) -> Option<String> {
+    let rest = message.split_once("job ")?.1;
+    Some(rest.split_whitespace().next()?.to_owned())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cancelled_call_leaves_its_job_alone() {
+    let server = server(&[]).await;
+    let id = server.session().await;
+    let watcher = Watcher::default();
+    let config = StreamableHttpClientTransportConfig::with_uri(server.mcp()).auth_header(TOKEN);
+    let transport = StreamableHttpClientTransport::from_config(config);
+    let client = watcher.clone().serve(transport).await.unwrap();
+    let arguments = json!({ "kasm_id": id, "command": LONG });
+    let params = CallToolRequestParams::new("execute_kasm_command")
+        .with_arguments(arguments.as_object().cloned().unwrap());
+    let request = ClientRequest::CallToolRequest(CallToolRequest::new(params));
+    let options = PeerRequestOptions::no_options();
+    let call = client.send_cancellable_request(request, options).await;
+    let job = || {
+        let shown = watcher.0.lock().unwrap();
+        shown.iter().find_map(|(_, message)| job_of(message))
+    };
+    until("the job is named", || job().is_some()).await;
+    call.unwrap()
+        .cancel(Some("enough".to_owned()))
+        .await
+        .unwrap();
+    comes_to_its_end(&server, &id, &job().unwrap()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_closed_stream_leaves_its_job_alone() {
+    let server = server(&[]).await;
+    let id = server.session().await;
+    let params = json!({
+        "name": "execute_kasm_command",
+        "arguments": { "kasm_id": id, "command": LONG },
+        "_meta": { "progressToken": 1 },
+    });
+    let request = modern_request(&server, "tools/call", params, Some("execute_kasm_command"));
+    let mut answer = request.send().await.unwrap();
+    let mut read = String::new();
+    let job = loop {
+        let chunk = answer.chunk().await.unwrap().unwrap();
+        read.push_str(&String::from_utf8_lossy(&chunk));
+        // The whole id, which is followed by a space.
+        if let Some(job) = job_of(&read).filter(|job| job.len() == 32) {
+            break job;
+        }
+    };
+    drop(answer);
+    comes_to_its_end(&server, &id, &job).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
