@@ -132,8 +132,9 @@ async fn download(
     }
     let path = format!("/{path}");
     let direction = Direction::Download;
-    let caller = shared.caller(request.headers(), &options, direction, &computer, &path)?;
+    // First, so that a busy server does not use a link up.
     let place = shared.enter()?;
+    let caller = shared.caller(request.headers(), &options, direction, &computer, &path)?;
     let file = FileOf {
         caller: &caller,
         computer: &computer,
@@ -159,8 +160,8 @@ async fn upload(
     };
     let path = format!("/{path}");
     let direction = Direction::Upload;
-    let caller = shared.caller(request.headers(), &options, direction, &computer, &path)?;
     let _place = shared.enter()?;
+    let caller = shared.caller(request.headers(), &options, direction, &computer, &path)?;
     let file = FileOf {
         caller: &caller,
         computer: &computer,

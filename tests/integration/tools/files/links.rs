@@ -292,3 +292,37 @@ async fn a_file_that_changes_on_the_way_does_not_arrive_whole() {
     };
     assert!(rest.await.is_err(), "it ends like a whole file");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_busy_server_does_not_use_a_link_up() {
+    let Some(server) = linked(&[("MCP_MAX_TRANSFERS", "1")]).await else {
+        return;
+    };
+    let id = server.session().await;
+    let path = format!("{HOME}/f");
+    server.run(&id, "head -c 50000000 /dev/zero > ~/f").await;
+    let first = server.link(&id, &path, "download").await;
+    let second = server.link(&id, &path, "download").await;
+    let under_way = server.http.get(&first).send().await.unwrap();
+    assert_eq!(under_way.status(), 200);
+    let answer = server.http.get(&second).send().await.unwrap();
+    assert_eq!(answer.status(), 503);
+    assert_eq!(answer.headers()["retry-after"], "5");
+    under_way.bytes().await.unwrap();
+    let mut status = 503;
+    for _ in 0..50 {
+        status = server
+            .http
+            .get(&second)
+            .send()
+            .await
+            .unwrap()
+            .status()
+            .as_u16();
+        if status != 503 {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    assert_eq!(status, 200);
+}
