@@ -17,8 +17,10 @@ use crate::kasm::plane::rfb::{Desktop, RfbError, Screen};
 const BETWEEN_LOOKS: Duration = Duration::from_millis(100);
 /// How long nothing has to change.
 const QUIET: Duration = Duration::from_millis(250);
-/// A change no larger than this is a cursor that blinks, pixels.
+/// While the screen settles, a change no larger than this is a cursor that blinks, pixels.
 const CURSOR: (u16, u16) = (24, 40);
+/// A bar this wide and high is the cursor of a text field; anything wider is news.
+const BAR: (u16, u16) = (3, 40);
 
 /// A look at a screen that was given time to settle.
 #[derive(Debug)]
@@ -52,21 +54,25 @@ pub async fn settle(desktop: &Desktop, patience: Duration) -> Result<Settled, Rf
         }
         sleep(BETWEEN_LOOKS).await;
         let next = desktop.look().await?;
-        if has_changed(&screen, &next) {
+        if differs(&screen, &next, CURSOR) {
             since = Instant::now();
         }
         screen = next;
     }
 }
 
-/// Whether more than a cursor differs.
+/// Whether more than the bar of a text field's cursor differs.
 #[must_use]
 pub fn has_changed(before: &Screen, after: &Screen) -> bool {
+    differs(before, after, BAR)
+}
+
+/// Whether more differs than fits into `small`, pixels.
+fn differs(before: &Screen, after: &Screen, small: (u16, u16)) -> bool {
     if (before.width(), before.height()) != (after.width(), after.height()) {
         return true;
     }
     let difference = before.difference(after);
-    difference.is_some_and(|(left, top, right, bottom)| {
-        right - left > CURSOR.0 || bottom - top > CURSOR.1
-    })
+    difference
+        .is_some_and(|(left, top, right, bottom)| right - left > small.0 || bottom - top > small.1)
 }

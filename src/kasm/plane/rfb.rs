@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-pub use desktop::{Clipboard, Desktop, Input};
+pub use desktop::{CLIPBOARD_BYTES_MAX, Clipboard, Desktop, Input};
 pub use keysym::{keysym_named, keysym_of};
 pub use screen::Screen;
 

@@ -22,8 +22,8 @@ const LEAVE: Duration = Duration::from_secs(2);
 const COPIED_KEPT: Duration = Duration::from_secs(600);
 /// Orders that wait.
 const ORDERS_MAX: usize = 16;
-/// The largest frame that KasmVNC takes is not much longer than this.
-const CLIPBOARD_BYTES_MAX: usize = 1 << 20;
+/// The longest text that goes onto the clipboard, bytes.
+pub const CLIPBOARD_BYTES_MAX: usize = 1 << 20;
 
 /// One thing that a hand does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -120,16 +120,12 @@ impl Desktop {
         self.order(|reply| Order::Do(inputs, reply)).await
     }
 
-    /// Puts a text on the clipboard, where it stays while this connection lives.
+    /// Puts a text of at most [`CLIPBOARD_BYTES_MAX`] on the clipboard, where it stays while this
+    /// connection lives.
     ///
     /// # Errors
     /// As [`RfbError`] tells.
     pub async fn copy(&self, text: String) -> Result<(), RfbError> {
-        if text.len() > CLIPBOARD_BYTES_MAX {
-            return Err(RfbError::Protocol(
-                "a text that is too long for the clipboard",
-            ));
-        }
         self.order(|reply| Order::Copy(text, reply)).await
     }
 

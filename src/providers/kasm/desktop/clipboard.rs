@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::kasm::plane::rfb::Clipboard;
+use crate::kasm::plane::rfb::{CLIPBOARD_BYTES_MAX, Clipboard};
 use crate::kasm::{KasmId, UserId};
 use crate::providers::kasm::{KasmProvider, place};
 use crate::tool::{Call, Effect, Reply, Tool, ToolError};
@@ -41,6 +41,16 @@ impl Tool for DesktopClipboard {
         cx: Call<'_, KasmProvider>,
         args: ClipboardArgs,
     ) -> Result<Reply<ClipboardContent>, ToolError> {
+        if args
+            .text
+            .as_ref()
+            .is_some_and(|text| text.len() > CLIPBOARD_BYTES_MAX)
+        {
+            return Err(ToolError::validation(
+                format!("`text` is longer than {CLIPBOARD_BYTES_MAX} bytes"),
+                "write it to a file with write_kasm_file and open that on the desktop",
+            ));
+        }
         let place = place(&cx, args.kasm_id, args.user_id).await?;
         // The look shows whether the connection is alive.
         let (desktop, _) = cx.provider.look(&place).await?;

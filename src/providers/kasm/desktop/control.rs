@@ -97,7 +97,7 @@ pub(super) struct ControlArgs {
 #[derive(Serialize, JsonSchema)]
 pub(super) struct Controlled {
     actions_done: usize,
-    /// More than a cursor differs from before. Absent where nobody looked.
+    /// More than a text cursor differs from before. Absent where nobody looked.
     #[serde(skip_serializing_if = "Option::is_none")]
     changed: Option<bool>,
     /// The screen stopped changing before the picture was taken.

@@ -187,6 +187,8 @@ async fn the_clipboard_goes_both_ways() {
         server.ok("desktop_clipboard", args).await["text"].clone()
     };
     assert!(clipboard(None).await.is_null());
+    let args = json!({ "kasm_id": id, "text": "x".repeat((1 << 20) + 1) });
+    server.fails("desktop_clipboard", args, "validation").await;
     let text = "paste: ü 漢 🦀\n".repeat(5_000);
     clipboard(Some(&text)).await;
     assert_eq!(

@@ -120,6 +120,10 @@ async fn a_picture_is_left_out_when_nothing_changed() {
     assert_eq!(reply["data"]["changed"], true);
     assert_eq!(reply["data"]["settled"], true);
     assert!(shown.is_some());
+    // A single letter is small, and news all the same.
+    let (reply, shown) = control(json!([{ "type": "type", "text": "i" }]), "on_change").await;
+    assert_eq!(reply["data"]["changed"], true, "{reply}");
+    assert!(shown.is_some());
     let (_, shown) = control(nothing, "always").await;
     assert!(shown.is_some());
 }
