@@ -9,6 +9,8 @@ use std::fmt::Write as _;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use schemars::JsonSchema;
+use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use tokio::time::Instant;
 
@@ -20,7 +22,8 @@ const LINKS_PER_CALLER_MAX: usize = 64;
 const LINKS_MAX: usize = 4_096;
 
 /// Which way a file goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
 pub enum Direction {
     /// From the workspace.
     Download,

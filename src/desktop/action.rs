@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
+use serde::Deserialize;
+
 use super::frame::FrameId;
 use crate::kasm::plane::rfb::{Input, keysym_named, keysym_of};
 
@@ -21,7 +24,8 @@ const NOTCHES_MAX: i32 = 100;
 const TEXT_CHARS_MAX: usize = 10_000;
 
 /// The kinds of actions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
 pub enum ActionKind {
     /// Press and release a button at a place.
     Click,
@@ -44,7 +48,8 @@ pub enum ActionKind {
 }
 
 /// A button of the pointer.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
 pub enum Button {
     /// The first.
     #[default]

@@ -146,10 +146,30 @@ fn simplify(schema: &mut Value) {
                 *text = text.split_whitespace().collect::<Vec<_>>().join(" ");
             }
             drop_null(map);
+            join_words(map);
             map.values_mut().for_each(simplify);
         }
         Value::Array(items) => items.iter_mut().for_each(simplify),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+/// A choice of words is one `enum`; documented variants come as a choice of constants.
+fn join_words(map: &mut JsonObject) {
+    let Some(Value::Array(options)) = map.get("oneOf") else {
+        return;
+    };
+    let words = options.iter().map(|option| match option.get("enum") {
+        Some(Value::Array(words)) => Some(words.clone()),
+        _ => option.get("const").map(|word| vec![word.clone()]),
+    });
+    let words: Option<Vec<_>> = words.collect();
+    if let Some(words) = words.map(|words| words.concat())
+        && words.iter().all(Value::is_string)
+    {
+        map.remove("oneOf");
+        map.insert("type".to_owned(), "string".into());
+        map.insert("enum".to_owned(), words.into());
     }
 }
 

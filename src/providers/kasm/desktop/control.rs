@@ -19,31 +19,6 @@ const WAIT_MAX: Duration = Duration::from_secs(30);
 
 pub(super) struct ControlDesktop;
 
-#[derive(Clone, Copy, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-#[schemars(inline)]
-enum Kind {
-    Click,
-    DoubleClick,
-    Move,
-    Drag,
-    Scroll,
-    Type,
-    Key,
-    Wait,
-    WaitUntilStable,
-}
-
-#[derive(Clone, Copy, Default, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-#[schemars(inline)]
-enum ButtonName {
-    #[default]
-    Left,
-    Middle,
-    Right,
-}
-
 #[derive(Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(inline)]
@@ -59,7 +34,7 @@ enum When {
 #[schemars(inline)]
 struct ActionArgs {
     /// What to do.
-    r#type: Kind,
+    r#type: ActionKind,
     /// Where, in pixels of the picture that frame_id names, else of the desktop.
     x: Option<u16>,
     y: Option<u16>,
@@ -68,7 +43,7 @@ struct ActionArgs {
     to_y: Option<u16>,
     /// Of clicks and drags. Default: left.
     #[serde(default)]
-    button: ButtonName,
+    button: Button,
     /// How far to scroll, notches to the right.
     dx: Option<i32>,
     /// The same, down.
@@ -213,24 +188,10 @@ fn steps(actions: &[ActionArgs], frame: FrameId) -> Result<Vec<Step>, ToolError>
 impl From<&ActionArgs> for Action {
     fn from(args: &ActionArgs) -> Self {
         Self {
-            kind: match args.r#type {
-                Kind::Click => ActionKind::Click,
-                Kind::DoubleClick => ActionKind::DoubleClick,
-                Kind::Move => ActionKind::Move,
-                Kind::Drag => ActionKind::Drag,
-                Kind::Scroll => ActionKind::Scroll,
-                Kind::Type => ActionKind::Type,
-                Kind::Key => ActionKind::Key,
-                Kind::Wait => ActionKind::Wait,
-                Kind::WaitUntilStable => ActionKind::WaitUntilStable,
-            },
+            kind: args.r#type,
             place: args.x.zip(args.y),
             to: args.to_x.zip(args.to_y),
-            button: match args.button {
-                ButtonName::Left => Button::Left,
-                ButtonName::Middle => Button::Middle,
-                ButtonName::Right => Button::Right,
-            },
+            button: args.button,
             notches: (args.dx.unwrap_or(0), args.dy.unwrap_or(0)),
             text: args.text.clone(),
             // Negative or not a number: no time at all.

@@ -13,15 +13,6 @@ use crate::tool::{Call, Effect, ErrorType, Reply, Tool, ToolError};
 
 pub(super) struct LinkKasmFile;
 
-/// Which way a file goes.
-#[derive(Clone, Copy, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-#[schemars(inline)]
-pub(super) enum Way {
-    Download,
-    Upload,
-}
-
 #[derive(Deserialize, JsonSchema)]
 pub(super) struct LinkArgs {
     /// The session.
@@ -29,7 +20,7 @@ pub(super) struct LinkArgs {
     /// The file, absolute.
     file_path: String,
     /// download: GET the URL. upload: PUT the bytes to it.
-    direction: Way,
+    direction: Direction,
     /// Not needed: the user follows from the token.
     user_id: Option<UserId>,
 }
@@ -68,11 +59,11 @@ impl Tool for LinkKasmFile {
                 "ask the operator to set MCP_PUBLIC_URL; until then use read_kasm_file and write_kasm_file",
             ));
         };
-        let (direction, access, method, verb) = match args.direction {
-            Way::Download => (Direction::Download, Access::Read, "GET", "download"),
-            Way::Upload => (Direction::Upload, Access::Write, "PUT", "upload"),
+        let (access, method, verb) = match args.direction {
+            Direction::Download => (Access::Read, "GET", "download"),
+            Direction::Upload => (Access::Write, "PUT", "upload"),
         };
-        if direction == Direction::Upload && !cx.caller.may(Scope::Use) {
+        if args.direction == Direction::Upload && !cx.caller.may(Scope::Use) {
             return Err(ToolError::new(
                 ErrorType::Permission,
                 format!("an upload needs the scope {}", Scope::Use),
@@ -83,7 +74,7 @@ impl Tool for LinkKasmFile {
         own_session(&cx, args.kasm_id, args.user_id).await?;
         let link = Link {
             caller: cx.caller.clone(),
-            direction,
+            direction: args.direction,
             computer: args.kasm_id.to_string(),
             path: target.path().to_owned(),
         };
