@@ -15,6 +15,7 @@ use crate::http::{self, Surface};
 use crate::kasm::Kasm;
 use crate::kasm::plane::Plane;
 use crate::kasm::public::{PublicApi, TlsProblem};
+use crate::leases::Leases;
 use crate::links::Links;
 use crate::mcp::McpServer;
 use crate::mcp::consent::Consent;
@@ -57,6 +58,19 @@ pub fn links(config: &Config) -> Option<Arc<Links>> {
     Some(Arc::new(Links::new(base, config.link_lifetime)))
 }
 
+/// The sessions that are kept alive or end in time. Call it inside a tokio runtime.
+#[must_use]
+pub fn leases(config: &Config, kasm: &Kasm) -> Leases {
+    let directory = config.state_dir.as_deref();
+    let directory = directory.filter(|directory| directory.is_dir());
+    if directory.is_none() {
+        tracing::info!(
+            "there is no MCP_STATE_DIR: leases of sessions are forgotten when this server stops"
+        );
+    }
+    Leases::new(kasm.clone(), directory)
+}
+
 /// All tools of `provider`.
 #[must_use]
 pub fn registry(provider: &Arc<KasmProvider>, config: &Config) -> Registry {
@@ -85,7 +99,8 @@ pub fn http_app(config: &Config) -> Result<http::App, TlsProblem> {
     let relay = relay(config);
     let links = links(config);
     let tools = config.tools.clone();
-    let provider = KasmProvider::new(kasm.clone(), relay.clone(), links.clone(), tools);
+    let leases = leases(config, &kasm);
+    let provider = KasmProvider::new(kasm.clone(), relay.clone(), links.clone(), leases, tools);
     let provider = Arc::new(provider);
     let server = McpServer::new(Arc::new(registry(&provider, config)))
         .with_consent(Consent::new(config.limits.confirm_timeout));

@@ -9,6 +9,7 @@ mod source;
 mod table;
 
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use secrecy::SecretString;
@@ -32,6 +33,8 @@ pub struct Config {
     pub image_cache: Duration,
     /// How the Kasm tools behave.
     pub tools: KasmSettings,
+    /// Where to keep what must outlive a restart, if the directory exists.
+    pub state_dir: Option<PathBuf>,
     /// How long a link to a file is good.
     pub link_lifetime: Duration,
     /// The HTTP server.

@@ -9,6 +9,7 @@
 //! - [`links`]: links that carry one file, once
 //! - [`kasm`]: the Kasm client; domain types in front, the wire behind one trait, and the session plane
 //! - [`jobs`]: commands that run for real in a workspace, with their output and exit code
+//! - [`leases`]: sessions that live while they are used, and no longer
 //! - [`files`]: the files of a workspace, read, written and moved
 //! - [`desktop`]: a desktop as an agent uses it
 //! - [`tool`]: what a tool is, and the registry that is the only way to call one
@@ -31,6 +32,7 @@ pub mod files;
 pub mod http;
 pub mod jobs;
 pub mod kasm;
+pub mod leases;
 pub mod links;
 pub mod mcp;
 pub mod picture;

@@ -7,6 +7,7 @@
 pub mod confirm;
 pub mod error;
 pub mod gate;
+mod kept;
 pub mod progress;
 pub mod registry;
 pub mod schema;
@@ -27,6 +28,7 @@ use crate::caller::{Caller, Scope};
 use crate::picture::Picture;
 pub use confirm::{Confirm, Question};
 pub use error::{ErrorType, ToolError};
+pub use kept::Kept;
 pub use progress::Progress;
 
 /// Arguments or a result as JSON.
@@ -156,6 +158,8 @@ pub struct Call<'a, P> {
     pub progress: &'a Progress,
     /// The way to a person. Tools ask with [`Call::confirm`].
     pub asker: &'a Confirm,
+    /// What ends with the call. Tools add to it with [`Call::keep`].
+    pub kept: &'a Kept,
 }
 
 impl<P> Call<'_, P> {
@@ -169,6 +173,11 @@ impl<P> Call<'_, P> {
     /// answer to this question. `rate_limited`: too many questions of this caller are open.
     pub async fn confirm(&self, question: Question) -> Result<(), ToolError> {
         self.asker.ask(question).await
+    }
+
+    /// Holds `thing` until the call has ended, however it ends.
+    pub fn keep(&self, thing: impl Send + 'static) {
+        self.kept.add(Box::new(thing));
     }
 }
 

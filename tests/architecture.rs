@@ -15,6 +15,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("links", 1),
     ("kasm", 1),
     ("jobs", 2),
+    ("leases", 2),
     ("tool", 2),
     ("files", 3),
     ("desktop", 3),
@@ -60,6 +61,10 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
             "kasm_emulator",
         ],
     ),
+    (
+        "leases",
+        &["rmcp", "axum", "reqwest", "crate::caller", "kasm_emulator"],
+    ),
     ("links", &["rmcp", "axum", "reqwest", "kasm_emulator"]),
     ("picture", &["rmcp", "axum", "reqwest", "kasm_emulator"]),
     (
@@ -69,6 +74,8 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
             "axum",
             "reqwest",
             "crate::caller",
+            "crate::policy",
+            "crate::tool",
             "crate::tool",
             "kasm_emulator",
         ],

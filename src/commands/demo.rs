@@ -64,6 +64,7 @@ fn config(
         .with_flag("KASM_USER_ID", Some(emulator.user_id()))
         .with_flag("MCP_SERVER_HOST", Some(address.ip()))
         .with_flag("MCP_SERVER_PORT", Some(address.port()))
+        .with_flag("MCP_STATE_DIR", Some(""))
         .with_flag("MCP_AUTH_TOKEN", Some(random_token()?))
         .with_flag("LOG_LEVEL", Some(quiet));
     Ok(Config::load(&sources)?)

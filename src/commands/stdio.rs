@@ -26,7 +26,9 @@ pub(super) async fn run(config: Config) -> anyhow::Result<ExitCode> {
     logging::start(&config.log);
     let stop = stop::signal()?;
     // Nothing is served by HTTP, so there is no relay and there are no links.
-    let provider = KasmProvider::new(app::kasm(&config)?, None, None, config.tools.clone());
+    let kasm = app::kasm(&config)?;
+    let leases = app::leases(&config, &kasm);
+    let provider = KasmProvider::new(kasm, None, None, leases, config.tools.clone());
     let registry = app::registry(&Arc::new(provider), &config);
     let server = McpServer::new(Arc::new(registry))
         .with_consent(Consent::new(config.limits.confirm_timeout))

@@ -24,6 +24,8 @@ pub(super) fn config(sources: &Sources) -> Result<Config, Mistakes> {
     let commands = commands(&mut reader);
     let files = files(&mut reader);
     let desktops = desktops(&mut reader);
+    let lease_max = reader.seconds("KASM_LEASE_MAX_MINUTES", 1, 525_600) * 60;
+    let state_dir = reader.text("MCP_STATE_DIR");
     let link_lifetime = reader.seconds("KASM_FILE_LINK_SECONDS", 1, 86_400);
     let kasm = kasm(&mut reader);
     let kasm_user = reader.required(
@@ -52,7 +54,9 @@ pub(super) fn config(sources: &Sources) -> Result<Config, Mistakes> {
                     commands,
                     files,
                     desktops,
+                    lease_max,
                 },
+                state_dir: state_dir.map(PathBuf::from),
                 link_lifetime,
                 http,
                 limits,

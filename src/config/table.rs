@@ -171,6 +171,11 @@ pub const VARIABLES: &[Variable] = &[
         "How large such a picture may be. Larger ones become JPEG, of lower quality.",
     ),
     plain(
+        "KASM_LEASE_MAX_MINUTES",
+        "1440",
+        "The longest lease that a session may be created with.",
+    ),
+    plain(
         "MCP_SERVER_HOST",
         "0.0.0.0",
         "The address to listen on. 127.0.0.1 serves this machine only.",
@@ -247,6 +252,11 @@ pub const VARIABLES: &[Variable] = &[
         "MCP_DRAIN_SECONDS",
         "20",
         "How long calls may finish after a stop signal.",
+    ),
+    plain(
+        "MCP_STATE_DIR",
+        "/var/lib/kasm-mcp",
+        "A directory for what must outlive a restart: the leases of sessions. Used if it exists; each server needs its own.",
     ),
     plain(
         "LOG_LEVEL",

@@ -146,7 +146,8 @@ impl Kasm {
     ///
     /// Safe to repeat: the request runs on when its caller goes away, and the same call made
     /// again within five minutes gets that session instead of a second one, unless the session
-    /// has ended since. When Kasm does not answer, or not clearly, the session is looked for.
+    /// has ended since. When Kasm does not answer, or not clearly, the session is looked for. `named_now`
+    /// hears of the session even if the caller has gone.
     ///
     /// # Errors
     /// As the wire tells.
@@ -155,6 +156,7 @@ impl Kasm {
         user: UserId,
         image: &Image,
         request: SessionRequest,
+        named_now: impl Fn(KasmId) + Send + 'static,
     ) -> Result<NewSession<'_>> {
         let key = format!("{user} {} {request:?}", image.image_id);
         let waiter = |outcome| Waiter {
@@ -167,10 +169,19 @@ impl Kasm {
             let new = named(waiter(earlier)).await?;
             match self.session_of(user, new.created.kasm_id).await {
                 Err(KasmError::NotFound { .. }) => new.heard(),
-                Ok(_) | Err(_) => return Ok(new),
+                Ok(_) | Err(_) => {
+                    named_now(new.created.kasm_id);
+                    return Ok(new);
+                }
             }
         }
-        named(waiter(self.start_create(user, image.clone(), request))).await
+        named(waiter(self.start_create(
+            user,
+            image.clone(),
+            request,
+            named_now,
+        )))
+        .await
     }
 
     fn start_create(
@@ -178,6 +189,7 @@ impl Kasm {
         user: UserId,
         image: Image,
         request: SessionRequest,
+        named_now: impl Fn(KasmId) + Send + 'static,
     ) -> watch::Receiver<Outcome> {
         let (tell, outcome) = watch::channel(None);
         let kasm = self.clone();
@@ -206,6 +218,9 @@ impl Kasm {
                 }
                 Err(error) => Err(error),
             };
+            if let Ok(created) = &created {
+                named_now(created.kasm_id);
+            }
             tell.send_replace(Some(created));
         });
         outcome

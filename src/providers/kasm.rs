@@ -20,6 +20,7 @@ use crate::jobs::Jobs;
 use crate::kasm::model::{Session, Status};
 use crate::kasm::plane::Place;
 use crate::kasm::{Kasm, KasmError, KasmId, UserId};
+use crate::leases::{Leases, Use};
 use crate::links::Links;
 use crate::policy::Policy;
 use crate::relay::Relay;
@@ -44,6 +45,8 @@ pub struct KasmProvider {
     jobs: Jobs,
     files: Files,
     links: Option<Arc<Links>>,
+    leases: Leases,
+    lease_max: Duration,
     policy: Policy,
     commands: CommandLimits,
     file_limits: FileLimits,
@@ -61,6 +64,8 @@ pub struct KasmSettings {
     pub files: FileLimits,
     /// Limits of desktops.
     pub desktops: DesktopLimits,
+    /// The longest lease of a session.
+    pub lease_max: Duration,
 }
 
 /// Limits of desktops.
@@ -110,6 +115,7 @@ impl KasmProvider {
         kasm: Kasm,
         relay: Option<Arc<Relay>>,
         links: Option<Arc<Links>>,
+        leases: Leases,
         settings: KasmSettings,
     ) -> Self {
         let jobs = Jobs::new(kasm.clone(), relay);
@@ -118,6 +124,8 @@ impl KasmProvider {
             jobs,
             kasm,
             links,
+            leases,
+            lease_max: settings.lease_max,
             policy: settings.policy,
             commands: settings.commands,
             file_limits: settings.files,
@@ -146,7 +154,7 @@ fn acting_user(caller: &Caller, named: Option<UserId>) -> Result<UserId, ToolErr
     }
 }
 
-/// The caller's own session: what every use of a `kasm_id` begins with.
+/// The caller's own session, to look at: what everything with a `kasm_id` begins with.
 ///
 /// # Errors
 /// `not_found` if it does not exist or belongs to somebody else, in the same words.
@@ -156,6 +164,20 @@ async fn own_session(
     named: Option<UserId>,
 ) -> Result<(UserId, Session), ToolError> {
     session_of(cx.provider, cx.caller, kasm_id, named).await
+}
+
+/// The caller's own session, which is in use until the call ends.
+///
+/// # Errors
+/// As [`own_session`].
+async fn used_session(
+    cx: &Call<'_, KasmProvider>,
+    kasm_id: KasmId,
+    named: Option<UserId>,
+) -> Result<(UserId, Session), ToolError> {
+    let (user, session) = own_session(cx, kasm_id, named).await?;
+    cx.keep(cx.provider.leases.used(user, kasm_id, &session));
+    Ok((user, session))
 }
 
 async fn session_of(
@@ -175,7 +197,9 @@ async fn place(
     kasm_id: KasmId,
     named: Option<UserId>,
 ) -> Result<Place, ToolError> {
-    place_of(cx.provider, cx.caller, kasm_id, named).await
+    let (place, in_use) = place_of(cx.provider, cx.caller, kasm_id, named).await?;
+    cx.keep(in_use);
+    Ok(place)
 }
 
 async fn place_of(
@@ -183,7 +207,7 @@ async fn place_of(
     caller: &Caller,
     kasm_id: KasmId,
     named: Option<UserId>,
-) -> Result<Place, ToolError> {
+) -> Result<(Place, Use), ToolError> {
     let (user, session) = session_of(provider, caller, kasm_id, named).await?;
     if session.status != Status::Running {
         return Err(ToolError::from(KasmError::InvalidState {
@@ -196,9 +220,11 @@ async fn place_of(
                 .to_owned(),
         }));
     }
-    Ok(Place {
+    let in_use = provider.leases.used(user, kasm_id, &session);
+    let place = Place {
         user,
         kasm_id,
         session,
-    })
+    };
+    Ok((place, in_use))
 }

@@ -15,7 +15,7 @@ use super::confirm::{Confirm, OpenQuestion};
 use super::error::{ErrorType, ToolError};
 use super::gate::Gate;
 use super::progress::Progress;
-use super::{AnyTool, Call, JsonObject, Reply, ToolInfo, Toolset, schema};
+use super::{AnyTool, Call, JsonObject, Kept, Reply, ToolInfo, Toolset, schema};
 use crate::caller::Caller;
 use crate::picture::Picture;
 
@@ -269,13 +269,18 @@ impl<P: Send + Sync> Run for Bound<P> {
         options: &'a CallOptions,
         args: JsonObject,
     ) -> BoxFuture<'a, Result<Reply<Value>, ToolError>> {
-        let cx = Call {
-            provider: &*self.provider,
-            caller: &options.caller,
-            cancelled: &options.cancelled,
-            progress: &options.progress,
-            asker: &options.confirm,
-        };
-        self.tool.call_json(cx, args)
+        async move {
+            let kept = Kept::default();
+            let cx = Call {
+                provider: &*self.provider,
+                caller: &options.caller,
+                cancelled: &options.cancelled,
+                progress: &options.progress,
+                asker: &options.confirm,
+                kept: &kept,
+            };
+            self.tool.call_json(cx, args).await
+        }
+        .boxed()
     }
 }

@@ -2,6 +2,7 @@
 
 pub mod clients;
 pub mod kasm;
+pub mod program;
 pub mod sse_client;
 pub mod toolbox;
 
@@ -182,6 +183,8 @@ pub fn sources(emulator: &Emulator, settings: &[(&str, &str)]) -> Sources {
         ("MCP_SERVER_PORT", "0"),
         ("MCP_AUTH_TOKEN", TOKEN),
         ("KASM_IMAGE_CACHE_SECONDS", "0"),
+        // Not the one of a server that this machine may have.
+        ("MCP_STATE_DIR", ""),
     ];
     for (name, value) in base.iter().chain(settings) {
         sources

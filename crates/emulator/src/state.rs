@@ -94,6 +94,7 @@ impl State {
     pub(crate) fn settle(&mut self, now: Timestamp) {
         let transition = self.profile.transition_time;
         for session in &mut self.sessions {
+            session.watched(now, &self.profile);
             session.settle(now, transition);
         }
         self.sessions.retain(|s| s.phase != Phase::Gone);

@@ -5,6 +5,7 @@ mod lifecycle;
 mod list;
 mod share;
 
+use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -72,11 +73,18 @@ struct SessionView {
     expiration_date: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     expires_in_seconds: Option<i64>,
+    /// Destroyed when nobody has used it for that long.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lease_minutes: Option<f64>,
+    /// How long until then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lease_ends_in_seconds: Option<i64>,
 }
 
 impl SessionView {
     /// `kasm_id` is what was asked for: a not-ready answer does not repeat it.
-    fn new(kasm_id: KasmId, session: &Session) -> Self {
+    fn new(provider: &KasmProvider, kasm_id: KasmId, session: &Session) -> Self {
+        let lease = provider.leases.of(kasm_id);
         Self {
             kasm_id: kasm_id.to_string(),
             operational_status: session.status.word().to_owned(),
@@ -93,6 +101,9 @@ impl SessionView {
             start_date: session.start_date.map(|t| t.to_string()),
             expiration_date: session.expiration_date.map(|t| t.to_string()),
             expires_in_seconds: session.expires_in_seconds(),
+            lease_minutes: lease.map(|lease| lease.time.as_secs_f64() / 60.0),
+            lease_ends_in_seconds: lease
+                .map(|lease| lease.ends.duration_since(Timestamp::now()).as_secs()),
         }
     }
 }

@@ -6,17 +6,19 @@ use futures::{FutureExt, StreamExt};
 use super::{KasmProvider, denied, place_of};
 use crate::files::{FileError, Target};
 use crate::kasm::KasmId;
+use crate::kasm::plane::Place;
+use crate::leases::Use;
 use crate::policy::Access;
 use crate::tool::transfer::{Download, FileOf, Stored, Transfers, Upload};
 use crate::tool::{ErrorType, ToolError};
 
 impl KasmProvider {
-    /// The file and its place, if the caller may use both.
+    /// The file and its place, if the caller may use both. The session is in use as long as its guard lives.
     async fn open(
         &self,
         file: FileOf<'_>,
         access: Access,
-    ) -> Result<(crate::kasm::plane::Place, Target), ToolError> {
+    ) -> Result<(Place, Target, Use), ToolError> {
         let kasm_id: KasmId = file.computer.parse().map_err(|error| {
             ToolError::new(
                 ErrorType::NotFound,
@@ -26,15 +28,15 @@ impl KasmProvider {
         })?;
         let target = Target::new(&self.policy, file.path, access);
         let target = target.map_err(|denial| denied(&denial))?;
-        let place = place_of(self, file.caller, kasm_id, None).await?;
-        Ok((place, target))
+        let (place, in_use) = place_of(self, file.caller, kasm_id, None).await?;
+        Ok((place, target, in_use))
     }
 }
 
 impl Transfers for KasmProvider {
     fn download<'a>(&'a self, file: FileOf<'a>) -> BoxFuture<'a, Result<Download, ToolError>> {
         async move {
-            let (place, target) = self.open(file, Access::Read).await?;
+            let (place, target, in_use) = self.open(file, Access::Read).await?;
             let max = self.file_limits.link_bytes;
             let file = self.files.send_out(&place, &target, max).await?;
             Ok(Download {
@@ -43,7 +45,10 @@ impl Transfers for KasmProvider {
                 sha256: file.sha256,
                 bytes: file
                     .bytes
-                    .map(|bytes| bytes.map_err(ToolError::from))
+                    .map(move |bytes| {
+                        let _until_the_last = &in_use;
+                        bytes.map_err(ToolError::from)
+                    })
                     .boxed(),
             })
         }
@@ -61,7 +66,7 @@ impl Transfers for KasmProvider {
                 let size = upload.length;
                 return Err(FileError::TooLarge { size, max }.into());
             }
-            let (place, target) = self.open(file, Access::Write).await?;
+            let (place, target, _in_use) = self.open(file, Access::Write).await?;
             let written = self
                 .files
                 .receive(&place, &target, upload.length, upload.bytes)

@@ -10,6 +10,9 @@ use crate::date;
 use crate::id::Id;
 use crate::profile::Profile;
 
+/// How often a page keeps its session alive, within the time that one keepalive gives.
+const PAGE_KEEPALIVES: u32 = 10;
+
 /// Where a session is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
@@ -92,6 +95,17 @@ impl Session {
                 | Phase::Stopped
                 | Phase::Gone => return,
             };
+        }
+    }
+
+    /// The page of somebody who watches keeps the session alive.
+    pub(crate) fn watched(&mut self, now: Timestamp, profile: &Profile) {
+        let pause = profile.keepalive_expiration / PAGE_KEEPALIVES;
+        let due = self
+            .kept_alive
+            .is_none_or(|kept| date::after(kept, pause) <= now);
+        if !self.viewers.is_empty() && self.is_running() && due {
+            self.keep_alive(now, profile);
         }
     }
 

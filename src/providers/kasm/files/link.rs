@@ -8,7 +8,7 @@ use crate::caller::Scope;
 use crate::kasm::{KasmId, UserId};
 use crate::links::{Direction, Link, NoLink};
 use crate::policy::Access;
-use crate::providers::kasm::{KasmProvider, own_session};
+use crate::providers::kasm::{KasmProvider, used_session};
 use crate::tool::{Call, Effect, ErrorType, Reply, Tool, ToolError};
 
 pub(super) struct LinkKasmFile;
@@ -71,7 +71,7 @@ impl Tool for LinkKasmFile {
             ));
         }
         let target = target(cx.provider, &args.file_path, access)?;
-        own_session(&cx, args.kasm_id, args.user_id).await?;
+        used_session(&cx, args.kasm_id, args.user_id).await?;
         let link = Link {
             caller: cx.caller.clone(),
             direction: args.direction,

@@ -42,6 +42,10 @@ pub(super) struct Args {
     language: Option<String>,
     /// Wait until it runs, at most 50 s (default true).
     wait: Option<bool>,
+    /// Destroy it when nobody, agent or person, has used it for so many minutes; until then keep it
+    /// alive. Without one it is kept alive only while it is used, and ends at its expiration_date.
+    #[schemars(extend("exclusiveMinimum" = 0))]
+    lease_minutes: Option<f64>,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -58,6 +62,8 @@ pub(super) struct CreatedView {
     /// Kasm ends the session then, unless it is extended.
     #[serde(skip_serializing_if = "Option::is_none")]
     expiration_date: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lease_minutes: Option<f64>,
 }
 
 impl Tool for CreateKasmSession {
@@ -78,12 +84,22 @@ impl Tool for CreateKasmSession {
         let user = acting_user(cx.caller, args.user_id)?;
         let kasm = &cx.provider.kasm;
         let wait = args.wait.unwrap_or(true);
+        let lease = lease(cx.provider, args.lease_minutes)?;
         let wanted_image = args.image_name.clone();
         let request = read_request(args)?;
         let image = kasm.resolve_image(&wanted_image).await?;
         tell(cx.progress, 0.0, format!("starting {}", image.label())).await;
-        let new = kasm.create_session(user, &image, request).await?;
+        let leases = cx.provider.leases.clone();
+        let named = move |kasm_id| {
+            if let Some(time) = lease
+                && let Err(problem) = leases.give(user, kasm_id, time)
+            {
+                tracing::warn!(%kasm_id, %problem, "a session has no lease");
+            }
+        };
+        let new = kasm.create_session(user, &image, request, named).await?;
         let created = &new.created;
+        let note = lease_note(cx.provider, created.kasm_id, lease).await;
         let mut view = CreatedView {
             kasm_id: created.kasm_id.to_string(),
             operational_status: created.status.word().to_owned(),
@@ -91,12 +107,17 @@ impl Tool for CreateKasmSession {
             image_name: image.label(),
             share_id: created.share_id.clone(),
             expiration_date: None,
+            lease_minutes: cx
+                .provider
+                .leases
+                .of(created.kasm_id)
+                .map(|lease| lease.time.as_secs_f64() / 60.0),
         };
         if !wait {
             new.heard();
             return Ok(Reply::new(
                 view,
-                "the session was requested: ask get_session_status whether it runs",
+                format!("the session was requested: ask get_session_status whether it runs{note}"),
             ));
         }
         let session = match wait_until_running(&cx, user, created.kasm_id).await {
@@ -109,6 +130,7 @@ impl Tool for CreateKasmSession {
                 return Err(error);
             }
         };
+        cx.keep(cx.provider.leases.used(user, created.kasm_id, &session));
         new.heard();
         session
             .status
@@ -116,13 +138,46 @@ impl Tool for CreateKasmSession {
             .clone_into(&mut view.operational_status);
         view.expiration_date = session.expiration_date.map(|t| t.to_string());
         let message = match session.status {
-            Status::Running => "the session is running".to_owned(),
+            Status::Running => "the session is running",
             Status::Starting | Status::Paused | Status::Stopped | Status::Other(_) => {
                 "the session exists but does not run yet: ask get_session_status in a few seconds"
-                    .to_owned()
             }
         };
-        Ok(Reply::new(view, message))
+        Ok(Reply::new(view, format!("{message}{note}")))
+    }
+}
+
+/// The lease that was asked for.
+fn lease(provider: &KasmProvider, minutes: Option<f64>) -> Result<Option<Duration>, ToolError> {
+    let Some(minutes) = minutes else {
+        return Ok(None);
+    };
+    let max = provider.lease_max;
+    let time = Duration::try_from_secs_f64(minutes * 60.0).ok();
+    match time.filter(|time| !time.is_zero() && *time <= max) {
+        Some(time) => Ok(Some(time)),
+        None => Err(ToolError::validation(
+            "argument `lease_minutes` is not a time that a lease may have",
+            format!("give more than 0 and at most {}", max.as_secs() / 60),
+        )),
+    }
+}
+
+/// What the caller should know of the lease.
+async fn lease_note(
+    provider: &KasmProvider,
+    kasm_id: KasmId,
+    wanted: Option<Duration>,
+) -> &'static str {
+    if wanted.is_none() {
+        ""
+    } else if provider.leases.of(kasm_id).is_none() {
+        "; it has no lease, because too many sessions have one: destroy it when you are done"
+    } else if provider.leases.save().await {
+        "; it is destroyed when nobody has used it for the time of its lease"
+    } else {
+        "; it is destroyed when nobody has used it for the time of its lease, but this server cannot write the lease \
+         down and forgets it if it restarts"
     }
 }
 

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::{SessionArgs, SessionView};
 use crate::kasm::model::{Session, Status};
 use crate::kasm::{KasmError, KasmId, UserId};
-use crate::providers::kasm::{KasmProvider, own_session};
+use crate::providers::kasm::{KasmProvider, own_session, used_session};
 use crate::tool::{Call, Effect, Reply, Tool, ToolError};
 
 /// How long pause and resume wait for the new state.
@@ -39,6 +39,7 @@ impl Tool for DestroyKasmSession {
         let (user, _) = own_session(&cx, args.kasm_id, args.user_id).await?;
         let kasm = &cx.provider.kasm;
         kasm.wire().destroy(user, args.kasm_id).await?;
+        cx.provider.leases.forget(args.kasm_id);
         Ok(Reply::new(
             Ended {
                 kasm_id: args.kasm_id.to_string(),
@@ -65,12 +66,12 @@ impl Tool for PauseKasmSession {
         cx: Call<'_, KasmProvider>,
         args: SessionArgs,
     ) -> Result<Reply<SessionView>, ToolError> {
-        let (user, before) = own_session(&cx, args.kasm_id, args.user_id).await?;
+        let (user, before) = used_session(&cx, args.kasm_id, args.user_id).await?;
         let kasm = &cx.provider.kasm;
         match before.status {
             Status::Paused => {
                 return Ok(Reply::new(
-                    SessionView::new(args.kasm_id, &before),
+                    SessionView::new(cx.provider, args.kasm_id, &before),
                     "it was paused already",
                 ));
             }
@@ -100,12 +101,12 @@ impl Tool for ResumeKasmSession {
         cx: Call<'_, KasmProvider>,
         args: SessionArgs,
     ) -> Result<Reply<SessionView>, ToolError> {
-        let (user, before) = own_session(&cx, args.kasm_id, args.user_id).await?;
+        let (user, before) = used_session(&cx, args.kasm_id, args.user_id).await?;
         let kasm = &cx.provider.kasm;
         match before.status {
             Status::Running => {
                 return Ok(Reply::new(
-                    SessionView::new(args.kasm_id, &before),
+                    SessionView::new(cx.provider, args.kasm_id, &before),
                     "it runs already",
                 ));
             }
@@ -140,7 +141,7 @@ impl Tool for ExtendKasmSession {
         cx: Call<'_, KasmProvider>,
         args: SessionArgs,
     ) -> Result<Reply<SessionView>, ToolError> {
-        let (user, before) = own_session(&cx, args.kasm_id, args.user_id).await?;
+        let (user, before) = used_session(&cx, args.kasm_id, args.user_id).await?;
         let kasm = &cx.provider.kasm;
         if !kasm.wire().keepalive(args.kasm_id).await? {
             return Err(ToolError::from(KasmError::InvalidState {
@@ -149,6 +150,7 @@ impl Tool for ExtendKasmSession {
             }));
         }
         let after = kasm.session_of(user, args.kasm_id).await?;
+        cx.keep(cx.provider.leases.used(user, args.kasm_id, &after));
         let message = match (before.expiration_date, after.expiration_date) {
             (Some(old), Some(new)) if new > old => format!("the session now lives until {new}"),
             (_, Some(same)) => {
@@ -156,7 +158,10 @@ impl Tool for ExtendKasmSession {
             }
             (_, None) => "Kasm accepted, and tells no expiry".to_owned(),
         };
-        Ok(Reply::new(SessionView::new(args.kasm_id, &after), message))
+        Ok(Reply::new(
+            SessionView::new(cx.provider, args.kasm_id, &after),
+            message,
+        ))
     }
 }
 
@@ -180,7 +185,10 @@ async fn settle(
             session.status.word()
         )
     };
-    Ok(Reply::new(SessionView::new(kasm_id, &session), message))
+    Ok(Reply::new(
+        SessionView::new(cx.provider, kasm_id, &session),
+        message,
+    ))
 }
 
 fn wrong_state(session: &Session, rule: &str) -> KasmError {

@@ -61,7 +61,7 @@ impl Tool for GetSessionStatus {
             tracing::warn!(caller = &*cx.caller.name, kasm_id = %args.kasm_id, "a login link was given out");
         }
         let view = StatusView {
-            session: SessionView::new(args.kasm_id, &session),
+            session: SessionView::new(cx.provider, args.kasm_id, &session),
             kasm_url: link.map(|url| url.expose_secret().to_owned()),
         };
         Ok(Reply::new(view, advice(&session.status)))
@@ -94,7 +94,8 @@ impl Tool for ListUserSessions {
         _: NoArgs,
     ) -> Result<Reply<SessionList>, ToolError> {
         let user = acting_user(cx.caller, None)?;
-        Ok(list(&cx.provider.kasm.sessions_of(user).await?))
+        let sessions = cx.provider.kasm.sessions_of(user).await?;
+        Ok(list(cx.provider, &sessions))
     }
 }
 
@@ -116,14 +117,15 @@ impl Tool for ListAllSessions {
         cx: Call<'_, KasmProvider>,
         _: NoArgs,
     ) -> Result<Reply<SessionList>, ToolError> {
-        Ok(list(&cx.provider.kasm.wire().sessions().await?))
+        let sessions = cx.provider.kasm.wire().sessions().await?;
+        Ok(list(cx.provider, &sessions))
     }
 }
 
-fn list(sessions: &[Session]) -> Reply<SessionList> {
+fn list(provider: &KasmProvider, sessions: &[Session]) -> Reply<SessionList> {
     let views = sessions
         .iter()
-        .filter_map(|session| Some(SessionView::new(session.kasm_id?, session)));
+        .filter_map(|session| Some(SessionView::new(provider, session.kasm_id?, session)));
     let sessions: Vec<_> = views.collect();
     let count = sessions.len();
     Reply::new(SessionList { sessions, count }, format!("{count} sessions"))

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::kasm::{KasmId, UserId};
-use crate::providers::kasm::{KasmProvider, own_session};
+use crate::providers::kasm::{KasmProvider, used_session};
 use crate::tool::{Call, Effect, ErrorType, Reply, Tool, ToolError};
 
 pub(super) struct ShareKasmSession;
@@ -65,7 +65,7 @@ impl Tool for ShareKasmSession {
         cx: Call<'_, KasmProvider>,
         args: Args,
     ) -> Result<Reply<Shared>, ToolError> {
-        let (_, session) = own_session(&cx, args.kasm_id, None).await?;
+        let (_, session) = used_session(&cx, args.kasm_id, None).await?;
         let kasm = &cx.provider.kasm;
         let kasm_id = args.kasm_id.to_string();
         let Some(viewer) = args.user_id else {

@@ -1,73 +1,21 @@
 //! The server or the container dies while a command runs.
 
-use std::fs::File;
-use std::path::Path;
-use std::process::Stdio;
 use std::time::Duration;
 
-use kasm_emulator::Emulator;
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio::process::{Child, Command};
+use tokio::process::Command;
 
 use super::{emulator, server};
-use crate::support::kasm::{until, words};
-use crate::support::{TOKEN, TestServer, rpc, sources};
-
-/// `kasm-mcp serve` as a process of its own.
-struct Program {
-    child: Child,
-    base: String,
-    http: reqwest::Client,
-}
-
-impl Program {
-    async fn start(emulator: &Emulator, directory: &Path, name: &str) -> Self {
-        let log = directory.join(name);
-        let child = Command::new(env!("CARGO_BIN_EXE_kasm-mcp"))
-            .arg("serve")
-            .env_clear()
-            .envs(sources(emulator, &[]).environment)
-            .current_dir(directory)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(File::create(&log).unwrap())
-            .kill_on_drop(true)
-            .spawn()
-            .unwrap();
-        let said = || std::fs::read_to_string(&log).unwrap();
-        until("the server is ready", || said().contains("is ready")).await;
-        let said = said();
-        let (_, rest) = said.split_once("127.0.0.1:").unwrap();
-        let port: String = rest.chars().take_while(char::is_ascii_digit).collect();
-        let base = format!("http://127.0.0.1:{port}");
-        let http = reqwest::Client::builder()
-            .timeout(Duration::from_secs(30))
-            .build()
-            .unwrap();
-        Self { child, base, http }
-    }
-
-    async fn try_call(&self, tool: &str, arguments: Value) -> reqwest::Result<Value> {
-        let params = json!({ "name": tool, "arguments": arguments });
-        let request = self.http.post(format!("{}/mcp", self.base));
-        let request = request.bearer_auth(TOKEN).json(&rpc("tools/call", params));
-        let answer: Value = request.send().await?.json().await?;
-        Ok(answer["result"]["structuredContent"].clone())
-    }
-
-    async fn ok(&self, tool: &str, arguments: Value) -> Value {
-        let reply = self.try_call(tool, arguments).await.unwrap();
-        assert_eq!(reply["success"], true, "{tool}: {reply}");
-        reply["data"].clone()
-    }
-}
+use crate::support::TestServer;
+use crate::support::kasm::words;
+use crate::support::program::Program;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_killed_server_is_succeeded_in_the_middle_of_a_command() {
     let emulator = emulator().await;
     let directory = TempDir::new().unwrap();
-    let mut first = Program::start(&emulator, directory.path(), "first").await;
+    let mut first = Program::start(&emulator, directory.path(), "first", &[]).await;
     let session = json!({ "image_name": "Terminal" });
     let id = first.ok("create_kasm_session", session).await["kasm_id"].clone();
     let command = "for i in 1 2 3 4 5 6; do echo $i; sleep 0.4; done; exit 9";
@@ -91,7 +39,7 @@ async fn a_killed_server_is_succeeded_in_the_middle_of_a_command() {
     assert!(lost.is_err(), "{lost:?}");
     assert!(!first.child.wait().await.unwrap().success());
 
-    let second = Program::start(&emulator, directory.path(), "second").await;
+    let second = Program::start(&emulator, directory.path(), "second", &[]).await;
     let mut all = heard;
     let last = loop {
         let reply = second.ok("get_command_output", args.clone()).await;

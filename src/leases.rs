@@ -1,0 +1,145 @@
+//! Sessions that live while they are used, and end when nobody uses them any more.
+//!
+//! Kasm ends a session some time after the last keepalive, and only a browser sends those. So each
+//! use of a session is noted here, and a task sends the keepalives that a browser would send. A
+//! session may also have a lease: until it is over the session is kept alive even if unused, and
+//! then it is destroyed. Leases are in a file, so they outlive this process.
+
+mod book;
+mod keeper;
+mod store;
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::kasm::model::Session;
+use crate::kasm::{Kasm, KasmId, UserId};
+use book::Book;
+use store::Store;
+
+/// What is known of the sessions in use. Cheap to clone; the last clone ends the task.
+#[derive(Clone, Debug)]
+pub struct Leases(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    kasm: Kasm,
+    book: Mutex<Book>,
+    store: Option<tokio::sync::Mutex<Store>>,
+}
+
+/// A session's lease as it stands.
+#[derive(Clone, Copy, Debug)]
+pub struct Lease {
+    /// How long the session may be unused.
+    pub time: Duration,
+    /// When it is over unless the session is used before.
+    pub ends: Timestamp,
+}
+
+/// The lease cannot be given: too many sessions have one.
+#[derive(Debug, thiserror::Error)]
+#[error("{0} sessions have a lease, and there is no room for more")]
+pub struct TooManyLeases(usize);
+
+impl Leases {
+    /// Keeps sessions of `kasm` alive, and their leases in `directory`. Without a directory, or if
+    /// it cannot be used, leases are forgotten when the process ends; what they were for is then
+    /// ended by Kasm at its own expiry.
+    ///
+    /// Call it inside a tokio runtime.
+    #[must_use]
+    pub fn new(kasm: Kasm, directory: Option<&Path>) -> Self {
+        let (store, known) = match directory.map(Store::open) {
+            Some(Ok((store, known))) => (Some(store.into()), known),
+            Some(Err(problem)) => {
+                tracing::warn!(
+                    %problem,
+                    "leases of sessions are not kept on disk: after a restart Kasm's own expiry ends those sessions"
+                );
+                (None, Vec::new())
+            }
+            None => (None, Vec::new()),
+        };
+        let inner = Arc::new(Inner {
+            kasm,
+            book: Mutex::new(Book::of(known)),
+            store,
+        });
+        tokio::spawn(keeper::run(Arc::downgrade(&inner)));
+        Self(inner)
+    }
+
+    /// Notes that a session of `user` is in use until the returned guard is dropped. `session` is
+    /// what Kasm said of it just now.
+    #[must_use]
+    pub fn used(&self, user: UserId, kasm_id: KasmId, session: &Session) -> Use {
+        self.0.book().begin(user, kasm_id, session);
+        Use {
+            leases: self.clone(),
+            kasm_id,
+        }
+    }
+
+    /// Gives a session of `user` a lease, or another one.
+    ///
+    /// # Errors
+    /// There are too many.
+    pub fn give(&self, user: UserId, kasm_id: KasmId, time: Duration) -> Result<(), TooManyLeases> {
+        self.0.book().give(user, kasm_id, time)
+    }
+
+    /// Whether all leases are on disk now, and so outlive this process.
+    pub async fn save(&self) -> bool {
+        self.0.save().await
+    }
+
+    /// The lease of a session, if it has one.
+    #[must_use]
+    pub fn of(&self, kasm_id: KasmId) -> Option<Lease> {
+        self.0.book().lease(kasm_id)
+    }
+
+    /// Forgets a session that has ended.
+    pub fn forget(&self, kasm_id: KasmId) {
+        self.0.book().forget(kasm_id);
+    }
+}
+
+impl Inner {
+    fn book(&self) -> MutexGuard<'_, Book> {
+        self.book.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn save(&self) -> bool {
+        let Some(store) = &self.store else {
+            return false;
+        };
+        let mut store = store.lock().await;
+        let Some(leases) = self.book().changed() else {
+            return true;
+        };
+        let saved = store.write(leases).await;
+        if let Err(problem) = &saved {
+            tracing::error!(%problem, "leases of sessions cannot be written");
+            self.book().changed_again();
+        }
+        saved.is_ok()
+    }
+}
+
+/// A use of a session. It ends when this is dropped.
+#[derive(Debug)]
+pub struct Use {
+    leases: Leases,
+    kasm_id: KasmId,
+}
+
+impl Drop for Use {
+    fn drop(&mut self) {
+        self.leases.0.book().end(self.kasm_id);
+    }
+}

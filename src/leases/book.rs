@@ -1,0 +1,298 @@
+//! What is known of each session in use, and what is to be done about it.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{Lease, TooManyLeases};
+use crate::kasm::model::Session;
+use crate::kasm::{KasmId, UserId};
+
+/// How many sessions are known at a time. The longest unused one without a lease makes room.
+const SESSIONS_MAX: usize = 10_000;
+/// How long what failed is left alone.
+const RETRY: SignedDuration = SignedDuration::from_secs(30);
+/// By how much an expiry must have moved to be another one.
+const MOVED: SignedDuration = SignedDuration::from_secs(1);
+
+/// A lease as it is kept on disk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Kept {
+    pub(super) kasm_id: KasmId,
+    pub(super) user: UserId,
+    pub(super) time: Duration,
+    /// When the session was last used.
+    pub(super) used: Timestamp,
+    /// The expiry that we know to be our own doing, by Kasm's clock.
+    pub(super) expires: Option<Timestamp>,
+}
+
+/// Something that is due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Duty {
+    /// Kasm would end the session before long.
+    KeepAlive,
+    /// The lease is over.
+    End,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Book {
+    sessions: HashMap<KasmId, Held>,
+    /// Whether something is not on disk yet.
+    changed: bool,
+}
+
+#[derive(Clone, Debug)]
+struct Held {
+    user: UserId,
+    /// When it was last used, if it is not in use.
+    used: Timestamp,
+    in_use: usize,
+    lease: Option<Duration>,
+    /// The latest expiry that we know of, by Kasm's clock.
+    expires: Option<Timestamp>,
+    /// When Kasm said so, by ours, and how far away it was.
+    told: Option<(Timestamp, SignedDuration)>,
+    /// A keepalive changed nothing: the session has a time limit.
+    fixed: bool,
+    /// Nothing is due before.
+    not_before: Timestamp,
+}
+
+impl Held {
+    fn new(user: UserId, now: Timestamp) -> Self {
+        Self {
+            user,
+            used: now,
+            in_use: 0,
+            lease: None,
+            expires: None,
+            told: None,
+            fixed: false,
+            not_before: Timestamp::MIN,
+        }
+    }
+
+    /// Whether `session` expires later than all we know of.
+    fn has_moved(&self, session: &Session) -> bool {
+        match (self.expires, session.expiration_date) {
+            (Some(known), Some(told)) => told.duration_since(known) > MOVED,
+            (None, told) => told.is_some(),
+            (Some(_), None) => false,
+        }
+    }
+
+    fn learn(&mut self, session: &Session, now: Timestamp) {
+        let Some(expires) = session.expiration_date else {
+            return;
+        };
+        self.expires = Some(expires);
+        let left = session
+            .current_time
+            .map(|told| expires.duration_since(told));
+        self.told = left.map(|left| (now, left));
+    }
+
+    fn lease_is_over(&self, now: Timestamp) -> bool {
+        self.in_use == 0 && self.lease.is_some_and(|time| after(self.used, time) <= now)
+    }
+
+    /// A session that is used, or was since Kasm was last told, is kept alive when a third of its
+    /// time is over; with a lease it is until that ends.
+    fn wants_keepalive(&self, now: Timestamp) -> bool {
+        // After a restart nothing is known yet of a session with a lease.
+        let Some((told, left)) = self.told else {
+            return self.lease.is_some();
+        };
+        // A use right after Kasm told needs no other expiry.
+        let used_since = self.used.duration_since(told) > left / 10;
+        let wanted = self.in_use > 0 || used_since || self.lease.is_some();
+        wanted && !self.fixed && now.duration_since(told) >= left / 3
+    }
+
+    /// Whether Kasm has ended it, as far as we know.
+    fn has_expired(&self, now: Timestamp) -> bool {
+        let expired = self
+            .told
+            .is_none_or(|(told, left)| now.duration_since(told) > left);
+        self.in_use == 0 && self.lease.is_none() && expired
+    }
+}
+
+impl Book {
+    pub(super) fn of(known: Vec<Kept>) -> Self {
+        let held = |kept: Kept| {
+            let held = Held {
+                lease: Some(kept.time),
+                expires: kept.expires,
+                ..Held::new(kept.user, kept.used)
+            };
+            (kept.kasm_id, held)
+        };
+        Self {
+            sessions: known.into_iter().map(held).collect(),
+            changed: false,
+        }
+    }
+
+    pub(super) fn begin(&mut self, user: UserId, kasm_id: KasmId, session: &Session) {
+        let now = Timestamp::now();
+        if !self.sessions.contains_key(&kasm_id) && !self.make_room() {
+            return;
+        }
+        let held = self
+            .sessions
+            .entry(kasm_id)
+            .or_insert_with(|| Held::new(user, now));
+        held.user = user;
+        held.used = now;
+        held.in_use += 1;
+        if held.told.is_none() || held.has_moved(session) {
+            held.fixed = false;
+            held.learn(session, now);
+        }
+        self.changed |= held.lease.is_some();
+    }
+
+    pub(super) fn end(&mut self, kasm_id: KasmId) {
+        if let Some(held) = self.sessions.get_mut(&kasm_id) {
+            held.in_use = held.in_use.saturating_sub(1);
+            held.used = Timestamp::now();
+            self.changed |= held.lease.is_some();
+        }
+    }
+
+    pub(super) fn give(
+        &mut self,
+        user: UserId,
+        kasm_id: KasmId,
+        time: Duration,
+    ) -> Result<(), TooManyLeases> {
+        if !self.sessions.contains_key(&kasm_id) && !self.make_room() {
+            return Err(TooManyLeases(SESSIONS_MAX));
+        }
+        let now = Timestamp::now();
+        let held = self
+            .sessions
+            .entry(kasm_id)
+            .or_insert_with(|| Held::new(user, now));
+        held.used = now;
+        held.lease = Some(time);
+        self.changed = true;
+        Ok(())
+    }
+
+    /// False if every place is taken by a session in use or with a lease.
+    fn make_room(&mut self) -> bool {
+        if self.sessions.len() < SESSIONS_MAX {
+            return true;
+        }
+        let free = self.sessions.iter();
+        let free = free.filter(|(_, held)| held.lease.is_none() && held.in_use == 0);
+        let oldest = free.min_by_key(|(_, held)| held.used).map(|(id, _)| *id);
+        oldest.is_some_and(|id| self.sessions.remove(&id).is_some())
+    }
+
+    pub(super) fn lease(&self, kasm_id: KasmId) -> Option<Lease> {
+        let held = self.sessions.get(&kasm_id)?;
+        let time = held.lease?;
+        let used = if held.in_use > 0 {
+            Timestamp::now()
+        } else {
+            held.used
+        };
+        Some(Lease {
+            time,
+            ends: after(used, time),
+        })
+    }
+
+    pub(super) fn forget(&mut self, kasm_id: KasmId) {
+        let held = self.sessions.remove(&kasm_id);
+        self.changed |= held.is_some_and(|held| held.lease.is_some());
+    }
+
+    /// What is due now. What has ended is forgotten.
+    pub(super) fn due(&mut self, now: Timestamp) -> Vec<(KasmId, UserId, Duty)> {
+        self.sessions.retain(|_, held| !held.has_expired(now));
+        let ready = self.sessions.iter();
+        let ready = ready.filter(|(_, held)| held.not_before <= now);
+        ready
+            .filter_map(|(id, held)| {
+                let duty = if held.lease_is_over(now) {
+                    Duty::End
+                } else if held.wants_keepalive(now) {
+                    Duty::KeepAlive
+                } else {
+                    return None;
+                };
+                Some((*id, held.user, duty))
+            })
+            .collect()
+    }
+
+    /// Whether the lease is still over, when Kasm says `session`. If somebody else has kept the
+    /// session alive, that is a use.
+    pub(super) fn is_abandoned(&mut self, kasm_id: KasmId, session: &Session) -> bool {
+        let now = Timestamp::now();
+        let Some(held) = self.sessions.get_mut(&kasm_id) else {
+            return false;
+        };
+        if held.has_moved(session) && held.expires.is_some() {
+            held.used = now;
+            held.learn(session, now);
+            self.changed = true;
+        }
+        held.lease_is_over(now)
+    }
+
+    /// Notes what a keepalive came to.
+    pub(super) fn kept_alive(&mut self, kasm_id: KasmId, session: &Session) {
+        if let Some(held) = self.sessions.get_mut(&kasm_id) {
+            held.fixed = !held.has_moved(session);
+            held.learn(session, Timestamp::now());
+            self.changed |= held.lease.is_some();
+            if held.told.is_some() {
+                return;
+            }
+        }
+        self.later(kasm_id);
+    }
+
+    /// Lets a session alone for a while.
+    pub(super) fn later(&mut self, kasm_id: KasmId) {
+        if let Some(held) = self.sessions.get_mut(&kasm_id) {
+            held.not_before = Timestamp::now()
+                .checked_add(RETRY)
+                .unwrap_or(Timestamp::MAX);
+        }
+    }
+
+    /// All leases, if they are not on disk as they are. The caller puts them there.
+    pub(super) fn changed(&mut self) -> Option<Vec<Kept>> {
+        if !std::mem::take(&mut self.changed) {
+            return None;
+        }
+        let leased = self.sessions.iter().filter_map(|(kasm_id, held)| {
+            Some(Kept {
+                kasm_id: *kasm_id,
+                user: held.user,
+                time: held.lease?,
+                used: held.used,
+                expires: held.expires,
+            })
+        });
+        Some(leased.collect())
+    }
+
+    /// The caller could not.
+    pub(super) fn changed_again(&mut self) {
+        self.changed = true;
+    }
+}
+
+fn after(time: Timestamp, wait: Duration) -> Timestamp {
+    time.checked_add(wait).unwrap_or(Timestamp::MAX)
+}

@@ -1,0 +1,77 @@
+//! The task that sends keepalives and ends what nobody uses.
+
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use futures::StreamExt;
+use futures::stream;
+use jiff::Timestamp;
+use tokio::time::{Instant, sleep};
+
+use super::Inner;
+use super::book::Duty;
+use crate::kasm::{KasmError, KasmId, UserId};
+
+/// How often it looks at the book, which costs nothing but this process's time.
+const TICK: Duration = Duration::from_millis(500);
+/// How often uses are written down. After a crash a session looks unused by that much longer.
+const SAVE: Duration = Duration::from_secs(5);
+/// Duties at a time.
+const AT_A_TIME: usize = 4;
+
+pub(super) async fn run(leases: Weak<Inner>) {
+    let mut saved = Instant::now();
+    loop {
+        sleep(TICK).await;
+        let Some(leases) = leases.upgrade() else {
+            return;
+        };
+        let due = leases.book().due(Timestamp::now());
+        stream::iter(due)
+            .for_each_concurrent(AT_A_TIME, |(kasm_id, user, duty)| {
+                leases.fulfil(kasm_id, user, duty)
+            })
+            .await;
+        if saved.elapsed() >= SAVE {
+            saved = Instant::now();
+            leases.save().await;
+        }
+    }
+}
+
+impl Inner {
+    async fn fulfil(self: &Arc<Self>, kasm_id: KasmId, user: UserId, duty: Duty) {
+        let done = match duty {
+            Duty::KeepAlive => self.keep_alive(kasm_id, user).await,
+            Duty::End => self.end(kasm_id, user).await,
+        };
+        match done {
+            Ok(()) => {}
+            Err(KasmError::NotFound { .. }) => self.book().forget(kasm_id),
+            Err(error) => {
+                tracing::warn!(%kasm_id, ?duty, %error, "a session cannot be looked after for now");
+                self.book().later(kasm_id);
+            }
+        }
+    }
+
+    async fn keep_alive(&self, kasm_id: KasmId, user: UserId) -> Result<(), KasmError> {
+        if !self.kasm.wire().keepalive(kasm_id).await? {
+            tracing::info!(%kasm_id, "Kasm does not extend the session: a usage limit is reached");
+        }
+        let session = self.kasm.session_of(user, kasm_id).await?;
+        self.book().kept_alive(kasm_id, &session);
+        Ok(())
+    }
+
+    async fn end(&self, kasm_id: KasmId, user: UserId) -> Result<(), KasmError> {
+        let session = self.kasm.session_of(user, kasm_id).await?;
+        if !self.book().is_abandoned(kasm_id, &session) {
+            return Ok(());
+        }
+        self.kasm.wire().destroy(user, kasm_id).await?;
+        tracing::info!(%kasm_id, "a session was destroyed: nobody used it during its lease");
+        self.book().forget(kasm_id);
+        Ok(())
+    }
+}

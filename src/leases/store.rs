@@ -1,0 +1,135 @@
+//! Leases on disk: one small JSON file, replaced as a whole.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::book::Kept;
+use crate::kasm::{KasmId, UserId};
+
+/// The file, in the state directory.
+const NAME: &str = "leases.json";
+/// Held by the one process that may write.
+const LOCK: &str = "leases.lock";
+
+#[derive(Debug)]
+pub(super) struct Store {
+    path: PathBuf,
+    _lock: File,
+}
+
+/// Why leases cannot be kept on disk.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum StoreError {
+    #[error("{path}: {error}")]
+    File { path: PathBuf, error: io::Error },
+    #[error("{0} is in use by another kasm-mcp: give each its own MCP_STATE_DIR")]
+    Taken(PathBuf),
+}
+
+#[derive(Serialize, Deserialize)]
+struct OnDisk {
+    leases: Vec<Entry>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Entry {
+    kasm_id: KasmId,
+    user_id: UserId,
+    lease_seconds: f64,
+    used: Timestamp,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    expires: Option<Timestamp>,
+}
+
+impl Store {
+    /// Opens the file in `directory`, which must exist. What cannot be read is put aside.
+    pub(super) fn open(directory: &Path) -> Result<(Self, Vec<Kept>), StoreError> {
+        let lock_path = directory.join(LOCK);
+        let lock = private().write(true).create(true).open(&lock_path);
+        let lock = lock.map_err(failed(&lock_path))?;
+        lock.try_lock()
+            .map_err(|_| StoreError::Taken(directory.to_owned()))?;
+        let path = directory.join(NAME);
+        let known = match fs::read(&path) {
+            Ok(bytes) => read(&path, &bytes)?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+            Err(error) => return Err(failed(&path)(error)),
+        };
+        Ok((Self { path, _lock: lock }, known))
+    }
+
+    pub(super) async fn write(&mut self, leases: Vec<Kept>) -> Result<(), StoreError> {
+        let path = self.path.clone();
+        let written = tokio::task::spawn_blocking(move || replace(&path, leases)).await;
+        written
+            .unwrap_or_else(|panic| Err(io::Error::other(panic)))
+            .map_err(failed(&self.path))
+    }
+}
+
+fn read(path: &Path, bytes: &[u8]) -> Result<Vec<Kept>, StoreError> {
+    match serde_json::from_slice::<OnDisk>(bytes) {
+        Ok(on_disk) => Ok(on_disk.leases.into_iter().filter_map(Entry::kept).collect()),
+        Err(error) => {
+            let aside = path.with_extension("json.unreadable");
+            fs::rename(path, &aside).map_err(failed(path))?;
+            tracing::error!(%error, aside = %aside.display(), "leases of sessions could not be read");
+            Ok(Vec::new())
+        }
+    }
+}
+
+impl Entry {
+    fn kept(self) -> Option<Kept> {
+        Some(Kept {
+            kasm_id: self.kasm_id,
+            user: self.user_id,
+            time: Duration::try_from_secs_f64(self.lease_seconds).ok()?,
+            used: self.used,
+            expires: self.expires,
+        })
+    }
+}
+
+fn replace(path: &Path, leases: Vec<Kept>) -> io::Result<()> {
+    let leases = leases.into_iter().map(|kept| Entry {
+        kasm_id: kept.kasm_id,
+        user_id: kept.user,
+        lease_seconds: kept.time.as_secs_f64(),
+        used: kept.used,
+        expires: kept.expires,
+    });
+    let text = serde_json::to_vec(&OnDisk {
+        leases: leases.collect(),
+    })?;
+    let new = path.with_extension("json.new");
+    let mut file = private()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .open(&new)?;
+    file.write_all(&text)?;
+    file.sync_all()?;
+    fs::rename(&new, path)
+}
+
+/// A file for this user only.
+fn private() -> OpenOptions {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let mut options = OpenOptions::new();
+    options.mode(0o600);
+    options
+}
+
+fn failed(path: &Path) -> impl Fn(io::Error) -> StoreError {
+    let path = path.to_owned();
+    move |error| StoreError::File {
+        path: path.clone(),
+        error,
+    }
+}

@@ -1,0 +1,218 @@
+//! Sessions that live while they are used, and no longer than their lease.
+
+use std::time::Duration;
+
+use kasm_emulator::{Emulator, Fault};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::time::{Instant, sleep};
+
+use crate::support::kasm::{until, words};
+use crate::support::program::Program;
+use crate::support::{TestServer, rpc};
+
+/// A Kasm that gives up sessions soon.
+async fn hasty(life: Duration) -> Emulator {
+    let builder = Emulator::builder().start_time(Duration::from_millis(20));
+    let builder = builder.keepalive_expiration(life);
+    builder
+        .transition_time(Duration::from_millis(50))
+        .start()
+        .await
+        .unwrap()
+}
+
+fn leased(minutes: f64) -> Value {
+    json!({ "image_name": "Terminal", "lease_minutes": minutes })
+}
+
+/// So many seconds in minutes.
+fn seconds(seconds: f64) -> f64 {
+    seconds / 60.0
+}
+
+async fn create(server: &TestServer, minutes: f64) -> String {
+    let data = server.ok("create_kasm_session", leased(minutes)).await;
+    assert_eq!(data["lease_minutes"], minutes, "{data}");
+    data["kasm_id"].as_str().unwrap().to_owned()
+}
+
+async fn run(server: &TestServer, id: &str, command: &str) {
+    let arguments = json!({ "kasm_id": id, "command": command });
+    server.ok("execute_kasm_command", arguments).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_in_use_outlives_its_keepalive() {
+    let server = TestServer::in_front_of(hasty(Duration::from_secs(4)).await, &[]).await;
+    let (used, left) = (server.session().await, server.session().await);
+    let began = Instant::now();
+    while began.elapsed() < Duration::from_secs(9) {
+        run(&server, &used, "true").await;
+        sleep(Duration::from_millis(700)).await;
+    }
+    assert_eq!(server.word_of(&used).as_deref(), Some("running"));
+    assert_eq!(server.word_of(&left), None, "nobody used it");
+    let sent = server.bodies("keepalive");
+    assert!(sent.iter().all(|body| body["kasm_id"] == used), "{sent:?}");
+    assert!((2..=9).contains(&sent.len()), "{sent:?}");
+    // And then it ends as Kasm wants.
+    server.becomes(&used, None).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_long_call_is_one_use() {
+    let server = TestServer::in_front_of(hasty(Duration::from_secs(4)).await, &[]).await;
+    let id = create(&server, seconds(2.0)).await;
+    run(&server, &id, "sleep 7").await;
+    assert_eq!(server.word_of(&id).as_deref(), Some("running"));
+    server.becomes(&id, None).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn looking_on_is_no_use() {
+    let server = TestServer::in_front_of(hasty(Duration::from_secs(600)).await, &[]).await;
+    let id = create(&server, seconds(2.0)).await;
+    let end = Instant::now() + Duration::from_secs(15);
+    let mut lists = 0;
+    while server.word_of(&id).as_deref() == Some("running") {
+        assert!(Instant::now() < end, "looking keeps it alive");
+        let list = server.ok("list_user_sessions", json!({})).await;
+        let listed = list["sessions"].as_array().unwrap().iter();
+        for session in listed.filter(|session| session["kasm_id"] == id) {
+            let left = session["lease_ends_in_seconds"].as_i64().unwrap();
+            assert!((-3..=2).contains(&left), "{session}");
+            assert!(session["expiration_date"].is_string(), "{session}");
+            lists += 1;
+        }
+        sleep(Duration::from_millis(100)).await;
+    }
+    assert!(lists > 5);
+    server.becomes(&id, None).await;
+    assert_eq!(server.bodies("destroy_kasm").len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lease_outlives_kasms_own_time() {
+    let server = TestServer::in_front_of(hasty(Duration::from_secs(3)).await, &[]).await;
+    let id = create(&server, seconds(8.0)).await;
+    sleep(Duration::from_millis(6_500)).await;
+    assert_eq!(server.word_of(&id).as_deref(), Some("running"));
+    server.becomes(&id, None).await;
+    assert_eq!(server.bodies("destroy_kasm").len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_person_uses_is_not_destroyed() {
+    let server = TestServer::in_front_of(hasty(Duration::from_secs(30)).await, &[]).await;
+    let (watched, left) = (
+        create(&server, seconds(4.0)).await,
+        create(&server, seconds(4.0)).await,
+    );
+    assert!(server.emulator.attach_viewer(&watched));
+    server.becomes(&left, None).await;
+    sleep(Duration::from_secs(6)).await;
+    assert_eq!(server.word_of(&watched).as_deref(), Some("running"));
+    assert!(server.emulator.detach_viewers(&watched));
+    server.becomes(&watched, None).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_abandoned_session_is_destroyed_by_the_next_server() {
+    let emulator = hasty(Duration::from_secs(600)).await;
+    let directory = TempDir::new().unwrap();
+    let state = directory.path().to_str().unwrap();
+    let settings = [("MCP_STATE_DIR", state)];
+    let first = Program::start(&emulator, directory.path(), "first", &settings).await;
+    let leased_one = first.ok("create_kasm_session", leased(seconds(3.0))).await;
+    let held = first.ok("create_kasm_session", leased(10.0)).await;
+    let plain = first
+        .ok("create_kasm_session", json!({ "image_name": "Terminal" }))
+        .await;
+    first.kill().await;
+    let there = |session: &Value| {
+        let sessions = emulator.sessions();
+        sessions.iter().any(|s| session["kasm_id"] == s.kasm_id)
+    };
+    sleep(Duration::from_secs(4)).await;
+    assert!(there(&leased_one), "nobody was there to end it");
+    let second = Program::start(&emulator, directory.path(), "second", &settings).await;
+    until("the abandoned session is gone", || !there(&leased_one)).await;
+    let list = second.ok("list_user_sessions", json!({})).await;
+    let listed = list["sessions"].as_array().unwrap();
+    assert_eq!(listed.len(), 2, "{list}");
+    for session in listed {
+        let lease = if session["kasm_id"] == held["kasm_id"] {
+            json!(10.0)
+        } else {
+            assert_eq!(session["kasm_id"], plain["kasm_id"]);
+            Value::Null
+        };
+        assert_eq!(session["lease_minutes"], lease);
+    }
+    let mode = std::os::unix::fs::PermissionsExt::mode(
+        &std::fs::metadata(directory.path().join("leases.json"))
+            .unwrap()
+            .permissions(),
+    );
+    assert_eq!(mode & 0o777, 0o600);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_state_directory_serves_one_server() {
+    let emulator = hasty(Duration::from_secs(600)).await;
+    let directory = TempDir::new().unwrap();
+    let settings = [("MCP_STATE_DIR", directory.path().to_str().unwrap())];
+    let _first = Program::start(&emulator, directory.path(), "first", &settings).await;
+    let second = Program::start(&emulator, directory.path(), "second", &settings).await;
+    let reply = second
+        .try_call("create_kasm_session", leased(5.0))
+        .await
+        .unwrap();
+    let message = reply["message"].as_str().unwrap();
+    assert!(message.contains("forgets it if it restarts"), "{reply}");
+    let log = std::fs::read_to_string(directory.path().join("second")).unwrap();
+    assert!(log.contains("in use by another kasm-mcp"), "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_spoilt_file_is_put_aside() {
+    let emulator = hasty(Duration::from_secs(600)).await;
+    let directory = TempDir::new().unwrap();
+    let file = directory.path().join("leases.json");
+    std::fs::write(&file, "{ not json").unwrap();
+    let settings = [("MCP_STATE_DIR", directory.path().to_str().unwrap())];
+    let server = Program::start(&emulator, directory.path(), "log", &settings).await;
+    server.ok("create_kasm_session", leased(5.0)).await;
+    let aside = std::fs::read_to_string(directory.path().join("leases.json.unreadable"));
+    assert_eq!(aside.unwrap(), "{ not json");
+    let now: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+    assert_eq!(now["leases"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_whose_caller_hung_up_has_its_lease() {
+    let server = TestServer::in_front_of(hasty(Duration::from_secs(600)).await, &[]).await;
+    let late = Fault::TimeoutAfterEffect(Duration::from_millis(600));
+    server.emulator.fail_next("request_kasm", late, 1);
+    let params = json!({ "name": "create_kasm_session", "arguments": leased(seconds(2.0)) });
+    let call = server.post(&rpc("tools/call", params)).send();
+    let answer = tokio::time::timeout(Duration::from_millis(300), call).await;
+    assert!(answer.is_err(), "answered before the hang-up");
+    until("it was made", || server.emulator.sessions().len() == 1).await;
+    until("it is destroyed", || server.emulator.sessions().is_empty()).await;
+    assert_eq!(server.bodies("destroy_kasm").len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn impossible_leases_are_refused() {
+    let server = TestServer::with(&[("KASM_LEASE_MAX_MINUTES", "30")]).await;
+    for minutes in [0.0, -1.0, 30.5, 1e300] {
+        let reply = server
+            .fails("create_kasm_session", leased(minutes), "validation")
+            .await;
+        assert!(words(&reply).0.contains("lease_minutes"), "{reply}");
+        assert!(words(&reply).1.contains("30"), "{reply}");
+    }
+    assert_eq!(server.bodies("request_kasm").len(), 0);
+}
