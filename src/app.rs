@@ -64,7 +64,7 @@ pub fn leases(config: &Config, kasm: &Kasm) -> Leases {
     let directory = config.state_dir.as_deref();
     let directory = directory.filter(|directory| directory.is_dir());
     if directory.is_none() {
-        tracing::info!(
+        tracing::debug!(
             "there is no MCP_STATE_DIR: leases of sessions are forgotten when this server stops"
         );
     }
