@@ -2,6 +2,7 @@
 //!
 //! In reading order, each module using only those before it:
 //!
+//! - [`percent`], [`token`]: percent-encoding; random tokens and their hashes
 //! - [`caller`]: who is asking, and how much they may do
 //! - [`policy`]: what may be run, and which files may be touched
 //! - [`picture`]: pictures for models, scaled and small
@@ -35,8 +36,10 @@ pub mod kasm;
 pub mod leases;
 pub mod links;
 pub mod mcp;
+pub mod percent;
 pub mod picture;
 pub mod policy;
 pub mod providers;
 pub mod relay;
+pub mod token;
 pub mod tool;

@@ -5,16 +5,16 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::fmt::Write as _;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
-use sha2::{Digest, Sha256};
 use tokio::time::Instant;
 
 use crate::caller::Caller;
+use crate::percent;
+use crate::token::{self, Hash};
 
 /// Open links of one caller.
 const LINKS_PER_CALLER_MAX: usize = 64;
@@ -58,7 +58,7 @@ pub struct Links {
     /// The public URL of the server, without a slash at its end.
     base: String,
     lifetime: Duration,
-    open: Mutex<HashMap<[u8; 32], (Link, Instant)>>,
+    open: Mutex<HashMap<Hash, (Link, Instant)>>,
 }
 
 impl fmt::Debug for Links {
@@ -86,7 +86,7 @@ impl Links {
         self.lifetime
     }
 
-    fn open(&self) -> MutexGuard<'_, HashMap<[u8; 32], (Link, Instant)>> {
+    fn open(&self) -> MutexGuard<'_, HashMap<Hash, (Link, Instant)>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -95,14 +95,12 @@ impl Links {
     /// # Errors
     /// Too many are open, or the system gives no random numbers.
     pub fn make(&self, link: Link) -> Result<String, NoLink> {
-        let mut secret = [0_u8; 32];
-        getrandom::fill(&mut secret).map_err(|_| NoLink::NoRandom)?;
-        let token: String = secret.iter().map(|byte| format!("{byte:02x}")).collect();
+        let token = token::random().map_err(|_| NoLink::NoRandom)?;
         let url = format!(
             "{}/files/{}{}?link={token}",
             self.base,
             link.computer,
-            encoded(&link.path)
+            percent::path(&link.path)
         );
         let now = Instant::now();
         let mut open = self.open();
@@ -113,32 +111,14 @@ impl Links {
         if open.len() >= LINKS_MAX || own.count() >= LINKS_PER_CALLER_MAX {
             return Err(NoLink::TooMany);
         }
-        open.insert(key_of(&token), (link, now + self.lifetime));
+        open.insert(Hash::of(&token), (link, now + self.lifetime));
         Ok(url)
     }
 
     /// Uses a link up. None: it was used, is over, or never was.
     #[must_use]
     pub fn take(&self, token: &str) -> Option<Link> {
-        let (link, expires) = self.open().remove(&key_of(token))?;
+        let (link, expires) = self.open().remove(&Hash::of(token))?;
         (expires > Instant::now()).then_some(link)
     }
-}
-
-/// Looking a hash up tells nothing about the token by its time.
-fn key_of(token: &str) -> [u8; 32] {
-    Sha256::digest(token).into()
-}
-
-/// A path as it is written in a URL (RFC 3986): unreserved characters and slashes stay.
-fn encoded(path: &str) -> String {
-    let mut out = String::with_capacity(path.len());
-    for byte in path.bytes() {
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-' | b'~' | b'/') {
-            out.push(char::from(byte));
-        } else {
-            let _infallible = write!(out, "%{byte:02X}");
-        }
-    }
-    out
 }

@@ -9,9 +9,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use secrecy::SecretString;
-use sha2::{Digest, Sha256};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::Instant;
+
+use crate::token::{self, Hash};
 
 /// Mailboxes open at a time.
 const MAILBOXES_MAX: usize = 1_000;
@@ -19,13 +20,11 @@ const MAILBOXES_MAX: usize = 1_000;
 const MEMORY_UNITS: usize = 64;
 const UNIT_BYTES: u64 = 1 << 20;
 
-type Key = [u8; 32];
-
 /// All mailboxes of a server.
 pub struct Relay {
     /// Where the workspaces reach this server, such as `https://mcp.example.org/relay`.
     url: String,
-    open: Mutex<HashMap<Key, Entry>>,
+    open: Mutex<HashMap<Hash, Entry>>,
     memory: Arc<Semaphore>,
 }
 
@@ -58,7 +57,7 @@ pub struct Piece {
 #[derive(Debug)]
 pub struct Mailbox {
     relay: Arc<Relay>,
-    key: Key,
+    key: Hash,
     url: SecretString,
     pieces: mpsc::Receiver<Piece>,
 }
@@ -78,7 +77,7 @@ pub enum Refusal {
 #[derive(Debug)]
 pub struct Posting<'a> {
     relay: &'a Relay,
-    key: Key,
+    key: Hash,
     offset: Option<u64>,
     memory: Option<OwnedSemaphorePermit>,
 }
@@ -94,7 +93,7 @@ impl Relay {
         })
     }
 
-    fn boxes(&self) -> MutexGuard<'_, HashMap<Key, Entry>> {
+    fn boxes(&self) -> MutexGuard<'_, HashMap<Hash, Entry>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -102,10 +101,8 @@ impl Relay {
     /// gives no random numbers.
     #[must_use]
     pub fn open(self: &Arc<Self>, bytes_max: u64, expires: Instant) -> Option<Mailbox> {
-        let mut secret = [0_u8; 32];
-        getrandom::fill(&mut secret).ok()?;
-        let token: String = secret.iter().map(|byte| format!("{byte:02x}")).collect();
-        let key = key_of(&token);
+        let token = token::random().ok()?;
+        let key = Hash::of(&token);
         let (sender, pieces) = mpsc::channel(4);
         let mut boxes = self.boxes();
         let now = Instant::now();
@@ -140,7 +137,7 @@ impl Relay {
         offset: Option<u64>,
         length: u64,
     ) -> Result<Option<Posting<'_>>, Refusal> {
-        let key = key_of(token);
+        let key = Hash::of(token);
         {
             let mut boxes = self.boxes();
             let now = Instant::now();
@@ -223,9 +220,4 @@ impl Drop for Mailbox {
     fn drop(&mut self) {
         self.relay.boxes().remove(&self.key);
     }
-}
-
-/// Tokens are looked up by their hash, so that the time of a look-up tells nothing about them.
-fn key_of(token: &str) -> Key {
-    Sha256::digest(token.as_bytes()).into()
 }

@@ -11,7 +11,9 @@ const LAYERS: &[(&str, u8)] = &[
     ("caller", 0),
     ("picture", 0),
     ("policy", 0),
-    ("relay", 0),
+    ("percent", 0),
+    ("token", 0),
+    ("relay", 1),
     ("links", 1),
     ("kasm", 1),
     ("jobs", 2),
@@ -30,6 +32,10 @@ const LAYERS: &[(&str, u8)] = &[
 
 /// What a module must not know, whatever its layer.
 const FORBIDDEN: &[(&str, &[&str])] = &[
+    (
+        "token",
+        &["rmcp", "axum", "reqwest", "crate", "kasm_emulator"],
+    ),
     ("caller", &["rmcp", "axum", "reqwest", "kasm_emulator"]),
     (
         "policy",

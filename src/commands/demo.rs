@@ -16,6 +16,7 @@ use crate::app;
 use crate::cli;
 use crate::config::{Config, Sources};
 use crate::http::serve::serve;
+use crate::token;
 
 pub(super) async fn run(options: &cli::Demo, flags: &cli::Settings) -> anyhow::Result<ExitCode> {
     let stop = stop::signal()?;
@@ -65,19 +66,9 @@ fn config(
         .with_flag("MCP_SERVER_HOST", Some(address.ip()))
         .with_flag("MCP_SERVER_PORT", Some(address.port()))
         .with_flag("MCP_STATE_DIR", Some(""))
-        .with_flag("MCP_AUTH_TOKEN", Some(random_token()?))
+        .with_flag("MCP_AUTH_TOKEN", Some(token::bearer()?))
         .with_flag("LOG_LEVEL", Some(quiet));
     Ok(Config::load(&sources)?)
-}
-
-/// 256 random bits.
-fn random_token() -> anyhow::Result<String> {
-    let mut bytes = [0_u8; 32];
-    getrandom::fill(&mut bytes)?;
-    Ok(bytes.iter().fold(String::new(), |mut text, byte| {
-        let _infallible = write!(text, "{byte:02x}");
-        text
-    }))
 }
 
 fn facts(emulator: &Emulator, url: &str, token: &str) -> String {

@@ -9,17 +9,16 @@ use axum::response::{IntoResponse, Response};
 use http::header::{AUTHORIZATION, HeaderValue, WWW_AUTHENTICATE};
 use http::{HeaderMap, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
-use sha2::{Digest, Sha256};
-use subtle::ConstantTimeEq;
 
 use super::problem::Problem;
 use crate::caller::Caller;
+use crate::token::Hash;
 
 /// Who may call.
 #[derive(Debug)]
 pub struct Authenticator {
     /// Hash of the token. Equal lengths make the comparison independent of the token's.
-    digest: Option<[u8; 32]>,
+    expected: Option<Hash>,
     caller: Caller,
 }
 
@@ -36,8 +35,8 @@ impl Authenticator {
     /// Everybody who sends `token` is `caller`; without a token everybody is.
     #[must_use]
     pub fn new(token: Option<&SecretString>, caller: Caller) -> Self {
-        let digest = token.map(|token| Sha256::digest(token.expose_secret()).into());
-        Self { digest, caller }
+        let expected = token.map(|token| Hash::of(token.expose_secret()));
+        Self { expected, caller }
     }
 
     /// Who sent these headers.
@@ -45,7 +44,7 @@ impl Authenticator {
     /// # Errors
     /// If the token is missing or wrong.
     pub fn authenticate(&self, headers: &HeaderMap) -> Result<&Caller, Unauthenticated> {
-        let Some(expected) = &self.digest else {
+        let Some(expected) = &self.expected else {
             return Ok(&self.caller);
         };
         let mut values = headers.get_all(AUTHORIZATION).iter();
@@ -54,8 +53,7 @@ impl Authenticator {
             return Err(Unauthenticated::Wrong);
         }
         let token = bearer(value).ok_or(Unauthenticated::Missing)?;
-        let given: [u8; 32] = Sha256::digest(token).into();
-        if bool::from(given.ct_eq(expected)) {
+        if Hash::of(token).is(expected) {
             Ok(&self.caller)
         } else {
             Err(Unauthenticated::Wrong)

@@ -26,6 +26,7 @@ use super::auth::{self, Authenticator, Unauthenticated};
 use super::problem::Problem;
 use crate::caller::{Caller, Scope};
 use crate::links::{Direction, Links};
+use crate::percent;
 use crate::tool::transfer::{Download, FileOf, Transfers, Upload};
 use crate::tool::{ErrorType, ToolError};
 
@@ -260,15 +261,7 @@ fn attachment(file: Download, path: &str, place: OwnedSemaphorePermit) -> Respon
 
 /// RFC 6266, with the name as RFC 8187 writes it.
 fn disposition(name: &str) -> String {
-    let mut value = "attachment; filename*=UTF-8''".to_owned();
-    for byte in name.bytes() {
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-') {
-            value.push(char::from(byte));
-        } else {
-            value.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    value
+    format!("attachment; filename*=UTF-8''{}", percent::part(name))
 }
 
 fn repr_digest(hex: &str) -> Option<String> {

@@ -3,7 +3,6 @@
 //! GET only, no ranges, no HEAD; every HTTPS answer costs memory in the user's container, so callers
 //! ask sparingly.
 
-use std::fmt::Write as _;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -12,6 +11,7 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use super::{Place, PlaneError, failure};
 use crate::kasm::Kasm;
+use crate::percent;
 
 /// How long a transfer may pause.
 const STALL: Duration = Duration::from_secs(30);
@@ -69,7 +69,10 @@ impl Kasm {
             return Err(PlaneError::NoService("vnc"));
         };
         let plane = &self.plane;
-        let url = plane.url(vnc, &format!("/Downloads/Downloads/{}", encoded(path)))?;
+        let url = plane.url(
+            vnc,
+            &format!("/Downloads/Downloads/{}", percent::path(path)),
+        )?;
         let permit = plane.enter(place.kasm_id).await;
         let build =
             |username: &str, token: &_| plane.request(Method::GET, url.clone(), username, token);
@@ -87,17 +90,4 @@ impl Kasm {
             _ => Err(failure(response.status())),
         }
     }
-}
-
-/// Everything beyond plain letters is encoded, as KasmVNC decodes all of it.
-fn encoded(path: &str) -> String {
-    let mut out = String::with_capacity(path.len());
-    for byte in path.bytes() {
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-' | b'/') {
-            out.push(char::from(byte));
-        } else {
-            let _ = write!(out, "%{byte:02X}");
-        }
-    }
-    out
 }

@@ -1,0 +1,119 @@
+//! Random tokens, and the hashes they are kept by.
+//!
+//! A token has 256 random bits. Who keeps one keeps its hash: looking a hash up in a map tells by its
+//! time at most something about the hash, and nothing about a token can be learned from that.
+
+use std::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+
+/// What the bearer tokens made here begin with, so that scanners for leaked secrets find them.
+pub const BEARER_PREFIX: &str = "kmcp_";
+
+/// The system gives no random numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the operating system gives no random numbers")]
+pub struct NoRandom;
+
+/// A new token: 43 characters that may stand in a URL.
+///
+/// # Errors
+/// The system gives no random numbers.
+pub fn random() -> Result<String, NoRandom> {
+    let mut bytes = [0_u8; 32];
+    getrandom::fill(&mut bytes).map_err(|_| NoRandom)?;
+    Ok(URL_SAFE_NO_PAD.encode(bytes))
+}
+
+/// A new bearer token: [`BEARER_PREFIX`] and [`random`].
+///
+/// # Errors
+/// The system gives no random numbers.
+pub fn bearer() -> Result<String, NoRandom> {
+    Ok(format!("{BEARER_PREFIX}{}", random()?))
+}
+
+/// The SHA-256 of a token.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Hash([u8; 32]);
+
+impl Hash {
+    /// The hash of a token.
+    #[must_use]
+    pub fn of(token: impl AsRef<[u8]>) -> Self {
+        Self(Sha256::digest(token).into())
+    }
+
+    /// Reads 64 hex digits, as [`fmt::Display`] writes them.
+    #[must_use]
+    pub fn from_hex(text: &str) -> Option<Self> {
+        let mut hash = [0_u8; 32];
+        if text.len() != 64 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return None;
+        }
+        for (byte, digits) in hash.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
+            let digits = std::str::from_utf8(digits).ok()?;
+            *byte = u8::from_str_radix(digits, 16).ok()?;
+        }
+        Some(Self(hash))
+    }
+
+    /// Whether both are the same, in a time that does not depend on where they differ.
+    #[must_use]
+    pub fn is(&self, other: &Self) -> bool {
+        self.0.ct_eq(&other.0).into()
+    }
+}
+
+impl fmt::Display for Hash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+/// Not shown: who has many hashes can tell which two of them are one token.
+impl fmt::Debug for Hash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Hash(…)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Hash, bearer};
+
+    #[test]
+    fn a_hash_is_read_as_it_is_written() {
+        let hash = Hash::of("abc");
+        // FIPS 180-2, appendix B.1.
+        let text = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        assert_eq!(hash.to_string(), text);
+        assert!(Hash::from_hex(text).unwrap().is(&hash));
+        assert!(!Hash::of("abd").is(&hash));
+        for wrong in [
+            "",
+            "ba78",
+            &format!("{text}00"),
+            &text.replace('b', "g"),
+            &text.replace("ba", "+a"),
+        ] {
+            assert_eq!(Hash::from_hex(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn tokens_are_long_and_never_the_same() {
+        let (one, other) = (bearer().unwrap(), bearer().unwrap());
+        assert_ne!(one, other);
+        let random = one.strip_prefix("kmcp_").unwrap();
+        assert_eq!(random.len(), 43);
+        assert!(
+            random
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b))
+        );
+    }
+}
