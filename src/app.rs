@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use futures::FutureExt;
 
-use crate::caller::Caller;
+use crate::caller::{Caller, Credential};
 use crate::config::{Config, Limits};
 use crate::http::auth::Authenticator;
 use crate::http::files::Files;
@@ -83,11 +83,11 @@ pub fn registry(provider: &Arc<KasmProvider>, config: &Config) -> Registry {
 #[must_use]
 pub fn caller(config: &Config, local: bool) -> Caller {
     let name = if local { LOCAL_CALLER } else { TOKEN_CALLER };
-    Caller {
-        name: name.into(),
-        scope: config.http.auth_scope,
-        kasm_user: config.kasm_user.as_str().into(),
+    let mut caller = Caller::new(name, config.http.auth_scope, &config.kasm_user);
+    if !local {
+        caller.credential = Credential::Token;
     }
+    caller
 }
 
 /// The whole HTTP server, ready for [`http::serve::serve`].
@@ -102,11 +102,13 @@ pub fn http_app(config: &Config) -> Result<http::App, TlsProblem> {
     let leases = leases(config, &kasm);
     let provider = KasmProvider::new(kasm.clone(), relay.clone(), links.clone(), leases, tools);
     let provider = Arc::new(provider);
-    let server = McpServer::new(Arc::new(registry(&provider, config)))
-        .with_consent(Consent::new(config.limits.confirm_timeout));
+    let registry = Arc::new(registry(&provider, config));
+    let server =
+        McpServer::new(registry.clone()).with_consent(Consent::new(config.limits.confirm_timeout));
     let caller = caller(config, config.http.auth_token.is_none());
     let surface = Surface {
         auth: Authenticator::new(config.http.auth_token.as_ref(), caller),
+        registry,
         guard: Guard {
             hosts: config.http.allowed_hosts.clone(),
             origins: config.http.allowed_origins.clone(),

@@ -8,6 +8,7 @@ pub mod files;
 pub mod guard;
 pub mod health;
 mod legacy_sse;
+mod narrow;
 pub mod problem;
 mod relay;
 mod request_log;
@@ -34,6 +35,7 @@ use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use crate::mcp::sessions::{SessionLimits, Sessions};
 use crate::relay::Relay;
+use crate::tool::registry::Registry;
 use auth::Authenticator;
 use files::Files;
 use guard::Guard;
@@ -48,6 +50,8 @@ const PREFLIGHT_MAX_AGE: Duration = Duration::from_secs(3_600);
 pub struct Surface {
     /// Who may call.
     pub auth: Authenticator,
+    /// The tools behind the handler, for what has to be known before they are called.
+    pub registry: Arc<Registry>,
     /// From where.
     pub guard: Guard,
     /// What `/health` tells.
@@ -98,15 +102,23 @@ pub fn app<H: ServerHandler + Clone + Sync>(handler: H, surface: Surface) -> App
     let guard = Arc::new(surface.guard);
     let auth = Arc::new(surface.auth);
 
-    let authenticated = Router::new()
+    let mut authenticated = Router::new()
         .route("/mcp", streamable::routes())
-        .route("/mcp/", streamable::routes())
+        .route("/mcp/", streamable::routes());
+    for path in narrow::PATHS {
+        authenticated = authenticated.route(path, streamable::routes());
+    }
+    let authenticated = authenticated
         // HTTP+SSE of 2024-11-05. Some clients are configured with no path at all.
         .route("/", get(legacy_sse::open))
         .route("/sse", get(legacy_sse::open))
         .route("/messages", post(legacy_sse::message))
         .route("/messages/", post(legacy_sse::message))
         .with_state(mcp)
+        .layer(middleware::from_fn_with_state(
+            surface.registry,
+            narrow::layer,
+        ))
         .layer(middleware::from_fn_with_state(auth.clone(), auth::layer));
     // A link can stand for a token, so these routes look for themselves.
     let files = surface
@@ -164,6 +176,7 @@ fn cors(guard: Arc<Guard>) -> CorsLayer {
         "last-event-id",
     ];
     let mut allowed = vec![AUTHORIZATION, CONTENT_TYPE, ACCEPT];
+    allowed.extend([narrow::TOOLSETS, narrow::READ_ONLY]);
     allowed.extend(names.map(HeaderName::from_static));
     CorsLayer::new()
         .allow_origin(AllowOrigin::predicate(move |origin: &HeaderValue, _| {

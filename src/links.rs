@@ -107,7 +107,7 @@ impl Links {
         open.retain(|_, (_, expires)| *expires > now);
         let own = open
             .values()
-            .filter(|(other, _)| other.caller.name == link.caller.name);
+            .filter(|(other, _)| other.caller.owner() == link.caller.owner());
         if open.len() >= LINKS_MAX || own.count() >= LINKS_PER_CALLER_MAX {
             return Err(NoLink::TooMany);
         }
@@ -115,10 +115,10 @@ impl Links {
         Ok(url)
     }
 
-    /// Uses a link up. None: it was used, is over, or never was.
+    /// Uses a link up. None: it was used, is over, or never was; or the token behind it is over.
     #[must_use]
     pub fn take(&self, token: &str) -> Option<Link> {
         let (link, expires) = self.open().remove(&Hash::of(token))?;
-        (expires > Instant::now()).then_some(link)
+        (expires > Instant::now() && !link.caller.validity.is_over()).then_some(link)
     }
 }

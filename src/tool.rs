@@ -227,6 +227,22 @@ pub struct ToolInfo {
     pub output_schema: Arc<JsonObject>,
 }
 
+impl ToolInfo {
+    /// Whether `caller` is offered it and may call it.
+    #[must_use]
+    pub fn is_offered(&self, caller: &Caller) -> bool {
+        self.is_in_reach(caller) && caller.may(self.scope)
+    }
+
+    /// Whether `caller` is offered it, or would be with more scope.
+    #[must_use]
+    pub fn is_in_reach(&self, caller: &Caller) -> bool {
+        caller
+            .reach
+            .includes(self.toolset, self.effect.is_read_only())
+    }
+}
+
 /// A [`Tool`] without its types.
 pub trait AnyTool<P>: Send + Sync {
     /// The facts about it, as a member of `toolset`.

@@ -203,6 +203,12 @@ impl Shared {
                 Direction::Download => Scope::Read,
                 Direction::Upload => Scope::Use,
             };
+            let toolset = self.files.transfers.toolset();
+            let reads = direction == Direction::Download;
+            if !caller.reach.includes(toolset, reads) {
+                let detail = "this token is not for it: it is read-only, or without these tools";
+                return Err(Refusal::new(StatusCode::FORBIDDEN, "forbidden", detail));
+            }
             if !caller.may(needed) {
                 let detail = format!("this needs a token with the scope {needed}");
                 return Err(Refusal::new(StatusCode::FORBIDDEN, "forbidden", detail));

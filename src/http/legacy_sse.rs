@@ -48,7 +48,7 @@ pub(super) async fn open<H: ServerHandler + Clone + Sync>(
         }
     };
     let (outbox, messages) = mpsc::channel(OUTBOX_MESSAGES);
-    session.attach(outbox);
+    session.attach(outbox, &caller.reach);
     let endpoint = format!("{}/messages?session_id={}", mcp.path_prefix, session.id);
     let open = OpenStream {
         sessions: mcp.sessions.clone(),
@@ -95,7 +95,7 @@ pub(super) async fn message<H: ServerHandler + Clone + Sync>(
     let Ok(Query(address)) = address else {
         return RpcError::invalid_request("the session_id parameter is missing").into_response();
     };
-    let (parts, body) = match read(request, mcp.body_bytes_max).await {
+    let (mut parts, body) = match read(request, mcp.body_bytes_max).await {
         Ok(request) => request,
         Err(refusal) => return refusal.into_response(),
     };
@@ -108,6 +108,9 @@ pub(super) async fn message<H: ServerHandler + Clone + Sync>(
     else {
         return RpcError::session_not_found().into_response();
     };
+    if let Some(caller) = parts.extensions.get_mut::<Caller>() {
+        *caller = session.narrow(caller);
+    }
     let message = match peek(&body) {
         Body::Malformed(why) => Err(RpcError::parse_error(why)),
         Body::Invalid(why) => Err(RpcError::invalid_request(why)),

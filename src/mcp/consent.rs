@@ -154,18 +154,17 @@ impl Consent {
     /// Takes a state back. Afterwards it is used up.
     ///
     /// # Errors
-    /// `security`, with the reason: it is not of this server, of another caller, for something
+    /// `security`, with the reason: it is not one that this server gave to this caller, for something
     /// else, too old, or was used before.
     pub fn redeem(&self, sealed: &str, subject: &Subject) -> Result<(), ToolError> {
         let claims = self.seal().open(sealed);
         let claims = claims.and_then(|plain| serde_json::from_slice::<Claims>(&plain).ok());
+        // A caller is not told that somebody else has such a question.
+        let claims = claims.filter(|claims| claims.subject.caller == subject.caller);
         let claims = claims.ok_or_else(|| {
-            void("requestState is not one of this server's: it was changed, or the server has been restarted")
+            void("requestState is not one that this server gave you: it was changed, or the server has been restarted")
         })?;
         let (given, wanted) = (&claims.subject, subject);
-        if given.caller != wanted.caller {
-            return Err(void("requestState belongs to another caller"));
-        }
         if given.tool != wanted.tool {
             return Err(void("requestState belongs to a call of another tool"));
         }

@@ -22,7 +22,7 @@ use rmcp::{ErrorData, RoleServer, ServerHandler};
 use super::consent::Consent;
 use super::tasks::{self, Handle};
 use super::{ask, instructions};
-use crate::caller::{Caller, Scope};
+use crate::caller::Caller;
 use crate::tool::registry::{CallOptions, Finished, Outcome, Registry};
 use crate::tool::{Progress, ToolInfo};
 
@@ -47,8 +47,8 @@ pub struct McpServer {
 struct Shared {
     registry: Arc<Registry>,
     capabilities: ServerCapabilities,
-    /// The offered tools by scope, in the order of [`Scope::ALL`].
-    lists: [Vec<Tool>; Scope::ALL.len()],
+    /// All tools, in the order of the registry.
+    tools: Vec<Tool>,
     implementation: Implementation,
     /// `_meta` of results in revision 2026-07-28, which should name the server.
     meta: MetaObject,
@@ -58,10 +58,7 @@ impl McpServer {
     /// A server for `registry`.
     #[must_use]
     pub fn new(registry: Arc<Registry>) -> Self {
-        let lists = Scope::ALL.map(|scope| {
-            let offered = registry.all().filter(|info| info.scope <= scope);
-            offered.map(to_mcp).collect()
-        });
+        let tools = registry.all().map(to_mcp).collect();
         let implementation = Implementation::new("kasm-mcp", env!("CARGO_PKG_VERSION"))
             .with_title("Kasm Workspaces")
             .with_description("Desktops in Kasm Workspaces for AI agents");
@@ -78,7 +75,7 @@ impl McpServer {
             shared: Arc::new(Shared {
                 registry,
                 capabilities,
-                lists,
+                tools,
                 implementation,
                 meta,
             }),
@@ -159,13 +156,12 @@ impl ServerHandler for McpServer {
         cx: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
         let caller = self.caller(&cx)?;
-        let class = Scope::ALL
-            .iter()
-            .position(|scope| *scope == caller.scope)
-            .unwrap_or(0);
-        let mut result = ListToolsResult::with_all_items(self.shared.lists[class].clone());
+        let tools = self.shared.registry.all().zip(&self.shared.tools);
+        let offered = tools.filter(|(info, _)| info.is_offered(&caller));
+        let offered = offered.map(|(_, tool)| tool.clone()).collect();
+        let mut result = ListToolsResult::with_all_items(offered);
         result.ttl_ms = Some(LIST_TTL_MS);
-        // The list depends on the caller's scope.
+        // The list depends on the caller.
         result.cache_scope = Some(CacheScope::Private);
         result.meta = self.meta(&cx);
         Ok(result)
@@ -178,7 +174,7 @@ impl ServerHandler for McpServer {
     ) -> Result<CallToolResponse, ErrorData> {
         let caller = self.caller(&cx)?;
         let options = CallOptions {
-            confirm: ask::confirm(&cx, &self.consent, &caller.name, &params),
+            confirm: ask::confirm(&cx, &self.consent, caller.owner(), &params),
             caller,
             cancelled: cx.ct.clone(),
             progress: progress(&cx),

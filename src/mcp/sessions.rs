@@ -9,7 +9,7 @@ pub mod exchange;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use rmcp::model::{InitializeRequestParams, RequestId, ServerJsonRpcMessage};
@@ -17,7 +17,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::caller::Caller;
+use crate::caller::{Caller, Reach};
 use exchange::Calls;
 
 /// The name of a session: 128 random bits as hex digits.
@@ -60,6 +60,8 @@ pub struct Session {
     calls: Mutex<Calls>,
     /// The one stream of HTTP+SSE. Streamable HTTP answers each request on its own.
     outbox: Mutex<Option<Outbox>>,
+    /// What that stream was opened for.
+    reach: OnceLock<Reach>,
     streams: AtomicUsize,
     used_ms: AtomicU64,
 }
@@ -93,10 +95,11 @@ impl Sessions {
         let session = Arc::new(Session {
             id: random_id(),
             ended: CancellationToken::new(),
-            owner: caller.name.clone(),
+            owner: caller.owner().clone(),
             client: Mutex::new(Arc::new(client)),
             calls: Mutex::default(),
             outbox: Mutex::default(),
+            reach: OnceLock::new(),
             streams: AtomicUsize::new(0),
             used_ms: AtomicU64::new(self.now_ms()),
         });
@@ -125,7 +128,7 @@ impl Sessions {
         let session = self
             .lock()
             .get(id)
-            .filter(|session| session.owner == caller.name)
+            .filter(|session| session.owner == *caller.owner())
             .cloned()?;
         session.used_ms.store(self.now_ms(), Ordering::Relaxed);
         Some(session)
@@ -136,7 +139,7 @@ impl Sessions {
         let mut open = self.lock();
         if open
             .get(id)
-            .is_none_or(|session| session.owner != caller.name)
+            .is_none_or(|session| session.owner != *caller.owner())
         {
             return false;
         }
@@ -216,8 +219,10 @@ impl Session {
         *self.client.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(client);
     }
 
-    /// Makes `outbox` the stream that everything is sent on (HTTP+SSE).
-    pub fn attach(&self, outbox: Outbox) {
+    /// Makes `outbox` the stream that everything is sent on (HTTP+SSE), and all of its messages such of
+    /// a caller with no more than `reach`.
+    pub fn attach(&self, outbox: Outbox, reach: &Reach) {
+        let _first = self.reach.set(reach.clone());
         *self.outbox.lock().unwrap_or_else(PoisonError::into_inner) = Some(outbox);
     }
 
@@ -228,6 +233,15 @@ impl Session {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
+    }
+
+    /// The caller of a message, with no more tools than the stream was opened for.
+    #[must_use]
+    pub fn narrow(&self, caller: &Caller) -> Caller {
+        match self.reach.get() {
+            Some(reach) => caller.clone().narrowed(reach),
+            None => caller.clone(),
+        }
     }
 
     /// Counts an open stream as use while the guard lives.

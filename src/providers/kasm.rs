@@ -14,7 +14,7 @@ mod workspaces;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::caller::Caller;
+use crate::caller::{Caller, Scope};
 use crate::files::Files;
 use crate::jobs::Jobs;
 use crate::kasm::model::{Session, Status};
@@ -152,6 +152,25 @@ fn acting_user(caller: &Caller, named: Option<UserId>) -> Result<UserId, ToolErr
         )),
         Some(_) | None => Ok(user),
     }
+}
+
+/// Some tools that only look can do more when they are asked to: `what` is that.
+///
+/// # Errors
+/// `permission` if the caller may only look.
+fn may_change(caller: &Caller, what: &str) -> Result<(), ToolError> {
+    let why = if !caller.may(Scope::Use) {
+        format!("{what} needs the scope {}", Scope::Use)
+    } else if caller.reach.read_only {
+        format!("{what} is more than looking, and this token or address is read-only")
+    } else {
+        return Ok(());
+    };
+    Err(ToolError::new(
+        ErrorType::Permission,
+        why,
+        "do without it, or ask the operator of this server for a token that may",
+    ))
 }
 
 /// The caller's own session, to look at: what everything with a `kasm_id` begins with.

@@ -16,7 +16,7 @@ use super::error::{ErrorType, ToolError};
 use super::gate::Gate;
 use super::progress::Progress;
 use super::{AnyTool, Call, JsonObject, Kept, Reply, ToolInfo, Toolset, schema};
-use crate::caller::Caller;
+use crate::caller::{Caller, Scope};
 use crate::picture::Picture;
 
 /// The mounted tools, in the order of the documents. Built once.
@@ -119,7 +119,22 @@ impl Registry {
 
     /// The tools that `caller` may call.
     pub fn offered<'a>(&'a self, caller: &'a Caller) -> impl Iterator<Item = &'a ToolInfo> {
-        self.all().filter(|info| caller.may(info.scope))
+        self.all().filter(|info| info.is_offered(caller))
+    }
+
+    /// The names of the toolsets, in the order of the documents.
+    #[must_use]
+    pub fn toolsets(&self) -> Vec<&'static str> {
+        let mut names: Vec<_> = self.all().map(|info| info.toolset).collect();
+        names.dedup();
+        names
+    }
+
+    /// The scope that `caller` lacks for a tool that it would be offered with it.
+    #[must_use]
+    pub fn missing(&self, name: &str, caller: &Caller) -> Option<Scope> {
+        let info = self.info(name).filter(|info| info.is_in_reach(caller))?;
+        (!caller.may(info.scope)).then_some(info.scope)
     }
 
     /// A tool by name, whoever asks.
@@ -138,14 +153,16 @@ impl Registry {
     /// no second path to a tool.
     ///
     /// # Errors
-    /// [`UnknownTool`] if there is no such tool; every other failure is an [`Outcome`].
+    /// [`UnknownTool`] if there is no such tool, or none in the caller's reach; every other failure is an [`Outcome`].
     pub async fn call(
         &self,
         name: &str,
         args: JsonObject,
         options: CallOptions,
     ) -> Result<Outcome, UnknownTool> {
-        let tool = self.find(name).ok_or(UnknownTool)?;
+        let tool = self.find(name);
+        let tool = tool.filter(|tool| tool.info.is_in_reach(&options.caller));
+        let tool = tool.ok_or(UnknownTool)?;
         let started = Instant::now();
         let result = match authorise(&tool.info, &options.caller) {
             Ok(()) => self.run(tool, args, &options).await,

@@ -65,6 +65,9 @@ pub struct Stored {
 
 /// A provider that transfers files.
 pub trait Transfers: Send + Sync + std::fmt::Debug {
+    /// The toolset that does the same for a model: who is not offered that has no transfers either.
+    fn toolset(&self) -> &'static str;
+
     /// Opens a file.
     fn download<'a>(&'a self, file: FileOf<'a>) -> BoxFuture<'a, Result<Download, ToolError>>;
 

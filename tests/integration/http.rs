@@ -5,6 +5,7 @@ mod guard;
 mod health;
 mod limits;
 mod modern;
+mod narrow;
 mod sessions;
 mod shutdown;
 mod wire;

@@ -34,6 +34,10 @@ impl KasmProvider {
 }
 
 impl Transfers for KasmProvider {
+    fn toolset(&self) -> &'static str {
+        super::files::TOOLSET.name
+    }
+
     fn download<'a>(&'a self, file: FileOf<'a>) -> BoxFuture<'a, Result<Download, ToolError>> {
         async move {
             let (place, target, in_use) = self.open(file, Access::Read).await?;

@@ -135,7 +135,10 @@ async fn a_changed_or_invented_state_is_refused() {
     }
     for forged in forged {
         let result = call(&server, answered(params("rm"), &json!(forged), &yes())).await;
-        refused(&result["structuredContent"], "not one of this server's");
+        refused(
+            &result["structuredContent"],
+            "not one that this server gave you",
+        );
     }
     assert_eq!(server.times(), 0);
     let result = call(&server, answered(params("rm"), &state, &yes())).await;
@@ -152,7 +155,10 @@ async fn a_state_counts_for_its_caller_tool_arguments_and_subject_only() {
     let state = state(&server, "rm a").await;
 
     let result = call(&other, answered(params("rm a"), &state, &yes())).await;
-    refused(&result["structuredContent"], "another caller");
+    refused(
+        &result["structuredContent"],
+        "not one that this server gave you",
+    );
     assert_eq!(other.times(), 0);
 
     let tool = json!({ "name": "run_elsewhere", "arguments": { "command": "rm a" } });

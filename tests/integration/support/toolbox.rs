@@ -32,11 +32,7 @@ pub struct Toolbox<P> {
 
 /// A caller with all rights.
 pub fn caller(name: &str) -> Caller {
-    Caller {
-        name: name.into(),
-        scope: Scope::Admin,
-        kasm_user: "nobody".into(),
-    }
+    Caller::new(name, Scope::Admin, "nobody")
 }
 
 /// An MCP server with the tools of a test.
@@ -45,8 +41,13 @@ pub fn server<P: Send + Sync + 'static>(
     toolset: Toolset<P>,
     consent: &Consent,
 ) -> McpServer {
-    let registry = Registry::new(Duration::from_secs(30), 32).mount(provider, &[toolset]);
-    McpServer::new(Arc::new(registry)).with_consent(consent.clone())
+    McpServer::new(registry(provider, &toolset)).with_consent(consent.clone())
+}
+
+fn registry<P: Send + Sync + 'static>(provider: &Arc<P>, toolset: &Toolset<P>) -> Arc<Registry> {
+    Arc::new(
+        Registry::new(Duration::from_secs(30), 32).mount(provider, std::slice::from_ref(toolset)),
+    )
 }
 
 impl<P: Send + Sync + 'static> Toolbox<P> {
@@ -61,6 +62,7 @@ impl<P: Send + Sync + 'static> Toolbox<P> {
             files: None,
             relay: None,
             auth: Authenticator::new(Some(&TOKEN.into()), caller),
+            registry: registry(&provider, &toolset),
             guard: Guard {
                 hosts: AllowedHosts::Any,
                 origins: Vec::new(),

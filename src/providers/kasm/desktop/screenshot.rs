@@ -5,15 +5,14 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{FrameView, view};
-use crate::caller::Scope;
 use crate::files::{Target, Writing};
 use crate::kasm::plane::Place;
 use crate::kasm::plane::rfb::RfbError;
 use crate::kasm::{KasmId, UserId};
 use crate::picture::{self, Bounds, Picture};
 use crate::policy::Access;
-use crate::providers::kasm::{KasmProvider, denied, place};
-use crate::tool::{Call, Effect, ErrorType, Reply, Tool, ToolError};
+use crate::providers::kasm::{KasmProvider, denied, may_change, place};
+use crate::tool::{Call, Effect, Reply, Tool, ToolError};
 
 pub(in crate::providers::kasm) struct GetSessionScreenshot;
 
@@ -100,13 +99,7 @@ impl Tool for GetSessionScreenshot {
 }
 
 fn save_target(cx: &Call<'_, KasmProvider>, path: &str) -> Result<Target, ToolError> {
-    if !cx.caller.may(Scope::Use) {
-        return Err(ToolError::new(
-            ErrorType::Permission,
-            format!("`save_to_file` needs the scope {}", Scope::Use),
-            "leave `save_to_file` out, or ask the operator for a token with that scope",
-        ));
-    }
+    may_change(cx.caller, "`save_to_file`")?;
     let target = Target::new(&cx.provider.policy, path, Access::Write);
     target.map_err(|denial| denied(&denial))
 }

@@ -4,11 +4,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::target;
-use crate::caller::Scope;
 use crate::kasm::{KasmId, UserId};
 use crate::links::{Direction, Link, NoLink};
 use crate::policy::Access;
-use crate::providers::kasm::{KasmProvider, used_session};
+use crate::providers::kasm::{KasmProvider, may_change, used_session};
 use crate::tool::{Call, Effect, ErrorType, Reply, Tool, ToolError};
 
 pub(super) struct LinkKasmFile;
@@ -63,12 +62,8 @@ impl Tool for LinkKasmFile {
             Direction::Download => (Access::Read, "GET", "download"),
             Direction::Upload => (Access::Write, "PUT", "upload"),
         };
-        if args.direction == Direction::Upload && !cx.caller.may(Scope::Use) {
-            return Err(ToolError::new(
-                ErrorType::Permission,
-                format!("an upload needs the scope {}", Scope::Use),
-                "ask the operator of this server for a token with that scope",
-            ));
+        if args.direction == Direction::Upload {
+            may_change(cx.caller, "an upload")?;
         }
         let target = target(cx.provider, &args.file_path, access)?;
         used_session(&cx, args.kasm_id, args.user_id).await?;

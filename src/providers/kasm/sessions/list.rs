@@ -8,7 +8,7 @@ use super::{SessionView, advice};
 use crate::caller::Scope;
 use crate::kasm::model::Session;
 use crate::kasm::{KasmId, UserId};
-use crate::providers::kasm::{KasmProvider, acting_user, own_session};
+use crate::providers::kasm::{KasmProvider, acting_user, may_change, own_session};
 use crate::tool::{Call, Effect, Reply, Tool, ToolError};
 
 pub(super) struct GetSessionStatus;
@@ -48,12 +48,8 @@ impl Tool for GetSessionStatus {
         args: StatusArgs,
     ) -> Result<Reply<StatusView>, ToolError> {
         let include_url = args.include_url.unwrap_or(false);
-        if include_url && !cx.caller.may(Scope::Use) {
-            return Err(ToolError::new(
-                crate::tool::ErrorType::Permission,
-                "`include_url` gives a login and needs the scope kasm:use",
-                "leave `include_url` out",
-            ));
+        if include_url {
+            may_change(cx.caller, "`include_url`, which gives a login,")?;
         }
         let (_, session) = own_session(&cx, args.kasm_id, args.user_id).await?;
         let link = session.connect_url.as_ref().filter(|_| include_url);

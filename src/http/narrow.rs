@@ -1,0 +1,104 @@
+//! `/mcp/x/{toolset,toolset}`, `/mcp/readonly` and the headers `X-MCP-Toolsets` and `X-MCP-Readonly`: a
+//! client asks to be offered fewer tools. It can never be offered more.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use axum::extract::{RawPathParams, Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use http::{HeaderMap, HeaderName, StatusCode};
+
+use super::problem::Problem;
+use crate::caller::{Caller, Reach};
+use crate::tool::registry::Registry;
+
+pub(super) const TOOLSETS: HeaderName = HeaderName::from_static("x-mcp-toolsets");
+pub(super) const READ_ONLY: HeaderName = HeaderName::from_static("x-mcp-readonly");
+
+/// Paths of MCP besides `/mcp`.
+pub(super) const PATHS: [&str; 6] = [
+    "/mcp/readonly",
+    "/mcp/readonly/",
+    "/mcp/x/{toolsets}",
+    "/mcp/x/{toolsets}/",
+    "/mcp/x/{toolsets}/readonly",
+    "/mcp/x/{toolsets}/readonly/",
+];
+
+/// Narrows the caller that the authentication found to what path and headers ask for.
+pub(super) async fn layer(
+    State(registry): State<Arc<Registry>>,
+    params: RawPathParams,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let path = request.uri().path();
+    let named = params.iter().find(|(name, _)| *name == "toolsets");
+    let reach = of_path(&registry, path, named.map(|(_, names)| names))
+        .and_then(|by_path| Ok(by_path.and(&of_headers(&registry, request.headers())?)));
+    match reach {
+        Ok(reach) if reach == Reach::default() => {}
+        Ok(reach) => {
+            if let Some(caller) = request.extensions_mut().get_mut::<Caller>() {
+                *caller = caller.clone().narrowed(&reach);
+            }
+        }
+        Err(problem) => return problem.into_response(),
+    }
+    next.run(request).await
+}
+
+fn of_path(registry: &Registry, path: &str, toolsets: Option<&str>) -> Result<Reach, Problem> {
+    let toolsets = toolsets.map(|names| named(registry, [names]));
+    let unknown = |detail| Problem::new(StatusCode::NOT_FOUND, "unknown toolset", detail);
+    Ok(Reach {
+        read_only: path.trim_end_matches('/').ends_with("/readonly"),
+        toolsets: toolsets.transpose().map_err(unknown)?.flatten(),
+    })
+}
+
+fn of_headers(registry: &Registry, headers: &HeaderMap) -> Result<Reach, Problem> {
+    let bad = |detail| Problem::new(StatusCode::BAD_REQUEST, "bad header", detail);
+    let values = headers.get_all(&TOOLSETS).iter();
+    let values: Result<Vec<_>, _> = values.map(|value| value.to_str()).collect();
+    let values = values.map_err(|_| bad("X-MCP-Toolsets has strange characters".to_owned()))?;
+    let mut read_only = false;
+    for value in headers.get_all(&READ_ONLY) {
+        match value
+            .as_bytes()
+            .trim_ascii()
+            .to_ascii_lowercase()
+            .as_slice()
+        {
+            b"true" | b"1" | b"yes" | b"on" => read_only = true,
+            b"false" | b"0" | b"no" | b"off" | b"" => {}
+            _ => return Err(bad("X-MCP-Readonly is neither true nor false".to_owned())),
+        }
+    }
+    Ok(Reach {
+        read_only,
+        toolsets: named(registry, values).map_err(bad)?,
+    })
+}
+
+/// The toolsets of comma-separated lists; none at all means that none was asked for.
+fn named<'a>(
+    registry: &Registry,
+    lists: impl IntoIterator<Item = &'a str>,
+) -> Result<Option<Arc<BTreeSet<String>>>, String> {
+    let known = registry.toolsets();
+    let names = lists.into_iter().flat_map(|list| list.split(','));
+    let names = names.map(str::trim).filter(|name| !name.is_empty());
+    let names: BTreeSet<String> = names.map(str::to_owned).collect();
+    match names.iter().find(|name| !known.contains(&name.as_str())) {
+        Some(name) => {
+            let name: String = name.chars().take(64).collect();
+            Err(format!(
+                "there is no toolset `{name}`; there are {}",
+                known.join(", ")
+            ))
+        }
+        None => Ok((!names.is_empty()).then(|| Arc::new(names))),
+    }
+}
