@@ -50,6 +50,8 @@ pub enum Command {
     Emulate(Emulate),
     /// Check the settings, and whether Kasm answers and accepts the API key
     Check,
+    /// Ask the server on this machine whether it is well: exit code 0 if it is, for health checks
+    Health,
     /// List the tools
     Tools {
         /// How to write the list

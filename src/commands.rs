@@ -5,7 +5,9 @@ mod check;
 pub mod clients;
 mod demo;
 mod emulate;
+mod health;
 mod logging;
+mod notify;
 mod policy;
 mod serve;
 pub mod settings;
@@ -16,6 +18,7 @@ pub mod tools;
 use std::io::Write;
 use std::process::ExitCode;
 
+use self::notify::Manager;
 use crate::cli::{self, Cli, Command};
 use crate::config::{Config, Mistakes, Sources};
 
@@ -43,11 +46,16 @@ pub fn run(cli: Cli) -> ExitCode {
 async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
     let Cli { command, settings } = cli;
     match command.unwrap_or(Command::Serve) {
-        Command::Serve => serve::run(config(&settings)?).await,
+        Command::Serve => {
+            let sources = sources(&settings);
+            let manager = Manager::of(&sources.environment);
+            serve::run(Config::load(&sources)?, &manager).await
+        }
         Command::Stdio => stdio::run(stdio::config(settings)?).await,
         Command::Demo(options) => demo::run(&options, &settings).await,
         Command::Emulate(options) => emulate::run(&options).await,
         Command::Check => check::run(&settings).await,
+        Command::Health => health::run(&settings).await,
         Command::Tools { format } => tools::run(format),
         Command::Settings { format } => settings::run(format),
         Command::Policy(command) => policy::run(&command),
@@ -60,10 +68,6 @@ fn sources(flags: &cli::Settings) -> Sources {
         .with_flag("MCP_SERVER_HOST", flags.host.as_ref())
         .with_flag("MCP_SERVER_PORT", flags.port)
         .with_flag("LOG_LEVEL", flags.log_level.as_ref())
-}
-
-fn config(flags: &cli::Settings) -> Result<Config, Mistakes> {
-    Config::load(&sources(flags))
 }
 
 fn fail(error: &anyhow::Error) -> ExitCode {

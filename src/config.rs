@@ -98,8 +98,19 @@ pub struct Limits {
 pub struct LogConfig {
     /// The least level that is written.
     pub level: tracing::Level,
-    /// One JSON object per line instead of text.
-    pub json: bool,
+    /// How a line is written.
+    pub format: LogFormat,
+}
+
+/// How a line of the log is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// For systemd's journal, which has the time already and reads the level from a number in front.
+    Journal,
+    /// One JSON object per line.
+    Json,
 }
 
 impl Config {
@@ -109,6 +120,14 @@ impl Config {
     /// Every mistake there is.
     pub fn load(sources: &Sources) -> Result<Self, Mistakes> {
         read::config(sources)
+    }
+
+    /// Reads only where the server listens, for a look at one that may have started with other settings.
+    ///
+    /// # Errors
+    /// The mistakes in that.
+    pub fn listen(sources: &Sources) -> Result<SocketAddr, Mistakes> {
+        read::listen(sources)
     }
 }
 

@@ -5,12 +5,13 @@ use std::process::ExitCode;
 use anyhow::Context;
 use tokio::net::TcpListener;
 
+use super::notify::Manager;
 use super::{logging, stop};
 use crate::app;
 use crate::config::Config;
 use crate::http::serve::{Ended, serve};
 
-pub(super) async fn run(config: Config) -> anyhow::Result<ExitCode> {
+pub(super) async fn run(config: Config, manager: &Manager) -> anyhow::Result<ExitCode> {
     logging::start(&config.log);
     for notice in &config.notices {
         tracing::warn!("{notice}");
@@ -25,7 +26,15 @@ pub(super) async fn run(config: Config) -> anyhow::Result<ExitCode> {
         "not needed on this machine"
     };
     tracing::info!(%address, token, kasm = %config.kasm.url, "kasm-mcp {} is ready", env!("CARGO_PKG_VERSION"));
-    let ended = serve(listener, app, app::serve_limits(&config.limits), stop).await;
+    manager.say(&format!("READY=1\nSTATUS=Serving http://{address}/mcp"));
+    let stop = async {
+        stop.await;
+        manager.say("STOPPING=1\nSTATUS=Letting running calls finish");
+    };
+    let ended = tokio::select! {
+        ended = serve(listener, app, app::serve_limits(&config.limits), stop) => ended,
+        never = manager.keep_alive() => never,
+    };
     match ended {
         Ended::Drained => tracing::info!("stopped: all requests were finished"),
         Ended::CutOff => tracing::warn!("stopped: some requests were cut off at the drain limit"),

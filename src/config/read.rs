@@ -7,7 +7,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::reader::{Mistakes, Reader};
 use super::source::Sources;
-use super::{Config, HttpConfig, Limits, LogConfig};
+use super::{Config, HttpConfig, Limits, LogConfig, LogFormat};
 use crate::caller::Scope;
 use crate::http::guard::{AllowedHosts, Origin};
 use crate::kasm::UserId;
@@ -130,7 +130,18 @@ fn is_local(url: &reqwest::Url) -> bool {
             .is_ok_and(super::is_loopback)
 }
 
-fn http(reader: &mut Reader) -> Option<HttpConfig> {
+/// Where to listen, whatever else is wrong.
+pub(super) fn listen(sources: &Sources) -> Result<SocketAddr, Mistakes> {
+    let mut reader = Reader::new(sources)?;
+    // Secrets that cannot be read are no concern of this one.
+    reader.mistakes.clear();
+    match address(&mut reader) {
+        Some(listen) if reader.mistakes.is_empty() => Ok(listen),
+        _ => Err(Mistakes(reader.mistakes)),
+    }
+}
+
+fn address(reader: &mut Reader) -> Option<SocketAddr> {
     let host = reader.text("MCP_SERVER_HOST");
     let host = host.map(|host| host.replace("localhost", "127.0.0.1"));
     let ip = reader.parsed::<IpAddr>(
@@ -139,6 +150,11 @@ fn http(reader: &mut Reader) -> Option<HttpConfig> {
         "give an IP address, such as 127.0.0.1 or 0.0.0.0",
     );
     let port = reader.number("MCP_SERVER_PORT", 0, 65_535);
+    Some(SocketAddr::new(ip?, u16::try_from(port).unwrap_or(0)))
+}
+
+fn http(reader: &mut Reader) -> Option<HttpConfig> {
+    let listen = address(reader);
     let scope = reader.text("MCP_AUTH_SCOPE");
     let scope = reader.parsed::<Scope>(
         "MCP_AUTH_SCOPE",
@@ -157,7 +173,8 @@ fn http(reader: &mut Reader) -> Option<HttpConfig> {
             "make a random one: openssl rand -hex 32",
         );
     }
-    let ip = ip?;
+    let listen = listen?;
+    let ip = listen.ip();
     if auth_token.is_none() && !super::is_loopback(ip) {
         reader.mistake(
             "MCP_AUTH_TOKEN",
@@ -185,7 +202,7 @@ fn http(reader: &mut Reader) -> Option<HttpConfig> {
         allowed_origins.push(public);
     }
     Some(HttpConfig {
-        listen: SocketAddr::new(ip, u16::try_from(port).unwrap_or(0)),
+        listen,
         auth_token,
         auth_scope: scope?,
         allowed_hosts: if open {
@@ -237,21 +254,22 @@ fn limits(reader: &mut Reader) -> Limits {
 fn log(reader: &mut Reader) -> Option<LogConfig> {
     let level = reader.text("LOG_LEVEL");
     let level = reader.parsed("LOG_LEVEL", level, "use error, warn, info, debug or trace");
-    let json = match reader.text("LOG_FORMAT").as_deref() {
-        Some("json") => true,
-        Some("text") | None => false,
+    let format = match reader.text("LOG_FORMAT").as_deref() {
+        Some("json") => LogFormat::Json,
+        Some("journal") => LogFormat::Journal,
+        Some("text") | None => LogFormat::Text,
         Some(other) => {
             reader.mistake(
                 "LOG_FORMAT",
                 format!("`{other}` is no format"),
-                "use text or json",
+                "use text, journal or json",
             );
-            false
+            LogFormat::Text
         }
     };
     Some(LogConfig {
         level: level?,
-        json,
+        format,
     })
 }
 

@@ -263,7 +263,11 @@ pub const VARIABLES: &[Variable] = &[
         "info",
         "error, warn, info, debug or trace. Logs go to stderr.",
     ),
-    plain("LOG_FORMAT", "text", "text or json."),
+    plain(
+        "LOG_FORMAT",
+        "text",
+        "text, journal (for systemd: no time, the level as a number) or json.",
+    ),
 ];
 
 /// Documents made from the table.

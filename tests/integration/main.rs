@@ -18,6 +18,7 @@ mod contracts;
 mod failures;
 mod http;
 mod secrets;
+mod service;
 mod support;
 mod tasks;
 mod tools;
