@@ -20,7 +20,7 @@ use crate::links::Links;
 use crate::mcp::McpServer;
 use crate::mcp::consent::Consent;
 use crate::mcp::sessions::SessionLimits;
-use crate::providers::kasm::{KasmProvider, TOOLSETS};
+use crate::providers::kasm::{CATALOGUE, KasmProvider, TOOLSETS};
 use crate::relay::Relay;
 use crate::tool::registry::Registry;
 
@@ -71,12 +71,12 @@ pub fn leases(config: &Config, kasm: &Kasm) -> Leases {
     Leases::new(kasm.clone(), directory)
 }
 
-/// All tools of `provider`.
+/// All tools of `provider`, and what else it offers.
 #[must_use]
 pub fn registry(provider: &Arc<KasmProvider>, config: &Config) -> Registry {
     let limits = &config.limits;
     let registry = Registry::new(limits.tool_timeout, limits.calls_per_caller_max);
-    registry.mount(provider, TOOLSETS)
+    registry.mount(provider, TOOLSETS).with_catalogue(CATALOGUE)
 }
 
 /// Who uses the configured server: the holder of the token, or whoever is on this machine.
@@ -128,6 +128,7 @@ pub fn http_app(config: &Config) -> Result<http::App, TlsProblem> {
         body_bytes_max: config.limits.body_bytes_max,
         path_prefix: config.http.path_prefix.clone(),
         relay,
+        notices: Some(server.notices()),
         files: Some(Files {
             transfers: provider,
             links,

@@ -21,7 +21,9 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::middleware;
+use axum::response::sse::Event;
 use axum::routing::{get, post};
+use futures::stream::{self, Stream, StreamExt};
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, WWW_AUTHENTICATE};
 use http::{HeaderName, HeaderValue, Method};
 use rmcp::ServerHandler;
@@ -33,7 +35,9 @@ use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
-use crate::mcp::sessions::{SessionLimits, Sessions};
+use crate::caller::Caller;
+use crate::mcp::Notices;
+use crate::mcp::sessions::{Session, SessionLimits, Sessions};
 use crate::relay::Relay;
 use crate::tool::registry::Registry;
 use auth::Authenticator;
@@ -66,6 +70,8 @@ pub struct Surface {
     pub relay: Option<Arc<Relay>>,
     /// Files that go past the model, if a provider has some.
     pub files: Option<Files>,
+    /// What the handler tells unasked, if it does.
+    pub notices: Option<Notices>,
 }
 
 /// The routes with their state. Hand it to [`serve::serve`].
@@ -75,6 +81,8 @@ pub struct App {
     pub router: Router,
     /// The legacy sessions.
     pub sessions: Arc<Sessions>,
+    /// What is told unasked.
+    pub notices: Option<Notices>,
     /// Fires to cut off what still runs in rmcp's transport when the drain limit is over.
     pub cut_off: CancellationToken,
 }
@@ -84,8 +92,26 @@ struct Mcp<H: ServerHandler> {
     handler: H,
     sessions: Arc<Sessions>,
     modern: StreamableHttpService<H, NeverSessionManager>,
+    notices: Option<Notices>,
     path_prefix: String,
     body_bytes_max: usize,
+}
+
+impl<H: ServerHandler> Mcp<H> {
+    /// What the stream of a session tells that belongs to no request.
+    fn notices_of(
+        &self,
+        session: &Arc<Session>,
+        caller: &Caller,
+    ) -> impl Stream<Item = Event> + Send + use<H> {
+        match &self.notices {
+            Some(notices) => notices
+                .of_session(session.clone(), caller.clone())
+                .map(|message| sse::message(&message))
+                .boxed(),
+            None => stream::pending().boxed(),
+        }
+    }
 }
 
 /// Puts `handler` behind the surface.
@@ -96,6 +122,7 @@ pub fn app<H: ServerHandler + Clone + Sync>(handler: H, surface: Surface) -> App
         modern: modern_service(handler.clone(), &cut_off, surface.body_bytes_max),
         handler,
         sessions: sessions.clone(),
+        notices: surface.notices.clone(),
         path_prefix: surface.path_prefix,
         body_bytes_max: surface.body_bytes_max,
     });
@@ -146,6 +173,7 @@ pub fn app<H: ServerHandler + Clone + Sync>(handler: H, surface: Surface) -> App
     App {
         router,
         sessions,
+        notices: surface.notices,
         cut_off,
     }
 }

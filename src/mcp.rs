@@ -1,12 +1,20 @@
 //! rmcp at the edge: the registry as an MCP server, and what rmcp leaves to its user.
 
 mod ask;
+mod completion;
 pub mod consent;
-pub mod handler;
+mod convert;
+mod handler;
 mod instructions;
+mod look;
 pub mod message;
 pub mod peek;
+mod prompts;
+mod resources;
+pub mod server;
 pub mod sessions;
+pub mod subscriptions;
 mod tasks;
 
-pub use handler::McpServer;
+pub use server::McpServer;
+pub use subscriptions::Notices;

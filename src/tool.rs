@@ -4,6 +4,8 @@
 //! [`Tool`] is what a tool implements. [`AnyTool`] is its object-safe twin, implemented for all
 //! tools here and never by hand. [`registry::Registry`] is the only way to call one.
 
+pub mod catalogue;
+pub mod change;
 pub mod confirm;
 pub mod error;
 pub mod gate;

@@ -49,6 +49,7 @@ pub(super) async fn open<H: ServerHandler + Clone + Sync>(
     };
     let (outbox, messages) = mpsc::channel(OUTBOX_MESSAGES);
     session.attach(outbox, &caller.reach);
+    let notices = mcp.notices_of(&session, &caller);
     let endpoint = format!("{}/messages?session_id={}", mcp.path_prefix, session.id);
     let open = OpenStream {
         sessions: mcp.sessions.clone(),
@@ -58,6 +59,7 @@ pub(super) async fn open<H: ServerHandler + Clone + Sync>(
     };
     let first = stream::iter([Event::default().event("endpoint").data(endpoint)]);
     let messages = ReceiverStream::new(messages).map(|message| sse::message(&message));
+    let messages = stream::select(messages, notices);
     let ended = session.ended.clone().cancelled_owned();
     let events = first.chain(messages).take_until(ended);
     sse::respond(events.map(move |event| {

@@ -52,6 +52,7 @@ pub async fn serve(
     let App {
         router,
         sessions,
+        notices,
         cut_off,
     } = app;
     let graceful = GracefulShutdown::new();
@@ -84,6 +85,9 @@ pub async fn serve(
         drain_seconds = limits.drain.as_secs(),
         "stopping: no new requests, running ones may finish"
     );
+    if let Some(notices) = notices {
+        notices.end();
+    }
     drain(graceful, &sessions, cut_off, limits.drain).await
 }
 

@@ -19,7 +19,7 @@ use rmcp::{Peer, RoleServer};
 use serde_json::Value;
 
 use super::consent::{Consent, Subject};
-use super::handler::is_modern;
+use super::server::is_modern;
 use super::sessions::exchange::AnswerOnly;
 use crate::tool::confirm::{Answer, Asker, OpenQuestion};
 use crate::tool::{Confirm, ErrorType, JsonObject, Question, ToolError};

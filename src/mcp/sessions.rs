@@ -17,6 +17,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::subscriptions::Watched;
 use crate::caller::{Caller, Reach};
 use exchange::Calls;
 
@@ -55,6 +56,8 @@ pub struct Session {
     pub id: SessionId,
     /// Fires when it ends.
     pub ended: CancellationToken,
+    /// What it wants to be told of.
+    pub(super) watched: Watched,
     owner: Arc<str>,
     client: Mutex<Arc<InitializeRequestParams>>,
     calls: Mutex<Calls>,
@@ -63,6 +66,8 @@ pub struct Session {
     /// What that stream was opened for.
     reach: OnceLock<Reach>,
     streams: AtomicUsize,
+    /// The number of the stream that tells what belongs to no request.
+    voice: AtomicU64,
     used_ms: AtomicU64,
 }
 
@@ -95,12 +100,14 @@ impl Sessions {
         let session = Arc::new(Session {
             id: random_id(),
             ended: CancellationToken::new(),
+            watched: Watched::default(),
             owner: caller.owner().clone(),
             client: Mutex::new(Arc::new(client)),
             calls: Mutex::default(),
             outbox: Mutex::default(),
             reach: OnceLock::new(),
             streams: AtomicUsize::new(0),
+            voice: AtomicU64::new(0),
             used_ms: AtomicU64::new(self.now_ms()),
         });
         let mut open = self.lock();
@@ -249,6 +256,17 @@ impl Session {
     pub fn hold_stream(self: &Arc<Self>) -> StreamGuard {
         self.streams.fetch_add(1, Ordering::Relaxed);
         StreamGuard(self.clone())
+    }
+
+    /// Makes a new stream the one that tells what belongs to no request: a client that opens
+    /// another one may not hear the first any more, and nothing may be told twice.
+    pub(super) fn take_voice(&self) -> u64 {
+        self.voice.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// Whether no newer stream has taken the voice.
+    pub(super) fn has_voice(&self, turn: u64) -> bool {
+        self.voice.load(Ordering::Relaxed) == turn
     }
 
     /// Stops the call with that id; its answer is not sent.

@@ -19,7 +19,7 @@ use rmcp::model::{
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
-use super::handler::to_result;
+use super::convert::to_result;
 use crate::caller::Caller;
 use crate::tool::registry::{CallOptions, Finished, Outcome, Registry};
 use crate::tool::{Confirm, Continuation, ErrorType, JsonObject, Progress};

@@ -6,6 +6,8 @@ mod exec;
 mod failure;
 mod files;
 mod monitoring;
+mod prompts;
+mod resources;
 mod sessions;
 mod transfer;
 mod users;
@@ -24,6 +26,7 @@ use crate::leases::{Leases, Use};
 use crate::links::Links;
 use crate::policy::Policy;
 use crate::relay::Relay;
+use crate::tool::catalogue::Catalogue;
 use crate::tool::{Call, ErrorType, ToolError, Toolset};
 use exec::denied;
 
@@ -37,6 +40,13 @@ pub const TOOLSETS: &[Toolset<KasmProvider>] = &[
     users::TOOLSET,
     monitoring::TOOLSET,
 ];
+
+/// What there is besides tools.
+pub const CATALOGUE: Catalogue = Catalogue {
+    resources: resources::RESOURCES,
+    prompts: prompts::PROMPTS,
+    values: resources::VALUES,
+};
 
 /// What the Kasm tools work on.
 #[derive(Debug)]

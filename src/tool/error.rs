@@ -52,6 +52,21 @@ impl ErrorType {
             Self::Internal => "internal",
         }
     }
+
+    /// Whether a call that failed like this may still have had its effect.
+    #[must_use]
+    pub fn may_have_acted(self) -> bool {
+        match self {
+            Self::Api | Self::Unavailable | Self::Timeout | Self::Internal => true,
+            Self::Security
+            | Self::Validation
+            | Self::NotFound
+            | Self::Permission
+            | Self::RateLimited
+            | Self::Conflict
+            | Self::Unsupported => false,
+        }
+    }
 }
 
 /// A failed call. `message` says what happened, `hint` names the next step. Neither holds a

@@ -8,9 +8,12 @@ use std::time::Duration;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use serde_json::Value;
+use tokio::sync::broadcast;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::catalogue::Catalogue;
+use super::change::{Change, Changes};
 use super::confirm::{Confirm, OpenQuestion};
 use super::error::{ErrorType, ToolError};
 use super::gate::Gate;
@@ -26,6 +29,8 @@ pub struct Registry {
     by_name: HashMap<&'static str, usize>,
     timeout: Duration,
     gate: Gate,
+    catalogue: Catalogue,
+    changes: Changes,
 }
 
 #[derive(Debug)]
@@ -86,7 +91,16 @@ impl Registry {
             by_name: HashMap::new(),
             timeout,
             gate: Gate::new(at_a_time),
+            catalogue: Catalogue::default(),
+            changes: Changes::default(),
         }
+    }
+
+    /// The same with what a provider offers besides its tools.
+    #[must_use]
+    pub fn with_catalogue(mut self, catalogue: Catalogue) -> Self {
+        self.catalogue = catalogue;
+        self
     }
 
     /// Mounts the tools of a provider.
@@ -137,6 +151,18 @@ impl Registry {
         (!caller.may(info.scope)).then_some(info.scope)
     }
 
+    /// What there is besides tools, whoever asks.
+    #[must_use]
+    pub fn catalogue(&self) -> &Catalogue {
+        &self.catalogue
+    }
+
+    /// Hears what calls change from now on.
+    #[must_use]
+    pub fn changes(&self) -> broadcast::Receiver<Change> {
+        self.changes.listen()
+    }
+
     /// A tool by name, whoever asks.
     #[must_use]
     pub fn info(&self, name: &str) -> Option<&ToolInfo> {
@@ -164,11 +190,15 @@ impl Registry {
         let tool = tool.filter(|tool| tool.info.is_in_reach(&options.caller));
         let tool = tool.ok_or(UnknownTool)?;
         let started = Instant::now();
+        let change = Changes::of_call(&self.catalogue, &tool.info, &args, &options.caller);
         let result = match authorise(&tool.info, &options.caller) {
             Ok(()) => self.run(tool, args, &options).await,
             Err(error) => Err(error),
         };
         log(&tool.info, &options.caller, &result, started.elapsed());
+        if let Some(change) = change {
+            self.tell(change, &result);
+        }
         Ok(match result {
             Ok(Ran::Replied(mut reply)) => Outcome::Replied(Finished {
                 picture: reply.picture.take(),
@@ -182,6 +212,19 @@ impl Registry {
                 picture: None,
             }),
         })
+    }
+
+    fn tell(&self, change: Change, result: &Result<Ran, ToolError>) {
+        match result {
+            Ok(Ran::Replied(reply)) => {
+                self.changes
+                    .tell(&self.catalogue, change, Some(&reply.data))
+            }
+            Err(error) if error.error_type.may_have_acted() => {
+                self.changes.tell(&self.catalogue, change, None);
+            }
+            Ok(Ran::Asks(_)) | Err(_) => {}
+        }
     }
 
     async fn run(

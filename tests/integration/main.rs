@@ -17,6 +17,7 @@ mod config;
 mod contracts;
 mod failures;
 mod http;
+mod resources;
 mod secrets;
 mod service;
 mod support;

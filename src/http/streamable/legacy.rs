@@ -83,14 +83,14 @@ pub(super) fn get<H: ServerHandler>(mcp: &Mcp<H>, request: &Request) -> Result<R
         .ok_or_else(RpcError::session_not_found)?;
     let held = session.hold_stream();
     let ended = session.ended.clone();
-    // The server has nothing to tell outside of requests yet; the stream shows that it is there.
-    let quiet = stream::pending()
+    let notices = mcp.notices_of(&session, caller);
+    let events = notices
         .take_until(ended.cancelled_owned())
         .map(move |event| {
             let _while_open = &held;
             event
         });
-    Ok(sse::respond(quiet))
+    Ok(sse::respond(events))
 }
 
 pub(super) fn session_id(headers: &HeaderMap) -> Result<&str, RpcError> {

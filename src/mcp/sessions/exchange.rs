@@ -8,8 +8,9 @@ use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rmcp::model::{
-    ClientJsonRpcMessage, ClientNotification, ClientRequest, InitializeRequestParams,
-    JsonRpcMessage, JsonRpcRequest, RequestId, ServerJsonRpcMessage, ServerNotification,
+    ClientJsonRpcMessage, ClientNotification, ClientRequest, GetExtensions,
+    InitializeRequestParams, JsonRpcMessage, JsonRpcRequest, RequestId, ServerJsonRpcMessage,
+    ServerNotification,
 };
 use rmcp::service::{RunningService, serve_directly_with_ct};
 use rmcp::transport::Transport;
@@ -114,9 +115,12 @@ pub struct DuplicateId;
 pub fn start<H: ServerHandler>(
     session: &Arc<Session>,
     handler: H,
-    request: JsonRpcRequest<ClientRequest>,
+    mut request: JsonRpcRequest<ClientRequest>,
     outbox: Outbox,
 ) -> Result<CancellationToken, DuplicateId> {
+    if subscribes(&request.request) {
+        request.request.extensions_mut().insert(session.clone());
+    }
     let (inbox, messages) = mpsc::unbounded_channel();
     let cancelled = session.ended.child_token();
     let id = request.id.clone();
@@ -142,6 +146,14 @@ pub fn start<H: ServerHandler>(
         InitializeRequestParams::clone(&session.client()),
     );
     Ok(cancelled)
+}
+
+/// Whether a request changes its session, so that the handler must know it.
+fn subscribes(request: &ClientRequest) -> bool {
+    matches!(
+        request,
+        ClientRequest::SubscribeRequest(_) | ClientRequest::UnsubscribeRequest(_)
+    )
 }
 
 /// Starts to answer a request that belongs to no session. The server cannot ask back.

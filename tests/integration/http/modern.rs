@@ -21,7 +21,10 @@ async fn discover_tells_what_there_is() {
     let extensions = json!({ "io.modelcontextprotocol/tasks": {} });
     assert_eq!(
         result["capabilities"],
-        json!({ "tools": {}, "extensions": extensions })
+        json!({
+            "tools": {}, "prompts": {}, "completions": {}, "extensions": extensions,
+            "resources": { "subscribe": true, "listChanged": true },
+        })
     );
     assert!(
         result["instructions"]
@@ -86,7 +89,7 @@ async fn refusals_are_json_rpc() {
             Some(-32020),
         ),
         (
-            modern_request(&server, "prompts/list", json!({}), None)
+            modern_request(&server, "skills/list", json!({}), None)
                 .build()
                 .unwrap(),
             404,

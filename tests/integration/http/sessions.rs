@@ -39,7 +39,11 @@ async fn a_session_lives_from_initialize_to_delete() {
     for version in ["2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25"] {
         let (id, answer) = open(&server, version).await;
         assert_eq!(answer["result"]["protocolVersion"], version);
-        assert_eq!(answer["result"]["capabilities"], json!({ "tools": {} }));
+        let resources = json!({ "subscribe": true, "listChanged": true });
+        assert_eq!(
+            answer["result"]["capabilities"],
+            json!({ "tools": {}, "prompts": {}, "completions": {}, "resources": resources })
+        );
         let initialized = json!({ "jsonrpc": "2.0", "method": "notifications/initialized" });
         assert_eq!(
             status_with(&server, &initialized, &id).await,

@@ -117,14 +117,8 @@ async fn unknown_tools_and_methods_are_protocol_errors() {
             .unwrap()
             .contains("no_such_tool")
     );
-    for method in [
-        "prompts/list",
-        "resources/list",
-        "resources/templates/list",
-        "completion/complete",
-        "made/up",
-    ] {
-        let params = json!({ "ref": { "type": "ref/prompt", "name": "x" }, "argument": { "name": "a", "value": "" } });
+    for method in ["subscriptions/listen", "skills/list", "made/up"] {
+        let params = json!({ "notifications": {} });
         let (_, answer) = post(&server, &rpc(method, params).to_string(), &[]).await;
         assert_eq!(answer["error"]["code"], -32601, "{method}: {answer}");
         assert!(

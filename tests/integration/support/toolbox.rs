@@ -60,6 +60,7 @@ impl<P: Send + Sync + 'static> Toolbox<P> {
     ) -> Self {
         let surface = Surface {
             files: None,
+            notices: None,
             relay: None,
             auth: Authenticator::new(Some(&TOKEN.into()), caller),
             registry: registry(&provider, &toolset),

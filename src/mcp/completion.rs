@@ -1,0 +1,88 @@
+//! `completion/complete`: what an argument of a prompt or a template can be.
+
+use rmcp::ErrorData;
+use rmcp::model::{CompleteRequestParams, CompleteResult, CompletionInfo, Reference};
+
+use super::look::{Look, Present};
+use super::prompts::{self, invalid};
+
+/// Completes what was typed so far. Of arguments that can be anything there is nothing to say.
+pub(super) async fn complete(
+    look: &Look<'_>,
+    params: CompleteRequestParams,
+) -> Result<CompleteResult, ErrorData> {
+    let argument = &params.argument;
+    check(look, &params.r#ref, &argument.name)?;
+    let Some(values) = look.registry.catalogue().values(&argument.name) else {
+        return Ok(CompleteResult::new(info(Vec::new())));
+    };
+    let present = look.values(values).await?;
+    Ok(CompleteResult::new(info(fitting(present, &argument.value))))
+}
+
+/// Whether there is such an argument.
+fn check(look: &Look<'_>, reference: &Reference, name: &str) -> Result<(), ErrorData> {
+    let unknown = |of: &str, known: &[&str]| {
+        let name: String = name.chars().take(64).collect();
+        invalid(format!(
+            "unknown argument `{name}` of `{of}`: there are {}",
+            known.join(", ")
+        ))
+    };
+    if let Some(prompt) = reference.as_prompt_name() {
+        let prompt = prompts::find(look, prompt)?;
+        let known: Vec<_> = prompt
+            .arguments
+            .iter()
+            .map(|argument| argument.name)
+            .collect();
+        if known.contains(&name) {
+            return Ok(());
+        }
+        return Err(unknown(prompt.name, &known));
+    }
+    let uri = reference.as_resource_uri().unwrap_or_default();
+    let mut offered = look.registry.resources(&look.caller);
+    // Some clients name the template, some a URI of it.
+    let resource = offered
+        .find(|resource| resource.uri == uri)
+        .or_else(|| Some(super::resources::find(look, uri)?.resource));
+    match resource.and_then(|resource| Some((resource.uri, resource.variable()?))) {
+        Some((_, variable)) if variable == name => Ok(()),
+        Some((uri, variable)) => Err(unknown(uri, &[variable])),
+        None => {
+            let uri: String = uri.chars().take(256).collect();
+            Err(invalid(format!(
+                "there is no resource template `{uri}`: resources/templates/list shows them"
+            )))
+        }
+    }
+}
+
+/// The values with a name that begins with the text, then those that have it elsewhere.
+fn fitting(present: Vec<Present>, typed: &str) -> Vec<String> {
+    let typed = typed.trim().to_lowercase();
+    let mut ranked: Vec<_> = present
+        .into_iter()
+        .filter_map(|one| {
+            let mut names = one.names.iter().map(|name| name.to_lowercase());
+            let begins = names.clone().any(|name| name.starts_with(&typed));
+            let has = begins || names.any(|name| name.contains(&typed));
+            has.then_some((!begins, one.value))
+        })
+        .collect();
+    // The order within each half stays.
+    ranked.sort_by_key(|(later, _)| *later);
+    ranked.into_iter().map(|(_, value)| value).collect()
+}
+
+/// As many as one answer may have, and how many there are.
+fn info(mut values: Vec<String>) -> CompletionInfo {
+    let total = values.len();
+    values.truncate(CompletionInfo::MAX_VALUES);
+    let mut info = CompletionInfo::default();
+    info.total = u32::try_from(total).ok();
+    info.has_more = Some(total > values.len());
+    info.values = values;
+    info
+}

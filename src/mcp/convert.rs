@@ -1,0 +1,60 @@
+//! Between the registry's values and rmcp's.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use futures::FutureExt;
+use rmcp::model::{CallToolResult, ContentBlock, ProgressNotificationParam, Tool, ToolAnnotations};
+use rmcp::service::RequestContext;
+use rmcp::{ErrorData, RoleServer};
+
+use crate::tool::registry::Finished;
+use crate::tool::{Progress, ToolInfo};
+
+/// Progress reports, for a client that asked for them.
+pub(super) fn progress(cx: &RequestContext<RoleServer>) -> Progress {
+    let Some(token) = cx.meta.get_progress_token() else {
+        return Progress::ignored();
+    };
+    let peer = cx.peer.clone();
+    Progress::to(move |report| {
+        let mut param =
+            ProgressNotificationParam::new(token.clone(), report.done).with_message(report.message);
+        param.total = report.total;
+        let peer = peer.clone();
+        // A client that has gone does not stop the tool.
+        async move { peer.notify_progress(param).await.unwrap_or(()) }.boxed()
+    })
+}
+
+/// The reply form, as structured content and as the same JSON in text.
+pub(super) fn to_result(finished: Finished) -> Result<CallToolResult, ErrorData> {
+    let text = serde_json::to_string(&finished.body)
+        .map_err(|error| ErrorData::internal_error(error.to_string(), None))?;
+    let mut content = vec![ContentBlock::text(text)];
+    if let Some(picture) = finished.picture {
+        let data = STANDARD.encode(&picture.bytes);
+        content.push(ContentBlock::image(data, picture.media_type));
+    }
+    let mut result = if finished.error.is_some() {
+        CallToolResult::error(content)
+    } else {
+        CallToolResult::success(content)
+    };
+    result.structured_content = Some(finished.body);
+    Ok(result)
+}
+
+/// A tool as clients see it.
+pub(super) fn to_mcp(info: &ToolInfo) -> Tool {
+    let annotations = ToolAnnotations::from_raw(
+        Some(info.title.to_owned()),
+        Some(info.effect.is_read_only()),
+        Some(info.effect.is_destructive()),
+        Some(info.effect.is_idempotent()),
+        Some(info.open_world),
+    );
+    Tool::new(info.name, info.about, info.input_schema.clone())
+        .with_title(info.title)
+        .with_raw_output_schema(info.output_schema.clone())
+        .with_annotations(annotations)
+}

@@ -1,0 +1,146 @@
+//! Calls of tools that answer requests other than `tools/call`: there is no second way to data.
+
+use rmcp::ErrorData;
+use rmcp::model::ErrorCode;
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+
+use crate::caller::Caller;
+use crate::tool::catalogue::Values;
+use crate::tool::registry::{CallOptions, Finished, Outcome, Registry};
+use crate::tool::{Confirm, ErrorType, JsonObject, Progress};
+
+/// Who looks, and at what.
+#[derive(Clone, Debug)]
+pub(super) struct Look<'a> {
+    pub(super) registry: &'a Registry,
+    pub(super) caller: Caller,
+    pub(super) cancelled: CancellationToken,
+}
+
+/// One present value of an argument.
+#[derive(Debug)]
+pub(super) struct Present {
+    pub(super) value: String,
+    /// The entry of the list that it comes from.
+    pub(super) entry: Value,
+    /// All names of it.
+    pub(super) names: Vec<String>,
+}
+
+impl Look<'_> {
+    /// Calls a tool and gives its reply, or what failed.
+    pub(super) async fn call(&self, tool: &str, args: JsonObject) -> Result<Finished, Failed> {
+        let options = CallOptions {
+            caller: self.caller.clone(),
+            cancelled: self.cancelled.clone(),
+            progress: Progress::ignored(),
+            confirm: Confirm::nobody(),
+        };
+        match self.registry.call(tool, args, options).await {
+            Ok(Outcome::Replied(reply)) => match reply.error {
+                None => Ok(reply),
+                Some(error) => Err(Failed::of(error, &reply.body)),
+            },
+            // Tools that look ask nobody.
+            Ok(Outcome::Asks(_)) | Err(_) => Err(Failed::of(ErrorType::Internal, &Value::Null)),
+        }
+    }
+
+    /// The present values of an argument, in their order. Empty for a caller who may not see them.
+    pub(super) async fn values(&self, of: &Values) -> Result<Vec<Present>, Failed> {
+        if !self.registry.offers(&self.caller, of.tool) {
+            return Ok(Vec::new());
+        }
+        let mut reply = match self.call(of.tool, JsonObject::new()).await {
+            Ok(reply) => reply,
+            Err(failed) if failed.error == ErrorType::Permission => return Ok(Vec::new()),
+            Err(failed) => return Err(failed),
+        };
+        let list = reply.body["data"][of.list].take();
+        let entries = match list {
+            Value::Array(entries) => entries,
+            Value::Null
+            | Value::Bool(_)
+            | Value::Number(_)
+            | Value::String(_)
+            | Value::Object(_) => Vec::new(),
+        };
+        Ok(present(of, entries))
+    }
+}
+
+fn present(of: &Values, entries: Vec<Value>) -> Vec<Present> {
+    let text = |entry: &Value, name: &str| entry[name].as_str().map(str::to_owned);
+    let unique = |name: &str, value: &str| {
+        let same = entries.iter().filter(|entry| entry[name] == value);
+        same.count() == 1
+    };
+    let values: Vec<_> = entries
+        .iter()
+        .map(|entry| {
+            let mut named = of
+                .names
+                .iter()
+                .filter_map(|name| Some((*name, text(entry, name)?)));
+            named
+                .find(|(name, value)| unique(name, value))
+                .map(|(_, value)| value)
+        })
+        .collect();
+    let mut all: Vec<_> = values
+        .into_iter()
+        .zip(entries)
+        .filter_map(|(value, entry)| {
+            let names = of.names.iter().filter_map(|name| text(&entry, name));
+            Some(Present {
+                value: value?,
+                names: names.collect(),
+                entry,
+            })
+        })
+        .collect();
+    all.sort_by(|one, other| one.value.cmp(&other.value));
+    all
+}
+
+/// A call that failed.
+#[derive(Debug)]
+pub(super) struct Failed {
+    pub(super) error: ErrorType,
+    what: String,
+    hint: String,
+}
+
+impl Failed {
+    fn of(error: ErrorType, body: &Value) -> Self {
+        let text = |member: &str| body[member].as_str().unwrap_or("it failed").to_owned();
+        Self {
+            error,
+            what: text("error"),
+            hint: text("hint"),
+        }
+    }
+}
+
+impl From<Failed> for ErrorData {
+    fn from(failed: Failed) -> Self {
+        let code = match failed.error {
+            ErrorType::Api
+            | ErrorType::Unavailable
+            | ErrorType::Timeout
+            | ErrorType::RateLimited
+            | ErrorType::Internal => ErrorCode::INTERNAL_ERROR,
+            ErrorType::Security
+            | ErrorType::Validation
+            | ErrorType::NotFound
+            | ErrorType::Permission
+            | ErrorType::Conflict
+            | ErrorType::Unsupported => ErrorCode::INVALID_REQUEST,
+        };
+        // Many clients show nothing but the message.
+        let message = format!("{}. {}", failed.what, failed.hint);
+        let data = json!({ "error_type": failed.error.name(), "hint": failed.hint });
+        Self::new(code, message, Some(data))
+    }
+}

@@ -1,0 +1,129 @@
+//! `prompts/*`: the catalogue's prompts.
+
+use rmcp::ErrorData;
+use rmcp::model::{
+    CacheScope, GetPromptRequestParams, GetPromptResult, JsonObject, ListPromptsResult,
+    Prompt as McpPrompt, PromptArgument as McpArgument, PromptMessage, Role,
+};
+use serde_json::Value;
+
+use super::look::Look;
+use super::resources::{FIXED_TTL, millis};
+use crate::tool::catalogue::{Given, Prompt};
+
+/// The longest argument.
+const ARGUMENT_CHARS_MAX: usize = 16_384;
+
+/// Lists the prompts.
+pub(super) fn list(look: &Look<'_>) -> ListPromptsResult {
+    let prompts = look.registry.prompts(&look.caller).map(to_mcp);
+    let mut result = ListPromptsResult::with_all_items(prompts.collect());
+    result.ttl_ms = Some(millis(FIXED_TTL));
+    result.cache_scope = Some(CacheScope::Private);
+    result
+}
+
+fn to_mcp(prompt: &Prompt) -> McpPrompt {
+    let arguments = prompt.arguments.iter().map(|argument| {
+        McpArgument::new(argument.name)
+            .with_description(argument.about)
+            .with_required(argument.required)
+    });
+    let arguments: Vec<_> = arguments.collect();
+    let arguments = (!arguments.is_empty()).then_some(arguments);
+    McpPrompt::new(prompt.name, Some(prompt.about), arguments).with_title(prompt.title)
+}
+
+/// A prompt by name, or the names that there are.
+pub(super) fn find(look: &Look<'_>, name: &str) -> Result<&'static Prompt, ErrorData> {
+    let mut offered = look.registry.prompts(&look.caller);
+    offered.find(|prompt| prompt.name == name).ok_or_else(|| {
+        let known = look
+            .registry
+            .prompts(&look.caller)
+            .map(|prompt| prompt.name);
+        let known: Vec<_> = known.collect();
+        let name: String = name.chars().take(128).collect();
+        invalid(format!(
+            "unknown prompt `{name}`: there are {}",
+            known.join(", ")
+        ))
+    })
+}
+
+/// Fills a prompt in.
+pub(super) fn get(
+    look: &Look<'_>,
+    params: GetPromptRequestParams,
+) -> Result<GetPromptResult, ErrorData> {
+    let prompt = find(look, &params.name)?;
+    let given = read(prompt, params.arguments.unwrap_or_default())?;
+    let text = (prompt.text)(&given);
+    let message = PromptMessage::new_text(Role::User, text);
+    Ok(GetPromptResult::new(vec![message]).with_description(prompt.about))
+}
+
+/// Checks the arguments. An empty text is what forms send for a field that nobody filled in.
+fn read(prompt: &Prompt, arguments: JsonObject) -> Result<Given, ErrorData> {
+    let mut given = Given::default();
+    for (name, value) in arguments {
+        let known = prompt
+            .arguments
+            .iter()
+            .find(|argument| argument.name == name);
+        let Some(argument) = known else {
+            let name: String = name.chars().take(64).collect();
+            return Err(invalid(format!(
+                "unknown argument `{name}`. {}",
+                usage(prompt)
+            )));
+        };
+        let name = argument.name;
+        let Value::String(text) = value else {
+            return Err(invalid(format!(
+                "the argument `{name}` is no text. {}",
+                usage(prompt)
+            )));
+        };
+        if text.chars().count() > ARGUMENT_CHARS_MAX {
+            let message =
+                format!("the argument `{name}` has more than {ARGUMENT_CHARS_MAX} characters");
+            return Err(invalid(message));
+        }
+        if !text.trim().is_empty() {
+            given.0.insert(name, text.trim().to_owned());
+        }
+    }
+    let mut required = prompt.arguments.iter().filter(|argument| argument.required);
+    match required.find(|argument| given.get(argument.name).is_none()) {
+        None => Ok(given),
+        Some(missing) => {
+            let message = format!(
+                "the argument `{}` is missing. {}",
+                missing.name,
+                usage(prompt)
+            );
+            Err(invalid(message))
+        }
+    }
+}
+
+fn usage(prompt: &Prompt) -> String {
+    let arguments = prompt.arguments.iter().map(|argument| {
+        let optional = if argument.required { "" } else { "?" };
+        format!("{}{optional}", argument.name)
+    });
+    let arguments: Vec<_> = arguments.collect();
+    match arguments.as_slice() {
+        [] => format!("`{}` has no arguments", prompt.name),
+        some => format!(
+            "The arguments of `{}` are {} (`?` marks optional ones)",
+            prompt.name,
+            some.join(", ")
+        ),
+    }
+}
+
+pub(super) fn invalid(message: String) -> ErrorData {
+    ErrorData::invalid_params(message, None)
+}

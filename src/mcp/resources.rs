@@ -1,0 +1,244 @@
+//! `resources/*`: the catalogue's resources, read by calling tools.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use rmcp::ErrorData;
+use rmcp::model::{
+    CacheScope, ListResourceTemplatesResult, ListResourcesResult, ReadResourceResult,
+    Resource as McpResource, ResourceContents, ResourceTemplate,
+};
+use serde_json::{Value, json};
+
+use super::look::{Failed, Look, Present};
+use crate::tool::catalogue::{Found, Resource, Shows};
+use crate::tool::change::same_id;
+use crate::tool::registry::Registry;
+use crate::tool::{ErrorType, JsonObject};
+
+/// How many resources one page lists.
+const PAGE: usize = 100;
+/// How long a client may keep the list, unless it is told of a change before.
+const LIST_TTL: Duration = Duration::from_secs(5);
+/// How long a client may keep what only changes with a new version of the server.
+pub(super) const FIXED_TTL: Duration = Duration::from_secs(300);
+
+/// Where a resource stands in the list: those without a variable first.
+type Place = (Option<String>, usize);
+
+/// Lists a page of resources.
+pub(super) async fn list(
+    look: &Look<'_>,
+    cursor: Option<&str>,
+) -> Result<ListResourcesResult, ErrorData> {
+    let after = cursor
+        .map(|cursor| read_cursor(look.registry, cursor))
+        .transpose()?;
+    let mut all = all(look).await?;
+    if let Some(after) = after {
+        all = all.split_off(&after);
+        all.remove(&after);
+    }
+    let more = all.len() > PAGE;
+    let page: Vec<_> = all.into_values().take(PAGE).collect();
+    let last = page.last().filter(|_| more);
+    let next = last.map(|resource| URL_SAFE_NO_PAD.encode(&resource.uri));
+    let mut result = ListResourcesResult::with_all_items(page);
+    result.next_cursor = next;
+    result.ttl_ms = Some(millis(LIST_TTL));
+    result.cache_scope = Some(CacheScope::Private);
+    Ok(result)
+}
+
+async fn all(look: &Look<'_>) -> Result<BTreeMap<Place, McpResource>, ErrorData> {
+    let catalogue = look.registry.catalogue();
+    let mut all = BTreeMap::new();
+    let mut asked: Option<(&str, Vec<Present>)> = None;
+    for resource in look.registry.resources(&look.caller) {
+        let Some(variable) = resource.variable() else {
+            all.insert((None, number(look.registry, resource)), plain(resource));
+            continue;
+        };
+        let Some(values) = catalogue.values(variable) else {
+            continue;
+        };
+        let known = asked.take().filter(|(known, _)| *known == variable);
+        let present = match known {
+            Some((_, present)) => present,
+            None => look.values(values).await?,
+        };
+        for one in &present {
+            let listed = resource
+                .only
+                .is_none_or(|(member, word)| one.entry[member] == word);
+            if listed {
+                let place = (Some(one.value.clone()), number(look.registry, resource));
+                all.insert(place, of_value(resource, one));
+            }
+        }
+        asked = Some((variable, present));
+    }
+    Ok(all)
+}
+
+fn number(registry: &Registry, resource: &Resource) -> usize {
+    let mut all = registry.catalogue().resources.iter();
+    all.position(|other| other.uri == resource.uri).unwrap_or(0)
+}
+
+/// A cursor names the last resource of a page, so it is good even if that one has gone since.
+fn read_cursor(registry: &Registry, cursor: &str) -> Result<Place, ErrorData> {
+    let uri = URL_SAFE_NO_PAD.decode(cursor).ok();
+    let uri = uri.and_then(|uri| String::from_utf8(uri).ok());
+    let found = uri
+        .as_deref()
+        .and_then(|uri| registry.catalogue().find(uri));
+    let place = found.map(|found| {
+        let value = found.value.map(str::to_owned);
+        (value, number(registry, found.resource))
+    });
+    place.ok_or_else(bad_cursor)
+}
+
+/// A list that fits on one page has no cursor.
+pub(super) fn refuse_cursor(cursor: Option<&str>) -> Result<(), ErrorData> {
+    cursor.map_or(Ok(()), |_| Err(bad_cursor()))
+}
+
+fn bad_cursor() -> ErrorData {
+    ErrorData::invalid_params(
+        "this cursor is not one of this list's: begin without one",
+        None,
+    )
+}
+
+fn plain(resource: &Resource) -> McpResource {
+    let listed = McpResource::new(resource.uri, resource.name)
+        .with_title(resource.title)
+        .with_description(resource.about);
+    typed(listed, resource)
+}
+
+fn of_value(resource: &Resource, present: &Present) -> McpResource {
+    let uri = resource.uri_for(&present.value);
+    let listed = McpResource::new(uri, format!("{} {}", resource.name, present.value));
+    let label = present.names.get(1).unwrap_or(&present.value);
+    let listed = listed
+        .with_title(format!("{}: {label}", resource.title))
+        .with_description(resource.about);
+    typed(listed, resource)
+}
+
+/// Whether a picture is PNG or JPEG is known when it is made.
+fn typed(listed: McpResource, resource: &Resource) -> McpResource {
+    match resource.shows {
+        Shows::Data => listed.with_mime_type("application/json"),
+        Shows::Picture => listed,
+    }
+}
+
+/// Lists the templates.
+pub(super) fn templates(look: &Look<'_>) -> ListResourceTemplatesResult {
+    let offered = look.registry.resources(&look.caller);
+    let templates = offered.filter(|resource| resource.variable().is_some());
+    let templates = templates.map(|resource| {
+        let template = ResourceTemplate::new(resource.uri, resource.name)
+            .with_title(resource.title)
+            .with_description(resource.about);
+        match resource.shows {
+            Shows::Data => template.with_mime_type("application/json"),
+            Shows::Picture => template,
+        }
+    });
+    let mut result = ListResourceTemplatesResult::with_all_items(templates.collect());
+    result.ttl_ms = Some(millis(FIXED_TTL));
+    result.cache_scope = Some(CacheScope::Private);
+    result
+}
+
+/// Reads a resource.
+pub(super) async fn read(look: &Look<'_>, uri: &str) -> Result<ReadResourceResult, ErrorData> {
+    let found = find(look, uri).ok_or_else(|| not_found(uri))?;
+    let mut args = JsonObject::new();
+    if let (Some(variable), Some(value)) = (found.resource.variable(), found.value) {
+        args.insert(variable.to_owned(), value.into());
+    }
+    let reply = look.call(found.resource.tool, args).await;
+    let reply = reply.map_err(|failed| missing_or(failed, uri))?;
+    let contents = match (found.resource.shows, reply.picture) {
+        (Shows::Data, _) => {
+            let text = reply
+                .body
+                .get("data")
+                .map(Value::to_string)
+                .unwrap_or_default();
+            ResourceContents::text(text, uri).with_mime_type("application/json")
+        }
+        (Shows::Picture, Some(picture)) => {
+            let blob = STANDARD.encode(&picture.bytes);
+            ResourceContents::blob(blob, uri).with_mime_type(picture.media_type)
+        }
+        (Shows::Picture, None) => {
+            return Err(ErrorData::internal_error("there is no picture of it", None));
+        }
+    };
+    let result = ReadResourceResult::new(vec![contents]);
+    Ok(result
+        .with_ttl_ms(millis(found.resource.fresh))
+        .with_cache_scope(CacheScope::Private))
+}
+
+/// Whether there is something to read at a URI, for this caller and now.
+pub(super) async fn check(look: &Look<'_>, uri: &str) -> Result<(), ErrorData> {
+    let found = find(look, uri).ok_or_else(|| not_found(uri))?;
+    let (Some(variable), Some(value)) = (found.resource.variable(), found.value) else {
+        return Ok(());
+    };
+    let Some(values) = look.registry.catalogue().values(variable) else {
+        return Ok(());
+    };
+    let present = look.values(values).await?;
+    let same = |one: &Present| same_id(&one.value, value);
+    present
+        .iter()
+        .any(same)
+        .then_some(())
+        .ok_or_else(|| not_found(uri))
+}
+
+/// What a URI names, if the caller may read it.
+pub(super) fn find<'a>(look: &Look<'_>, uri: &'a str) -> Option<Found<'a>> {
+    let found = look.registry.catalogue().find(uri)?;
+    look.registry
+        .offers(&look.caller, found.resource.tool)
+        .then_some(found)
+}
+
+/// Whose it is, whether it ever was, and whether it can be: all the same to somebody who may not know.
+fn missing_or(failed: Failed, uri: &str) -> ErrorData {
+    match failed.error {
+        ErrorType::NotFound | ErrorType::Validation => not_found(uri),
+        ErrorType::Security
+        | ErrorType::Permission
+        | ErrorType::Api
+        | ErrorType::Unavailable
+        | ErrorType::Timeout
+        | ErrorType::RateLimited
+        | ErrorType::Conflict
+        | ErrorType::Unsupported
+        | ErrorType::Internal => failed.into(),
+    }
+}
+
+/// rmcp writes the code that the revision has for it.
+fn not_found(uri: &str) -> ErrorData {
+    let uri: String = uri.chars().take(256).collect();
+    let message = format!("there is no resource `{uri}`: resources/list shows what there is");
+    ErrorData::resource_not_found(message, Some(json!({ "uri": uri })))
+}
+
+pub(super) fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,234 @@
+//! The MCP server: what all requests share. How each is answered is in [`super::handler`].
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use rmcp::model::{
+    ConstString, ErrorCode, Implementation, MetaObject, PromptsCapability, ServerCapabilities,
+    TASKS_EXTENSION_ID, Tool,
+};
+use rmcp::service::RequestContext;
+use rmcp::{ErrorData, Peer, RoleServer};
+
+use super::consent::Consent;
+use super::convert::to_mcp;
+use super::look::Look;
+use super::sessions::Session;
+use super::subscriptions::{Notices, Watched};
+use super::tasks;
+use crate::caller::Caller;
+use crate::tool::registry::Registry;
+
+/// How long a person may take to answer, unless it is set.
+const CONSENT_TIMEOUT: Duration = Duration::from_secs(120);
+/// The key under which results name the server (revision 2026-07-28).
+const SERVER_INFO: &str = "io.modelcontextprotocol/serverInfo";
+
+/// The MCP server. Cheap to clone; one clone serves each request.
+#[derive(Clone, Debug)]
+pub struct McpServer {
+    pub(super) shared: Arc<Shared>,
+    /// What people were asked.
+    pub(super) consent: Consent,
+    /// Who asks where no HTTP request says so (stdio).
+    local: Option<Arc<Local>>,
+}
+
+/// The one client of a connection of its own.
+#[derive(Debug)]
+struct Local {
+    caller: Caller,
+    watched: Watched,
+    told: AtomicBool,
+}
+
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) registry: Arc<Registry>,
+    pub(super) notices: Notices,
+    pub(super) capabilities: ServerCapabilities,
+    /// All tools as clients see them, by name.
+    pub(super) tools: HashMap<&'static str, Tool>,
+    pub(super) implementation: Implementation,
+    /// `_meta` of results in revision 2026-07-28, which should name the server.
+    meta: MetaObject,
+}
+
+impl McpServer {
+    /// A server for `registry`.
+    #[must_use]
+    pub fn new(registry: Arc<Registry>) -> Self {
+        let tools = registry.all().map(|info| (info.name, to_mcp(info)));
+        let tools = tools.collect();
+        let implementation = Implementation::new("kasm-mcp", env!("CARGO_PKG_VERSION"))
+            .with_title("Kasm Workspaces")
+            .with_description("Desktops in Kasm Workspaces for AI agents");
+        let mut meta = MetaObject::new();
+        if let Ok(info) = serde_json::to_value(&implementation) {
+            meta.0.insert(SERVER_INFO.to_owned(), info);
+        }
+        let capabilities = capabilities(&registry);
+        let notices = Notices::new(registry.clone());
+        Self {
+            shared: Arc::new(Shared {
+                registry,
+                notices,
+                capabilities,
+                tools,
+                implementation,
+                meta,
+            }),
+            consent: Consent::new(CONSENT_TIMEOUT),
+            local: None,
+        }
+    }
+
+    /// The same server with a record of questions of its own, and so their time limit.
+    #[must_use]
+    pub fn with_consent(mut self, consent: Consent) -> Self {
+        self.consent = consent;
+        self
+    }
+
+    /// The same server for a client that is on this machine and needs no token.
+    #[must_use]
+    pub fn for_local(mut self, caller: Caller) -> Self {
+        self.local = Some(Arc::new(Local {
+            caller,
+            watched: Watched::default(),
+            told: AtomicBool::new(false),
+        }));
+        self
+    }
+
+    /// What is told to clients unasked, for transports that keep a stream open.
+    #[must_use]
+    pub fn notices(&self) -> Notices {
+        self.shared.notices.clone()
+    }
+
+    /// Begins to tell the one client of a connection of its own.
+    pub(super) fn tell_local(&self, peer: Peer<RoleServer>) {
+        let Some(local) = self.local.clone() else {
+            return;
+        };
+        if !local.told.swap(true, Ordering::Relaxed) {
+            let notices = self.notices();
+            let caller = local.caller.clone();
+            tokio::spawn(async move { notices.tell(peer, &local.watched, caller).await });
+        }
+    }
+
+    pub(super) fn caller(&self, cx: &RequestContext<RoleServer>) -> Result<Caller, ErrorData> {
+        let parts = cx.extensions.get::<http::request::Parts>();
+        let caller = parts.and_then(|parts| parts.extensions.get::<Caller>());
+        let local = self.local.as_ref().map(|local| &local.caller);
+        let caller = caller.or(local).cloned();
+        caller.ok_or_else(|| ErrorData::internal_error("the caller is not known", None))
+    }
+
+    pub(super) fn meta(&self, cx: &RequestContext<RoleServer>) -> Option<MetaObject> {
+        is_modern(cx).then(|| self.shared.meta.clone())
+    }
+
+    /// For a request that something in the catalogue answers.
+    pub(super) fn look(&self, cx: &RequestContext<RoleServer>) -> Result<Look<'_>, ErrorData> {
+        Ok(Look {
+            registry: &self.shared.registry,
+            caller: self.caller(cx)?,
+            cancelled: cx.ct.clone(),
+        })
+    }
+
+    /// "Method not found", unless `there_are` some.
+    pub(super) fn offers<M: ConstString>(there_are: bool) -> Result<(), ErrorData> {
+        there_are
+            .then_some(())
+            .ok_or_else(|| method_not_found(M::VALUE))
+    }
+
+    pub(super) fn has_resources<M: ConstString>(&self) -> Result<(), ErrorData> {
+        Self::offers::<M>(self.shared.capabilities.resources.is_some())
+    }
+
+    pub(super) fn has_prompts<M: ConstString>(&self) -> Result<(), ErrorData> {
+        Self::offers::<M>(self.shared.capabilities.prompts.is_some())
+    }
+
+    /// What the client of a revision with a handshake watches.
+    pub(super) fn watched<T>(
+        &self,
+        cx: &RequestContext<RoleServer>,
+        change: impl FnOnce(&Watched) -> Result<T, ErrorData>,
+    ) -> Result<T, ErrorData> {
+        if let Some(session) = cx.extensions.get::<Arc<Session>>() {
+            return change(&session.watched);
+        }
+        match &self.local {
+            Some(local) => change(&local.watched),
+            None => Err(ErrorData::invalid_request(
+                "a subscription needs a session: initialize first",
+                None,
+            )),
+        }
+    }
+
+    /// A request about a task. rmcp has seen to it that the client declared tasks.
+    pub(super) fn task<'a, M: ConstString>(
+        &'a self,
+        cx: &RequestContext<RoleServer>,
+        id: &'a str,
+    ) -> Result<tasks::Request<'a>, ErrorData> {
+        if !is_modern(cx) {
+            return Err(method_not_found(M::VALUE));
+        }
+        Ok(tasks::Request {
+            registry: &self.shared.registry,
+            caller: self.caller(cx)?,
+            cancelled: cx.ct.clone(),
+            id,
+        })
+    }
+}
+
+/// What there is, of all that is here.
+fn capabilities(registry: &Registry) -> ServerCapabilities {
+    let mut capabilities = ServerCapabilities::builder().enable_tools().build();
+    let catalogue = registry.catalogue();
+    if !catalogue.resources.is_empty() {
+        let resources = capabilities.resources.get_or_insert_default();
+        resources.subscribe = Some(true);
+        resources.list_changed = Some(true);
+    }
+    if !catalogue.prompts.is_empty() {
+        capabilities.prompts = Some(PromptsCapability::default());
+    }
+    if !catalogue.values.is_empty() {
+        capabilities.completions = Some(Default::default());
+    }
+    if registry.all().any(|info| info.continues.is_some()) {
+        let extensions = capabilities.extensions.get_or_insert_default();
+        extensions.insert(TASKS_EXTENSION_ID.to_owned(), Default::default());
+    }
+    capabilities
+}
+
+/// Revision 2026-07-28 or later.
+pub(super) fn is_modern(cx: &RequestContext<RoleServer>) -> bool {
+    let revision = cx.protocol_version();
+    revision.is_some_and(|revision| !revision.has_initialize())
+}
+
+pub(super) fn declares_tasks(cx: &RequestContext<RoleServer>) -> bool {
+    let declared = cx.client_capabilities();
+    declared.is_some_and(|declared| declared.supports_tasks())
+}
+
+/// rmcp answers undeclared lists with empty ones; the specification wants this.
+pub(super) fn method_not_found(method: &str) -> ErrorData {
+    let method: String = method.chars().take(128).collect();
+    let message = format!("this server does not offer {method}");
+    ErrorData::new(ErrorCode::METHOD_NOT_FOUND, message, None)
+}

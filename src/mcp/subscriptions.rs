@@ -1,0 +1,294 @@
+//! What is told to clients unasked: changed resources, and a changed list of them.
+//!
+//! Told is what calls through this server change, to everybody with the same Kasm user. Revisions with a
+//! handshake hear it on the stream of their session, 2026-07-28 on a `subscriptions/listen`. A listener
+//! that is too far behind is told that everything it watches may have changed.
+
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use futures::{Stream, stream};
+use rmcp::ErrorData;
+use rmcp::model::{
+    ErrorCode, JsonRpcMessage, ResourceListChangedNotification, ResourceUpdatedNotification,
+    ResourceUpdatedNotificationParam, ServerJsonRpcMessage, ServerNotification, SubscriptionFilter,
+};
+use rmcp::service::SubscriptionContext;
+use rmcp::{Peer, RoleServer};
+use tokio::sync::broadcast::{self, error::RecvError};
+use tokio_util::sync::CancellationToken;
+
+use super::sessions::Session;
+use crate::caller::Caller;
+use crate::tool::change::Change;
+use crate::tool::registry::Registry;
+
+/// How many resources one session or one listening request may watch.
+const WATCHED_MAX: usize = 100;
+/// How many listening requests of one caller may be open.
+const LISTENERS_MAX: usize = 100;
+
+/// The resources that a client of the older revisions watches.
+#[derive(Debug, Default)]
+pub struct Watched(Mutex<BTreeSet<String>>);
+
+impl Watched {
+    /// Watches one more.
+    ///
+    /// # Errors
+    /// Too many are watched.
+    pub(super) fn add(&self, uri: &str) -> Result<(), ErrorData> {
+        let mut uris = self.lock();
+        if uris.len() >= WATCHED_MAX && !uris.contains(uri) {
+            return Err(too_many(format!(
+                "{WATCHED_MAX} resources are subscribed to already"
+            )));
+        }
+        uris.insert(uri.to_owned());
+        Ok(())
+    }
+
+    /// Watches one less. No error if it was not watched.
+    pub(super) fn remove(&self, uri: &str) {
+        self.lock().remove(uri);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn too_many(message: String) -> ErrorData {
+    ErrorData::new(ErrorCode::INVALID_REQUEST, message, None)
+}
+
+/// Everything that is told. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Notices {
+    registry: Arc<Registry>,
+    ended: CancellationToken,
+    /// By caller: how many listen.
+    listeners: Arc<Mutex<HashMap<Arc<str>, usize>>>,
+}
+
+impl Notices {
+    pub(super) fn new(registry: Arc<Registry>) -> Self {
+        Self {
+            registry,
+            ended: CancellationToken::new(),
+            listeners: Arc::default(),
+        }
+    }
+
+    /// Ends all listening requests, for good.
+    pub fn end(&self) {
+        self.ended.cancel();
+    }
+
+    /// What the stream of a session tells. Of several streams of a session the newest one speaks.
+    pub fn of_session(
+        &self,
+        session: Arc<Session>,
+        caller: Caller,
+    ) -> impl Stream<Item = ServerJsonRpcMessage> + Send + use<> {
+        let turn = session.take_voice();
+        let state = (self.feed(caller), session, VecDeque::new());
+        stream::unfold(state, move |(mut feed, session, mut ready)| async move {
+            loop {
+                if let Some(notification) = ready.pop_front() {
+                    let message = JsonRpcMessage::notification(notification);
+                    return Some((message, (feed, session, ready)));
+                }
+                let news = feed.next().await?;
+                if session.has_voice(turn) {
+                    ready.extend(feed.notifications(&news, true, &session.watched.lock()));
+                }
+            }
+        })
+    }
+
+    /// Tells the client at the other end of a connection of its own (stdio), until it has gone.
+    pub(super) async fn tell(&self, peer: Peer<RoleServer>, watched: &Watched, caller: Caller) {
+        let mut feed = self.feed(caller);
+        while let Some(news) = feed.next().await {
+            let notifications = feed.notifications(&news, true, &watched.lock());
+            for notification in notifications {
+                if peer.send_notification(notification).await.is_err() {
+                    return;
+                }
+            }
+        }
+    }
+
+    /// What of a `subscriptions/listen` can be had. None: nothing ever changes here.
+    pub(super) fn accepted(&self, requested: &SubscriptionFilter) -> Option<SubscriptionFilter> {
+        let catalogue = self.registry.catalogue();
+        if catalogue.resources.is_empty() {
+            return None;
+        }
+        let mut accepted = requested.clone();
+        if let Some(uris) = &mut accepted.resource_subscriptions {
+            uris.retain(|uri| catalogue.find(uri).is_some());
+            uris.sort();
+            uris.dedup();
+            uris.truncate(WATCHED_MAX);
+        }
+        Some(accepted)
+    }
+
+    /// Answers a `subscriptions/listen` until its client or the server ends it.
+    pub(super) async fn listen(
+        &self,
+        context: &SubscriptionContext,
+        caller: Caller,
+    ) -> Result<(), ErrorData> {
+        let _seat = self.seat(&caller.name)?;
+        let accepted = context.accepted();
+        let list = accepted.resources_list_changed == Some(true);
+        let uris = accepted.resource_subscriptions.iter().flatten().cloned();
+        let uris: BTreeSet<String> = uris.collect();
+        let mut feed = self.feed(caller);
+        loop {
+            let news = tokio::select! {
+                () = context.cancelled() => return Ok(()),
+                () = self.ended.cancelled() => return Ok(()),
+                news = feed.next() => news,
+            };
+            let Some(news) = news else {
+                return Ok(());
+            };
+            for notification in feed.notifications(&news, list, &uris) {
+                if context.sink().send(notification).await.is_err() {
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    fn feed(&self, caller: Caller) -> Feed {
+        Feed {
+            changes: self.registry.changes(),
+            registry: self.registry.clone(),
+            caller,
+        }
+    }
+
+    fn seat(&self, caller: &Arc<str>) -> Result<Seat, ErrorData> {
+        let mut listeners = self
+            .listeners
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let taken = listeners.entry(caller.clone()).or_default();
+        if *taken >= LISTENERS_MAX {
+            let message =
+                format!("{LISTENERS_MAX} subscriptions/listen of this caller are open: end one");
+            return Err(too_many(message));
+        }
+        *taken += 1;
+        Ok(Seat {
+            notices: self.clone(),
+            caller: caller.clone(),
+        })
+    }
+}
+
+/// The place of one listening request.
+struct Seat {
+    notices: Notices,
+    caller: Arc<str>,
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let listeners = &self.notices.listeners;
+        let mut listeners = listeners.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(taken) = listeners.get_mut(&self.caller) {
+            *taken -= 1;
+            if *taken == 0 {
+                listeners.remove(&self.caller);
+            }
+        }
+    }
+}
+
+/// What happened.
+enum News {
+    Changed(Change),
+    /// More than a slow listener could be told.
+    Missed,
+}
+
+/// The changes that concern one caller.
+struct Feed {
+    changes: broadcast::Receiver<Change>,
+    registry: Arc<Registry>,
+    caller: Caller,
+}
+
+impl Feed {
+    async fn next(&mut self) -> Option<News> {
+        loop {
+            match self.changes.recv().await {
+                Ok(change) if change.kasm_user == self.caller.kasm_user => {
+                    return Some(News::Changed(change));
+                }
+                Ok(_) => {}
+                Err(RecvError::Lagged(_)) => return Some(News::Missed),
+                Err(RecvError::Closed) => return None,
+            }
+        }
+    }
+
+    /// What to say of it to somebody who watches `uris`, and the list if `list`.
+    fn notifications(
+        &self,
+        news: &News,
+        list: bool,
+        uris: &BTreeSet<String>,
+    ) -> Vec<ServerNotification> {
+        let list = list && self.changes_list(news);
+        let list = list.then(|| {
+            ServerNotification::ResourceListChangedNotification(
+                ResourceListChangedNotification::default(),
+            )
+        });
+        let updated = uris
+            .iter()
+            .filter(|uri| self.touches(news, uri))
+            .map(|uri| {
+                let param = ResourceUpdatedNotificationParam::new(uri);
+                ServerNotification::ResourceUpdatedNotification(ResourceUpdatedNotification::new(
+                    param,
+                ))
+            });
+        list.into_iter().chain(updated).collect()
+    }
+
+    fn changes_list(&self, news: &News) -> bool {
+        let News::Changed(change) = news else {
+            return true;
+        };
+        let mut listed = self
+            .registry
+            .resources(&self.caller)
+            .filter_map(|resource| {
+                let values = self.registry.catalogue().values(resource.variable()?)?;
+                Some(values.changed_by)
+            });
+        listed.any(|changed_by| changed_by.contains(&change.tool))
+    }
+
+    fn touches(&self, news: &News, uri: &str) -> bool {
+        let Some(found) = self.registry.catalogue().find(uri) else {
+            return false;
+        };
+        let changed = match news {
+            News::Missed => true,
+            News::Changed(change) => {
+                let same = found.value.is_none_or(|value| change.is_about(value));
+                same && found.resource.changed_by.contains(&change.tool)
+            }
+        };
+        changed && self.registry.offers(&self.caller, found.resource.tool)
+    }
+}

@@ -1,0 +1,91 @@
+//! The resources: sessions, what is on their screens, and workspaces.
+
+use std::time::Duration;
+
+use crate::tool::catalogue::{Resource, Shows, Values};
+
+/// Tools that change how a session is.
+const OF_SESSION: &[&str] = &[
+    "create_kasm_session",
+    "destroy_kasm_session",
+    "pause_kasm_session",
+    "resume_kasm_session",
+    "extend_kasm_session",
+    "share_kasm_session",
+];
+
+pub(super) const RESOURCES: &[Resource] = &[
+    Resource {
+        uri: "kasm://sessions",
+        name: "sessions",
+        title: "My sessions",
+        about: "The sessions of your Kasm user with their state and expiry.",
+        tool: "list_user_sessions",
+        shows: Shows::Data,
+        fresh: Duration::from_secs(5),
+        only: None,
+        changed_by: OF_SESSION,
+    },
+    Resource {
+        uri: "kasm://workspaces",
+        name: "workspaces",
+        title: "Workspaces",
+        about: "The workspaces that a session can be made from.",
+        tool: "get_available_workspaces",
+        shows: Shows::Data,
+        fresh: Duration::from_secs(300),
+        only: None,
+        changed_by: &[],
+    },
+    Resource {
+        uri: "kasm://sessions/{kasm_id}",
+        name: "session",
+        title: "Session",
+        about: "The state of a session and when it expires.",
+        tool: "get_session_status",
+        shows: Shows::Data,
+        fresh: Duration::from_secs(5),
+        only: None,
+        changed_by: OF_SESSION,
+    },
+    Resource {
+        uri: "kasm://sessions/{kasm_id}/screenshot",
+        name: "screenshot",
+        title: "Screen",
+        about: "What is on the screen of a running session now, as PNG or JPEG.",
+        tool: "get_session_screenshot",
+        shows: Shows::Picture,
+        fresh: Duration::ZERO,
+        only: Some(("operational_status", "running")),
+        // Screens change by themselves all the time. Told is what this server did to them.
+        changed_by: &[
+            "control_desktop",
+            "execute_kasm_command",
+            "destroy_kasm_session",
+            "pause_kasm_session",
+            "resume_kasm_session",
+        ],
+    },
+];
+
+pub(super) const VALUES: &[Values] = &[
+    Values {
+        argument: "kasm_id",
+        tool: "list_user_sessions",
+        list: "sessions",
+        names: &["kasm_id", "image_name"],
+        changed_by: &[
+            "create_kasm_session",
+            "destroy_kasm_session",
+            "pause_kasm_session",
+            "resume_kasm_session",
+        ],
+    },
+    Values {
+        argument: "image_name",
+        tool: "get_available_workspaces",
+        list: "workspaces",
+        names: &["friendly_name", "name", "image_id"],
+        changed_by: &[],
+    },
+];

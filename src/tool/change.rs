@@ -1,0 +1,110 @@
+//! What calls of tools change, told to whoever listens.
+//!
+//! Only what goes through this registry is told. Nothing is looked for: a change that somebody makes
+//! elsewhere, or that Kasm makes by itself, is seen by the next reader.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+use tokio::sync::broadcast;
+
+use super::catalogue::Catalogue;
+use super::{JsonObject, ToolInfo};
+use crate::caller::Caller;
+
+/// How many changes a slow listener may be behind before it is told only that it missed some.
+const BEHIND_MAX: usize = 256;
+
+/// A call that changed something, or may have.
+#[derive(Clone, Debug)]
+pub struct Change {
+    /// Whose resources these are.
+    pub kasm_user: Arc<str>,
+    /// The tool that was called.
+    pub tool: &'static str,
+    /// What it was about: a value of the variable of templates.
+    pub about: Option<Arc<str>>,
+}
+
+impl Change {
+    /// Whether it is about this value.
+    #[must_use]
+    pub fn is_about(&self, value: &str) -> bool {
+        self.about
+            .as_deref()
+            .is_some_and(|about| same_id(about, value))
+    }
+}
+
+/// Whether two texts are the same id: writers differ in dashes and case.
+#[must_use]
+pub fn same_id(one: &str, other: &str) -> bool {
+    let plain = |id: &'_ str| {
+        let bytes = id.bytes().filter(|byte| *byte != b'-');
+        bytes
+            .map(|byte| byte.to_ascii_lowercase())
+            .collect::<Vec<_>>()
+    };
+    plain(one) == plain(other)
+}
+
+/// The way from calls to listeners.
+#[derive(Debug)]
+pub(super) struct Changes(broadcast::Sender<Change>);
+
+impl Default for Changes {
+    fn default() -> Self {
+        Self(broadcast::Sender::new(BEHIND_MAX))
+    }
+}
+
+impl Changes {
+    /// Hears every change from now on.
+    pub(super) fn listen(&self) -> broadcast::Receiver<Change> {
+        self.0.subscribe()
+    }
+
+    /// What a call may change, if it may change anything in the catalogue.
+    pub(super) fn of_call(
+        catalogue: &Catalogue,
+        tool: &ToolInfo,
+        args: &JsonObject,
+        caller: &Caller,
+    ) -> Option<Change> {
+        if tool.effect.is_read_only() {
+            return None;
+        }
+        let resources = catalogue
+            .resources
+            .iter()
+            .map(|resource| resource.changed_by);
+        let lists = catalogue.values.iter().map(|values| values.changed_by);
+        let mut tools = resources.chain(lists).flatten();
+        tools
+            .any(|changing| *changing == tool.name)
+            .then(|| Change {
+                kasm_user: caller.kasm_user.clone(),
+                tool: tool.name,
+                about: variables(catalogue).find_map(|variable| text(args.get(variable))),
+            })
+    }
+
+    /// Tells a change. What the reply says of its subject counts more than the arguments.
+    pub(super) fn tell(&self, catalogue: &Catalogue, mut change: Change, data: Option<&Value>) {
+        let named = |data: &Value| variables(catalogue).find_map(|name| text(data.get(name)));
+        if let Some(about) = data.and_then(named) {
+            change.about = Some(about);
+        }
+        // Nobody has to listen.
+        drop(self.0.send(change));
+    }
+}
+
+fn variables(catalogue: &Catalogue) -> impl Iterator<Item = &'static str> {
+    let resources = catalogue.resources.iter();
+    resources.filter_map(|resource| resource.variable())
+}
+
+fn text(value: Option<&Value>) -> Option<Arc<str>> {
+    value.and_then(Value::as_str).map(Arc::from)
+}

@@ -1,0 +1,87 @@
+//! One server and two people with a Kasm user each.
+
+use std::sync::Arc;
+
+use futures::FutureExt;
+use kasm_emulator::Emulator;
+use kasm_mcp::app;
+use kasm_mcp::caller::Caller;
+use kasm_mcp::http::auth::Authenticator;
+use kasm_mcp::http::guard::{AllowedHosts, Guard};
+use kasm_mcp::http::health::Health;
+use kasm_mcp::http::serve::{Ended, serve};
+use kasm_mcp::http::{self, Surface};
+use kasm_mcp::mcp::McpServer;
+use kasm_mcp::providers::kasm::KasmProvider;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+use crate::support::{TOKEN, config};
+
+/// The same MCP server at two addresses, one for each person.
+pub struct TwoPeople {
+    _emulator: Emulator,
+    /// Of the emulator's user, and of its other user.
+    pub bases: [String; 2],
+    served: Vec<JoinHandle<Ended>>,
+}
+
+impl TwoPeople {
+    pub async fn start() -> Self {
+        let start_time = std::time::Duration::from_millis(20);
+        let emulator = Emulator::builder().start_time(start_time);
+        let emulator = emulator.start().await.unwrap();
+        let config = config(&emulator, &[]);
+        let kasm = app::kasm(&config).unwrap();
+        let leases = app::leases(&config, &kasm);
+        let tools = config.tools.clone();
+        let provider = Arc::new(KasmProvider::new(kasm, None, None, leases, tools));
+        let registry = Arc::new(app::registry(&provider, &config));
+        let server = McpServer::new(registry.clone());
+        let mut served = Vec::new();
+        let mut bases = Vec::new();
+        for user in [emulator.user_id(), emulator.other_user_id()] {
+            let name = format!("caller of {user}");
+            let caller = Caller::new(&name, config.http.auth_scope, user);
+            let surface = Surface {
+                registry: registry.clone(),
+                files: None,
+                relay: None,
+                notices: Some(server.notices()),
+                auth: Authenticator::new(Some(&TOKEN.into()), caller),
+                guard: Guard {
+                    hosts: AllowedHosts::Any,
+                    origins: Vec::new(),
+                    local_origins: true,
+                },
+                health: Health::new(|| async { Ok(()) }.boxed()),
+                sessions: app::session_limits(&config.limits),
+                body_bytes_max: 1 << 20,
+                path_prefix: String::new(),
+            };
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            bases.push(format!("http://{}", listener.local_addr().unwrap()));
+            let app = http::app(server.clone(), surface);
+            let limits = app::serve_limits(&config.limits);
+            served.push(tokio::spawn(serve(
+                listener,
+                app,
+                limits,
+                std::future::pending(),
+            )));
+        }
+        Self {
+            _emulator: emulator,
+            bases: bases.try_into().unwrap(),
+            served,
+        }
+    }
+}
+
+impl Drop for TwoPeople {
+    fn drop(&mut self) {
+        for served in &self.served {
+            served.abort();
+        }
+    }
+}
