@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use futures::FutureExt;
 
+use crate::access::{Tokens, Unusable};
 use crate::caller::{Caller, Credential};
-use crate::config::{Config, Limits};
+use crate::config::{Config, Limits, token_rules};
 use crate::http::auth::Authenticator;
 use crate::http::files::Files;
 use crate::http::guard::Guard;
@@ -90,11 +91,41 @@ pub fn caller(config: &Config, local: bool) -> Caller {
     caller
 }
 
+/// Why there is no server.
+#[derive(Debug, thiserror::Error)]
+pub enum NoServer {
+    /// The TLS settings cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsProblem),
+    /// The file of tokens cannot be used.
+    #[error("{0}: {1}")]
+    Tokens(String, Unusable),
+    /// Others can reach it, and everybody could use it.
+    #[error("no token is set, and other machines can reach this address")]
+    Open,
+}
+
+/// Who may use the configured server.
+fn authenticator(config: &Config) -> Result<Authenticator, NoServer> {
+    let http = &config.http;
+    if http.lacks_credential() {
+        return Err(NoServer::Open);
+    }
+    let caller = caller(config, http.auth_token.is_none());
+    let auth = Authenticator::new(http.auth_token.as_ref(), caller);
+    let Some(file) = &http.tokens_file else {
+        return Ok(auth);
+    };
+    let tokens = Tokens::open(file.clone(), token_rules(&config.kasm_user));
+    let tokens = tokens.map_err(|error| NoServer::Tokens(file.display().to_string(), error))?;
+    Ok(auth.with_tokens(Arc::new(tokens)))
+}
+
 /// The whole HTTP server, ready for [`http::serve::serve`].
 ///
 /// # Errors
-/// The TLS settings cannot be used.
-pub fn http_app(config: &Config) -> Result<http::App, TlsProblem> {
+/// As [`NoServer`] tells.
+pub fn http_app(config: &Config) -> Result<http::App, NoServer> {
     let kasm = kasm(config)?;
     let relay = relay(config);
     let links = links(config);
@@ -105,9 +136,8 @@ pub fn http_app(config: &Config) -> Result<http::App, TlsProblem> {
     let registry = Arc::new(registry(&provider, config));
     let server =
         McpServer::new(registry.clone()).with_consent(Consent::new(config.limits.confirm_timeout));
-    let caller = caller(config, config.http.auth_token.is_none());
     let surface = Surface {
-        auth: Authenticator::new(config.http.auth_token.as_ref(), caller),
+        auth: authenticator(config)?,
         registry,
         guard: Guard {
             hosts: config.http.allowed_hosts.clone(),

@@ -1,9 +1,13 @@
 //! The command line.
 
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use jiff::Span;
+
+use crate::caller::Scope;
 
 /// A remote MCP server for Kasm Workspaces.
 ///
@@ -64,9 +68,55 @@ pub enum Command {
         #[arg(long, value_enum, default_value_t = SettingsFormat::Env)]
         format: SettingsFormat,
     },
+    /// Make, list and revoke tokens of callers
+    #[command(subcommand)]
+    Token(TokenCommand),
     /// Ask the command policy
     #[command(subcommand)]
     Policy(PolicyCommand),
+}
+
+/// What to do with tokens.
+///
+/// They are in the file that MCP_TOKENS_FILE names, or in `tokens.toml` in MCP_STATE_DIR. A running server
+/// takes changes within a second.
+#[derive(Clone, Debug, Subcommand)]
+pub enum TokenCommand {
+    /// Make a token, print it once, and keep its hash
+    New(NewToken),
+    /// List the tokens, without anything secret
+    List,
+    /// End a token
+    Revoke {
+        /// Its name
+        name: String,
+    },
+}
+
+/// Options of `token new`.
+#[derive(Args, Clone, Debug)]
+pub struct NewToken {
+    /// Its name, for logs and `token revoke`
+    #[arg(long)]
+    pub name: String,
+    /// How much it may do: kasm:read, kasm:use or kasm:admin
+    #[arg(long, default_value = "kasm:use")]
+    pub scope: Scope,
+    /// The Kasm user whose sessions it may touch, by id; KASM_USER_ID if not said
+    #[arg(long, value_name = "ID")]
+    pub kasm_user: Option<String>,
+    /// Only tools of these toolsets, separated by commas
+    #[arg(long, value_delimiter = ',')]
+    pub toolsets: Vec<String>,
+    /// Only tools that change nothing
+    #[arg(long)]
+    pub read_only: bool,
+    /// When it ends, such as 30d or 12h; never if not said
+    #[arg(long, value_name = "TIME")]
+    pub expires_in: Option<Span>,
+    /// How many calls a minute it is good for
+    #[arg(long, value_name = "N")]
+    pub rate: Option<NonZeroU32>,
 }
 
 /// What to ask the policy.

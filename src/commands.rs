@@ -5,6 +5,7 @@ mod check;
 pub mod clients;
 mod demo;
 mod emulate;
+mod first_token;
 mod health;
 mod logging;
 mod notify;
@@ -13,6 +14,7 @@ mod serve;
 pub mod settings;
 mod stdio;
 mod stop;
+mod token;
 pub mod tools;
 
 use std::io::Write;
@@ -58,6 +60,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Health => health::run(&settings).await,
         Command::Tools { format } => tools::run(format),
         Command::Settings { format } => settings::run(format),
+        Command::Token(command) => token::run(&command, &settings),
         Command::Policy(command) => policy::run(&command),
     }
 }

@@ -7,6 +7,7 @@ mod read;
 mod reader;
 mod source;
 mod table;
+mod tokens;
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -21,6 +22,7 @@ use crate::providers::kasm::KasmSettings;
 pub use reader::{Mistake, Mistakes};
 pub use source::Sources;
 pub use table::{VARIABLES, Variable, Variables};
+pub use tokens::{TOKENS_FILE_NAME, token_rules, tokens_file};
 
 /// Everything that can be set.
 #[derive(Clone, Debug)]
@@ -52,9 +54,11 @@ pub struct Config {
 pub struct HttpConfig {
     /// Where to listen.
     pub listen: SocketAddr,
-    /// The bearer token. Without one, only loopback may be served.
+    /// The bearer token.
     pub auth_token: Option<SecretString>,
-    /// How much the token's caller may do.
+    /// More bearer tokens, which were readable and without a mistake.
+    pub tokens_file: Option<PathBuf>,
+    /// How much the caller of the bearer token may do.
     pub auth_scope: Scope,
     /// Names that requests may be addressed to.
     pub allowed_hosts: AllowedHosts,
@@ -136,6 +140,12 @@ impl HttpConfig {
     #[must_use]
     pub fn is_loopback(&self) -> bool {
         is_loopback(self.listen.ip())
+    }
+
+    /// Whether others can reach the server, and nothing says who they have to be.
+    #[must_use]
+    pub fn lacks_credential(&self) -> bool {
+        !self.is_loopback() && self.auth_token.is_none() && self.tokens_file.is_none()
     }
 }
 

@@ -35,6 +35,7 @@ use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
+use crate::access::Tokens;
 use crate::caller::Caller;
 use crate::mcp::Notices;
 use crate::mcp::sessions::{Session, SessionLimits, Sessions};
@@ -83,6 +84,8 @@ pub struct App {
     pub sessions: Arc<Sessions>,
     /// What is told unasked.
     pub notices: Option<Notices>,
+    /// The tokens of a file, which has to be looked at.
+    pub tokens: Option<Arc<Tokens>>,
     /// Fires to cut off what still runs in rmcp's transport when the drain limit is over.
     pub cut_off: CancellationToken,
 }
@@ -127,6 +130,7 @@ pub fn app<H: ServerHandler + Clone + Sync>(handler: H, surface: Surface) -> App
         body_bytes_max: surface.body_bytes_max,
     });
     let guard = Arc::new(surface.guard);
+    let tokens = surface.auth.tokens();
     let auth = Arc::new(surface.auth);
 
     let mut authenticated = Router::new()
@@ -174,6 +178,7 @@ pub fn app<H: ServerHandler + Clone + Sync>(handler: H, surface: Surface) -> App
         router,
         sessions,
         notices: surface.notices,
+        tokens,
         cut_off,
     }
 }

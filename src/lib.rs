@@ -4,6 +4,7 @@
 //!
 //! - [`percent`], [`token`]: percent-encoding; random tokens and their hashes
 //! - [`caller`]: who is asking, and how much they may do
+//! - [`access`]: the callers that a file of tokens names
 //! - [`policy`]: what may be run, and which files may be touched
 //! - [`picture`]: pictures for models, scaled and small
 //! - [`relay`]: mailboxes that programs inside a workspace post to
@@ -23,6 +24,7 @@
 //!
 //! `docs/architecture.md` tells why it is so.
 
+pub mod access;
 pub mod app;
 pub mod caller;
 pub mod cli;

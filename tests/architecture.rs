@@ -13,6 +13,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("policy", 0),
     ("percent", 0),
     ("token", 0),
+    ("access", 1),
     ("relay", 1),
     ("links", 1),
     ("kasm", 1),
@@ -32,6 +33,10 @@ const LAYERS: &[(&str, u8)] = &[
 
 /// What a module must not know, whatever its layer.
 const FORBIDDEN: &[(&str, &[&str])] = &[
+    (
+        "access",
+        &["rmcp", "axum", "reqwest", "crate::kasm", "kasm_emulator"],
+    ),
     (
         "token",
         &["rmcp", "axum", "reqwest", "crate", "kasm_emulator"],

@@ -67,6 +67,8 @@ fn config(
         .with_flag("MCP_SERVER_PORT", Some(address.port()))
         .with_flag("MCP_STATE_DIR", Some(""))
         .with_flag("MCP_AUTH_TOKEN", Some(token::bearer()?))
+        // Nothing of a demo is kept, and nothing that a server keeps is for it.
+        .with_flag("MCP_STATE_DIR", Some(""))
         .with_flag("LOG_LEVEL", Some(quiet));
     Ok(Config::load(&sources)?)
 }

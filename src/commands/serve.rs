@@ -6,7 +6,7 @@ use anyhow::Context;
 use tokio::net::TcpListener;
 
 use super::notify::Manager;
-use super::{logging, stop};
+use super::{first_token, logging, stop};
 use crate::app;
 use crate::config::Config;
 use crate::http::serve::{Ended, serve};
@@ -16,15 +16,20 @@ pub(super) async fn run(config: Config, manager: &Manager) -> anyhow::Result<Exi
     for notice in &config.notices {
         tracing::warn!("{notice}");
     }
+    let config = first_token::ensured(config)?;
     let stop = stop::signal()?;
     let app = app::http_app(&config)?;
     let listener = bind(config.http.listen).await?;
     let address = listener.local_addr()?;
-    let token = if config.http.auth_token.is_some() {
+    let http = &config.http;
+    let token = if http.auth_token.is_some() || http.tokens_file.is_some() {
         "required"
     } else {
         "not needed on this machine"
     };
+    if let Some(file) = &http.tokens_file {
+        tracing::info!(file = %file.display(), "tokens of a file are accepted");
+    }
     tracing::info!(%address, token, kasm = %config.kasm.url, "kasm-mcp {} is ready", env!("CARGO_PKG_VERSION"));
     manager.say(&format!("READY=1\nSTATUS=Serving http://{address}/mcp"));
     let stop = async {

@@ -7,6 +7,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::reader::{Mistakes, Reader};
 use super::source::Sources;
+use super::tokens;
 use super::{Config, HttpConfig, Limits, LogConfig, LogFormat};
 use crate::caller::Scope;
 use crate::http::guard::{AllowedHosts, Origin};
@@ -38,7 +39,9 @@ pub(super) fn config(sources: &Sources) -> Result<Config, Mistakes> {
         "give the user's id, 32 hex digits (Kasm: Access Management, Users)",
     );
     let image_cache = reader.seconds("KASM_IMAGE_CACHE_SECONDS", 0, 3_600);
-    let http = http(&mut reader);
+    let usual_user = kasm_user.map(|user| user.to_string()).unwrap_or_default();
+    let tokens_file = tokens::checked(&mut reader, &usual_user);
+    let http = http(&mut reader, tokens_file);
     let limits = limits(&mut reader);
     let log = log(&mut reader);
     match (kasm, kasm_user, http, log, policy) {
@@ -153,7 +156,7 @@ fn address(reader: &mut Reader) -> Option<SocketAddr> {
     Some(SocketAddr::new(ip?, u16::try_from(port).unwrap_or(0)))
 }
 
-fn http(reader: &mut Reader) -> Option<HttpConfig> {
+fn http(reader: &mut Reader, tokens_file: Option<PathBuf>) -> Option<HttpConfig> {
     let listen = address(reader);
     let scope = reader.text("MCP_AUTH_SCOPE");
     let scope = reader.parsed::<Scope>(
@@ -175,13 +178,6 @@ fn http(reader: &mut Reader) -> Option<HttpConfig> {
     }
     let listen = listen?;
     let ip = listen.ip();
-    if auth_token.is_none() && !super::is_loopback(ip) {
-        reader.mistake(
-            "MCP_AUTH_TOKEN",
-            format!("not set, and {ip} can be reached from other machines"),
-            "set a token (openssl rand -hex 32), or MCP_SERVER_HOST=127.0.0.1 to serve this machine only",
-        );
-    }
     let public = reader.text("MCP_PUBLIC_URL");
     let path_prefix = public.as_deref().map(path_prefix).unwrap_or_default();
     let public_url = public.as_deref().map(without_mcp);
@@ -204,6 +200,7 @@ fn http(reader: &mut Reader) -> Option<HttpConfig> {
     Some(HttpConfig {
         listen,
         auth_token,
+        tokens_file,
         auth_scope: scope?,
         allowed_hosts: if open {
             AllowedHosts::Any

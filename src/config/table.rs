@@ -184,12 +184,17 @@ pub const VARIABLES: &[Variable] = &[
     secret(
         "MCP_AUTH_TOKEN",
         "",
-        "The token that clients send as `Authorization: Bearer`. At least 16 characters, better 32 random bytes. Required unless only this machine is served.",
+        "The token that clients send as `Authorization: Bearer`. At least 16 characters, better 32 random bytes. Without any token, a server that others can reach makes one and shows it once.",
     ),
     plain(
         "MCP_AUTH_SCOPE",
         "kasm:admin",
         "How much the token may do: kasm:read, kasm:use or kasm:admin; each includes the ones before it.",
+    ),
+    given(
+        "MCP_TOKENS_FILE",
+        "/etc/kasm-mcp/tokens.toml",
+        "A file of tokens for several callers (`kasm-mcp token new`; docs/security.md). Read again when it changes. Default: tokens.toml in MCP_STATE_DIR, if it is there.",
     ),
     given(
         "MCP_PUBLIC_URL",
@@ -256,7 +261,7 @@ pub const VARIABLES: &[Variable] = &[
     plain(
         "MCP_STATE_DIR",
         "/var/lib/kasm-mcp",
-        "A directory for what must outlive a restart: the leases of sessions. Used if it exists; each server needs its own.",
+        "A directory for what must outlive a restart: the leases of sessions, and tokens. Used if it exists; each server needs its own.",
     ),
     plain(
         "LOG_LEVEL",

@@ -1,25 +1,31 @@
-//! Bearer authentication with one token. Without a token everybody is the local caller, and the
-//! configuration has seen to it that only this machine can connect.
+//! Bearer authentication: one token, a file of tokens, or both. Without any everybody is the local caller,
+//! and the start has seen to it that only this machine can connect.
+//!
+//! What was begun with a credential ends with it: a request that is still being answered, and an event
+//! stream in the middle.
 
 use std::sync::Arc;
 
+use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use http::header::{AUTHORIZATION, HeaderValue, WWW_AUTHENTICATE};
+use futures::StreamExt;
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, WWW_AUTHENTICATE};
 use http::{HeaderMap, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::problem::Problem;
-use crate::caller::Caller;
+use crate::access::Tokens;
+use crate::caller::{Caller, Validity};
 use crate::token::Hash;
 
 /// Who may call.
 #[derive(Debug)]
 pub struct Authenticator {
-    /// Hash of the token. Equal lengths make the comparison independent of the token's.
-    expected: Option<Hash>,
-    caller: Caller,
+    /// The holder of the one token, or everybody.
+    one: Option<(Option<Hash>, Caller)>,
+    tokens: Option<Arc<Tokens>>,
 }
 
 /// Why a caller is not known.
@@ -27,7 +33,7 @@ pub struct Authenticator {
 pub enum Unauthenticated {
     /// No bearer token was sent.
     Missing,
-    /// It is not the right one.
+    /// It is not the right one, or not any more.
     Wrong,
 }
 
@@ -36,28 +42,48 @@ impl Authenticator {
     #[must_use]
     pub fn new(token: Option<&SecretString>, caller: Caller) -> Self {
         let expected = token.map(|token| Hash::of(token.expose_secret()));
-        Self { expected, caller }
+        Self {
+            one: Some((expected, caller)),
+            tokens: None,
+        }
+    }
+
+    /// The same with more tokens. Nobody comes in without a token then.
+    #[must_use]
+    pub fn with_tokens(mut self, tokens: Arc<Tokens>) -> Self {
+        self.tokens = Some(tokens);
+        self.one = self.one.filter(|(expected, _)| expected.is_some());
+        self
+    }
+
+    /// The tokens of a file, if there is one.
+    #[must_use]
+    pub fn tokens(&self) -> Option<Arc<Tokens>> {
+        self.tokens.clone()
     }
 
     /// Who sent these headers.
     ///
     /// # Errors
     /// If the token is missing or wrong.
-    pub fn authenticate(&self, headers: &HeaderMap) -> Result<&Caller, Unauthenticated> {
-        let Some(expected) = &self.expected else {
-            return Ok(&self.caller);
-        };
+    pub fn authenticate(&self, headers: &HeaderMap) -> Result<Caller, Unauthenticated> {
+        if let Some((None, everybody)) = &self.one {
+            return Ok(everybody.clone());
+        }
         let mut values = headers.get_all(AUTHORIZATION).iter();
         let value = values.next().ok_or(Unauthenticated::Missing)?;
         if values.next().is_some() {
             return Err(Unauthenticated::Wrong);
         }
-        let token = bearer(value).ok_or(Unauthenticated::Missing)?;
-        if Hash::of(token).is(expected) {
-            Ok(&self.caller)
-        } else {
-            Err(Unauthenticated::Wrong)
+        let given = Hash::of(bearer(value).ok_or(Unauthenticated::Missing)?);
+        if let Some((Some(expected), caller)) = &self.one
+            && given.is(expected)
+        {
+            return Ok(caller.clone());
         }
+        let tokens = self.tokens.as_ref();
+        let found = tokens.and_then(|tokens| tokens.find(&given));
+        found.ok_or(Unauthenticated::Wrong)
     }
 }
 
@@ -74,13 +100,27 @@ pub(super) async fn layer(
     mut request: Request,
     next: Next,
 ) -> Response {
-    match auth.authenticate(request.headers()) {
-        Ok(caller) => {
-            request.extensions_mut().insert(caller.clone());
-            next.run(request).await
-        }
-        Err(reason) => refuse(reason),
+    let caller = match auth.authenticate(request.headers()) {
+        Ok(caller) => caller,
+        Err(reason) => return refuse(reason),
+    };
+    let validity = caller.validity.clone();
+    request.extensions_mut().insert(caller);
+    tokio::select! {
+        biased;
+        () = validity.over() => refuse(Unauthenticated::Wrong),
+        response = next.run(request) => while_good(response, validity),
     }
+}
+
+/// An event stream that ends with its caller's credential. Other answers are whole already.
+fn while_good(response: Response, validity: Validity) -> Response {
+    let kind = response.headers().get(CONTENT_TYPE);
+    if !kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream")) {
+        return response;
+    }
+    let over = Box::pin(async move { validity.over().await });
+    response.map(|body| Body::from_stream(body.into_data_stream().take_until(over)))
 }
 
 /// The answer to a caller who is not known.

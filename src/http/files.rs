@@ -24,7 +24,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::auth::{self, Authenticator, Unauthenticated};
 use super::problem::Problem;
-use crate::caller::{Caller, Scope};
+use crate::caller::{Caller, Scope, Validity};
 use crate::links::{Direction, Links};
 use crate::percent;
 use crate::tool::transfer::{Download, FileOf, Transfers, Upload};
@@ -141,8 +141,9 @@ async fn download(
         computer: &computer,
         path: &path,
     };
-    let file = shared.files.transfers.download(file).await?;
-    Ok(attachment(file, &path, place))
+    let opened = shared.files.transfers.download(file);
+    let opened = while_good(&caller, opened).await?;
+    Ok(attachment(opened, &path, place, caller.validity))
 }
 
 async fn upload(
@@ -172,7 +173,8 @@ async fn upload(
         length,
         bytes: incoming(request.into_body()),
     };
-    let stored = shared.files.transfers.upload(file, upload).await?;
+    let stored = shared.files.transfers.upload(file, upload);
+    let stored = while_good(&caller, stored).await?;
     let body = json!({ "path": path, "size": stored.size, "sha256": stored.sha256 });
     Ok((StatusCode::CREATED, Json(body)).into_response())
 }
@@ -213,7 +215,7 @@ impl Shared {
                 let detail = format!("this needs a token with the scope {needed}");
                 return Err(Refusal::new(StatusCode::FORBIDDEN, "forbidden", detail));
             }
-            return Ok(caller.clone());
+            return Ok(caller);
         };
         let links = self.files.links.as_ref();
         let link = links.and_then(|links| links.take(token));
@@ -233,8 +235,26 @@ impl Shared {
     }
 }
 
-/// The answer that carries a file. `place` is kept until its last byte.
-fn attachment(file: Download, path: &str, place: OwnedSemaphorePermit) -> Response {
+/// Gives up what is being done for a caller whose token is taken back.
+async fn while_good<T>(
+    caller: &Caller,
+    work: impl Future<Output = Result<T, ToolError>>,
+) -> Result<T, Refusal> {
+    tokio::select! {
+        biased;
+        () = caller.validity.over() => Err(Refusal::Unauthenticated(Unauthenticated::Wrong)),
+        done = work => Ok(done?),
+    }
+}
+
+/// The answer that carries a file. `place` is kept until its last byte. It breaks off when the token is
+/// taken back.
+fn attachment(
+    file: Download,
+    path: &str,
+    place: OwnedSemaphorePermit,
+    validity: Validity,
+) -> Response {
     let mut headers = HeaderMap::new();
     let name = path.rsplit('/').next().unwrap_or_default();
     let fixed = [
@@ -262,7 +282,8 @@ fn attachment(file: Download, path: &str, place: OwnedSemaphorePermit) -> Respon
         }
         Ok::<_, ToolError>(next?.map(|chunk| (chunk, (bytes, place))))
     });
-    (headers, Body::from_stream(bytes)).into_response()
+    let over = Box::pin(async move { validity.over().await });
+    (headers, Body::from_stream(bytes.take_until(over))).into_response()
 }
 
 /// RFC 6266, with the name as RFC 8187 writes it.

@@ -53,12 +53,19 @@ pub async fn serve(
         router,
         sessions,
         notices,
+        tokens,
         cut_off,
     } = app;
     let graceful = GracefulShutdown::new();
     let places = Arc::new(Semaphore::new(limits.connections_max));
     let mut stop = pin!(stop);
     let mut expiry = pin!(sessions.end_idle_forever());
+    let mut watch = pin!(async {
+        match &tokens {
+            Some(tokens) => tokens.watch().await,
+            None => std::future::pending().await,
+        }
+    });
     loop {
         let accepted = async {
             // The permit is taken first: beyond the limit, connections wait in the backlog.
@@ -68,6 +75,7 @@ pub async fn serve(
         tokio::select! {
             () = &mut stop => break,
             () = &mut expiry => {}
+            () = &mut watch => {}
             accepted = accepted => match accepted {
                 Some((Ok(connection), place)) => {
                     spawn_connection(connection, place, &router, limits.header_timeout, &graceful);

@@ -12,6 +12,7 @@
 )]
 
 mod ask;
+mod callers;
 mod commands;
 mod config;
 mod contracts;

@@ -1,0 +1,209 @@
+//! The callers that a file of tokens names, kept up to date while the server runs.
+//!
+//! The file is looked at twice a second. A token that is gone from it or changed is over at once, and so
+//! is what was begun with it ([`crate::caller::Validity`]); the others notice nothing. A file with a
+//! mistake changes nothing and is logged.
+
+pub mod edit;
+pub mod entry;
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::Read as _;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use crate::caller::{Caller, Credential, Validity};
+use crate::token::Hash;
+use entry::{Entry, Fault};
+
+/// How often the file is looked at.
+const LOOK: Duration = Duration::from_millis(500);
+/// The largest file that is read: some thousand entries.
+const FILE_BYTES_MAX: u64 = 4 << 20;
+
+/// What an entry may say.
+#[derive(Clone, Debug)]
+pub struct Rules {
+    /// The toolsets that there are.
+    pub toolsets: Vec<&'static str>,
+    /// The Kasm user of entries that name none.
+    pub kasm_user: String,
+    /// The one form of a Kasm user's id; None if the text is no id.
+    pub user_id: fn(&str) -> Option<String>,
+}
+
+/// All tokens of a file.
+#[derive(Debug)]
+pub struct Tokens {
+    file: PathBuf,
+    rules: Rules,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    /// Which version of the file was read last, good or not. None: it could not be read.
+    seen: Option<Stamp>,
+    known: HashMap<Hash, Known>,
+}
+
+#[derive(Debug)]
+struct Known {
+    entry: Entry,
+    caller: Caller,
+}
+
+/// Tells two versions of a file apart: size, inode, and the seconds and nanoseconds of its last changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Stamp([i64; 6]);
+
+/// Why a file of tokens cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum Unusable {
+    /// It cannot be read.
+    #[error("cannot be read: {0}")]
+    Io(#[from] std::io::Error),
+    /// What it says is wrong, in these places.
+    #[error("{}", .0.iter().map(Fault::to_string).collect::<Vec<_>>().join("; "))]
+    Wrong(Vec<Fault>),
+}
+
+impl Tokens {
+    /// Reads `file`.
+    ///
+    /// # Errors
+    /// It cannot be read, or something in it is wrong.
+    pub fn open(file: PathBuf, rules: Rules) -> Result<Self, Unusable> {
+        let (seen, entries) = read(&file, &rules)?;
+        let known = entries.into_iter().map(|entry| rules.known(entry));
+        Ok(Self {
+            state: Mutex::new(State {
+                seen: Some(seen),
+                known: known.collect(),
+            }),
+            file,
+            rules,
+        })
+    }
+
+    /// Whose token has this hash. None: nobody's, or it has expired.
+    ///
+    /// The look-up is no comparison in constant time and needs none: its time depends on the hash of what
+    /// was sent, and nobody can choose tokens by the hashes that they will have.
+    #[must_use]
+    pub fn find(&self, hash: &Hash) -> Option<Caller> {
+        let state = self.state();
+        let caller = &state.known.get(hash)?.caller;
+        (!caller.validity.is_over()).then(|| caller.clone())
+    }
+
+    /// How many tokens there are.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.state().known.len()
+    }
+
+    /// Where they are.
+    #[must_use]
+    pub fn file(&self) -> &Path {
+        &self.file
+    }
+
+    /// Reads the file again whenever it has changed. Never ends.
+    pub async fn watch(&self) {
+        loop {
+            tokio::time::sleep(LOOK).await;
+            // One call that looks at a file's date. A thread of its own would cost more.
+            self.look();
+        }
+    }
+
+    fn look(&self) {
+        let stamp = std::fs::metadata(&self.file).ok().map(|it| Stamp::of(&it));
+        if stamp == self.state().seen {
+            return;
+        }
+        let file = self.file.display();
+        match read(&self.file, &self.rules) {
+            Ok((stamp, entries)) => {
+                let changed = self.replace(stamp, entries);
+                tracing::info!(%file, tokens = self.count(), changed, "the tokens were read again");
+            }
+            Err(problem) => {
+                self.state().seen = stamp;
+                tracing::error!(%file, %problem, "the tokens cannot be read again: those read before stay");
+            }
+        }
+    }
+
+    /// Takes new entries over. Returns how many tokens are over by that.
+    fn replace(&self, stamp: Stamp, entries: Vec<Entry>) -> usize {
+        let mut state = self.state();
+        state.seen = Some(stamp);
+        let mut old = std::mem::take(&mut state.known);
+        for entry in entries {
+            let same = old.remove(&entry.hash);
+            let (hash, known) = match same {
+                Some(known) if known.entry == entry => (entry.hash, known),
+                Some(known) => {
+                    old.insert(entry.hash, known);
+                    self.rules.known(entry)
+                }
+                None => self.rules.known(entry),
+            };
+            state.known.insert(hash, known);
+        }
+        for known in old.values() {
+            known.caller.validity.revoked.cancel();
+        }
+        old.len()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Rules {
+    fn known(&self, entry: Entry) -> (Hash, Known) {
+        let user = entry.kasm_user.as_deref().unwrap_or(&self.kasm_user);
+        let mut caller = Caller::new(&entry.name, entry.scope, user);
+        caller.reach = entry.reach.clone();
+        caller.rate = entry.rate;
+        caller.credential = Credential::Token;
+        caller.validity = Validity {
+            until: entry.expires,
+            ..Validity::default()
+        };
+        (entry.hash, Known { entry, caller })
+    }
+}
+
+impl Stamp {
+    fn of(file: &std::fs::Metadata) -> Self {
+        let size = i64::try_from(file.size()).unwrap_or(i64::MAX);
+        Self([
+            size,
+            file.ino().cast_signed(),
+            file.mtime(),
+            file.mtime_nsec(),
+            file.ctime(),
+            file.ctime_nsec(),
+        ])
+    }
+}
+
+fn read(path: &Path, rules: &Rules) -> Result<(Stamp, Vec<Entry>), Unusable> {
+    let file = File::open(path)?;
+    let stamp = Stamp::of(&file.metadata()?);
+    let mut text = String::new();
+    let bytes = file.take(FILE_BYTES_MAX).read_to_string(&mut text)?;
+    if bytes as u64 == FILE_BYTES_MAX {
+        return Err(std::io::Error::other("it is larger than 4 MiB").into());
+    }
+    let entries = entry::read(&text, rules).map_err(Unusable::Wrong)?;
+    Ok((stamp, entries))
+}

@@ -1,0 +1,201 @@
+//! Adding tokens to the file and taking them out, at once or not at all.
+
+use std::fmt::Write as _;
+use std::fs::{self, File, OpenOptions, Permissions};
+use std::io::{self, ErrorKind, Write as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, fchown};
+use std::path::{Path, PathBuf};
+
+use super::entry::{self, Entry};
+use super::{Rules, Unusable};
+use crate::token;
+
+/// Nobody but the owner.
+const PRIVATE: u32 = 0o600;
+/// What a file that was there may keep: its group may read it.
+const KEPT: u32 = 0o640;
+
+/// Why the file was not changed.
+#[derive(Debug, thiserror::Error)]
+pub enum NotChanged {
+    /// The file that is there has mistakes.
+    #[error("{0}")]
+    Unusable(#[from] Unusable),
+    /// A token of that name is there.
+    #[error("there is a token `{0}` already: revoke it first, or take another name")]
+    Taken(String),
+    /// No token has that name.
+    #[error("there is no token `{0}`; `kasm-mcp token list` shows them")]
+    Missing(String),
+    /// An entry cannot be told from the text around it.
+    #[error("the entry of `{0}` is written in an unusual way: take it out with an editor")]
+    Unusual(String),
+    /// Somebody else changed the file meanwhile.
+    #[error("the file was changed by somebody else meanwhile: try again")]
+    Race,
+    /// It cannot be written.
+    #[error("cannot be written: {0}")]
+    Io(#[from] io::Error),
+}
+
+/// All entries of a file; none if there is no file.
+///
+/// # Errors
+/// It cannot be read, or something in it is wrong.
+pub fn entries(file: &Path, rules: &Rules) -> Result<Vec<Entry>, Unusable> {
+    let text = text_of(file)?;
+    entry::read(&text, rules).map_err(Unusable::Wrong)
+}
+
+/// Adds an entry, and makes the file if there is none.
+///
+/// # Errors
+/// As [`NotChanged`] tells. Nothing has changed then.
+pub fn add(file: &Path, entry: &Entry, rules: &Rules) -> Result<(), NotChanged> {
+    let text = text_of(file).map_err(Unusable::Io)?;
+    let before = entry::read(&text, rules).map_err(Unusable::Wrong)?;
+    if before.iter().any(|other| other.name == entry.name) {
+        return Err(NotChanged::Taken(entry.name.clone()));
+    }
+    let mut longer = text.clone();
+    if !longer.is_empty() {
+        longer.push_str(if longer.ends_with('\n') { "\n" } else { "\n\n" });
+    }
+    longer.push_str(&written(entry));
+    let mut wanted = before;
+    wanted.push(entry.clone());
+    replace(file, &text, &longer, &wanted, rules, &entry.name)
+}
+
+/// Takes an entry out.
+///
+/// # Errors
+/// As [`NotChanged`] tells. Nothing has changed then.
+pub fn remove(file: &Path, name: &str, rules: &Rules) -> Result<(), NotChanged> {
+    let text = text_of(file).map_err(Unusable::Io)?;
+    let mut wanted = entry::read(&text, rules).map_err(Unusable::Wrong)?;
+    let index = wanted.iter().position(|entry| entry.name == name);
+    let index = index.ok_or_else(|| NotChanged::Missing(name.to_owned()))?;
+    wanted.remove(index);
+    let shorter = without(&text, index);
+    replace(file, &text, &shorter, &wanted, rules, name)
+}
+
+/// The text without the table of that number, and all else as it was.
+fn without(text: &str, index: usize) -> String {
+    let header = format!("[[{}]]", entry::ENTRIES);
+    let mut number = None;
+    let mut kept = String::with_capacity(text.len());
+    for line in text.split_inclusive('\n') {
+        if line.trim_start().starts_with(&header) {
+            number = Some(number.map_or(0, |number: usize| number + 1));
+        }
+        if number != Some(index) {
+            kept.push_str(line);
+        }
+    }
+    kept
+}
+
+/// Writes `after`, which must say exactly `wanted`, in the place of `before`.
+fn replace(
+    file: &Path,
+    before: &str,
+    after: &str,
+    wanted: &[Entry],
+    rules: &Rules,
+    name: &str,
+) -> Result<(), NotChanged> {
+    if entry::read(after, rules).ok().as_deref() != Some(wanted) {
+        return Err(NotChanged::Unusual(name.to_owned()));
+    }
+    // A link stays, and what it leads to is replaced.
+    let target = fs::canonicalize(file).unwrap_or_else(|_| file.to_owned());
+    let beside = beside(&target)?;
+    let written = write_beside(&target, &beside, after).and_then(|()| {
+        if text_of(&target)? != before {
+            return Err(NotChanged::Race);
+        }
+        fs::rename(&beside, &target)?;
+        Ok(())
+    });
+    if written.is_err() {
+        let _gone = fs::remove_file(&beside);
+    }
+    written
+}
+
+fn beside(target: &Path) -> Result<PathBuf, NotChanged> {
+    let random = token::random().map_err(|error| io::Error::other(error.to_string()))?;
+    let name = target.file_name().unwrap_or_default().to_string_lossy();
+    Ok(target.with_file_name(format!(".{name}.{}", &random[..8])))
+}
+
+fn write_beside(target: &Path, beside: &Path, text: &str) -> Result<(), NotChanged> {
+    let folder = target
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    let folder = folder.unwrap_or(Path::new("."));
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(PRIVATE)
+        .open(beside)?;
+    let own = file.metadata()?;
+    match fs::metadata(target) {
+        // The server may run as somebody else than who edits its tokens.
+        Ok(former) => {
+            if (former.uid(), former.gid()) != (own.uid(), own.gid()) {
+                fchown(&file, Some(former.uid()), Some(former.gid()))?;
+            }
+            let mode = (former.mode() & KEPT) | PRIVATE;
+            file.set_permissions(Permissions::from_mode(mode))?;
+        }
+        Err(_) => {
+            let folder = fs::metadata(folder)?;
+            if folder.uid() != own.uid() {
+                // Only root can, and only for root it is needed.
+                let _not_root = fchown(&file, Some(folder.uid()), Some(folder.gid()));
+            }
+        }
+    }
+    file.write_all(text.as_bytes())?;
+    file.sync_all()?;
+    File::open(folder)?.sync_all()?;
+    Ok(())
+}
+
+fn text_of(file: &Path) -> Result<String, io::Error> {
+    match fs::read_to_string(file) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(String::new()),
+        text => text,
+    }
+}
+
+/// An entry as TOML. No value has a character that would need an escape.
+fn written(entry: &Entry) -> String {
+    let mut out = format!(
+        "[[{}]]\nname = \"{}\"\nsha256 = \"{}\"\nscope = \"{}\"\n",
+        entry::ENTRIES,
+        entry.name,
+        entry.hash,
+        entry.scope
+    );
+    if let Some(user) = &entry.kasm_user {
+        let _infallible = writeln!(out, "kasm_user = \"{user}\"");
+    }
+    if let Some(toolsets) = &entry.reach.toolsets {
+        let names: Vec<_> = toolsets.iter().map(|name| format!("\"{name}\"")).collect();
+        let _infallible = writeln!(out, "toolsets = [{}]", names.join(", "));
+    }
+    if entry.reach.read_only {
+        out.push_str("read_only = true\n");
+    }
+    if let Some(expires) = entry.expires {
+        let _infallible = writeln!(out, "expires = \"{expires}\"");
+    }
+    if let Some(rate) = entry.rate {
+        let _infallible = writeln!(out, "rate = {rate}");
+    }
+    out
+}

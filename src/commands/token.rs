@@ -1,0 +1,128 @@
+//! `kasm-mcp token`: tokens for many callers, in one file.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::{Context as _, bail};
+use jiff::tz::TimeZone;
+use jiff::{Span, Timestamp};
+
+use super::{print, sources};
+use crate::access::edit;
+use crate::access::entry::{Entry, is_name};
+use crate::caller::Reach;
+use crate::cli::{NewToken, Settings, TokenCommand};
+use crate::config::{self, token_rules};
+use crate::token::{self, Hash};
+
+pub(super) fn run(command: &TokenCommand, settings: &Settings) -> anyhow::Result<ExitCode> {
+    let file = config::tokens_file(&sources(settings))?;
+    match command {
+        TokenCommand::New(options) => new(options, &file),
+        TokenCommand::List => list(&file),
+        TokenCommand::Revoke { name } => revoke(name, &file),
+    }
+}
+
+fn new(options: &NewToken, file: &Path) -> anyhow::Result<ExitCode> {
+    let token = token::bearer()?;
+    let entry = entry(options, Hash::of(&token))?;
+    edit::add(file, &entry, &token_rules("")).with_context(|| file.display().to_string())?;
+    print(&format!(
+        "{token}\n\nThis is the only time that the token is shown; {} has its hash. A running server takes it \
+         within a second.\n",
+        file.display()
+    ))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn entry(options: &NewToken, hash: Hash) -> anyhow::Result<Entry> {
+    let rules = token_rules("");
+    if !is_name(&options.name) {
+        bail!("--name: take up to 64 letters, digits and . _ @ -");
+    }
+    let kasm_user = match options.kasm_user.as_deref() {
+        None => None,
+        Some(text) => match (rules.user_id)(text) {
+            None => bail!("--kasm-user: give a Kasm user's id, 32 hex digits"),
+            user => user,
+        },
+    };
+    for name in &options.toolsets {
+        if !rules.toolsets.contains(&name.as_str()) {
+            let known = rules.toolsets.join(", ");
+            bail!("--toolsets: there is no toolset `{name}`; there are {known}");
+        }
+    }
+    let toolsets: BTreeSet<String> = options.toolsets.iter().cloned().collect();
+    let expires = options.expires_in.map(expiry).transpose()?;
+    Ok(Entry {
+        name: options.name.clone(),
+        hash,
+        scope: options.scope,
+        kasm_user,
+        reach: Reach {
+            read_only: options.read_only,
+            toolsets: (!toolsets.is_empty()).then(|| Arc::new(toolsets)),
+        },
+        expires,
+        rate: options.rate,
+    })
+}
+
+fn expiry(after: Span) -> anyhow::Result<Timestamp> {
+    let now = Timestamp::now();
+    let end = now.to_zoned(TimeZone::UTC).checked_add(after);
+    let end = end.context("--expires-in")?.timestamp();
+    if end <= now {
+        bail!("--expires-in: that is no time to come");
+    }
+    Ok(Timestamp::from_second(end.as_second())?)
+}
+
+fn list(file: &Path) -> anyhow::Result<ExitCode> {
+    let entries = edit::entries(file, &token_rules(""));
+    let entries = entries.with_context(|| file.display().to_string())?;
+    let mut out = String::new();
+    for entry in &entries {
+        let _infallible = write!(out, "{}  {}", entry.name, entry.scope);
+        if let Some(user) = &entry.kasm_user {
+            let _infallible = write!(out, "  kasm_user={user}");
+        }
+        if let Some(toolsets) = &entry.reach.toolsets {
+            let names: Vec<_> = toolsets.iter().map(String::as_str).collect();
+            let _infallible = write!(out, "  toolsets={}", names.join(","));
+        }
+        if entry.reach.read_only {
+            out.push_str("  read-only");
+        }
+        if let Some(expires) = entry.expires {
+            let past = if expires <= Timestamp::now() {
+                " (over)"
+            } else {
+                ""
+            };
+            let _infallible = write!(out, "  expires={expires}{past}");
+        }
+        if let Some(rate) = entry.rate {
+            let _infallible = write!(out, "  rate={rate}");
+        }
+        out.push('\n');
+    }
+    if entries.is_empty() {
+        let _infallible = writeln!(out, "no tokens in {}", file.display());
+    }
+    print(&out)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn revoke(name: &str, file: &Path) -> anyhow::Result<ExitCode> {
+    edit::remove(file, name, &token_rules("")).with_context(|| file.display().to_string())?;
+    print(&format!(
+        "`{name}` is revoked. A running server ends it, and what was begun with it, within a second.\n"
+    ))?;
+    Ok(ExitCode::SUCCESS)
+}

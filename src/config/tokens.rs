@@ -1,0 +1,79 @@
+//! Where the tokens of several callers are, and what they may say.
+
+use std::io::ErrorKind;
+use std::path::PathBuf;
+
+use super::reader::{Mistakes, Reader};
+use super::source::Sources;
+use crate::access::{Rules, Tokens, Unusable};
+use crate::kasm::UserId;
+use crate::providers::kasm::TOOLSETS;
+
+/// The file of tokens in the state directory.
+pub const TOKENS_FILE_NAME: &str = "tokens.toml";
+const FILE: &str = "MCP_TOKENS_FILE";
+const STATE_DIR: &str = "MCP_STATE_DIR";
+
+/// What an entry may say; `kasm_user` is for those that name none.
+#[must_use]
+pub fn token_rules(kasm_user: &str) -> Rules {
+    Rules {
+        toolsets: TOOLSETS.iter().map(|toolset| toolset.name).collect(),
+        kasm_user: kasm_user.to_owned(),
+        user_id: |text| Some(text.parse::<UserId>().ok()?.to_string()),
+    }
+}
+
+/// The file that `kasm-mcp token` works on, whether there is one or not. Other settings may be missing.
+///
+/// # Errors
+/// No setting says where it is.
+pub fn tokens_file(sources: &Sources) -> Result<PathBuf, Mistakes> {
+    let mut reader = Reader::new(sources)?;
+    reader.mistakes.clear();
+    let named = reader.text(FILE).map(PathBuf::from);
+    let file = named.or_else(|| Some(state_dir(&reader)?.join(TOKENS_FILE_NAME)));
+    file.ok_or_else(|| {
+        let problem = "neither it nor MCP_STATE_DIR is set".to_owned();
+        reader.mistake(FILE, problem, "name the file for the tokens");
+        Mistakes(reader.mistakes)
+    })
+}
+
+pub(super) fn state_dir(reader: &Reader) -> Option<PathBuf> {
+    reader.text(STATE_DIR).map(PathBuf::from)
+}
+
+/// The file of tokens that the server uses: the one that is named, or that of the state directory, if
+/// there is one that is meant for this server.
+pub(super) fn checked(reader: &mut Reader, kasm_user: &str) -> Option<PathBuf> {
+    let named = reader.text(FILE).map(PathBuf::from);
+    let is_named = named.is_some();
+    let file = named.or_else(|| Some(state_dir(reader)?.join(TOKENS_FILE_NAME)))?;
+    match Tokens::open(file.clone(), token_rules(kasm_user)) {
+        Ok(_) => Some(file),
+        // Nobody asked for this one: it is not there, or it is another user's server's.
+        Err(Unusable::Io(error))
+            if !is_named
+                && matches!(
+                    error.kind(),
+                    ErrorKind::NotFound | ErrorKind::PermissionDenied | ErrorKind::NotADirectory
+                ) =>
+        {
+            None
+        }
+        Err(Unusable::Io(error)) => {
+            let problem = format!("{} cannot be read: {error}", file.display());
+            let remedy = "name a file that can be read; `kasm-mcp token new` makes one";
+            reader.mistake(FILE, problem, remedy);
+            None
+        }
+        Err(Unusable::Wrong(faults)) => {
+            for fault in faults {
+                let problem = format!("{}: {fault}", file.display());
+                reader.mistake(FILE, problem, "correct the entry, or take it out");
+            }
+            None
+        }
+    }
+}
