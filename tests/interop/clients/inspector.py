@@ -46,4 +46,31 @@ async def call(name: str, arguments: dict) -> scenario.Reply:
     return scenario.Reply(result.get("isError", False), text, result.get("structuredContent"))
 
 
-asyncio.run(scenario.live(list_tools, call))
+async def list_uris() -> list[str]:
+    return [resource["uri"] for resource in inspect("--method", "resources/list")["resources"]]
+
+
+async def list_templates() -> list[str]:
+    templates = inspect("--method", "resources/templates/list")["resourceTemplates"]
+    return [template["uriTemplate"] for template in templates]
+
+
+async def read(uri: str) -> tuple[str, str]:
+    (contents,) = inspect("--method", "resources/read", "--uri", uri)["contents"]
+    return contents["mimeType"], contents.get("text") or contents["blob"]
+
+
+async def list_prompts() -> list[str]:
+    return [prompt["name"] for prompt in inspect("--method", "prompts/list")["prompts"]]
+
+
+async def prompt(name: str, arguments: dict) -> str:
+    pairs = [f"{name}={value}" for name, value in arguments.items()]
+    result = inspect("--method", "prompts/get", "--prompt-name", name, "--prompt-args", *pairs)
+    (message,) = result["messages"]
+    return message["content"]["text"]
+
+
+# It has no option for completion.
+besides = scenario.Besides(list_uris, list_templates, read, list_prompts, prompt)
+asyncio.run(scenario.live(list_tools, call, besides))

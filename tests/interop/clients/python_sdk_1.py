@@ -8,6 +8,7 @@ from mcp import ClientSession, StdioServerParameters
 from mcp.client.sse import sse_client
 from mcp.client.stdio import stdio_client
 from mcp.client.streamable_http import streamablehttp_client
+from mcp.types import PromptReference
 
 
 def connect(transport: str) -> contextlib.AbstractAsyncContextManager:
@@ -39,7 +40,31 @@ async def main() -> None:
                 text = scenario.joined_text(result.content)
                 return scenario.Reply(result.isError, text, result.structuredContent)
 
-            await scenario.live(list_tools, call)
+            async def list_uris() -> list[str]:
+                return [str(resource.uri) for resource in (await session.list_resources()).resources]
+
+            async def list_templates() -> list[str]:
+                templates = (await session.list_resource_templates()).resourceTemplates
+                return [template.uriTemplate for template in templates]
+
+            async def read(uri: str) -> tuple[str, str]:
+                (contents,) = (await session.read_resource(uri)).contents
+                return contents.mimeType, contents.text if hasattr(contents, "text") else contents.blob
+
+            async def list_prompts() -> list[str]:
+                return [prompt.name for prompt in (await session.list_prompts()).prompts]
+
+            async def prompt(name: str, arguments: dict[str, str]) -> str:
+                (message,) = (await session.get_prompt(name, arguments)).messages
+                return message.content.text
+
+            async def complete(name: str, argument: str, value: str) -> list[str]:
+                reference = PromptReference(type="ref/prompt", name=name)
+                result = await session.complete(reference, {"name": argument, "value": value})
+                return result.completion.values
+
+            besides = scenario.Besides(list_uris, list_templates, read, list_prompts, prompt, complete)
+            await scenario.live(list_tools, call, besides)
 
 
 asyncio.run(main())

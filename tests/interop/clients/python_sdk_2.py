@@ -7,6 +7,7 @@ import scenario
 from mcp import Client, StdioServerParameters
 from mcp.client.sse import sse_client
 from mcp.client.streamable_http import streamable_http_client
+from mcp_types import PromptReference
 
 MODERN, LEGACY = "2026-07-28", "2025-11-25"
 
@@ -37,7 +38,31 @@ async def main() -> None:
                 text = scenario.joined_text(result.content)
                 return scenario.Reply(result.is_error, text, result.structured_content)
 
-            await scenario.live(list_tools, call)
+            async def list_uris() -> list[str]:
+                return [str(resource.uri) for resource in (await client.list_resources()).resources]
+
+            async def list_templates() -> list[str]:
+                templates = (await client.list_resource_templates()).resource_templates
+                return [template.uri_template for template in templates]
+
+            async def read(uri: str) -> tuple[str, str]:
+                (contents,) = (await client.read_resource(uri)).contents
+                return contents.mime_type, contents.text if hasattr(contents, "text") else contents.blob
+
+            async def list_prompts() -> list[str]:
+                return [prompt.name for prompt in (await client.list_prompts()).prompts]
+
+            async def prompt(name: str, arguments: dict[str, str]) -> str:
+                (message,) = (await client.get_prompt(name, arguments)).messages
+                return message.content.text
+
+            async def complete(name: str, argument: str, value: str) -> list[str]:
+                reference = PromptReference(type="ref/prompt", name=name)
+                result = await client.complete(reference, {"name": argument, "value": value})
+                return result.completion.values
+
+            besides = scenario.Besides(list_uris, list_templates, read, list_prompts, prompt, complete)
+            await scenario.live(list_tools, call, besides)
 
 
 asyncio.run(main())

@@ -1,6 +1,7 @@
 // What every client does with the server: list the tools, live through one session, make two mistakes.
 // The same as scenario.py.
 
+import { setTimeout } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
 
 const environment = process.env;
@@ -82,8 +83,49 @@ async function use(client, kasmId, created) {
   await succeed(client, "resume_kasm_session", id);
 }
 
-/** The whole scenario, with a connected client of either TypeScript SDK. */
-export async function live(client) {
+/** What is no tool: resources, prompts and completion. */
+async function lookAround(client, kasmId) {
+  const uri = `kasm://sessions/${kasmId}`;
+  const uris = (await client.listResources()).resources.map((resource) => resource.uri);
+  const wanted = ["kasm://sessions", "kasm://workspaces", uri, `${uri}/screenshot`];
+  expect(wanted.every((one) => uris.includes(one)), "resources", uris);
+  const { resourceTemplates } = await client.listResourceTemplates();
+  const templates = resourceTemplates.map((template) => template.uriTemplate);
+  expect(templates.includes("kasm://sessions/{kasm_id}"), "templates", templates);
+  const [status] = (await client.readResource({ uri })).contents;
+  expect(status.mimeType === "application/json" && JSON.parse(status.text).kasm_id === kasmId, uri, status);
+  const [screen] = (await client.readResource({ uri: `${uri}/screenshot` })).contents;
+  const head = Buffer.from(screen.blob, "base64").subarray(1, 4).toString("latin1");
+  expect(screen.mimeType === "image/jpeg" || head === "PNG", "screenshot", [screen.mimeType, head]);
+  const prompts = (await client.listPrompts()).prompts.map((prompt) => prompt.name);
+  expect(prompts.includes("find_out_why"), "prompts", prompts);
+  const filled = { name: "find_out_why", arguments: { problem: "all is blue", kasm_id: kasmId } };
+  const [message] = (await client.getPrompt(filled)).messages;
+  const { text } = message.content;
+  expect(text.includes("all is blue") && text.includes(kasmId), "prompt", text);
+  const ref = { type: "ref/prompt", name: "find_out_why" };
+  const argument = { name: "kasm_id", value: kasmId.slice(0, 12) };
+  const { completion } = await client.complete({ ref, argument });
+  expect(isDeepStrictEqual(completion.values, [kasmId]), "completion", completion);
+}
+
+/** A change of a session is told to a client that subscribed to it. */
+async function watch(client, kasmId, heard) {
+  const uri = `kasm://sessions/${kasmId}`;
+  await client.subscribeResource({ uri });
+  await succeed(client, "extend_kasm_session", { kasm_id: kasmId });
+  for (let looks = 0; !heard.includes(uri); looks += 1) {
+    expect(looks < 200, "no change is told", heard);
+    await setTimeout(50);
+  }
+  await client.unsubscribeResource({ uri });
+}
+
+/**
+ * The whole scenario, with a connected client of either TypeScript SDK. `heard` is where a client that can
+ * subscribe puts the URIs that it is told of.
+ */
+export async function live(client, heard) {
   const names = (await client.listTools()).tools.map((tool) => tool.name);
   const missing = TOOLS.filter((name) => !names.includes(name));
   expect(missing.length === 0, "tools are missing", missing);
@@ -92,6 +134,10 @@ export async function live(client) {
   expect(created.kasm_id, "no kasm_id", created);
   try {
     await use(client, created.kasm_id, created);
+    await lookAround(client, created.kasm_id);
+    if (heard) {
+      await watch(client, created.kasm_id, heard);
+    }
   } finally {
     await succeed(client, "destroy_kasm_session", { kasm_id: created.kasm_id });
   }

@@ -1,8 +1,10 @@
 """What every client does with the server: list the tools, live through one session, make two mistakes.
 
-A client brings `list_tools()`, which gives names, and `call(name, arguments)`, which gives a `Reply`.
+A client brings `list_tools()`, which gives names, and `call(name, arguments)`, which gives a `Reply`. One that
+knows more than tools brings `Besides`, too.
 """
 
+import base64
 import dataclasses
 import json
 import os
@@ -49,6 +51,21 @@ class Reply:
         return parsed
 
 
+@dataclasses.dataclass
+class Besides:
+    """What a client does with resources, prompts and completion."""
+
+    list_uris: Callable[[], Awaitable[list[str]]]
+    list_templates: Callable[[], Awaitable[list[str]]]
+    # The media type of the only contents, and their text or their bytes in base64.
+    read: Callable[[str], Awaitable[tuple[str, str]]]
+    list_prompts: Callable[[], Awaitable[list[str]]]
+    # The text of the only message.
+    prompt: Callable[[str, dict[str, str]], Awaitable[str]]
+    # The values for an argument of a prompt; None if the client cannot ask for them.
+    complete: Callable[[str, str, str], Awaitable[list[str]]] | None = None
+
+
 ListTools = Callable[[], Awaitable[list[str]]]
 Call = Callable[[str, dict[str, Any]], Awaitable[Reply]]
 
@@ -64,7 +81,7 @@ def expect(condition: object, message: str) -> None:
         raise SystemExit(f"FAILED: {message}")
 
 
-async def live(list_tools: ListTools, call: Call) -> None:
+async def live(list_tools: ListTools, call: Call, besides: Besides | None = None) -> None:
     """The whole scenario."""
     names = set(await list_tools())
     expect(TOOLS <= names, f"tools are missing: {sorted(TOOLS - names)}")
@@ -74,6 +91,8 @@ async def live(list_tools: ListTools, call: Call) -> None:
     expect(kasm_id, f"no kasm_id: {created}")
     try:
         await use(call, kasm_id, created)
+        if besides:
+            await look_around(besides, kasm_id)
     except BaseException:
         await call("destroy_kasm_session", {"kasm_id": kasm_id})
         raise
@@ -92,6 +111,29 @@ async def use(call: Call, kasm_id: str, created: dict[str, Any]) -> None:
     expect(kasm_id in json.dumps(sessions), f"{kasm_id} is not among the sessions: {sessions}")
     await succeed(call, "pause_kasm_session", {"kasm_id": kasm_id})
     await succeed(call, "resume_kasm_session", {"kasm_id": kasm_id})
+
+
+async def look_around(besides: Besides, kasm_id: str) -> None:
+    """The part that is no tool."""
+    uri = f"kasm://sessions/{kasm_id}"
+    uris = await besides.list_uris()
+    expect({"kasm://sessions", "kasm://workspaces", uri, f"{uri}/screenshot"} <= set(uris), f"resources: {uris}")
+    templates = await besides.list_templates()
+    expect("kasm://sessions/{kasm_id}" in templates, f"templates: {templates}")
+    kind, text = await besides.read(uri)
+    expect(kind == "application/json" and json.loads(text)["kasm_id"] == kasm_id, f"{uri}: {kind} {text}")
+    kind, blob = await besides.read(f"{uri}/screenshot")
+    head = base64.b64decode(blob)[:4]
+    expect((kind, head) == ("image/png", b"\x89PNG") or kind == "image/jpeg", f"screenshot: {kind} {head}")
+    prompts = await besides.list_prompts()
+    expect("find_out_why" in prompts, f"prompts: {prompts}")
+    text = await besides.prompt("find_out_why", {"problem": "all is blue", "kasm_id": kasm_id})
+    expect("all is blue" in text and kasm_id in text and "diagnose_kasm" in text, f"prompt: {text}")
+    if besides.complete:
+        values = await besides.complete("find_out_why", "kasm_id", kasm_id[:12])
+        expect(values == [kasm_id], f"completion: {values}")
+        values = await besides.complete("try_out_software", "image_name", "")
+        expect(values, "no workspace is completed")
 
 
 async def succeed(call: Call, name: str, arguments: dict[str, Any]) -> Any:

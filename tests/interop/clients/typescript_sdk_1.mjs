@@ -4,6 +4,7 @@ import { Client } from "@modelcontextprotocol/sdk/client/index.js";
 import { SSEClientTransport } from "@modelcontextprotocol/sdk/client/sse.js";
 import { StdioClientTransport } from "@modelcontextprotocol/sdk/client/stdio.js";
 import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
+import { ResourceUpdatedNotificationSchema } from "@modelcontextprotocol/sdk/types.js";
 import { baseUrl, headers, live, sseUrl, stdio, transportName, url } from "./scenario.mjs";
 
 const requestInit = { headers };
@@ -18,7 +19,9 @@ const transports = {
 const client = new Client({ name: "typescript-sdk-1", version: "1.0.0" });
 const transport = transports[transportName]();
 await client.connect(transport);
-await live(client);
+const heard = [];
+client.setNotificationHandler(ResourceUpdatedNotificationSchema, ({ params }) => heard.push(params.uri));
+await live(client, heard);
 if (transportName === "http") {
   await transport.terminateSession();
 }
