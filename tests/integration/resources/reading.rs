@@ -6,8 +6,8 @@ use kasm_emulator::Fault;
 use serde_json::{Value, json};
 
 use super::{Asker, WAYS, texts};
-use crate::support::TestServer;
 use crate::support::kasm::NO_SUCH_ID;
+use crate::support::{TOKEN, TestServer, rpc};
 
 #[tokio::test]
 async fn lists_name_the_callers_sessions_in_a_fixed_order() {
@@ -154,6 +154,49 @@ async fn what_is_not_the_callers_is_not_there() {
             assert_eq!(message, words, "{way}");
         }
     }
+}
+
+#[tokio::test]
+async fn what_the_tools_do_not_reach_is_not_there() {
+    let server = TestServer::start().await;
+    let own = format!("kasm://sessions/{}", server.session().await);
+    let ask = async |path: &str, method: &str, params: Value| -> Value {
+        let request = server.http.post(format!("{}{path}", server.base));
+        let request = request.bearer_auth(TOKEN).json(&rpc(method, params));
+        request.send().await.unwrap().json().await.unwrap()
+    };
+    let path = "/mcp/x/workspaces";
+    let list = ask(path, "resources/list", json!({})).await;
+    assert_eq!(
+        texts(&list["result"]["resources"], "uri"),
+        ["kasm://workspaces"]
+    );
+    let templates = ask(path, "resources/templates/list", json!({})).await;
+    assert_eq!(templates["result"]["resourceTemplates"], json!([]));
+    for uri in ["kasm://sessions", &own] {
+        let read = ask(path, "resources/read", json!({ "uri": uri })).await;
+        assert_eq!(read["error"]["code"], -32002, "{read}");
+    }
+    let read = ask(
+        path,
+        "resources/read",
+        json!({ "uri": "kasm://workspaces" }),
+    )
+    .await;
+    assert!(read["result"]["contents"][0]["text"].is_string(), "{read}");
+    let complete = json!({
+        "ref": { "type": "ref/resource", "uri": "kasm://sessions/{kasm_id}" },
+        "argument": { "name": "kasm_id", "value": "" },
+    });
+    let completed = ask(path, "completion/complete", complete).await;
+    assert_eq!(completed["error"]["code"], -32602, "{completed}");
+    let prompts = ask(path, "prompts/list", json!({})).await;
+    assert_eq!(prompts["result"]["prompts"], json!([]));
+    let prompts = ask("/mcp/readonly", "prompts/list", json!({})).await;
+    assert_eq!(
+        texts(&prompts["result"]["prompts"], "name"),
+        ["find_out_why"]
+    );
 }
 
 #[tokio::test]
