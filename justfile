@@ -30,6 +30,16 @@ docs:
 demo:
     cargo run --release -- demo
 
+# The archive of a release, as install.sh takes it, in dist/
+dist:
+    cargo build --release --locked
+    .ci/archive target/release/kasm-mcp
+
+# The ways to deploy, each really done (needs root)
+deploy:
+    cargo build --locked
+    KASM_MCP_BIN=target/debug/kasm-mcp tests/deploy/run
+
 # The table of calls per second, beside a bare rmcp server
 bench:
     benches/run
