@@ -5,6 +5,7 @@ use std::sync::Arc;
 use futures::FutureExt;
 
 use crate::access::{Tokens, Unusable};
+use crate::audit::{Audit, Unwritable};
 use crate::caller::{Caller, Credential};
 use crate::config::{Config, Limits, token_rules};
 use crate::http::auth::Authenticator;
@@ -72,12 +73,33 @@ pub fn leases(config: &Config, kasm: &Kasm) -> Leases {
     Leases::new(kasm.clone(), directory)
 }
 
+/// The record of calls, if there is to be one.
+///
+/// # Errors
+/// It cannot be opened, and the settings do not say that calls go on all the same.
+pub fn audit(config: &Config) -> Result<Option<Audit>, Unwritable> {
+    let Some(settings) = &config.audit else {
+        return Ok(None);
+    };
+    match Audit::open(settings) {
+        Ok(audit) => Ok(Some(audit)),
+        Err(problem) if settings.fail_open => {
+            tracing::error!(%problem, "there is no record of calls");
+            Ok(None)
+        }
+        Err(problem) => Err(problem),
+    }
+}
+
 /// All tools of `provider`, and what else it offers.
 #[must_use]
-pub fn registry(provider: &Arc<KasmProvider>, config: &Config) -> Registry {
+pub fn registry(provider: &Arc<KasmProvider>, config: &Config, audit: Option<Audit>) -> Registry {
     let limits = &config.limits;
     let registry = Registry::new(limits.tool_timeout, limits.calls_per_caller_max);
-    registry.mount(provider, TOOLSETS).with_catalogue(CATALOGUE)
+    registry
+        .mount(provider, TOOLSETS)
+        .with_catalogue(CATALOGUE)
+        .with_audit(audit)
 }
 
 /// Who uses the configured server: the holder of the token, or whoever is on this machine.
@@ -100,6 +122,9 @@ pub enum NoServer {
     /// The file of tokens cannot be used.
     #[error("{0}: {1}")]
     Tokens(String, Unusable),
+    /// The record of calls cannot be written.
+    #[error(transparent)]
+    Audit(#[from] Unwritable),
     /// Others can reach it, and everybody could use it.
     #[error("no token is set, and other machines can reach this address")]
     Open,
@@ -133,7 +158,8 @@ pub fn http_app(config: &Config) -> Result<http::App, NoServer> {
     let leases = leases(config, &kasm);
     let provider = KasmProvider::new(kasm.clone(), relay.clone(), links.clone(), leases, tools);
     let provider = Arc::new(provider);
-    let registry = Arc::new(registry(&provider, config));
+    let audit = audit(config)?;
+    let registry = Arc::new(registry(&provider, config, audit.clone()));
     let server =
         McpServer::new(registry.clone()).with_consent(Consent::new(config.limits.confirm_timeout));
     let surface = Surface {
@@ -159,9 +185,11 @@ pub fn http_app(config: &Config) -> Result<http::App, NoServer> {
         path_prefix: config.http.path_prefix.clone(),
         relay,
         notices: Some(server.notices()),
+        audit,
         files: Some(Files {
             transfers: provider,
             links,
+
             at_a_time: config.limits.transfers_max,
         }),
     };

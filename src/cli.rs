@@ -71,9 +71,44 @@ pub enum Command {
     /// Make, list and revoke tokens of callers
     #[command(subcommand)]
     Token(TokenCommand),
+    /// Read the record of calls
+    #[command(subcommand)]
+    Audit(AuditCommand),
     /// Ask the command policy
     #[command(subcommand)]
     Policy(PolicyCommand),
+}
+
+/// What to do with the record of calls.
+///
+/// It is in the file that MCP_AUDIT_FILE names, or in `audit.jsonl` in MCP_STATE_DIR.
+#[derive(Clone, Debug, Subcommand)]
+pub enum AuditCommand {
+    /// Tell whether it is whole: nothing changed, removed, moved or cut off. Exit code 1 if it is not
+    Verify {
+        /// The file that is written; full ones beside it are read as well
+        file: Option<PathBuf>,
+    },
+    /// Show the newest lines
+    Tail {
+        /// The file that is written
+        file: Option<PathBuf>,
+        /// How many
+        #[arg(short = 'n', long, default_value_t = 20)]
+        lines: usize,
+        /// How to write them
+        #[arg(long, value_enum, default_value_t = TailFormat::Text)]
+        format: TailFormat,
+    },
+}
+
+/// How to write lines of the record.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum TailFormat {
+    /// For people
+    Text,
+    /// As they are
+    Json,
 }
 
 /// What to do with tokens.

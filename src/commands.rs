@@ -1,6 +1,7 @@
 //! One file per command. Errors end here: exit 64 for wrong settings (sysexits.h: EX_USAGE), 1 for
 //! the rest.
 
+mod audit;
 mod check;
 pub mod clients;
 mod demo;
@@ -61,6 +62,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Tools { format } => tools::run(format),
         Command::Settings { format } => settings::run(format),
         Command::Token(command) => token::run(&command, &settings),
+        Command::Audit(command) => audit::run(&command, &settings),
         Command::Policy(command) => policy::run(&command),
     }
 }

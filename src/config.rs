@@ -3,6 +3,7 @@
 //! Layers: defaults < TOML file < environment < flags. All mistakes are reported at once. A
 //! [`Config`] that exists is valid; raw texts stay in this module.
 
+mod audit;
 mod read;
 mod reader;
 mod source;
@@ -15,10 +16,12 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
+use crate::audit::AuditSettings;
 use crate::caller::Scope;
 use crate::http::guard::{AllowedHosts, Origin};
 use crate::kasm::public::KasmConfig;
 use crate::providers::kasm::KasmSettings;
+pub use audit::audit_file;
 pub use reader::{Mistake, Mistakes};
 pub use source::Sources;
 pub use table::{VARIABLES, Variable, Variables};
@@ -39,6 +42,8 @@ pub struct Config {
     pub state_dir: Option<PathBuf>,
     /// How long a link to a file is good.
     pub link_lifetime: Duration,
+    /// The record of calls, if there is to be one.
+    pub audit: Option<AuditSettings>,
     /// The HTTP server.
     pub http: HttpConfig,
     /// Limits of calls and sessions.

@@ -36,6 +36,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use crate::access::Tokens;
+use crate::audit::Audit;
 use crate::caller::Caller;
 use crate::mcp::Notices;
 use crate::mcp::sessions::{Session, SessionLimits, Sessions};
@@ -73,6 +74,8 @@ pub struct Surface {
     pub files: Option<Files>,
     /// What the handler tells unasked, if it does.
     pub notices: Option<Notices>,
+    /// The record of calls, if there is one.
+    pub audit: Option<Audit>,
 }
 
 /// The routes with their state. Hand it to [`serve::serve`].
@@ -84,6 +87,8 @@ pub struct App {
     pub sessions: Arc<Sessions>,
     /// What is told unasked.
     pub notices: Option<Notices>,
+    /// The record of calls.
+    pub audit: Option<Audit>,
     /// The tokens of a file, which has to be looked at.
     pub tokens: Option<Arc<Tokens>>,
     /// Fires to cut off what still runs in rmcp's transport when the drain limit is over.
@@ -154,7 +159,7 @@ pub fn app<H: ServerHandler + Clone + Sync>(handler: H, surface: Surface) -> App
     // A link can stand for a token, so these routes look for themselves.
     let files = surface
         .files
-        .map(|files| files::routes(files, auth.clone()));
+        .map(|files| files::routes(files, auth.clone(), surface.audit.clone()));
     let called = authenticated.merge(files.unwrap_or_default()).layer(
         ServiceBuilder::new()
             .layer(middleware::from_fn_with_state(guard.clone(), guard::layer))
@@ -178,6 +183,7 @@ pub fn app<H: ServerHandler + Clone + Sync>(handler: H, surface: Surface) -> App
         router,
         sessions,
         notices: surface.notices,
+        audit: surface.audit,
         tokens,
         cut_off,
     }

@@ -26,6 +26,7 @@
 
 pub mod access;
 pub mod app;
+pub mod audit;
 pub mod caller;
 pub mod cli;
 pub mod commands;

@@ -10,7 +10,9 @@ pub mod confirm;
 pub mod error;
 pub mod gate;
 mod kept;
+pub mod private;
 pub mod progress;
+mod record;
 pub mod registry;
 pub mod schema;
 pub mod transfer;
@@ -31,6 +33,8 @@ use crate::picture::Picture;
 pub use confirm::{Confirm, Question};
 pub use error::{ErrorType, ToolError};
 pub use kept::Kept;
+pub use private::Private;
+use private::Recorded;
 pub use progress::Progress;
 
 /// Arguments or a result as JSON.
@@ -225,6 +229,8 @@ pub struct ToolInfo {
     pub continues: Option<Continuation>,
     /// JSON Schema of its arguments.
     pub input_schema: Arc<JsonObject>,
+    /// What of its arguments may be recorded.
+    pub recorded: Arc<Recorded>,
     /// JSON Schema of its reply.
     pub output_schema: Arc<JsonObject>,
 }
@@ -264,6 +270,8 @@ impl<T: Tool> AnyTool<T::Provider> for T {
         } else {
             Scope::Use
         };
+        let mut input_schema = schema::of_arguments::<T::Args>();
+        let recorded = Recorded::take_from(&mut input_schema);
         ToolInfo {
             name: T::NAME,
             title: T::TITLE,
@@ -276,7 +284,8 @@ impl<T: Tool> AnyTool<T::Provider> for T {
                 .max(by_effect)
                 .max(toolset.scope),
             continues: T::CONTINUES,
-            input_schema: Arc::new(schema::of_arguments::<T::Args>()),
+            recorded: Arc::new(recorded),
+            input_schema: Arc::new(input_schema),
             output_schema: Arc::new(schema::of_reply::<T::Output>()),
         }
     }

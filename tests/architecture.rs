@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 /// A module may use itself and modules of strictly lower layers.
 const LAYERS: &[(&str, u8)] = &[
+    ("audit", 0),
     ("caller", 0),
     ("picture", 0),
     ("policy", 0),
@@ -40,6 +41,10 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
     (
         "token",
         &["rmcp", "axum", "reqwest", "crate", "kasm_emulator"],
+    ),
+    (
+        "audit",
+        &["rmcp", "axum", "reqwest", "crate::caller", "kasm_emulator"],
     ),
     ("caller", &["rmcp", "axum", "reqwest", "kasm_emulator"]),
     (

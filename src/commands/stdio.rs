@@ -29,7 +29,8 @@ pub(super) async fn run(config: Config) -> anyhow::Result<ExitCode> {
     let kasm = app::kasm(&config)?;
     let leases = app::leases(&config, &kasm);
     let provider = KasmProvider::new(kasm, None, None, leases, config.tools.clone());
-    let registry = app::registry(&Arc::new(provider), &config);
+    let audit = app::audit(&config)?;
+    let registry = app::registry(&Arc::new(provider), &config, audit.clone());
     let server = McpServer::new(Arc::new(registry))
         .with_consent(Consent::new(config.limits.confirm_timeout))
         .for_local(app::caller(&config, true));
@@ -38,6 +39,9 @@ pub(super) async fn run(config: Config) -> anyhow::Result<ExitCode> {
     tokio::select! {
         ended = service.waiting() => { ended?; }
         () = stop => cancel.cancel(),
+    }
+    if let Some(audit) = audit {
+        audit.flush().await;
     }
     Ok(ExitCode::SUCCESS)
 }

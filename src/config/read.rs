@@ -28,6 +28,7 @@ pub(super) fn config(sources: &Sources) -> Result<Config, Mistakes> {
     let lease_max = reader.seconds("KASM_LEASE_MAX_MINUTES", 1, 525_600) * 60;
     let state_dir = reader.text("MCP_STATE_DIR");
     let link_lifetime = reader.seconds("KASM_FILE_LINK_SECONDS", 1, 86_400);
+    let audit = super::audit::settings(&mut reader);
     let kasm = kasm(&mut reader);
     let kasm_user = reader.required(
         "KASM_USER_ID",
@@ -61,6 +62,7 @@ pub(super) fn config(sources: &Sources) -> Result<Config, Mistakes> {
                 },
                 state_dir: state_dir.map(PathBuf::from),
                 link_lifetime,
+                audit,
                 http,
                 limits,
                 log,

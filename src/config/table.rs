@@ -261,7 +261,27 @@ pub const VARIABLES: &[Variable] = &[
     plain(
         "MCP_STATE_DIR",
         "/var/lib/kasm-mcp",
-        "A directory for what must outlive a restart: the leases of sessions, and tokens. Used if it exists; each server needs its own.",
+        "A directory for what must outlive a restart: the leases of sessions, tokens, the record of calls. Used if it exists; each server needs its own.",
+    ),
+    given(
+        "MCP_AUDIT_FILE",
+        "/var/log/kasm-mcp/audit.jsonl",
+        "The record of tool calls (docs/security.md), or `off`. Default: audit.jsonl in MCP_STATE_DIR, if that exists.",
+    ),
+    plain(
+        "MCP_AUDIT_FILE_BYTES",
+        "104857600",
+        "How large a file of the record becomes before the next one is begun.",
+    ),
+    plain(
+        "MCP_AUDIT_FILES",
+        "0",
+        "How many full files of the record are kept. 0: all.",
+    ),
+    plain(
+        "MCP_AUDIT_FAIL_OPEN",
+        "false",
+        "Let calls that change something go on when the record cannot be written. They are refused otherwise.",
     ),
     plain(
         "LOG_LEVEL",

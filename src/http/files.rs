@@ -3,6 +3,8 @@
 //! With a bearer token, or with a link of [`crate::links`] and nothing else. Both go through the same
 //! checks as the tools; bytes are streamed, and a file is stored whole or not at all.
 
+mod record;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,6 +26,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::auth::{self, Authenticator, Unauthenticated};
 use super::problem::Problem;
+use crate::audit::Audit;
 use crate::caller::{Caller, Scope, Validity};
 use crate::links::{Direction, Links};
 use crate::percent;
@@ -48,6 +51,7 @@ pub struct Files {
 
 struct Shared {
     files: Files,
+    audit: Option<Audit>,
     auth: Arc<Authenticator>,
     places: Arc<Semaphore>,
 }
@@ -68,6 +72,15 @@ enum Refusal {
 impl Refusal {
     fn new(status: StatusCode, title: &'static str, detail: impl Into<String>) -> Self {
         Self::Other(Problem::new(status, title, detail))
+    }
+
+    /// What it is called in the record.
+    fn word(&self) -> &'static str {
+        match self {
+            Self::Unauthenticated(_) => "unauthenticated",
+            Self::Busy => "busy",
+            Self::Other(problem) => problem.title(),
+        }
     }
 }
 
@@ -104,10 +117,11 @@ impl From<ToolError> for Refusal {
     }
 }
 
-pub(super) fn routes(files: Files, auth: Arc<Authenticator>) -> Router {
+pub(super) fn routes(files: Files, auth: Arc<Authenticator>, audit: Option<Audit>) -> Router {
     let places = Arc::new(Semaphore::new(files.at_a_time));
     let shared = Shared {
         files,
+        audit,
         auth,
         places,
     };
@@ -141,8 +155,10 @@ async fn download(
         computer: &computer,
         path: &path,
     };
+    let record = record::begin(shared.audit.as_ref(), direction, &file).await?;
     let opened = shared.files.transfers.download(file);
-    let opened = while_good(&caller, opened).await?;
+    let opened = while_good(&caller, opened).await;
+    let opened = record::end(record, opened).await?;
     Ok(attachment(opened, &path, place, caller.validity))
 }
 
@@ -169,12 +185,14 @@ async fn upload(
         computer: &computer,
         path: &path,
     };
+    let record = record::begin(shared.audit.as_ref(), direction, &file).await?;
     let upload = Upload {
         length,
         bytes: incoming(request.into_body()),
     };
     let stored = shared.files.transfers.upload(file, upload);
-    let stored = while_good(&caller, stored).await?;
+    let stored = while_good(&caller, stored).await;
+    let stored = record::end(record, stored).await?;
     let body = json!({ "path": path, "size": stored.size, "sha256": stored.sha256 });
     Ok((StatusCode::CREATED, Json(body)).into_response())
 }

@@ -25,6 +25,12 @@ impl Problem {
             detail: detail.into(),
         }
     }
+
+    /// Its kind.
+    #[must_use]
+    pub fn title(&self) -> &'static str {
+        self.title
+    }
 }
 
 impl IntoResponse for Problem {

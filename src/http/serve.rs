@@ -53,6 +53,7 @@ pub async fn serve(
         router,
         sessions,
         notices,
+        audit,
         tokens,
         cut_off,
     } = app;
@@ -96,7 +97,11 @@ pub async fn serve(
     if let Some(notices) = notices {
         notices.end();
     }
-    drain(graceful, &sessions, cut_off, limits.drain).await
+    let ended = drain(graceful, &sessions, cut_off, limits.drain).await;
+    if let Some(audit) = audit {
+        audit.flush().await;
+    }
+    ended
 }
 
 fn spawn_connection(

@@ -18,7 +18,9 @@ use super::confirm::{Confirm, OpenQuestion};
 use super::error::{ErrorType, ToolError};
 use super::gate::Gate;
 use super::progress::Progress;
+use super::record;
 use super::{AnyTool, Call, JsonObject, Kept, Reply, ToolInfo, Toolset, schema};
+use crate::audit::Audit;
 use crate::caller::{Caller, Scope};
 use crate::picture::Picture;
 
@@ -31,6 +33,7 @@ pub struct Registry {
     gate: Gate,
     catalogue: Catalogue,
     changes: Changes,
+    audit: Option<Audit>,
 }
 
 #[derive(Debug)]
@@ -78,6 +81,16 @@ enum Ran {
     Asks(OpenQuestion),
 }
 
+impl Ran {
+    /// The data of the reply; none at a question.
+    fn data(&self) -> Option<&Value> {
+        match self {
+            Self::Replied(reply) => Some(&reply.data),
+            Self::Asks(_) => None,
+        }
+    }
+}
+
 /// No tool of that name is offered to this caller.
 #[derive(Debug)]
 pub struct UnknownTool;
@@ -93,7 +106,15 @@ impl Registry {
             gate: Gate::new(at_a_time),
             catalogue: Catalogue::default(),
             changes: Changes::default(),
+            audit: None,
         }
+    }
+
+    /// The same with a record of what is called.
+    #[must_use]
+    pub fn with_audit(mut self, audit: Option<Audit>) -> Self {
+        self.audit = audit;
+        self
     }
 
     /// The same with what a provider offers besides its tools.
@@ -191,10 +212,21 @@ impl Registry {
         let tool = tool.ok_or(UnknownTool)?;
         let started = Instant::now();
         let change = Changes::of_call(&self.catalogue, &tool.info, &args, &options.caller);
-        let result = match authorise(&tool.info, &options.caller) {
-            Ok(()) => self.run(tool, args, &options).await,
-            Err(error) => Err(error),
+        let authorised = authorise(&tool.info, &options.caller);
+        let acts = authorised.is_ok() && !tool.info.effect.is_read_only();
+        let recorded = match &self.audit {
+            Some(audit) => record::begin(audit, &tool.info, &args, &options, acts).await,
+            None => Ok(None),
         };
+        let (result, open) = match (authorised, recorded) {
+            (Ok(()), Ok(open)) => (self.run(tool, args, &options).await, open),
+            (Err(error), open) => (Err(error), open.ok().flatten()),
+            (_, Err(error)) => (Err(error), None),
+        };
+        if let Some(open) = open {
+            let left = options.cancelled.is_cancelled();
+            record::end(open, result.as_ref().map(Ran::data), left).await;
+        }
         log(&tool.info, &options.caller, &result, started.elapsed());
         if let Some(change) = change {
             self.tell(change, &result);

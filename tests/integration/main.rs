@@ -12,6 +12,7 @@
 )]
 
 mod ask;
+mod audit;
 mod callers;
 mod commands;
 mod config;

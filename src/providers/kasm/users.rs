@@ -8,7 +8,7 @@ use super::KasmProvider;
 use crate::caller::Scope;
 use crate::kasm::UserId;
 use crate::kasm::model::{User, UserFields, UserRef};
-use crate::tool::{Call, Effect, Reply, Tool, ToolError, Toolset};
+use crate::tool::{Call, Effect, Private, Reply, Tool, ToolError, Toolset};
 
 pub(super) const TOOLSET: Toolset<KasmProvider> = Toolset {
     name: "users",
@@ -184,7 +184,7 @@ struct CreateUserArgs {
     /// The login name, usually an e-mail address.
     username: String,
     /// The password. Kasm asks for at least 8 characters of several kinds.
-    #[schemars(with = "String")]
+    #[schemars(with = "Private<String>")]
     password: SecretString,
     first_name: Option<String>,
     last_name: Option<String>,
@@ -241,7 +241,7 @@ struct UpdateUserArgs {
     /// A new login name.
     username: Option<String>,
     /// A new password.
-    #[schemars(with = "Option<String>")]
+    #[schemars(with = "Option<Private<String>>")]
     password: Option<SecretString>,
     first_name: Option<String>,
     last_name: Option<String>,

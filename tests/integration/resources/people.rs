@@ -36,7 +36,7 @@ impl TwoPeople {
         let leases = app::leases(&config, &kasm);
         let tools = config.tools.clone();
         let provider = Arc::new(KasmProvider::new(kasm, None, None, leases, tools));
-        let registry = Arc::new(app::registry(&provider, &config));
+        let registry = Arc::new(app::registry(&provider, &config, None));
         let server = McpServer::new(registry.clone());
         let mut served = Vec::new();
         let mut bases = Vec::new();
@@ -48,6 +48,7 @@ impl TwoPeople {
                 files: None,
                 relay: None,
                 notices: Some(server.notices()),
+                audit: None,
                 auth: Authenticator::new(Some(&TOKEN.into()), caller),
                 guard: Guard {
                     hosts: AllowedHosts::Any,

@@ -118,7 +118,7 @@ async fn all_that_is_named_is_there() {
     let leases = app::leases(&config, &kasm);
     let tools = config.tools.clone();
     let provider = Arc::new(KasmProvider::new(kasm, None, None, leases, tools));
-    let registry = app::registry(&provider, &config);
+    let registry = app::registry(&provider, &config, None);
     let argument = |tool: &str, name: &str| {
         let info = registry
             .info(tool)

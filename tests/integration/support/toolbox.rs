@@ -61,6 +61,7 @@ impl<P: Send + Sync + 'static> Toolbox<P> {
         let surface = Surface {
             files: None,
             notices: None,
+            audit: None,
             relay: None,
             auth: Authenticator::new(Some(&TOKEN.into()), caller),
             registry: registry(&provider, &toolset),

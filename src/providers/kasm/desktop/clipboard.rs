@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::kasm::plane::rfb::{CLIPBOARD_BYTES_MAX, Clipboard};
 use crate::kasm::{KasmId, UserId};
 use crate::providers::kasm::{KasmProvider, place};
-use crate::tool::{Call, Effect, Reply, Tool, ToolError};
+use crate::tool::{Call, Effect, Private, Reply, Tool, ToolError};
 
 pub(super) struct DesktopClipboard;
 
@@ -15,7 +15,7 @@ pub(super) struct ClipboardArgs {
     /// The session.
     kasm_id: KasmId,
     /// What to put on it. Left out: tell what is on it.
-    text: Option<String>,
+    text: Option<Private<String>>,
     /// Not needed: the user follows from the token.
     user_id: Option<UserId>,
 }
@@ -54,7 +54,7 @@ impl Tool for DesktopClipboard {
         let place = place(&cx, args.kasm_id, args.user_id).await?;
         // The look shows whether the connection is alive.
         let (desktop, _) = cx.provider.look(&place).await?;
-        if let Some(text) = args.text {
+        if let Some(text) = args.text.map(Private::into_inner) {
             desktop.copy(text.clone()).await?;
             let content = ClipboardContent { text: Some(text) };
             let message = "the text is on the clipboard: paste it within ten minutes, with ctrl+v or shift+Insert";

@@ -10,7 +10,7 @@ use crate::desktop::{Action, ActionKind, Button, FrameId, Step, has_changed, set
 use crate::kasm::plane::rfb::{Desktop, Input, RfbError, Screen};
 use crate::kasm::{KasmId, UserId};
 use crate::providers::kasm::{KasmProvider, place};
-use crate::tool::{Call, Effect, ErrorType, Reply, Tool, ToolError};
+use crate::tool::{Call, Effect, ErrorType, Private, Reply, Tool, ToolError};
 
 /// How long the screen is given to settle before its picture is taken.
 const SETTLE: Duration = Duration::from_millis(2_500);
@@ -49,7 +49,7 @@ struct ActionArgs {
     /// The same, down.
     dy: Option<i32>,
     /// What to type; of `key`, the keys to press together, such as `ctrl+l` or `Return`.
-    text: Option<String>,
+    text: Option<Private<String>>,
     /// How long to wait, at most 30.
     seconds: Option<f32>,
 }
@@ -193,7 +193,7 @@ impl From<&ActionArgs> for Action {
             to: args.to_x.zip(args.to_y),
             button: args.button,
             notches: (args.dx.unwrap_or(0), args.dy.unwrap_or(0)),
-            text: args.text.clone(),
+            text: args.text.as_deref().cloned(),
             // Negative or not a number: no time at all.
             time: args
                 .seconds

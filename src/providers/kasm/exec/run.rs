@@ -15,7 +15,9 @@ use crate::kasm::{KasmId, UserId};
 use crate::policy::{Access, Decision, Denial, Policy};
 use crate::providers::kasm::{KasmProvider, place};
 use crate::tool::progress::Report;
-use crate::tool::{Call, Continuation, Effect, ErrorType, Question, Reply, Tool, ToolError};
+use crate::tool::{
+    Call, Continuation, Effect, ErrorType, Private, Question, Reply, Tool, ToolError,
+};
 
 /// How long results are there: the wrapper of a later command removes what is older.
 const KEEP: Duration = Duration::from_secs(24 * 3_600);
@@ -32,10 +34,10 @@ pub(super) struct ExecuteArgs {
     working_dir: Option<String>,
     /// Environment variables for it.
     #[serde(default)]
-    environment: BTreeMap<String, String>,
+    environment: Private<BTreeMap<String, String>>,
     /// Its standard input.
     #[serde(default)]
-    stdin: String,
+    stdin: Private<String>,
     /// When it is ended, seconds. Default: the server's limit.
     timeout_seconds: Option<u64>,
     /// How long to wait for its end. It goes on afterwards. Default: 30.
@@ -212,8 +214,8 @@ fn question(args: &ExecuteArgs, denial: &Denial) -> Question {
         args.kasm_id.to_string(),
         args.command,
         args.working_dir,
-        args.environment,
-        args.stdin,
+        *args.environment,
+        *args.stdin,
         args.as_root,
     ]);
     Question {
@@ -274,8 +276,8 @@ fn spec(provider: &KasmProvider, args: &ExecuteArgs) -> Result<(Spec, Option<Den
     let spec = Spec {
         script: args.command.clone(),
         args: Vec::new(),
-        stdin: args.stdin.clone().into_bytes(),
-        environment: args.environment.clone().into_iter().collect(),
+        stdin: args.stdin.as_bytes().to_vec(),
+        environment: args.environment.clone().into_inner().into_iter().collect(),
         folder,
         time_limit: asked.clamp(Duration::from_secs(1), limits.time_max),
         keep_bytes: limits.keep_bytes,

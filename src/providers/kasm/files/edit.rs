@@ -9,7 +9,7 @@ use crate::files::{FileError, Writing};
 use crate::kasm::{KasmId, UserId};
 use crate::policy::Access;
 use crate::providers::kasm::{KasmProvider, place};
-use crate::tool::{Call, Effect, ErrorType, Reply, Tool, ToolError};
+use crate::tool::{Call, Effect, ErrorType, Private, Reply, Tool, ToolError};
 
 pub(super) struct EditKasmFile;
 
@@ -20,9 +20,9 @@ pub(super) struct EditArgs {
     /// The file, absolute. UTF-8 text.
     file_path: String,
     /// What is there, to the letter. It must occur once, unless replace_all is true.
-    old_text: String,
+    old_text: Private<String>,
     /// What is to be there instead.
-    new_text: String,
+    new_text: Private<String>,
     /// Replace every occurrence.
     #[serde(default)]
     replace_all: bool,
@@ -46,7 +46,7 @@ impl Tool for EditKasmFile {
         args: EditArgs,
     ) -> Result<Reply<WrittenFile>, ToolError> {
         let target = target(cx.provider, &args.file_path, Access::Write)?;
-        if args.old_text.is_empty() || args.old_text == args.new_text {
+        if args.old_text.is_empty() || *args.old_text == *args.new_text {
             return Err(ToolError::validation(
                 "`old_text` is empty, or the same as `new_text`",
                 "give the text to be replaced; write_kasm_file replaces or extends a whole file",
@@ -67,9 +67,9 @@ impl Tool for EditKasmFile {
             let hint = "read it with read_kasm_file and write it whole, or change it with execute_kasm_command";
             ToolError::validation("it is no UTF-8 text", hint)
         })?;
-        let count = text.matches(&args.old_text).count();
+        let count = text.matches(&*args.old_text).count();
         check_count(count, args.replace_all, &text, &args.old_text)?;
-        let text = text.replace(&args.old_text, &args.new_text);
+        let text = text.replace(&*args.old_text, &args.new_text);
         let writing = Writing {
             replaces: piece.sha256,
             ..Writing::default()

@@ -9,7 +9,7 @@ use crate::files::{Writing, Written};
 use crate::kasm::{KasmId, UserId};
 use crate::policy::Access;
 use crate::providers::kasm::{KasmProvider, place};
-use crate::tool::{Call, Effect, Reply, Tool, ToolError};
+use crate::tool::{Call, Effect, Private, Reply, Tool, ToolError};
 
 pub(super) struct WriteKasmFile;
 
@@ -30,7 +30,7 @@ pub(super) struct WriteArgs {
     /// The file, absolute. Missing folders are made.
     file_path: String,
     /// What is to be in it.
-    content: String,
+    content: Private<String>,
     /// text or base64, for bytes. Default: text.
     #[serde(default)]
     encoding: Encoding,
@@ -86,7 +86,7 @@ impl Tool for WriteKasmFile {
             append: args.append,
             replaces: None,
         };
-        let bytes = decoded(args.content, args.encoding)?;
+        let bytes = decoded(args.content.into_inner(), args.encoding)?;
         let place = place(&cx, args.kasm_id, args.user_id).await?;
         let files = &cx.provider.files;
         let written = files.write(&place, &target, &bytes, &writing).await;

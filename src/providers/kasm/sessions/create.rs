@@ -12,7 +12,7 @@ use crate::kasm::sessions::Look;
 use crate::kasm::{KasmId, UserId};
 use crate::providers::kasm::{KasmProvider, acting_user};
 use crate::tool::progress::{Progress, Report};
-use crate::tool::{Call, Effect, ErrorType, Reply, Tool, ToolError};
+use crate::tool::{Call, Effect, ErrorType, Private, Reply, Tool, ToolError};
 
 /// How long a create waits for its session to run. Clients give up at 60 s.
 const WAIT: Duration = Duration::from_secs(50);
@@ -33,7 +33,7 @@ pub(super) struct Args {
     /// Make the session joinable at once (default false).
     enable_sharing: Option<bool>,
     /// Environment variables of the new container.
-    environment: Option<BTreeMap<String, String>>,
+    environment: Option<Private<BTreeMap<String, String>>>,
     /// The page that a browser workspace opens.
     url: Option<String>,
     /// Such as `Europe/Berlin`.
@@ -219,7 +219,7 @@ fn read_request(args: Args) -> Result<SessionRequest, ToolError> {
         ));
     }
     let mut environment = Map::new();
-    for (name, value) in args.environment.unwrap_or_default() {
+    for (name, value) in args.environment.unwrap_or_default().into_inner() {
         let named = !name.is_empty() && !name.contains(['=', '\0']);
         if !named || value.contains('\0') || value.len() > ENVIRONMENT_VALUE_BYTES_MAX {
             let name: String = name.chars().take(64).collect();

@@ -1,0 +1,198 @@
+//! Who did what, in a file that shows any tampering.
+//!
+//! Each line is one JSON object that carries the SHA-256 of the line before it, so a line that is
+//! changed, removed or moved is found, and a small file beside it names the newest line, so a tail
+//! that is cut off is found too ([`verify`]). A call with effect has a line before it begins and one
+//! when it has ended; other calls have the latter only. What cannot be written down does not happen,
+//! unless the operator wants it so.
+
+mod chain;
+mod line;
+mod verify;
+mod writer;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use aws_lc_rs::{digest, hmac};
+use serde_json::Value;
+use tokio::sync::{mpsc, oneshot};
+
+pub use line::{Begun, Ended, Subject};
+pub use verify::{Broken, Verified, files, verify};
+use writer::{Message, Writer};
+
+/// Lines that wait for the disk. Beyond that, calls wait too.
+const WAITING_MAX: usize = 1_024;
+
+/// The outcome of a call whose client left.
+pub const GIVEN_UP: &str = "given_up";
+
+/// Where the record is, and how large it may become.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuditSettings {
+    /// The file that is written. Full ones are beside it, named after their first line.
+    pub file: PathBuf,
+    /// How large a file becomes before the next one is begun.
+    pub bytes_max: u64,
+    /// How many full files are kept; 0 keeps all.
+    pub keep: usize,
+    /// Whether calls with effect go on when nothing can be written.
+    pub fail_open: bool,
+}
+
+/// The record of calls. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Audit(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    messages: mpsc::Sender<Message>,
+    /// Makes digests that say nothing to somebody who guesses what was digested.
+    key: hmac::Key,
+    fail_open: bool,
+    calls: AtomicU64,
+}
+
+/// The record cannot be written.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("the audit record cannot be written: {0}")]
+pub struct Unwritable(pub String);
+
+impl Audit {
+    /// Opens the record, and notes that the server has started.
+    ///
+    /// # Errors
+    /// The file cannot be opened, read or locked.
+    pub fn open(settings: &AuditSettings) -> Result<Self, Unwritable> {
+        let writer = Writer::open(settings)?;
+        let (messages, waiting) = mpsc::channel(WAITING_MAX);
+        std::thread::Builder::new()
+            .name("audit".to_owned())
+            .spawn(move || writer.run(waiting))
+            .map_err(|error| Unwritable(error.to_string()))?;
+        let random = hmac::Key::generate(hmac::HMAC_SHA256, &aws_lc_rs::rand::SystemRandom::new());
+        Ok(Self(Arc::new(Inner {
+            messages,
+            key: random.map_err(|_| Unwritable("no random numbers".to_owned()))?,
+            fail_open: settings.fail_open,
+            calls: AtomicU64::new(1),
+        })))
+    }
+
+    /// Begins the record of a call. With `has_effect` its line is on disk when this returns.
+    ///
+    /// # Errors
+    /// The line of a call with effect cannot be written, and the settings do not say that calls go on
+    /// all the same.
+    pub async fn begin(&self, begun: Begun, has_effect: bool) -> Result<Open, Unwritable> {
+        let call = self.0.calls.fetch_add(1, Ordering::Relaxed);
+        if has_effect {
+            let (told, heard) = oneshot::channel();
+            let line = line::begin(call, &begun);
+            let sent = self.0.messages.send(Message::line(line, Some(told))).await;
+            let written = match sent {
+                Ok(()) => heard.await.unwrap_or_else(|_| Err(gone())),
+                Err(_) => Err(gone()),
+            };
+            if let Err(problem) = written {
+                tracing::error!(%problem, "a call with effect is not on record");
+                if !self.0.fail_open {
+                    return Err(problem);
+                }
+            }
+        }
+        Ok(Open {
+            audit: self.clone(),
+            call,
+            begun: Some(begun),
+            since: Instant::now(),
+        })
+    }
+
+    /// A digest that is the same for the same value as long as this process runs, and says nothing
+    /// else about it.
+    #[must_use]
+    pub fn digest(&self, value: &Value) -> String {
+        let tag = hmac::sign(&self.0.key, value.to_string().as_bytes());
+        hex(&tag.as_ref()[..16])
+    }
+
+    /// Waits until all that was recorded is on disk.
+    pub async fn flush(&self) {
+        let (told, heard) = oneshot::channel();
+        if self.0.messages.send(Message::flush(told)).await.is_ok() {
+            let _written_or_told_in_the_log = heard.await;
+        }
+    }
+}
+
+/// A call that is on record and goes on. Dropped without an end, it is recorded as given up.
+#[derive(Debug)]
+pub struct Open {
+    audit: Audit,
+    call: u64,
+    begun: Option<Begun>,
+    since: Instant,
+}
+
+impl Open {
+    /// Records how it ended.
+    pub async fn end(mut self, ended: &Ended<'_>) {
+        if let Some(line) = self.line(ended)
+            && self
+                .audit
+                .0
+                .messages
+                .send(Message::line(line, None))
+                .await
+                .is_err()
+        {
+            tracing::error!("the end of a call is not on record");
+        }
+    }
+
+    fn line(&mut self, ended: &Ended<'_>) -> Option<Vec<u8>> {
+        let begun = self.begun.take()?;
+        Some(line::end(self.call, &begun, ended, self.since.elapsed()))
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        let given_up = Ended {
+            outcome: GIVEN_UP,
+            subject: Subject::default(),
+        };
+        if let Some(line) = self.line(&given_up)
+            && self
+                .audit
+                .0
+                .messages
+                .try_send(Message::line(line, None))
+                .is_err()
+        {
+            tracing::error!("the end of a call is not on record");
+        }
+    }
+}
+
+fn gone() -> Unwritable {
+    Unwritable("its writer has ended".to_owned())
+}
+
+/// The name of a line: the SHA-256 of its bytes without the line break.
+fn hash(line: &[u8]) -> String {
+    hex(digest::digest(&digest::SHA256, line).as_ref())
+}
+
+fn hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    bytes
+        .iter()
+        .flat_map(|byte| [byte >> 4, byte & 15])
+        .map(|digit| char::from(DIGITS[usize::from(digit)]))
+        .collect()
+}

@@ -1,0 +1,103 @@
+//! Where a chain of lines stands.
+
+use std::fs::File;
+use std::io::{self, Read as _, Seek as _, SeekFrom};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::hash;
+
+/// What the first line of all names as the one before it.
+pub(super) const NOTHING: &str = "";
+/// The longest line. Arguments are shortened long before.
+pub(super) const LINE_BYTES_MAX: usize = 1 << 20;
+
+/// The newest line, and the oldest one that is kept.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Head {
+    /// The number of the oldest line that is kept.
+    pub(super) first: u64,
+    /// The number of the newest line.
+    pub(super) last: u64,
+    /// Its SHA-256.
+    pub(super) sha256: String,
+}
+
+/// What every line begins with.
+#[derive(Debug, Deserialize)]
+pub(super) struct Link {
+    pub(super) seq: u64,
+    pub(super) previous: String,
+    #[serde(default)]
+    pub(super) broken: Option<String>,
+}
+
+/// A line as it is written: its number and the hash of the one before it, then what it says.
+pub(super) fn linked(seq: u64, previous: &str, object: &[u8]) -> Vec<u8> {
+    let head = format!("{{\"seq\":{seq},\"previous\":\"{previous}\",");
+    let members = object.strip_prefix(b"{").unwrap_or(object);
+    [head.as_bytes(), members].concat()
+}
+
+/// The file that names the newest line.
+pub(super) fn head_path(file: &Path) -> PathBuf {
+    with_suffix(file, ".head")
+}
+
+/// What a full file is called, after its first line.
+pub(super) fn full_path(file: &Path, first: u64) -> PathBuf {
+    with_suffix(file, &format!(".{first:012}"))
+}
+
+fn with_suffix(file: &Path, suffix: &str) -> PathBuf {
+    let mut name = file.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
+/// The full files, the oldest first, with the numbers of their first lines.
+pub(super) fn full_files(file: &Path) -> io::Result<Vec<(u64, PathBuf)>> {
+    let directory = match file.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        Some(_) | None => Path::new("."),
+    };
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    let mut found = Vec::new();
+    for entry in directory.read_dir()? {
+        let entry = entry?;
+        let entry_name = entry.file_name();
+        let number = entry_name.to_str().and_then(|entry| {
+            let digits = entry.strip_prefix(&*name)?.strip_prefix('.')?;
+            let plain = digits.len() == 12 && digits.bytes().all(|b| b.is_ascii_digit());
+            plain.then(|| digits.parse::<u64>().ok())?
+        });
+        if let Some(first) = number {
+            found.push((first, entry.path()));
+        }
+    }
+    found.sort_unstable();
+    Ok(found)
+}
+
+/// The last whole line of a file, and how long the file is up to its end.
+pub(super) fn last_line(file: &mut File) -> io::Result<(Option<Vec<u8>>, u64)> {
+    let length = file.metadata()?.len();
+    let window = (2 * LINE_BYTES_MAX as u64).min(length);
+    file.seek(SeekFrom::Start(length - window))?;
+    let mut tail = Vec::new();
+    file.take(window).read_to_end(&mut tail)?;
+    let Some(end) = tail.iter().rposition(|byte| *byte == b'\n') else {
+        return Ok((None, length - window));
+    };
+    let whole = &tail[..end];
+    let begin = whole.iter().rposition(|byte| *byte == b'\n');
+    let line = &whole[begin.map_or(0, |at| at + 1)..];
+    let after = tail.len() - end - 1;
+    Ok((Some(line.to_vec()), length - after as u64))
+}
+
+/// The number and the name of a line.
+pub(super) fn read_link(line: &[u8]) -> Option<(Link, String)> {
+    Some((serde_json::from_slice(line).ok()?, hash(line)))
+}

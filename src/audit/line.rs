@@ -1,0 +1,135 @@
+//! What a line says.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::Value;
+
+/// A call that begins. Nothing in it is a secret: arguments are redacted before they come here.
+#[derive(Clone, Debug, Serialize)]
+pub struct Begun {
+    /// The id in the log and in the header `x-request-id`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<Arc<str>>,
+    /// The name of the caller.
+    pub caller: Arc<str>,
+    /// The Kasm user that it acts as.
+    pub kasm_user: Arc<str>,
+    /// Where it called from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub address: Option<IpAddr>,
+    /// The tool, or `GET /files` and `PUT /files`.
+    pub tool: &'static str,
+    /// `read`, `write` or `destroy`.
+    pub effect: &'static str,
+    /// The arguments, without what is private.
+    pub arguments: Value,
+    /// Of the whole arguments; see [`super::Audit::digest`].
+    pub digest: String,
+}
+
+/// How a call ended.
+#[derive(Clone, Debug, Serialize)]
+pub struct Ended<'a> {
+    /// `ok`, `asks` or the type of the error.
+    pub outcome: &'a str,
+    /// What it was about, as far as the reply told.
+    #[serde(flatten)]
+    pub subject: Subject,
+}
+
+/// Ids of Kasm and of jobs that a reply named.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Subject {
+    /// The session.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kasm_id: Option<String>,
+    /// The command.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub job_id: Option<String>,
+    /// The user.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user_id: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Line<'a> {
+    time: Timestamp,
+    event: &'static str,
+    call: u64,
+    #[serde(flatten)]
+    begun: &'a Begun,
+    #[serde(flatten)]
+    ended: Option<&'a Ended<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    duration_ms: Option<u64>,
+}
+
+/// Something about the record itself.
+#[derive(Debug, Serialize)]
+pub(super) struct Note {
+    time: Timestamp,
+    event: &'static str,
+    version: &'static str,
+    /// Bytes after the last whole line that a crash left.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub(super) torn_bytes: u64,
+    /// Lines that could not be written.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub(super) missed: u64,
+    /// What does not fit together with the lines before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) broken: Option<String>,
+}
+
+impl Note {
+    pub(super) fn new(event: &'static str) -> Self {
+        Self {
+            time: Timestamp::now(),
+            event,
+            version: env!("CARGO_PKG_VERSION"),
+            torn_bytes: 0,
+            missed: 0,
+            broken: None,
+        }
+    }
+
+    pub(super) fn line(&self) -> Vec<u8> {
+        object(self)
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
+pub(super) fn begin(call: u64, begun: &Begun) -> Vec<u8> {
+    object(&Line {
+        time: Timestamp::now(),
+        event: "begin",
+        call,
+        begun,
+        ended: None,
+        duration_ms: None,
+    })
+}
+
+pub(super) fn end(call: u64, begun: &Begun, ended: &Ended<'_>, took: Duration) -> Vec<u8> {
+    object(&Line {
+        time: Timestamp::now(),
+        event: "end",
+        call,
+        begun,
+        ended: Some(ended),
+        duration_ms: Some(u64::try_from(took.as_millis()).unwrap_or(u64::MAX)),
+    })
+}
+
+/// The members of an object. Texts and numbers can always be written.
+fn object(value: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec(value).unwrap_or_else(|_| b"{}".to_vec())
+}

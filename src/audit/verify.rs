@@ -1,0 +1,160 @@
+//! Whether a record is whole.
+
+use std::fs::{self, File};
+use std::io::{self, BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+
+use super::chain::{self, Head, LINE_BYTES_MAX, NOTHING};
+
+/// A record in which nothing is wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verified {
+    /// The number of the oldest line. Older ones were let go as the settings say.
+    pub first: u64,
+    /// The number of the newest line.
+    pub last: u64,
+    /// Files.
+    pub files: usize,
+    /// Lines that the head does not know yet: the server is writing, or has crashed.
+    pub beyond_the_head: u64,
+}
+
+/// What is wrong with a record.
+#[derive(Debug, thiserror::Error)]
+pub enum Broken {
+    /// A file cannot be read.
+    #[error("{0}: {1}")]
+    File(PathBuf, io::Error),
+    /// A line is none of this record.
+    #[error("{file}, line {line}: {what}")]
+    Line {
+        /// Which file.
+        file: PathBuf,
+        /// Which line of it, from 1.
+        line: u64,
+        /// What is wrong.
+        what: String,
+    },
+    /// Lines are missing at the end or at the beginning.
+    #[error("{0}")]
+    Missing(String),
+}
+
+/// The files of a record, the oldest first.
+///
+/// # Errors
+/// The directory cannot be read.
+pub fn files(file: &Path) -> io::Result<Vec<PathBuf>> {
+    let full = chain::full_files(file)?.into_iter().map(|(_, path)| path);
+    Ok(full.chain([file.to_owned()]).collect())
+}
+
+/// Reads a record from its oldest line to its newest.
+///
+/// # Errors
+/// The first thing that is wrong: a line that was changed, removed, added or moved, an end that is
+/// missing, and what the server itself found wrong when it started.
+pub fn verify(file: &Path) -> Result<Verified, Broken> {
+    let failed = |path: &Path| {
+        let path = path.to_owned();
+        move |error| Broken::File(path, error)
+    };
+    let head_path = chain::head_path(file);
+    let head = fs::read(&head_path).map_err(failed(&head_path))?;
+    let head: Head = serde_json::from_slice(&head)
+        .map_err(|_| Broken::Missing(format!("{} cannot be read", head_path.display())))?;
+    let paths = files(file).map_err(failed(file))?;
+    let mut walk = Walk {
+        head: &head,
+        last: None,
+        first: 0,
+        head_seen: false,
+    };
+    for path in &paths {
+        let mut reader = BufReader::new(File::open(path).map_err(failed(path))?);
+        let mut number = 0;
+        let mut line = Vec::new();
+        loop {
+            line.clear();
+            let limit = LINE_BYTES_MAX as u64 + 1;
+            let read = io::Read::take(&mut reader, limit).read_until(b'\n', &mut line);
+            if read.map_err(failed(path))? == 0 {
+                break;
+            }
+            number += 1;
+            walk.step(&line).map_err(|what| Broken::Line {
+                file: path.clone(),
+                line: number,
+                what,
+            })?;
+        }
+    }
+    walk.end(paths.len())
+}
+
+struct Walk<'a> {
+    head: &'a Head,
+    /// The number and the name of the line before.
+    last: Option<(u64, String)>,
+    first: u64,
+    head_seen: bool,
+}
+
+impl Walk<'_> {
+    fn step(&mut self, line: &[u8]) -> Result<(), String> {
+        let line = line
+            .strip_suffix(b"\n")
+            .ok_or("the line is not whole: a write was cut off, or the server is writing")?;
+        let (link, name) = chain::read_link(line).ok_or("this is no line of a record")?;
+        match &self.last {
+            None if link.seq != self.head.first => {
+                return Err(format!(
+                    "the record should begin with line {} and begins with {}",
+                    self.head.first, link.seq
+                ));
+            }
+            None if link.seq == 1 && link.previous != NOTHING => {
+                return Err("the first line follows nothing, and says otherwise".to_owned());
+            }
+            None => self.first = link.seq,
+            Some((seq, _)) if link.seq != seq + 1 => {
+                return Err(format!(
+                    "line {} should be here, and {} is",
+                    seq + 1,
+                    link.seq
+                ));
+            }
+            Some((seq, name)) if link.previous != *name => {
+                return Err(format!("line {seq} or this one was changed"));
+            }
+            Some(_) => {}
+        }
+        if let Some(broken) = link.broken {
+            return Err(format!("the server found when it started: {broken}"));
+        }
+        if link.seq == self.head.last {
+            if name != self.head.sha256 {
+                return Err("this line is not the one that the head names".to_owned());
+            }
+            self.head_seen = true;
+        }
+        self.last = Some((link.seq, name));
+        Ok(())
+    }
+
+    fn end(self, files: usize) -> Result<Verified, Broken> {
+        let last = self.last.map_or(0, |(seq, _)| seq);
+        if !self.head_seen {
+            return Err(Broken::Missing(format!(
+                "the record ends with line {last}, and there was a line {}",
+                self.head.last
+            )));
+        }
+        Ok(Verified {
+            first: self.first,
+            last,
+            files,
+            beyond_the_head: last - self.head.last,
+        })
+    }
+}

@@ -1,0 +1,260 @@
+//! The thread that writes. It has the file to itself, so lines are in one order.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
+
+use tokio::sync::{mpsc, oneshot};
+
+use super::chain::{self, Head, NOTHING};
+use super::line::Note;
+use super::{AuditSettings, Unwritable, hash};
+
+/// Lines in one write.
+const BATCH_MAX: usize = 256;
+
+/// Something for the writer.
+#[derive(Debug)]
+pub(super) struct Message {
+    /// What a line says; none for a flush.
+    object: Option<Vec<u8>>,
+    done: Option<oneshot::Sender<Result<(), Unwritable>>>,
+}
+
+impl Message {
+    pub(super) fn line(
+        object: Vec<u8>,
+        done: Option<oneshot::Sender<Result<(), Unwritable>>>,
+    ) -> Self {
+        Self {
+            object: Some(object),
+            done,
+        }
+    }
+
+    pub(super) fn flush(done: oneshot::Sender<Result<(), Unwritable>>) -> Self {
+        Self {
+            object: None,
+            done: Some(done),
+        }
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Writer {
+    settings: AuditSettings,
+    file: File,
+    head_file: File,
+    /// How long the file is up to its last whole line.
+    length: u64,
+    /// The number of the first line of this file.
+    begins: u64,
+    head: Head,
+    /// Lines that could not be written since the last one that could.
+    missed: u64,
+}
+
+impl Writer {
+    pub(super) fn open(settings: &AuditSettings) -> Result<Self, Unwritable> {
+        let mut writer = Self::at_the_end(settings)
+            .map_err(|error| Unwritable(format!("{}: {error}", settings.file.display())))?;
+        let note = writer.inspect()?;
+        writer.append(&[note.line()])?;
+        Ok(writer)
+    }
+
+    fn at_the_end(settings: &AuditSettings) -> io::Result<Self> {
+        let file = open(&settings.file)?;
+        file.try_lock()
+            .map_err(|_| io::Error::other("another process writes it"))?;
+        Ok(Self {
+            settings: settings.clone(),
+            file,
+            head_file: open(&chain::head_path(&settings.file))?,
+            length: 0,
+            begins: 1,
+            head: Head {
+                first: 1,
+                last: 0,
+                sha256: NOTHING.to_owned(),
+            },
+            missed: 0,
+        })
+    }
+
+    /// Finds the newest line, and what is wrong with how the last process left things.
+    fn inspect(&mut self) -> Result<Note, Unwritable> {
+        let mut note = Note::new("start");
+        let failed = |error: io::Error| Unwritable(error.to_string());
+        let (line, length) = chain::last_line(&mut self.file).map_err(failed)?;
+        let all = self.file.metadata().map_err(failed)?.len();
+        note.torn_bytes = all - length;
+        if note.torn_bytes > 0 {
+            self.file.set_len(length).map_err(failed)?;
+        }
+        self.length = length;
+        let full = chain::full_files(&self.settings.file).map_err(failed)?;
+        let line = match (line, full.last()) {
+            (Some(line), _) => Some(line),
+            // The last process ended between two files.
+            (None, Some((_, path))) => {
+                chain::last_line(&mut open(path).map_err(failed)?)
+                    .map_err(failed)?
+                    .0
+            }
+            (None, None) => None,
+        };
+        let known = fs::read(chain::head_path(&self.settings.file)).unwrap_or_default();
+        let known: Option<Head> = serde_json::from_slice(&known).ok();
+        if let Some(line) = line {
+            match chain::read_link(&line) {
+                Some((link, sha256)) => {
+                    self.head.last = link.seq;
+                    self.head.sha256 = sha256;
+                }
+                None => note.broken = Some("the last line cannot be read".to_owned()),
+            }
+        }
+        self.begins = first_of(&self.file, self.length).unwrap_or(self.head.last + 1);
+        let kept = full.first().map_or(self.begins, |(first, _)| *first);
+        self.head.first = known.as_ref().map_or(kept, |known| known.first);
+        // The head is written after the lines, so it may be behind them but never in front.
+        if let Some(known) = known
+            && known.last > self.head.last
+        {
+            note.broken = Some(format!(
+                "the record ended with line {}, and there was a line {} (sha256 {})",
+                self.head.last, known.last, known.sha256
+            ));
+            self.head.last = known.last;
+        }
+        Ok(note)
+    }
+
+    /// Writes until nobody has anything to say any more.
+    pub(super) fn run(mut self, mut messages: mpsc::Receiver<Message>) {
+        let mut batch = Vec::new();
+        while let Some(first) = messages.blocking_recv() {
+            batch.push(first);
+            while batch.len() < BATCH_MAX
+                && let Ok(next) = messages.try_recv()
+            {
+                batch.push(next);
+            }
+            self.write(&mut batch);
+        }
+    }
+
+    fn write(&mut self, batch: &mut Vec<Message>) {
+        let (mut objects, mut waiting) = (Vec::new(), Vec::new());
+        if self.missed > 0 {
+            let mut note = Note::new("missed");
+            note.missed = self.missed;
+            objects.push(note.line());
+        }
+        let mut unheard = 0;
+        for message in batch.drain(..) {
+            // A call that is refused for want of its line did not happen.
+            unheard += u64::from(message.object.is_some() && message.done.is_none());
+            objects.extend(message.object);
+            waiting.extend(message.done);
+        }
+        let written = if objects.is_empty() {
+            Ok(())
+        } else {
+            self.append(&objects)
+        };
+        match &written {
+            Ok(()) => self.missed = 0,
+            Err(problem) => {
+                if self.missed == 0 {
+                    tracing::error!(%problem, "calls are not on record");
+                }
+                self.missed += unheard;
+            }
+        }
+        for done in waiting {
+            let _gone_is_fine = done.send(written.clone());
+        }
+    }
+
+    /// Adds lines to the chain: all of them or none.
+    fn append(&mut self, objects: &[Vec<u8>]) -> Result<(), Unwritable> {
+        let failed = |error: io::Error| Unwritable(error.to_string());
+        if self.length >= self.settings.bytes_max && self.head.last >= self.begins {
+            self.turn_over().map_err(failed)?;
+        }
+        let mut head = self.head.clone();
+        let mut bytes = Vec::new();
+        for object in objects {
+            let line = chain::linked(head.last + 1, &head.sha256, object);
+            head.last += 1;
+            head.sha256 = hash(&line);
+            bytes.extend_from_slice(&line);
+            bytes.push(b'\n');
+        }
+        if let Err(error) = self.file.write_all_at(&bytes, self.length) {
+            // Half a line would break the chain. Shrinking needs no room.
+            self.file.set_len(self.length).map_err(failed)?;
+            return Err(failed(error));
+        }
+        self.length += bytes.len() as u64;
+        self.head = head;
+        self.write_head().map_err(failed)
+    }
+
+    /// The head is shorter than a block and always of one length, so it is replaced at a stroke.
+    fn write_head(&mut self) -> io::Result<()> {
+        let text = serde_json::to_string(&self.head)?;
+        let text = format!("{text:<200}\n");
+        self.head_file.write_all_at(text.as_bytes(), 0)
+    }
+
+    /// Puts a full file aside and begins another.
+    fn turn_over(&mut self) -> io::Result<()> {
+        let path = &self.settings.file;
+        self.file.sync_all()?;
+        fs::rename(path, chain::full_path(path, self.begins))?;
+        self.file = open(path)?;
+        // Nobody else could have it: the one that had the lock is ours.
+        let _locked = self.file.try_lock();
+        self.length = 0;
+        self.begins = self.head.last + 1;
+        let mut full = chain::full_files(path)?;
+        if self.settings.keep > 0 && full.len() > self.settings.keep {
+            let surplus = full.len() - self.settings.keep;
+            for (_, old) in full.drain(..surplus) {
+                fs::remove_file(old)?;
+            }
+        }
+        self.head.first = full.first().map_or(self.begins, |(first, _)| *first);
+        Ok(())
+    }
+}
+
+/// The number of the first line of a file of that length.
+fn first_of(file: &File, length: u64) -> Option<u64> {
+    let mut begin = vec![0; length.min(chain::LINE_BYTES_MAX as u64) as usize];
+    file.read_exact_at(&mut begin, 0).ok()?;
+    let line = begin.split(|byte| *byte == b'\n').next()?;
+    chain::read_link(line).map(|(link, _)| link.seq)
+}
+
+/// A file that only this user can read.
+fn open(path: &std::path::Path) -> io::Result<File> {
+    OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(path)
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        if let Err(error) = self.file.flush().and_then(|()| self.file.sync_all()) {
+            tracing::error!(%error, "the audit record may not be on disk");
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! `kasm-mcp audit`: the record of calls.
+
+use std::collections::VecDeque;
+use std::fmt::Write as _;
+use std::fs::File;
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use serde_json::Value;
+
+use super::{print, sources};
+use crate::audit;
+use crate::cli::{AuditCommand, Settings, TailFormat};
+use crate::config;
+
+pub(super) fn run(command: &AuditCommand, settings: &Settings) -> anyhow::Result<ExitCode> {
+    match command {
+        AuditCommand::Verify { file } => verify(&chosen(file.as_ref(), settings)?),
+        AuditCommand::Tail {
+            file,
+            lines,
+            format,
+        } => tail(&chosen(file.as_ref(), settings)?, *lines, *format),
+    }
+}
+
+fn chosen(named: Option<&PathBuf>, settings: &Settings) -> anyhow::Result<PathBuf> {
+    match named {
+        Some(file) => Ok(file.clone()),
+        None => Ok(config::audit_file(&sources(settings))?),
+    }
+}
+
+fn verify(file: &Path) -> anyhow::Result<ExitCode> {
+    let whole = audit::verify(file)?;
+    let mut text = format!(
+        "whole: lines {} to {} in {} files\n",
+        whole.first, whole.last, whole.files
+    );
+    if whole.beyond_the_head > 0 {
+        let _infallible = writeln!(
+            text,
+            "{} of them are newer than {}.head: the server is writing, or ended without closing the record",
+            whole.beyond_the_head,
+            file.display()
+        );
+    }
+    print(&text)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn tail(file: &Path, count: usize, format: TailFormat) -> anyhow::Result<ExitCode> {
+    let mut last = VecDeque::with_capacity(count.min(10_000));
+    for path in audit::files(file).with_context(|| file.display().to_string())? {
+        let lines = File::open(&path).with_context(|| path.display().to_string())?;
+        for line in BufReader::new(lines).lines() {
+            if last.len() == count {
+                last.pop_front();
+            }
+            last.push_back(line.with_context(|| path.display().to_string())?);
+        }
+    }
+    let mut text = String::new();
+    for line in last.iter().filter(|_| count > 0) {
+        match format {
+            TailFormat::Json => text.push_str(line),
+            TailFormat::Text => text.push_str(&plain(line)),
+        }
+        text.push('\n');
+    }
+    print(&text)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A line for people.
+fn plain(line: &str) -> String {
+    let Ok(line) = serde_json::from_str::<Value>(line) else {
+        return format!("not a line of a record: {} bytes", line.len());
+    };
+    let text = |name: &str| line[name].as_str().unwrap_or("-").to_owned();
+    let mut out = format!("{} {:<7}", text("time"), text("event"));
+    for name in ["caller", "tool", "outcome"] {
+        if !line[name].is_null() {
+            let _infallible = write!(out, " {}", text(name));
+        }
+    }
+    if let Some(took) = line["duration_ms"].as_u64() {
+        let _infallible = write!(out, " {took} ms");
+    }
+    for name in ["arguments", "broken", "missed", "torn_bytes"] {
+        if !line[name].is_null() {
+            let _infallible = write!(out, " {name}={}", line[name]);
+        }
+    }
+    out
+}

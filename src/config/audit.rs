@@ -1,0 +1,52 @@
+//! Where the record of calls is.
+
+use std::path::PathBuf;
+
+use super::reader::{Mistakes, Reader};
+use super::source::Sources;
+use super::tokens::state_dir;
+use crate::audit::AuditSettings;
+
+const FILE: &str = "MCP_AUDIT_FILE";
+/// What says that there is to be no record.
+const OFF: &str = "off";
+/// The record in the state directory.
+const FILE_NAME: &str = "audit.jsonl";
+
+/// The record of the server: the one that is named, or that of the state directory, if there is one.
+pub(super) fn settings(reader: &mut Reader) -> Option<AuditSettings> {
+    let named = reader.text(FILE);
+    let file = match named.as_deref() {
+        Some(OFF) => None,
+        Some(file) => Some(PathBuf::from(file)),
+        None => state_dir(reader)
+            .filter(|directory| directory.is_dir())
+            .map(|directory| directory.join(FILE_NAME)),
+    };
+    let bytes_max = reader.number("MCP_AUDIT_FILE_BYTES", 4_096, 1 << 40);
+    let keep = usize::try_from(reader.number("MCP_AUDIT_FILES", 0, 1_000_000)).unwrap_or(0);
+    let fail_open = reader.boolean("MCP_AUDIT_FAIL_OPEN");
+    Some(AuditSettings {
+        file: file?,
+        bytes_max,
+        keep,
+        fail_open,
+    })
+}
+
+/// The record that `kasm-mcp audit` reads. Other settings may be missing.
+///
+/// # Errors
+/// No setting says where it is.
+pub fn audit_file(sources: &Sources) -> Result<PathBuf, Mistakes> {
+    let mut reader = Reader::new(sources)?;
+    reader.mistakes.clear();
+    let named = reader.text(FILE).filter(|file| file != OFF);
+    let file = named.map(PathBuf::from);
+    let file = file.or_else(|| Some(state_dir(&reader)?.join(FILE_NAME)));
+    file.ok_or_else(|| {
+        let problem = "neither it nor MCP_STATE_DIR says where the record is".to_owned();
+        reader.mistake(FILE, problem, "name the file as an argument");
+        Mistakes(reader.mistakes)
+    })
+}

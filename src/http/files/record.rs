@@ -1,0 +1,55 @@
+//! What the audit record says of a transfer.
+
+use http::StatusCode;
+use serde_json::json;
+
+use super::Refusal;
+use crate::audit::{Audit, Begun, Ended, Open, Subject};
+use crate::links::Direction;
+use crate::tool::transfer::FileOf;
+
+/// Notes that a transfer begins.
+///
+/// # Errors
+/// An upload cannot be written down, so it is not made.
+pub(super) async fn begin(
+    audit: Option<&Audit>,
+    direction: Direction,
+    file: &FileOf<'_>,
+) -> Result<Option<Open>, Refusal> {
+    let Some(audit) = audit else {
+        return Ok(None);
+    };
+    let (tool, effect) = match direction {
+        Direction::Download => ("GET /files", "read"),
+        Direction::Upload => ("PUT /files", "write"),
+    };
+    let arguments = json!({ "kasm_id": file.computer, "file_path": file.path });
+    let begun = Begun {
+        request_id: None,
+        caller: file.caller.name.clone(),
+        kasm_user: file.caller.kasm_user.clone(),
+        address: None,
+        tool,
+        effect,
+        digest: audit.digest(&arguments),
+        arguments,
+    };
+    let open = audit.begin(begun, direction == Direction::Upload).await;
+    open.map(Some).map_err(|problem| {
+        let detail = format!("{problem}; ask the operator of this server to make room for it");
+        Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail)
+    })
+}
+
+/// Notes how it ended; of a download, whether it began.
+pub(super) async fn end<T>(record: Option<Open>, result: Result<T, Refusal>) -> Result<T, Refusal> {
+    if let Some(record) = record {
+        let ended = Ended {
+            outcome: result.as_ref().map_or_else(Refusal::word, |_| "ok"),
+            subject: Subject::default(),
+        };
+        record.end(&ended).await;
+    }
+    result
+}

@@ -1,0 +1,178 @@
+//! Arguments that nobody but the workspace should see: typed text, file contents, passwords. Their type
+//! says so, and what is recorded of a call follows from it.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::ops::Deref;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::{Deserialize, Deserializer};
+use serde_json::{Value, json};
+
+use super::JsonObject;
+
+/// The member of a schema that marks a private argument. It is taken out before anybody sees it.
+const MARK: &str = "x-private";
+/// How much of a text is recorded.
+const TEXT_CHARS_MAX: usize = 2_048;
+
+/// An argument of which a record has only the size.
+#[derive(Clone, Default)]
+pub struct Private<T>(T);
+
+impl<T> Private<T> {
+    /// What it is.
+    pub fn into_inner(self) -> T {
+        self.0
+    }
+}
+
+impl<T> Deref for Private<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+impl<T> fmt::Debug for Private<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Private")
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Private<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        T::deserialize(deserializer).map(Self)
+    }
+}
+
+impl<T: JsonSchema> JsonSchema for Private<T> {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        format!("Private_{}", T::schema_name()).into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let mut schema = T::json_schema(generator);
+        schema.insert(MARK.to_owned(), true.into());
+        schema
+    }
+}
+
+/// What of a value may be recorded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Recorded {
+    /// All of it, up to a length.
+    All,
+    /// Its size.
+    Size,
+    /// These members; of others nothing, not even their names.
+    Members(BTreeMap<String, Self>),
+    /// This of each item.
+    Items(Box<Self>),
+}
+
+impl Recorded {
+    /// Reads and removes the marks of a schema.
+    #[must_use]
+    pub fn take_from(schema: &mut JsonObject) -> Self {
+        if schema.remove(MARK).is_some() {
+            return Self::Size;
+        }
+        if let Some(Value::Object(properties)) = schema.get_mut("properties") {
+            let member = |(name, schema): (&String, &mut Value)| {
+                let recorded = schema.as_object_mut().map_or(Self::All, Self::take_from);
+                (name.clone(), recorded)
+            };
+            return Self::Members(properties.iter_mut().map(member).collect());
+        }
+        match schema.get_mut("items") {
+            Some(Value::Object(items)) => Self::Items(Box::new(Self::take_from(items))),
+            Some(_) | None => Self::All,
+        }
+    }
+
+    /// `value` as it may be recorded.
+    #[must_use]
+    pub fn of(&self, value: &Value) -> Value {
+        match (self, value) {
+            (Self::All, Value::String(text)) if text.len() > TEXT_CHARS_MAX => {
+                let begins: String = text.chars().take(TEXT_CHARS_MAX).collect();
+                json!({ "begins": begins, "bytes": text.len() })
+            }
+            (Self::All, value) => value.clone(),
+            (Self::Members(known), Value::Object(members)) => self.members(known, members),
+            (Self::Items(each), Value::Array(items)) => {
+                items.iter().map(|item| each.of(item)).collect()
+            }
+            (_, Value::Null) => Value::Null,
+            (_, Value::String(text)) => json!({ "bytes": text.len() }),
+            // A size where a text was expected, or something else than was expected.
+            (_, value) => json!({ "bytes": value.to_string().len() }),
+        }
+    }
+
+    fn members(&self, known: &BTreeMap<String, Self>, members: &JsonObject) -> Value {
+        let mut unknown = 0_u64;
+        let mut recorded = JsonObject::new();
+        for (name, value) in members {
+            match known.get(name) {
+                Some(each) => {
+                    recorded.insert(name.clone(), each.of(value));
+                }
+                None => unknown += 1,
+            }
+        }
+        if unknown > 0 {
+            recorded.insert("unknown_arguments".to_owned(), unknown.into());
+        }
+        Value::Object(recorded)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tool::schema;
+
+    #[derive(Deserialize, JsonSchema)]
+    #[expect(dead_code, reason = "only its schema matters")]
+    struct Args {
+        /// Who.
+        name: String,
+        /// What they type.
+        text: Option<Private<String>>,
+        lines: Vec<Line>,
+    }
+
+    #[derive(Deserialize, JsonSchema)]
+    #[expect(dead_code, reason = "only its schema matters")]
+    struct Line {
+        at: u32,
+        words: Private<String>,
+    }
+
+    #[test]
+    fn only_sizes_of_private_arguments_are_recorded() {
+        let mut schema = schema::of_arguments::<Args>();
+        let recorded = Recorded::take_from(&mut schema);
+        let public = Value::Object(schema).to_string();
+        assert!(!public.contains(MARK), "{public}");
+        assert!(public.contains("What they type"), "{public}");
+        let args = json!({
+            "name": "n", "text": "secret", "more": "secret",
+            "lines": [{ "at": 1, "words": "secret" }, { "words": ["secret"] }],
+        });
+        let written = recorded.of(&args);
+        let wanted = json!({
+            "name": "n", "text": { "bytes": 6 }, "unknown_arguments": 1,
+            "lines": [{ "at": 1, "words": { "bytes": 6 } }, { "words": { "bytes": 10 } }],
+        });
+        assert_eq!(written, wanted);
+    }
+}

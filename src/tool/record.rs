@@ -1,0 +1,70 @@
+//! What the audit record says of a call.
+
+use serde_json::Value;
+
+use super::error::{ErrorType, ToolError};
+use super::registry::CallOptions;
+use super::{Effect, JsonObject, ToolInfo};
+use crate::audit::{Audit, Begun, Ended, GIVEN_UP, Open, Subject};
+
+/// Notes that a call begins.
+///
+/// # Errors
+/// `unavailable`: a call with effect cannot be written down, so it is not made.
+pub(super) async fn begin(
+    audit: &Audit,
+    tool: &ToolInfo,
+    args: &JsonObject,
+    options: &CallOptions,
+    acts: bool,
+) -> Result<Option<Open>, ToolError> {
+    let args = Value::Object(args.clone());
+    let caller = &options.caller;
+    let begun = Begun {
+        request_id: None,
+        caller: caller.name.clone(),
+        kasm_user: caller.kasm_user.clone(),
+        address: None,
+        tool: tool.name,
+        effect: word(tool.effect),
+        arguments: tool.recorded.of(&args),
+        digest: audit.digest(&args),
+    };
+    let open = audit.begin(begun, acts).await.map_err(|problem| {
+        ToolError::new(
+            ErrorType::Unavailable,
+            problem.to_string(),
+            "calls that change something wait for it: ask the operator of this server to make room for the record \
+             (MCP_AUDIT_FILE); tools that only look still work",
+        )
+    })?;
+    Ok(Some(open))
+}
+
+/// Notes how it ended. `left`: nobody waited for the result any more.
+pub(super) async fn end(open: Open, result: Result<Option<&Value>, &ToolError>, left: bool) {
+    let (outcome, data) = match result {
+        Ok(Some(data)) => ("ok", Some(data)),
+        Ok(None) => ("asks", None),
+        Err(_) if left => (GIVEN_UP, None),
+        Err(error) => (error.error_type.name(), None),
+    };
+    let id = |name| Some(data?.get(name)?.as_str()?.to_owned());
+    let ended = Ended {
+        outcome,
+        subject: Subject {
+            kasm_id: id("kasm_id"),
+            job_id: id("job_id"),
+            user_id: id("user_id"),
+        },
+    };
+    open.end(&ended).await;
+}
+
+fn word(effect: Effect) -> &'static str {
+    match effect {
+        Effect::Read => "read",
+        Effect::Write => "write",
+        Effect::Destroy => "destroy",
+    }
+}

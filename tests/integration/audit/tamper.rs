@@ -1,0 +1,191 @@
+//! Every change of a record is found.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::json;
+use tempfile::TempDir;
+
+use super::{Recorded, lines, verify};
+
+/// A record of some calls.
+async fn record(settings: &[(&str, &str)], calls: usize) -> TempDir {
+    let recorded = Recorded::start(settings).await;
+    for call in 0..calls {
+        let arguments = json!({ "image_name": format!("none {call}") });
+        recorded
+            .server
+            .fails("create_kasm_session", arguments, "not_found")
+            .await;
+    }
+    recorded.stop().await
+}
+
+fn text(directory: &Path) -> String {
+    fs::read_to_string(directory.join("audit.jsonl")).unwrap()
+}
+
+/// Whether a changed text is found out, and in which words.
+fn found(directory: &Path, changed: &str) -> String {
+    let file = directory.join("audit.jsonl");
+    let before = text(directory);
+    assert_ne!(before, changed);
+    fs::write(&file, changed).unwrap();
+    let broken = verify(directory).unwrap_err().to_string();
+    fs::write(&file, before).unwrap();
+    verify(directory).unwrap();
+    broken
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_of_any_kind_is_found() {
+    let directory = record(&[], 5).await;
+    let path = directory.path();
+    let whole = text(path);
+    let lines: Vec<_> = whole.split_inclusive('\n').collect();
+    assert_eq!(lines.len(), 11);
+    let without = |at: usize| {
+        let mut lines = lines.clone();
+        lines.remove(at);
+        lines.concat()
+    };
+    // A byte anywhere, in the last line too.
+    for at in [30, whole.len() / 2, whole.len() - 30] {
+        let mut bytes = whole.clone().into_bytes();
+        bytes[at] = if bytes[at] == b'x' { b'y' } else { b'x' };
+        found(path, &String::from_utf8(bytes).unwrap());
+    }
+    let changed = whole.replace("none 2", "none 7");
+    assert!(found(path, &changed).contains("was changed"));
+    assert!(found(path, &without(4)).contains("should be here"));
+    assert!(found(path, &without(0)).contains("should begin with line 1"));
+    assert!(found(path, &without(10)).contains("there was a line 11"));
+    assert!(found(path, &lines[..3].concat()).contains("there was a line 11"));
+    let mut swapped = lines.clone();
+    swapped.swap(4, 5);
+    assert!(found(path, &swapped.concat()).contains("should be here"));
+    let mut twice = lines.clone();
+    twice.insert(4, lines[4]);
+    found(path, &twice.concat());
+    found(path, &whole[..whole.len() - 5]);
+    found(path, "");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_chain_goes_on_over_files_and_restarts() {
+    let settings = [("MCP_AUDIT_FILE_BYTES", "4096")];
+    let directory = record(&settings, 30).await;
+    let path = directory.path();
+    let whole = verify(path).unwrap();
+    assert_eq!((whole.first, whole.last), (1, 61));
+    assert!(whole.files > 4, "{whole:?}");
+    assert_eq!(lines(path).len(), 61);
+    // A file in the middle is as much part of it as a line.
+    let second = kasm_mcp::audit::files(&path.join("audit.jsonl")).unwrap()[1].clone();
+    let aside = path.join("aside");
+    fs::rename(&second, &aside).unwrap();
+    assert!(
+        verify(path)
+            .unwrap_err()
+            .to_string()
+            .contains("should be here")
+    );
+    fs::rename(&aside, &second).unwrap();
+
+    let file = path.join("audit.jsonl");
+    let more = [("MCP_AUDIT_FILE", file.to_str().unwrap()), settings[0]];
+    let server = crate::support::TestServer::with(&more).await;
+    server.ok("list_user_sessions", json!({})).await;
+    server.stop().await;
+    assert_eq!(verify(path).unwrap().last, 63);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn old_files_go_as_the_settings_say() {
+    let settings = [("MCP_AUDIT_FILE_BYTES", "4096"), ("MCP_AUDIT_FILES", "2")];
+    let directory = record(&settings, 30).await;
+    let whole = verify(directory.path()).unwrap();
+    assert_eq!(whole.files, 3);
+    assert!(whole.first > 20, "{whole:?}");
+    // But not others.
+    let oldest = kasm_mcp::audit::files(&directory.path().join("audit.jsonl")).unwrap();
+    fs::remove_file(&oldest[0]).unwrap();
+    let broken = verify(directory.path()).unwrap_err().to_string();
+    assert!(broken.contains("should begin with line"), "{broken}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_cut_off_while_nobody_wrote_stays_found() {
+    let directory = record(&[], 3).await;
+    let path = directory.path();
+    let whole = text(path);
+    let cut: String = whole.split_inclusive('\n').take(5).collect();
+    fs::write(path.join("audit.jsonl"), cut).unwrap();
+    let file = path.join("audit.jsonl");
+    let settings = [("MCP_AUDIT_FILE", file.to_str().unwrap())];
+    let server = crate::support::TestServer::with(&settings).await;
+    server.ok("list_user_sessions", json!({})).await;
+    server.stop().await;
+    verify(path).unwrap_err();
+    let told = text(path);
+    assert!(
+        told.contains("the record ended with line 5, and there was a line 7"),
+        "{told}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn half_a_line_that_a_crash_left_is_no_tampering() {
+    let directory = record(&[], 2).await;
+    let file = directory.path().join("audit.jsonl");
+    fs::write(&file, text(directory.path()) + "{\"seq\":6,\"prev").unwrap();
+    verify(directory.path()).unwrap_err();
+    let settings = [("MCP_AUDIT_FILE", file.to_str().unwrap())];
+    crate::support::TestServer::with(&settings)
+        .await
+        .stop()
+        .await;
+    assert_eq!(verify(directory.path()).unwrap().last, 6);
+    assert_eq!(lines(directory.path())[5]["torn_bytes"], 14);
+}
+
+fn program(arguments: &[&str], file: &Path) -> (bool, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_kasm-mcp"))
+        .arg("audit")
+        .args(arguments)
+        .arg(file)
+        .env_clear()
+        .output()
+        .unwrap();
+    let said = [output.stdout, output.stderr].concat();
+    (output.status.success(), String::from_utf8(said).unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_command_line_verifies_and_shows() {
+    let directory = record(&[], 2).await;
+    let file = directory.path().join("audit.jsonl");
+    let (good, said) = program(&["verify"], &file);
+    assert!(
+        good && said.contains("whole: lines 1 to 5 in 1 files"),
+        "{said}"
+    );
+    let (good, said) = program(&["tail", "-n", "2"], &file);
+    assert!(good, "{said}");
+    let shown: Vec<_> = said.lines().collect();
+    assert_eq!(shown.len(), 2, "{said}");
+    assert!(
+        shown[1].contains("token create_kasm_session not_found"),
+        "{said}"
+    );
+    assert!(shown[1].contains("none 1"), "{said}");
+    let (good, said) = program(&["tail", "-n", "1", "--format", "json"], &file);
+    assert!(good && said.starts_with("{\"seq\":5,"), "{said}");
+    fs::write(&file, text(directory.path()).replace("none 0", "none 9")).unwrap();
+    let (good, said) = program(&["verify"], &file);
+    assert!(
+        !good && said.contains("line 2 or this one was changed"),
+        "{said}"
+    );
+}
