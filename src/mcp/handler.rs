@@ -23,6 +23,7 @@ use crate::tool::registry::{CallOptions, Outcome};
 
 /// How long a client may keep the tool list, which only changes with a new version of the server.
 const LIST_TTL_MS: u64 = 300_000;
+
 impl ServerHandler for McpServer {
     fn get_info(&self) -> ServerConfig {
         ServerConfig::new(self.shared.capabilities.clone())

@@ -142,7 +142,7 @@ impl Notices {
         context: &SubscriptionContext,
         caller: Caller,
     ) -> Result<(), ErrorData> {
-        let _seat = self.seat(&caller.name)?;
+        let _seat = self.seat(caller.owner())?;
         let accepted = context.accepted();
         let list = accepted.resources_list_changed == Some(true);
         let uris = accepted.resource_subscriptions.iter().flatten().cloned();

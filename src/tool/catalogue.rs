@@ -189,7 +189,7 @@ impl Registry {
     /// Whether `caller` may call a tool.
     #[must_use]
     pub fn offers(&self, caller: &Caller, tool: &str) -> bool {
-        self.offered(caller).any(|info| info.name == tool)
+        self.info(tool).is_some_and(|info| info.is_offered(caller))
     }
 
     /// The resources that `caller` may read.

@@ -7,6 +7,7 @@ mod people;
 
 mod prompts;
 mod reading;
+mod slow;
 
 use http::header::HeaderValue;
 use serde_json::{Value, json};

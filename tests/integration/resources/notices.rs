@@ -167,6 +167,22 @@ async fn nobody_hears_of_the_sessions_of_others() {
 }
 
 #[tokio::test]
+async fn a_credential_that_was_taken_back_hears_nothing_more() {
+    let people = TwoPeople::start().await;
+    let [_, other] = &people.bases;
+    let mut session = Listener::session(other).await;
+    let wanted = json!({ "resourcesListChanged": true });
+    let (mut modern, _) = Listener::modern(other, wanted).await;
+    people.revoked[1].cancel();
+    assert_eq!(session.events.next().await, None);
+    // The connection may be gone before a last word.
+    while let Some(event) = modern.events.next().await {
+        let message: Value = serde_json::from_str(&event.data).unwrap();
+        assert_eq!(message["result"]["resultType"], "complete");
+    }
+}
+
+#[tokio::test]
 async fn of_two_streams_the_newer_one_speaks() {
     let server = TestServer::start().await;
     let mut listener = Listener::session(&server.base).await;

@@ -15,6 +15,7 @@ use kasm_mcp::mcp::McpServer;
 use kasm_mcp::providers::kasm::KasmProvider;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 
 use crate::support::{TOKEN, config};
 
@@ -23,6 +24,8 @@ pub struct TwoPeople {
     _emulator: Emulator,
     /// Of the emulator's user, and of its other user.
     pub bases: [String; 2],
+    /// Fires when the credential of that person is taken back.
+    pub revoked: [CancellationToken; 2],
     served: Vec<JoinHandle<Ended>>,
 }
 
@@ -40,9 +43,12 @@ impl TwoPeople {
         let server = McpServer::new(registry.clone());
         let mut served = Vec::new();
         let mut bases = Vec::new();
-        for user in [emulator.user_id(), emulator.other_user_id()] {
+        let revoked = [CancellationToken::new(), CancellationToken::new()];
+        let users = [emulator.user_id(), emulator.other_user_id()];
+        for (user, revoked) in users.into_iter().zip(&revoked) {
             let name = format!("caller of {user}");
-            let caller = Caller::new(&name, config.http.auth_scope, user);
+            let mut caller = Caller::new(&name, config.http.auth_scope, user);
+            caller.validity.revoked = revoked.clone();
             let surface = Surface {
                 registry: registry.clone(),
                 files: None,
@@ -74,6 +80,7 @@ impl TwoPeople {
         Self {
             _emulator: emulator,
             bases: bases.try_into().unwrap(),
+            revoked,
             served,
         }
     }

@@ -1,0 +1,109 @@
+//! A listener that does not keep up.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::{FutureExt, StreamExt};
+use kasm_mcp::caller::Scope;
+use kasm_mcp::mcp::McpServer;
+use kasm_mcp::mcp::sessions::{SessionLimits, Sessions};
+use kasm_mcp::tool::catalogue::{Catalogue, Resource, Shows, Values};
+use kasm_mcp::tool::registry::{CallOptions, Registry};
+use kasm_mcp::tool::{Call, Confirm, Effect, Progress, Reply, Tool, ToolError, Toolset};
+use rmcp::model::{ClientCapabilities, Implementation, InitializeRequestParams};
+use serde_json::{Map, Value};
+use tokio_util::sync::CancellationToken;
+
+use crate::support::toolbox::caller;
+
+struct Touch;
+
+#[derive(serde::Deserialize, schemars::JsonSchema)]
+struct NoArgs {}
+
+impl Tool for Touch {
+    type Provider = ();
+    type Args = NoArgs;
+    type Output = ();
+    const NAME: &'static str = "touch";
+    const TITLE: &'static str = "Touch";
+    const ABOUT: &'static str = "Changes something.";
+    const EFFECT: Effect = Effect::Write;
+
+    async fn call(&self, _: Call<'_, ()>, _: NoArgs) -> Result<Reply<()>, ToolError> {
+        Ok(Reply::new((), "it is changed"))
+    }
+}
+
+const TOOLSET: Toolset<()> = Toolset {
+    name: "test",
+    about: "A tool of this test",
+    scope: Scope::Read,
+    tools: &[&Touch],
+};
+
+const CATALOGUE: Catalogue = Catalogue {
+    resources: &[Resource {
+        uri: "test://{thing}",
+        name: "thing",
+        title: "Thing",
+        about: "A thing.",
+        tool: "touch",
+        shows: Shows::Data,
+        fresh: Duration::ZERO,
+        only: None,
+        changed_by: &[],
+    }],
+    prompts: &[],
+    values: &[Values {
+        argument: "thing",
+        tool: "touch",
+        list: "things",
+        names: &["thing"],
+        changed_by: &["touch"],
+    }],
+};
+
+#[tokio::test]
+async fn whoever_is_far_behind_is_told_once_and_goes_on() {
+    let registry = Registry::new(Duration::from_secs(5), 8).mount(&Arc::new(()), &[TOOLSET]);
+    let registry = Arc::new(registry.with_catalogue(CATALOGUE));
+    let server = McpServer::new(registry.clone());
+    let caller = caller("slow");
+    let sessions = Sessions::new(SessionLimits {
+        all_max: 1,
+        per_caller_max: 1,
+        idle: Duration::from_secs(60),
+    });
+    let client = InitializeRequestParams::new(
+        ClientCapabilities::default(),
+        Implementation::new("slow", "1"),
+    );
+    let session = sessions.open(&caller, client).unwrap();
+    let mut stream = pin!(server.notices().of_session(session, caller.clone()));
+    let touch = async || {
+        let options = CallOptions {
+            caller: caller.clone(),
+            cancelled: CancellationToken::new(),
+            progress: Progress::ignored(),
+            confirm: Confirm::nobody(),
+        };
+        registry.call("touch", Map::new(), options).await.unwrap();
+    };
+    for _ in 0..1_000 {
+        touch().await;
+    }
+    // One for all that were missed, and the last 256, which were kept.
+    let mut heard = 0;
+    while let Some(message) = stream.next().now_or_never() {
+        let message: Value = serde_json::to_value(message.unwrap()).unwrap();
+        assert_eq!(message["method"], "notifications/resources/list_changed");
+        heard += 1;
+        // A task that never waits is made to, and would look as if it had heard all.
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(heard, 257);
+    touch().await;
+    assert!(stream.next().now_or_never().is_some());
+}
