@@ -1,15 +1,17 @@
 //! `kasm-mcp demo`: emulator and server on this machine, and how to connect.
 
 use std::fmt::Write as _;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::process::ExitCode;
 
+use anyhow::Context as _;
 use kasm_emulator::Emulator;
 use secrecy::ExposeSecret;
 use serde_json::json;
 
 use super::clients::CLIENTS;
 use super::emulate::START_TIME;
+use super::health::nearest;
 use super::serve::bind;
 use super::{logging, print, stop};
 use crate::app;
@@ -20,13 +22,14 @@ use crate::token;
 
 pub(super) async fn run(options: &cli::Demo, flags: &cli::Settings) -> anyhow::Result<ExitCode> {
     let stop = stop::signal()?;
+    let host = host(flags)?;
     let emulator = Emulator::builder().start_time(START_TIME).start().await?;
-    let listener = bind(SocketAddr::from((Ipv4Addr::LOCALHOST, options.port))).await?;
+    let listener = bind(SocketAddr::new(host, options.port)).await?;
     let address = listener.local_addr()?;
     let config = config(&emulator, address, flags)?;
     logging::start(&config.log);
     let app = app::http_app(&config)?;
-    let url = format!("http://{address}/mcp");
+    let url = format!("http://{}/mcp", nearest(address));
     let token = config
         .http
         .auth_token
@@ -40,6 +43,15 @@ pub(super) async fn run(options: &cli::Demo, flags: &cli::Settings) -> anyhow::R
     serve(listener, app, app::serve_limits(&config.limits), stop).await;
     emulator.shutdown().await;
     Ok(ExitCode::SUCCESS)
+}
+
+/// This machine only, unless somebody says otherwise: a container has to be reached from outside.
+fn host(flags: &cli::Settings) -> anyhow::Result<IpAddr> {
+    let Some(host) = &flags.host else {
+        return Ok(Ipv4Addr::LOCALHOST.into());
+    };
+    host.parse()
+        .with_context(|| format!("--host {host}: give an IP address, such as 0.0.0.0"))
 }
 
 /// The settings of the demo, and limits from the environment.

@@ -36,7 +36,7 @@ pub(super) async fn run(flags: &cli::Settings) -> anyhow::Result<ExitCode> {
 }
 
 /// Where a server that listens on `address` can be reached from its own machine.
-fn nearest(mut address: SocketAddr) -> SocketAddr {
+pub(super) fn nearest(mut address: SocketAddr) -> SocketAddr {
     match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
         IpAddr::V6(ip) if ip.is_unspecified() => address.set_ip(Ipv6Addr::LOCALHOST.into()),

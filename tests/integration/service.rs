@@ -197,3 +197,28 @@ async fn the_journal_gets_levels_and_no_times() {
     assert!(ready.starts_with("<6>kasm_mcp"), "{ready}");
     assert_eq!(server.terminate(), Some(0));
 }
+
+#[test]
+fn a_demo_in_a_container_is_reached_from_outside() {
+    let mut command = Command::new(BINARY);
+    command
+        .args(["--host", "0.0.0.0", "demo", "--port", "0", "--json"])
+        .env_clear()
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut process = command.spawn().unwrap();
+    let out = BufReader::new(process.stdout.take().unwrap());
+    let log = BufReader::new(process.stderr.take().unwrap()).lines();
+    let _demo = Server { process, log };
+    let facts = out.lines().next().unwrap().unwrap();
+    let facts: serde_json::Value = serde_json::from_str(&facts).unwrap();
+    // What is shown is an address that can be used here.
+    let port = facts["url"].as_str().unwrap();
+    let port = port.strip_prefix("http://127.0.0.1:").unwrap();
+    let port = port.strip_suffix("/mcp").unwrap();
+    let asked = health(&[], &["--host", "0.0.0.0", "--port", port]);
+    assert!(asked.status.success(), "{asked:?}");
+    // Every address of loopback is this machine, but the server on 127.0.0.1 alone has only one.
+    let other = health(&[], &["--host", "127.0.0.2", "--port", port]);
+    assert!(other.status.success(), "{other:?}");
+}
