@@ -109,6 +109,13 @@ def main_job(base: str, token: str):
     call(base, token, "destroy_kasm_session", kasm_id=session)
 
 
+def streams(base: str, token: str):
+    """The first event of a stream that stays open comes at once; a proxy that buffers keeps it."""
+    headers = {"Authorization": f"Bearer {token}", "Accept": "text/event-stream"}
+    with urllib.request.urlopen(urllib.request.Request(f"{base}/sse", headers=headers), timeout=10) as stream:
+        expect(stream.readline() == b"event: endpoint\n", "the stream begins otherwise")
+
+
 def check(cases) -> int:
     """Runs functions by their docstrings; the exit code. The last line is one that CI reads."""
     passed = failed = 0
