@@ -204,7 +204,7 @@ new_lines() {
         given=$(value_in_environment "$name")
         if [ "$name" = MCP_AUTH_TOKEN ]; then
             tokens=$(value_in_environment MCP_TOKENS_FILE)$(value_in_config MCP_TOKENS_FILE)
-            [ -n "$there$given$tokens" ] || given=$TOKEN
+            if [ -z "$there$given$tokens" ] && [ ! -f "$STATE/tokens.toml" ]; then given=$TOKEN; fi
         fi
         if [ -z "$given" ] || [ "$given" = "$there" ]; then continue; fi
         if [ -n "$there" ] && [ -z "$RECONFIGURE" ]; then continue; fi
