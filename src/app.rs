@@ -9,6 +9,7 @@ use crate::audit::{Audit, Unwritable};
 use crate::caller::{Caller, Credential};
 use crate::config::{Config, Limits, token_rules};
 use crate::http::auth::Authenticator;
+use crate::http::client_ip::TrustedProxies;
 use crate::http::files::Files;
 use crate::http::guard::Guard;
 use crate::http::health::Health;
@@ -170,6 +171,7 @@ pub fn http_app(config: &Config) -> Result<http::App, NoServer> {
             origins: config.http.allowed_origins.clone(),
             local_origins: config.http.is_loopback(),
         },
+        proxies: TrustedProxies::new(config.http.trusted_proxies.clone()),
         health: Health::new(move || {
             let kasm = kasm.clone();
             async move {

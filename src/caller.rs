@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -141,6 +142,17 @@ impl Validity {
             }
         }
     }
+}
+
+/// Which request something was asked in, and where that came from. Cheap to clone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// What joins its lines in the log, and its answer, to everything else: up to 64 letters, digits,
+    /// `-` and `_`, maybe of the client's own making.
+    pub request_id: Arc<str>,
+    /// The client's address as far as it is known: the other end of the connection, or whom a trusted
+    /// proxy names.
+    pub address: Option<IpAddr>,
 }
 
 /// An authenticated caller. Cheap to clone.

@@ -18,6 +18,7 @@ use secrecy::SecretString;
 
 use crate::audit::AuditSettings;
 use crate::caller::Scope;
+use crate::http::client_ip::Range;
 use crate::http::guard::{AllowedHosts, Origin};
 use crate::kasm::public::KasmConfig;
 use crate::providers::kasm::KasmSettings;
@@ -69,6 +70,8 @@ pub struct HttpConfig {
     pub allowed_hosts: AllowedHosts,
     /// Browser origins that may call.
     pub allowed_origins: Vec<Origin>,
+    /// The proxies in front, whose word is taken for where a request comes from.
+    pub trusted_proxies: Vec<Range>,
     /// The path of the public URL, without `/mcp`: what a proxy puts in front of our paths.
     pub path_prefix: String,
     /// The public URL without `/mcp`, if it is set.

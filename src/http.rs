@@ -4,6 +4,7 @@
 //! stack with a handler of its own.
 
 pub mod auth;
+pub mod client_ip;
 pub mod files;
 pub mod guard;
 pub mod health;
@@ -43,6 +44,7 @@ use crate::mcp::sessions::{Session, SessionLimits, Sessions};
 use crate::relay::Relay;
 use crate::tool::registry::Registry;
 use auth::Authenticator;
+use client_ip::TrustedProxies;
 use files::Files;
 use guard::Guard;
 use health::Health;
@@ -60,6 +62,8 @@ pub struct Surface {
     pub registry: Arc<Registry>,
     /// From where.
     pub guard: Guard,
+    /// Whose word is taken for where a request comes from.
+    pub proxies: TrustedProxies,
     /// What `/health` tells.
     pub health: Health,
     /// Limits of legacy sessions.
@@ -134,6 +138,7 @@ pub fn app<H: ServerHandler + Clone + Sync>(handler: H, surface: Surface) -> App
         path_prefix: surface.path_prefix,
         body_bytes_max: surface.body_bytes_max,
     });
+    let proxies = Arc::new(surface.proxies);
     let guard = Arc::new(surface.guard);
     let tokens = surface.auth.tokens();
     let auth = Arc::new(surface.auth);
@@ -176,7 +181,7 @@ pub fn app<H: ServerHandler + Clone + Sync>(handler: H, surface: Surface) -> App
         .layer(
             ServiceBuilder::new()
                 // Outermost, so that every answer is logged with its id.
-                .layer(middleware::from_fn(request_log::layer))
+                .layer(middleware::from_fn_with_state(proxies, request_log::layer))
                 .layer(CatchPanicLayer::custom(panicked)),
         );
     App {

@@ -199,6 +199,10 @@ fn http(reader: &mut Reader, tokens_file: Option<PathBuf>) -> Option<HttpConfig>
         names.push(public.host().to_owned());
         allowed_origins.push(public);
     }
+    let trusted_proxies = reader.list(
+        "MCP_TRUSTED_PROXIES",
+        "write addresses or ranges of them, such as 127.0.0.1 or 172.16.0.0/12",
+    );
     Some(HttpConfig {
         listen,
         auth_token,
@@ -210,6 +214,7 @@ fn http(reader: &mut Reader, tokens_file: Option<PathBuf>) -> Option<HttpConfig>
             AllowedHosts::named(names)
         },
         allowed_origins,
+        trusted_proxies,
         path_prefix,
         public_url,
     })

@@ -211,6 +211,11 @@ pub const VARIABLES: &[Variable] = &[
         "https://app.example.org",
         "Origins of web pages that may call, separated by commas. Programs send none.",
     ),
+    given(
+        "MCP_TRUSTED_PROXIES",
+        "127.0.0.1, 172.16.0.0/12",
+        "Addresses of the proxies in front, separated by commas. Only these are believed when `X-Forwarded-For` or `Forwarded` says whom a request is from.",
+    ),
     plain("MCP_MAX_BODY_BYTES", "8388608", "The largest request body."),
     plain(
         "MCP_MAX_SESSIONS",

@@ -27,7 +27,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::auth::{self, Authenticator, Unauthenticated};
 use super::problem::Problem;
 use crate::audit::Audit;
-use crate::caller::{Caller, Scope, Validity};
+use crate::caller::{Caller, Origin, Scope, Validity};
 use crate::links::{Direction, Links};
 use crate::percent;
 use crate::tool::transfer::{Download, FileOf, Transfers, Upload};
@@ -146,6 +146,7 @@ async fn download(
         ));
     }
     let path = format!("/{path}");
+    let origin = request.extensions().get::<Origin>().cloned();
     let direction = Direction::Download;
     // First, so that a busy server does not use a link up.
     let place = shared.enter()?;
@@ -155,7 +156,7 @@ async fn download(
         computer: &computer,
         path: &path,
     };
-    let record = record::begin(shared.audit.as_ref(), direction, &file).await?;
+    let record = record::begin(shared.audit.as_ref(), direction, &file, origin).await?;
     let opened = shared.files.transfers.download(file);
     let opened = while_good(&caller, opened).await;
     let opened = record::end(record, opened).await?;
@@ -177,6 +178,7 @@ async fn upload(
         ));
     };
     let path = format!("/{path}");
+    let origin = request.extensions().get::<Origin>().cloned();
     let direction = Direction::Upload;
     let _place = shared.enter()?;
     let caller = shared.caller(request.headers(), &options, direction, &computer, &path)?;
@@ -185,7 +187,7 @@ async fn upload(
         computer: &computer,
         path: &path,
     };
-    let record = record::begin(shared.audit.as_ref(), direction, &file).await?;
+    let record = record::begin(shared.audit.as_ref(), direction, &file, origin).await?;
     let upload = Upload {
         length,
         bytes: incoming(request.into_body()),

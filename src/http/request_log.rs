@@ -1,22 +1,29 @@
 //! One log line per request, and the id that joins it to everything else.
 
-use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
 
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
 use http::{HeaderName, HeaderValue};
 use tokio::time::Instant;
 use tracing::Instrument;
 
+use super::client_ip::TrustedProxies;
+use crate::caller::Origin;
+
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Ids from outside are taken up to this length.
 const REQUEST_ID_CHARS_MAX: usize = 64;
 
-/// Gives the request an id, runs it, and logs method, path, status and time. Query strings are
-/// left out: HTTP+SSE has session names in them.
-pub(super) async fn layer(request: Request, next: Next) -> Response {
+/// Gives the request an id and an origin, runs it, and logs method, path, client, status and time. Query
+/// strings are left out: HTTP+SSE has session names in them.
+pub(super) async fn layer(
+    State(proxies): State<Arc<TrustedProxies>>,
+    mut request: Request,
+    next: Next,
+) -> Response {
     let started = Instant::now();
     let id = request
         .headers()
@@ -26,18 +33,25 @@ pub(super) async fn layer(request: Request, next: Next) -> Response {
         .unwrap_or_else(random_id);
     let method = request.method().clone();
     let path = logged(request.uri().path()).to_owned();
-    let span = tracing::info_span!("request", id = id.to_str().unwrap_or_default());
+    let id_text = id.to_str().unwrap_or_default();
+    let span = tracing::info_span!("request", id = id_text);
+    let address = proxies.client(request.extensions(), request.headers());
+    request.extensions_mut().insert(Origin {
+        request_id: id_text.into(),
+        address,
+    });
+    let client = address.map(tracing::field::display);
     async move {
         let mut response = next.run(request).await;
         let status = response.status().as_u16();
         let took_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
         if status >= 500 {
-            tracing::warn!(%method, path, status, took_us, "request");
+            tracing::warn!(%method, path, client, status, took_us, "request");
         } else if status >= 400 {
-            tracing::info!(%method, path, status, took_us, "request");
+            tracing::info!(%method, path, client, status, took_us, "request");
         } else {
             // Tool calls have a line of their own at info.
-            tracing::debug!(%method, path, status, took_us, "request");
+            tracing::debug!(%method, path, client, status, took_us, "request");
         }
         response.headers_mut().insert(REQUEST_ID, id);
         response

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
@@ -13,8 +14,10 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep};
+use tower::ServiceExt;
 
 use super::App;
+use super::client_ip::Peer;
 use crate::mcp::sessions::Sessions;
 
 /// A pause after a failed accept, which is mostly a lack of file descriptors.
@@ -105,7 +108,7 @@ pub async fn serve(
 }
 
 fn spawn_connection(
-    (socket, _peer): (TcpStream, SocketAddr),
+    (socket, peer): (TcpStream, SocketAddr),
     place: OwnedSemaphorePermit,
     router: &Router,
     header_timeout: Duration,
@@ -115,7 +118,13 @@ fn spawn_connection(
     if let Err(error) = socket.set_nodelay(true) {
         tracing::debug!(%error, "the connection was gone at once");
     }
-    let service = TowerToHyperService::new(router.clone());
+    let peer = Peer(peer.ip().to_canonical());
+    let router = router.clone();
+    let service = router.map_request(move |mut request: http::Request<Incoming>| {
+        request.extensions_mut().insert(peer);
+        request
+    });
+    let service = TowerToHyperService::new(service);
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(header_timeout)

@@ -16,7 +16,7 @@ use rmcp::service::{NotificationContext, RequestContext, SubscriptionContext};
 use rmcp::{ErrorData, RoleServer, ServerHandler};
 
 use super::convert::{progress, to_result};
-use super::server::{McpServer, declares_tasks, is_modern, method_not_found};
+use super::server::{McpServer, declares_tasks, is_modern, method_not_found, origin};
 use super::tasks::Handle;
 use super::{ask, completion, instructions, prompts, resources};
 use crate::tool::registry::{CallOptions, Outcome};
@@ -72,6 +72,7 @@ impl ServerHandler for McpServer {
         let options = CallOptions {
             confirm: ask::confirm(&cx, &self.consent, caller.owner(), &params),
             caller,
+            origin: origin(&cx),
             cancelled: cx.ct.clone(),
             progress: progress(&cx),
         };

@@ -5,7 +5,7 @@ use rmcp::model::ErrorCode;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use crate::caller::Caller;
+use crate::caller::{Caller, Origin};
 use crate::tool::catalogue::Values;
 use crate::tool::registry::{CallOptions, Finished, Outcome, Registry};
 use crate::tool::{Confirm, ErrorType, JsonObject, Progress};
@@ -15,6 +15,7 @@ use crate::tool::{Confirm, ErrorType, JsonObject, Progress};
 pub(super) struct Look<'a> {
     pub(super) registry: &'a Registry,
     pub(super) caller: Caller,
+    pub(super) origin: Option<Origin>,
     pub(super) cancelled: CancellationToken,
 }
 
@@ -33,6 +34,7 @@ impl Look<'_> {
     pub(super) async fn call(&self, tool: &str, args: JsonObject) -> Result<Finished, Failed> {
         let options = CallOptions {
             caller: self.caller.clone(),
+            origin: self.origin.clone(),
             cancelled: self.cancelled.clone(),
             progress: Progress::ignored(),
             confirm: Confirm::nobody(),

@@ -18,7 +18,7 @@ use super::look::Look;
 use super::sessions::Session;
 use super::subscriptions::{Notices, Watched};
 use super::tasks;
-use crate::caller::Caller;
+use crate::caller::{Caller, Origin};
 use crate::tool::registry::Registry;
 
 /// How long a person may take to answer, unless it is set.
@@ -138,6 +138,7 @@ impl McpServer {
         Ok(Look {
             registry: &self.shared.registry,
             caller: self.caller(cx)?,
+            origin: origin(cx),
             cancelled: cx.ct.clone(),
         })
     }
@@ -187,6 +188,7 @@ impl McpServer {
         Ok(tasks::Request {
             registry: &self.shared.registry,
             caller: self.caller(cx)?,
+            origin: origin(cx),
             cancelled: cx.ct.clone(),
             id,
         })
@@ -213,6 +215,12 @@ fn capabilities(registry: &Registry) -> ServerCapabilities {
         extensions.insert(TASKS_EXTENSION_ID.to_owned(), Default::default());
     }
     capabilities
+}
+
+/// The HTTP request, if it is one.
+pub(super) fn origin(cx: &RequestContext<RoleServer>) -> Option<Origin> {
+    let parts = cx.extensions.get::<http::request::Parts>()?;
+    parts.extensions.get::<Origin>().cloned()
 }
 
 /// Revision 2026-07-28 or later.

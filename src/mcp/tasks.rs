@@ -20,7 +20,7 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use super::convert::to_result;
-use crate::caller::Caller;
+use crate::caller::{Caller, Origin};
 use crate::tool::registry::{CallOptions, Finished, Outcome, Registry};
 use crate::tool::{Confirm, Continuation, ErrorType, JsonObject, Progress};
 
@@ -119,6 +119,7 @@ impl Handle {
 pub(super) struct Request<'a> {
     pub(super) registry: &'a Registry,
     pub(super) caller: Caller,
+    pub(super) origin: Option<Origin>,
     pub(super) cancelled: CancellationToken,
     pub(super) id: &'a str,
 }
@@ -177,6 +178,7 @@ impl Request<'_> {
     async fn call(self, tool: &str, arguments: JsonObject) -> Result<Finished, ErrorData> {
         let options = CallOptions {
             caller: self.caller,
+            origin: self.origin,
             cancelled: self.cancelled,
             progress: Progress::ignored(),
             confirm: Confirm::nobody(),

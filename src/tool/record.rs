@@ -21,10 +21,13 @@ pub(super) async fn begin(
     let args = Value::Object(args.clone());
     let caller = &options.caller;
     let begun = Begun {
-        request_id: None,
+        request_id: options
+            .origin
+            .as_ref()
+            .map(|origin| origin.request_id.clone()),
         caller: caller.name.clone(),
         kasm_user: caller.kasm_user.clone(),
-        address: None,
+        address: options.origin.as_ref().and_then(|origin| origin.address),
         tool: tool.name,
         effect: word(tool.effect),
         arguments: tool.recorded.of(&args),

@@ -21,7 +21,7 @@ use super::progress::Progress;
 use super::record;
 use super::{AnyTool, Call, JsonObject, Kept, Reply, ToolInfo, Toolset, schema};
 use crate::audit::Audit;
-use crate::caller::{Caller, Scope};
+use crate::caller::{Caller, Origin, Scope};
 use crate::picture::Picture;
 
 /// The mounted tools, in the order of the documents. Built once.
@@ -47,6 +47,8 @@ struct Mounted {
 pub struct CallOptions {
     /// Who asks.
     pub caller: Caller,
+    /// The request it asks in. None: over no network.
+    pub origin: Option<Origin>,
     /// Fires when the result is no longer wanted.
     pub cancelled: CancellationToken,
     /// Where to tell how far it is.

@@ -99,6 +99,8 @@ async fn a_call_with_effect_has_two_lines_and_a_look_has_one() {
     assert_eq!(begin["kasm_user"].as_str().unwrap().len(), 32);
     assert_eq!(begin["arguments"], json!({ "image_name": "Terminal" }));
     assert_eq!(end["kasm_id"], id, "of the session that was made");
+    assert_eq!(end["request_id"], begin["request_id"]);
+    assert_eq!(begin["address"], "127.0.0.1");
     assert!(end["duration_ms"].is_u64());
     assert_eq!(lines[3]["arguments"], look);
     assert_eq!(lines[3]["digest"].as_str().unwrap().len(), 32);
@@ -159,6 +161,7 @@ async fn of_private_arguments_only_sizes_are_recorded() {
     let all = lines.iter().map(Value::to_string).collect::<String>();
     assert!(!all.to_lowercase().contains("mark-of"), "{all}");
     let of = |tool: &str| lines.iter().find(|line| line["tool"] == tool).unwrap();
+    assert_eq!(of("PUT /files")["address"], "127.0.0.1");
     let run = &of("execute_kasm_command")["arguments"];
     assert_eq!(
         run["command"], "cat",

@@ -6,6 +6,7 @@ mod health;
 mod limits;
 mod modern;
 mod narrow;
+mod origin;
 mod sessions;
 mod shutdown;
 mod wire;

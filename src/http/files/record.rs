@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::Refusal;
 use crate::audit::{Audit, Begun, Ended, Open, Subject};
+use crate::caller::Origin;
 use crate::links::Direction;
 use crate::tool::transfer::FileOf;
 
@@ -16,6 +17,7 @@ pub(super) async fn begin(
     audit: Option<&Audit>,
     direction: Direction,
     file: &FileOf<'_>,
+    origin: Option<Origin>,
 ) -> Result<Option<Open>, Refusal> {
     let Some(audit) = audit else {
         return Ok(None);
@@ -26,10 +28,10 @@ pub(super) async fn begin(
     };
     let arguments = json!({ "kasm_id": file.computer, "file_path": file.path });
     let begun = Begun {
-        request_id: None,
+        request_id: origin.as_ref().map(|origin| origin.request_id.clone()),
         caller: file.caller.name.clone(),
         kasm_user: file.caller.kasm_user.clone(),
-        address: None,
+        address: origin.and_then(|origin| origin.address),
         tool,
         effect,
         digest: audit.digest(&arguments),

@@ -61,6 +61,7 @@ impl TwoPeople {
                     origins: Vec::new(),
                     local_origins: true,
                 },
+                proxies: Default::default(),
                 health: Health::new(|| async { Ok(()) }.boxed()),
                 sessions: app::session_limits(&config.limits),
                 body_bytes_max: 1 << 20,

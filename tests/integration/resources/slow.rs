@@ -84,6 +84,7 @@ async fn whoever_is_far_behind_is_told_once_and_goes_on() {
     let mut stream = pin!(server.notices().of_session(session, caller.clone()));
     let touch = async || {
         let options = CallOptions {
+            origin: None,
             caller: caller.clone(),
             cancelled: CancellationToken::new(),
             progress: Progress::ignored(),

@@ -14,8 +14,8 @@ use super::{TOKEN, rpc, sources};
 
 pub struct Program {
     pub child: Child,
-    base: String,
-    http: reqwest::Client,
+    pub base: String,
+    pub http: reqwest::Client,
 }
 
 impl Program {

@@ -70,6 +70,7 @@ impl<P: Send + Sync + 'static> Toolbox<P> {
                 origins: Vec::new(),
                 local_origins: true,
             },
+            proxies: Default::default(),
             health: Health::new(|| async { Ok(()) }.boxed()),
             sessions: SessionLimits {
                 all_max: 100,

@@ -1,0 +1,187 @@
+//! Where a request comes from: the other end of its connection, or whom a trusted proxy names.
+//!
+//! What a client writes about itself is never believed: of a list of addresses, the last one that is
+//! not a trusted proxy's is whoever the last trusted proxy saw.
+
+use std::net::{IpAddr, SocketAddr};
+use std::str::FromStr;
+
+use http::header::FORWARDED;
+use http::{Extensions, HeaderMap, HeaderName};
+use ipnet::IpNet;
+
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+/// Proxies in a row that are followed.
+const HOPS_MAX: usize = 32;
+
+/// The other end of a connection. The accept loop puts it on each request.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Peer(pub(super) IpAddr);
+
+/// A range of addresses, such as `10.0.0.0/8`, or one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Range(IpNet);
+
+impl FromStr for Range {
+    type Err = ipnet::AddrParseError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let one = text.parse::<IpAddr>().map(IpNet::from);
+        one.or_else(|_| text.parse()).map(Self)
+    }
+}
+
+/// The proxies whose word is taken for where a request comes from.
+#[derive(Clone, Debug, Default)]
+pub struct TrustedProxies(Vec<Range>);
+
+impl TrustedProxies {
+    /// Those with addresses in `ranges`.
+    #[must_use]
+    pub fn new(ranges: Vec<Range>) -> Self {
+        Self(ranges)
+    }
+
+    /// Whether `address` is one of them.
+    #[must_use]
+    pub fn include(&self, address: IpAddr) -> bool {
+        self.0.iter().any(|range| range.0.contains(&address))
+    }
+
+    /// Where a request comes from. None: it came over no connection.
+    pub(super) fn client(&self, extensions: &Extensions, headers: &HeaderMap) -> Option<IpAddr> {
+        let peer = extensions.get::<Peer>()?.0;
+        if !self.include(peer) {
+            return Some(peer);
+        }
+        let usual = self.last_untrusted(peer, listed(headers));
+        let standard = self.last_untrusted(peer, forwarded(headers));
+        Some(match (usual, standard) {
+            (Some(one), Some(other)) if one == other => one,
+            // A proxy writes one of the two and may pass on the other as a client made it up.
+            (Some(_), Some(_)) | (None, None) => peer,
+            (Some(one), None) | (None, Some(one)) => one,
+        })
+    }
+
+    /// From the nearest address on. Ends at what cannot be read: beyond it nobody vouches for anything.
+    fn last_untrusted<'a>(
+        &self,
+        peer: IpAddr,
+        nearest_first: impl Iterator<Item = &'a str>,
+    ) -> Option<IpAddr> {
+        let mut nearest_first = nearest_first.take(HOPS_MAX).peekable();
+        nearest_first.peek()?;
+        let mut last = peer;
+        for node in nearest_first {
+            let Some(address) = address(node) else { break };
+            last = address;
+            if !self.include(address) {
+                break;
+            }
+        }
+        Some(last)
+    }
+}
+
+/// The entries of `X-Forwarded-For`, the nearest first.
+fn listed(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+    entries(headers, X_FORWARDED_FOR)
+}
+
+/// The `for` of each entry of `Forwarded` (RFC 7239), the nearest first.
+fn forwarded(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+    entries(headers, FORWARDED).map(|entry| {
+        let mut pairs = entry.split(';').filter_map(|pair| pair.split_once('='));
+        let node = pairs.find(|(name, _)| name.trim().eq_ignore_ascii_case("for"));
+        node.map_or("", |(_, node)| node)
+    })
+}
+
+fn entries(headers: &HeaderMap, name: HeaderName) -> impl Iterator<Item = &str> {
+    // What is no text is an entry that cannot be read.
+    let values = headers.get_all(name).into_iter();
+    let values = values.map(|value| value.to_str().unwrap_or_default());
+    values.rev().flat_map(|value| value.rsplit(','))
+}
+
+/// An address as proxies write it: with a port or without, quoted or not.
+fn address(node: &str) -> Option<IpAddr> {
+    let node = node.trim().trim_matches('"');
+    let bare = node.trim_start_matches('[').trim_end_matches(']');
+    let address = bare.parse::<IpAddr>();
+    let address = address.or_else(|_| node.parse::<SocketAddr>().map(|node| node.ip()));
+    address.ok().map(|address| address.to_canonical())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn client(peer: &str, headers: &[(HeaderName, &str)]) -> String {
+        let ranges = ["10.0.0.0/8", "fd00::/8", "192.0.2.7"];
+        let proxies = TrustedProxies::new(ranges.map(|range| range.parse().unwrap()).to_vec());
+        let mut extensions = Extensions::new();
+        extensions.insert(Peer(peer.parse().unwrap()));
+        let mut map = HeaderMap::new();
+        for (name, value) in headers {
+            map.append(name, value.parse().unwrap());
+        }
+        proxies.client(&extensions, &map).unwrap().to_string()
+    }
+
+    #[test]
+    fn nobody_else_is_believed() {
+        let claims = [
+            (X_FORWARDED_FOR, "203.0.113.5"),
+            (FORWARDED, "for=203.0.113.5"),
+        ];
+        assert_eq!(client("198.51.100.1", &claims), "198.51.100.1");
+        assert_eq!(client("10.0.0.1", &[]), "10.0.0.1");
+    }
+
+    #[test]
+    fn the_last_untrusted_address_counts() {
+        let one = |list| client("10.0.0.1", &[(X_FORWARDED_FOR, list)]);
+        assert_eq!(one("203.0.113.5"), "203.0.113.5");
+        assert_eq!(one("1.1.1.1, 203.0.113.5"), "203.0.113.5");
+        assert_eq!(one("1.1.1.1, 203.0.113.5, 10.2.3.4"), "203.0.113.5");
+        assert_eq!(one("203.0.113.5:4711,192.0.2.7"), "203.0.113.5");
+        assert_eq!(one("10.2.3.4"), "10.2.3.4");
+        assert_eq!(one("::ffff:203.0.113.5"), "203.0.113.5");
+        // Whoever wrote what cannot be read is as far as it goes.
+        assert_eq!(one("203.0.113.5, unknown, 10.2.3.4"), "10.2.3.4");
+        assert_eq!(one(""), "10.0.0.1");
+        let two = [
+            (X_FORWARDED_FOR, "1.1.1.1"),
+            (X_FORWARDED_FOR, "203.0.113.5"),
+        ];
+        assert_eq!(client("10.0.0.1", &two), "203.0.113.5");
+    }
+
+    #[test]
+    fn the_standard_header_is_read_as_well() {
+        let one = |value| client("fd00::1", &[(FORWARDED, value)]);
+        assert_eq!(
+            one("for=1.1.1.1, For=203.0.113.5;proto=https"),
+            "203.0.113.5"
+        );
+        assert_eq!(
+            one(r#"proto=https;for="[2001:db8::5]:4711""#),
+            "2001:db8::5"
+        );
+        assert_eq!(one(r#"for="[2001:db8::5]", for=10.9.9.9"#), "2001:db8::5");
+        assert_eq!(one("for=_hidden"), "fd00::1");
+        assert_eq!(one("proto=https"), "fd00::1");
+    }
+
+    #[test]
+    fn headers_that_disagree_name_nobody() {
+        let both = |other| {
+            let headers = [(X_FORWARDED_FOR, "203.0.113.5"), (FORWARDED, other)];
+            client("10.0.0.1", &headers)
+        };
+        assert_eq!(both("for=203.0.113.5"), "203.0.113.5");
+        assert_eq!(both("for=1.1.1.1"), "10.0.0.1");
+    }
+}
