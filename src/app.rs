@@ -15,14 +15,16 @@ use crate::http::guard::Guard;
 use crate::http::health::Health;
 use crate::http::serve::ServeLimits;
 use crate::http::{self, Surface};
-use crate::kasm::Kasm;
+use crate::kasm::model::UserRef;
 use crate::kasm::plane::Plane;
 use crate::kasm::public::{PublicApi, TlsProblem};
+use crate::kasm::{Kasm, KasmError};
 use crate::leases::Leases;
 use crate::links::Links;
 use crate::mcp::McpServer;
 use crate::mcp::consent::Consent;
 use crate::mcp::sessions::SessionLimits;
+use crate::oauth::{FindUser, Verifier};
 use crate::providers::kasm::{CATALOGUE, KasmProvider, TOOLSETS};
 use crate::relay::Relay;
 use crate::tool::registry::Registry;
@@ -132,19 +134,43 @@ pub enum NoServer {
 }
 
 /// Who may use the configured server.
-fn authenticator(config: &Config) -> Result<Authenticator, NoServer> {
+fn authenticator(config: &Config, kasm: &Kasm) -> Result<Authenticator, NoServer> {
     let http = &config.http;
     if http.lacks_credential() {
         return Err(NoServer::Open);
     }
     let caller = caller(config, http.auth_token.is_none());
-    let auth = Authenticator::new(http.auth_token.as_ref(), caller);
+    let mut auth = Authenticator::new(http.auth_token.as_ref(), caller);
+    if let Some(oauth) = &http.oauth {
+        let rules = token_rules(&config.kasm_user);
+        let verifier = Verifier::new(oauth.clone(), rules.user_id, find_user(kasm));
+        let verifier = verifier.map_err(|error| TlsProblem::Unusable(error.to_string()))?;
+        auth = auth.with_oauth(Arc::new(verifier));
+    }
     let Some(file) = &http.tokens_file else {
         return Ok(auth);
     };
     let tokens = Tokens::open(file.clone(), token_rules(&config.kasm_user));
     let tokens = tokens.map_err(|error| NoServer::Tokens(file.display().to_string(), error))?;
     Ok(auth.with_tokens(Arc::new(tokens)))
+}
+
+/// Finds Kasm users by name for those who sign in.
+fn find_user(kasm: &Kasm) -> FindUser {
+    let kasm = kasm.clone();
+    Box::new(move |name| {
+        let kasm = kasm.clone();
+        async move {
+            match kasm.wire().user(&UserRef::Name(name.clone())).await {
+                Ok(user) if user.locked || user.disabled => Ok(None),
+                Ok(user) if !user.username.eq_ignore_ascii_case(&name) => Ok(None),
+                Ok(user) => Ok(Some(user.user_id.to_string())),
+                Err(KasmError::NotFound { .. }) => Ok(None),
+                Err(error) => Err(error.to_string()),
+            }
+        }
+        .boxed()
+    })
 }
 
 /// The whole HTTP server, ready for [`http::serve::serve`].
@@ -163,8 +189,9 @@ pub fn http_app(config: &Config) -> Result<http::App, NoServer> {
     let registry = Arc::new(registry(&provider, config, audit.clone()));
     let server =
         McpServer::new(registry.clone()).with_consent(Consent::new(config.limits.confirm_timeout));
+    let auth = authenticator(config, &kasm)?;
     let surface = Surface {
-        auth: authenticator(config)?,
+        auth,
         registry,
         guard: Guard {
             hosts: config.http.allowed_hosts.clone(),

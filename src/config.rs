@@ -4,6 +4,7 @@
 //! [`Config`] that exists is valid; raw texts stay in this module.
 
 mod audit;
+mod oauth;
 mod read;
 mod reader;
 mod source;
@@ -21,6 +22,7 @@ use crate::caller::Scope;
 use crate::http::client_ip::Range;
 use crate::http::guard::{AllowedHosts, Origin};
 use crate::kasm::public::KasmConfig;
+use crate::oauth::OAuthConfig;
 use crate::providers::kasm::KasmSettings;
 pub use audit::audit_file;
 pub use reader::{Mistake, Mistakes};
@@ -64,6 +66,8 @@ pub struct HttpConfig {
     pub auth_token: Option<SecretString>,
     /// More bearer tokens, which were readable and without a mistake.
     pub tokens_file: Option<PathBuf>,
+    /// Authorization servers whose tokens are accepted, too.
+    pub oauth: Option<OAuthConfig>,
     /// How much the caller of the bearer token may do.
     pub auth_scope: Scope,
     /// Names that requests may be addressed to.
@@ -150,10 +154,16 @@ impl HttpConfig {
         is_loopback(self.listen.ip())
     }
 
+    /// Whether nothing says who callers have to be.
+    #[must_use]
+    pub fn is_without_credential(&self) -> bool {
+        self.auth_token.is_none() && self.tokens_file.is_none() && self.oauth.is_none()
+    }
+
     /// Whether others can reach the server, and nothing says who they have to be.
     #[must_use]
     pub fn lacks_credential(&self) -> bool {
-        !self.is_loopback() && self.auth_token.is_none() && self.tokens_file.is_none()
+        !self.is_loopback() && self.is_without_credential()
     }
 }
 

@@ -10,6 +10,7 @@ pub mod guard;
 pub mod health;
 mod legacy_sse;
 mod narrow;
+mod oauth;
 pub mod problem;
 mod relay;
 mod request_log;
@@ -107,6 +108,8 @@ struct Mcp<H: ServerHandler> {
     notices: Option<Notices>,
     path_prefix: String,
     body_bytes_max: usize,
+    auth: Arc<Authenticator>,
+    registry: Arc<Registry>,
 }
 
 impl<H: ServerHandler> Mcp<H> {
@@ -130,6 +133,10 @@ impl<H: ServerHandler> Mcp<H> {
 pub fn app<H: ServerHandler + Clone + Sync>(handler: H, surface: Surface) -> App {
     let cut_off = CancellationToken::new();
     let sessions = Arc::new(Sessions::new(surface.sessions));
+    let tokens = surface.auth.tokens();
+    let auth = Arc::new(surface.auth);
+    let metadata = auth.verifier();
+    let metadata = metadata.map(|verifier| oauth::routes(&verifier, &surface.path_prefix));
     let mcp = Arc::new(Mcp {
         modern: modern_service(handler.clone(), &cut_off, surface.body_bytes_max),
         handler,
@@ -137,11 +144,11 @@ pub fn app<H: ServerHandler + Clone + Sync>(handler: H, surface: Surface) -> App
         notices: surface.notices.clone(),
         path_prefix: surface.path_prefix,
         body_bytes_max: surface.body_bytes_max,
+        auth: auth.clone(),
+        registry: surface.registry.clone(),
     });
     let proxies = Arc::new(surface.proxies);
     let guard = Arc::new(surface.guard);
-    let tokens = surface.auth.tokens();
-    let auth = Arc::new(surface.auth);
 
     let mut authenticated = Router::new()
         .route("/mcp", streamable::routes())
@@ -176,6 +183,7 @@ pub fn app<H: ServerHandler + Clone + Sync>(handler: H, surface: Surface) -> App
     let router = Router::new()
         .merge(called)
         .merge(relayed)
+        .merge(metadata.unwrap_or_default())
         .merge(health::routes(Arc::new(surface.health), auth))
         .fallback(not_found)
         .layer(

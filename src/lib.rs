@@ -5,6 +5,7 @@
 //! - [`percent`], [`token`]: percent-encoding; random tokens and their hashes
 //! - [`caller`]: who is asking, and how much they may do
 //! - [`access`]: the callers that a file of tokens names
+//! - [`oauth`]: access tokens of authorization servers
 //! - [`policy`]: what may be run, and which files may be touched
 //! - [`picture`]: pictures for models, scaled and small
 //! - [`relay`]: mailboxes that programs inside a workspace post to
@@ -39,6 +40,7 @@ pub mod kasm;
 pub mod leases;
 pub mod links;
 pub mod mcp;
+pub mod oauth;
 pub mod percent;
 pub mod picture;
 pub mod policy;

@@ -15,6 +15,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("percent", 0),
     ("token", 0),
     ("access", 1),
+    ("oauth", 1),
     ("relay", 1),
     ("links", 1),
     ("kasm", 1),
@@ -34,6 +35,7 @@ const LAYERS: &[(&str, u8)] = &[
 
 /// What a module must not know, whatever its layer.
 const FORBIDDEN: &[(&str, &[&str])] = &[
+    ("oauth", &["rmcp", "axum", "crate::kasm", "kasm_emulator"]),
     (
         "access",
         &["rmcp", "axum", "reqwest", "crate::kasm", "kasm_emulator"],

@@ -22,10 +22,10 @@ pub(super) async fn run(config: Config, manager: &Manager) -> anyhow::Result<Exi
     let listener = bind(config.http.listen).await?;
     let address = listener.local_addr()?;
     let http = &config.http;
-    let token = if http.auth_token.is_some() || http.tokens_file.is_some() {
-        "required"
-    } else {
+    let token = if http.is_without_credential() {
         "not needed on this machine"
+    } else {
+        "required"
     };
     if let Some(file) = &http.tokens_file {
         tracing::info!(file = %file.display(), "tokens of a file are accepted");

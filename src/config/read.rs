@@ -7,8 +7,8 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::reader::{Mistakes, Reader};
 use super::source::Sources;
-use super::tokens;
 use super::{Config, HttpConfig, Limits, LogConfig, LogFormat};
+use super::{oauth, tokens};
 use crate::caller::Scope;
 use crate::http::guard::{AllowedHosts, Origin};
 use crate::kasm::UserId;
@@ -183,6 +183,7 @@ fn http(reader: &mut Reader, tokens_file: Option<PathBuf>) -> Option<HttpConfig>
     let public = reader.text("MCP_PUBLIC_URL");
     let path_prefix = public.as_deref().map(path_prefix).unwrap_or_default();
     let public_url = public.as_deref().map(without_mcp);
+    let oauth = oauth::read(reader, public_url.as_deref());
     let public = reader.parsed::<Origin>(
         "MCP_PUBLIC_URL",
         public,
@@ -207,6 +208,7 @@ fn http(reader: &mut Reader, tokens_file: Option<PathBuf>) -> Option<HttpConfig>
         listen,
         auth_token,
         tokens_file,
+        oauth,
         auth_scope: scope?,
         allowed_hosts: if open {
             AllowedHosts::Any

@@ -197,6 +197,26 @@ pub const VARIABLES: &[Variable] = &[
         "A file of tokens for several callers (`kasm-mcp token new`; docs/security.md). Read again when it changes. Default: tokens.toml in MCP_STATE_DIR, if it is there.",
     ),
     given(
+        "MCP_OAUTH_ISSUERS",
+        "https://login.example.org/realms/kasm",
+        "Authorization servers whose access tokens are accepted, exactly as they name themselves, separated by commas (docs/security.md). Needs MCP_PUBLIC_URL and MCP_OAUTH_USER_CLAIM.",
+    ),
+    given(
+        "MCP_OAUTH_USER_CLAIM",
+        "preferred_username",
+        "The claim of access tokens that names the Kasm user, by username or id. Take one that users cannot choose themselves.",
+    ),
+    given(
+        "MCP_OAUTH_AUDIENCE",
+        "https://mcp.example.org/mcp",
+        "The audience that access tokens must be for; several separated by commas. Default: MCP_PUBLIC_URL with /mcp.",
+    ),
+    plain(
+        "MCP_OAUTH_CLOCK_SKEW_SECONDS",
+        "30",
+        "How far the clock of an authorization server may be off.",
+    ),
+    given(
         "MCP_PUBLIC_URL",
         "https://mcp.example.org",
         "The URL that clients use. Its host and origin are then allowed.",

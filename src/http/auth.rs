@@ -1,5 +1,5 @@
-//! Bearer authentication: one token, a file of tokens, or both. Without any everybody is the local caller,
-//! and the start has seen to it that only this machine can connect.
+//! Bearer authentication: one token, a file of tokens, authorization servers, or all of them. Without any
+//! everybody is the local caller, and the start has seen to it that only this machine can connect.
 //!
 //! What was begun with a credential ends with it: a request that is still being answered, and an event
 //! stream in the middle.
@@ -11,13 +11,15 @@ use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures::StreamExt;
-use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, WWW_AUTHENTICATE};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderMap, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
 
+use super::oauth;
 use super::problem::Problem;
 use crate::access::Tokens;
-use crate::caller::{Caller, Validity};
+use crate::caller::{Caller, Scope, Validity};
+use crate::oauth::{Denied, Verifier};
 use crate::token::Hash;
 
 /// Who may call.
@@ -26,6 +28,13 @@ pub struct Authenticator {
     /// The holder of the one token, or everybody.
     one: Option<(Option<Hash>, Caller)>,
     tokens: Option<Arc<Tokens>>,
+    oauth: Option<OAuth>,
+}
+
+#[derive(Debug)]
+struct OAuth {
+    verifier: Arc<Verifier>,
+    metadata_url: String,
 }
 
 /// Why a caller is not known.
@@ -35,6 +44,8 @@ pub enum Unauthenticated {
     Missing,
     /// It is not the right one, or not any more.
     Wrong,
+    /// It is of an authorization server, and not accepted.
+    Denied(Denied),
 }
 
 impl Authenticator {
@@ -45,6 +56,7 @@ impl Authenticator {
         Self {
             one: Some((expected, caller)),
             tokens: None,
+            oauth: None,
         }
     }
 
@@ -54,6 +66,28 @@ impl Authenticator {
         self.tokens = Some(tokens);
         self.one = self.one.filter(|(expected, _)| expected.is_some());
         self
+    }
+
+    /// The same with tokens of authorization servers. Nobody comes in without a token then.
+    #[must_use]
+    pub fn with_oauth(mut self, verifier: Arc<Verifier>) -> Self {
+        self.oauth = Some(OAuth {
+            metadata_url: oauth::metadata_url(&verifier),
+            verifier,
+        });
+        self.one = self.one.filter(|(expected, _)| expected.is_some());
+        self
+    }
+
+    /// What judges tokens of authorization servers, if there are some.
+    #[must_use]
+    pub fn verifier(&self) -> Option<Arc<Verifier>> {
+        self.oauth.as_ref().map(|oauth| oauth.verifier.clone())
+    }
+
+    /// Where clients learn about the authorization servers, if there are some.
+    pub(super) fn metadata_url(&self) -> Option<&str> {
+        self.oauth.as_ref().map(|oauth| oauth.metadata_url.as_str())
     }
 
     /// The tokens of a file, if there is one.
@@ -66,7 +100,7 @@ impl Authenticator {
     ///
     /// # Errors
     /// If the token is missing or wrong.
-    pub fn authenticate(&self, headers: &HeaderMap) -> Result<Caller, Unauthenticated> {
+    pub async fn authenticate(&self, headers: &HeaderMap) -> Result<Caller, Unauthenticated> {
         if let Some((None, everybody)) = &self.one {
             return Ok(everybody.clone());
         }
@@ -75,15 +109,24 @@ impl Authenticator {
         if values.next().is_some() {
             return Err(Unauthenticated::Wrong);
         }
-        let given = Hash::of(bearer(value).ok_or(Unauthenticated::Missing)?);
+        let token = bearer(value).ok_or(Unauthenticated::Missing)?;
+        let given = Hash::of(token);
         if let Some((Some(expected), caller)) = &self.one
             && given.is(expected)
         {
             return Ok(caller.clone());
         }
         let tokens = self.tokens.as_ref();
-        let found = tokens.and_then(|tokens| tokens.find(&given));
-        found.ok_or(Unauthenticated::Wrong)
+        if let Some(caller) = tokens.and_then(|tokens| tokens.find(&given)) {
+            return Ok(caller);
+        }
+        match &self.oauth {
+            Some(oauth) => {
+                let caller = oauth.verifier.caller(token).await;
+                caller.map_err(Unauthenticated::Denied)
+            }
+            None => Err(Unauthenticated::Wrong),
+        }
     }
 }
 
@@ -100,15 +143,15 @@ pub(super) async fn layer(
     mut request: Request,
     next: Next,
 ) -> Response {
-    let caller = match auth.authenticate(request.headers()) {
+    let caller = match auth.authenticate(request.headers()).await {
         Ok(caller) => caller,
-        Err(reason) => return refuse(reason),
+        Err(reason) => return refuse(&auth, reason),
     };
     let validity = caller.validity.clone();
     request.extensions_mut().insert(caller);
     tokio::select! {
         biased;
-        () = validity.over() => refuse(Unauthenticated::Wrong),
+        () = validity.over() => refuse(&auth, Unauthenticated::Wrong),
         response = next.run(request) => while_good(response, validity),
     }
 }
@@ -124,21 +167,28 @@ fn while_good(response: Response, validity: Validity) -> Response {
 }
 
 /// The answer to a caller who is not known.
-pub(super) fn refuse(reason: Unauthenticated) -> Response {
-    let (challenge, detail) = match reason {
-        Unauthenticated::Missing => (
-            r#"Bearer realm="kasm-mcp""#,
-            "send the header `Authorization: Bearer <token>`",
-        ),
-        Unauthenticated::Wrong => (
-            r#"Bearer realm="kasm-mcp", error="invalid_token""#,
-            "the bearer token is not valid: ask the operator of this server for one",
-        ),
+pub(super) fn refuse(auth: &Authenticator, reason: Unauthenticated) -> Response {
+    const WRONG: &str = "the bearer token is not valid: ask the operator of this server for one";
+    let (error, detail) = match reason {
+        Unauthenticated::Missing => (None, "send the header `Authorization: Bearer <token>`"),
+        Unauthenticated::Wrong => (Some("it is not known here, any more"), WRONG),
+        Unauthenticated::Denied(Denied::Invalid(why)) => (Some(why), WRONG),
+        Unauthenticated::Denied(Denied::NoScope) => return oauth::insufficient(auth, Scope::Read),
+        Unauthenticated::Denied(Denied::NoUser) => {
+            let detail = "your sign-in leads to no Kasm user: ask the operator of this server";
+            return Problem::new(StatusCode::FORBIDDEN, "no Kasm user", detail).into_response();
+        }
+        Unauthenticated::Denied(Denied::Unavailable) => {
+            let detail = "the token cannot be judged now; try again in a moment";
+            let status = StatusCode::SERVICE_UNAVAILABLE;
+            let problem = Problem::new(status, "unavailable", detail);
+            return ([(RETRY_AFTER, "5")], problem).into_response();
+        }
     };
     let mut response =
         Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", detail).into_response();
-    response
-        .headers_mut()
-        .insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+    let error = error.map(|why| ("invalid_token", why));
+    let value = oauth::challenge(auth.metadata_url(), error, oauth::usual_scope());
+    response.headers_mut().insert(WWW_AUTHENTICATE, value);
     response
 }

@@ -25,9 +25,10 @@ use serde_json::json;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::auth::{self, Authenticator, Unauthenticated};
+use super::oauth;
 use super::problem::Problem;
 use crate::audit::Audit;
-use crate::caller::{Caller, Origin, Scope, Validity};
+use crate::caller::{Caller, Credential, Origin, Scope, Validity};
 use crate::links::{Direction, Links};
 use crate::percent;
 use crate::tool::transfer::{Download, FileOf, Transfers, Upload};
@@ -63,7 +64,8 @@ struct Options {
 
 /// Why nothing is transferred.
 enum Refusal {
-    Unauthenticated(Unauthenticated),
+    /// With an answer of the layer that knows the callers.
+    Caller(Box<Response>),
     /// Too many transfers are under way.
     Busy,
     Other(Problem),
@@ -77,7 +79,7 @@ impl Refusal {
     /// What it is called in the record.
     fn word(&self) -> &'static str {
         match self {
-            Self::Unauthenticated(_) => "unauthenticated",
+            Self::Caller(_) => "unauthenticated",
             Self::Busy => "busy",
             Self::Other(problem) => problem.title(),
         }
@@ -87,7 +89,7 @@ impl Refusal {
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         match self {
-            Self::Unauthenticated(reason) => auth::refuse(reason),
+            Self::Caller(answer) => *answer,
             Self::Busy => {
                 let detail = "too many files are on their way; try again in a moment";
                 let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, "busy", detail);
@@ -150,7 +152,8 @@ async fn download(
     let direction = Direction::Download;
     // First, so that a busy server does not use a link up.
     let place = shared.enter()?;
-    let caller = shared.caller(request.headers(), &options, direction, &computer, &path)?;
+    let caller = shared.caller(request.headers(), &options, direction, &computer, &path);
+    let caller = caller.await?;
     let file = FileOf {
         caller: &caller,
         computer: &computer,
@@ -158,7 +161,7 @@ async fn download(
     };
     let record = record::begin(shared.audit.as_ref(), direction, &file, origin).await?;
     let opened = shared.files.transfers.download(file);
-    let opened = while_good(&caller, opened).await;
+    let opened = shared.while_good(&caller, opened).await;
     let opened = record::end(record, opened).await?;
     Ok(attachment(opened, &path, place, caller.validity))
 }
@@ -181,7 +184,8 @@ async fn upload(
     let origin = request.extensions().get::<Origin>().cloned();
     let direction = Direction::Upload;
     let _place = shared.enter()?;
-    let caller = shared.caller(request.headers(), &options, direction, &computer, &path)?;
+    let caller = shared.caller(request.headers(), &options, direction, &computer, &path);
+    let caller = caller.await?;
     let file = FileOf {
         caller: &caller,
         computer: &computer,
@@ -193,7 +197,7 @@ async fn upload(
         bytes: incoming(request.into_body()),
     };
     let stored = shared.files.transfers.upload(file, upload);
-    let stored = while_good(&caller, stored).await;
+    let stored = shared.while_good(&caller, stored).await;
     let stored = record::end(record, stored).await?;
     let body = json!({ "path": path, "size": stored.size, "sha256": stored.sha256 });
     Ok((StatusCode::CREATED, Json(body)).into_response())
@@ -210,7 +214,7 @@ fn length(headers: &HeaderMap) -> Option<u64> {
 
 impl Shared {
     /// Whose transfer it is.
-    fn caller(
+    async fn caller(
         &self,
         headers: &HeaderMap,
         options: &Options,
@@ -219,8 +223,8 @@ impl Shared {
         path: &str,
     ) -> Result<Caller, Refusal> {
         let Some(token) = &options.link else {
-            let caller = self.auth.authenticate(headers);
-            let caller = caller.map_err(Refusal::Unauthenticated)?;
+            let caller = self.auth.authenticate(headers).await;
+            let caller = caller.map_err(|reason| self.unknown(reason))?;
             let needed = match direction {
                 Direction::Download => Scope::Read,
                 Direction::Upload => Scope::Use,
@@ -230,6 +234,10 @@ impl Shared {
             if !caller.reach.includes(toolset, reads) {
                 let detail = "this token is not for it: it is read-only, or without these tools";
                 return Err(Refusal::new(StatusCode::FORBIDDEN, "forbidden", detail));
+            }
+            if !caller.may(needed) && caller.credential == Credential::OAuth {
+                let answer = oauth::insufficient(&self.auth, needed);
+                return Err(Refusal::Caller(Box::new(answer)));
             }
             if !caller.may(needed) {
                 let detail = format!("this needs a token with the scope {needed}");
@@ -248,22 +256,27 @@ impl Shared {
         })
     }
 
+    fn unknown(&self, reason: Unauthenticated) -> Refusal {
+        Refusal::Caller(Box::new(auth::refuse(&self.auth, reason)))
+    }
+
+    /// Gives up what is being done for a caller whose token is taken back.
+    async fn while_good<T>(
+        &self,
+        caller: &Caller,
+        work: impl Future<Output = Result<T, ToolError>>,
+    ) -> Result<T, Refusal> {
+        tokio::select! {
+            biased;
+            () = caller.validity.over() => Err(self.unknown(Unauthenticated::Wrong)),
+            done = work => Ok(done?),
+        }
+    }
+
     /// A place among the transfers under way.
     fn enter(&self) -> Result<OwnedSemaphorePermit, Refusal> {
         let places = self.places.clone();
         places.try_acquire_owned().map_err(|_| Refusal::Busy)
-    }
-}
-
-/// Gives up what is being done for a caller whose token is taken back.
-async fn while_good<T>(
-    caller: &Caller,
-    work: impl Future<Output = Result<T, ToolError>>,
-) -> Result<T, Refusal> {
-    tokio::select! {
-        biased;
-        () = caller.validity.over() => Err(Refusal::Unauthenticated(Unauthenticated::Wrong)),
-        done = work => Ok(done?),
     }
 }
 

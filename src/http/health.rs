@@ -54,7 +54,7 @@ pub(super) fn routes(health: Arc<Health>, auth: Arc<Authenticator>) -> Router {
 /// Status and version; with a token also whether Kasm can be reached.
 async fn detail(State(shared): State<Shared>, headers: HeaderMap) -> Response {
     let mut body = json!({ "status": "ok", "version": env!("CARGO_PKG_VERSION") });
-    if shared.auth.authenticate(&headers).is_ok() {
+    if shared.auth.authenticate(&headers).await.is_ok() {
         body["kasm"] = match (shared.health.upstream)().await {
             Ok(()) => json!({ "reachable": true }),
             Err(reason) => json!({ "reachable": false, "reason": reason }),

@@ -21,7 +21,7 @@ use tokio_stream::wrappers::ReceiverStream;
 
 use super::problem::RpcError;
 use super::streamable::{caller_of, parse, read};
-use super::{Mcp, sse};
+use super::{Mcp, oauth, sse};
 use crate::caller::Caller;
 use crate::mcp::peek::{Body, peek};
 use crate::mcp::sessions::{OUTBOX_MESSAGES, Sessions, StreamGuard, exchange};
@@ -112,6 +112,9 @@ pub(super) async fn message<H: ServerHandler + Clone + Sync>(
     };
     if let Some(caller) = parts.extensions.get_mut::<Caller>() {
         *caller = session.narrow(caller);
+        if let Some(refusal) = oauth::step_up(&mcp.auth, &mcp.registry, caller, &body) {
+            return refusal;
+        }
     }
     let message = match peek(&body) {
         Body::Malformed(why) => Err(RpcError::parse_error(why)),

@@ -23,7 +23,7 @@ use rmcp::ServerHandler;
 use rmcp::model::ErrorCode;
 
 use super::problem::RpcError;
-use super::{Mcp, legacy_sse};
+use super::{Mcp, legacy_sse, oauth};
 use crate::caller::Caller;
 use crate::mcp::peek::{Body, FIRST_MODERN_REVISION, Message, peek};
 
@@ -46,6 +46,11 @@ async fn post<H: ServerHandler + Clone + Sync>(
         Ok(request) => request,
         Err(refusal) => return refusal.into_response(),
     };
+    if let Ok(caller) = caller_of(&parts.extensions)
+        && let Some(refusal) = oauth::step_up(&mcp.auth, &mcp.registry, caller, &body)
+    {
+        return refusal;
+    }
     let answer = match peek(&body) {
         Body::Malformed(why) => Err(RpcError::parse_error(why)),
         Body::Invalid(why) => Err(RpcError::invalid_request(why)),

@@ -1,6 +1,8 @@
 //! Many callers on one server: who they are, what they may do, and that they never meet.
 
 mod commands;
+mod issuer;
+mod oauth;
 mod tokens;
 
 use std::path::{Path, PathBuf};

@@ -194,3 +194,42 @@ fn relaxations_are_noticed_and_secrets_do_not_print() {
         assert!(!printed.contains(secret));
     }
 }
+
+#[test]
+fn oauth_needs_what_makes_it_safe() {
+    let issuers = "https://login.example.org/realms/a";
+    let sources = set(valid(), "MCP_OAUTH_ISSUERS", issuers);
+    let found = mistakes(&sources);
+    for name in ["MCP_OAUTH_USER_CLAIM", "MCP_PUBLIC_URL"] {
+        assert!(
+            found.0.iter().any(|mistake| mistake.variable == name),
+            "{found}"
+        );
+    }
+    let sources = set(sources, "MCP_OAUTH_USER_CLAIM", "email");
+    let sources = set(
+        sources,
+        "MCP_PUBLIC_URL",
+        "https://mcp.example.org/kasm/mcp",
+    );
+    let config = Config::load(&sources).unwrap();
+    let oauth = config.http.oauth.unwrap();
+    assert_eq!(oauth.resource, "https://mcp.example.org/kasm/mcp");
+    assert_eq!(oauth.audiences, ["https://mcp.example.org/kasm/mcp"]);
+    for wrong in [
+        "http://login.example.org",
+        "login.example.org",
+        "https://u@login.example.org",
+        "https://login.example.org?x=1",
+    ] {
+        let found = mistakes(&set(sources.clone(), "MCP_OAUTH_ISSUERS", wrong));
+        assert!(found.to_string().contains("is no issuer"), "{found}");
+    }
+    for right in [
+        "http://127.0.0.1:9000",
+        "http://[::1]:9000/a",
+        "http://localhost",
+    ] {
+        Config::load(&set(sources.clone(), "MCP_OAUTH_ISSUERS", right)).unwrap();
+    }
+}

@@ -1,0 +1,60 @@
+//! The settings of OAuth.
+
+use super::reader::Reader;
+use crate::oauth::{OAuthConfig, is_safe};
+
+const ISSUERS: &str = "MCP_OAUTH_ISSUERS";
+const USER_CLAIM: &str = "MCP_OAUTH_USER_CLAIM";
+
+/// The settings, if an issuer is named. `public_url` has no `/mcp`.
+pub(super) fn read(reader: &mut Reader, public_url: Option<&str>) -> Option<OAuthConfig> {
+    let issuers: Vec<String> = reader.list(ISSUERS, "write the issuers as they name themselves");
+    let audiences: Vec<String> = reader.list("MCP_OAUTH_AUDIENCE", "write audiences as they are");
+    let clock_skew = reader.seconds("MCP_OAUTH_CLOCK_SKEW_SECONDS", 0, 600);
+    let user_claim = reader.text(USER_CLAIM);
+    if issuers.is_empty() {
+        return None;
+    }
+    for issuer in &issuers {
+        if !is_issuer(issuer) {
+            let problem = format!("`{issuer}` is no issuer");
+            let remedy = "give https addresses without a query, such as https://login.example.org/realms/kasm";
+            reader.mistake(ISSUERS, problem, remedy);
+        }
+    }
+    if user_claim.is_none() {
+        let remedy = "name the claim that has the Kasm username or id, such as preferred_username, and see to it that \
+                      users cannot choose its value";
+        reader.mistake(
+            USER_CLAIM,
+            "not set, but MCP_OAUTH_ISSUERS is".to_owned(),
+            remedy,
+        );
+    }
+    if public_url.is_none() {
+        let problem = "not set, but MCP_OAUTH_ISSUERS is: clients ask for tokens for this URL";
+        let remedy = "give the URL that clients use, such as https://mcp.example.org";
+        reader.mistake("MCP_PUBLIC_URL", problem.to_owned(), remedy);
+    }
+    let resource = format!("{}/mcp", public_url?);
+    Some(OAuthConfig {
+        issuers,
+        audiences: if audiences.is_empty() {
+            vec![resource.clone()]
+        } else {
+            audiences
+        },
+        user_claim: user_claim?,
+        clock_skew,
+        resource,
+    })
+}
+
+/// An address that says where an issuer is, and nothing else.
+fn is_issuer(text: &str) -> bool {
+    let Ok(url) = text.parse::<reqwest::Url>() else {
+        return false;
+    };
+    let plain = url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
+    plain && is_safe(text)
+}

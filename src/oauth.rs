@@ -1,0 +1,181 @@
+//! Access tokens of authorization servers (OAuth 2.1): who sent one, and what it allows.
+//!
+//! A token counts if a configured issuer signed it, for this server, and it has not expired. Its subject
+//! is the caller; one of its claims names the Kasm user.
+
+mod claims;
+mod fetch;
+mod issuer;
+mod users;
+
+use std::fmt;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use jsonwebtoken::{Algorithm, Validation};
+
+use crate::caller::{Caller, Credential, Scope, Validity};
+use claims::Claims;
+use fetch::Fetcher;
+pub use fetch::is_safe;
+use issuer::{Issuer, NoKey};
+pub use users::FindUser;
+use users::Users;
+
+/// The largest token that is looked at.
+const TOKEN_BYTES_MAX: usize = 16 << 10;
+/// What a key may be used with. Never `none`, and never a shared secret: a public key is no secret.
+const ALGORITHMS: [Algorithm; 4] = [
+    Algorithm::RS256,
+    Algorithm::PS256,
+    Algorithm::ES256,
+    Algorithm::EdDSA,
+];
+
+/// Whose tokens are accepted, and how.
+#[derive(Clone, Debug)]
+pub struct OAuthConfig {
+    /// The issuers, exactly as they name themselves.
+    pub issuers: Vec<String>,
+    /// The audiences that mean this server.
+    pub audiences: Vec<String>,
+    /// The claim that names the Kasm user, by id or username.
+    pub user_claim: String,
+    /// How far the clocks may be apart.
+    pub clock_skew: Duration,
+    /// The URL of this server's MCP endpoint, as clients write it.
+    pub resource: String,
+}
+
+/// Why a token is not accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Denied {
+    /// It is no good, for a reason that its owner may know.
+    Invalid(&'static str),
+    /// It is good, but names no scope of this server.
+    NoScope,
+    /// It is good, but it leads to no Kasm user.
+    NoUser,
+    /// It cannot be judged now.
+    Unavailable,
+}
+
+/// Judges tokens. One for a whole server.
+pub struct Verifier {
+    config: OAuthConfig,
+    issuers: Vec<Issuer>,
+    users: Users,
+}
+
+impl fmt::Debug for Verifier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Verifier")
+            .field("config", &self.config)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Verifier {
+    /// A verifier. Kasm users are found by `users`; `user_id` gives the one form of an id, and None for
+    /// what is no id. Nothing is fetched before the first token comes.
+    ///
+    /// # Errors
+    /// The TLS library cannot be used.
+    pub fn new(
+        config: OAuthConfig,
+        user_id: fn(&str) -> Option<String>,
+        users: FindUser,
+    ) -> Result<Self, reqwest::Error> {
+        let fetcher = Fetcher::new()?;
+        let issuers = config.issuers.iter();
+        let issuers = issuers.map(|url| Issuer::new(url.clone(), fetcher.clone()));
+        Ok(Self {
+            issuers: issuers.collect(),
+            users: Users::new(user_id, users),
+            config,
+        })
+    }
+
+    /// Whose tokens are accepted, and how.
+    #[must_use]
+    pub fn config(&self) -> &OAuthConfig {
+        &self.config
+    }
+
+    /// Who sent this token.
+    ///
+    /// # Errors
+    /// It is not accepted.
+    pub async fn caller(&self, token: &[u8]) -> Result<Caller, Denied> {
+        let (issuer, claims) = self.verify(token).await?;
+        let subject = claims
+            .subject()
+            .ok_or(Denied::Invalid("it names no subject"))?;
+        let until = Timestamp::from_second(claims.expires().unwrap_or(0));
+        let until = until.map_err(|_| Denied::Invalid("its expiry is no time"))?;
+        let until = until.saturating_add(self.config.clock_skew);
+        let until = until.map_err(|_| Denied::Invalid("its expiry is no time"))?;
+        let scope = claims.scope().ok_or(Denied::NoScope)?;
+        let named = claims.user(&self.config.user_claim).ok_or(Denied::NoUser)?;
+        let user = self.users.resolve(named).await?;
+        let mut caller = Caller::new(&format!("oauth:{subject}@{issuer}"), scope, &user);
+        caller.credential = Credential::OAuth;
+        caller.validity = Validity {
+            until: Some(until),
+            ..Validity::default()
+        };
+        Ok(caller)
+    }
+
+    /// What a good token claims, and who issued it.
+    async fn verify(&self, token: &[u8]) -> Result<(&str, Claims), Denied> {
+        let unreadable = Denied::Invalid("it is no token of an authorization server");
+        if token.len() > TOKEN_BYTES_MAX {
+            return Err(unreadable);
+        }
+        let header = jsonwebtoken::decode_header(token).map_err(|_| unreadable)?;
+        if !ALGORITHMS.contains(&header.alg) {
+            return Err(Denied::Invalid(
+                "its signature is of a kind that is not accepted",
+            ));
+        }
+        let named = claims::issuer(token).ok_or(unreadable)?;
+        let issuer = self.issuers.iter().find(|issuer| issuer.url() == named);
+        let issuer = issuer.ok_or(Denied::Invalid("its issuer is not known here"))?;
+        let keys = issuer.keys(header.kid.as_deref(), header.alg).await;
+        let keys = keys.map_err(|no| match no {
+            NoKey::Unknown => Denied::Invalid("its issuer has no such key"),
+            NoKey::Unavailable => Denied::Unavailable,
+        })?;
+        let mut validation = Validation::new(header.alg);
+        validation.leeway = self.config.clock_skew.as_secs();
+        validation.validate_nbf = true;
+        validation.set_audience(&self.config.audiences);
+        validation.set_issuer(&[issuer.url()]);
+        validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
+        let mut outcome = Err(Denied::Invalid("its issuer has no such key"));
+        for key in &keys {
+            outcome = jsonwebtoken::decode::<Claims>(token, key, &validation)
+                .map(|data| data.claims)
+                .map_err(|error| Denied::Invalid(claims::reason(&error)));
+            if outcome.is_ok() {
+                break;
+            }
+        }
+        let claims = outcome?;
+        if !claims.is_of_access_token(header.typ.as_deref()) {
+            return Err(Denied::Invalid("it is no access token"));
+        }
+        Ok((issuer.url(), claims))
+    }
+}
+
+/// The scopes that include `scope` and what it includes, as they are written in a challenge.
+#[must_use]
+pub fn scopes_up_to(scope: Scope) -> String {
+    let names = Scope::ALL.iter().filter(|other| **other <= scope);
+    names
+        .map(|scope| scope.name())
+        .collect::<Vec<_>>()
+        .join(" ")
+}

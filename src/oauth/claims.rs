@@ -1,0 +1,117 @@
+//! What an access token says (RFC 9068), and the ways in which authorization servers write it.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::errors::{Error, ErrorKind};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use crate::caller::Scope;
+
+/// The longest subject.
+const SUBJECT_CHARS_MAX: usize = 256;
+/// The claims of an id token, which no access token has.
+const OF_ID_TOKEN: [&str; 3] = ["nonce", "at_hash", "c_hash"];
+
+/// The claims of a token whose signature was verified.
+#[derive(Debug, Deserialize)]
+#[serde(transparent)]
+pub(super) struct Claims(Map<String, Value>);
+
+impl Claims {
+    fn text(&self, claim: &str) -> Option<&str> {
+        self.0.get(claim)?.as_str()
+    }
+
+    /// Whom the token is about. It becomes part of the caller's name, in logs and elsewhere.
+    pub(super) fn subject(&self) -> Option<&str> {
+        let fits = |subject: &&str| {
+            !subject.is_empty()
+                && subject.chars().count() <= SUBJECT_CHARS_MAX
+                && !subject.chars().any(char::is_control)
+        };
+        self.text("sub").filter(fits)
+    }
+
+    /// Seconds since 1970.
+    pub(super) fn expires(&self) -> Option<i64> {
+        let expires = self.0.get("exp")?;
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "the fraction of a second does not matter"
+        )]
+        let rounded = || Some(expires.as_f64()? as i64);
+        expires.as_i64().or_else(rounded)
+    }
+
+    /// The largest scope of ours: from `scope` (RFC 8693), or `scp` as some servers write it, as a text or
+    /// as a list.
+    pub(super) fn scope(&self) -> Option<Scope> {
+        let claims = ["scope", "scp"].into_iter();
+        let values = claims.filter_map(|claim| self.0.get(claim));
+        let texts = values.flat_map(|value| match value {
+            Value::Array(items) => items.iter().filter_map(Value::as_str).collect(),
+            Value::String(text) => vec![text.as_str()],
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => Vec::new(),
+        });
+        let names = texts.flat_map(str::split_whitespace);
+        names.filter_map(|name| name.parse().ok()).max()
+    }
+
+    /// The Kasm user that it names. An e-mail address that the issuer does not vouch for is none.
+    pub(super) fn user(&self, claim: &str) -> Option<&str> {
+        if claim == "email" && self.0.get("email_verified") == Some(&Value::Bool(false)) {
+            return None;
+        }
+        let named = self.text(claim)?.trim();
+        (!named.is_empty()).then_some(named)
+    }
+
+    /// Whether it is an access token and not one for another purpose that happens to be signed by the
+    /// same issuer. `at+jwt` says so (RFC 9068); many servers write `JWT` or nothing.
+    pub(super) fn is_of_access_token(&self, typ: Option<&str>) -> bool {
+        let typ = typ.map(str::to_ascii_lowercase);
+        let typ = typ
+            .as_deref()
+            .map(|typ| typ.trim_start_matches("application/"));
+        match typ {
+            Some("at+jwt") => true,
+            Some("jwt") | None => {
+                let of_id_token = OF_ID_TOKEN.iter().any(|claim| self.0.contains_key(*claim));
+                // Keycloak says in a claim what it is.
+                let says = self.text("typ").unwrap_or("Bearer");
+                !of_id_token && says.eq_ignore_ascii_case("Bearer")
+            }
+            Some(_) => false,
+        }
+    }
+}
+
+/// The issuer that a token names, not yet verified: it tells whose keys to try.
+pub(super) fn issuer(token: &[u8]) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Named {
+        iss: String,
+    }
+    let payload = token.split(|byte| *byte == b'.').nth(1)?;
+    let payload = URL_SAFE_NO_PAD.decode(payload).ok()?;
+    let named: Named = serde_json::from_slice(&payload).ok()?;
+    Some(named.iss)
+}
+
+/// What is wrong, in words for the owner of the token.
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the kinds that say nothing to the owner of a token"
+)]
+pub(super) fn reason(error: &Error) -> &'static str {
+    match error.kind() {
+        ErrorKind::ExpiredSignature => "it has expired",
+        ErrorKind::ImmatureSignature => "it is not valid yet",
+        ErrorKind::InvalidAudience => "it is not for this server",
+        ErrorKind::InvalidIssuer => "its issuer is not known here",
+        ErrorKind::MissingRequiredClaim(_) => "it lacks exp, iss, aud or sub",
+        ErrorKind::InvalidSignature => "its signature is wrong",
+        _ => "it cannot be verified",
+    }
+}

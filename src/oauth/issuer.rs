@@ -1,0 +1,263 @@
+//! One issuer: where its keys are, and the keys.
+//!
+//! Keys are fetched when the first token comes, again when they are old, and again when a token names one
+//! that is not known, but not more often than [`BURST`] and [`REFILL`] allow: anybody can make tokens up.
+//! While the issuer cannot be reached, the keys that are known stay good.
+
+use std::sync::{Arc, Mutex as Lock, PoisonError};
+use std::time::Duration;
+
+use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, PublicKeyUse};
+use jsonwebtoken::{Algorithm, DecodingKey};
+use serde::Deserialize;
+use serde_json::Value;
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+
+use super::fetch::{Fetcher, is_safe};
+
+/// Keys older than this are fetched again, so that one that the issuer took back is not good for ever.
+const AGE: Duration = Duration::from_secs(600);
+/// Keys older than this are not used, even if the issuer cannot be reached.
+const AGE_MAX: Duration = Duration::from_secs(86_400);
+/// How many fetches may follow each other at once.
+const BURST: u32 = 3;
+/// How long until one more may.
+const REFILL: Duration = Duration::from_secs(20);
+/// How many keys are kept.
+const KEYS_MAX: usize = 64;
+
+/// Why there is no key for a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum NoKey {
+    /// The issuer has none that fits.
+    Unknown,
+    /// The issuer cannot be asked.
+    Unavailable,
+}
+
+/// One issuer.
+pub(super) struct Issuer {
+    url: String,
+    fetcher: Fetcher,
+    known: Lock<Option<Arc<Known>>>,
+    /// Held while fetching, so that one request fetches for all.
+    fetches: Mutex<Fetches>,
+}
+
+struct Known {
+    keys: Vec<Jwk>,
+    since: Instant,
+}
+
+/// How many fetches are left, and since when they have been filling up.
+struct Fetches {
+    left: u32,
+    filled: Instant,
+    keys_url: Option<String>,
+}
+
+/// OpenID Connect Discovery and RFC 8414.
+#[derive(Deserialize)]
+struct Metadata {
+    issuer: String,
+    jwks_uri: String,
+}
+
+/// RFC 7517. Keys of kinds that are not known here are left out, not refused.
+#[derive(Deserialize)]
+struct KeySet {
+    keys: Vec<Value>,
+}
+
+impl Issuer {
+    pub(super) fn new(url: String, fetcher: Fetcher) -> Self {
+        Self {
+            url,
+            fetcher,
+            known: Lock::default(),
+            fetches: Mutex::new(Fetches {
+                left: BURST,
+                filled: Instant::now(),
+                keys_url: None,
+            }),
+        }
+    }
+
+    pub(super) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The keys that a token may be signed with: the one that it names, or all of that kind.
+    pub(super) async fn keys(
+        &self,
+        kid: Option<&str>,
+        algorithm: Algorithm,
+    ) -> Result<Vec<DecodingKey>, NoKey> {
+        let known = self.known();
+        let fits = |known: &Arc<Known>| fitting(&known.keys, kid, algorithm);
+        if let Some(known) = known.as_ref().filter(|known| known.since.elapsed() < AGE) {
+            let keys = fits(known);
+            if !keys.is_empty() {
+                return Ok(keys);
+            }
+        }
+        self.refresh(known.as_ref().map(|known| known.since)).await;
+        let known = self.known().filter(|known| known.since.elapsed() < AGE_MAX);
+        let known = known.ok_or(NoKey::Unavailable)?;
+        let keys = fits(&known);
+        if keys.is_empty() {
+            return Err(NoKey::Unknown);
+        }
+        Ok(keys)
+    }
+
+    fn known(&self) -> Option<Arc<Known>> {
+        let known = self.known.lock();
+        known.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Fetches the keys, unless somebody did since `seen`, or too many did lately.
+    async fn refresh(&self, seen: Option<Instant>) {
+        let mut fetches = self.fetches.lock().await;
+        if self.known().map(|known| known.since) != seen || !fetches.take() {
+            return;
+        }
+        match self.fetch(&mut fetches).await {
+            Ok(keys) => {
+                tracing::debug!(issuer = self.url, keys = keys.len(), "keys were fetched");
+                let known = Known {
+                    keys,
+                    since: Instant::now(),
+                };
+                let mut place = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+                *place = Some(Arc::new(known));
+            }
+            Err(problem) => {
+                // It may have moved.
+                fetches.keys_url = None;
+                tracing::warn!(issuer = self.url, problem, "the keys cannot be fetched");
+            }
+        }
+    }
+
+    async fn fetch(&self, fetches: &mut Fetches) -> Result<Vec<Jwk>, String> {
+        let url = match &fetches.keys_url {
+            Some(url) => url.clone(),
+            None => self.discover().await?,
+        };
+        let set: KeySet = self.fetcher.json(&url).await?;
+        fetches.keys_url = Some(url);
+        let keys = set.keys.into_iter().take(KEYS_MAX);
+        let keys = keys.filter_map(|key| serde_json::from_value(key).ok());
+        Ok(keys.collect())
+    }
+
+    /// Where the keys are. A document that names another issuer is none of this one's.
+    async fn discover(&self) -> Result<String, String> {
+        let mut problems = Vec::new();
+        for url in well_known(&self.url) {
+            match self.fetcher.json::<Metadata>(&url).await {
+                Ok(found) if found.issuer != self.url => {
+                    problems.push(format!("{url}: it is of the issuer {}", found.issuer));
+                }
+                Ok(found) if !is_safe(&found.jwks_uri) => {
+                    problems.push(format!("{url}: its keys are not protected by https"));
+                }
+                Ok(found) => return Ok(found.jwks_uri),
+                Err(problem) => problems.push(problem),
+            }
+        }
+        Err(problems.join("; "))
+    }
+}
+
+impl Fetches {
+    fn take(&mut self) -> bool {
+        while self.left < BURST && self.filled.elapsed() >= REFILL {
+            self.left += 1;
+            self.filled += REFILL;
+        }
+        if self.left == 0 {
+            return false;
+        }
+        if self.left == BURST {
+            self.filled = Instant::now();
+        }
+        self.left -= 1;
+        true
+    }
+}
+
+/// Where an issuer's metadata may be, in the order of MCP's specification: RFC 8414, then OpenID Connect
+/// Discovery with the path put in as RFC 8414 does, then as it does itself.
+fn well_known(issuer: &str) -> Vec<String> {
+    let bare = issuer.trim_end_matches('/');
+    let start = bare.find("://").map_or(0, |at| at + 3);
+    let slash = bare[start..].find('/').map_or(bare.len(), |at| start + at);
+    let (origin, path) = bare.split_at(slash);
+    let mut urls = vec![
+        format!("{origin}/.well-known/oauth-authorization-server{path}"),
+        format!("{origin}/.well-known/openid-configuration{path}"),
+        format!("{bare}/.well-known/openid-configuration"),
+    ];
+    urls.dedup();
+    urls
+}
+
+fn fitting(keys: &[Jwk], kid: Option<&str>, algorithm: Algorithm) -> Vec<DecodingKey> {
+    let named = |key: &&Jwk| kid.is_none() || key.common.key_id.as_deref() == kid;
+    let keys = keys
+        .iter()
+        .filter(named)
+        .filter(|key| is_for(key, algorithm));
+    keys.filter_map(|key| DecodingKey::from_jwk(key).ok())
+        .collect()
+}
+
+/// Whether a key is for signatures of this kind, by all that is said of it.
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "other kinds of keys are never right, shared secrets least of all"
+)]
+fn is_for(key: &Jwk, algorithm: Algorithm) -> bool {
+    let kind = match &key.algorithm {
+        AlgorithmParameters::RSA(_) => {
+            matches!(algorithm, Algorithm::RS256 | Algorithm::PS256)
+        }
+        AlgorithmParameters::EllipticCurve(curve) => {
+            algorithm == Algorithm::ES256 && curve.curve == EllipticCurve::P256
+        }
+        AlgorithmParameters::OctetKeyPair(pair) => {
+            algorithm == Algorithm::EdDSA && pair.curve == EllipticCurve::Ed25519
+        }
+        _ => false,
+    };
+    let stated = key.common.key_algorithm;
+    let stated = stated.is_none_or(|stated| stated == algorithm.into());
+    let signs =
+        !matches!(&key.common.public_key_use, Some(other) if *other != PublicKeyUse::Signature);
+    kind && stated && signs
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn metadata_is_looked_for_where_the_specification_says() {
+        assert_eq!(
+            super::well_known("https://as.example/realms/a"),
+            [
+                "https://as.example/.well-known/oauth-authorization-server/realms/a",
+                "https://as.example/.well-known/openid-configuration/realms/a",
+                "https://as.example/realms/a/.well-known/openid-configuration",
+            ]
+        );
+        assert_eq!(
+            super::well_known("https://as.example/"),
+            [
+                "https://as.example/.well-known/oauth-authorization-server",
+                "https://as.example/.well-known/openid-configuration",
+            ]
+        );
+    }
+}
