@@ -92,7 +92,7 @@ impl Audit {
         if has_effect {
             let (told, heard) = oneshot::channel();
             let line = line::begin(call, &begun);
-            let sent = self.0.messages.send(Message::line(line, Some(told))).await;
+            let sent = self.0.messages.send(Message::Line(line, Some(told))).await;
             let written = match sent {
                 Ok(()) => heard.await.unwrap_or_else(|_| Err(gone())),
                 Err(_) => Err(gone()),
@@ -120,11 +120,12 @@ impl Audit {
         hex(&tag.as_ref()[..16])
     }
 
-    /// Waits until all that was recorded is on disk.
-    pub async fn flush(&self) {
+    /// Waits until all that was recorded is on disk, and gives the file up. Calls with effect are
+    /// refused afterwards.
+    pub async fn close(&self) {
         let (told, heard) = oneshot::channel();
-        if self.0.messages.send(Message::flush(told)).await.is_ok() {
-            let _written_or_told_in_the_log = heard.await;
+        if self.0.messages.send(Message::Close(told)).await.is_ok() {
+            let _ended = heard.await;
         }
     }
 }
@@ -146,7 +147,7 @@ impl Open {
                 .audit
                 .0
                 .messages
-                .send(Message::line(line, None))
+                .send(Message::Line(line, None))
                 .await
                 .is_err()
         {
@@ -171,7 +172,7 @@ impl Drop for Open {
                 .audit
                 .0
                 .messages
-                .try_send(Message::line(line, None))
+                .try_send(Message::Line(line, None))
                 .is_err()
         {
             tracing::error!("the end of a call is not on record");

@@ -13,31 +13,16 @@ use super::{AuditSettings, Unwritable, hash};
 /// Lines in one write.
 const BATCH_MAX: usize = 256;
 
+/// Who waits for a line to be written.
+type Told = Option<oneshot::Sender<Result<(), Unwritable>>>;
+
 /// Something for the writer.
 #[derive(Debug)]
-pub(super) struct Message {
-    /// What a line says; none for a flush.
-    object: Option<Vec<u8>>,
-    done: Option<oneshot::Sender<Result<(), Unwritable>>>,
-}
-
-impl Message {
-    pub(super) fn line(
-        object: Vec<u8>,
-        done: Option<oneshot::Sender<Result<(), Unwritable>>>,
-    ) -> Self {
-        Self {
-            object: Some(object),
-            done,
-        }
-    }
-
-    pub(super) fn flush(done: oneshot::Sender<Result<(), Unwritable>>) -> Self {
-        Self {
-            object: None,
-            done: Some(done),
-        }
-    }
+pub(super) enum Message {
+    /// What a line says, and who waits for it to be written.
+    Line(Vec<u8>, Told),
+    /// The end.
+    Close(oneshot::Sender<()>),
 }
 
 #[derive(Debug)]
@@ -131,21 +116,31 @@ impl Writer {
         Ok(note)
     }
 
-    /// Writes until nobody has anything to say any more.
+    /// Writes until it is closed, or nobody has anything to say any more.
     pub(super) fn run(mut self, mut messages: mpsc::Receiver<Message>) {
         let mut batch = Vec::new();
         while let Some(first) = messages.blocking_recv() {
-            batch.push(first);
-            while batch.len() < BATCH_MAX
-                && let Ok(next) = messages.try_recv()
-            {
-                batch.push(next);
-            }
+            let mut next = Some(first);
+            let closed = loop {
+                match next {
+                    Some(Message::Line(object, done)) => batch.push((object, done)),
+                    Some(Message::Close(done)) => break Some(done),
+                    None => break None,
+                }
+                next = (batch.len() < BATCH_MAX)
+                    .then(|| messages.try_recv().ok())
+                    .flatten();
+            };
             self.write(&mut batch);
+            if let Some(done) = closed {
+                drop(self);
+                let _gone_is_fine = done.send(());
+                return;
+            }
         }
     }
 
-    fn write(&mut self, batch: &mut Vec<Message>) {
+    fn write(&mut self, batch: &mut Vec<(Vec<u8>, Told)>) {
         let (mut objects, mut waiting) = (Vec::new(), Vec::new());
         if self.missed > 0 {
             let mut note = Note::new("missed");
@@ -153,11 +148,11 @@ impl Writer {
             objects.push(note.line());
         }
         let mut unheard = 0;
-        for message in batch.drain(..) {
+        for (object, done) in batch.drain(..) {
             // A call that is refused for want of its line did not happen.
-            unheard += u64::from(message.object.is_some() && message.done.is_none());
-            objects.extend(message.object);
-            waiting.extend(message.done);
+            unheard += u64::from(done.is_none());
+            objects.push(object);
+            waiting.extend(done);
         }
         let written = if objects.is_empty() {
             Ok(())

@@ -41,7 +41,7 @@ pub(super) async fn run(config: Config) -> anyhow::Result<ExitCode> {
         () = stop => cancel.cancel(),
     }
     if let Some(audit) = audit {
-        audit.flush().await;
+        audit.close().await;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -102,7 +102,7 @@ pub async fn serve(
     }
     let ended = drain(graceful, &sessions, cut_off, limits.drain).await;
     if let Some(audit) = audit {
-        audit.flush().await;
+        audit.close().await;
     }
     ended
 }
