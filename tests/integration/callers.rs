@@ -1,6 +1,7 @@
 //! Many callers on one server: who they are, what they may do, and that they never meet.
 
 mod commands;
+mod isolation;
 mod issuer;
 mod oauth;
 mod tokens;
