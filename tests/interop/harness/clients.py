@@ -5,6 +5,7 @@ import os
 import pathlib
 import time
 
+from . import oauth
 from .processes import Failure, run, server, stop_all, tail
 from .tools import LOGS, Tools, binary
 
@@ -51,6 +52,10 @@ def check(tools: Tools, only: str) -> tuple[int, int]:
         except KeyError as key:
             raise Failure(f"the first line of the demo has no {key}") from key
         results = attempt_all(tools, chosen, environment, log)
+        if only in f"{oauth.NAME} {oauth.TRANSPORT}":
+            with oauth.product_with_sign_in(tools, product, clean, ready) as facts:
+                chosen.append((oauth.NAME, oauth.PROGRAM, oauth.TRANSPORT))
+                results.append(attempt(tools, oauth.PROGRAM, oauth.TRANSPORT, environment | facts, log))
     rows = [(name, transport, result) for (name, _, transport), result in zip(chosen, results)]
     print_table(rows)
     failed = sum(not result.startswith("ok") for _, _, result in rows)
