@@ -1,16 +1,13 @@
 //! No secret in any reply or log line, played against the program itself at its most talkative.
 
-use std::fs::File;
-use std::process::Stdio;
 use std::time::Duration;
 
 use kasm_emulator::{Emulator, Fault, RecordingSpec};
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio::process::{Child, Command};
 
-use crate::support::kasm::{NO_SUCH_ID, until};
-use crate::support::{rpc, sources};
+use crate::support::kasm::NO_SUCH_ID;
+use crate::support::{self, rpc};
 use crate::tools::TOOLS_OF_A_SESSION;
 
 const KEY: &str = "mark-of-the-key";
@@ -19,6 +16,10 @@ const TOKEN: &str = "mark-of-the-token-0123456789";
 const WRONG_TOKEN: &str = "mark-of-a-wrong-token-0123456789";
 const PASSWORD: &str = "Mark-of-the-Passw0rd";
 const ENVIRONMENT: &str = "mark-of-the-environment";
+const TYPED: &str = "mark-of-typed-text";
+const FILE: &str = "mark-of-a-file";
+const STDIN: &str = "mark-of-the-input";
+const CLIPBOARD: &str = "mark-of-the-clipboard";
 
 /// What must be in no log and no reply. The last ones are of the emulator: the head of its session
 /// tokens, its login links, its download links and the registry's credential.
@@ -35,12 +36,13 @@ const MARKS: [&str; 10] = [
     "emulated-docker-token",
 ];
 
+/// What a tool's own reply may have, and a log or a record may not.
+const CONTENTS: [&str; 4] = [TYPED, FILE, STDIN, CLIPBOARD];
+
 /// `kasm-mcp serve` in front of an emulator, and everything it said.
 struct Program {
     emulator: Emulator,
-    child: Child,
-    base: String,
-    http: reqwest::Client,
+    server: support::program::Program,
     directory: TempDir,
     replies: Vec<String>,
 }
@@ -53,41 +55,22 @@ impl Program {
             .start()
             .await
             .unwrap();
+        let directory = TempDir::new().unwrap();
+        let audit = directory.path().join("audit.jsonl");
         let settings = [
             ("MCP_AUTH_TOKEN", TOKEN),
+            ("MCP_AUDIT_FILE", audit.to_str().unwrap()),
             ("LOG_LEVEL", "trace"),
             ("LOG_FORMAT", log_format),
             ("KASM_REQUEST_TIMEOUT_SECONDS", "1"),
             ("KASM_TIMEOUT_SECONDS", "1"),
             ("KASM_RETRIES", "1"),
         ];
-        let directory = TempDir::new().unwrap();
-        let log = directory.path().join("log");
-        let child = Command::new(env!("CARGO_BIN_EXE_kasm-mcp"))
-            .arg("serve")
-            .env_clear()
-            .envs(sources(&emulator, &settings).environment)
-            .current_dir(directory.path())
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(File::create(&log).unwrap())
-            .kill_on_drop(true)
-            .spawn()
-            .unwrap();
-        let said = || std::fs::read_to_string(&log).unwrap();
-        until("the server is ready", || said().contains("is ready")).await;
-        let said = said();
-        let (_, rest) = said.split_once("127.0.0.1:").unwrap();
-        let port: String = rest.chars().take_while(char::is_ascii_digit).collect();
-        let http = reqwest::Client::builder()
-            .timeout(Duration::from_secs(30))
-            .build()
-            .unwrap();
+        let server =
+            support::program::Program::start(&emulator, directory.path(), "log", &settings).await;
         Self {
             emulator,
-            child,
-            base: format!("http://127.0.0.1:{port}"),
-            http,
+            server,
             directory,
             replies: Vec::new(),
         }
@@ -99,7 +82,7 @@ impl Program {
             "tools/call",
             json!({ "name": tool, "arguments": arguments }),
         );
-        let request = self.http.post(format!("{}/mcp", self.base));
+        let request = self.server.http.post(format!("{}/mcp", self.server.base));
         let answer = request.bearer_auth(TOKEN).json(&body).send().await.unwrap();
         let headers = format!("{:?}", answer.headers());
         let text = answer.text().await.unwrap();
@@ -121,18 +104,23 @@ impl Program {
         reply
     }
 
-    /// Ends the program and looks through all it said. Returns the log.
-    async fn search(mut self) -> String {
-        self.child.kill().await.unwrap();
-        let log = std::fs::read_to_string(self.directory.path().join("log")).unwrap();
+    /// Ends the program and looks through all it said. Returns the log and the record.
+    async fn search(self) -> (String, String) {
+        self.server.kill().await;
+        let read = |name: &str| std::fs::read_to_string(self.directory.path().join(name)).unwrap();
+        let (log, record) = (read("log"), read("audit.jsonl"));
         for mark in MARKS {
             for reply in &self.replies {
                 assert!(!reply.contains(mark), "{mark} in a reply: {reply}");
             }
-            let line = log.lines().find(|line| line.contains(mark));
-            assert_eq!(line, None, "{mark} in the log");
         }
-        log
+        for mark in MARKS.iter().chain(&CONTENTS) {
+            for text in [&log, &record] {
+                let line = text.lines().find(|line| line.contains(mark));
+                assert_eq!(line, None, "{mark} in the log or the record");
+            }
+        }
+        (log, record)
     }
 
     async fn session(&mut self) -> Value {
@@ -184,6 +172,49 @@ async fn play_good(program: &mut Program) {
     for (tool, arguments) in calls {
         program.expect(true, tool, arguments).await;
     }
+}
+
+/// The workspace's own contents, in and out.
+async fn play_contents(program: &mut Program) {
+    let session = program.session().await;
+    let with = |more: Value| {
+        let mut arguments = session.clone();
+        for (name, value) in more.as_object().unwrap() {
+            arguments[name] = value.clone();
+        }
+        arguments
+    };
+    let path = "/home/kasm-user/notes";
+    let command = json!({ "command": "cat; printenv SECRET_OF_MINE >&2; exit 3", "stdin": STDIN, "environment": { "SECRET_OF_MINE": FILE } });
+    let typing = json!([{ "type": "click", "x": 40, "y": 40 }, { "type": "type", "text": TYPED }]);
+    let calls = [
+        ("execute_kasm_command", command),
+        (
+            "write_kasm_file",
+            json!({ "file_path": path, "content": FILE }),
+        ),
+        (
+            "edit_kasm_file",
+            json!({ "file_path": path, "old_text": FILE, "new_text": format!("{FILE} {STDIN}") }),
+        ),
+        ("read_kasm_file", json!({ "file_path": path })),
+        ("list_kasm_files", json!({ "path": "/home/kasm-user" })),
+        (
+            "control_desktop",
+            json!({ "actions": typing, "screenshot": "never" }),
+        ),
+        ("get_session_screenshot", json!({})),
+        ("desktop_clipboard", json!({ "text": CLIPBOARD })),
+    ];
+    for (tool, arguments) in calls {
+        program.reply(tool, with(arguments)).await;
+    }
+    let id = session["kasm_id"].as_str().unwrap();
+    let url = format!("{}/files/{id}{path}", program.server.base);
+    let put = program.server.http.put(&url).bearer_auth(TOKEN).body(FILE);
+    assert_eq!(put.send().await.unwrap().status(), 201);
+    let get = program.server.http.get(&url).bearer_auth(TOKEN);
+    assert_eq!(get.send().await.unwrap().text().await.unwrap(), FILE);
 }
 
 /// Every tool, with what it refuses.
@@ -282,12 +313,17 @@ async fn play_failures(program: &mut Program) {
 async fn play_strangers(program: &mut Program) {
     let list = rpc("tools/list", json!({}));
     let urls = [
-        format!("{}/mcp", program.base),
-        format!("{}/mcp?token={TOKEN}", program.base),
-        format!("{}/sse?api_key={KEY}", program.base),
+        format!("{}/mcp", program.server.base),
+        format!("{}/mcp?token={TOKEN}", program.server.base),
+        format!("{}/sse?api_key={KEY}", program.server.base),
     ];
     for url in urls {
-        let request = program.http.post(&url).bearer_auth(WRONG_TOKEN).json(&list);
+        let request = program
+            .server
+            .http
+            .post(&url)
+            .bearer_auth(WRONG_TOKEN)
+            .json(&list);
         let answer = request.send().await.unwrap();
         assert!(answer.status().is_client_error(), "{}", answer.status());
         let headers = format!("{:?}", answer.headers());
@@ -295,7 +331,10 @@ async fn play_strangers(program: &mut Program) {
             .replies
             .push(headers + &answer.text().await.unwrap());
     }
-    let malformed = program.http.post(format!("{}/mcp", program.base));
+    let malformed = program
+        .server
+        .http
+        .post(format!("{}/mcp", program.server.base));
     let malformed = malformed
         .bearer_auth(TOKEN)
         .header("content-type", "application/json")
@@ -308,7 +347,10 @@ async fn play_strangers(program: &mut Program) {
         ("health", WRONG_TOKEN),
         ("sse", WRONG_TOKEN),
     ] {
-        let request = program.http.get(format!("{}/{path}", program.base));
+        let request = program
+            .server
+            .http
+            .get(format!("{}/{path}", program.server.base));
         let answer = request.bearer_auth(token).send().await.unwrap();
         program.replies.push(answer.text().await.unwrap());
     }
@@ -318,13 +360,20 @@ async fn play_strangers(program: &mut Program) {
 async fn play(log_format: &str) {
     let mut program = Program::start(log_format).await;
     play_good(&mut program).await;
+    play_contents(&mut program).await;
     play_bad(&mut program).await;
     play_failures(&mut program).await;
     play_strangers(&mut program).await;
-    let log = program.search().await;
-    for tool in ["create_kasm_user", "get_session_recordings"] {
+    let (log, record) = program.search().await;
+    for tool in [
+        "create_kasm_user",
+        "get_session_recordings",
+        "control_desktop",
+    ] {
         assert!(log.contains(tool), "{log}");
+        assert!(record.contains(tool), "{record}");
     }
+    assert!(record.contains("PUT /files"), "{record}");
     assert!(log.contains("[redacted]"), "Kasm's echo was met");
 }
 
@@ -359,7 +408,7 @@ async fn a_link_is_in_its_own_reply_and_nowhere_else() {
     let link = reply["data"]["recordings"][0]["download_url"].as_str();
     assert!(link.unwrap().contains("storage.invalid"));
 
-    let log = program.search().await;
+    let (log, _) = program.search().await;
     assert!(log.contains("a login link was given out"), "{log}");
     assert!(log.contains(&kasm_id), "{log}");
 }

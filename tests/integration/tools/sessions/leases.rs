@@ -165,7 +165,10 @@ async fn an_abandoned_session_is_destroyed_by_the_next_server() {
 async fn one_state_directory_serves_one_server() {
     let emulator = hasty(Duration::from_secs(600)).await;
     let directory = TempDir::new().unwrap();
-    let settings = [("MCP_STATE_DIR", directory.path().to_str().unwrap())];
+    let settings = [
+        ("MCP_STATE_DIR", directory.path().to_str().unwrap()),
+        ("MCP_AUDIT_FILE", "off"),
+    ];
     let _first = Program::start(&emulator, directory.path(), "first", &settings).await;
     let second = Program::start(&emulator, directory.path(), "second", &settings).await;
     let reply = second
