@@ -124,6 +124,9 @@ pub struct Profile {
     pub token_lifetime: Duration,
     /// What the token of `request_kasm` is good for.
     pub request_token: RequestToken,
+    /// Whether a call about a session is refused when it names another user than the owner. Kasm does not
+    /// document it.
+    pub owners_checked: bool,
     /// Where a session list names the owner.
     pub owner_field: OwnerField,
     /// How `current_time` is written.
@@ -223,6 +226,7 @@ impl Default for Profile {
             status_invalidates_tokens: false,
             token_lifetime: Duration::from_secs(12 * 3600),
             request_token: RequestToken::default(),
+            owners_checked: true,
             owner_field: OwnerField::default(),
             time_style: TimeStyle::default(),
             screenshot: ScreenshotMode::default(),

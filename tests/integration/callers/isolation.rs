@@ -273,6 +273,11 @@ async fn a_session_of_somebody_else_is_none_for_every_tool_and_transport() {
     for door in DOORS {
         nothing_is_there(&place.server, emulator, door, &foreign).await;
     }
+    // Nor does it depend on Kasm to refuse.
+    emulator.configure(|profile| profile.owners_checked = false);
+    for door in DOORS {
+        nothing_is_there(&place.server, emulator, door, &foreign).await;
+    }
     let restarted = place.restarted().await;
     nothing_is_there(&restarted, emulator, Door::Bare, &foreign).await;
 
