@@ -33,7 +33,7 @@ pub(super) struct Attempts(Mutex<Book>);
 struct Book {
     abandoned: HashMap<String, Attempt>,
     /// So that a create that timed out does not take the session of another one for its own.
-    named: HashMap<KasmId, Instant>,
+    named: HashMap<KasmId, (Instant, UserId)>,
 }
 
 #[derive(Debug)]
@@ -65,11 +65,17 @@ impl Attempts {
         }
     }
 
-    /// Notes that a create has named this session. False if one has before.
-    fn name(&self, kasm_id: KasmId) -> bool {
+    /// Notes that a create of `user` has named this session. False if one has before.
+    fn name(&self, kasm_id: KasmId, user: UserId) -> bool {
         let named = &mut self.book().named;
-        named.retain(|_, since| since.elapsed() < KEPT);
-        named.insert(kasm_id, Instant::now()).is_none()
+        named.retain(|_, (since, _)| since.elapsed() < KEPT);
+        named.insert(kasm_id, (Instant::now(), user)).is_none()
+    }
+
+    /// Whether a create of `user` has named this session of late.
+    fn made(&self, kasm_id: KasmId, user: UserId) -> bool {
+        let named = &self.book().named;
+        named.get(&kasm_id).is_some_and(|(_, owner)| *owner == user)
     }
 }
 
@@ -125,11 +131,24 @@ impl Kasm {
     /// `NotFound` if it does not exist or belongs to somebody else, in the same words for both.
     pub async fn session_of(&self, user: UserId, kasm_id: KasmId) -> Result<Session> {
         let session = self.wire().session(user, kasm_id).await?;
-        // Kasm's own check of the owner is not documented, so it is made again here.
-        match session.user_id {
-            Some(owner) if owner != user => Err(KasmError::NotFound { what: "session" }),
-            Some(_) | None => Ok(session),
+        // Kasm's own check of the owner is not documented, so it is made again here. What is said of a
+        // session that is not ready names no owner; the list does.
+        let is_own = match session.user_id {
+            Some(owner) => owner == user,
+            None => self.attempts.made(kasm_id, user) || self.lists(user, kasm_id).await?,
+        };
+        if is_own {
+            Ok(session)
+        } else {
+            Err(KasmError::NotFound { what: "session" })
         }
+    }
+
+    async fn lists(&self, user: UserId, kasm_id: KasmId) -> Result<bool> {
+        let sessions = self.sessions_of(user).await?;
+        Ok(sessions
+            .iter()
+            .any(|session| session.kasm_id == Some(kasm_id)))
     }
 
     /// The sessions of `user`.
@@ -210,7 +229,7 @@ impl Kasm {
                     .await
                     .unwrap_or(Err(error)),
                 Ok(mut created) => {
-                    kasm.attempts.name(created.kasm_id);
+                    kasm.attempts.name(created.kasm_id, user);
                     if let Some(token) = created.session_token.take() {
                         kasm.plane.remember(user, token);
                     }
@@ -247,9 +266,11 @@ impl Kasm {
         let fresh = candidates.filter_map(|session| Some((age(session)?, session)));
         let mut fresh: Vec<_> = fresh.filter(|(age, _)| *age <= oldest).collect();
         fresh.sort_by_key(|(age, _)| *age);
-        let (_, found) = fresh
-            .into_iter()
-            .find(|(_, session)| session.kasm_id.is_some_and(|id| self.attempts.name(id)))?;
+        let (_, found) = fresh.into_iter().find(|(_, session)| {
+            session
+                .kasm_id
+                .is_some_and(|id| self.attempts.name(id, user))
+        })?;
         tracing::info!(kasm_id = ?found.kasm_id, "the session was created although request_kasm failed");
         Some(Ok(Created {
             kasm_id: found.kasm_id?,

@@ -1,4 +1,4 @@
-//! The MCP server: what all requests share. How each is answered is in [`super::handler`].
+//! The MCP server: what all requests share. How each is answered is in `handler.rs`.
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -1,8 +1,9 @@
 //! `get_session_status`, `list_user_sessions`, `list_all_sessions`.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
-use kasm_emulator::{OwnerField, TimeStyle};
+use kasm_emulator::{NotReadyShape, OwnerField, TimeStyle};
 use serde_json::{Value, json};
 
 use crate::support::TestServer;
@@ -153,4 +154,46 @@ async fn the_lists_take_no_arguments() {
         assert_eq!(words(&reply).1, "call it without arguments");
     }
     assert_eq!(server.emulator.request_count("get_kasms"), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_that_is_not_ready_is_its_owners_all_the_same() {
+    let server = TestServer::start().await;
+    let (own, foreign) = (server.session().await, server.foreign_session().await);
+    let shapes = [
+        NotReadyShape::Kasm,
+        NotReadyShape::Progress,
+        NotReadyShape::ProgressAndError,
+    ];
+    // A Kasm that tells anybody anything.
+    server.emulator.configure(|profile| {
+        profile.owners_checked = false;
+        profile.transition_time = Duration::from_secs(600);
+    });
+    for (session, owner) in [
+        (&own, server.emulator.user_id()),
+        (&foreign, server.emulator.other_user_id()),
+    ] {
+        let named = json!({ "kasm_id": session, "user_id": owner });
+        server.kasm("pause_kasm", named).await;
+    }
+    for shape in shapes {
+        server
+            .emulator
+            .configure(|profile| profile.not_ready_shape = shape);
+        let arguments = json!({ "kasm_id": own });
+        let data = server.ok("get_session_status", arguments).await;
+        assert_ne!(data["operational_status"], "running", "{shape:?}");
+        // The server that made it may have been another one.
+        let restarted = TestServer::in_front_of_other(&server).await;
+        restarted
+            .ok("get_session_status", json!({ "kasm_id": own }))
+            .await;
+        for asked in [&server, &restarted] {
+            let arguments = json!({ "kasm_id": foreign });
+            asked
+                .fails("get_session_status", arguments, "not_found")
+                .await;
+        }
+    }
 }
