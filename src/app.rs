@@ -103,6 +103,7 @@ pub fn registry(provider: &Arc<KasmProvider>, config: &Config, audit: Option<Aud
         .mount(provider, TOOLSETS)
         .with_catalogue(CATALOGUE)
         .with_audit(audit)
+        .with_costly_rate(limits.costly_tools)
 }
 
 /// Who uses the configured server: the holder of the token, or whoever is on this machine.
@@ -209,6 +210,7 @@ pub fn http_app(config: &Config) -> Result<http::App, NoServer> {
             }
             .boxed()
         }),
+        limits: config.limits.requests,
         sessions: session_limits(&config.limits),
         body_bytes_max: config.limits.body_bytes_max,
         path_prefix: config.http.path_prefix.clone(),
@@ -240,6 +242,7 @@ pub fn session_limits(limits: &Limits) -> SessionLimits {
 pub fn serve_limits(limits: &Limits) -> ServeLimits {
     ServeLimits {
         header_timeout: limits.header_timeout,
+        header_bytes_max: limits.header_bytes_max,
         connections_max: limits.connections_max,
         drain: limits.drain,
     }

@@ -4,6 +4,8 @@
 //! [`Config`] that exists is valid; raw texts stay in this module.
 
 mod audit;
+mod documents;
+mod limits;
 mod oauth;
 mod read;
 mod reader;
@@ -21,13 +23,16 @@ use crate::audit::AuditSettings;
 use crate::caller::Scope;
 use crate::http::client_ip::Range;
 use crate::http::guard::{AllowedHosts, Origin};
+use crate::http::limits::RequestLimits;
 use crate::kasm::public::KasmConfig;
 use crate::oauth::OAuthConfig;
 use crate::providers::kasm::KasmSettings;
+use crate::rate::Rate;
 pub use audit::audit_file;
+pub use documents::Variables;
 pub use reader::{Mistake, Mistakes};
 pub use source::Sources;
-pub use table::{VARIABLES, Variable, Variables};
+pub use table::{VARIABLES, Variable};
 pub use tokens::{TOKENS_FILE_NAME, token_rules, tokens_file};
 
 /// Everything that can be set.
@@ -85,6 +90,10 @@ pub struct HttpConfig {
 /// Limits, each with a default that suits one small server.
 #[derive(Clone, Debug)]
 pub struct Limits {
+    /// How much one address and one caller may ask for.
+    pub requests: RequestLimits,
+    /// How often one caller may call tools that cost Kasm much.
+    pub costly_tools: Rate,
     /// The largest request body.
     pub body_bytes_max: usize,
     /// Legacy sessions in all.
@@ -103,6 +112,8 @@ pub struct Limits {
     pub confirm_timeout: Duration,
     /// How long a client may take to send its request headers, or hold an idle connection.
     pub header_timeout: Duration,
+    /// How long the headers of a request may be.
+    pub header_bytes_max: usize,
     /// Open connections.
     pub connections_max: usize,
     /// How long calls may finish after the stop signal.

@@ -9,6 +9,7 @@ pub mod files;
 pub mod guard;
 pub mod health;
 mod legacy_sse;
+pub mod limits;
 mod narrow;
 mod oauth;
 pub mod problem;
@@ -26,7 +27,7 @@ use axum::middleware;
 use axum::response::sse::Event;
 use axum::routing::{get, post};
 use futures::stream::{self, Stream, StreamExt};
-use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, WWW_AUTHENTICATE};
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderName, HeaderValue, Method};
 use rmcp::ServerHandler;
 use rmcp::transport::StreamableHttpServerConfig;
@@ -49,6 +50,7 @@ use client_ip::TrustedProxies;
 use files::Files;
 use guard::Guard;
 use health::Health;
+use limits::{Limiter, RequestLimits};
 use problem::Problem;
 
 /// How long a page's permission to call is remembered by its browser.
@@ -67,6 +69,8 @@ pub struct Surface {
     pub proxies: TrustedProxies,
     /// What `/health` tells.
     pub health: Health,
+    /// How much may be asked for.
+    pub limits: RequestLimits,
     /// Limits of legacy sessions.
     pub sessions: SessionLimits,
     /// The largest request body.
@@ -90,6 +94,10 @@ pub struct App {
     pub router: Router,
     /// The legacy sessions.
     pub sessions: Arc<Sessions>,
+    /// What requests and connections are held against.
+    limiter: Arc<Limiter>,
+    /// The proxies, whose connections are those of many.
+    proxies: Arc<TrustedProxies>,
     /// What is told unasked.
     pub notices: Option<Notices>,
     /// The record of calls.
@@ -132,6 +140,7 @@ impl<H: ServerHandler> Mcp<H> {
 /// Puts `handler` behind the surface.
 pub fn app<H: ServerHandler + Clone + Sync>(handler: H, surface: Surface) -> App {
     let cut_off = CancellationToken::new();
+    let limiter = Arc::new(Limiter::new(surface.limits));
     let sessions = Arc::new(Sessions::new(surface.sessions));
     let tokens = surface.auth.tokens();
     let auth = Arc::new(surface.auth);
@@ -150,56 +159,81 @@ pub fn app<H: ServerHandler + Clone + Sync>(handler: H, surface: Surface) -> App
     let proxies = Arc::new(surface.proxies);
     let guard = Arc::new(surface.guard);
 
+    let authenticated = authenticated(mcp, surface.registry, &auth, &limiter);
+    // A link can stand for a token, so these routes look for themselves.
+    let files = surface
+        .files
+        .map(|files| files::routes(files, auth.clone(), limiter.clone(), surface.audit.clone()));
+    let pause = surface.limits.body_pause;
+    let called = authenticated.merge(files.unwrap_or_default()).layer(
+        ServiceBuilder::new()
+            .layer(middleware::from_fn_with_state(guard.clone(), guard::layer))
+            // Before authentication: preflights carry no token.
+            .layer(cors(guard))
+            .layer(middleware::from_fn_with_state(pause, limits::patience)),
+    );
+    // What is open to everybody and cheap, and what workspaces post, has no limit of its own.
+    let called = called
+        .merge(health::routes(Arc::new(surface.health), auth))
+        .merge(metadata.unwrap_or_default())
+        .layer(middleware::from_fn_with_state(
+            limiter.clone(),
+            limits::by_address,
+        ));
+
+    let relayed = surface.relay.map(relay::routes).unwrap_or_default();
+    let router = Router::new()
+        .merge(called)
+        .merge(relayed)
+        .merge(health::open_routes())
+        .fallback(not_found)
+        .layer(
+            ServiceBuilder::new()
+                // Outermost, so that every answer is logged with its id.
+                .layer(middleware::from_fn_with_state(
+                    proxies.clone(),
+                    request_log::layer,
+                ))
+                .layer(CatchPanicLayer::custom(panicked)),
+        );
+    App {
+        router,
+        sessions,
+        limiter,
+        proxies,
+        notices: surface.notices,
+        audit: surface.audit,
+        tokens,
+        cut_off,
+    }
+}
+
+/// The routes that ask for a token first.
+fn authenticated<H: ServerHandler + Clone + Sync>(
+    mcp: Arc<Mcp<H>>,
+    registry: Arc<Registry>,
+    auth: &Arc<Authenticator>,
+    limiter: &Arc<Limiter>,
+) -> Router {
     let mut authenticated = Router::new()
         .route("/mcp", streamable::routes())
         .route("/mcp/", streamable::routes());
     for path in narrow::PATHS {
         authenticated = authenticated.route(path, streamable::routes());
     }
-    let authenticated = authenticated
+    authenticated
         // HTTP+SSE of 2024-11-05. Some clients are configured with no path at all.
         .route("/", get(legacy_sse::open))
         .route("/sse", get(legacy_sse::open))
         .route("/messages", post(legacy_sse::message))
         .route("/messages/", post(legacy_sse::message))
         .with_state(mcp)
+        .layer(middleware::from_fn_with_state(registry, narrow::layer))
         .layer(middleware::from_fn_with_state(
-            surface.registry,
-            narrow::layer,
+            limiter.clone(),
+            limits::by_caller,
         ))
-        .layer(middleware::from_fn_with_state(auth.clone(), auth::layer));
-    // A link can stand for a token, so these routes look for themselves.
-    let files = surface
-        .files
-        .map(|files| files::routes(files, auth.clone(), surface.audit.clone()));
-    let called = authenticated.merge(files.unwrap_or_default()).layer(
-        ServiceBuilder::new()
-            .layer(middleware::from_fn_with_state(guard.clone(), guard::layer))
-            // Before authentication: preflights carry no token.
-            .layer(cors(guard)),
-    );
-
-    let relayed = surface.relay.map(relay::routes).unwrap_or_default();
-    let router = Router::new()
-        .merge(called)
-        .merge(relayed)
-        .merge(metadata.unwrap_or_default())
-        .merge(health::routes(Arc::new(surface.health), auth))
-        .fallback(not_found)
-        .layer(
-            ServiceBuilder::new()
-                // Outermost, so that every answer is logged with its id.
-                .layer(middleware::from_fn_with_state(proxies, request_log::layer))
-                .layer(CatchPanicLayer::custom(panicked)),
-        );
-    App {
-        router,
-        sessions,
-        notices: surface.notices,
-        audit: surface.audit,
-        tokens,
-        cut_off,
-    }
+        .layer(middleware::from_fn_with_state(auth.clone(), auth::layer))
 }
 
 /// rmcp's transport for revision 2026-07-28: stateless, one JSON object where one is enough.
@@ -236,7 +270,11 @@ fn cors(guard: Arc<Guard>) -> CorsLayer {
         }))
         .allow_methods([Method::GET, Method::POST, Method::PUT, Method::DELETE])
         .allow_headers(allowed)
-        .expose_headers([HeaderName::from_static("mcp-session-id"), WWW_AUTHENTICATE])
+        .expose_headers([
+            HeaderName::from_static("mcp-session-id"),
+            RETRY_AFTER,
+            WWW_AUTHENTICATE,
+        ])
         .max_age(PREFLIGHT_MAX_AGE)
 }
 

@@ -3,6 +3,7 @@
 //! In reading order, each module using only those before it:
 //!
 //! - [`percent`], [`token`]: percent-encoding; random tokens and their hashes
+//! - [`rate`]: how often something may happen
 //! - [`caller`]: who is asking, and how much they may do
 //! - [`access`]: the callers that a file of tokens names
 //! - [`oauth`]: access tokens of authorization servers
@@ -45,6 +46,7 @@ pub mod percent;
 pub mod picture;
 pub mod policy;
 pub mod providers;
+pub mod rate;
 pub mod relay;
 pub mod token;
 pub mod tool;

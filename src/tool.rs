@@ -109,6 +109,8 @@ pub trait Tool: Send + Sync + 'static {
     const EFFECT: Effect;
     /// Whether it reaches things outside Kasm (MCP's `openWorldHint`).
     const OPEN_WORLD: bool = false;
+    /// Whether a call costs Kasm much, or its administrators: such calls have a limit of their own.
+    const COSTLY: bool = false;
     /// A scope beyond what the toolset and the effect ask for.
     const SCOPE: Option<Scope> = None;
     /// How its work goes on after its reply, if it can. Clients with tasks get a task then.
@@ -225,6 +227,8 @@ pub struct ToolInfo {
     pub open_world: bool,
     /// The scope it needs.
     pub scope: Scope,
+    /// Whether it shares in the limit of costly calls.
+    pub costly: bool,
     /// How its work goes on after its reply.
     pub continues: Option<Continuation>,
     /// JSON Schema of its arguments.
@@ -283,6 +287,7 @@ impl<T: Tool> AnyTool<T::Provider> for T {
                 .unwrap_or(Scope::Read)
                 .max(by_effect)
                 .max(toolset.scope),
+            costly: T::COSTLY,
             continues: T::CONTINUES,
             recorded: Arc::new(recorded),
             input_schema: Arc::new(input_schema),

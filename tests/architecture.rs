@@ -13,6 +13,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("picture", 0),
     ("policy", 0),
     ("percent", 0),
+    ("rate", 0),
     ("token", 0),
     ("access", 1),
     ("oauth", 1),
@@ -46,6 +47,10 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
     ),
     (
         "audit",
+        &["rmcp", "axum", "reqwest", "crate::caller", "kasm_emulator"],
+    ),
+    (
+        "rate",
         &["rmcp", "axum", "reqwest", "crate::caller", "kasm_emulator"],
     ),
     ("caller", &["rmcp", "axum", "reqwest", "kasm_emulator"]),

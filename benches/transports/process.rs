@@ -90,6 +90,10 @@ impl Programs {
             .env("MCP_MAX_SESSIONS", sessions.to_string())
             .env("MCP_MAX_SESSIONS_PER_CALLER", sessions.to_string())
             .env("MCP_MAX_CALLS_PER_CALLER", "1000")
+            .env("MCP_MAX_CONNECTIONS_PER_ADDRESS", "20000")
+            .env("MCP_RATE_PER_ADDRESS", "1000000000/1000000000")
+            .env("MCP_RATE_PER_CALLER", "1000000000/1000000000")
+            .env("MCP_RATE_COSTLY_TOOLS", "1000000000/1000000000")
             .env("LOG_LEVEL", "info");
         command
     }

@@ -113,6 +113,9 @@ impl Server {
             ("MCP_AUTH_TOKEN", TOKEN),
             ("MCP_SERVER_HOST", "127.0.0.1"),
             ("MCP_STATE_DIR", ""),
+            ("MCP_RATE_PER_ADDRESS", "1000000/1000000"),
+            ("MCP_RATE_PER_CALLER", "1000000/1000000"),
+            ("MCP_RATE_COSTLY_TOOLS", "1000000/1000000"),
             ("MCP_SERVER_PORT", &port.to_string()),
         ]);
         if reachable {

@@ -62,9 +62,11 @@ fn config(
 ) -> anyhow::Result<Config> {
     let (key, secret) = emulator.key();
     let mut sources = Sources::of_process(None);
-    sources
-        .environment
-        .retain(|name, _| name.starts_with("MCP_MAX_") || name.starts_with("LOG_"));
+    sources.environment.retain(|name, _| {
+        ["MCP_MAX_", "MCP_RATE_", "LOG_"]
+            .iter()
+            .any(|ours| name.starts_with(ours))
+    });
     let quiet = flags
         .log_level
         .as_deref()

@@ -7,8 +7,8 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::reader::{Mistakes, Reader};
 use super::source::Sources;
-use super::{Config, HttpConfig, Limits, LogConfig, LogFormat};
-use super::{oauth, tokens};
+use super::{Config, HttpConfig, LogConfig, LogFormat};
+use super::{limits, oauth, tokens};
 use crate::caller::Scope;
 use crate::http::guard::{AllowedHosts, Origin};
 use crate::kasm::UserId;
@@ -43,10 +43,10 @@ pub(super) fn config(sources: &Sources) -> Result<Config, Mistakes> {
     let usual_user = kasm_user.map(|user| user.to_string()).unwrap_or_default();
     let tokens_file = tokens::checked(&mut reader, &usual_user);
     let http = http(&mut reader, tokens_file);
-    let limits = limits(&mut reader);
+    let limits = limits::read(&mut reader);
     let log = log(&mut reader);
-    match (kasm, kasm_user, http, log, policy) {
-        (Some(kasm), Some(kasm_user), Some(http), Some(log), Some(policy))
+    match (kasm, kasm_user, http, limits, log, policy) {
+        (Some(kasm), Some(kasm_user), Some(http), Some(limits), Some(log), Some(policy))
             if reader.mistakes.is_empty() =>
         {
             Ok(Config {
@@ -236,25 +236,6 @@ fn path_prefix(public: &str) -> String {
         .unwrap_or_default();
     let path = path.trim_end_matches('/');
     path.strip_suffix("/mcp").unwrap_or(path).to_owned()
-}
-
-fn limits(reader: &mut Reader) -> Limits {
-    let count = |reader: &mut Reader, name: &str, max: u64| {
-        usize::try_from(reader.number(name, 1, max)).unwrap_or(1)
-    };
-    Limits {
-        body_bytes_max: count(reader, "MCP_MAX_BODY_BYTES", 1 << 30),
-        sessions_max: count(reader, "MCP_MAX_SESSIONS", 10_000_000),
-        sessions_per_caller_max: count(reader, "MCP_MAX_SESSIONS_PER_CALLER", 10_000_000),
-        session_idle: reader.seconds("MCP_SESSION_IDLE_SECONDS", 1, 604_800),
-        calls_per_caller_max: count(reader, "MCP_MAX_CALLS_PER_CALLER", 100_000),
-        transfers_max: count(reader, "MCP_MAX_TRANSFERS", 10_000),
-        tool_timeout: reader.seconds("MCP_TOOL_TIMEOUT_SECONDS", 1, 86_400),
-        confirm_timeout: reader.seconds("MCP_CONFIRM_TIMEOUT_SECONDS", 1, 3_600),
-        header_timeout: reader.seconds("MCP_HEADER_TIMEOUT_SECONDS", 1, 3_600),
-        connections_max: count(reader, "MCP_MAX_CONNECTIONS", 10_000_000),
-        drain: reader.seconds("MCP_DRAIN_SECONDS", 0, 3_600),
-    }
 }
 
 fn log(reader: &mut Reader) -> Option<LogConfig> {

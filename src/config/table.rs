@@ -1,8 +1,6 @@
 //! The one table of settings. `.env.example`, the README table and the reading of values all come
 //! from it.
 
-use std::fmt::Write as _;
-
 /// One setting.
 #[derive(Clone, Copy, Debug)]
 pub struct Variable {
@@ -236,6 +234,26 @@ pub const VARIABLES: &[Variable] = &[
         "127.0.0.1, 172.16.0.0/12",
         "Addresses of the proxies in front, separated by commas. Only these are believed when `X-Forwarded-For` or `Forwarded` says whom a request is from.",
     ),
+    plain(
+        "MCP_RATE_PER_ADDRESS",
+        "1200/200",
+        "Requests from one address (IPv6: one /64), whoever asks: how many a minute, and how many at once.",
+    ),
+    plain(
+        "MCP_RATE_FAILED_AUTH",
+        "10/10",
+        "Wrong tokens from one address, likewise. Then only callers known from there get in, for as long as it lasts.",
+    ),
+    plain(
+        "MCP_RATE_PER_CALLER",
+        "600/60",
+        "Requests of one caller whose token names no rate, likewise.",
+    ),
+    plain(
+        "MCP_RATE_COSTLY_TOOLS",
+        "30/10",
+        "Calls of one caller that start a session or change a user, likewise.",
+    ),
     plain("MCP_MAX_BODY_BYTES", "8388608", "The largest request body."),
     plain(
         "MCP_MAX_SESSIONS",
@@ -277,7 +295,32 @@ pub const VARIABLES: &[Variable] = &[
         "60",
         "How long a client may take to send its headers, or keep an idle connection.",
     ),
+    plain(
+        "MCP_BODY_TIMEOUT_SECONDS",
+        "30",
+        "How long a request's body may be waited for, and a second more for each 8 KiB that came.",
+    ),
+    plain(
+        "MCP_MAX_HEADER_BYTES",
+        "65536",
+        "The headers of a request, all together; at least 8192. There may be 100.",
+    ),
     plain("MCP_MAX_CONNECTIONS", "20000", "Open connections."),
+    plain(
+        "MCP_MAX_CONNECTIONS_PER_ADDRESS",
+        "1000",
+        "The same, of one address that is no trusted proxy's.",
+    ),
+    plain(
+        "MCP_MAX_STREAMS",
+        "10000",
+        "Open event streams that wait for what belongs to no call, in all.",
+    ),
+    plain(
+        "MCP_MAX_STREAMS_PER_CALLER",
+        "200",
+        "The same, of one caller.",
+    ),
     plain(
         "MCP_DRAIN_SECONDS",
         "20",
@@ -319,60 +362,3 @@ pub const VARIABLES: &[Variable] = &[
         "text, journal (for systemd: no time, the level as a number) or json.",
     ),
 ];
-
-/// Documents made from the table.
-#[derive(Clone, Copy, Debug)]
-pub struct Variables;
-
-impl Variables {
-    /// The text of `.env.example`.
-    #[must_use]
-    pub fn env_example(self) -> String {
-        let mut out = String::from(
-            "# Settings of kasm-mcp. Copy to .env and fill in. Made by `kasm-mcp settings --format env`.\n\
-             # A secret NAME can also be given as NAME_FILE=/path/of/a/file that holds it.\n",
-        );
-        for variable in VARIABLES {
-            let value = if variable.default.is_empty() {
-                variable.example
-            } else {
-                variable.default
-            };
-            let off = if variable.about.ends_with("Required.") {
-                ""
-            } else {
-                "#"
-            };
-            let _ = write!(
-                out,
-                "\n# {}\n{off}{}={value}\n",
-                variable.about, variable.name
-            );
-        }
-        out
-    }
-
-    /// The rows of the README's table.
-    #[must_use]
-    pub fn markdown(self) -> String {
-        let mut out = String::from("| Variable | Default | Meaning |\n| --- | --- | --- |\n");
-        for variable in VARIABLES {
-            let default = if variable.default.is_empty() {
-                String::new()
-            } else {
-                format!("`{}`", variable.default)
-            };
-            let file = if variable.secret {
-                " Secret: or `_FILE`."
-            } else {
-                ""
-            };
-            let _ = writeln!(
-                out,
-                "| `{}` | {default} | {}{file} |",
-                variable.name, variable.about
-            );
-        }
-        out
-    }
-}

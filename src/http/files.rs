@@ -19,12 +19,13 @@ use http::header::{
     CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName,
     HeaderValue, LAST_MODIFIED, RETRY_AFTER, TRANSFER_ENCODING, X_CONTENT_TYPE_OPTIONS,
 };
-use http::{Method, StatusCode};
+use http::{Extensions, Method, StatusCode};
 use serde::Deserialize;
 use serde_json::json;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::auth::{self, Authenticator, Unauthenticated};
+use super::limits::{self, Limiter};
 use super::oauth;
 use super::problem::Problem;
 use crate::audit::Audit;
@@ -54,6 +55,7 @@ struct Shared {
     files: Files,
     audit: Option<Audit>,
     auth: Arc<Authenticator>,
+    limiter: Arc<Limiter>,
     places: Arc<Semaphore>,
 }
 
@@ -66,6 +68,8 @@ struct Options {
 enum Refusal {
     /// With an answer of the layer that knows the callers.
     Caller(Box<Response>),
+    /// Too soon.
+    Limited(limits::Refusal),
     /// Too many transfers are under way.
     Busy,
     Other(Problem),
@@ -80,6 +84,7 @@ impl Refusal {
     fn word(&self) -> &'static str {
         match self {
             Self::Caller(_) => "unauthenticated",
+            Self::Limited(_) => "rate_limited",
             Self::Busy => "busy",
             Self::Other(problem) => problem.title(),
         }
@@ -90,6 +95,7 @@ impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         match self {
             Self::Caller(answer) => *answer,
+            Self::Limited(refusal) => refusal.into_response(),
             Self::Busy => {
                 let detail = "too many files are on their way; try again in a moment";
                 let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, "busy", detail);
@@ -119,12 +125,18 @@ impl From<ToolError> for Refusal {
     }
 }
 
-pub(super) fn routes(files: Files, auth: Arc<Authenticator>, audit: Option<Audit>) -> Router {
+pub(super) fn routes(
+    files: Files,
+    auth: Arc<Authenticator>,
+    limiter: Arc<Limiter>,
+    audit: Option<Audit>,
+) -> Router {
     let places = Arc::new(Semaphore::new(files.at_a_time));
     let shared = Shared {
         files,
         audit,
         auth,
+        limiter,
         places,
     };
     Router::new()
@@ -152,7 +164,8 @@ async fn download(
     let direction = Direction::Download;
     // First, so that a busy server does not use a link up.
     let place = shared.enter()?;
-    let caller = shared.caller(request.headers(), &options, direction, &computer, &path);
+    let (headers, from) = (request.headers(), request.extensions());
+    let caller = shared.caller(headers, from, &options, direction, &computer, &path);
     let caller = caller.await?;
     let file = FileOf {
         caller: &caller,
@@ -184,7 +197,8 @@ async fn upload(
     let origin = request.extensions().get::<Origin>().cloned();
     let direction = Direction::Upload;
     let _place = shared.enter()?;
-    let caller = shared.caller(request.headers(), &options, direction, &computer, &path);
+    let (headers, from) = (request.headers(), request.extensions());
+    let caller = shared.caller(headers, from, &options, direction, &computer, &path);
     let caller = caller.await?;
     let file = FileOf {
         caller: &caller,
@@ -217,6 +231,7 @@ impl Shared {
     async fn caller(
         &self,
         headers: &HeaderMap,
+        from: &Extensions,
         options: &Options,
         direction: Direction,
         computer: &str,
@@ -225,6 +240,8 @@ impl Shared {
         let Some(token) = &options.link else {
             let caller = self.auth.authenticate(headers).await;
             let caller = caller.map_err(|reason| self.unknown(reason))?;
+            let admitted = self.limiter.admit(from, &caller);
+            admitted.map_err(Refusal::Limited)?;
             let needed = match direction {
                 Direction::Download => Scope::Read,
                 Direction::Upload => Scope::Use,

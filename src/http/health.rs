@@ -6,12 +6,14 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use axum::{Json, Router};
+use axum::{Extension, Json, Router};
 use futures::future::BoxFuture;
 use http::HeaderMap;
+use http::header::AUTHORIZATION;
 use serde_json::json;
 
 use super::auth::Authenticator;
+use super::limits::Visitor;
 
 type Probe = Box<dyn Fn() -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
 
@@ -46,21 +48,50 @@ struct Shared {
 pub(super) fn routes(health: Arc<Health>, auth: Arc<Authenticator>) -> Router {
     Router::new()
         .route("/health", get(detail))
-        .route("/healthz", get(ok))
-        .route("/readyz", get(ok))
         .with_state(Shared { health, auth })
 }
 
+/// What a supervisor asks, however often.
+pub(super) fn open_routes() -> Router {
+    Router::new()
+        .route("/healthz", get(ok))
+        .route("/readyz", get(ok))
+}
+
 /// Status and version; with a token also whether Kasm can be reached.
-async fn detail(State(shared): State<Shared>, headers: HeaderMap) -> Response {
+async fn detail(
+    State(shared): State<Shared>,
+    visitor: Option<Extension<Arc<Visitor>>>,
+    headers: HeaderMap,
+) -> Response {
     let mut body = json!({ "status": "ok", "version": env!("CARGO_PKG_VERSION") });
-    if shared.auth.authenticate(&headers).await.is_ok() {
+    if is_known(&shared.auth, visitor, &headers).await {
         body["kasm"] = match (shared.health.upstream)().await {
             Ok(()) => json!({ "reachable": true }),
             Err(reason) => json!({ "reachable": false, "reason": reason }),
         };
     }
     Json(body).into_response()
+}
+
+/// A wrong token counts, and none is tried where too many were wrong: this must not be the place to guess.
+async fn is_known(
+    auth: &Authenticator,
+    visitor: Option<Extension<Arc<Visitor>>>,
+    headers: &HeaderMap,
+) -> bool {
+    let is_locked = |visitor: &Extension<Arc<Visitor>>| visitor.locked().is_some();
+    if visitor.as_ref().is_some_and(is_locked) {
+        return false;
+    }
+    let is_known = auth.authenticate(headers).await.is_ok();
+    if let Some(visitor) = visitor
+        && !is_known
+        && headers.contains_key(AUTHORIZATION)
+    {
+        visitor.failed();
+    }
+    is_known
 }
 
 /// A server that is stopping takes no connections, so one that answers is alive and ready.

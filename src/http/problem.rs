@@ -4,7 +4,7 @@
 use axum::Json;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
-use http::header::CONTENT_TYPE;
+use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use rmcp::model::{ErrorCode, RequestId};
 use serde_json::{Value, json};
 
@@ -51,6 +51,8 @@ pub struct RpcError {
     code: ErrorCode,
     message: String,
     id: Option<RequestId>,
+    data: Option<Value>,
+    retry_after: Option<u64>,
 }
 
 impl RpcError {
@@ -61,6 +63,8 @@ impl RpcError {
             code,
             message: message.into(),
             id: None,
+            data: None,
+            retry_after: None,
         }
     }
 
@@ -92,6 +96,20 @@ impl RpcError {
         self
     }
 
+    /// The same error with more for programs.
+    #[must_use]
+    pub fn with_data(mut self, data: Value) -> Self {
+        self.data = Some(data);
+        self
+    }
+
+    /// The same error, and after how many seconds it may be over.
+    #[must_use]
+    pub fn with_retry_after(mut self, seconds: u64) -> Self {
+        self.retry_after = Some(seconds);
+        self
+    }
+
     /// The JSON-RPC message.
     #[must_use]
     pub fn to_json(&self) -> Value {
@@ -100,12 +118,20 @@ impl RpcError {
             .as_ref()
             .and_then(|id| serde_json::to_value(id).ok())
             .unwrap_or(Value::Null);
-        json!({ "jsonrpc": "2.0", "id": id, "error": { "code": self.code.0, "message": self.message } })
+        let mut error = json!({ "code": self.code.0, "message": self.message });
+        if let Some(data) = &self.data {
+            error["data"] = data.clone();
+        }
+        json!({ "jsonrpc": "2.0", "id": id, "error": error })
     }
 }
 
 impl IntoResponse for RpcError {
     fn into_response(self) -> Response {
-        (self.status, Json(self.to_json())).into_response()
+        let mut response = (self.status, Json(self.to_json())).into_response();
+        if let Some(seconds) = self.retry_after {
+            response.headers_mut().insert(RETRY_AFTER, seconds.into());
+        }
+        response
     }
 }

@@ -17,7 +17,8 @@ use tokio::time::{Instant, sleep};
 use tower::ServiceExt;
 
 use super::App;
-use super::client_ip::Peer;
+use super::client_ip::{Peer, TrustedProxies};
+use super::limits::Limiter;
 use crate::mcp::sessions::Sessions;
 
 /// A pause after a failed accept, which is mostly a lack of file descriptors.
@@ -30,6 +31,8 @@ const DRAIN_LOOK: Duration = Duration::from_millis(50);
 pub struct ServeLimits {
     /// How long request headers may take, and how long an idle connection is kept.
     pub header_timeout: Duration,
+    /// How long the headers of a request may be, all together. There may be 100.
+    pub header_bytes_max: usize,
     /// Open connections.
     pub connections_max: usize,
     /// How long requests may go on after the stop signal.
@@ -55,15 +58,24 @@ pub async fn serve(
     let App {
         router,
         sessions,
+        limiter,
+        proxies,
         notices,
         audit,
         tokens,
         cut_off,
     } = app;
     let graceful = GracefulShutdown::new();
+    let connections = Connections {
+        router: &router,
+        limiter: &limiter,
+        proxies: &proxies,
+        limits,
+    };
     let places = Arc::new(Semaphore::new(limits.connections_max));
     let mut stop = pin!(stop);
     let mut expiry = pin!(sessions.end_idle_forever());
+    let mut forget = pin!(limiter.forget_forever());
     let mut watch = pin!(async {
         match &tokens {
             Some(tokens) => tokens.watch().await,
@@ -79,10 +91,11 @@ pub async fn serve(
         tokio::select! {
             () = &mut stop => break,
             () = &mut expiry => {}
+            () = &mut forget => {}
             () = &mut watch => {}
             accepted = accepted => match accepted {
                 Some((Ok(connection), place)) => {
-                    spawn_connection(connection, place, &router, limits.header_timeout, &graceful);
+                    connections.spawn(connection, place, &graceful);
                 }
                 Some((Err(error), _)) => {
                     tracing::warn!(%error, "a connection could not be accepted");
@@ -107,35 +120,55 @@ pub async fn serve(
     ended
 }
 
-fn spawn_connection(
-    (socket, peer): (TcpStream, SocketAddr),
-    place: OwnedSemaphorePermit,
-    router: &Router,
-    header_timeout: Duration,
-    graceful: &GracefulShutdown,
-) {
-    // Without this an event stream, which is two writes, waits 40 ms for the client's delayed ACK.
-    if let Err(error) = socket.set_nodelay(true) {
-        tracing::debug!(%error, "the connection was gone at once");
-    }
-    let peer = Peer(peer.ip().to_canonical());
-    let router = router.clone();
-    let service = router.map_request(move |mut request: http::Request<Incoming>| {
-        request.extensions_mut().insert(peer);
-        request
-    });
-    let service = TowerToHyperService::new(service);
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(header_timeout)
-        .serve_connection(TokioIo::new(socket), service);
-    let connection = graceful.watch(connection);
-    tokio::spawn(async move {
-        if let Err(error) = connection.await {
-            tracing::debug!(%error, "a connection broke");
+/// What each connection is served with.
+struct Connections<'a> {
+    router: &'a Router,
+    limiter: &'a Limiter,
+    proxies: &'a TrustedProxies,
+    limits: ServeLimits,
+}
+
+impl Connections<'_> {
+    /// Serves a connection in a task of its own, or closes it if its address has too many.
+    fn spawn(
+        &self,
+        (socket, peer): (TcpStream, SocketAddr),
+        place: OwnedSemaphorePermit,
+        graceful: &GracefulShutdown,
+    ) {
+        let peer = peer.ip().to_canonical();
+        let counted = if self.proxies.include(peer) {
+            None
+        } else {
+            let Some(counted) = self.limiter.connect(peer) else {
+                tracing::debug!(client = %peer, "refused: too many connections from there");
+                return;
+            };
+            Some(counted)
+        };
+        // Without this an event stream, which is two writes, waits 40 ms for the client's delayed ACK.
+        if let Err(error) = socket.set_nodelay(true) {
+            tracing::debug!(%error, "the connection was gone at once");
         }
-        drop(place);
-    });
+        let router = self.router.clone();
+        let service = router.map_request(move |mut request: http::Request<Incoming>| {
+            request.extensions_mut().insert(Peer(peer));
+            request
+        });
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(self.limits.header_timeout)
+            // It holds the headers, and pieces of a body. hyper allows 100 headers.
+            .max_buf_size(self.limits.header_bytes_max)
+            .serve_connection(TokioIo::new(socket), TowerToHyperService::new(service));
+        let connection = graceful.watch(connection);
+        tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, "a connection broke");
+            }
+            drop((place, counted));
+        });
+    }
 }
 
 /// Waits for running requests. Streams without a running request end at once.

@@ -22,6 +22,7 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use rmcp::ServerHandler;
 use rmcp::model::ErrorCode;
 
+use super::limits::TooSlow;
 use super::problem::RpcError;
 use super::{Mcp, legacy_sse, oauth};
 use crate::caller::Caller;
@@ -91,6 +92,11 @@ pub(super) async fn read(request: Request, bytes_max: usize) -> Result<(Parts, B
                 ErrorCode::INVALID_REQUEST,
                 message,
             ))
+        }
+        Err(error) if TooSlow::is_behind(&*error) => {
+            let message = "the body came too slowly";
+            let status = StatusCode::REQUEST_TIMEOUT;
+            Err(RpcError::new(status, ErrorCode::INVALID_REQUEST, message))
         }
         Err(error) => Err(RpcError::invalid_request(format!(
             "the body could not be read: {error}"

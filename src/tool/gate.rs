@@ -1,4 +1,5 @@
-//! How many calls of one caller may run at a time. More wait their turn for a moment.
+//! How many calls of one caller may run at a time; more wait their turn for a moment. And how often it
+//! may make costly ones.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,11 +8,75 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::error::{ErrorType, ToolError};
+use crate::rate::{Book, Bucket, Kept, Rate, Used};
 
 /// How long a call waits for its turn.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How many callers are remembered before idle ones are forgotten.
 const CALLERS_MAX: usize = 10_000;
+
+/// How often each caller may make costly calls.
+#[derive(Debug)]
+pub struct Costly {
+    rate: Rate,
+    callers: Book<Arc<str>, Count>,
+    /// Of those for whom the book has no place.
+    others: Count,
+}
+
+#[derive(Debug)]
+struct Count {
+    bucket: Bucket,
+    used: Used,
+}
+
+impl Costly {
+    /// The same `rate` for everybody.
+    #[must_use]
+    pub fn new(rate: Rate) -> Self {
+        Self {
+            rate,
+            callers: Book::new(CALLERS_MAX),
+            others: Count::new(rate),
+        }
+    }
+
+    /// Counts a call.
+    ///
+    /// # Errors
+    /// `rate_limited` if it is too soon.
+    pub fn count(&self, caller: &Arc<str>) -> Result<(), ToolError> {
+        let count = self.callers.entry(caller.clone(), || Count::new(self.rate));
+        let count = count.as_deref().unwrap_or(&self.others);
+        count.used.again();
+        match count.bucket.take() {
+            Ok(_) => Ok(()),
+            Err(wait) => Err(ToolError::new(
+                ErrorType::RateLimited,
+                format!(
+                    "this token may start sessions and change users {} times a minute",
+                    self.rate.per_minute
+                ),
+                format!("wait {} s, then call again", wait.seconds()),
+            )),
+        }
+    }
+}
+
+impl Count {
+    fn new(rate: Rate) -> Self {
+        Self {
+            bucket: Bucket::new(rate),
+            used: Used::now(),
+        }
+    }
+}
+
+impl Kept for Count {
+    fn is_as_new(&self) -> bool {
+        self.used.ago() > self.bucket.rate().rest()
+    }
+}
 
 /// One semaphore per caller.
 #[derive(Debug)]

@@ -16,13 +16,14 @@ use super::catalogue::Catalogue;
 use super::change::{Change, Changes};
 use super::confirm::{Confirm, OpenQuestion};
 use super::error::{ErrorType, ToolError};
-use super::gate::Gate;
+use super::gate::{Costly, Gate};
 use super::progress::Progress;
 use super::record;
 use super::{AnyTool, Call, JsonObject, Kept, Reply, ToolInfo, Toolset, schema};
 use crate::audit::Audit;
 use crate::caller::{Caller, Origin, Scope};
 use crate::picture::Picture;
+use crate::rate::Rate;
 
 /// The mounted tools, in the order of the documents. Built once.
 #[derive(Debug)]
@@ -31,6 +32,7 @@ pub struct Registry {
     by_name: HashMap<&'static str, usize>,
     timeout: Duration,
     gate: Gate,
+    costly: Option<Costly>,
     catalogue: Catalogue,
     changes: Changes,
     audit: Option<Audit>,
@@ -106,6 +108,7 @@ impl Registry {
             by_name: HashMap::new(),
             timeout,
             gate: Gate::new(at_a_time),
+            costly: None,
             catalogue: Catalogue::default(),
             changes: Changes::default(),
             audit: None,
@@ -116,6 +119,13 @@ impl Registry {
     #[must_use]
     pub fn with_audit(mut self, audit: Option<Audit>) -> Self {
         self.audit = audit;
+        self
+    }
+
+    /// The same with a limit of costly calls, for each caller.
+    #[must_use]
+    pub fn with_costly_rate(mut self, rate: Rate) -> Self {
+        self.costly = Some(Costly::new(rate));
         self
     }
 
@@ -268,6 +278,9 @@ impl Registry {
         options: &CallOptions,
     ) -> Result<Ran, ToolError> {
         schema::refuse_unknown(&tool.info.input_schema, &args)?;
+        if let Some(costly) = self.costly.as_ref().filter(|_| tool.info.costly) {
+            costly.count(options.caller.owner())?;
+        }
         let _place = self.gate.enter(&options.caller.name).await?;
         let work = AssertUnwindSafe(tool.run.run(options, args)).catch_unwind();
         tokio::select! {

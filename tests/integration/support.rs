@@ -183,6 +183,11 @@ pub fn sources(emulator: &Emulator, settings: &[(&str, &str)]) -> Sources {
         ("MCP_SERVER_PORT", "0"),
         ("MCP_AUTH_TOKEN", TOKEN),
         ("KASM_IMAGE_CACHE_SECONDS", "0"),
+        // Tests are quicker than anybody's clients.
+        ("MCP_RATE_PER_ADDRESS", "1000000/1000000"),
+        ("MCP_RATE_FAILED_AUTH", "1000000/1000000"),
+        ("MCP_RATE_PER_CALLER", "1000000/1000000"),
+        ("MCP_RATE_COSTLY_TOOLS", "1000000/1000000"),
         // Not the one of a server that this machine may have.
         ("MCP_STATE_DIR", ""),
     ];

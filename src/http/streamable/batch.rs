@@ -1,5 +1,7 @@
 //! JSON-RPC batches: legal in revision 2025-03-26 only.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::response::{IntoResponse, Response};
 use futures::future::join_all;
@@ -11,6 +13,7 @@ use serde_json::Value;
 
 use super::{PROTOCOL_VERSION, SESSION_ID, caller_of, legacy};
 use crate::http::Mcp;
+use crate::http::limits::{Account, Refusal};
 use crate::http::problem::RpcError;
 use crate::mcp::sessions::exchange;
 
@@ -38,6 +41,9 @@ pub(super) async fn post<H: ServerHandler + Clone + Sync>(
         return Err(RpcError::invalid_request(format!(
             "a batch has 1 to {MESSAGES_MAX} messages"
         )));
+    }
+    if let Some(account) = parts.extensions.get::<Arc<Account>>() {
+        account.batch(entries.len()).map_err(Refusal::to_rpc)?;
     }
     let session = match parts.headers.get(SESSION_ID) {
         None => None,

@@ -204,6 +204,7 @@ impl Tool for CreateKasmUser {
     const TITLE: &'static str = "Create a user";
     const ABOUT: &'static str = "Create a local user on the Kasm server.";
     const EFFECT: Effect = Effect::Write;
+    const COSTLY: bool = true;
 
     async fn call(
         &self,
@@ -261,6 +262,7 @@ impl Tool for UpdateKasmUser {
     const TITLE: &'static str = "Change a user";
     const ABOUT: &'static str = "Change the given fields of a user; what is left out stays.";
     const EFFECT: Effect = Effect::Write;
+    const COSTLY: bool = true;
 
     async fn call(
         &self,
@@ -317,6 +319,7 @@ impl Tool for DeleteKasmUser {
     const TITLE: &'static str = "Delete a user";
     const ABOUT: &'static str = "Delete a user of the Kasm server. Cannot be undone.";
     const EFFECT: Effect = Effect::Destroy;
+    const COSTLY: bool = true;
 
     async fn call(
         &self,
@@ -353,6 +356,7 @@ impl Tool for LogoutKasmUser {
     const TITLE: &'static str = "Log a user out";
     const ABOUT: &'static str = "End all logins of a user. Sessions go on.";
     const EFFECT: Effect = Effect::Destroy;
+    const COSTLY: bool = true;
 
     async fn call(
         &self,

@@ -1,5 +1,10 @@
 //! Limits that protect the server from its clients.
 
+mod callers;
+mod rates;
+mod slow;
+
+use std::net::IpAddr;
 use std::time::Duration;
 
 use http::StatusCode;
@@ -8,7 +13,42 @@ use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::support::{TestServer, rpc};
+use crate::support::{TOKEN, TestServer, rpc};
+
+/// Requests from an address of their own.
+fn from(address: &str) -> reqwest::Client {
+    let client = reqwest::Client::builder().timeout(Duration::from_secs(30));
+    let client = client.local_address(address.parse::<IpAddr>().unwrap());
+    client.build().unwrap()
+}
+
+/// A ping that needs no session.
+fn ping(client: &reqwest::Client, server: &TestServer, token: &str) -> reqwest::RequestBuilder {
+    let request = client.post(server.mcp()).bearer_auth(token);
+    request.json(&rpc("ping", json!({})))
+}
+
+async fn status(request: reqwest::RequestBuilder) -> u16 {
+    request.send().await.unwrap().status().as_u16()
+}
+
+/// Sends requests until one is refused, and returns its answer and how many were answered.
+async fn until_refused(request: reqwest::RequestBuilder) -> (reqwest::Response, usize) {
+    for count in 0..1_000 {
+        let answer = request.try_clone().unwrap().send().await.unwrap();
+        if answer.status() == StatusCode::TOO_MANY_REQUESTS {
+            return (answer, count);
+        }
+        assert!(answer.status().is_success(), "{answer:?}");
+    }
+    panic!("a thousand requests were answered");
+}
+
+/// The seconds of `Retry-After`.
+fn retry_after(answer: &reqwest::Response) -> u64 {
+    let value = &answer.headers()["retry-after"];
+    value.to_str().unwrap().parse().unwrap()
+}
 
 #[tokio::test]
 async fn an_oversized_body_is_refused_with_and_without_its_length() {
@@ -36,9 +76,8 @@ async fn an_oversized_body_is_refused_with_and_without_its_length() {
     let address = server.base.strip_prefix("http://").unwrap();
     let mut socket = TcpStream::connect(address).await.unwrap();
     let head = format!(
-        "POST /mcp HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {}\r\n\
-         Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n",
-        crate::support::TOKEN
+        "POST /mcp HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {TOKEN}\r\n\
+         Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
     );
     socket.write_all(head.as_bytes()).await.unwrap();
     let chunk = format!("{:x}\r\n{}\r\n", 3_000, " ".repeat(3_000));

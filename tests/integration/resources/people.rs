@@ -9,6 +9,7 @@ use kasm_mcp::caller::Caller;
 use kasm_mcp::http::auth::Authenticator;
 use kasm_mcp::http::guard::{AllowedHosts, Guard};
 use kasm_mcp::http::health::Health;
+use kasm_mcp::http::limits::RequestLimits;
 use kasm_mcp::http::serve::{Ended, serve};
 use kasm_mcp::http::{self, Surface};
 use kasm_mcp::mcp::McpServer;
@@ -62,6 +63,7 @@ impl TwoPeople {
                     local_origins: true,
                 },
                 proxies: Default::default(),
+                limits: RequestLimits::none(),
                 health: Health::new(|| async { Ok(()) }.boxed()),
                 sessions: app::session_limits(&config.limits),
                 body_bytes_max: 1 << 20,

@@ -8,6 +8,7 @@ use kasm_mcp::caller::{Caller, Scope};
 use kasm_mcp::http::auth::Authenticator;
 use kasm_mcp::http::guard::{AllowedHosts, Guard};
 use kasm_mcp::http::health::Health;
+use kasm_mcp::http::limits::RequestLimits;
 use kasm_mcp::http::serve::{Ended, ServeLimits, serve};
 use kasm_mcp::http::{Surface, app};
 use kasm_mcp::mcp::McpServer;
@@ -71,6 +72,7 @@ impl<P: Send + Sync + 'static> Toolbox<P> {
                 local_origins: true,
             },
             proxies: Default::default(),
+            limits: RequestLimits::none(),
             health: Health::new(|| async { Ok(()) }.boxed()),
             sessions: SessionLimits {
                 all_max: 100,
@@ -85,6 +87,7 @@ impl<P: Send + Sync + 'static> Toolbox<P> {
         let base = format!("http://{}", listener.local_addr().unwrap());
         let limits = ServeLimits {
             header_timeout: Duration::from_secs(10),
+            header_bytes_max: 1 << 16,
             connections_max: 100,
             drain: Duration::ZERO,
         };

@@ -75,6 +75,7 @@ impl Tool for CreateKasmSession {
     const ABOUT: &'static str = "Start a desktop or app session from a workspace and wait until it runs. \
         Safe to repeat after a time-out. Lives until destroyed or expired.";
     const EFFECT: Effect = Effect::Write;
+    const COSTLY: bool = true;
 
     async fn call(
         &self,

@@ -1,0 +1,184 @@
+//! What is remembered of an address, and of a caller.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use super::{RequestLimits, take_one};
+use crate::caller::Caller;
+use crate::rate::{Bucket, Kept, Rate, Used, Wait};
+
+/// How long an address is remembered from which a right credential came.
+const KNOWN: Duration = Duration::from_secs(3_600);
+
+/// Whoever comes from one address.
+#[derive(Debug)]
+pub(in crate::http) struct Visitor {
+    pub(super) requests: Bucket,
+    failures: Bucket,
+    connections: AtomicUsize,
+    epoch: Instant,
+    /// Until when credentials are not tried, in milliseconds since `epoch`; and until when failures count.
+    locked_until: AtomicU64,
+    failed_until: AtomicU64,
+    /// One bit for each of 64 groups of callers whose credential was right here before. Nobody else gets
+    /// one in, so who shares an address with somebody who guesses is not locked out.
+    known: AtomicU64,
+    used: Used,
+}
+
+impl Visitor {
+    pub(super) fn new(limits: &RequestLimits) -> Self {
+        Self {
+            requests: Bucket::new(limits.per_address),
+            failures: Bucket::new(limits.failures),
+            connections: AtomicUsize::new(0),
+            epoch: Instant::now(),
+            locked_until: AtomicU64::new(0),
+            failed_until: AtomicU64::new(0),
+            known: AtomicU64::new(0),
+            used: Used::now(),
+        }
+    }
+
+    /// Counts a request.
+    pub(super) fn request(&self) -> Result<(), Wait> {
+        self.used.again();
+        self.requests.take().map(drop)
+    }
+
+    /// How long credentials are not tried any more, because too many were wrong.
+    pub(in crate::http) fn locked(&self) -> Option<Wait> {
+        let until = Duration::from_millis(self.locked_until.load(Ordering::Relaxed));
+        let left = until.checked_sub(self.epoch.elapsed())?;
+        (!left.is_zero()).then_some(Wait(left))
+    }
+
+    /// Counts a wrong credential.
+    pub(in crate::http) fn failed(&self) {
+        let rate = self.failures.rate();
+        let pause = match self.failures.take() {
+            Ok(0) => Duration::from_secs(60) / rate.per_minute.get(),
+            Ok(_) => Duration::ZERO,
+            Err(wait) => wait.0,
+        };
+        let since = self.epoch.elapsed();
+        let set = |until: &AtomicU64, time: Duration| {
+            let ms = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+            until.fetch_max(ms, Ordering::Relaxed);
+        };
+        set(&self.failed_until, since + rate.rest());
+        if !pause.is_zero() {
+            set(&self.locked_until, since + pause);
+        }
+    }
+
+    pub(super) fn remember(&self, caller: &Caller) {
+        let bit = bit_of(caller);
+        if self.known.load(Ordering::Relaxed) & bit == 0 {
+            self.known.fetch_or(bit, Ordering::Relaxed);
+        }
+    }
+
+    pub(super) fn knows(&self, caller: &Caller) -> bool {
+        self.known.load(Ordering::Relaxed) & bit_of(caller) != 0
+    }
+}
+
+fn bit_of(caller: &Caller) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    caller.owner().hash(&mut hasher);
+    1 << (hasher.finish() % 64)
+}
+
+impl Kept for Visitor {
+    fn is_as_new(&self) -> bool {
+        let failed_until = Duration::from_millis(self.failed_until.load(Ordering::Relaxed));
+        let is_known = self.known.load(Ordering::Relaxed) != 0;
+        let rest = self.requests.rate().rest();
+        let rest = if is_known { rest.max(KNOWN) } else { rest };
+        self.used.ago() > rest && self.epoch.elapsed() > failed_until
+    }
+}
+
+/// A connection that is counted for its address.
+#[derive(Debug)]
+pub(in crate::http) struct ConnectionPlace(Arc<Visitor>);
+
+impl ConnectionPlace {
+    pub(super) fn take(visitor: Arc<Visitor>, max: usize) -> Option<Self> {
+        take_one(&visitor.connections, max).then(|| Self(visitor))
+    }
+}
+
+impl Drop for ConnectionPlace {
+    fn drop(&mut self) {
+        self.0.connections.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// A caller, by whatever address.
+#[derive(Debug)]
+pub(in crate::http) struct Account {
+    pub(in crate::http) requests: Bucket,
+    streams: AtomicUsize,
+    used: Used,
+}
+
+impl Account {
+    pub(super) fn new(rate: Rate) -> Self {
+        Self {
+            requests: Bucket::new(rate),
+            streams: AtomicUsize::new(0),
+            used: Used::now(),
+        }
+    }
+
+    /// Counts a request.
+    pub(super) fn request(&self) -> Result<(), Wait> {
+        self.used.again();
+        self.requests.take().map(drop)
+    }
+}
+
+impl Kept for Account {
+    fn is_as_new(&self) -> bool {
+        self.used.ago() > self.requests.rate().rest()
+    }
+}
+
+/// An event stream that is counted for its caller and in all.
+#[derive(Debug)]
+pub(in crate::http) struct StreamPlace {
+    account: Arc<Account>,
+    all: Arc<AtomicUsize>,
+}
+
+impl StreamPlace {
+    pub(super) fn take(
+        account: &Arc<Account>,
+        own_max: usize,
+        all: &Arc<AtomicUsize>,
+        all_max: usize,
+    ) -> Option<Self> {
+        if !take_one(&account.streams, own_max) {
+            return None;
+        }
+        if !take_one(all, all_max) {
+            account.streams.fetch_sub(1, Ordering::Relaxed);
+            return None;
+        }
+        Some(Self {
+            account: account.clone(),
+            all: all.clone(),
+        })
+    }
+}
+
+impl Drop for StreamPlace {
+    fn drop(&mut self) {
+        self.account.streams.fetch_sub(1, Ordering::Relaxed);
+        self.all.fetch_sub(1, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,163 @@
+//! Limits of how often something may happen, and books of such limits that do not grow without end.
+
+mod book;
+
+use std::num::NonZeroU32;
+use std::str::FromStr;
+use std::time::Duration;
+
+use governor::clock::{Clock, DefaultClock, MonotonicClock};
+use governor::middleware::StateInformationMiddleware;
+use governor::state::{InMemoryState, NotKeyed};
+use governor::{Quota, RateLimiter};
+
+pub use book::{Book, Kept, Used};
+
+/// So many a minute, and so many at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rate {
+    /// What the average may be.
+    pub per_minute: NonZeroU32,
+    /// How many may come at once after a pause.
+    pub burst: NonZeroU32,
+}
+
+impl Rate {
+    /// How long it takes until as many as ever may come at once.
+    #[must_use]
+    pub fn rest(self) -> Duration {
+        Duration::from_secs(60) * self.burst.get() / self.per_minute.get()
+    }
+}
+
+/// The text is no rate.
+#[derive(Debug, thiserror::Error)]
+#[error("expected a number a minute and how many at once, such as 600/60")]
+pub struct NoRate;
+
+impl FromStr for Rate {
+    type Err = NoRate;
+
+    fn from_str(text: &str) -> Result<Self, NoRate> {
+        let (per_minute, burst) = text.split_once('/').ok_or(NoRate)?;
+        let number = |text: &str| text.trim().parse().map_err(|_| NoRate);
+        Ok(Self {
+            per_minute: number(per_minute)?,
+            burst: number(burst)?,
+        })
+    }
+}
+
+/// It is too soon; how long to wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wait(pub Duration);
+
+impl Wait {
+    /// Whole seconds after which it is not too soon, for `Retry-After`. At least one.
+    #[must_use]
+    pub fn seconds(self) -> u64 {
+        let whole = self.0.as_secs();
+        let more = u64::from(self.0.subsec_nanos() > 0);
+        (whole + more).max(1)
+    }
+}
+
+/// One limit, which everybody who shares it uses up together.
+#[derive(Debug)]
+pub struct Bucket {
+    rate: Rate,
+    limiter: RateLimiter<NotKeyed, InMemoryState, MonotonicClock, StateInformationMiddleware>,
+}
+
+impl Bucket {
+    /// A full one.
+    #[must_use]
+    pub fn new(rate: Rate) -> Self {
+        let quota = Quota::per_minute(rate.per_minute).allow_burst(rate.burst);
+        Self {
+            rate,
+            limiter: RateLimiter::direct(quota).with_middleware(),
+        }
+    }
+
+    /// Counts one, and says how many more may come at once.
+    ///
+    /// # Errors
+    /// It is too soon. Nothing is counted then.
+    pub fn take(&self) -> Result<u32, Wait> {
+        match self.limiter.check() {
+            Ok(left) => Ok(left.remaining_burst_capacity()),
+            Err(until) => Err(Wait(until.wait_time_from(DefaultClock::default().now()))),
+        }
+    }
+
+    /// Counts `many` together; not more than ever may come at once.
+    ///
+    /// # Errors
+    /// It is too soon. Nothing is counted then.
+    pub fn take_many(&self, many: NonZeroU32) -> Result<(), Wait> {
+        match self.limiter.check_n(many.min(self.rate.burst)) {
+            Ok(Err(until)) => Err(Wait(until.wait_time_from(DefaultClock::default().now()))),
+            Ok(Ok(_)) | Err(_) => Ok(()),
+        }
+    }
+
+    /// What it was made for.
+    #[must_use]
+    pub fn rate(&self) -> Rate {
+        self.rate
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rate(text: &str) -> Rate {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn rates_are_read() {
+        let rate = rate(" 600 / 60");
+        assert_eq!((rate.per_minute.get(), rate.burst.get()), (600, 60));
+        assert_eq!(rate.rest(), Duration::from_secs(6));
+        for text in [
+            "",
+            "600",
+            "0/1",
+            "1/0",
+            "-1/2",
+            "1/2/3",
+            "a/b",
+            "99999999999/1",
+        ] {
+            assert!(text.parse::<Rate>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_too_soon_is_told_in_whole_seconds() {
+        let bucket = Bucket::new(rate("4/2"));
+        assert_eq!(bucket.take(), Ok(1));
+        assert_eq!(bucket.take(), Ok(0));
+        let wait = bucket.take().unwrap_err();
+        assert!(wait.0 > Duration::from_secs(14), "{wait:?}");
+        assert_eq!(wait.seconds(), 15);
+        assert_eq!(Wait(Duration::from_millis(1)).seconds(), 1);
+        assert_eq!(Wait(Duration::ZERO).seconds(), 1);
+        assert_eq!(Wait(Duration::from_millis(2_001)).seconds(), 3);
+    }
+
+    #[test]
+    fn many_are_counted_together() {
+        let many = |count| NonZeroU32::new(count).unwrap();
+        let bucket = Bucket::new(rate("4/3"));
+        assert_eq!(bucket.take_many(many(100)), Ok(()));
+        assert!(bucket.take().is_err());
+        let bucket = Bucket::new(rate("4/3"));
+        assert_eq!(bucket.take_many(many(2)), Ok(()));
+        assert!(bucket.take_many(many(2)).is_err());
+        assert_eq!(bucket.take(), Ok(0));
+    }
+}
