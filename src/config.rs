@@ -127,6 +127,8 @@ pub struct LogConfig {
     pub level: tracing::Level,
     /// How a line is written.
     pub format: LogFormat,
+    /// Where traces go, if they do: a collector that takes OTLP over HTTP.
+    pub otlp_endpoint: Option<String>,
 }
 
 /// How a line of the log is written.

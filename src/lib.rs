@@ -48,5 +48,6 @@ pub mod policy;
 pub mod providers;
 pub mod rate;
 pub mod relay;
+pub mod telemetry;
 pub mod token;
 pub mod tool;

@@ -14,6 +14,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("policy", 0),
     ("percent", 0),
     ("rate", 0),
+    ("telemetry", 0),
     ("token", 0),
     ("access", 1),
     ("oauth", 1),

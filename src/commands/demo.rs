@@ -27,7 +27,7 @@ pub(super) async fn run(options: &cli::Demo, flags: &cli::Settings) -> anyhow::R
     let listener = bind(SocketAddr::new(host, options.port)).await?;
     let address = listener.local_addr()?;
     let config = config(&emulator, address, flags)?;
-    logging::start(&config.log);
+    let logging = logging::start(&config.log)?;
     let app = app::http_app(&config)?;
     let url = format!("http://{}/mcp", nearest(address));
     let token = config
@@ -42,6 +42,7 @@ pub(super) async fn run(options: &cli::Demo, flags: &cli::Settings) -> anyhow::R
     })?;
     serve(listener, app, app::serve_limits(&config.limits), stop).await;
     emulator.shutdown().await;
+    logging.end().await;
     Ok(ExitCode::SUCCESS)
 }
 

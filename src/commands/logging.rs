@@ -12,16 +12,29 @@ use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::config::{LogConfig, LogFormat};
+#[cfg(feature = "otlp")]
+use crate::telemetry::otlp::Traces;
 
 /// Starts logging. Only our own crates follow `level`: rmcp and the HTTP libraries write whole
 /// messages, arguments included, at their lower levels.
-pub(super) fn start(config: &LogConfig) {
+///
+/// # Errors
+/// Traces cannot be sent.
+pub(super) fn start(config: &LogConfig) -> anyhow::Result<Logging> {
     let filter = Targets::new()
         .with_target("kasm_mcp", config.level)
         .with_target("kasm_emulator", config.level)
         .with_target("rmcp", LevelFilter::ERROR)
         .with_default(Level::WARN);
     let registry = tracing_subscriber::registry().with(filter);
+    #[cfg(feature = "otlp")]
+    let traces = config
+        .otlp_endpoint
+        .as_deref()
+        .map(Traces::to)
+        .transpose()?;
+    #[cfg(feature = "otlp")]
+    let registry = registry.with(traces.as_ref().map(Traces::layer));
     let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     let started = match config.format {
         LogFormat::Json => registry.with(layer.json().flatten_event(true)).try_init(),
@@ -34,6 +47,30 @@ pub(super) fn start(config: &LogConfig) {
     };
     if started.is_err() {
         tracing::debug!("logging was started already");
+    }
+    Ok(Logging {
+        #[cfg(feature = "otlp")]
+        traces,
+    })
+}
+
+/// What has to be ended when all is done.
+#[must_use]
+pub(super) struct Logging {
+    #[cfg(feature = "otlp")]
+    traces: Option<Traces>,
+}
+
+impl Logging {
+    #[cfg_attr(
+        not(feature = "otlp"),
+        expect(clippy::unused_async, reason = "traces are sent")
+    )]
+    pub(super) async fn end(self) {
+        #[cfg(feature = "otlp")]
+        if let Some(traces) = self.traces {
+            traces.end().await;
+        }
     }
 }
 

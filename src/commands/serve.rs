@@ -12,7 +12,7 @@ use crate::config::Config;
 use crate::http::serve::{Ended, serve};
 
 pub(super) async fn run(config: Config, manager: &Manager) -> anyhow::Result<ExitCode> {
-    logging::start(&config.log);
+    let logging = logging::start(&config.log)?;
     for notice in &config.notices {
         tracing::warn!("{notice}");
     }
@@ -44,6 +44,7 @@ pub(super) async fn run(config: Config, manager: &Manager) -> anyhow::Result<Exi
         Ended::Drained => tracing::info!("stopped: all requests were finished"),
         Ended::CutOff => tracing::warn!("stopped: some requests were cut off at the drain limit"),
     }
+    logging.end().await;
     Ok(ExitCode::SUCCESS)
 }
 

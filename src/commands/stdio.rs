@@ -23,7 +23,7 @@ pub(super) fn config(flags: Settings) -> Result<Config, Mistakes> {
 }
 
 pub(super) async fn run(config: Config) -> anyhow::Result<ExitCode> {
-    logging::start(&config.log);
+    let logging = logging::start(&config.log)?;
     let stop = stop::signal()?;
     // Nothing is served by HTTP, so there is no relay and there are no links.
     let kasm = app::kasm(&config)?;
@@ -43,5 +43,6 @@ pub(super) async fn run(config: Config) -> anyhow::Result<ExitCode> {
     if let Some(audit) = audit {
         audit.close().await;
     }
+    logging.end().await;
     Ok(ExitCode::SUCCESS)
 }

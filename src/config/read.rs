@@ -254,9 +254,23 @@ fn log(reader: &mut Reader) -> Option<LogConfig> {
             LogFormat::Text
         }
     };
+    let otlp_endpoint = reader.text("MCP_OTLP_ENDPOINT");
+    if otlp_endpoint.is_some() && !cfg!(feature = "otlp") {
+        reader.mistake(
+            "MCP_OTLP_ENDPOINT",
+            "this program was built without it".to_owned(),
+            "leave it out, or build with `--features otlp`",
+        );
+    }
+    let otlp_endpoint = reader.parsed::<reqwest::Url>(
+        "MCP_OTLP_ENDPOINT",
+        otlp_endpoint,
+        "give the address of a collector that takes OTLP over HTTP, such as http://127.0.0.1:4318",
+    );
     Some(LogConfig {
         level: level?,
         format,
+        otlp_endpoint: otlp_endpoint.map(|url| url.to_string()),
     })
 }
 

@@ -361,4 +361,9 @@ pub const VARIABLES: &[Variable] = &[
         "text",
         "text, journal (for systemd: no time, the level as a number) or json.",
     ),
+    given(
+        "MCP_OTLP_ENDPOINT",
+        "http://127.0.0.1:4318",
+        "A collector that takes traces as OTLP over HTTP. Only in a program built with `--features otlp`.",
+    ),
 ];

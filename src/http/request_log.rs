@@ -9,10 +9,14 @@ use axum::response::Response;
 use http::{HeaderName, HeaderValue};
 use tokio::time::Instant;
 use tracing::Instrument;
+use tracing::field::Empty;
 
 use super::client_ip::TrustedProxies;
 use crate::caller::Origin;
+use crate::telemetry::TraceContext;
 
+/// W3C Trace Context.
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Ids from outside are taken up to this length.
 const REQUEST_ID_CHARS_MAX: usize = 64;
@@ -34,7 +38,11 @@ pub(super) async fn layer(
     let method = request.method().clone();
     let path = logged(request.uri().path()).to_owned();
     let id_text = id.to_str().unwrap_or_default();
-    let span = tracing::info_span!("request", id = id_text);
+    let span = tracing::info_span!("request", id = id_text, trace_id = Empty);
+    let trace = request.headers().get(&TRACEPARENT);
+    if let Some(trace) = trace.and_then(|trace| TraceContext::parse(trace.to_str().ok()?)) {
+        trace.continue_in(&span);
+    }
     let address = proxies.client(request.extensions(), request.headers());
     request.extensions_mut().insert(Origin {
         request_id: id_text.into(),

@@ -14,11 +14,14 @@ use rmcp::model::{
 };
 use rmcp::service::{NotificationContext, RequestContext, SubscriptionContext};
 use rmcp::{ErrorData, RoleServer, ServerHandler};
+use tracing::field::Empty;
+use tracing::{Instrument as _, Span};
 
 use super::convert::{progress, to_result};
 use super::server::{McpServer, declares_tasks, is_modern, method_not_found, origin};
 use super::tasks::Handle;
 use super::{ask, completion, instructions, prompts, resources};
+use crate::telemetry::TraceContext;
 use crate::tool::registry::{CallOptions, Outcome};
 
 /// How long a client may keep the tool list, which only changes with a new version of the server.
@@ -78,7 +81,8 @@ impl ServerHandler for McpServer {
         };
         let args = params.arguments.unwrap_or_default();
         let registry = &*self.shared.registry;
-        let outcome = registry.call(&params.name, args, options).await;
+        let call = registry.call(&params.name, args, options);
+        let outcome = call.instrument(span_of(&cx)).await;
         let outcome = outcome.map_err(|_| {
             let name: String = params.name.chars().take(128).collect();
             ErrorData::invalid_params(
@@ -256,4 +260,17 @@ impl ServerHandler for McpServer {
 
 fn cursor(page: Option<PaginatedRequestParams>) -> Option<String> {
     page.and_then(|page| page.cursor)
+}
+
+/// The span of a call; part of the client's trace if `_meta` names one (SEP-414).
+fn span_of(cx: &RequestContext<RoleServer>) -> Span {
+    let trace = cx.meta.get_traceparent().and_then(TraceContext::parse);
+    if trace.is_none() && !cfg!(feature = "otlp") {
+        return Span::none();
+    }
+    let span = tracing::info_span!("tools/call", trace_id = Empty);
+    if let Some(trace) = trace {
+        trace.continue_in(&span);
+    }
+    span
 }

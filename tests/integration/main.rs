@@ -24,5 +24,6 @@ mod secrets;
 mod service;
 mod support;
 mod tasks;
+mod telemetry;
 mod tools;
 mod transports;

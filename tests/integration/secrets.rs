@@ -1,5 +1,7 @@
 //! No secret in any reply or log line, played against the program itself at its most talkative.
 
+mod contents;
+
 use std::time::Duration;
 
 use kasm_emulator::{Emulator, Fault, RecordingSpec};
@@ -174,49 +176,6 @@ async fn play_good(program: &mut Program) {
     }
 }
 
-/// The workspace's own contents, in and out.
-async fn play_contents(program: &mut Program) {
-    let session = program.session().await;
-    let with = |more: Value| {
-        let mut arguments = session.clone();
-        for (name, value) in more.as_object().unwrap() {
-            arguments[name] = value.clone();
-        }
-        arguments
-    };
-    let path = "/home/kasm-user/notes";
-    let command = json!({ "command": "cat; printenv SECRET_OF_MINE >&2; exit 3", "stdin": STDIN, "environment": { "SECRET_OF_MINE": FILE } });
-    let typing = json!([{ "type": "click", "x": 40, "y": 40 }, { "type": "type", "text": TYPED }]);
-    let calls = [
-        ("execute_kasm_command", command),
-        (
-            "write_kasm_file",
-            json!({ "file_path": path, "content": FILE }),
-        ),
-        (
-            "edit_kasm_file",
-            json!({ "file_path": path, "old_text": FILE, "new_text": format!("{FILE} {STDIN}") }),
-        ),
-        ("read_kasm_file", json!({ "file_path": path })),
-        ("list_kasm_files", json!({ "path": "/home/kasm-user" })),
-        (
-            "control_desktop",
-            json!({ "actions": typing, "screenshot": "never" }),
-        ),
-        ("get_session_screenshot", json!({})),
-        ("desktop_clipboard", json!({ "text": CLIPBOARD })),
-    ];
-    for (tool, arguments) in calls {
-        program.reply(tool, with(arguments)).await;
-    }
-    let id = session["kasm_id"].as_str().unwrap();
-    let url = format!("{}/files/{id}{path}", program.server.base);
-    let put = program.server.http.put(&url).bearer_auth(TOKEN).body(FILE);
-    assert_eq!(put.send().await.unwrap().status(), 201);
-    let get = program.server.http.get(&url).bearer_auth(TOKEN);
-    assert_eq!(get.send().await.unwrap().text().await.unwrap(), FILE);
-}
-
 /// Every tool, with what it refuses.
 async fn play_bad(program: &mut Program) {
     let other = program.emulator.other_user_id().to_owned();
@@ -360,7 +319,7 @@ async fn play_strangers(program: &mut Program) {
 async fn play(log_format: &str) {
     let mut program = Program::start(log_format).await;
     play_good(&mut program).await;
-    play_contents(&mut program).await;
+    contents::play(&mut program).await;
     play_bad(&mut program).await;
     play_failures(&mut program).await;
     play_strangers(&mut program).await;

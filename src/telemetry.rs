@@ -1,0 +1,79 @@
+//! Traces that others began: W3C Trace Context, and with the feature `otlp` a collector for them.
+
+#[cfg(feature = "otlp")]
+pub mod otlp;
+
+use tracing::Span;
+
+/// Where a trace stands, as a client says in the header `traceparent`, or in `_meta` of an MCP message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TraceContext {
+    /// Names the trace; never zero.
+    pub trace_id: u128,
+    /// Names what the client was doing; never zero.
+    pub parent_id: u64,
+    /// Bit 0: the client records this trace.
+    pub flags: u8,
+}
+
+impl TraceContext {
+    /// Reads `00-<32 hex>-<16 hex>-<2 hex>` (W3C Trace Context, section 3.2). Later versions may have more
+    /// behind that.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut parts = text.trim().split('-');
+        let mut digits = |count: usize| {
+            let part = parts.next()?;
+            let hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+            (part.len() == count && part.bytes().all(hex)).then_some(part)
+        };
+        let version = digits(2).filter(|version| *version != "ff")?;
+        let trace_id = u128::from_str_radix(digits(32)?, 16).ok()?;
+        let parent_id = u64::from_str_radix(digits(16)?, 16).ok()?;
+        let flags = u8::from_str_radix(digits(2)?, 16).ok()?;
+        let ends = version != "00" || parts.next().is_none();
+        (trace_id != 0 && parent_id != 0 && ends).then_some(Self {
+            trace_id,
+            parent_id,
+            flags,
+        })
+    }
+
+    /// Makes a span, which has not begun and has an empty field `trace_id`, a part of the trace.
+    pub fn continue_in(self, span: &Span) {
+        span.record("trace_id", format_args!("{:032x}", self.trace_id));
+        #[cfg(feature = "otlp")]
+        otlp::continue_in(self, span);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_the_standard_allows_is_a_context() {
+        let good = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        let context = TraceContext::parse(good).unwrap();
+        assert_eq!(context.trace_id, 0x4bf9_2f35_77b3_4da6_a3ce_929d_0e0e_4736);
+        assert_eq!(
+            (context.parent_id, context.flags),
+            (0x00f0_67aa_0ba9_02b7, 1)
+        );
+        assert!(TraceContext::parse(&good.replacen("00", "01", 1)).is_some());
+        assert!(TraceContext::parse(&format!("{}-more", good.replacen("00", "cc", 1))).is_some());
+        for bad in [
+            "",
+            "00",
+            &good.to_uppercase(),
+            &good.replacen("00", "ff", 1),
+            &format!("{good}-more"),
+            &good[..54],
+            "00-00000000000000000000000000000000-00f067aa0ba902b7-01",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01",
+            "00-4bf92f3577b34da6a3ce929d0e0e473+-00f067aa0ba902b7-01",
+        ] {
+            assert_eq!(TraceContext::parse(bad), None, "{bad}");
+        }
+    }
+}
