@@ -24,6 +24,7 @@ use crate::links::Links;
 use crate::mcp::McpServer;
 use crate::mcp::consent::Consent;
 use crate::mcp::sessions::SessionLimits;
+use crate::metrics::Metrics;
 use crate::oauth::{FindUser, Verifier};
 use crate::providers::kasm::{CATALOGUE, KasmProvider, TOOLSETS};
 use crate::relay::Relay;
@@ -39,11 +40,14 @@ const LOCAL_CALLER: &str = "local";
 /// # Errors
 /// The TLS settings cannot be used.
 pub fn kasm(config: &Config) -> Result<Kasm, TlsProblem> {
-    Ok(Kasm::new(
-        Arc::new(PublicApi::new(&config.kasm)?),
-        Plane::new(&config.kasm)?,
-        config.image_cache,
-    ))
+    counted_kasm(config, &Metrics::default())
+}
+
+/// The same, counted in `metrics`.
+fn counted_kasm(config: &Config, metrics: &Metrics) -> Result<Kasm, TlsProblem> {
+    let api = PublicApi::new(&config.kasm)?.with_metrics(metrics.clone());
+    let plane = Plane::new(&config.kasm)?.with_metrics(metrics.clone());
+    Ok(Kasm::new(Arc::new(api), plane, config.image_cache))
 }
 
 /// Where workspaces deliver output, if this server has a public URL.
@@ -179,7 +183,8 @@ fn find_user(kasm: &Kasm) -> FindUser {
 /// # Errors
 /// As [`NoServer`] tells.
 pub fn http_app(config: &Config) -> Result<http::App, NoServer> {
-    let kasm = kasm(config)?;
+    let metrics = Metrics::default();
+    let kasm = counted_kasm(config, &metrics)?;
     let relay = relay(config);
     let links = links(config);
     let tools = config.tools.clone();
@@ -187,7 +192,8 @@ pub fn http_app(config: &Config) -> Result<http::App, NoServer> {
     let provider = KasmProvider::new(kasm.clone(), relay.clone(), links.clone(), leases, tools);
     let provider = Arc::new(provider);
     let audit = audit(config)?;
-    let registry = Arc::new(registry(&provider, config, audit.clone()));
+    let registry = registry(&provider, config, audit.clone()).with_metrics(metrics.clone());
+    let registry = Arc::new(registry);
     let server =
         McpServer::new(registry.clone()).with_consent(Consent::new(config.limits.confirm_timeout));
     let auth = authenticator(config, &kasm)?;
@@ -210,6 +216,7 @@ pub fn http_app(config: &Config) -> Result<http::App, NoServer> {
             }
             .boxed()
         }),
+        metrics,
         limits: config.limits.requests,
         sessions: session_limits(&config.limits),
         body_bytes_max: config.limits.body_bytes_max,
@@ -220,7 +227,6 @@ pub fn http_app(config: &Config) -> Result<http::App, NoServer> {
         files: Some(Files {
             transfers: provider,
             links,
-
             at_a_time: config.limits.transfers_max,
         }),
     };

@@ -81,6 +81,8 @@ pub struct HttpConfig {
     pub allowed_origins: Vec<Origin>,
     /// The proxies in front, whose word is taken for where a request comes from.
     pub trusted_proxies: Vec<Range>,
+    /// Where to tell a monitoring system what was counted, without a token.
+    pub metrics_listen: Option<SocketAddr>,
     /// The path of the public URL, without `/mcp`: what a proxy puts in front of our paths.
     pub path_prefix: String,
     /// The public URL without `/mcp`, if it is set.

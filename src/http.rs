@@ -10,6 +10,7 @@ pub mod guard;
 pub mod health;
 mod legacy_sse;
 pub mod limits;
+pub mod metrics;
 mod narrow;
 mod oauth;
 pub mod problem;
@@ -43,6 +44,7 @@ use crate::audit::Audit;
 use crate::caller::Caller;
 use crate::mcp::Notices;
 use crate::mcp::sessions::{Session, SessionLimits, Sessions};
+use crate::metrics::Metrics;
 use crate::relay::Relay;
 use crate::tool::registry::Registry;
 use auth::Authenticator;
@@ -51,6 +53,7 @@ use files::Files;
 use guard::Guard;
 use health::Health;
 use limits::{Limiter, RequestLimits};
+use metrics::Exposition;
 use problem::Problem;
 
 /// How long a page's permission to call is remembered by its browser.
@@ -69,6 +72,8 @@ pub struct Surface {
     pub proxies: TrustedProxies,
     /// What `/health` tells.
     pub health: Health,
+    /// Where everything is counted.
+    pub metrics: Metrics,
     /// How much may be asked for.
     pub limits: RequestLimits,
     /// Limits of legacy sessions.
@@ -94,6 +99,8 @@ pub struct App {
     pub router: Router,
     /// The legacy sessions.
     pub sessions: Arc<Sessions>,
+    /// What is told to a monitoring system.
+    pub exposition: Exposition,
     /// What requests and connections are held against.
     limiter: Arc<Limiter>,
     /// The proxies, whose connections are those of many.
@@ -140,7 +147,7 @@ impl<H: ServerHandler> Mcp<H> {
 /// Puts `handler` behind the surface.
 pub fn app<H: ServerHandler + Clone + Sync>(handler: H, surface: Surface) -> App {
     let cut_off = CancellationToken::new();
-    let limiter = Arc::new(Limiter::new(surface.limits));
+    let limiter = Arc::new(Limiter::new(surface.limits, surface.metrics.clone()));
     let sessions = Arc::new(Sessions::new(surface.sessions));
     let tokens = surface.auth.tokens();
     let auth = Arc::new(surface.auth);
@@ -159,7 +166,12 @@ pub fn app<H: ServerHandler + Clone + Sync>(handler: H, surface: Surface) -> App
     let proxies = Arc::new(surface.proxies);
     let guard = Arc::new(surface.guard);
 
-    let authenticated = authenticated(mcp, surface.registry, &auth, &limiter);
+    let exposition = Exposition {
+        metrics: surface.metrics.clone(),
+        sessions: sessions.clone(),
+        limiter: limiter.clone(),
+    };
+    let authenticated = authenticated(mcp, surface.registry, exposition.clone(), &auth, &limiter);
     // A link can stand for a token, so these routes look for themselves.
     let files = surface
         .files
@@ -191,7 +203,7 @@ pub fn app<H: ServerHandler + Clone + Sync>(handler: H, surface: Surface) -> App
             ServiceBuilder::new()
                 // Outermost, so that every answer is logged with its id.
                 .layer(middleware::from_fn_with_state(
-                    proxies.clone(),
+                    (proxies.clone(), surface.metrics),
                     request_log::layer,
                 ))
                 .layer(CatchPanicLayer::custom(panicked)),
@@ -199,6 +211,7 @@ pub fn app<H: ServerHandler + Clone + Sync>(handler: H, surface: Surface) -> App
     App {
         router,
         sessions,
+        exposition,
         limiter,
         proxies,
         notices: surface.notices,
@@ -212,6 +225,7 @@ pub fn app<H: ServerHandler + Clone + Sync>(handler: H, surface: Surface) -> App
 fn authenticated<H: ServerHandler + Clone + Sync>(
     mcp: Arc<Mcp<H>>,
     registry: Arc<Registry>,
+    exposition: Exposition,
     auth: &Arc<Authenticator>,
     limiter: &Arc<Limiter>,
 ) -> Router {
@@ -229,6 +243,7 @@ fn authenticated<H: ServerHandler + Clone + Sync>(
         .route("/messages/", post(legacy_sse::message))
         .with_state(mcp)
         .layer(middleware::from_fn_with_state(registry, narrow::layer))
+        .merge(metrics::routes(exposition, auth.clone()))
         .layer(middleware::from_fn_with_state(
             limiter.clone(),
             limits::by_caller,

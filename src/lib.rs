@@ -3,6 +3,7 @@
 //! In reading order, each module using only those before it:
 //!
 //! - [`percent`], [`token`]: percent-encoding; random tokens and their hashes
+//! - [`metrics`]: what is counted and timed
 //! - [`rate`]: how often something may happen
 //! - [`caller`]: who is asking, and how much they may do
 //! - [`access`]: the callers that a file of tokens names
@@ -41,6 +42,7 @@ pub mod kasm;
 pub mod leases;
 pub mod links;
 pub mod mcp;
+pub mod metrics;
 pub mod oauth;
 pub mod percent;
 pub mod picture;

@@ -10,6 +10,7 @@ pub mod confirm;
 pub mod error;
 pub mod gate;
 mod kept;
+mod log;
 pub mod private;
 pub mod progress;
 mod record;

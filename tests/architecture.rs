@@ -13,6 +13,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("picture", 0),
     ("policy", 0),
     ("percent", 0),
+    ("metrics", 0),
     ("rate", 0),
     ("telemetry", 0),
     ("token", 0),
@@ -49,6 +50,10 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
     (
         "audit",
         &["rmcp", "axum", "reqwest", "crate::caller", "kasm_emulator"],
+    ),
+    (
+        "metrics",
+        &["rmcp", "axum", "reqwest", "crate", "kasm_emulator"],
     ),
     (
         "rate",

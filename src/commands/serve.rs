@@ -9,6 +9,7 @@ use super::notify::Manager;
 use super::{first_token, logging, stop};
 use crate::app;
 use crate::config::Config;
+use crate::http::metrics;
 use crate::http::serve::{Ended, serve};
 
 pub(super) async fn run(config: Config, manager: &Manager) -> anyhow::Result<ExitCode> {
@@ -21,6 +22,10 @@ pub(super) async fn run(config: Config, manager: &Manager) -> anyhow::Result<Exi
     let app = app::http_app(&config)?;
     let listener = bind(config.http.listen).await?;
     let address = listener.local_addr()?;
+    let metrics_listener = match config.http.metrics_listen {
+        Some(listen) => Some(bind(listen).await?),
+        None => None,
+    };
     let http = &config.http;
     let token = if http.is_without_credential() {
         "not needed on this machine"
@@ -31,6 +36,13 @@ pub(super) async fn run(config: Config, manager: &Manager) -> anyhow::Result<Exi
         tracing::info!(file = %file.display(), "tokens of a file are accepted");
     }
     tracing::info!(%address, token, kasm = %config.kasm.url, "kasm-mcp {} is ready", env!("CARGO_PKG_VERSION"));
+    if let Some(listener) = metrics_listener {
+        tracing::info!(
+            "metrics are served without a token at {}",
+            listener.local_addr()?
+        );
+        tokio::spawn(metrics::serve(listener, app.exposition.clone()));
+    }
     manager.say(&format!("READY=1\nSTATUS=Serving http://{address}/mcp"));
     let stop = async {
         stop.await;

@@ -204,6 +204,12 @@ fn http(reader: &mut Reader, tokens_file: Option<PathBuf>) -> Option<HttpConfig>
         "MCP_TRUSTED_PROXIES",
         "write addresses or ranges of them, such as 127.0.0.1 or 172.16.0.0/12",
     );
+    let metrics_listen = reader.text("MCP_METRICS_LISTEN");
+    let metrics_listen = reader.parsed(
+        "MCP_METRICS_LISTEN",
+        metrics_listen,
+        "write an address and a port, such as 127.0.0.1:9464",
+    );
     Some(HttpConfig {
         listen,
         auth_token,
@@ -217,6 +223,7 @@ fn http(reader: &mut Reader, tokens_file: Option<PathBuf>) -> Option<HttpConfig>
         },
         allowed_origins,
         trusted_proxies,
+        metrics_listen,
         path_prefix,
         public_url,
     })

@@ -351,6 +351,11 @@ pub const VARIABLES: &[Variable] = &[
         "false",
         "Let calls that change something go on when the record cannot be written. They are refused otherwise.",
     ),
+    given(
+        "MCP_METRICS_LISTEN",
+        "127.0.0.1:9464",
+        "Where to serve `/metrics` without a token (docs/monitoring.md): an address that only the monitoring reaches.",
+    ),
     plain(
         "LOG_LEVEL",
         "info",

@@ -16,9 +16,10 @@ use std::time::Duration;
 use http::Extensions;
 
 use crate::caller::{Caller, Origin};
+use crate::metrics::Metrics;
 use crate::rate::{Book, Rate, Wait};
 pub(super) use account::{Account, ConnectionPlace, StreamPlace, Visitor};
-pub(super) use layers::{Refusal, by_address, by_caller};
+pub(super) use layers::{Refusal, Refused, by_address, by_caller};
 pub(super) use patience::{TooSlow, layer as patience};
 
 /// Addresses that are remembered, and callers.
@@ -89,6 +90,7 @@ impl From<IpAddr> for Place {
 #[derive(Debug)]
 pub(super) struct Limiter {
     limits: RequestLimits,
+    metrics: Metrics,
     visitors: Book<Place, Visitor>,
     accounts: Book<(Arc<str>, u32), Account>,
     /// For those who find no place in the books.
@@ -97,13 +99,14 @@ pub(super) struct Limiter {
 }
 
 impl Limiter {
-    pub(super) fn new(limits: RequestLimits) -> Self {
+    pub(super) fn new(limits: RequestLimits, metrics: Metrics) -> Self {
         let crowd = (
-            Arc::new(Visitor::new(&limits)),
+            Arc::new(Visitor::new(&limits, &metrics)),
             Arc::new(Account::new(limits.per_caller)),
         );
         Self {
             limits,
+            metrics,
             visitors: Book::new(ADDRESSES_MAX),
             accounts: Book::new(CALLERS_MAX),
             crowd,
@@ -129,11 +132,20 @@ impl Limiter {
         } else {
             self.limits.connections_per_address_max
         };
-        ConnectionPlace::take(visitor, max)
+        let place = ConnectionPlace::take(visitor, max);
+        if place.is_none() {
+            self.metrics.refusal("connections");
+        }
+        place
+    }
+
+    /// How many event streams are open.
+    pub(super) fn open_streams(&self) -> usize {
+        self.streams.load(Ordering::Relaxed)
     }
 
     fn visitor(&self, address: IpAddr) -> Arc<Visitor> {
-        let made = || Visitor::new(&self.limits);
+        let made = || Visitor::new(&self.limits, &self.metrics);
         let known = self.visitors.entry(address.into(), made);
         known.unwrap_or_else(|| self.crowd.0.clone())
     }

@@ -8,6 +8,8 @@ use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use rmcp::model::{ErrorCode, RequestId};
 use serde_json::{Value, json};
 
+use super::limits::Refused;
+
 /// A problem document.
 #[derive(Debug)]
 pub struct Problem {
@@ -52,7 +54,7 @@ pub struct RpcError {
     message: String,
     id: Option<RequestId>,
     data: Option<Value>,
-    retry_after: Option<u64>,
+    refused: Option<(u64, Refused)>,
 }
 
 impl RpcError {
@@ -64,7 +66,7 @@ impl RpcError {
             message: message.into(),
             id: None,
             data: None,
-            retry_after: None,
+            refused: None,
         }
     }
 
@@ -103,10 +105,9 @@ impl RpcError {
         self
     }
 
-    /// The same error, and after how many seconds it may be over.
-    #[must_use]
-    pub fn with_retry_after(mut self, seconds: u64) -> Self {
-        self.retry_after = Some(seconds);
+    /// The same error, after how many seconds it may be over, and what limit it is.
+    pub(super) fn refused(mut self, seconds: u64, mark: Refused) -> Self {
+        self.refused = Some((seconds, mark));
         self
     }
 
@@ -129,7 +130,8 @@ impl RpcError {
 impl IntoResponse for RpcError {
     fn into_response(self) -> Response {
         let mut response = (self.status, Json(self.to_json())).into_response();
-        if let Some(seconds) = self.retry_after {
+        if let Some((seconds, mark)) = self.refused {
+            response.extensions_mut().insert(mark);
             response.headers_mut().insert(RETRY_AFTER, seconds.into());
         }
         response

@@ -12,7 +12,9 @@ use tracing::Instrument;
 use tracing::field::Empty;
 
 use super::client_ip::TrustedProxies;
+use super::limits::Refused;
 use crate::caller::Origin;
+use crate::metrics::Metrics;
 use crate::telemetry::TraceContext;
 
 /// W3C Trace Context.
@@ -24,7 +26,7 @@ const REQUEST_ID_CHARS_MAX: usize = 64;
 /// Gives the request an id and an origin, runs it, and logs method, path, client, status and time. Query
 /// strings are left out: HTTP+SSE has session names in them.
 pub(super) async fn layer(
-    State(proxies): State<Arc<TrustedProxies>>,
+    State((proxies, metrics)): State<(Arc<TrustedProxies>, Metrics)>,
     mut request: Request,
     next: Next,
 ) -> Response {
@@ -49,9 +51,14 @@ pub(super) async fn layer(
         address,
     });
     let client = address.map(tracing::field::display);
+    let route = route(request.uri().path());
     async move {
         let mut response = next.run(request).await;
         let status = response.status().as_u16();
+        metrics.http_request(route, status);
+        if let Some(Refused(limit)) = response.extensions().get() {
+            metrics.refusal(limit);
+        }
         let took_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
         if status >= 500 {
             tracing::warn!(%method, path, client, status, took_us, "request");
@@ -66,6 +73,21 @@ pub(super) async fn layer(
     }
     .instrument(span)
     .await
+}
+
+/// What a path is for, in a word of ours.
+fn route(path: &str) -> &'static str {
+    let first = path.split('/').nth(1).unwrap_or_default();
+    match first {
+        "mcp" => "mcp",
+        "" | "sse" | "messages" => "sse",
+        "files" => "files",
+        "relay" => "relay",
+        "health" | "healthz" | "readyz" => "health",
+        "metrics" => "metrics",
+        ".well-known" => "metadata",
+        _ => "other",
+    }
 }
 
 fn is_plain(id: &HeaderValue) -> bool {

@@ -58,6 +58,7 @@ pub async fn serve(
     let App {
         router,
         sessions,
+        exposition: _,
         limiter,
         proxies,
         notices,

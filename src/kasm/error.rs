@@ -97,6 +97,21 @@ impl KasmError {
         self
     }
 
+    /// The variant in a word, for what is counted.
+    pub(super) fn word(&self) -> &'static str {
+        match self {
+            Self::Permission { .. } => "permission",
+            Self::NotFound { .. } | Self::NoSuchWorkspace { .. } => "not_found",
+            Self::NoResources(_) => "no_resources",
+            Self::Licence(_) => "licence",
+            Self::InvalidState { .. } => "invalid_state",
+            Self::TimedOut { .. } => "timeout",
+            Self::Unavailable(_) => "unavailable",
+            Self::Protocol { .. } => "protocol",
+            Self::Rejected { .. } => "rejected",
+        }
+    }
+
     /// Classifies the `error_message` of a business failure. Kasm's wording is stable for a
     /// handful of texts only; everything else stays a rejection told in Kasm's words.
     pub(super) fn from_message(

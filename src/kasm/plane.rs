@@ -22,6 +22,7 @@ use super::Kasm;
 use super::id::{KasmId, UserId};
 use super::model::{ServiceAddress, Session};
 use super::public::{KasmConfig, TlsProblem};
+use crate::metrics::Metrics;
 use cookies::Tokens;
 pub use downloads::Download;
 use rfb::Desktops;
@@ -74,6 +75,7 @@ pub struct Plane {
     tokens: Tokens,
     gates: Mutex<HashMap<KasmId, Arc<Semaphore>>>,
     desktops: Desktops,
+    metrics: Metrics,
 }
 
 impl Plane {
@@ -92,7 +94,15 @@ impl Plane {
             tokens: Tokens::default(),
             gates: Mutex::default(),
             desktops: Desktops::default(),
+            metrics: Metrics::default(),
         })
+    }
+
+    /// The same, counted in `metrics`.
+    #[must_use]
+    pub fn with_metrics(mut self, metrics: Metrics) -> Self {
+        self.metrics = metrics;
+        self
     }
 
     /// Keeps a login that Kasm gave with a new session.

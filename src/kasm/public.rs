@@ -12,7 +12,7 @@ mod sessions;
 mod told;
 mod users;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::HeaderValue;
@@ -24,6 +24,7 @@ use serde_json::{Map, Value};
 
 use super::error::{KasmError, Result};
 use super::retry::{Repeat, repeat};
+use crate::metrics::Metrics;
 pub(super) use config::describe;
 pub use config::{KasmConfig, TlsProblem};
 use endpoint::{Address, Endpoint, Mounts};
@@ -44,6 +45,7 @@ pub struct PublicApi {
     request_timeout: Duration,
     retries: u32,
     mounts: Mounts,
+    metrics: Metrics,
 }
 
 impl PublicApi {
@@ -61,7 +63,15 @@ impl PublicApi {
             request_timeout: config.request_timeout,
             retries: config.retries,
             mounts: Mounts::new(config.url.clone()),
+            metrics: Metrics::default(),
         })
+    }
+
+    /// The same, counted in `metrics`.
+    #[must_use]
+    pub fn with_metrics(mut self, metrics: Metrics) -> Self {
+        self.metrics = metrics;
+        self
     }
 
     /// [`Self::call_for`] an answer that is read later.
@@ -108,8 +118,13 @@ impl PublicApi {
             Repeat::Never
         };
         repeat(again, || async {
-            let raw = self.call_on_its_mount(endpoint, &body).await?;
-            read(raw)
+            let begun = Instant::now();
+            let raw = self.call_on_its_mount(endpoint, &body).await;
+            let answer = raw.and_then(&read);
+            let outcome = answer.as_ref().map_or_else(KasmError::word, |_| "ok");
+            self.metrics
+                .kasm_request(endpoint.name, outcome, begun.elapsed());
+            answer
         })
         .await
     }

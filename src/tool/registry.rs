@@ -17,11 +17,13 @@ use super::change::{Change, Changes};
 use super::confirm::{Confirm, OpenQuestion};
 use super::error::{ErrorType, ToolError};
 use super::gate::{Costly, Gate};
+use super::log;
 use super::progress::Progress;
 use super::record;
 use super::{AnyTool, Call, JsonObject, Kept, Reply, ToolInfo, Toolset, schema};
 use crate::audit::Audit;
 use crate::caller::{Caller, Origin, Scope};
+use crate::metrics::Metrics;
 use crate::picture::Picture;
 use crate::rate::Rate;
 
@@ -36,6 +38,7 @@ pub struct Registry {
     catalogue: Catalogue,
     changes: Changes,
     audit: Option<Audit>,
+    metrics: Metrics,
 }
 
 #[derive(Debug)]
@@ -112,6 +115,7 @@ impl Registry {
             catalogue: Catalogue::default(),
             changes: Changes::default(),
             audit: None,
+            metrics: Metrics::default(),
         }
     }
 
@@ -119,6 +123,13 @@ impl Registry {
     #[must_use]
     pub fn with_audit(mut self, audit: Option<Audit>) -> Self {
         self.audit = audit;
+        self
+    }
+
+    /// The same, counted in `metrics`.
+    #[must_use]
+    pub fn with_metrics(mut self, metrics: Metrics) -> Self {
+        self.metrics = metrics;
         self
     }
 
@@ -221,7 +232,10 @@ impl Registry {
     ) -> Result<Outcome, UnknownTool> {
         let tool = self.find(name);
         let tool = tool.filter(|tool| tool.info.is_in_reach(&options.caller));
-        let tool = tool.ok_or(UnknownTool)?;
+        let Some(tool) = tool else {
+            self.metrics.call_of_nothing();
+            return Err(UnknownTool);
+        };
         let started = Instant::now();
         let change = Changes::of_call(&self.catalogue, &tool.info, &args, &options.caller);
         let authorised = authorise(&tool.info, &options.caller);
@@ -239,7 +253,14 @@ impl Registry {
             let left = options.cancelled.is_cancelled();
             record::end(open, result.as_ref().map(Ran::data), left).await;
         }
-        log(&tool.info, &options.caller, &result, started.elapsed());
+        let told = result.as_ref().map(Ran::data);
+        log::ended(
+            &self.metrics,
+            &tool.info,
+            &options.caller,
+            told,
+            started.elapsed(),
+        );
         if let Some(change) = change {
             self.tell(change, &result);
         }
@@ -279,7 +300,8 @@ impl Registry {
     ) -> Result<Ran, ToolError> {
         schema::refuse_unknown(&tool.info.input_schema, &args)?;
         if let Some(costly) = self.costly.as_ref().filter(|_| tool.info.costly) {
-            costly.count(options.caller.owner())?;
+            let counted = costly.count(options.caller.owner());
+            counted.inspect_err(|_| self.metrics.refusal("costly_tools"))?;
         }
         let _place = self.gate.enter(&options.caller.name).await?;
         let work = AssertUnwindSafe(tool.run.run(options, args)).catch_unwind();
@@ -325,29 +347,6 @@ fn authorise(tool: &ToolInfo, caller: &Caller) -> Result<(), ToolError> {
         format!("`{}` needs the scope {}", tool.name, tool.scope),
         "ask the operator of this server for a token with that scope",
     ))
-}
-
-fn log(tool: &ToolInfo, caller: &Caller, result: &Result<Ran, ToolError>, took: Duration) {
-    let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
-    let (tool, caller) = (tool.name, &*caller.name);
-    match result {
-        Ok(Ran::Replied(_)) => tracing::info!(tool, caller, took_ms, outcome = "ok", "tool call"),
-        Ok(Ran::Asks(_)) => tracing::info!(tool, caller, took_ms, outcome = "asks", "tool call"),
-        // The words of a validation error repeat what was passed, which may be a secret.
-        Err(error) if error.error_type == ErrorType::Validation => {
-            tracing::info!(
-                tool,
-                caller,
-                took_ms,
-                outcome = error.error_type.name(),
-                "tool call"
-            );
-        }
-        Err(error) => {
-            let outcome = error.error_type.name();
-            tracing::info!(tool, caller, took_ms, outcome, error = %error.message, "tool call");
-        }
-    }
 }
 
 /// A tool with its provider: what is left when the provider's type is gone.

@@ -4,6 +4,7 @@ mod auth;
 mod guard;
 mod health;
 mod limits;
+mod metrics;
 mod modern;
 mod narrow;
 mod origin;

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::{RequestLimits, take_one};
 use crate::caller::Caller;
+use crate::metrics::Metrics;
 use crate::rate::{Bucket, Kept, Rate, Used, Wait};
 
 /// How long an address is remembered from which a right credential came.
@@ -15,6 +16,7 @@ const KNOWN: Duration = Duration::from_secs(3_600);
 /// Whoever comes from one address.
 #[derive(Debug)]
 pub(in crate::http) struct Visitor {
+    metrics: Metrics,
     pub(super) requests: Bucket,
     failures: Bucket,
     connections: AtomicUsize,
@@ -29,8 +31,9 @@ pub(in crate::http) struct Visitor {
 }
 
 impl Visitor {
-    pub(super) fn new(limits: &RequestLimits) -> Self {
+    pub(super) fn new(limits: &RequestLimits, metrics: &Metrics) -> Self {
         Self {
+            metrics: metrics.clone(),
             requests: Bucket::new(limits.per_address),
             failures: Bucket::new(limits.failures),
             connections: AtomicUsize::new(0),
@@ -57,6 +60,7 @@ impl Visitor {
 
     /// Counts a wrong credential.
     pub(in crate::http) fn failed(&self) {
+        self.metrics.auth_failure();
         let rate = self.failures.rate();
         let pause = match self.failures.take() {
             Ok(0) => Duration::from_secs(60) / rate.per_minute.get(),

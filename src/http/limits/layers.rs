@@ -33,7 +33,20 @@ pub(in crate::http) enum Refusal {
     Streams,
 }
 
+/// Marks an answer as a refusal, with the limit that was reached.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::http) struct Refused(pub(in crate::http) &'static str);
+
 impl Refusal {
+    fn mark(self) -> Refused {
+        Refused(match self {
+            Self::Address(_) => "address",
+            Self::Failures(_) => "authentication_failures",
+            Self::Caller(_) => "caller",
+            Self::Streams => "streams",
+        })
+    }
+
     fn wait(self) -> Wait {
         match self {
             Self::Address(wait) | Self::Failures(wait) | Self::Caller(wait) => wait,
@@ -60,7 +73,7 @@ impl Refusal {
         let seconds = self.wait().seconds();
         error
             .with_data(json!({ "retry_after_seconds": seconds }))
-            .with_retry_after(seconds)
+            .refused(seconds, self.mark())
     }
 
     /// As the sender of a request reads it: a POST is a JSON-RPC message wherever it may be sent.
@@ -80,6 +93,7 @@ impl IntoResponse for Refusal {
         let mut response = problem.into_response();
         let seconds = self.wait().seconds();
         response.headers_mut().insert(RETRY_AFTER, seconds.into());
+        response.extensions_mut().insert(self.mark());
         response
     }
 }

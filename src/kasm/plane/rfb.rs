@@ -109,7 +109,7 @@ impl Kasm {
         }
         let connection = tokio::time::timeout(self.plane.timeout, self.connect_desktop(place));
         let connection = connection.await.map_err(|_| RfbError::TimedOut)??;
-        let desktop = Desktop::start(connection, IDLE);
+        let desktop = Desktop::start(connection, IDLE, self.plane.metrics.desktop());
         Ok(desktops.keep(place.kasm_id, desktop))
     }
 }

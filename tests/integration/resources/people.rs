@@ -63,6 +63,7 @@ impl TwoPeople {
                     local_origins: true,
                 },
                 proxies: Default::default(),
+                metrics: Default::default(),
                 limits: RequestLimits::none(),
                 health: Health::new(|| async { Ok(()) }.boxed()),
                 sessions: app::session_limits(&config.limits),

@@ -72,6 +72,7 @@ impl<P: Send + Sync + 'static> Toolbox<P> {
                 local_origins: true,
             },
             proxies: Default::default(),
+            metrics: Default::default(),
             limits: RequestLimits::none(),
             health: Health::new(|| async { Ok(()) }.boxed()),
             sessions: SessionLimits {

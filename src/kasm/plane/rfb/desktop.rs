@@ -11,6 +11,7 @@ use super::connect::Connection;
 use super::message::{Canvas, Event};
 use super::screen::{Area, Screen};
 use super::stream::Stream;
+use crate::metrics::Counting;
 
 /// How long the server may take for a picture, or for one message.
 const ANSWER: Duration = Duration::from_secs(15);
@@ -74,7 +75,7 @@ pub struct Desktop {
 }
 
 impl Desktop {
-    pub(super) fn start(connection: Connection, idle: Duration) -> Self {
+    pub(super) fn start(connection: Connection, idle: Duration, counting: Counting) -> Self {
         let (orders, waiting) = mpsc::channel(ORDERS_MAX);
         let task = Task {
             stream: connection.stream,
@@ -83,7 +84,10 @@ impl Desktop {
             hand: Hand::default(),
             copied_here: None,
         };
-        tokio::spawn(task.run(waiting, idle));
+        tokio::spawn(async move {
+            task.run(waiting, idle).await;
+            drop(counting);
+        });
         Self { orders }
     }
 

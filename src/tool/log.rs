@@ -1,0 +1,41 @@
+//! How a call ended, for the log and for what is counted.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::ToolInfo;
+use super::error::{ErrorType, ToolError};
+use crate::caller::Caller;
+use crate::metrics::Metrics;
+
+/// Logs and counts a call that came to `result`: its data, a question, or a failure.
+pub(super) fn ended(
+    metrics: &Metrics,
+    tool: &ToolInfo,
+    caller: &Caller,
+    result: Result<Option<&Value>, &ToolError>,
+    took: Duration,
+) {
+    let outcome = match result {
+        Ok(Some(_)) => "ok",
+        Ok(None) => "asks",
+        Err(error) => error.error_type.name(),
+    };
+    metrics.call(tool.name, outcome, took);
+    if outcome == "ok" && tool.continues.is_some() {
+        metrics.job();
+    }
+    let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+    let (tool, caller) = (tool.name, &*caller.name);
+    match result {
+        // The words of a validation error repeat what was passed, which may be a secret.
+        Err(error) if error.error_type != ErrorType::Validation => {
+            if error.error_type == ErrorType::Security {
+                metrics.denial(tool);
+            }
+            tracing::info!(tool, caller, took_ms, outcome, error = %error.message, "tool call");
+        }
+        Ok(_) | Err(_) => tracing::info!(tool, caller, took_ms, outcome, "tool call"),
+    }
+}
