@@ -304,6 +304,7 @@ async fn play_strangers(program: &mut Program) {
     for (path, token) in [
         ("health", TOKEN),
         ("health", WRONG_TOKEN),
+        ("metrics", TOKEN),
         ("sse", WRONG_TOKEN),
     ] {
         let request = program
