@@ -221,6 +221,7 @@ pub fn http_app(config: &Config) -> Result<http::App, NoServer> {
         sessions: session_limits(&config.limits),
         body_bytes_max: config.limits.body_bytes_max,
         path_prefix: config.http.path_prefix.clone(),
+        public_url: config.http.public_url.clone(),
         relay,
         notices: Some(server.notices()),
         audit,

@@ -62,6 +62,8 @@ pub enum Command {
         #[arg(long, value_enum, default_value_t = ToolsFormat::Text)]
         format: ToolsFormat,
     },
+    /// Print the tools as an OpenAPI document, for ChatGPT Actions and other programs without MCP
+    Openapi(OpenApi),
     /// List the settings
     Settings {
         /// How to write the list
@@ -198,6 +200,17 @@ pub struct Emulate {
     /// Serve TLS with a certificate made for this run
     #[arg(long)]
     pub tls: bool,
+}
+
+/// Options of `openapi`.
+#[derive(Args, Clone, Debug)]
+pub struct OpenApi {
+    /// Where clients reach the server; MCP_PUBLIC_URL if not said
+    #[arg(long)]
+    pub url: Option<String>,
+    /// The scope of the token that will be used: kasm:read, kasm:use or kasm:admin
+    #[arg(long, default_value = "kasm:use")]
+    pub scope: Scope,
 }
 
 /// How `tools` writes.

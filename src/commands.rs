@@ -10,6 +10,7 @@ mod first_token;
 mod health;
 mod logging;
 mod notify;
+pub mod openapi;
 mod policy;
 mod serve;
 pub mod settings;
@@ -60,6 +61,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Check => check::run(&settings).await,
         Command::Health => health::run(&settings).await,
         Command::Tools { format } => tools::run(format),
+        Command::Openapi(options) => openapi::run(&options, &settings),
         Command::Settings { format } => settings::run(format),
         Command::Token(command) => token::run(&command, &settings),
         Command::Audit(command) => audit::run(&command, &settings),

@@ -16,6 +16,7 @@ mod oauth;
 pub mod problem;
 mod relay;
 mod request_log;
+mod rest;
 pub mod serve;
 mod sse;
 mod streamable;
@@ -82,6 +83,8 @@ pub struct Surface {
     pub body_bytes_max: usize,
     /// A path that a proxy puts in front of ours, such as `/kasm`. Usually empty.
     pub path_prefix: String,
+    /// Where clients reach this server, if that is known.
+    pub public_url: Option<String>,
     /// Where workspaces deliver output, if they may.
     pub relay: Option<Arc<Relay>>,
     /// Files that go past the model, if a provider has some.
@@ -122,6 +125,7 @@ struct Mcp<H: ServerHandler> {
     modern: StreamableHttpService<H, NeverSessionManager>,
     notices: Option<Notices>,
     path_prefix: String,
+    public_url: Option<String>,
     body_bytes_max: usize,
     auth: Arc<Authenticator>,
     registry: Arc<Registry>,
@@ -159,6 +163,7 @@ pub fn app<H: ServerHandler + Clone + Sync>(handler: H, surface: Surface) -> App
         sessions: sessions.clone(),
         notices: surface.notices.clone(),
         path_prefix: surface.path_prefix,
+        public_url: surface.public_url,
         body_bytes_max: surface.body_bytes_max,
         auth: auth.clone(),
         registry: surface.registry.clone(),
@@ -229,6 +234,7 @@ fn authenticated<H: ServerHandler + Clone + Sync>(
     auth: &Arc<Authenticator>,
     limiter: &Arc<Limiter>,
 ) -> Router {
+    let rest = rest::routes(&mcp);
     let mut authenticated = Router::new()
         .route("/mcp", streamable::routes())
         .route("/mcp/", streamable::routes());
@@ -242,6 +248,7 @@ fn authenticated<H: ServerHandler + Clone + Sync>(
         .route("/messages", post(legacy_sse::message))
         .route("/messages/", post(legacy_sse::message))
         .with_state(mcp)
+        .merge(rest)
         .layer(middleware::from_fn_with_state(registry, narrow::layer))
         .merge(metrics::routes(exposition, auth.clone()))
         .layer(middleware::from_fn_with_state(

@@ -20,6 +20,7 @@
 //! - [`tool`]: what a tool is, and the registry that is the only way to call one
 //! - [`providers`]: the tools, one file per toolset
 //! - [`mcp`]: the registry as an MCP server; sessions of the older revisions
+//! - [`rest`]: the registry as plain HTTP and JSON, for programs without MCP
 //! - [`http`]: the HTTP surface in front of it
 //! - [`config`]: settings from all sources, checked
 //! - [`app`]: puts everything together
@@ -50,6 +51,7 @@ pub mod policy;
 pub mod providers;
 pub mod rate;
 pub mod relay;
+pub mod rest;
 pub mod telemetry;
 pub mod token;
 pub mod tool;

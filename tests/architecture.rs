@@ -29,6 +29,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("desktop", 3),
     ("providers", 4),
     ("mcp", 5),
+    ("rest", 5),
     ("http", 6),
     ("config", 7),
     ("app", 8),
@@ -127,6 +128,20 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
     (
         "mcp",
         &[
+            "axum",
+            "reqwest",
+            "crate::kasm",
+            "crate::jobs",
+            "crate::files",
+            "crate::desktop",
+            "crate::providers",
+            "kasm_emulator",
+        ],
+    ),
+    (
+        "rest",
+        &[
+            "rmcp",
             "axum",
             "reqwest",
             "crate::kasm",

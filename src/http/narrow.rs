@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use axum::extract::rejection::RawPathParamsRejection;
 use axum::extract::{RawPathParams, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -29,10 +30,17 @@ pub(super) const PATHS: [&str; 6] = [
 /// Narrows the caller that the authentication found to what path and headers ask for.
 pub(super) async fn layer(
     State(registry): State<Arc<Registry>>,
-    params: RawPathParams,
+    params: Result<RawPathParams, RawPathParamsRejection>,
     mut request: Request,
     next: Next,
 ) -> Response {
+    let params = match params {
+        Ok(params) => params,
+        Err(error) => {
+            let problem = Problem::new(StatusCode::BAD_REQUEST, "bad path", error.body_text());
+            return problem.into_response();
+        }
+    };
     let path = request.uri().path();
     let named = params.iter().find(|(name, _)| *name == "toolsets");
     let reach = of_path(&registry, path, named.map(|(_, names)| names))

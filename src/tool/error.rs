@@ -79,6 +79,8 @@ pub struct ToolError {
     pub message: String,
     /// What to do now.
     pub hint: String,
+    /// When it may be tried again, seconds from now, if that is known. `hint` says it, too.
+    pub retry_after: Option<u64>,
 }
 
 impl ToolError {
@@ -88,6 +90,7 @@ impl ToolError {
             error_type,
             message: message.into(),
             hint: hint.into(),
+            retry_after: None,
         }
     }
 

@@ -51,14 +51,15 @@ impl Costly {
         count.used.again();
         match count.bucket.take() {
             Ok(_) => Ok(()),
-            Err(wait) => Err(ToolError::new(
-                ErrorType::RateLimited,
-                format!(
+            Err(wait) => Err(ToolError {
+                error_type: ErrorType::RateLimited,
+                message: format!(
                     "this token may start sessions and change users {} times a minute",
                     self.rate.per_minute
                 ),
-                format!("wait {} s, then call again", wait.seconds()),
-            )),
+                hint: format!("wait {} s, then call again", wait.seconds()),
+                retry_after: Some(wait.seconds()),
+            }),
         }
     }
 }

@@ -80,6 +80,8 @@ pub struct Finished {
     pub error: Option<ErrorType>,
     /// What there is to see.
     pub picture: Option<Picture>,
+    /// When it may be tried again, seconds from now, if that is known.
+    pub retry_after: Option<u64>,
 }
 
 /// What a tool body came to.
@@ -269,12 +271,14 @@ impl Registry {
                 picture: reply.picture.take(),
                 body: success(reply),
                 error: None,
+                retry_after: None,
             }),
             Ok(Ran::Asks(question)) => Outcome::Asks(question),
             Err(error) => Outcome::Replied(Finished {
                 body: error.to_json(),
                 error: Some(error.error_type),
                 picture: None,
+                retry_after: error.retry_after,
             }),
         })
     }

@@ -20,6 +20,7 @@ mod contracts;
 mod failures;
 mod http;
 mod resources;
+mod rest;
 mod secrets;
 mod service;
 mod support;

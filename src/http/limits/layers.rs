@@ -15,6 +15,7 @@ use serde_json::json;
 use super::{Account, Limiter, PLACE_PAUSE, StreamPlace};
 use crate::caller::Caller;
 use crate::http::problem::{Problem, RpcError};
+use crate::http::rest;
 use crate::rate::Wait;
 
 /// Among the codes that JSON-RPC leaves to servers.
@@ -76,12 +77,31 @@ impl Refusal {
             .refused(seconds, self.mark())
     }
 
-    /// As the sender of a request reads it: a POST is a JSON-RPC message wherever it may be sent.
-    fn answer(self, method: &Method) -> Response {
-        if *method == Method::POST {
-            self.to_rpc().into_response()
+    /// As the sender of a request reads it.
+    fn answer(self, form: Form) -> Response {
+        match form {
+            Form::Message => self.to_rpc().into_response(),
+            Form::Plain => self.into_response(),
+        }
+    }
+}
+
+/// What a request is a request of.
+#[derive(Clone, Copy, Debug)]
+enum Form {
+    /// JSON-RPC: a POST, wherever it may be sent, is a message.
+    Message,
+    /// Plain HTTP.
+    Plain,
+}
+
+impl Form {
+    fn of(request: &Request) -> Self {
+        let is_message = request.method() == Method::POST && !rest::has(request.uri().path());
+        if is_message {
+            Self::Message
         } else {
-            self.into_response()
+            Self::Plain
         }
     }
 }
@@ -107,20 +127,20 @@ pub(in crate::http) async fn by_address(
     let Some(visitor) = limiter.visitor_of(request.extensions()) else {
         return next.run(request).await;
     };
+    let form = Form::of(&request);
     if let Err(wait) = visitor.request() {
-        return Refusal::Address(wait).answer(request.method());
+        return Refusal::Address(wait).answer(form);
     }
     let shows = request.headers().contains_key(AUTHORIZATION);
     // Whether a token is right shows only in the layers inside, and is not told while this lasts.
     let locked = visitor.locked();
-    let method = request.method().clone();
     request.extensions_mut().insert(visitor.clone());
     let response = next.run(request).await;
     if !shows || response.status() != StatusCode::UNAUTHORIZED {
         return response;
     }
     match locked {
-        Some(wait) => Refusal::Failures(wait).answer(&method),
+        Some(wait) => Refusal::Failures(wait).answer(form),
         None => {
             visitor.failed();
             response
@@ -137,10 +157,10 @@ pub(in crate::http) async fn by_caller(
     let Some(caller) = request.extensions().get::<Caller>() else {
         return next.run(request).await;
     };
-    let method = request.method().clone();
+    let form = Form::of(&request);
     let account = match limiter.admit(request.extensions(), caller) {
         Ok(account) => account,
-        Err(refusal) => return refusal.answer(&method),
+        Err(refusal) => return refusal.answer(form),
     };
     if !may_open_stream(&request) {
         request.extensions_mut().insert(account);
@@ -151,7 +171,7 @@ pub(in crate::http) async fn by_caller(
             request.extensions_mut().insert(account);
             while_open(next.run(request).await, place)
         }
-        Err(refusal) => refusal.answer(&method),
+        Err(refusal) => refusal.answer(form),
     }
 }
 

@@ -110,6 +110,27 @@ async fn one_key() -> (Key, Issuer, TestServer, Value) {
 }
 
 #[tokio::test]
+async fn a_missing_scope_is_said_over_plain_http_too() {
+    let key = Key::new("one", Algorithm::ES256);
+    let issuer = Issuer::start("", OPENID, &[&key]).await;
+    let (server, user) = server(&issuer.url).await;
+    let reads = key.sign(&issuer.claims(RESOURCE, "kasm:read", &user));
+    let url = format!("{}/api/v1/tools/destroy_kasm_session", server.base);
+    let request = server.http.post(url).bearer_auth(&reads).json(&json!({}));
+    let answer = request.send().await.unwrap();
+    assert_eq!(answer.status(), 403);
+    assert_eq!(answer.headers()["content-type"], "application/problem+json");
+    let challenge = answer.headers()["www-authenticate"].to_str().unwrap();
+    for words in [
+        r#"error="insufficient_scope""#,
+        r#"scope="kasm:read kasm:use""#,
+        METADATA,
+    ] {
+        assert!(challenge.contains(words), "{challenge}");
+    }
+}
+
+#[tokio::test]
 async fn a_missing_scope_is_said_before_anything_is_done() {
     let key = Key::new("one", Algorithm::ES256);
     let issuer = Issuer::start("", OPENID, &[&key]).await;

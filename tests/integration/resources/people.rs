@@ -69,6 +69,7 @@ impl TwoPeople {
                 sessions: app::session_limits(&config.limits),
                 body_bytes_max: 1 << 20,
                 path_prefix: String::new(),
+                public_url: None,
             };
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
             bases.push(format!("http://{}", listener.local_addr().unwrap()));

@@ -82,6 +82,7 @@ impl<P: Send + Sync + 'static> Toolbox<P> {
             },
             body_bytes_max: 1 << 20,
             path_prefix: String::new(),
+            public_url: None,
         };
         let app = app(server(&provider, toolset, consent), surface);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

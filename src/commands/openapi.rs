@@ -1,0 +1,32 @@
+//! `kasm-mcp openapi`: the tools as an OpenAPI document, for programs that want it as a file.
+
+use std::process::ExitCode;
+
+use serde_json::Value;
+
+use super::{print, tools};
+use crate::caller::{Caller, Scope};
+use crate::cli::{self, OpenApi};
+use crate::rest::openapi;
+
+/// Where a server is unless something says otherwise.
+const USUAL_URL: &str = "http://127.0.0.1:8080";
+
+pub(super) fn run(options: &OpenApi, settings: &cli::Settings) -> anyhow::Result<ExitCode> {
+    let sources = super::sources(settings);
+    let configured = sources.environment.get("MCP_PUBLIC_URL").cloned();
+    let url = options.url.clone().or(configured);
+    let url = url.unwrap_or_else(|| USUAL_URL.to_owned());
+    let url = url.trim_end_matches('/').trim_end_matches("/mcp");
+    print(&format!("{:#}\n", document(url, options.scope)))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What a server at `url` offers to a token of `scope`.
+#[must_use]
+pub fn document(url: &str, scope: Scope) -> Value {
+    let caller = Caller::new("", scope, "");
+    let tools: Vec<_> = tools::listed().map(|(_, tool)| tool).collect();
+    let offered = tools.iter().filter(|tool| tool.is_offered(&caller));
+    openapi::document(url, true, offered)
+}

@@ -1,0 +1,47 @@
+//! The registry as plain HTTP and JSON, for programs without MCP: what an answer looks like, and the tools
+//! as such programs describe functions. Values only; the routes are in `http::rest`.
+
+pub mod functions;
+pub mod openapi;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use http::StatusCode;
+use serde_json::{Value, json};
+
+use crate::picture::Picture;
+use crate::tool::ErrorType;
+
+/// The path of a tool.
+#[must_use]
+pub fn path(tool: &str) -> String {
+    format!("/api/v1/tools/{tool}")
+}
+
+/// The status of a call that failed like this.
+#[must_use]
+pub fn status(error: ErrorType) -> StatusCode {
+    match error {
+        ErrorType::Validation => StatusCode::BAD_REQUEST,
+        ErrorType::Security | ErrorType::Permission => StatusCode::FORBIDDEN,
+        ErrorType::NotFound => StatusCode::NOT_FOUND,
+        ErrorType::Conflict => StatusCode::CONFLICT,
+        ErrorType::RateLimited => StatusCode::TOO_MANY_REQUESTS,
+        ErrorType::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        ErrorType::Unsupported => StatusCode::NOT_IMPLEMENTED,
+        ErrorType::Api => StatusCode::BAD_GATEWAY,
+        ErrorType::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        ErrorType::Timeout => StatusCode::GATEWAY_TIMEOUT,
+    }
+}
+
+/// The reply form with a picture in it, as base64.
+#[must_use]
+pub fn with_picture(mut body: Value, picture: &Picture) -> Value {
+    if let Value::Object(form) = &mut body {
+        let data = STANDARD.encode(&picture.bytes);
+        let image = json!({ "media_type": picture.media_type, "data": data });
+        form.insert("image".to_owned(), image);
+    }
+    body
+}

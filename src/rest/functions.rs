@@ -1,0 +1,101 @@
+//! The tools as the function definitions of model APIs.
+
+use serde_json::{Value, json};
+
+use crate::tool::ToolInfo;
+
+/// Whose form the definitions have.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Dialect {
+    /// `tools/list` of MCP.
+    #[default]
+    Mcp,
+    /// OpenAI's Chat Completions, and the many APIs that do as it does.
+    OpenAi,
+    /// OpenAI's Responses.
+    OpenAiResponses,
+    /// Gemini's `generateContent`.
+    Gemini,
+    /// Anthropic's Messages.
+    Anthropic,
+}
+
+impl Dialect {
+    /// All of them.
+    pub const ALL: [Self; 5] = [
+        Self::Mcp,
+        Self::OpenAi,
+        Self::OpenAiResponses,
+        Self::Gemini,
+        Self::Anthropic,
+    ];
+
+    /// The name in requests.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Mcp => "mcp",
+            Self::OpenAi => "openai",
+            Self::OpenAiResponses => "openai-responses",
+            Self::Gemini => "gemini",
+            Self::Anthropic => "anthropic",
+        }
+    }
+
+    /// The one of that name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|dialect| dialect.name() == name)
+    }
+
+    /// The value for the member `tools` of a request to that API.
+    pub fn tools<'a>(self, tools: impl Iterator<Item = &'a ToolInfo>) -> Value {
+        let definitions: Vec<_> = tools.map(|tool| self.define(tool)).collect();
+        match self {
+            Self::Mcp | Self::OpenAi | Self::OpenAiResponses | Self::Anthropic => {
+                definitions.into()
+            }
+            // One tool of this API is a list of functions.
+            Self::Gemini => json!([{ "functionDeclarations": definitions }]),
+        }
+    }
+
+    fn define(self, tool: &ToolInfo) -> Value {
+        let schema = &*tool.input_schema;
+        match self {
+            Self::Mcp => json!({
+                "name": tool.name,
+                "title": tool.title,
+                "description": tool.about,
+                "inputSchema": schema,
+                "outputSchema": *tool.output_schema,
+                "annotations": {
+                    "title": tool.title,
+                    "readOnlyHint": tool.effect.is_read_only(),
+                    "destructiveHint": tool.effect.is_destructive(),
+                    "idempotentHint": tool.effect.is_idempotent(),
+                    "openWorldHint": tool.open_world,
+                },
+            }),
+            Self::OpenAi => json!({
+                "type": "function",
+                "function": { "name": tool.name, "description": tool.about, "parameters": schema },
+            }),
+            // Strict is what this API assumes, and then every argument is required.
+            Self::OpenAiResponses => json!({
+                "type": "function",
+                "name": tool.name,
+                "description": tool.about,
+                "parameters": schema,
+                "strict": false,
+            }),
+            // `parameters` would be another language of schemas.
+            Self::Gemini => json!({
+                "name": tool.name, "description": tool.about, "parametersJsonSchema": schema,
+            }),
+            Self::Anthropic => json!({
+                "name": tool.name, "description": tool.about, "input_schema": schema,
+            }),
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! The tools as an OpenAPI 3.1 document, within what ChatGPT Actions take.
+
+use serde_json::{Map, Value, json};
+
+use super::path;
+use crate::tool::ToolInfo;
+
+/// What ChatGPT reads of a description, in characters.
+const DESCRIPTION_CHARS_MAX: usize = 300;
+
+/// The statuses of failed calls: status, name of the response, its description, and in which of the forms
+/// it comes: the reply form, a problem.
+const FAILURES: &[(u16, &str, &str, bool, bool)] = &[
+    (400, "BadRequest", "The arguments are wrong.", true, true),
+    (
+        401,
+        "Unauthorized",
+        "The token is missing or wrong.",
+        false,
+        true,
+    ),
+    (
+        403,
+        "Forbidden",
+        "A rule forbids it, or a right is missing.",
+        true,
+        true,
+    ),
+    (
+        404,
+        "NotFound",
+        "There is no such thing, or it is somebody else's.",
+        true,
+        true,
+    ),
+    (
+        409,
+        "Conflict",
+        "It is not in a state that allows this.",
+        true,
+        false,
+    ),
+    (413, "TooLarge", "The body is too large.", false, true),
+    (
+        415,
+        "NotJson",
+        "The body is not declared as JSON.",
+        false,
+        true,
+    ),
+    (429, "TooMany", "Too many calls.", true, true),
+    (500, "Internal", "A defect of this server.", true, true),
+    (
+        501,
+        "Unsupported",
+        "It cannot be done on this server or session.",
+        true,
+        false,
+    ),
+    (
+        502,
+        "Upstream",
+        "Kasm refused or answered strangely.",
+        true,
+        false,
+    ),
+    (
+        503,
+        "Unavailable",
+        "Kasm cannot be reached or has no room.",
+        true,
+        true,
+    ),
+    (
+        504,
+        "Timeout",
+        "It took too long. It may have had its effect.",
+        true,
+        false,
+    ),
+];
+
+/// Describes `tools` at `server`, the address in front of `/api`. `token`: whether callers need one.
+pub fn document<'a>(server: &str, token: bool, tools: impl Iterator<Item = &'a ToolInfo>) -> Value {
+    let paths = tools.map(|tool| (path(tool.name), json!({ "post": operation(tool) })));
+    let mut document = json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "kasm-mcp",
+            "version": env!("CARGO_PKG_VERSION"),
+            "description": "Desktops in Kasm Workspaces: start them, run commands, move files, see and use the screen.",
+        },
+        "servers": [{ "url": server }],
+        "paths": paths.collect::<Map<_, _>>(),
+        "components": { "schemas": schemas(), "responses": responses() },
+    });
+    if token {
+        document["security"] = json!([{ "token": [] }]);
+        document["components"]["securitySchemes"] =
+            json!({ "token": { "type": "http", "scheme": "bearer" } });
+    }
+    document
+}
+
+fn operation(tool: &ToolInfo) -> Value {
+    let about: String = tool.about.chars().take(DESCRIPTION_CHARS_MAX).collect();
+    let needs_some = tool.input_schema.contains_key("required");
+    json!({
+        "operationId": tool.name,
+        "summary": tool.title,
+        "description": about,
+        "tags": [tool.toolset],
+        "x-openai-isConsequential": !tool.effect.is_read_only(),
+        "requestBody": {
+            "required": needs_some,
+            "content": { "application/json": { "schema": *tool.input_schema } },
+        },
+        "responses": outcomes(tool),
+    })
+}
+
+fn outcomes(tool: &ToolInfo) -> Map<String, Value> {
+    let data = tool
+        .output_schema
+        .get("properties")
+        .and_then(|form| form.get("data"));
+    let success = json!({
+        "description": "It is done.",
+        "content": { "application/json": { "schema": {
+            "type": "object",
+            "properties": {
+                "success": { "type": "boolean", "enum": [true] },
+                "data": data.cloned().unwrap_or_else(|| json!({})),
+                "message": { "type": "string" },
+                "image": reference("schemas", "Image"),
+            },
+            "required": ["success", "data", "message"],
+        } } },
+    });
+    let failures = FAILURES
+        .iter()
+        .map(|(status, name, ..)| (status.to_string(), reference("responses", name)));
+    let success = ("200".to_owned(), success);
+    std::iter::once(success).chain(failures).collect()
+}
+
+fn reference(kind: &str, name: &str) -> Value {
+    json!({ "$ref": format!("#/components/{kind}/{name}") })
+}
+
+fn schemas() -> Value {
+    json!({
+        "Failure": {
+            "type": "object",
+            "description": "A call that failed: what happened, of which kind it is, and what to do next.",
+            "properties": {
+                "success": { "type": "boolean", "enum": [false] },
+                "error": { "type": "string" },
+                "error_type": { "type": "string" },
+                "hint": { "type": "string" },
+            },
+            "required": ["success", "error", "error_type", "hint"],
+        },
+        "Image": {
+            "type": "object",
+            "description": "What there is to see, if the tool shows something.",
+            "properties": {
+                "media_type": { "type": "string" },
+                "data": { "type": "string", "contentEncoding": "base64" },
+            },
+            "required": ["media_type", "data"],
+        },
+        "Problem": {
+            "type": "object",
+            "description": "A request that led to no call (RFC 9457).",
+            "properties": {
+                "title": { "type": "string" },
+                "status": { "type": "integer" },
+                "detail": { "type": "string" },
+            },
+            "required": ["title", "status", "detail"],
+        },
+    })
+}
+
+fn responses() -> Map<String, Value> {
+    let response = |&(status, name, about, failure, problem): &(u16, &str, &str, bool, bool)| {
+        let mut content = Map::new();
+        for (is_used, kind, schema) in [
+            (failure, "application/json", "Failure"),
+            (problem, "application/problem+json", "Problem"),
+        ] {
+            if is_used {
+                let schema = json!({ "schema": reference("schemas", schema) });
+                content.insert(kind.to_owned(), schema);
+            }
+        }
+        let mut response = json!({ "description": about, "content": content });
+        let header = match status {
+            401 => Some(("WWW-Authenticate", "What to send.", "string")),
+            429 => Some((
+                "Retry-After",
+                "When to try again, in seconds, if it is known.",
+                "integer",
+            )),
+            _ => None,
+        };
+        if let Some((header, about, kind)) = header {
+            response["headers"] =
+                json!({ header: { "description": about, "schema": { "type": kind } } });
+        }
+        (name.to_owned(), response)
+    };
+    FAILURES.iter().map(response).collect()
+}
