@@ -199,6 +199,7 @@ pub fn app<H: ServerHandler + Clone + Sync>(handler: H, surface: Surface) -> App
         ));
 
     let relayed = surface.relay.map(relay::routes).unwrap_or_default();
+    let relayed = relayed.layer(middleware::from_fn_with_state(pause, limits::patience));
     let router = Router::new()
         .merge(called)
         .merge(relayed)

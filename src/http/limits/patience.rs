@@ -1,4 +1,4 @@
-//! An end to patience with bodies that come a byte at a time.
+//! An end to patience with bodies that come a byte at a time, and no waste of memory on them.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -8,12 +8,18 @@ use axum::body::{Body, HttpBody};
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use hyper::body::{Frame, SizeHint};
 use tokio::time::{Instant, Sleep};
 
 /// The slowest line that is waited for, beside the pause that every body may make: bytes a second.
 const BYTES_PER_SECOND: u64 = 8 * 1_024;
+
+/// Smaller pieces are put together. hyper gives each piece as a part of a buffer of 8 KiB or more, so a client
+/// that sends single bytes would take that much for each of them.
+const SMALL_BYTES: usize = 4 * 1_024;
+/// Put together, so much is passed on.
+const PIECE_BYTES: usize = 1_024;
 
 /// The client took too long.
 #[derive(Debug, thiserror::Error)]
@@ -40,15 +46,7 @@ pub(in crate::http) async fn layer(
     request: Request,
     next: Next,
 ) -> Response {
-    let request = request.map(|body| {
-        Body::new(Patient {
-            body,
-            pause,
-            waited: Duration::ZERO,
-            waits: None,
-            received: 0,
-        })
-    });
+    let request = request.map(|body| Body::new(Patient::new(body, pause)));
     next.run(request).await
 }
 
@@ -59,12 +57,60 @@ struct Patient {
     waited: Duration,
     waits: Option<(Instant, Pin<Box<Sleep>>)>,
     received: u64,
+    /// What is too little to be passed on yet.
+    held: BytesMut,
+    /// What comes after it: an error, trailers, or the end.
+    ended: Option<Ended>,
+}
+
+type Piece = Result<Frame<Bytes>, axum::BoxError>;
+
+/// How the pieces ended.
+enum Ended {
+    With(Piece),
+    Plainly,
 }
 
 impl Patient {
+    fn new(body: Body, pause: Duration) -> Self {
+        Self {
+            body,
+            pause,
+            waited: Duration::ZERO,
+            waits: None,
+            received: 0,
+            held: BytesMut::new(),
+            ended: None,
+        }
+    }
+
     fn left(&self) -> Duration {
         let earned = Duration::from_secs(self.received / BYTES_PER_SECOND);
         (self.pause + earned).saturating_sub(self.waited)
+    }
+
+    fn held_piece(&mut self) -> Poll<Option<Piece>> {
+        let piece = std::mem::take(&mut self.held).freeze();
+        Poll::Ready(Some(Ok(Frame::data(piece))))
+    }
+
+    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Piece>> {
+        if let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(cx) {
+            if let Some((since, _)) = self.waits.take() {
+                self.waited += since.elapsed();
+            }
+            if let Some(Ok(frame)) = &frame {
+                let length = frame.data_ref().map_or(0, Bytes::len);
+                self.received += u64::try_from(length).unwrap_or(0);
+            }
+            return Poll::Ready(frame.map(|frame| frame.map_err(Into::into)));
+        }
+        let left = self.left();
+        let (_, sleep) = self
+            .waits
+            .get_or_insert_with(|| (Instant::now(), Box::pin(tokio::time::sleep(left))));
+        ready!(sleep.as_mut().poll(cx));
+        Poll::Ready(Some(Err(TooSlow.into())))
     }
 }
 
@@ -72,34 +118,100 @@ impl HttpBody for Patient {
     type Data = Bytes;
     type Error = axum::BoxError;
 
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, axum::BoxError>>> {
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Piece>> {
         let this = self.get_mut();
-        if let Poll::Ready(frame) = Pin::new(&mut this.body).poll_frame(cx) {
-            if let Some((since, _)) = this.waits.take() {
-                this.waited += since.elapsed();
+        loop {
+            match this.ended.take() {
+                Some(ended) if !this.held.is_empty() => {
+                    this.ended = Some(ended);
+                    return this.held_piece();
+                }
+                Some(Ended::With(piece)) => return Poll::Ready(Some(piece)),
+                Some(Ended::Plainly) => return Poll::Ready(None),
+                None => {}
             }
-            if let Some(Ok(frame)) = &frame {
-                let length = frame.data_ref().map_or(0, Bytes::len);
-                this.received += u64::try_from(length).unwrap_or(0);
+            let data = match ready!(this.poll_piece(cx)) {
+                None => {
+                    this.ended = Some(Ended::Plainly);
+                    continue;
+                }
+                Some(Err(error)) => {
+                    // Nobody reads what comes before it.
+                    this.held.clear();
+                    this.ended = Some(Ended::With(Err(error)));
+                    continue;
+                }
+                Some(Ok(frame)) => match frame.into_data() {
+                    Ok(data) => data,
+                    Err(trailers) => {
+                        this.ended = Some(Ended::With(Ok(trailers)));
+                        continue;
+                    }
+                },
+            };
+            let is_whole = data.len() >= SMALL_BYTES || this.body.is_end_stream();
+            if this.held.is_empty() && is_whole {
+                return Poll::Ready(Some(Ok(Frame::data(data))));
             }
-            return Poll::Ready(frame.map(|frame| frame.map_err(Into::into)));
+            this.held.extend_from_slice(&data);
+            if this.held.len() >= PIECE_BYTES {
+                return this.held_piece();
+            }
         }
-        let left = this.left();
-        let (_, sleep) = this
-            .waits
-            .get_or_insert_with(|| (Instant::now(), Box::pin(tokio::time::sleep(left))));
-        ready!(sleep.as_mut().poll(cx));
-        Poll::Ready(Some(Err(TooSlow.into())))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.held.is_empty() && self.ended.is_none() && self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        let held = u64::try_from(self.held.len()).unwrap_or(0);
+        let inner = self.body.size_hint();
+        let mut hint = SizeHint::new();
+        // The upper bound first: the lower one may not be above it.
+        if let Some(upper) = inner.upper() {
+            hint.set_upper(upper + held);
+        }
+        hint.set_lower(inner.lower() + held);
+        hint
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::BoxError;
+    use futures::stream;
+    use http_body_util::BodyExt;
+
+    use super::*;
+
+    fn patient(body: Body) -> Patient {
+        Patient::new(body, Duration::from_secs(30))
+    }
+
+    #[tokio::test]
+    async fn single_bytes_are_put_together_and_large_pieces_are_not_copied() {
+        let large = Bytes::from(vec![7_u8; 9_000]);
+        let bytes = (0..10_000_u32).map(|number| Bytes::from(vec![(number % 251) as u8]));
+        let all: Vec<Bytes> = [large.clone()].into_iter().chain(bytes).collect();
+        let wanted = all.concat();
+        let body = Body::from_stream(stream::iter(all.into_iter().map(Ok::<_, BoxError>)));
+        let mut body = patient(body);
+        let mut pieces = Vec::new();
+        while let Some(piece) = body.frame().await {
+            pieces.push(piece.unwrap().into_data().unwrap());
+        }
+        let sizes: Vec<usize> = pieces.iter().map(Bytes::len).collect();
+        assert_eq!(sizes, [[9_000].as_slice(), &[1_024; 9], &[784]].concat());
+        assert_eq!(pieces[0].as_ptr(), large.as_ptr());
+        assert_eq!(pieces.concat(), wanted);
+    }
+
+    #[tokio::test]
+    async fn an_error_is_passed_on() {
+        let pieces = [Ok(Bytes::from_static(b"a")), Err("broken")];
+        let body = patient(Body::from_stream(stream::iter(pieces)));
+        let error = body.collect().await.unwrap_err();
+        assert!(error.to_string().contains("broken"), "{error}");
     }
 }
