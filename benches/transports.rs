@@ -40,6 +40,7 @@ use clap::Parser;
 
 use load::Pace;
 use process::{Cores, Programs};
+use tempfile::TempDir;
 
 /// Measures the transports of kasm-mcp.
 #[derive(Parser)]
@@ -125,6 +126,7 @@ async fn measure(options: &Options, cores: Cores) -> anyhow::Result<()> {
         baseline: std::env::current_exe()?,
         upstream: upstream::start().await?,
         cores,
+        records: TempDir::new()?,
     };
     let mut cells = rounds::cells();
     if let Some(part) = &options.only {

@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
-use tempfile::NamedTempFile;
+use tempfile::{NamedTempFile, TempDir};
 
 use crate::baseline::Mode;
 use crate::client::Target;
@@ -56,6 +56,8 @@ pub(crate) struct Programs {
     pub(crate) baseline: PathBuf,
     pub(crate) upstream: SocketAddr,
     pub(crate) cores: Cores,
+    /// Where the servers keep their records of calls.
+    pub(crate) records: TempDir,
 }
 
 impl Programs {
@@ -75,7 +77,7 @@ impl Programs {
         command
     }
 
-    /// The command `name` of kasm-mcp, with authentication, that lets `sessions` be open.
+    /// The command `name` of kasm-mcp, with authentication and a record of calls, that lets `sessions` be open.
     pub(crate) fn kasm_mcp(&self, name: &str, port: u16, sessions: u32) -> Command {
         let mut command = self.command(&self.server);
         command
@@ -94,6 +96,11 @@ impl Programs {
             .env("MCP_RATE_PER_ADDRESS", "1000000000/1000000000")
             .env("MCP_RATE_PER_CALLER", "1000000000/1000000000")
             .env("MCP_RATE_COSTLY_TOOLS", "1000000000/1000000000")
+            .env("MCP_STATE_DIR", "")
+            .env(
+                "MCP_AUDIT_FILE",
+                self.records.path().join(format!("{port}.jsonl")),
+            )
             .env("LOG_LEVEL", "info");
         command
     }
