@@ -11,7 +11,7 @@ use super::error::ToolError;
 /// The schema of a tool's arguments: one flat object, nothing unknown allowed.
 #[must_use]
 pub fn of_arguments<T: JsonSchema>() -> JsonObject {
-    let mut schema = plain_schema::<T>();
+    let mut schema = plain_schema::<T>(Null::Absent);
     schema.entry("type").or_insert_with(|| "object".into());
     schema.entry("properties").or_insert_with(|| json!({}));
     schema.insert("additionalProperties".to_owned(), false.into());
@@ -25,7 +25,7 @@ pub fn of_reply<T: JsonSchema>() -> JsonObject {
         "type": "object",
         "properties": {
             "success": { "type": "boolean" },
-            "data": plain_schema::<T>(),
+            "data": plain_schema::<T>(Null::Said),
             "message": { "type": "string" },
             "error": { "type": "string" },
             "error_type": { "type": "string" },
@@ -112,9 +112,18 @@ fn arguments_hint(schema: &JsonObject) -> String {
     )
 }
 
-/// A schema without `$ref`, titles, nullable unions and number formats, which some model APIs
-/// refuse. An optional argument is one that is not required; null is read as absent.
-fn plain_schema<T: JsonSchema>() -> JsonObject {
+/// What null is.
+#[derive(Clone, Copy)]
+enum Null {
+    /// In arguments: an optional one is one that is not required, and null is read as absent.
+    Absent,
+    /// In replies: a value, which clients that check a reply have to find in its schema.
+    Said,
+}
+
+/// A schema without `$ref`, titles and number formats, which some model APIs refuse, and for arguments without
+/// unions with null, which they refuse as well.
+fn plain_schema<T: JsonSchema>(null: Null) -> JsonObject {
     let settings = SchemaSettings::draft2020_12().with(|settings| {
         settings.inline_subschemas = true;
         settings.meta_schema = None;
@@ -123,7 +132,7 @@ fn plain_schema<T: JsonSchema>() -> JsonObject {
         .into_generator()
         .into_root_schema_for::<T>()
         .to_value();
-    simplify(&mut value);
+    simplify(&mut value, null);
     match value {
         Value::Object(map) => map,
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
@@ -132,7 +141,7 @@ fn plain_schema<T: JsonSchema>() -> JsonObject {
     }
 }
 
-fn simplify(schema: &mut Value) {
+fn simplify(schema: &mut Value, null: Null) {
     match schema {
         Value::Object(map) => {
             if map.get("title").is_some_and(Value::is_string) {
@@ -145,11 +154,13 @@ fn simplify(schema: &mut Value) {
                 // Line breaks of the source mean nothing to a model.
                 *text = text.split_whitespace().collect::<Vec<_>>().join(" ");
             }
-            drop_null(map);
+            if matches!(null, Null::Absent) {
+                drop_null(map);
+            }
             join_words(map);
-            map.values_mut().for_each(simplify);
+            map.values_mut().for_each(|inside| simplify(inside, null));
         }
-        Value::Array(items) => items.iter_mut().for_each(simplify),
+        Value::Array(items) => items.iter_mut().for_each(|inside| simplify(inside, null)),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
 }
@@ -224,6 +235,13 @@ mod tests {
         assert_eq!(schema["properties"]["count"]["type"], "integer");
         assert_eq!(schema["required"], json!(["name"]));
         assert_eq!(schema["additionalProperties"], false);
+    }
+
+    #[test]
+    fn what_may_be_null_in_a_reply_is_said() {
+        let schema = of_reply::<Args>();
+        let count = &schema["properties"]["data"]["properties"]["count"];
+        assert_eq!(count["type"], json!(["integer", "null"]));
     }
 
     #[test]
