@@ -33,8 +33,16 @@ CLIENTS = [
         ["http-legacy", "http-auto", "http-modern", "sse", "sse-mcp", "stdio"],
     ),
     ("bare JSON-RPC", "bare_json_rpc.py", ["urllib", "httpx", "curl"]),
+    ("plain HTTP", "plain_http.py", ["scenario", "job"]),
+    ("Schemathesis 4.32", "schemathesis_client.py", ["made-up", "real"]),
 ]
-SDK_2 = {"python_sdk_2.py", "fastmcp_client.py", "agents_client.py"}
+# The Python packages of a program, if they are not those of `sdk-1`.
+ENVIRONMENTS = {
+    "python_sdk_2.py": "sdk-2",
+    "fastmcp_client.py": "sdk-2",
+    "agents_client.py": "sdk-2",
+    "schemathesis_client.py": "rest",
+}
 
 
 def check(tools: Tools, only: str) -> tuple[int, int]:
@@ -97,7 +105,7 @@ def attempt_all(
 
 def attempt(tools: Tools, program: str, transport: str, environment: dict[str, str], demo_log: pathlib.Path) -> str:
     """Runs one client over one transport. Gives what the table shows."""
-    python = tools.python["sdk-2" if program in SDK_2 else "sdk-1"]
+    python = tools.python[ENVIRONMENTS.get(program, "sdk-1")]
     interpreter = tools.node if program.endswith(".mjs") else python
     log = LOGS / f"{pathlib.Path(program).stem}-{transport}.log"
     start = time.monotonic()

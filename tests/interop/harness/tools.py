@@ -34,7 +34,7 @@ def install() -> Tools:
         raise Failure(f"Python 3.11 or later is needed, this is {sys.version.split()[0]}")
     home = entry("npm", [INTEROP / "package.json", INTEROP / "package-lock.json"], install_npm)
     python = {}
-    for name in ("sdk-1", "sdk-2"):
+    for name in ("sdk-1", "sdk-2", "rest"):
         venv = entry(name, [INTEROP / "requirements" / f"{name}.txt"], install_python)
         python[name] = str(venv / "bin" / "python")
     # Programs find their packages from where they are, so the clients are copied beside the packages.
