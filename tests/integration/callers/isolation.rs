@@ -79,14 +79,17 @@ enum Door {
     Modern,
     Session,
     Sse,
+    /// Without MCP. It has tools and nothing else.
+    Rest,
 }
 
-const DOORS: [Door; 5] = [
+const DOORS: [Door; 6] = [
     Door::Bare,
     Door::Batch,
     Door::Modern,
     Door::Session,
     Door::Sse,
+    Door::Rest,
 ];
 
 impl Door {
@@ -134,6 +137,11 @@ impl Door {
                     .unwrap();
                 let id = hello.headers()["mcp-session-id"].clone();
                 post(&rpc(method, params)).header("mcp-session-id", id)
+            }
+            Self::Rest => {
+                let url = format!("{}/api/v1/tools/{named}", server.base);
+                let request = server.http.post(url).bearer_auth(token(name));
+                request.json(&params["arguments"])
             }
             Self::Sse => return through_sse(server, name, &rpc(method, params)).await,
         };
