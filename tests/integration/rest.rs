@@ -9,7 +9,7 @@ use http::StatusCode;
 use serde_json::{Value, json};
 
 use crate::audit::{Recorded, lines};
-use crate::support::kasm::NO_SUCH_ID;
+use crate::support::kasm::{NO_SUCH_ID, until};
 use crate::support::{TOKEN, TestServer, rpc};
 
 /// What came back: status, type, body.
@@ -214,6 +214,14 @@ async fn calls_are_recorded_and_given_up_when_nobody_waits() {
     let slow = server.rest("execute_kasm_command", &slow);
     let left = slow.timeout(Duration::from_millis(1_500)).send().await;
     assert!(left.unwrap_err().is_timeout());
+    let of_slow = |line: &&Value| line["tool"] == "execute_kasm_command" && line["event"] == "end";
+    // The server notices on its own time.
+    until("the end is on record", || {
+        lines(recorded.directory.path())
+            .iter()
+            .any(|line| of_slow(&line))
+    })
+    .await;
     let directory = recorded.stop().await;
     let lines = lines(directory.path());
     let look = lines
@@ -226,7 +234,6 @@ async fn calls_are_recorded_and_given_up_when_nobody_waits() {
         (&json!("ok"), &json!("token"))
     );
     assert_eq!(look["address"], "127.0.0.1");
-    let of_slow = |line: &&Value| line["tool"] == "execute_kasm_command" && line["event"] == "end";
     let end = lines.iter().find(of_slow).unwrap();
     assert_eq!(end["outcome"], "given_up", "{end}");
     assert!(end["duration_ms"].as_u64().unwrap() < 15_000, "{end}");
