@@ -82,7 +82,8 @@ impl Audit {
         })))
     }
 
-    /// Begins the record of a call. With `has_effect` its line is on disk when this returns.
+    /// Begins the record of a call. With `has_effect` its line is written when this returns: the operating
+    /// system has it, though a power cut may still lose it.
     ///
     /// # Errors
     /// The line of a call with effect cannot be written, and the settings do not say that calls go on
@@ -120,7 +121,7 @@ impl Audit {
         hex(&tag.as_ref()[..16])
     }
 
-    /// Waits until all that was recorded is on disk, and gives the file up. Calls with effect are
+    /// Waits until all that was recorded is written, and gives the file up. Calls with effect are
     /// refused afterwards.
     pub async fn close(&self) {
         let (told, heard) = oneshot::channel();
