@@ -233,19 +233,28 @@ impl Book {
             .collect()
     }
 
-    /// Whether the lease is still over, when Kasm says `session`. If somebody else has kept the
-    /// session alive, that is a use.
-    pub(super) fn is_abandoned(&mut self, kasm_id: KasmId, session: &Session) -> bool {
-        let now = Timestamp::now();
+    /// Whether somebody else has kept the session alive, as Kasm says with `session`. That is a use.
+    pub(super) fn is_kept_by_others(&mut self, kasm_id: KasmId, session: &Session) -> bool {
         let Some(held) = self.sessions.get_mut(&kasm_id) else {
             return false;
         };
-        if held.has_moved(session) && held.expires.is_some() {
+        let kept = held.expires.is_some() && held.has_moved(session);
+        if kept {
+            let now = Timestamp::now();
             held.used = now;
             held.learn(session, now);
-            self.changed = true;
+            self.changed |= held.lease.is_some();
         }
-        held.lease_is_over(now)
+        kept
+    }
+
+    /// Whether the lease is still over, when Kasm says `session`.
+    pub(super) fn is_abandoned(&mut self, kasm_id: KasmId, session: &Session) -> bool {
+        if self.is_kept_by_others(kasm_id, session) {
+            return false;
+        }
+        let held = self.sessions.get(&kasm_id);
+        held.is_some_and(|held| held.lease_is_over(Timestamp::now()))
     }
 
     /// Notes what a keepalive came to.

@@ -56,6 +56,11 @@ impl Inner {
     }
 
     async fn keep_alive(&self, kasm_id: KasmId, user: UserId) -> Result<(), KasmError> {
+        // First a look: our keepalive would cover up that somebody else sends some.
+        let session = self.kasm.session_of(user, kasm_id).await?;
+        if self.book().is_kept_by_others(kasm_id, &session) {
+            return Ok(());
+        }
         if !self.kasm.wire().keepalive(kasm_id).await? {
             tracing::info!(%kasm_id, "Kasm does not extend the session: a usage limit is reached");
         }

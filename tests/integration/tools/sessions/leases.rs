@@ -121,6 +121,17 @@ async fn what_a_person_uses_is_not_destroyed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn our_own_keepalives_do_not_hide_a_person() {
+    // Ours is due after 5 s, and the page of the person sends one every 1.5 s.
+    let server = TestServer::in_front_of(hasty(Duration::from_secs(15)).await, &[]).await;
+    let watched = create(&server, seconds(6.0)).await;
+    assert!(server.emulator.attach_viewer(&watched));
+    sleep(Duration::from_secs(14)).await;
+    assert_eq!(server.word_of(&watched).as_deref(), Some("running"));
+    assert_eq!(server.bodies("destroy_kasm").len(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_abandoned_session_is_destroyed_by_the_next_server() {
     let emulator = hasty(Duration::from_secs(600)).await;
     let directory = TempDir::new().unwrap();
