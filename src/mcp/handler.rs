@@ -190,6 +190,7 @@ impl ServerHandler for McpServer {
         cx: RequestContext<RoleServer>,
     ) -> Result<ListResourcesResult, ErrorData> {
         self.has_resources::<ListResourcesRequestMethod>()?;
+        self.watch_list(&cx);
         let mut result = resources::list(&self.look(&cx)?, cursor(page).as_deref()).await?;
         result.meta = self.meta(&cx);
         Ok(result)

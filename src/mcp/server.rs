@@ -158,6 +158,15 @@ impl McpServer {
         Self::offers::<M>(self.shared.capabilities.prompts.is_some())
     }
 
+    /// Remembers that a client of a revision with a handshake knows the list of resources.
+    pub(super) fn watch_list(&self, cx: &RequestContext<RoleServer>) {
+        // Without a session there is no stream to tell it on.
+        let _ = self.watched(cx, |watched| {
+            watched.add_list();
+            Ok(())
+        });
+    }
+
     /// What the client of a revision with a handshake watches.
     pub(super) fn watched<T>(
         &self,

@@ -57,7 +57,7 @@ pub struct Session {
     /// Fires when it ends.
     pub ended: CancellationToken,
     /// What it wants to be told of.
-    pub(super) watched: Watched,
+    pub watched: Watched,
     owner: Arc<str>,
     client: Mutex<Arc<InitializeRequestParams>>,
     calls: Mutex<Calls>,

@@ -5,6 +5,7 @@
 //! that is too far behind is told that everything it watches may have changed.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures::{Stream, stream};
@@ -28,12 +29,22 @@ const WATCHED_MAX: usize = 100;
 /// How many listening requests of one caller may be open.
 const LISTENERS_MAX: usize = 100;
 
-/// The resources that a client of the older revisions watches.
+/// What a client of the older revisions watches: the resources that it names, and their list as soon as
+/// it has asked for any of it. Others would have nothing to fetch again, and some clients break on a
+/// message that comes while they close (`sse_client` of the Python SDK 1.30).
 #[derive(Debug, Default)]
-pub struct Watched(Mutex<BTreeSet<String>>);
+pub struct Watched {
+    list: AtomicBool,
+    uris: Mutex<BTreeSet<String>>,
+}
 
 impl Watched {
-    /// Watches one more.
+    /// Watches the list of resources from now on.
+    pub fn add_list(&self) {
+        self.list.store(true, Ordering::Relaxed);
+    }
+
+    /// Watches one more resource, and the list.
     ///
     /// # Errors
     /// Too many are watched.
@@ -45,6 +56,7 @@ impl Watched {
             )));
         }
         uris.insert(uri.to_owned());
+        self.add_list();
         Ok(())
     }
 
@@ -53,8 +65,12 @@ impl Watched {
         self.lock().remove(uri);
     }
 
+    fn list(&self) -> bool {
+        self.list.load(Ordering::Relaxed)
+    }
+
     fn lock(&self) -> MutexGuard<'_, BTreeSet<String>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.uris.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -101,7 +117,8 @@ impl Notices {
                 }
                 let news = feed.next().await?;
                 if session.has_voice(turn) {
-                    ready.extend(feed.notifications(&news, true, &session.watched.lock()));
+                    let watched = &session.watched;
+                    ready.extend(feed.notifications(&news, watched.list(), &watched.lock()));
                 }
             }
         })
@@ -111,7 +128,7 @@ impl Notices {
     pub(super) async fn tell(&self, peer: Peer<RoleServer>, watched: &Watched, caller: Caller) {
         let mut feed = self.feed(caller);
         while let Some(news) = feed.next().await {
-            let notifications = feed.notifications(&news, true, &watched.lock());
+            let notifications = feed.notifications(&news, watched.list(), &watched.lock());
             for notification in notifications {
                 if peer.send_notification(notification).await.is_err() {
                     return;

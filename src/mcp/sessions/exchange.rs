@@ -118,7 +118,7 @@ pub fn start<H: ServerHandler>(
     mut request: JsonRpcRequest<ClientRequest>,
     outbox: Outbox,
 ) -> Result<CancellationToken, DuplicateId> {
-    if subscribes(&request.request) {
+    if is_told_of_changes(&request.request) {
         request.request.extensions_mut().insert(session.clone());
     }
     let (inbox, messages) = mpsc::unbounded_channel();
@@ -148,11 +148,13 @@ pub fn start<H: ServerHandler>(
     Ok(cancelled)
 }
 
-/// Whether a request changes its session, so that the handler must know it.
-fn subscribes(request: &ClientRequest) -> bool {
+/// Whether a request changes what its session is told, so that the handler must know it.
+fn is_told_of_changes(request: &ClientRequest) -> bool {
     matches!(
         request,
-        ClientRequest::SubscribeRequest(_) | ClientRequest::UnsubscribeRequest(_)
+        ClientRequest::ListResourcesRequest(_)
+            | ClientRequest::SubscribeRequest(_)
+            | ClientRequest::UnsubscribeRequest(_)
     )
 }
 

@@ -74,6 +74,27 @@ async fn a_session_hears_of_the_sessions_it_watches() {
 }
 
 #[tokio::test]
+async fn whoever_has_not_asked_for_resources_is_not_told_that_their_list_changed() {
+    let server = TestServer::start().await;
+    let mut listener = Listener::session(&server.base).await;
+    let tools = listener.ask("tools/list", json!({})).await;
+    assert!(tools["result"]["tools"].is_array(), "{tools}");
+    let kasm_id = server.session().await;
+    let asked = listener.ask("resources/list", json!({})).await;
+    assert!(asked["result"]["resources"].is_array(), "{asked}");
+    listener.subscribe("kasm://sessions").await;
+    server
+        .ok("extend_kasm_session", json!({ "kasm_id": kasm_id }))
+        .await;
+    // The creation, and the list with it, would be in front of this.
+    assert_eq!(listener.hears(1).await, [updated("kasm://sessions")]);
+    server
+        .ok("destroy_kasm_session", json!({ "kasm_id": kasm_id }))
+        .await;
+    assert_eq!(listener.hears(1).await, [list()]);
+}
+
+#[tokio::test]
 async fn a_screen_is_told_when_this_server_uses_it() {
     let server = TestServer::start().await;
     let kasm_id = server.session().await;
@@ -186,6 +207,7 @@ async fn a_credential_that_was_taken_back_hears_nothing_more() {
 async fn of_two_streams_the_newer_one_speaks() {
     let server = TestServer::start().await;
     let mut listener = Listener::session(&server.base).await;
+    listener.ask("resources/list", json!({})).await;
     let session = listener.session.clone().unwrap();
     let mut newer = stream(&listener.http, &server.base, &session).await;
     let kasm_id = server.session().await;

@@ -81,6 +81,7 @@ async fn whoever_is_far_behind_is_told_once_and_goes_on() {
         Implementation::new("slow", "1"),
     );
     let session = sessions.open(&caller, client).unwrap();
+    session.watched.add_list();
     let mut stream = pin!(server.notices().of_session(session, caller.clone()));
     let touch = async || {
         let options = CallOptions {
