@@ -91,6 +91,8 @@ parse() {
     done
     [ -z "$PURGE" ] || [ -n "$REMOVE" ] || die 64 "--purge goes with --uninstall"
     BIN=$PREFIX/usr/local/bin/kasm-mcp
+    PAGES=$PREFIX/usr/local/share/man/man1
+    COMPLETIONS=$PREFIX/usr/local/share/bash-completion/completions
     UNIT=$PREFIX/etc/systemd/system/kasm-mcp.service
     ETC=$PREFIX/etc/kasm-mcp
     CONFIG=$ETC/kasm-mcp.env
@@ -402,6 +404,14 @@ put() {
     # By rename: the program may be running.
     run install -m 755 "$STAGED" "$BIN.new"
     run mv -f "$BIN.new" "$BIN"
+    directory 755 '' '' "$PAGES"
+    directory 755 '' '' "$COMPLETIONS"
+    if [ -n "$DRY" ]; then
+        say "would write: manual pages into $PAGES, and $COMPLETIONS/kasm-mcp"
+    else
+        { "$BIN" man "$PAGES" && "$BIN" completions bash > "$COMPLETIONS/kasm-mcp"; } ||
+            note "manual pages and completions were not written"
+    fi
     if [ -n "$DRY" ] || [ -f "$UNIT_SOURCE" ]; then
         directory 755 '' '' "$(dirname "$UNIT")"
         run install -m 644 "$UNIT_SOURCE" "$UNIT"
@@ -465,7 +475,7 @@ uninstall() {
     if systemd_runs && [ -f "$UNIT" ]; then
         run systemctl disable --quiet --now kasm-mcp.service
     fi
-    run rm -f "$UNIT" "$BIN"
+    run rm -f "$UNIT" "$BIN" "$PAGES/kasm-mcp.1" "$PAGES"/kasm-mcp-*.1 "$COMPLETIONS/kasm-mcp"
     if systemd_runs; then run systemctl daemon-reload; fi
     if [ -z "$PURGE" ]; then
         say "Removed. Kept: $ETC, $STATE, $LOGS and the user $ACCOUNT; --uninstall --purge removes them."

@@ -5,6 +5,7 @@ use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
 use jiff::Span;
 
 use crate::caller::Scope;
@@ -79,6 +80,16 @@ pub enum Command {
     /// Ask the command policy
     #[command(subcommand)]
     Policy(PolicyCommand),
+    /// Print the manual page, or write it and those of all commands
+    Man {
+        /// The folder for the pages
+        directory: Option<PathBuf>,
+    },
+    /// Print what a shell needs to complete commands and flags
+    Completions {
+        /// Which shell
+        shell: Shell,
+    },
 }
 
 /// What to do with the record of calls.

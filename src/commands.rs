@@ -9,6 +9,7 @@ mod emulate;
 mod first_token;
 mod health;
 mod logging;
+mod man;
 mod notify;
 pub mod openapi;
 mod policy;
@@ -66,6 +67,8 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Token(command) => token::run(&command, &settings),
         Command::Audit(command) => audit::run(&command, &settings),
         Command::Policy(command) => policy::run(&command),
+        Command::Man { directory } => man::run(directory.as_deref()),
+        Command::Completions { shell } => man::completions(shell),
     }
 }
 

@@ -46,6 +46,50 @@ fn wrong_settings_end_with_64_and_say_everything() {
 }
 
 #[test]
+fn manual_pages_name_every_command_setting_and_exit_code() {
+    let page = text(&run(&["man"], &[]).stdout).replace("\\-", "-");
+    for variable in kasm_mcp::config::VARIABLES {
+        assert!(page.contains(variable.name), "{}", variable.name);
+    }
+    for command in ["serve", "check", "token", "audit", "--config"] {
+        assert!(page.contains(command), "{command} is missing in {page}");
+    }
+    assert!(page.contains("EXIT STATUS"));
+
+    let folder = tempfile::tempdir().unwrap();
+    let pages = folder.path().join("man1");
+    let written = run(&["man", pages.to_str().unwrap()], &[]);
+    assert!(written.status.success(), "{}", text(&written.stderr));
+    assert!(written.stdout.is_empty());
+    let read = |name: &str| std::fs::read_to_string(pages.join(name)).unwrap();
+    assert_eq!(read("kasm-mcp.1").replace("\\-", "-"), page);
+    assert!(read("kasm-mcp-token-new.1").contains("expires"));
+
+    let file = pages.join("kasm-mcp.1");
+    let refused = run(&["man", file.to_str().unwrap()], &[]);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(text(&refused.stderr).contains("cannot write into"));
+}
+
+#[test]
+fn a_shell_completes_commands() {
+    let script = run(&["completions", "bash"], &[]);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("kasm-mcp");
+    std::fs::write(&file, script.stdout).unwrap();
+    let asked = r#"source "$0"; COMP_WORDS=(kasm-mcp tok); COMP_CWORD=1
+        words=($(complete -p kasm-mcp)); while [ "${words[0]}" != -F ]; do words=("${words[@]:1}"); done
+        "${words[1]}" kasm-mcp tok kasm-mcp
+        echo "${COMPREPLY[@]}""#;
+    let shell = Command::new("bash")
+        .args(["--norc", "-c", asked])
+        .arg(&file)
+        .output()
+        .unwrap();
+    assert_eq!(text(&shell.stdout), "token\n", "{}", text(&shell.stderr));
+}
+
+#[test]
 fn lists_are_printed() {
     let tools = run(&["tools"], &[]);
     assert!(text(&tools.stdout).contains("create_kasm_session"));
