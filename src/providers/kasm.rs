@@ -1,7 +1,7 @@
 //! The Kasm provider: one file per toolset.
 
 mod desktop;
-mod diagnose;
+pub mod diagnose;
 mod exec;
 mod failure;
 mod files;

@@ -13,7 +13,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{KasmProvider, acting_user, place};
-use crate::kasm::{KasmError, KasmId, UserId};
+use crate::kasm::plane::Place;
+use crate::kasm::{Kasm, KasmError, KasmId, UserId};
 use crate::tool::{Call, Effect, Reply, Tool, ToolError};
 use probes::{COMMANDS, Nobody, PROBES, Probe, call};
 
@@ -21,6 +22,17 @@ use probes::{COMMANDS, Nobody, PROBES, Probe, call};
 const AT_A_TIME: usize = 4;
 
 pub(super) struct DiagnoseKasm;
+
+/// What an API key was found to allow.
+#[derive(Debug)]
+pub struct Findings {
+    /// Permissions that it lacks for certain.
+    pub missing: Vec<&'static str>,
+    /// Where several permissions could be the missing one: groups of these.
+    pub possibly_missing: Vec<Vec<&'static str>>,
+    /// One for each endpoint.
+    pub checks: Vec<Check>,
+}
 
 #[derive(Deserialize, JsonSchema)]
 pub(super) struct DiagnoseArgs {
@@ -41,20 +53,25 @@ pub(super) struct Diagnosis {
     checks: Vec<Check>,
 }
 
-#[derive(Serialize, JsonSchema)]
-struct Check {
+/// One thing that was looked at.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct Check {
     /// What was looked at.
-    what: String,
+    pub what: String,
     /// Absent: it could not be found out.
     #[serde(skip_serializing_if = "Option::is_none")]
-    works: Option<bool>,
+    pub works: Option<bool>,
     /// The tools that need it.
-    tools: Vec<&'static str>,
+    pub tools: Vec<&'static str>,
+    /// Why it does not work, or cannot be found out.
     #[serde(skip_serializing_if = "Option::is_none")]
-    problem: Option<String>,
+    pub problem: Option<String>,
     /// What an administrator can do.
     #[serde(skip_serializing_if = "Option::is_none")]
-    remedy: Option<String>,
+    pub remedy: Option<String>,
+    /// The permissions that are, or may be, the missing ones.
+    #[serde(skip)]
+    pub lacking: Vec<&'static str>,
 }
 
 impl Tool for DiagnoseKasm {
@@ -73,24 +90,15 @@ impl Tool for DiagnoseKasm {
         args: DiagnoseArgs,
     ) -> Result<Reply<Diagnosis>, ToolError> {
         let user = acting_user(cx.caller, args.user_id)?;
-        let nobody = Nobody::new();
-        let nobody =
-            nobody.ok_or_else(|| ToolError::internal("the system gives no random numbers"))?;
-        let kasm = &cx.provider.kasm;
-        let asked: Vec<_> = PROBES
-            .iter()
-            .map(|probe| {
-                call(kasm, user, nobody, probe.endpoint).map(move |answer| (probe, answer))
-            })
-            .collect();
-        let answers: Vec<_> = stream::iter(asked).buffered(AT_A_TIME).collect().await;
-        let (missing, possibly) = missing(&answers);
-        let mut checks: Vec<_> = answers
-            .iter()
-            .map(|(probe, answer)| check(probe, answer, &missing))
-            .collect();
+        let findings = findings(&cx.provider.kasm, user).await;
+        let Findings {
+            missing,
+            possibly_missing,
+            mut checks,
+        } = findings.ok_or_else(|| ToolError::internal("the system gives no random numbers"))?;
         if let Some(kasm_id) = args.kasm_id {
-            checks.extend(session_checks(&cx, kasm_id, args.user_id).await?);
+            let place = place(&cx, kasm_id, args.user_id).await?;
+            checks.extend(session_checks(&cx.provider.kasm, &place).await);
         }
         let well = checks.iter().all(|check| check.works == Some(true));
         let message = match (well, missing.is_empty()) {
@@ -101,11 +109,31 @@ impl Tool for DiagnoseKasm {
         let diagnosis = Diagnosis {
             well,
             missing_permissions: owned(&missing),
-            possibly_missing: possibly.iter().map(|group| owned(group)).collect(),
+            possibly_missing: possibly_missing.iter().map(|group| owned(group)).collect(),
             checks,
         };
         Ok(Reply::new(diagnosis, message))
     }
+}
+
+/// Tries every endpoint with the API key, so that nothing changes. None: the system gives no random numbers.
+pub async fn findings(kasm: &Kasm, user: UserId) -> Option<Findings> {
+    let nobody = Nobody::new()?;
+    let asked: Vec<_> = PROBES
+        .iter()
+        .map(|probe| call(kasm, user, nobody, probe.endpoint).map(move |answer| (probe, answer)))
+        .collect();
+    let answers: Vec<_> = stream::iter(asked).buffered(AT_A_TIME).collect().await;
+    let (missing, possibly_missing) = missing(&answers);
+    let checks = answers
+        .iter()
+        .map(|(probe, answer)| check(probe, answer, &missing))
+        .collect();
+    Some(Findings {
+        missing,
+        possibly_missing,
+        checks,
+    })
 }
 
 fn owned(names: &[&str]) -> Vec<String> {
@@ -167,37 +195,30 @@ fn check(probe: &Probe, answer: &Result<(), KasmError>, missing: &[&str]) -> Che
         tools: probe.tools.to_vec(),
         problem: None,
         remedy: None,
+        lacking: Vec::new(),
     };
     if is_admitted(answer) {
         return check;
     }
     check.works = is_refused(answer).then_some(false);
     check.problem = answer.as_ref().err().map(ToString::to_string);
-    let lacking: Vec<_> = probe
-        .permissions
-        .iter()
-        .filter(|name| missing.contains(name))
-        .collect();
-    let names = if lacking.is_empty() {
-        probe.permissions.join(", ")
-    } else {
-        lacking.into_iter().copied().collect::<Vec<_>>().join(", ")
-    };
     if is_refused(answer) {
+        let certain = |name: &&&str| missing.contains(*name);
+        let lacking = probe.permissions.iter().filter(certain);
+        check.lacking = lacking.copied().collect();
+        if check.lacking.is_empty() {
+            check.lacking = probe.permissions.to_vec();
+        }
         check.remedy = Some(format!(
-            "grant the API key: {names}. If it has that, check that it is enabled, not expired and not read-only"
+            "grant the API key: {}. If it has that, check that it is enabled, not expired and not read-only",
+            check.lacking.join(", ")
         ));
     }
     check
 }
 
 /// What a running session allows.
-async fn session_checks(
-    cx: &Call<'_, KasmProvider>,
-    kasm_id: KasmId,
-    named: Option<UserId>,
-) -> Result<Vec<Check>, ToolError> {
-    let place = place(cx, kasm_id, named).await?;
+pub async fn session_checks(kasm: &Kasm, place: &Place) -> Vec<Check> {
     let allowed = |what: &str, allowed: Option<bool>, setting: &str, tools: &[&'static str]| {
         let forbidden = allowed == Some(false);
         Check {
@@ -211,6 +232,7 @@ async fn session_checks(
                                                server so that results can be posted to it"
                 )
             }),
+            lacking: Vec::new(),
         }
     };
     let session = &place.session;
@@ -227,13 +249,7 @@ async fn session_checks(
         "allow_kasm_uploads",
         large,
     );
-    let desktop = cx
-        .provider
-        .kasm
-        .desktop(&place)
-        .await
-        .err()
-        .map(ToolError::from);
+    let desktop = kasm.desktop(place).await.err().map(ToolError::from);
     let desktop = Check {
         what: "desktop".to_owned(),
         works: Some(desktop.is_none()),
@@ -244,6 +260,7 @@ async fn session_checks(
         ],
         problem: desktop.as_ref().map(|error| error.message.clone()),
         remedy: desktop.map(|error| error.hint),
+        lacking: Vec::new(),
     };
-    Ok(vec![downloads, uploads, desktop])
+    vec![downloads, uploads, desktop]
 }
