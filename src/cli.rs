@@ -53,8 +53,12 @@ pub enum Command {
     Demo(Demo),
     /// Run the Kasm emulator alone
     Emulate(Emulate),
-    /// Check the settings, and whether Kasm answers and accepts the API key
-    Check,
+    /// Check the whole chain, from the settings over Kasm to the URL that clients use
+    ///
+    /// One row for each link: ok, note (it works, and there is something to know), skip (it was not tried, and
+    /// why) or FAIL with what to do. Without --start nothing is changed in Kasm.
+    /// Exit code 0: nothing fails. 1: something does. 64: the settings cannot be read.
+    Check(Check),
     /// Ask the server on this machine whether it is well: exit code 0 if it is, for health checks
     Health,
     /// List the tools
@@ -189,6 +193,20 @@ pub struct PolicyCheck {
     /// A rules file, over the built-in rules
     #[arg(long, value_name = "FILE")]
     pub rules: Option<PathBuf>,
+}
+
+/// Options of `check`.
+#[derive(Args, Clone, Debug)]
+pub struct Check {
+    /// Start a session of this workspace, try commands, files and the desktop in it, and destroy it
+    #[arg(long, value_name = "WORKSPACE")]
+    pub start: Option<String>,
+    /// A file with a token of this server, to open a stream with; MCP_AUTH_TOKEN if not said
+    #[arg(long, value_name = "FILE")]
+    pub token_file: Option<PathBuf>,
+    /// Print one JSON object: {"ok", "checks": [{"name", "status", "fact", "remedy"}]}
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Options of `demo`.

@@ -59,7 +59,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Stdio => stdio::run(stdio::config(settings)?).await,
         Command::Demo(options) => demo::run(&options, &settings).await,
         Command::Emulate(options) => emulate::run(&options).await,
-        Command::Check => check::run(&settings).await,
+        Command::Check(options) => check::run(&options, &settings).await,
         Command::Health => health::run(&settings).await,
         Command::Tools { format } => tools::run(format),
         Command::Openapi(options) => openapi::run(&options, &settings),

@@ -18,6 +18,7 @@ use crate::caller::{Caller, Credential, Scope, Validity};
 use claims::Claims;
 use fetch::Fetcher;
 pub use fetch::is_safe;
+pub use issuer::examine;
 use issuer::{Issuer, NoKey};
 pub use users::FindUser;
 use users::Users;

@@ -1,75 +1,173 @@
-//! `kasm-mcp check`: the settings, then Kasm, step by step, with a remedy for what fails.
+//! `kasm-mcp check`: the whole chain from the settings to a stream that clients read, one row for each link, with
+//! a remedy for what fails. What depends on a link that fails is skipped; the rest goes on.
 
+mod kasm;
+mod net;
+mod public;
+mod report;
+mod server;
+mod session;
+mod tls;
+
+use std::error::Error as _;
 use std::process::ExitCode;
+use std::time::Duration;
 
-use super::{print, sources};
+use anyhow::Context as _;
+use secrecy::SecretString;
+
+use self::net::Target;
+use self::public::Key;
+use self::report::{Problem, Report};
+use super::{EXIT_SETTINGS, sources};
 use crate::app;
 use crate::cli;
 use crate::config::Config;
-use crate::kasm::{Kasm, KasmError, UserId};
-use crate::tool::ToolError;
+use crate::kasm::{Kasm, UserId};
 
-pub(super) async fn run(flags: &cli::Settings) -> anyhow::Result<ExitCode> {
-    let config = Config::load(&sources(flags))?;
-    print("ok    settings\n")?;
+/// The longest that one call to Kasm may take here, though a server waits longer.
+const CALL_PATIENCE: Duration = Duration::from_secs(10);
+
+/// What is said of Kasm, in the order of the chain, where the network ends before it.
+const KASM_ROWS: [&str; 6] = [
+    "kasm answers",
+    "clock",
+    "api key",
+    "workspaces",
+    "user",
+    "sessions",
+];
+
+pub(super) async fn run(options: &cli::Check, flags: &cli::Settings) -> anyhow::Result<ExitCode> {
+    let mut report = Report::new(options.json);
+    let mut config = match Config::load(&sources(flags)) {
+        Ok(config) => config,
+        Err(mistakes) => {
+            for mistake in &mistakes.0 {
+                let fact = format!("{}: {}", mistake.variable, mistake.problem);
+                report.fail("settings", &Problem::new(fact, &mistake.remedy))?;
+            }
+            report.skip("the rest", "nothing can be tried with these settings")?;
+            report.finish()?;
+            return Ok(ExitCode::from(EXIT_SETTINGS));
+        }
+    };
+    config.kasm.timeout = config.kasm.timeout.min(CALL_PATIENCE);
+    config.kasm.retries = config.kasm.retries.min(1);
+    for secret in [&config.kasm.api_key, &config.kasm.api_key_secret] {
+        report.hide(secret);
+    }
+    let key = key(options, &config)?;
+    if let Key::Token(token) = &key {
+        report.hide(token);
+    }
+    if let Some(token) = &config.http.auth_token {
+        report.hide(token);
+    }
+    report.ok("settings", "they can be read")?;
     for notice in &config.notices {
-        print(&format!("note  {notice}\n"))?;
+        report.note("settings", notice, "")?;
     }
-    let kasm = app::kasm(&config)?;
-    let mut sound = report(
-        "Kasm answers",
-        kasm.wire()
-            .health()
-            .await
-            .map(|()| config.kasm.url.to_string()),
-    )?;
-    if sound {
-        sound &= report("API key: workspaces", workspaces(&kasm).await)?;
-        sound &= report("API key: sessions", sessions(&kasm, &config).await)?;
-    }
-    print(if sound {
-        "\nAll is well.\n"
-    } else {
-        "\nSome of it does not work yet.\n"
-    })?;
-    Ok(if sound {
+    upstream(&mut report, &config, options.start.as_deref()).await?;
+    server::credentials(&mut report, &config).await?;
+    server::folders(&mut report, &config)?;
+    server::surface(&mut report, &config)?;
+    let serves = server::port(&mut report, &config).await?;
+    public::way(&mut report, &config, &key, serves).await?;
+    Ok(if report.finish()? {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
     })
 }
 
-async fn workspaces(kasm: &Kasm) -> Result<String, KasmError> {
-    let images = kasm.images().await?;
-    let usable = images
-        .iter()
-        .filter(|image| image.enabled && image.available)
-        .count();
-    Ok(format!("{usable} of {} can be started", images.len()))
-}
-
-async fn sessions(kasm: &Kasm, config: &Config) -> Result<String, KasmError> {
-    let user: UserId = config
-        .kasm_user
-        .parse()
-        .map_err(|_| KasmError::NotFound { what: "user" })?;
-    let sessions = kasm.sessions_of(user).await?;
-    Ok(format!("{} of user {user}", sessions.len()))
-}
-
-fn report(step: &str, result: Result<String, KasmError>) -> std::io::Result<bool> {
-    match result {
-        Ok(fact) => {
-            print(&format!("ok    {step}: {fact}\n"))?;
-            Ok(true)
-        }
-        Err(error) => {
-            let error = ToolError::from(error);
-            print(&format!(
-                "FAIL  {step}: {}\n      -> {}\n",
-                error.message, error.hint
-            ))?;
-            Ok(false)
-        }
+/// What to open a stream of this server with.
+fn key(options: &cli::Check, config: &Config) -> anyhow::Result<Key> {
+    if let Some(file) = &options.token_file {
+        let token = std::fs::read_to_string(file)
+            .with_context(|| format!("--token-file {}", file.display()))?;
+        return Ok(Key::Token(SecretString::from(token.trim().to_owned())));
     }
+    Ok(match &config.http.auth_token {
+        Some(token) => Key::Token(token.clone()),
+        None if config.http.is_without_credential() && config.http.is_loopback() => Key::Nothing,
+        None => Key::Unknown(
+            "only hashes of tokens are known here; --token-file FILE names one to try with",
+        ),
+    })
+}
+
+/// From here to Kasm, and what may be done there.
+async fn upstream(report: &mut Report, config: &Config, start: Option<&str>) -> anyhow::Result<()> {
+    let target = Target {
+        label: "kasm",
+        variable: "KASM_API_URL",
+        url: &config.kasm.url,
+        ca_file: config.kasm.tls_ca_file.as_deref(),
+        insecure: config.kasm.tls_insecure,
+        trust: "name a PEM file in KASM_TLS_CA_FILE with the CA that signed it, or with the certificate itself if nobody \
+                did (openssl s_client -showcerts shows it); KASM_TLS_INSECURE=true is only for a test",
+    };
+    if !net::reach(report, &target).await? {
+        return without(report, &KASM_ROWS, "Kasm cannot be reached");
+    }
+    if !kasm::answers(report, config).await? {
+        return without(
+            report,
+            &KASM_ROWS[2..],
+            "it is no Kasm that answers, or it is not well",
+        );
+    }
+    let (Ok(kasm), Ok(user)) = (app::kasm(config), config.kasm_user.parse::<UserId>()) else {
+        return without(
+            report,
+            &KASM_ROWS[2..],
+            "the settings of TLS cannot be used",
+        );
+    };
+    if !kasm::key(report, &kasm, user).await? {
+        return without(report, &KASM_ROWS[3..], "the API key is not accepted");
+    }
+    kasm::workspaces(report, &kasm).await?;
+    kasm::user(report, &kasm, user).await?;
+    in_session(report, &kasm, config, user, start).await
+}
+
+async fn in_session(
+    report: &mut Report,
+    kasm: &Kasm,
+    config: &Config,
+    user: UserId,
+    start: Option<&str>,
+) -> anyhow::Result<()> {
+    let running = kasm::sessions(report, kasm, user).await?;
+    if let Some(workspace) = start {
+        return session::trial(report, kasm, config, user, workspace).await;
+    }
+    match running.and_then(|session| session.kasm_id) {
+        Some(kasm_id) => Ok(session::look(report, kasm, config, user, kasm_id).await?),
+        None => Ok(session::skip(
+            report,
+            "no running session; --start WORKSPACE starts one, and ends it",
+        )?),
+    }
+}
+
+fn without(report: &mut Report, rows: &[&str], why: &str) -> anyhow::Result<()> {
+    for row in rows {
+        report.skip(row, why)?;
+    }
+    Ok(session::skip(report, why)?)
+}
+
+/// What went wrong with a request, with its causes and without its URL.
+fn words(error: reqwest::Error) -> String {
+    let error = error.without_url();
+    let mut words = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        words = format!("{words}: {cause}");
+        source = cause.source();
+    }
+    words
 }

@@ -14,6 +14,7 @@ use serde_json::Value;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
+use super::ALGORITHMS;
 use super::fetch::{Fetcher, is_safe};
 
 /// Keys older than this are fetched again, so that one that the issuer took back is not good for ever.
@@ -170,6 +171,19 @@ impl Issuer {
         }
         Err(problems.join("; "))
     }
+}
+
+/// How many keys an issuer has that tokens could be signed with.
+///
+/// # Errors
+/// In words: its metadata or its keys cannot be fetched, or are another issuer's.
+pub async fn examine(issuer: &str) -> Result<usize, String> {
+    let fetcher = Fetcher::new().map_err(|error| error.to_string())?;
+    let issuer = Issuer::new(issuer.to_owned(), fetcher);
+    let mut fetches = issuer.fetches.lock().await;
+    let keys = issuer.fetch(&mut fetches).await?;
+    let usable = |key: &&Jwk| ALGORITHMS.iter().any(|algorithm| is_for(key, *algorithm));
+    Ok(keys.iter().filter(usable).count())
 }
 
 impl Fetches {

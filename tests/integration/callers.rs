@@ -2,7 +2,7 @@
 
 mod commands;
 mod isolation;
-mod issuer;
+pub mod issuer;
 mod oauth;
 mod tokens;
 

@@ -130,43 +130,6 @@ fn the_emulator_stays_on_this_machine() {
     assert!(text(&output.stderr).contains("loopback"));
 }
 
-async fn check(emulator: &Emulator, settings: &[(&str, &str)]) -> (Option<i32>, String) {
-    let sources = support::sources(emulator, settings);
-    let mut command = tokio::process::Command::new(BINARY);
-    let output = command
-        .arg("check")
-        .env_clear()
-        .envs(sources.environment)
-        .output()
-        .await
-        .unwrap();
-    (output.status.code(), text(&output.stdout))
-}
-
-#[tokio::test]
-async fn check_tells_what_works_and_what_to_do() {
-    let emulator = Emulator::builder().start().await.unwrap();
-    let (code, said) = check(&emulator, &[]).await;
-    assert_eq!(code, Some(0), "{said}");
-    assert!(said.contains("All is well"), "{said}");
-
-    emulator.revoke_permission("Images View");
-    let (code, said) = check(&emulator, &[]).await;
-    assert_eq!(code, Some(1), "{said}");
-    assert!(
-        said.contains("FAIL  API key: workspaces") && said.contains("Images View"),
-        "{said}"
-    );
-
-    let (code, said) = check(&emulator, &[("KASM_API_URL", "http://127.0.0.1:9")]).await;
-    assert_eq!(code, Some(1), "{said}");
-    assert!(said.contains("FAIL  Kasm answers"), "{said}");
-
-    emulator.fail_next("__healthcheck", Fault::Status(500), 1);
-    let (code, said) = check(&emulator, &[]).await;
-    assert_eq!(code, Some(1), "{said}");
-}
-
 #[tokio::test]
 async fn the_demo_prints_what_a_newcomer_pastes() {
     let mut demo = tokio::process::Command::new(BINARY);

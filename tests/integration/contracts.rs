@@ -161,4 +161,6 @@ fn tool_schemas_are_as_agreed() {
 fn help_is_as_agreed() {
     let mut command = kasm_mcp::cli::Cli::command();
     insta::assert_snapshot!("help", command.render_long_help().to_string());
+    let check = command.find_subcommand_mut("check").unwrap();
+    insta::assert_snapshot!("help_check", check.render_long_help().to_string());
 }

@@ -14,6 +14,7 @@
 mod ask;
 mod audit;
 mod callers;
+mod check;
 mod commands;
 mod config;
 mod contracts;

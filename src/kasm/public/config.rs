@@ -48,7 +48,11 @@ pub enum TlsProblem {
 }
 
 impl KasmConfig {
-    pub(in crate::kasm) fn http_client(&self) -> Result<reqwest::Client, TlsProblem> {
+    /// The HTTP client that all calls are made with.
+    ///
+    /// # Errors
+    /// The TLS settings cannot be used.
+    pub fn http_client(&self) -> Result<reqwest::Client, TlsProblem> {
         let unusable = |error: reqwest::Error| TlsProblem::Unusable(describe(&error));
         let mut builder = reqwest::Client::builder()
             .user_agent(concat!("kasm-mcp/", env!("CARGO_PKG_VERSION")))

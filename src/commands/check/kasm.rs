@@ -1,0 +1,354 @@
+//! What answers at the address of Kasm, its clock, and what the API key may do there.
+
+use std::time::{Duration, SystemTime};
+
+use jiff::Timestamp;
+use jiff::fmt::rfc2822::DateTimeParser;
+use reqwest::header::{DATE, LOCATION};
+use serde_json::Value;
+use tokio::time::timeout;
+
+use super::report::{Problem, Report};
+use crate::config::Config;
+use crate::kasm::model::{Session, Status, UserRef};
+use crate::kasm::{Kasm, KasmError, UserId};
+use crate::providers::kasm::TOOLSETS;
+use crate::providers::kasm::diagnose::{Check, Findings, findings};
+use crate::tool::ToolError;
+
+/// How long one answer may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How long all permissions may take.
+const PATIENCE_FOR_ALL: Duration = Duration::from_secs(60);
+/// What is read of a page that is not Kasm's.
+const PAGE_BYTES_MAX: usize = 64 * 1_024;
+/// From here on a clock is worth a word, and from there on tokens and certificates fail, seconds.
+const CLOCK_NOTE: i64 = 30;
+const CLOCK_FAIL: i64 = 300;
+/// Permissions that a server does well without: the README names what they are for.
+const OPTIONAL: &[&str] = &[
+    "Users View",
+    "Users Create",
+    "Users Modify",
+    "Users Delete",
+    "Session Recordings View",
+];
+
+/// Asks what is there whether it is Kasm. True: it is.
+pub(super) async fn answers(report: &mut Report, config: &Config) -> std::io::Result<bool> {
+    const ROW: &str = "kasm answers";
+    const CLOCK: &str = "clock";
+    let asked = SystemTime::now();
+    let (status, headers, body) = match first_answer(config).await {
+        Ok(answer) => answer,
+        Err(why) => {
+            let remedy = "what listens there takes connections and does not answer: look at Kasm's own services and logs";
+            report.fail(ROW, &Problem::new(why, remedy))?;
+            report.skip(CLOCK, "nothing was answered")?;
+            return Ok(false);
+        }
+    };
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+    let is_kasm = report.judge(ROW, identify(config, status, text(LOCATION), &body))?;
+    match text(DATE).and_then(seconds_of) {
+        None => report.skip(CLOCK, "the answer has no Date")?,
+        Some(there) => clock(report, there - middle(asked))?,
+    }
+    Ok(is_kasm)
+}
+
+type Answer = (u16, reqwest::header::HeaderMap, Vec<u8>);
+
+async fn first_answer(config: &Config) -> Result<Answer, String> {
+    let http = config
+        .kasm
+        .http_client()
+        .map_err(|error| error.to_string())?;
+    let mut url = config.kasm.url.clone();
+    url.set_path(&format!(
+        "{}/api/__healthcheck",
+        url.path().trim_end_matches('/')
+    ));
+    let told = |error: reqwest::Error| super::words(error);
+    let mut response = http.get(url).timeout(PATIENCE).send().await.map_err(told)?;
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(told)? {
+        body.extend_from_slice(&chunk);
+        if body.len() > PAGE_BYTES_MAX {
+            break;
+        }
+    }
+    Ok((response.status().as_u16(), response.headers().clone(), body))
+}
+
+/// Whether Kasm answered, and with what version if it says so.
+fn identify(
+    config: &Config,
+    status: u16,
+    location: Option<&str>,
+    body: &[u8],
+) -> Result<String, Problem> {
+    let json: Option<Value> = serde_json::from_slice(body).ok();
+    let well = json.as_ref().and_then(|json| json.get("ok")?.as_bool());
+    let version = json.as_ref().and_then(|json| json.get("version")?.as_str());
+    let url = &config.kasm.url;
+    match (well, location) {
+        (Some(true), _) if (200..300).contains(&status) => Ok(version.map_or_else(
+            || format!("{url} is a Kasm"),
+            |v| format!("{url} is a Kasm {v}"),
+        )),
+        (Some(_), _) => Err(Problem::new(
+            format!("Kasm says that it is not well (HTTP {status})"),
+            "look at Kasm: Diagnostics, System Info, and the state of its services",
+        )),
+        (None, Some(location)) => Err(Problem::new(
+            format!("it sends to {} (HTTP {status})", without_query(location)),
+            "if that is Kasm's true address, write it in KASM_API_URL; a login page in front of Kasm has to let /api/ \
+             and /desktop/ through",
+        )),
+        (None, None) => Err(stranger(status, body)),
+    }
+}
+
+/// What is there instead of Kasm.
+fn stranger(status: u16, body: &[u8]) -> Problem {
+    let what = match title(body) {
+        Some(title) => format!("a web page called \"{title}\""),
+        None if body.trim_ascii().starts_with(b"<") => "a web page".to_owned(),
+        None => "another web server".to_owned(),
+    };
+    match status {
+        401 | 403 | 407 => Problem::new(
+            format!("{what} asks for a login (HTTP {status}) before Kasm"),
+            "a proxy in front of Kasm has to let /api/ and /desktop/ through for this machine",
+        ),
+        502..=504 => Problem::new(
+            format!(
+                "{what} answers HTTP {status}: a proxy is there, and Kasm behind it does not answer"
+            ),
+            "look whether Kasm's services run, and where the proxy sends",
+        ),
+        500.. => Problem::new(
+            format!("{what} answers HTTP {status} to Kasm's health check"),
+            "look at the logs of Kasm",
+        ),
+        _ => Problem::new(
+            format!("{what} answers, which is not Kasm (HTTP {status} to its health check)"),
+            "correct host, port and path in KASM_API_URL: it is the address that browsers open Kasm at, without what \
+             follows the host unless Kasm lies below a path",
+        ),
+    }
+}
+
+fn title(body: &[u8]) -> Option<String> {
+    let page = String::from_utf8_lossy(body);
+    // Byte offsets stay those of `page`.
+    let lower = page.to_ascii_lowercase();
+    let start = lower.find("<title")?;
+    let start = start + lower[start..].find('>')? + 1;
+    let end = start + lower[start..].find('<')?;
+    let title: String = page[start..end].trim().chars().take(80).collect();
+    (!title.is_empty()).then_some(title)
+}
+
+fn without_query(location: &str) -> &str {
+    location.split(['?', '#']).next().unwrap_or_default()
+}
+
+fn seconds_of(date: &str) -> Option<i64> {
+    let time = DateTimeParser::new().parse_timestamp(date).ok()?;
+    Some(time.as_second())
+}
+
+/// Half-way between asking and now, seconds.
+fn middle(asked: SystemTime) -> i64 {
+    let half = asked.elapsed().unwrap_or_default() / 2;
+    Timestamp::try_from(asked + half).map_or(0, Timestamp::as_second)
+}
+
+fn clock(report: &mut Report, ahead: i64) -> std::io::Result<()> {
+    const ROW: &str = "clock";
+    let off = ahead.abs();
+    let side = if ahead > 0 { "behind" } else { "ahead of" };
+    let fact = format!("this machine is {off} s {side} Kasm");
+    let remedy = "set both clocks by NTP (timedatectl set-ntp true): certificates and tokens fail with a wrong one";
+    if off > CLOCK_FAIL {
+        report.fail(ROW, &Problem::new(fact, remedy))
+    } else if off > CLOCK_NOTE {
+        report.note(ROW, fact, remedy)
+    } else {
+        report.ok(ROW, "this machine and Kasm agree")
+    }
+}
+
+/// What the API key is good for.
+pub(super) async fn key(report: &mut Report, kasm: &Kasm, user: UserId) -> std::io::Result<bool> {
+    const ROW: &str = "api key";
+    let found = match timeout(PATIENCE_FOR_ALL, findings(kasm, user)).await {
+        Ok(Some(found)) => found,
+        Ok(None) => {
+            let problem =
+                Problem::new("the system gives no random numbers", "restart this machine");
+            report.fail(ROW, &problem)?;
+            return Ok(false);
+        }
+        Err(_) => {
+            let fact = format!(
+                "Kasm takes more than {} s to answer",
+                PATIENCE_FOR_ALL.as_secs()
+            );
+            report.fail(
+                ROW,
+                &Problem::new(fact, "look at the load of Kasm, and try again"),
+            )?;
+            return Ok(false);
+        }
+    };
+    if !found.checks.iter().any(|check| check.works == Some(true)) {
+        let first = found.checks.iter().find_map(|check| check.problem.clone());
+        report.fail(ROW, &refused(&found, &first.unwrap_or_default()))?;
+        return Ok(false);
+    }
+    report.ok(ROW, "Kasm accepts it")?;
+    for toolset in TOOLSETS {
+        let names: Vec<_> = toolset
+            .tools
+            .iter()
+            .map(|tool| tool.info(toolset).name)
+            .collect();
+        let needs = |check: &&Check| check.tools.iter().any(|tool| names.contains(tool));
+        let needed: Vec<_> = found.checks.iter().filter(needs).collect();
+        tools(report, toolset.name, &names, &needed)?;
+    }
+    Ok(true)
+}
+
+/// Nothing that was tried works.
+fn refused(found: &Findings, words: &str) -> Problem {
+    if found.checks.iter().all(|check| check.works.is_none()) {
+        return Problem::new(
+            format!("nothing can be found out about it: {words}"),
+            "look at the logs of Kasm, and try again",
+        );
+    }
+    Problem::new(
+        format!("Kasm refuses everything: {words}"),
+        "KASM_API_KEY or KASM_API_SECRET is wrong, or the key is disabled, expired or without any permission: Kasm \
+         does not tell which. Compare with Kasm: Settings, Developers; a secret that is lost needs a new key",
+    )
+}
+
+/// A row of one toolset.
+fn tools(
+    report: &mut Report,
+    toolset: &str,
+    names: &[&'static str],
+    needed: &[&Check],
+) -> std::io::Result<()> {
+    let row = format!("tools: {toolset}");
+    let bad: Vec<_> = needed
+        .iter()
+        .filter(|check| check.works != Some(true))
+        .collect();
+    if bad.is_empty() {
+        return report.ok(&row, format!("{0} of {0} may be used", names.len()));
+    }
+    let mut broken: Vec<&str> = Vec::new();
+    let mut lacking: Vec<&str> = Vec::new();
+    for check in &bad {
+        broken.extend(check.tools.iter().filter(|tool| names.contains(*tool)));
+        lacking.extend(&check.lacking);
+    }
+    for list in [&mut broken, &mut lacking] {
+        list.sort_unstable();
+        list.dedup();
+    }
+    let broken = broken.join(", ");
+    if lacking.is_empty() {
+        let why = bad.iter().find_map(|check| check.problem.as_deref());
+        let fact = format!(
+            "unknown whether these work: {broken} ({})",
+            why.unwrap_or("no answer")
+        );
+        return report.note(&row, fact, "try again; the logs of Kasm may tell more");
+    }
+    let lacking_words = lacking.join(", ");
+    let fact = format!("the API key lacks {lacking_words}: no {broken}");
+    let remedy = format!(
+        "grant it {lacking_words} (Kasm: Settings, Developers, the key, Permissions); if it has that, it is read-only"
+    );
+    if lacking.iter().all(|name| OPTIONAL.contains(name)) {
+        return report.note(&row, fact, &remedy);
+    }
+    report.fail(&row, &Problem::new(fact, remedy))
+}
+
+/// How many workspaces there are.
+pub(super) async fn workspaces(report: &mut Report, kasm: &Kasm) -> std::io::Result<()> {
+    const ROW: &str = "workspaces";
+    let images = match kasm.images().await {
+        Ok(images) => images,
+        Err(error) => return report.skip(ROW, format!("they cannot be listed: {error}")),
+    };
+    let usable = images
+        .iter()
+        .filter(|image| image.enabled && image.available)
+        .count();
+    let fact = format!("{usable} of {} can be started", images.len());
+    if usable > 0 {
+        return report.ok(ROW, fact);
+    }
+    let remedy = "install and enable a workspace in Kasm (Workspaces, Registry), and wait until its image is pulled";
+    report.fail(ROW, &Problem::new(fact, remedy))
+}
+
+/// Whether the user of the settings is there.
+pub(super) async fn user(report: &mut Report, kasm: &Kasm, user: UserId) -> std::io::Result<()> {
+    const ROW: &str = "user";
+    let find = "find the id in Kasm: Access Management, Users, and write it in KASM_USER_ID";
+    match kasm.wire().user(&UserRef::Id(user)).await {
+        Ok(found) if found.disabled || found.locked => {
+            let state = if found.disabled { "disabled" } else { "locked" };
+            let remedy = "enable or unlock it in Kasm: Access Management, Users";
+            report.fail(ROW, &Problem::new(format!("{} is {state}", found.username), remedy))
+        }
+        Ok(found) => report.ok(ROW, format!("{} ({user})", found.username)),
+        Err(KasmError::Permission { .. }) => report.skip(
+            ROW,
+            "the API key may not look at users (Users View), so nobody knows whether KASM_USER_ID exists",
+        ),
+        Err(KasmError::NotFound { .. }) => {
+            report.fail(ROW, &Problem::new(format!("Kasm has no user {user}"), find))
+        }
+        Err(error) => report.fail(ROW, &Problem::new(error.to_string(), find)),
+    }
+}
+
+/// The sessions of the user. Returns one that runs.
+pub(super) async fn sessions(
+    report: &mut Report,
+    kasm: &Kasm,
+    user: UserId,
+) -> std::io::Result<Option<Session>> {
+    const ROW: &str = "sessions";
+    match kasm.sessions_of(user).await {
+        Ok(sessions) => {
+            let mut running: Vec<_> = sessions
+                .iter()
+                .filter(|it| it.status == Status::Running)
+                .collect();
+            let fact = format!("{} of the user, {} running", sessions.len(), running.len());
+            report.ok(ROW, fact)?;
+            Ok(running.pop().cloned())
+        }
+        Err(error @ KasmError::Permission { .. }) => {
+            report.skip(ROW, format!("they cannot be listed: {error}"))?;
+            Ok(None)
+        }
+        Err(error) => {
+            let error = ToolError::from(error);
+            report.fail(ROW, &Problem::new(error.message, error.hint))?;
+            Ok(None)
+        }
+    }
+}

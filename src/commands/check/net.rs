@@ -1,0 +1,363 @@
+//! From a URL to somebody who speaks HTTP there: name, port, TLS. Each failure has a name of its own.
+
+use std::io::ErrorKind;
+use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
+use std::time::Duration;
+
+use hyper_util::client::proxy::matcher::Matcher;
+use reqwest::Url;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use super::report::{Problem, Report};
+use super::tls::{self, Certificate, Flaw, Handshake};
+
+/// How long a name may take to be found, and a port to answer.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What is to be reached.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Target<'a> {
+    /// What its rows begin with.
+    pub(super) label: &'static str,
+    /// The setting that it is from.
+    pub(super) variable: &'static str,
+    pub(super) url: &'a Url,
+    /// Certificates that are trusted as well.
+    pub(super) ca_file: Option<&'a Path>,
+    /// Any certificate is taken.
+    pub(super) insecure: bool,
+    /// What to do about a certificate that nobody trusted signed.
+    pub(super) trust: &'static str,
+}
+
+impl Target<'_> {
+    fn row(&self, link: &str) -> String {
+        format!("{} {link}", self.label)
+    }
+
+    fn host(&self) -> &str {
+        let host = self.url.host_str().unwrap_or_default();
+        host.trim_matches(['[', ']'])
+    }
+
+    fn port(&self) -> u16 {
+        self.url.port_or_known_default().unwrap_or(0)
+    }
+
+    /// The proxy of the environment that requests go through, if one does.
+    fn proxy(&self) -> Option<(String, u16)> {
+        let uri: http::Uri = self.url.as_str().parse().ok()?;
+        let proxy = Matcher::from_env().intercept(&uri)?;
+        let default = match proxy.uri().scheme_str() {
+            Some("https") => 443,
+            Some("socks4" | "socks4a" | "socks5" | "socks5h") => 1080,
+            _ => 80,
+        };
+        let host = proxy.uri().host()?.trim_matches(['[', ']']).to_owned();
+        Some((host, proxy.uri().port_u16().unwrap_or(default)))
+    }
+}
+
+/// Looks at name, port and TLS. True: HTTP can be tried.
+pub(super) async fn reach(report: &mut Report, target: &Target<'_>) -> std::io::Result<bool> {
+    let proxy = target.proxy();
+    let (host, port) = match &proxy {
+        Some((host, port)) => (host.as_str(), *port),
+        None => (target.host(), target.port()),
+    };
+    let rest = [target.row("port"), target.row("tls")];
+    let addresses = match resolve(host, port).await {
+        Ok(addresses) => addresses,
+        Err(problem) => {
+            report.fail(
+                &target.row("name"),
+                &named(problem, target, proxy.is_some()),
+            )?;
+            for row in &rest {
+                report.skip(row, "the name is not known")?;
+            }
+            return Ok(false);
+        }
+    };
+    let through = if proxy.is_some() {
+        "a proxy of the environment (HTTPS_PROXY, HTTP_PROXY or ALL_PROXY): "
+    } else {
+        ""
+    };
+    report.ok(
+        &target.row("name"),
+        format!("{through}{}", told(host, &addresses)),
+    )?;
+    let address = match connect(&addresses).await {
+        Ok((address, _)) => address,
+        Err(problem) => {
+            report.fail(&rest[0], &named(problem, target, proxy.is_some()))?;
+            report.skip(&rest[1], "the port cannot be reached")?;
+            return Ok(false);
+        }
+    };
+    report.ok(&rest[0], format!("{address} answers"))?;
+    if proxy.is_some() {
+        report.skip(&rest[1], "it is the proxy that speaks with the server")?;
+        return Ok(true);
+    }
+    if target.url.scheme() == "http" {
+        return plain(report, target, address).await;
+    }
+    encrypted(report, target, address).await
+}
+
+fn named(mut problem: Problem, target: &Target<'_>, proxied: bool) -> Problem {
+    let what = if proxied {
+        "the proxy of the environment (HTTPS_PROXY, HTTP_PROXY, ALL_PROXY; NO_PROXY names exceptions)"
+    } else {
+        target.variable
+    };
+    problem.remedy = format!("{}: {}", what, problem.remedy);
+    problem
+}
+
+fn told(host: &str, addresses: &[SocketAddr]) -> String {
+    if host.parse::<IpAddr>().is_ok() {
+        return format!("{host} is an address");
+    }
+    let addresses: Vec<_> = addresses.iter().map(|it| it.ip().to_string()).collect();
+    format!("{host} is {}", addresses.join(", "))
+}
+
+async fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, Problem> {
+    let remedy = "check the spelling; a name that only a private network knows needs its DNS server on this machine \
+                  (in a container: that of the container)";
+    let found = timeout(PATIENCE, tokio::net::lookup_host((host, port))).await;
+    let problem = match found {
+        Err(_) => format!(
+            "no DNS server answers about {host} within {} s",
+            PATIENCE.as_secs()
+        ),
+        Ok(Err(error)) => format!("{host} is not known: {error}"),
+        Ok(Ok(addresses)) => {
+            let mut addresses: Vec<_> = addresses.collect();
+            addresses.dedup();
+            if !addresses.is_empty() {
+                return Ok(addresses);
+            }
+            format!("{host} has no address")
+        }
+    };
+    Err(Problem::new(problem, remedy))
+}
+
+/// A connection to the first address that takes one.
+async fn connect(addresses: &[SocketAddr]) -> Result<(SocketAddr, TcpStream), Problem> {
+    let mut problem = Problem::new("there is no address to try", "give another name");
+    for address in addresses {
+        let error = match timeout(PATIENCE, TcpStream::connect(address)).await {
+            Ok(Ok(stream)) => return Ok((*address, stream)),
+            Ok(Err(error)) => Some(error),
+            Err(_) => None,
+        };
+        problem = unreachable(*address, error.as_ref());
+    }
+    Err(problem)
+}
+
+/// Why nobody answers there; no error is silence.
+fn unreachable(address: SocketAddr, error: Option<&std::io::Error>) -> Problem {
+    let port = address.port();
+    match error.map(std::io::Error::kind) {
+        None | Some(ErrorKind::TimedOut) => Problem::new(
+            format!(
+                "{address} does not answer within {} s: timed out",
+                PATIENCE.as_secs()
+            ),
+            format!(
+                "a firewall swallows it, or the address is wrong: let this machine reach port {port} there"
+            ),
+        ),
+        Some(ErrorKind::ConnectionRefused) => Problem::new(
+            format!("{address} refuses connections"),
+            format!(
+                "wrong port? Nothing listens on {port} there: correct the port, or start what should listen"
+            ),
+        ),
+        Some(ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable) => Problem::new(
+            format!("{address} is unreachable: there is no way to it from here"),
+            "this machine has no route to that network: check the address, routes and the VPN",
+        ),
+        Some(_) => Problem::new(
+            format!(
+                "{address}: {}",
+                error.map_or_else(String::new, ToString::to_string)
+            ),
+            "check the address and the network of this machine",
+        ),
+    }
+}
+
+/// An `http` URL: HTTP has to be what is spoken there.
+async fn plain(
+    report: &mut Report,
+    target: &Target<'_>,
+    address: SocketAddr,
+) -> std::io::Result<bool> {
+    let row = target.row("tls");
+    let answer = plain_answer(target, address).await;
+    // Servers with TLS say 400 to this, or break off.
+    if answer.is_some_and(|status| status != 400) {
+        report.skip(&row, "the URL is http")?;
+        return Ok(true);
+    }
+    if let Some(Handshake::Done(_)) = shake(target, address).await {
+        let fact = format!("{address} speaks TLS, and the URL is http");
+        let remedy = format!("write https:// in {}", target.variable);
+        report.fail(&row, &Problem::new(fact, remedy))?;
+        return Ok(false);
+    }
+    if answer.is_some() {
+        report.skip(&row, "the URL is http")?;
+        return Ok(true);
+    }
+    let fact = format!("what listens on {address} does not speak HTTP");
+    let remedy = format!("wrong port? Correct it in {}", target.variable);
+    report.fail(&row, &Problem::new(fact, remedy))?;
+    Ok(false)
+}
+
+/// The status that a plain HTTP request gets, if it gets one.
+async fn plain_answer(target: &Target<'_>, address: SocketAddr) -> Option<u16> {
+    let ask = async {
+        let mut stream = TcpStream::connect(address).await.ok()?;
+        let host = target.url.host_str()?;
+        let request = format!("GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.ok()?;
+        let mut head = [0; 12];
+        stream.read_exact(&mut head).await.ok()?;
+        let head = std::str::from_utf8(&head).ok()?;
+        head.strip_prefix("HTTP/1.")?.get(2..)?.trim().parse().ok()
+    };
+    timeout(PATIENCE, ask).await.ok()?
+}
+
+async fn shake(target: &Target<'_>, address: SocketAddr) -> Option<Handshake> {
+    let (_, stream) = connect(&[address]).await.ok()?;
+    Some(tls::handshake(stream, target.host(), target.ca_file).await)
+}
+
+/// An `https` URL.
+async fn encrypted(
+    report: &mut Report,
+    target: &Target<'_>,
+    address: SocketAddr,
+) -> std::io::Result<bool> {
+    let row = target.row("tls");
+    let why = match shake(target, address).await {
+        Some(Handshake::Done(certificate)) => return judge(report, target, &certificate),
+        Some(Handshake::Unjudged(why)) => {
+            let remedy = "install this machine's certificate authorities (ca-certificates), and name a PEM file that \
+                          this user can read in KASM_TLS_CA_FILE, or none";
+            report.fail(&row, &Problem::new(why, remedy))?;
+            return Ok(false);
+        }
+        Some(Handshake::Failed(why)) => why,
+        Some(Handshake::Silent) | None => "no answer came in time".to_owned(),
+    };
+    let is_plain = plain_answer(target, address)
+        .await
+        .is_some_and(|status| status != 400);
+    let problem = if is_plain {
+        let remedy = format!(
+            "give the port that speaks TLS in {}, or write http:// if the way there is safe",
+            target.variable
+        );
+        Problem::new(
+            format!("{address} speaks plain HTTP, and the URL is https"),
+            remedy,
+        )
+    } else {
+        let remedy = format!(
+            "wrong port? What listens there has to speak TLS 1.2 or 1.3: check {} and that server",
+            target.variable
+        );
+        Problem::new(
+            format!("TLS cannot be spoken with {address}: {why}"),
+            remedy,
+        )
+    };
+    report.fail(&row, &problem)?;
+    Ok(false)
+}
+
+fn judge(
+    report: &mut Report,
+    target: &Target<'_>,
+    certificate: &Certificate,
+) -> std::io::Result<bool> {
+    let row = target.row("tls");
+    if let Some(when) = &certificate.ends_soon {
+        let fact = format!("the certificate is trusted, and expires on {when}");
+        report.note(&row, fact, "renew it before that")?;
+        return Ok(true);
+    }
+    if certificate.flaws.is_empty() {
+        report.ok(
+            &row,
+            format!("the certificate is trusted for {}", target.host()),
+        )?;
+        return Ok(true);
+    }
+    let told: Vec<_> = certificate
+        .flaws
+        .iter()
+        .map(|flaw| of_flaw(flaw, target))
+        .collect();
+    let join = |part: fn(&Problem) -> &str| told.iter().map(part).collect::<Vec<_>>().join("; ");
+    let (facts, remedies) = (join(|it| &it.fact), join(|it| &it.remedy));
+    if target.insecure {
+        let fact = format!("KASM_TLS_INSECURE accepts this: {facts}");
+        report.note(&row, fact, &remedies)?;
+        return Ok(true);
+    }
+    report.fail(&row, &Problem::new(facts, remedies))?;
+    Ok(false)
+}
+
+fn of_flaw(flaw: &Flaw, target: &Target<'_>) -> Problem {
+    let host = target.host();
+    match flaw {
+        Flaw::Expired(when) => Problem::new(
+            format!("the certificate expired on {when}"),
+            "renew it on the server; if it is good still, this machine's clock is wrong",
+        ),
+        Flaw::NotYet(when) => Problem::new(
+            format!("the certificate is not valid before {when}"),
+            "correct this machine's clock, or take a certificate that has begun",
+        ),
+        Flaw::OtherNames(names) => {
+            let fact = if names.is_empty() {
+                format!("the certificate is not for {host}, and has no name at all")
+            } else {
+                format!(
+                    "the certificate is not for {host} but for: {}",
+                    names.join(", ")
+                )
+            };
+            let remedy = format!(
+                "write one of the certificate's names in {}, or give the server a certificate for {host}",
+                target.variable
+            );
+            Problem::new(fact, remedy)
+        }
+        Flaw::SelfSigned => Problem::new("the certificate is self-signed", target.trust),
+        Flaw::UnknownIssuer => Problem::new(
+            "the issuer of the certificate is unknown: nobody whom this machine trusts signed it",
+            target.trust,
+        ),
+        Flaw::Other(words) => Problem::new(
+            format!("the certificate is not accepted: {words}"),
+            "give the server another certificate",
+        ),
+    }
+}

@@ -1,0 +1,215 @@
+//! This server's own side: credentials, folders, the port.
+
+use std::fs::OpenOptions;
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::net::TcpListener;
+use tokio::time::timeout;
+
+use super::report::{Problem, Report};
+use crate::access::Tokens;
+use crate::app;
+use crate::commands::health::nearest;
+use crate::config::{Config, token_rules};
+use crate::oauth;
+
+/// How long the server on this machine may take.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// How long an issuer may take: three documents at five seconds each, and its keys.
+const ISSUER_PATIENCE: Duration = Duration::from_secs(25);
+
+/// Whether callers can get in.
+pub(super) async fn credentials(report: &mut Report, config: &Config) -> std::io::Result<()> {
+    const ROW: &str = "credentials";
+    let http = &config.http;
+    let mut there = Vec::new();
+    if http.auth_token.is_some() {
+        there.push("MCP_AUTH_TOKEN".to_owned());
+    }
+    if let Some(file) = &http.tokens_file {
+        let count = Tokens::open(file.clone(), token_rules(&config.kasm_user));
+        let count = count.map_or(0, |tokens| tokens.count());
+        there.push(format!("{count} tokens in {}", file.display()));
+    }
+    if let Some(oauth) = &http.oauth {
+        there.push(format!("{} OAuth issuers", oauth.issuers.len()));
+    }
+    if !there.is_empty() {
+        report.ok(ROW, there.join(", "))?;
+    } else if !http.lacks_credential() {
+        report.ok(ROW, "none, and only this machine is served")?;
+    } else if config.state_dir.is_some() {
+        let fact = "none: `serve` makes a token at its first start, and shows it once";
+        report.note(ROW, fact, "or set MCP_AUTH_TOKEN: openssl rand -hex 32")?;
+    } else {
+        let fact = format!("none, and other machines can reach {}", http.listen.ip());
+        let remedy = "set MCP_AUTH_TOKEN (openssl rand -hex 32), or MCP_SERVER_HOST=127.0.0.1";
+        report.fail(ROW, &Problem::new(fact, remedy))?;
+    }
+    for issuer in http.oauth.iter().flat_map(|oauth| &oauth.issuers) {
+        let found = timeout(ISSUER_PATIENCE, oauth::examine(issuer)).await;
+        let found = found.unwrap_or_else(|_| Err("it does not answer in time".to_owned()));
+        let outcome = match found {
+            Ok(0) => Err(
+                "it has no key of a kind that is accepted (RS256, PS256, ES256, EdDSA)".to_owned(),
+            ),
+            Ok(keys) => Ok(format!("{issuer} has {keys} keys")),
+            Err(why) => Err(why),
+        };
+        let remedy = "write the issuer exactly as its metadata names it in MCP_OAUTH_ISSUERS, and let this machine reach it";
+        report.judge(
+            "oauth issuer",
+            outcome.map_err(|why| Problem::new(format!("{issuer}: {why}"), remedy)),
+        )?;
+    }
+    Ok(())
+}
+
+/// Whether what must be kept can be written, by whoever runs this.
+pub(super) fn folders(report: &mut Report, config: &Config) -> std::io::Result<()> {
+    const STATE: &str = "state";
+    const AUDIT: &str = "audit";
+    let user = "run the check as the user that the server runs as, and let that user write there";
+    match &config.state_dir {
+        None => report.note(
+            STATE,
+            "MCP_STATE_DIR is not set: leases and tokens made here do not outlive a restart",
+            "",
+        )?,
+        Some(folder) if !folder.exists() => report.note(
+            STATE,
+            format!(
+                "{} is not there: leases do not outlive a restart",
+                folder.display()
+            ),
+            "make it, for the server's user alone, or set MCP_STATE_DIR to another one",
+        )?,
+        Some(folder) => {
+            let outcome =
+                writable_folder(folder).map(|()| format!("{} can be written", folder.display()));
+            let told = |error| Problem::new(format!("{}: {error}", folder.display()), user);
+            report.judge(STATE, outcome.map_err(told))?;
+        }
+    }
+    let Some(audit) = &config.audit else {
+        return report.skip(
+            AUDIT,
+            "no record of calls is kept (MCP_AUDIT_FILE, MCP_STATE_DIR)",
+        );
+    };
+    let file = &audit.file;
+    let outcome = if file.exists() {
+        OpenOptions::new().append(true).open(file).map(drop)
+    } else {
+        writable_folder(file.parent().unwrap_or(Path::new(".")))
+    };
+    let outcome = outcome.map(|()| format!("{} can be written", file.display()));
+    let told = |error| Problem::new(format!("{}: {error}", file.display()), user);
+    report.judge(AUDIT, outcome.map_err(told)).map(drop)
+}
+
+/// Makes a file there and removes it.
+fn writable_folder(folder: &Path) -> std::io::Result<()> {
+    let file = folder.join(format!(".kasm-mcp-check-{}", std::process::id()));
+    OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .open(&file)?;
+    std::fs::remove_file(&file)
+}
+
+/// Whether the port is free, or a server of ours is there. True: one is.
+pub(super) async fn port(report: &mut Report, config: &Config) -> std::io::Result<bool> {
+    const ROW: &str = "listen";
+    let listen = config.http.listen;
+    let taken = match TcpListener::bind(listen).await {
+        Ok(_) => {
+            report.ok(ROW, format!("{listen} is free: no server runs"))?;
+            return Ok(false);
+        }
+        Err(error) => error,
+    };
+    if taken.kind() != std::io::ErrorKind::AddrInUse {
+        let remedy = "take an address of this machine (MCP_SERVER_HOST; `ip address` lists them), and a port above 1023 \
+                      unless the server may take lower ones (MCP_SERVER_PORT)";
+        report.fail(ROW, &Problem::new(format!("{listen}: {taken}"), remedy))?;
+        return Ok(false);
+    }
+    match running(config).await {
+        Some(version) => {
+            let fact = format!(
+                "a kasm-mcp {version} serves {listen}; a second one with these settings would find the port taken"
+            );
+            report.ok(ROW, fact)?;
+            Ok(true)
+        }
+        None => {
+            let fact = format!("{listen} is taken by a program that is no kasm-mcp");
+            let remedy = "end it (`ss -ltnp` shows it), or set another MCP_SERVER_PORT";
+            report.fail(ROW, &Problem::new(fact, remedy))?;
+            Ok(false)
+        }
+    }
+}
+
+/// The version of the kasm-mcp that listens where this one would.
+async fn running(config: &Config) -> Option<String> {
+    // A proxy of the environment is not for this machine.
+    let http = reqwest::Client::builder()
+        .timeout(PATIENCE)
+        .no_proxy()
+        .build()
+        .ok()?;
+    let url = format!("http://{}/health", nearest(config.http.listen));
+    let answer: Value = http.get(url).send().await.ok()?.json().await.ok()?;
+    version(&answer)
+}
+
+/// The version in the answer of a kasm-mcp to `/health`.
+pub(super) fn version(health: &Value) -> Option<String> {
+    let is_well = health.get("status")? == "ok";
+    let version = health.get("version")?.as_str()?;
+    is_well.then(|| version.to_owned())
+}
+
+/// Whether the settings of names, pages and proxies fit each other.
+pub(super) fn surface(report: &mut Report, config: &Config) -> std::io::Result<()> {
+    use crate::http::guard::AllowedHosts;
+    let http = &config.http;
+    match &http.allowed_hosts {
+        AllowedHosts::Any => report.ok("host names", "any: the token protects")?,
+        AllowedHosts::Named(names) if names.is_empty() => {
+            report.ok("host names", "those of this machine only")?;
+        }
+        AllowedHosts::Named(names) => {
+            report.ok(
+                "host names",
+                format!(
+                    "{} and those of this machine; others get 403",
+                    names.join(", ")
+                ),
+            )?;
+        }
+    }
+    let behind_proxy = http
+        .public_url
+        .as_deref()
+        .is_some_and(|url| url.starts_with("https://"));
+    if behind_proxy && http.trusted_proxies.is_empty() {
+        let fact = "MCP_PUBLIC_URL is https, so a proxy is in front, and MCP_TRUSTED_PROXIES is not set: all clients \
+                    count as one in the limits of addresses";
+        report.note(
+            "trusted proxies",
+            fact,
+            "set it to the proxy's address (docs/deployment.md)",
+        )?;
+    }
+    // Everything that `serve` refuses to start with and no other row has.
+    if let Err(error) = app::kasm(config) {
+        let remedy = "name a PEM file that this user can read in KASM_TLS_CA_FILE, or none";
+        report.fail("tls settings", &Problem::new(error.to_string(), remedy))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,235 @@
+//! One TLS handshake, to find out what is wrong with a certificate. Nothing is sent through it.
+
+use std::io::ErrorKind;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use rustls_platform_verifier::Verifier;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::client::danger::{
+    HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier,
+};
+use tokio_rustls::rustls::client::verify_server_name;
+use tokio_rustls::rustls::crypto::aws_lc_rs;
+use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use tokio_rustls::rustls::server::ParsedCertificate;
+use tokio_rustls::rustls::{
+    CertificateError, ClientConfig, DigitallySignedStruct, Error, SignatureScheme,
+};
+
+/// How long a handshake may take.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// A certificate that ends sooner than this is worth a word.
+const SOON: Duration = Duration::from_secs(14 * 24 * 3_600);
+
+/// What a handshake showed.
+#[derive(Debug)]
+pub(super) enum Handshake {
+    /// TLS is spoken.
+    Done(Certificate),
+    /// It was broken off, or what came was no TLS: why.
+    Failed(String),
+    /// No answer came.
+    Silent,
+    /// Nothing can be judged here: why.
+    Unjudged(String),
+}
+
+/// What was seen of a certificate.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Certificate {
+    /// What is wrong with it.
+    pub(super) flaws: Vec<Flaw>,
+    /// When it ends, if that is soon.
+    pub(super) ends_soon: Option<String>,
+}
+
+/// What is wrong with a certificate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Flaw {
+    /// It ended: when.
+    Expired(String),
+    /// It does not begin before: when.
+    NotYet(String),
+    /// It is for other names: which.
+    OtherNames(Vec<String>),
+    /// It signed itself, and is not trusted.
+    SelfSigned,
+    /// Nobody who is trusted signed it.
+    UnknownIssuer,
+    /// Something else, in the words of the TLS library.
+    Other(String),
+}
+
+/// Speaks TLS to `host` over `stream`. `ca_file` is trusted as well as this machine's authorities.
+pub(super) async fn handshake(stream: TcpStream, host: &str, ca_file: Option<&Path>) -> Handshake {
+    let witness = match witness(ca_file) {
+        Ok(witness) => Arc::new(witness),
+        Err(why) => return Handshake::Unjudged(why),
+    };
+    let Ok(name) = ServerName::try_from(host.to_owned()) else {
+        return Handshake::Unjudged(format!("`{host}` is no name that a certificate can have"));
+    };
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider);
+    let builder = match builder.with_safe_default_protocol_versions() {
+        Ok(builder) => builder,
+        Err(error) => return Handshake::Unjudged(error.to_string()),
+    };
+    let mut config = builder
+        .dangerous()
+        .with_custom_certificate_verifier(witness.clone())
+        .with_no_client_auth();
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    let connect = TlsConnector::from(Arc::new(config)).connect(name, stream);
+    match tokio::time::timeout(PATIENCE, connect).await {
+        Err(_) => Handshake::Silent,
+        Ok(Ok(_)) => Handshake::Done(witness.seen()),
+        Ok(Err(error)) if error.kind() == ErrorKind::UnexpectedEof => {
+            Handshake::Failed("the connection was closed".to_owned())
+        }
+        Ok(Err(error)) => Handshake::Failed(error.to_string()),
+    }
+}
+
+/// Looks at certificates and takes any: the handshake is all that there is.
+#[derive(Debug)]
+struct Witness {
+    judge: Verifier,
+    seen: Mutex<Certificate>,
+}
+
+fn witness(ca_file: Option<&Path>) -> Result<Witness, String> {
+    let mut trusted = Vec::new();
+    if let Some(path) = ca_file {
+        let told = |why: String| format!("KASM_TLS_CA_FILE {}: {why}", path.display());
+        let pem = std::fs::read(path).map_err(|error| told(error.to_string()))?;
+        for certificate in CertificateDer::pem_slice_iter(&pem) {
+            trusted.push(certificate.map_err(|error| told(error.to_string()))?);
+        }
+        if trusted.is_empty() {
+            return Err(told("it holds no certificate".to_owned()));
+        }
+    }
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let judge = if trusted.is_empty() {
+        Verifier::new(provider)
+    } else {
+        Verifier::new_with_extra_roots(trusted, provider)
+    };
+    Ok(Witness {
+        judge: judge.map_err(|error| error.to_string())?,
+        seen: Mutex::default(),
+    })
+}
+
+impl Witness {
+    fn seen(&self) -> Certificate {
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.clone()
+    }
+}
+
+impl ServerCertVerifier for Witness {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        let at = |time| {
+            let judge = &self.judge;
+            judge.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, time)
+        };
+        let mut flaws = Vec::new();
+        if let Err(error) = at(now) {
+            flaws.push(flaw(error, end_entity));
+        }
+        // Names are looked at last, so another flaw hides them.
+        let named = ParsedCertificate::try_from(end_entity)
+            .and_then(|parsed| verify_server_name(&parsed, server_name));
+        if let Err(error) = named {
+            let flaw = flaw(error, end_entity);
+            if !flaws.contains(&flaw) {
+                flaws.push(flaw);
+            }
+        }
+        let soon = UnixTime::since_unix_epoch(Duration::from_secs(now.as_secs()) + SOON);
+        let ends_soon = match at(soon).map_err(|error| flaw(error, end_entity)) {
+            Err(Flaw::Expired(when)) if flaws.is_empty() => Some(when),
+            Ok(_) | Err(_) => None,
+        };
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        *seen = Certificate { flaws, ends_soon };
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.judge.verify_tls12_signature(message, cert, dss)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.judge.verify_tls13_signature(message, cert, dss)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.judge.supported_verify_schemes()
+    }
+}
+
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "what has no remedy of its own is told in the library's words"
+)]
+fn flaw(error: Error, end_entity: &CertificateDer<'_>) -> Flaw {
+    let Error::InvalidCertificate(error) = error else {
+        return Flaw::Other(error.to_string());
+    };
+    match error {
+        CertificateError::ExpiredContext { not_after, .. } => Flaw::Expired(day(not_after)),
+        CertificateError::Expired => Flaw::Expired("some time ago".to_owned()),
+        CertificateError::NotValidYetContext { not_before, .. } => Flaw::NotYet(day(not_before)),
+        CertificateError::NotValidYet => Flaw::NotYet("some time to come".to_owned()),
+        CertificateError::NotValidForNameContext { presented, .. } => {
+            Flaw::OtherNames(presented.iter().map(|name| bare(name)).collect())
+        }
+        CertificateError::NotValidForName => Flaw::OtherNames(Vec::new()),
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => {
+            let parsed = webpki::EndEntityCert::try_from(end_entity);
+            if parsed.is_ok_and(|it| it.issuer() == it.subject()) {
+                Flaw::SelfSigned
+            } else {
+                Flaw::UnknownIssuer
+            }
+        }
+        other => Flaw::Other(other.to_string()),
+    }
+}
+
+/// `a.example` of `DnsName("a.example")`, as the TLS library writes it.
+fn bare(name: &str) -> String {
+    let inside = name.split_once('(').map_or(name, |(_, inside)| inside);
+    inside.trim_end_matches(')').trim_matches('"').to_owned()
+}
+
+/// A time as people read it.
+fn day(time: UnixTime) -> String {
+    let seconds = i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
+    Timestamp::from_second(seconds).map_or_else(|_| format!("second {seconds}"), |t| t.to_string())
+}

@@ -1,0 +1,180 @@
+//! The chain from the settings to Kasm, link by link.
+
+use std::collections::HashMap;
+
+use kasm_emulator::{Emulator, Fault};
+use tokio::net::TcpListener;
+
+use super::front::{Twist, proxy, stranger};
+use super::{OF_KASM, check, read, run, text};
+use crate::support::{TestServer, sources};
+
+async fn emulator() -> Emulator {
+    Emulator::builder().start().await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_is_well() {
+    let server = TestServer::start().await;
+    let port = server.base.rsplit_once(':').unwrap().1;
+    let settings = [
+        ("MCP_SERVER_PORT", port),
+        ("MCP_PUBLIC_URL", server.base.as_str()),
+    ];
+    let mut environment = sources(&server.emulator, &settings).environment;
+    environment.retain(|_, value| !value.is_empty());
+    let kasm_port = server.emulator.url().rsplit_once(':').unwrap().1.to_owned();
+    let steady = |said: &str| {
+        let said = said.replace(&kasm_port, "KASM").replace(port, "PORT");
+        let said = said.replace(env!("CARGO_PKG_VERSION"), "VERSION");
+        let Some((before, after)) = said.split_once("came after ") else {
+            panic!("no stream in {said}");
+        };
+        format!(
+            "{before}came after N{}",
+            after.trim_start_matches(|c: char| c.is_ascii_digit())
+        )
+    };
+    let output = run(environment.clone(), &[]).await;
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stdout));
+    insta::assert_snapshot!("check_text", steady(&text(&output.stdout)));
+    let output = run(environment, &["--json"]).await;
+    read(&output).fails_only(&[]);
+    let told: serde_json::Value = serde_json::from_str(&steady(&text(&output.stdout))).unwrap();
+    insta::assert_json_snapshot!("check_json", told);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn settings_that_cannot_be_read_end_as_for_serve() {
+    let wrong = [("KASM_API_URL", "nonsense"), ("MCP_SERVER_PORT", "x")];
+    let wrong: HashMap<_, _> = wrong
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .into();
+    let output = run(wrong.clone(), &["--json"]).await;
+    let checked = read(&output);
+    assert_eq!(checked.code, Some(64));
+    let output = run(wrong, &[]).await;
+    assert_eq!(output.status.code(), Some(64));
+    let said = text(&output.stdout);
+    for name in [
+        "KASM_API_URL",
+        "KASM_API_KEY",
+        "KASM_API_SECRET",
+        "KASM_USER_ID",
+        "MCP_SERVER_PORT",
+    ] {
+        assert!(
+            said.contains(&format!("FAIL  settings            {name}: ")),
+            "{name}: {said}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_listens_at_the_port() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    drop(listener);
+    let said = check(&emulator().await, &[("KASM_API_URL", &url)], &[]).await;
+    said.has(
+        "kasm port",
+        "fail",
+        &["refuses connections", "wrong port?", "KASM_API_URL"],
+    );
+    said.skips(&["kasm tls"]);
+    said.skips(&OF_KASM);
+    said.fails_only(&["kasm port"]);
+    said.has("listen", "ok", &["is free"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_name_is_not_known() {
+    let url = [("KASM_API_URL", "https://kasm.invalid")];
+    let said = check(&emulator().await, &url, &[]).await;
+    said.has(
+        "kasm name",
+        "fail",
+        &["kasm.invalid", "spelling", "KASM_API_URL"],
+    );
+    said.skips(&["kasm port", "kasm tls"]);
+    said.skips(&OF_KASM);
+    said.fails_only(&["kasm name"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_proxy_of_the_environment_is_the_way() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let gone = format!("http://{}", listener.local_addr().unwrap());
+    drop(listener);
+    let mut environment = sources(
+        &emulator().await,
+        &[("KASM_API_URL", "https://kasm.invalid")],
+    )
+    .environment;
+    environment.retain(|_, value| !value.is_empty());
+    environment.insert("HTTPS_PROXY".to_owned(), gone);
+    let said = read(&run(environment, &["--json"]).await);
+    said.has("kasm name", "ok", &["proxy of the environment"]);
+    said.has("kasm port", "fail", &["refuses connections", "HTTPS_PROXY"]);
+    said.fails_only(&["kasm port"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_web_server_is_not_kasm() {
+    let emulator = emulator().await;
+    let page = "<html><head><title>Our wiki</title></head></html>";
+    for (status, headers, words) in [
+        (200, &[][..], ["Our wiki", "is not Kasm"]),
+        (404, &[], ["Our wiki", "path in KASM_API_URL"]),
+        (401, &[], ["asks for a login", "let /api/"]),
+        (
+            302,
+            &[("location", "https://login.example/start?state=abc")],
+            ["sends to https://login.example/start", "login page"],
+        ),
+        (503, &[], ["HTTP 503", "behind it does not answer"]),
+    ] {
+        let url = stranger(status, headers, page).await;
+        let said = check(&emulator, &[("KASM_API_URL", &url)], &[]).await;
+        said.has("kasm answers", "fail", &words);
+        assert!(!said.row("kasm answers").to_string().contains("state=abc"));
+        said.skips(&OF_KASM[2..]);
+        said.fails_only(&["kasm answers"]);
+    }
+    emulator.fail_next("__healthcheck", Fault::Status(500), 1);
+    check(&emulator, &[], &[])
+        .await
+        .fails_only(&["kasm answers"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_never_answers_is_given_up() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let said = check(&emulator().await, &[("KASM_API_URL", &url)], &[]).await;
+    said.has("kasm port", "ok", &[]);
+    said.has("kasm tls", "fail", &["does not speak HTTP", "wrong port?"]);
+    said.skips(&OF_KASM);
+    drop(listener);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn clocks_that_differ() {
+    let emulator = emulator().await;
+    let date = |ahead: i64| {
+        let time = jiff::Timestamp::now() + jiff::SignedDuration::from_secs(ahead);
+        time.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
+    };
+    for (ahead, status, words) in [
+        (90, "note", "s behind Kasm"),
+        (900, "fail", "s behind Kasm"),
+        (-900, "fail", "s ahead of Kasm"),
+    ] {
+        let url = proxy(emulator.url(), Twist::Date(date(ahead))).await;
+        let said = check(&emulator, &[("KASM_API_URL", &url)], &[]).await;
+        said.has("clock", status, &[words, "NTP"]);
+        said.fails_only(if status == "fail" { &["clock"] } else { &[] });
+        // It does not keep the rest from being tried.
+        said.has("api key", "ok", &[]);
+    }
+}

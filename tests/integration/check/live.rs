@@ -1,0 +1,120 @@
+//! Sessions: one that runs anyway, and one that is started to try things in.
+
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use kasm_emulator::Emulator;
+use serde_json::json;
+
+use super::{check, command, read};
+use crate::support::kasm::until;
+use crate::support::{TestServer, sources};
+
+const START: &[&str] = &["--start", "Terminal"];
+
+async fn emulator() -> Emulator {
+    let builder = Emulator::builder().start_time(Duration::from_millis(20));
+    builder.start().await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_running_session_is_looked_at_and_left_alone() {
+    let server = TestServer::start().await;
+    let id = server.session().await;
+    let said = check(&server.emulator, &[], &[]).await;
+    said.has("sessions", "ok", &["1 running"]);
+    for row in ["session: downloads", "session: uploads", "session: desktop"] {
+        said.has(row, "ok", &[]);
+    }
+    said.has("session: commands", "skip", &["--start"]);
+    said.fails_only(&[]);
+    assert!(server.emulator.commands().is_empty());
+    assert_eq!(server.word_of(&id).as_deref(), Some("running"));
+
+    server
+        .emulator
+        .configure(|profile| profile.downloads_allowed = false);
+    let said = check(&server.emulator, &[], &[]).await;
+    said.has(
+        "session: downloads",
+        "fail",
+        &["allow_kasm_downloads", "MCP_PUBLIC_URL"],
+    );
+    said.fails_only(&["session: downloads"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_session_it_says_how_to_have_one() {
+    let said = check(&emulator().await, &[], &[]).await;
+    said.has(
+        "session: screen",
+        "skip",
+        &["no running session", "--start"],
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_is_started_tried_and_destroyed() {
+    let server = TestServer::start().await;
+    let own = server.session().await;
+    let said = check(&server.emulator, &[], START).await;
+    said.has("session: start", "ok", &["Terminal"]);
+    said.has("session: commands", "ok", &["uid"]);
+    said.has("session: files", "ok", &["/home/kasm-user"]);
+    said.has("session: screen", "ok", &["pixels"]);
+    said.has("session: end", "ok", &["destroyed"]);
+    said.fails_only(&[]);
+    let left = server.emulator.sessions();
+    assert_eq!(left.len(), 1, "only that of somebody else: {left:?}");
+    assert_eq!(server.word_of(&own).as_deref(), Some("running"));
+    server
+        .ok("get_session_status", json!({ "kasm_id": own }))
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_that_fails_is_destroyed_as_well() {
+    let emulator = emulator().await;
+    emulator.configure(|profile| profile.downloads_allowed = false);
+    let said = check(&emulator, &[], START).await;
+    said.has("session: commands", "fail", &["allow_kasm_downloads"]);
+    said.has("session: files", "skip", &[]);
+    said.has("session: end", "ok", &["destroyed"]);
+    assert!(emulator.sessions().is_empty());
+
+    let said = check(&emulator, &[], &["--start", "no such thing"]).await;
+    said.has("session: start", "fail", &["no such thing"]);
+    said.has("session: end", "skip", &[]);
+    assert!(emulator.sessions().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ctrl_c_destroys_what_was_started() {
+    // It never runs, so the check waits for it.
+    let emulator = Emulator::builder()
+        .start_time(Duration::from_secs(600))
+        .start()
+        .await
+        .unwrap();
+    let mut environment = sources(&emulator, &[]).environment;
+    environment.retain(|_, value| !value.is_empty());
+    let mut command = command(environment, &["--json", "--start", "Terminal"]);
+    let child = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    until("it was started", || emulator.sessions().len() == 1).await;
+    let pid = child.id().unwrap().to_string();
+    assert!(
+        Command::new("kill")
+            .args(["-INT", &pid])
+            .status()
+            .unwrap()
+            .success()
+    );
+    let said = read(&child.wait_with_output().await.unwrap());
+    said.has("session: start", "fail", &["interrupted"]);
+    said.has("session: end", "ok", &["destroyed"]);
+    assert!(emulator.sessions().is_empty());
+}
