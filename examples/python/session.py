@@ -100,7 +100,7 @@ def reason(error: BaseException) -> str:
         error = error.exceptions[0]
     if isinstance(error, httpx2.TransportError):
         return f"no server at {URL}: {error}"
-    return str(error) or type(error).__name__
+    return str(error).partition("\n")[0] or type(error).__name__
 
 
 if __name__ == "__main__":
