@@ -5,7 +5,7 @@ import os
 import pathlib
 import time
 
-from . import oauth
+from . import examples, oauth
 from .processes import Failure, run, server, stop_all, tail
 from .tools import LOGS, Tools, binary
 
@@ -52,8 +52,8 @@ def check(tools: Tools, only: str) -> tuple[int, int]:
         name: value for name, value in os.environ.items() if not name.startswith(("KASM_", "MCP_"))
     }
     log = LOGS / "demo.log"
-    # All of them share one token, and none of them rests.
-    rates = ("MCP_RATE_PER_ADDRESS", "MCP_RATE_PER_CALLER", "MCP_RATE_COSTLY_TOOLS")
+    # All of them share one token, and none of them rests. Some examples show a wrong one.
+    rates = ("MCP_RATE_PER_ADDRESS", "MCP_RATE_FAILED_AUTH", "MCP_RATE_PER_CALLER", "MCP_RATE_COSTLY_TOOLS")
     quick = clean | {name: "100000/100000" for name in rates}
     pairs = [(name, program, transport) for name, program, transports in CLIENTS for transport in transports]
     chosen = [pair for pair in pairs if only in f"{pair[0]} {pair[2]}"]
@@ -67,7 +67,8 @@ def check(tools: Tools, only: str) -> tuple[int, int]:
             with oauth.product_with_sign_in(tools, product, clean, ready) as facts:
                 chosen.append((oauth.NAME, oauth.PROGRAM, oauth.TRANSPORT))
                 results.append(attempt(tools, oauth.PROGRAM, oauth.TRANSPORT, environment | facts, log))
-    rows = [(name, transport, result) for (name, _, transport), result in zip(chosen, results)]
+        rows = [(name, transport, result) for (name, _, transport), result in zip(chosen, results)]
+        rows += examples.check(tools, only, environment, AT_ONCE)
     print_table(rows)
     failed = sum(not result.startswith("ok") for _, _, result in rows)
     return len(rows) - failed, failed
