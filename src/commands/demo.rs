@@ -10,7 +10,7 @@ use secrecy::ExposeSecret;
 use serde_json::json;
 
 use super::clients::CLIENTS;
-use super::emulate::START_TIME;
+use super::emulate::{START_TIME, warn_if_unconfined};
 use super::health::nearest;
 use super::serve::bind;
 use super::{logging, print, stop};
@@ -35,6 +35,7 @@ pub(super) async fn run(options: &cli::Demo, flags: &cli::Settings) -> anyhow::R
         .auth_token
         .as_ref()
         .map_or("", |token| token.expose_secret());
+    warn_if_unconfined();
     print(&if options.json {
         facts(&emulator, &url, token)
     } else {
@@ -113,7 +114,7 @@ fn welcome(url: &str, token: &str) -> String {
         );
     }
     text.push_str(
-        "\nThen ask: \"Which Kasm workspaces are there? Start one and tell me its state.\"\n",
+        "\nThen ask: \"Which Kasm workspaces are there? Start one, run `uname -a` in it, and show me its screen.\"\n",
     );
     text
 }

@@ -1,5 +1,6 @@
 //! `kasm-mcp emulate`: a Kasm on loopback, for tests of other programs.
 
+use std::io::Write as _;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -23,9 +24,23 @@ pub(super) async fn run(options: &cli::Emulate) -> anyhow::Result<ExitCode> {
         .start_time(START_TIME)
         .start()
         .await?;
+    warn_if_unconfined();
     print(&environment(&emulator))?;
     emulator.run_until(stop).await;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Says on standard error that commands will fail, if they will.
+pub(super) fn warn_if_unconfined() {
+    if kasm_emulator::confinement_works() {
+        return;
+    }
+    // Whoever closed it does not want to know.
+    let _closed = writeln!(
+        std::io::stderr(),
+        "Commands and files will not work: the emulated workspaces run them in bubblewrap only, which does not work\n\
+         here. Install it (Debian, Ubuntu: apt-get install bubblewrap) and start again.\n"
+    );
 }
 
 /// The settings that make a server use the emulator.

@@ -72,6 +72,26 @@ fn manual_pages_name_every_command_setting_and_exit_code() {
 }
 
 #[test]
+fn the_emulator_says_what_it_needs_for_commands() {
+    let empty = tempfile::tempdir().unwrap();
+    let path = empty.path().to_str().unwrap();
+    let mut emulator = Command::new(BINARY)
+        .args(["emulate", "--listen", "127.0.0.1:0"])
+        .env_clear()
+        .env("PATH", path)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut said = String::new();
+    let mut lines = std::io::BufReader::new(emulator.stderr.take().unwrap());
+    std::io::BufRead::read_line(&mut lines, &mut said).unwrap();
+    emulator.kill().unwrap();
+    emulator.wait().unwrap();
+    assert!(said.contains("bubblewrap"), "{said}");
+}
+
+#[test]
 fn a_shell_completes_commands() {
     let script = run(&["completions", "bash"], &[]);
     let folder = tempfile::tempdir().unwrap();
