@@ -4,11 +4,13 @@ use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 
+use clap::builder::{PossibleValue, PossibleValuesParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use jiff::Span;
 
 use crate::caller::Scope;
+use crate::clients::CLIENTS;
 
 /// A remote MCP server for Kasm Workspaces.
 ///
@@ -67,6 +69,12 @@ pub enum Command {
         #[arg(long, value_enum, default_value_t = ToolsFormat::Text)]
         format: ToolsFormat,
     },
+    /// Print how a client connects to this server, ready to paste
+    ///
+    /// Standard output has nothing but the configuration; where it goes is on standard error. The token is
+    /// that of --token-file, else of KASM_MCP_TOKEN, else MCP_AUTH_TOKEN of the settings. It is no argument,
+    /// because everybody on a machine can read those.
+    Connect(Connect),
     /// Print the tools as an OpenAPI document, for ChatGPT Actions and other programs without MCP
     Openapi(OpenApi),
     /// List the settings
@@ -229,6 +237,36 @@ pub struct Emulate {
     /// Serve TLS with a certificate made for this run
     #[arg(long)]
     pub tls: bool,
+}
+
+/// Options of `connect`.
+#[derive(Args, Clone, Debug)]
+pub struct Connect {
+    /// The client; if none is said, they are listed
+    #[arg(value_name = "CLIENT", value_parser = client_ids(), hide_possible_values = true)]
+    pub clients: Vec<String>,
+    /// Where the client reaches the server; MCP_PUBLIC_URL, else the address on this machine, if not said
+    #[arg(long)]
+    pub url: Option<String>,
+    /// A file with the token; - is standard input
+    #[arg(long, value_name = "FILE")]
+    pub token_file: Option<PathBuf>,
+    /// How to write
+    #[arg(long, value_enum, default_value_t = ConnectFormat::Text)]
+    pub format: ConnectFormat,
+}
+
+fn client_ids() -> PossibleValuesParser {
+    PossibleValuesParser::new(CLIENTS.iter().map(|client| PossibleValue::new(client.id)))
+}
+
+/// How `connect` writes.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum ConnectFormat {
+    /// The configuration of one client, for its file
+    Text,
+    /// Sections for a document, of the named clients or of all; without a token
+    Markdown,
 }
 
 /// Options of `openapi`.

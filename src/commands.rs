@@ -3,7 +3,7 @@
 
 mod audit;
 mod check;
-pub mod clients;
+pub mod connect;
 mod demo;
 mod emulate;
 mod first_token;
@@ -62,6 +62,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Check(options) => check::run(&options, &settings).await,
         Command::Health => health::run(&settings).await,
         Command::Tools { format } => tools::run(format),
+        Command::Connect(options) => connect::run(&options, &settings),
         Command::Openapi(options) => openapi::run(&options, &settings),
         Command::Settings { format } => settings::run(format),
         Command::Token(command) => token::run(&command, &settings),

@@ -3,6 +3,7 @@
 //! In reading order, each module using only those before it:
 //!
 //! - [`percent`], [`token`]: percent-encoding; random tokens and their hashes
+//! - [`clients`]: how each MCP client connects
 //! - [`metrics`]: what is counted and timed
 //! - [`rate`]: how often something may happen
 //! - [`caller`]: who is asking, and how much they may do
@@ -33,6 +34,7 @@ pub mod app;
 pub mod audit;
 pub mod caller;
 pub mod cli;
+pub mod clients;
 pub mod commands;
 pub mod config;
 pub mod desktop;

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 const LAYERS: &[(&str, u8)] = &[
     ("audit", 0),
     ("caller", 0),
+    ("clients", 0),
     ("picture", 0),
     ("policy", 0),
     ("percent", 0),
@@ -51,6 +52,10 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
     (
         "audit",
         &["rmcp", "axum", "reqwest", "crate::caller", "kasm_emulator"],
+    ),
+    (
+        "clients",
+        &["rmcp", "axum", "crate::caller", "kasm_emulator"],
     ),
     (
         "metrics",

@@ -9,13 +9,13 @@ use kasm_emulator::Emulator;
 use secrecy::ExposeSecret;
 use serde_json::json;
 
-use super::clients::CLIENTS;
 use super::emulate::{START_TIME, warn_if_unconfined};
 use super::health::nearest;
 use super::serve::bind;
 use super::{logging, print, stop};
 use crate::app;
 use crate::cli;
+use crate::clients::{self, Values};
 use crate::config::{Config, Sources};
 use crate::http::serve::serve;
 use crate::token;
@@ -39,7 +39,7 @@ pub(super) async fn run(options: &cli::Demo, flags: &cli::Settings) -> anyhow::R
     print(&if options.json {
         facts(&emulator, &url, token)
     } else {
-        welcome(&url, token)
+        welcome(&url, token)?
     })?;
     serve(listener, app, app::serve_limits(&config.limits), stop).await;
     emulator.shutdown().await;
@@ -97,24 +97,29 @@ fn facts(emulator: &Emulator, url: &str, token: &str) -> String {
     format!("{facts}\n")
 }
 
-fn welcome(url: &str, token: &str) -> String {
+/// What the demo shows; `kasm-mcp connect` has the others.
+const SHOWN: [&str; 5] = ["cline", "claude-code", "cursor", "vs-code", "curl"];
+
+fn welcome(url: &str, token: &str) -> anyhow::Result<String> {
+    let values = Values::new(url.parse()?, token, "kasm-mcp")?;
     let mut text = format!(
         "kasm-mcp demo: an MCP server in front of an emulated Kasm. The emulator is not a Kasm: sessions\n\
          are made up, and all of them are gone when you stop this with ctrl-c.\n\n  \
          URL    {url}\n  Token  {token}   (new for each run)\n\n\
          Connect a client with one of these:\n"
     );
-    for client in CLIENTS {
+    for client in SHOWN.iter().filter_map(|id| clients::find(id)) {
         let _infallible = write!(
             text,
-            "\n# {} ({})\n{}\n",
+            "\n# {} ({})\n{}",
             client.name,
             client.place,
-            client.fill(url, token)
+            client.fill(&values)
         );
     }
     text.push_str(
-        "\nThen ask: \"Which Kasm workspaces are there? Start one, run `uname -a` in it, and show me its screen.\"\n",
+        "\n`kasm-mcp connect` knows more clients.\n\n\
+         Then ask: \"Which Kasm workspaces are there? Start one, run `uname -a` in it, and show me its screen.\"\n",
     );
-    text
+    Ok(text)
 }

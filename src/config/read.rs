@@ -146,7 +146,7 @@ pub(super) fn listen(sources: &Sources) -> Result<SocketAddr, Mistakes> {
     }
 }
 
-fn address(reader: &mut Reader) -> Option<SocketAddr> {
+pub(super) fn address(reader: &mut Reader) -> Option<SocketAddr> {
     let host = reader.text("MCP_SERVER_HOST");
     let host = host.map(|host| host.replace("localhost", "127.0.0.1"));
     let ip = reader.parsed::<IpAddr>(

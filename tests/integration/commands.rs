@@ -178,17 +178,13 @@ async fn the_demo_prints_what_a_newcomer_pastes() {
     }
     // What a shell would make of the line, for machines without curl.
     let words: Vec<&str> = curl.split('\'').collect();
-    let [before, authorization, _, kind, _, body, ..] = words.as_slice() else {
+    let [_, url, _, authorization, _, kind, _, body, ..] = words.as_slice() else {
         panic!("not the expected line: {curl}");
     };
-    let url = before
-        .split_whitespace()
-        .find(|word| word.starts_with("http"))
-        .unwrap();
     let mut request = reqwest::Client::builder()
         .build()
         .unwrap()
-        .post(url)
+        .post(*url)
         .body((*body).to_owned());
     for header in [authorization, kind] {
         let (name, value) = header.split_once(": ").unwrap();

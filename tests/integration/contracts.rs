@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use clap::CommandFactory;
-use kasm_mcp::commands::tools;
+use kasm_mcp::commands::{connect, tools};
 use kasm_mcp::config::{VARIABLES, Variables};
 use serde_json::{Value, json};
 
@@ -43,6 +43,28 @@ fn documents_are_those_of_the_code() {
         tools::markdown(),
         "run `just docs`"
     );
+}
+
+#[test]
+fn configurations_in_documents_are_those_of_the_code() {
+    for name in ["README.md", "docs/clients.md"] {
+        let document = read(name);
+        let starts = document.lines().filter_map(|line| {
+            let words = line
+                .strip_prefix("<!-- ")?
+                .strip_suffix(": generated -->")?;
+            (words.split(' ').next() == Some("connect")).then_some(words)
+        });
+        let starts: Vec<_> = starts.collect();
+        assert_eq!(starts.len(), 1, "{name}");
+        let ids: Vec<_> = starts[0].split(' ').skip(1).collect();
+        let part = connect::documented(&ids).unwrap();
+        assert_eq!(
+            generated(&document, starts[0]),
+            part,
+            "{name}: run `just docs`"
+        );
+    }
 }
 
 #[test]

@@ -17,6 +17,7 @@ mod callers;
 mod check;
 mod commands;
 mod config;
+mod connect;
 mod contracts;
 mod failures;
 mod http;

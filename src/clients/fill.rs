@@ -1,0 +1,169 @@
+//! Fills templates in. Values are checked first and escaped for their place, so that no address and no token
+//! can become a part of a shell line or a program.
+
+use reqwest::Url;
+
+use super::{Client, Format};
+
+/// How paths begin that offer a part of the tools.
+const NARROWER: [&str; 2] = ["/mcp/x/", "/mcp/readonly"];
+
+/// Where a client reaches the server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Address {
+    /// The address of the server, without a path of ours and without a slash at its end.
+    base: String,
+    /// `/mcp`, or a narrower path below it.
+    path: String,
+}
+
+/// Not an address that a client could use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "give an http or https address without a user, a query or a fragment, such as https://mcp.example.org"
+)]
+pub struct WrongAddress;
+
+/// Not a token that a client could send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the token is empty, or has blanks or characters that cannot be in a header")]
+pub struct WrongToken;
+
+impl std::str::FromStr for Address {
+    type Err = WrongAddress;
+
+    /// Takes the address with and without `/mcp`, and with what narrows it, such as `/mcp/readonly`.
+    fn from_str(text: &str) -> Result<Self, WrongAddress> {
+        let url: Url = text.trim().parse().map_err(|_| WrongAddress)?;
+        let plain = url.username().is_empty()
+            && url.password().is_none()
+            && url.query().is_none()
+            && url.fragment().is_none();
+        if !matches!(url.scheme(), "http" | "https") || !url.has_host() || !plain {
+            return Err(WrongAddress);
+        }
+        let all = url.as_str().trim_end_matches('/');
+        let narrowed = NARROWER.iter().find_map(|path| all.rfind(path));
+        let (base, path) = narrowed.map_or_else(
+            || (all.strip_suffix("/mcp").unwrap_or(all), "/mcp"),
+            |at| all.split_at(at),
+        );
+        Ok(Self {
+            base: base.to_owned(),
+            path: path.to_owned(),
+        })
+    }
+}
+
+impl Address {
+    /// Where MCP is.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("{}{}", self.base, self.path)
+    }
+
+    /// Whether only a part of the tools is offered there.
+    #[must_use]
+    pub fn is_narrowed(&self) -> bool {
+        self.path != "/mcp"
+    }
+
+    /// Where HTTP+SSE is. It is at the URL of MCP, too, and a narrowed one has no other.
+    fn sse(&self) -> String {
+        if self.is_narrowed() {
+            self.url()
+        } else {
+            format!("{}/sse", self.base)
+        }
+    }
+}
+
+/// What differs from server to server.
+#[derive(Clone, Debug)]
+pub struct Values {
+    address: Address,
+    token: String,
+    program: String,
+}
+
+impl Values {
+    /// Values for a server at `address` that `token` is good for; `program` is this binary on the machine of
+    /// the client.
+    ///
+    /// # Errors
+    /// No client could send the token.
+    pub fn new(address: Address, token: &str, program: &str) -> Result<Self, WrongToken> {
+        if token.is_empty() || !token.bytes().all(|b| b.is_ascii_graphic()) {
+            return Err(WrongToken);
+        }
+        Ok(Self {
+            address,
+            token: token.to_owned(),
+            program: program.to_owned(),
+        })
+    }
+
+    /// Whether only a part of the tools is offered at the address.
+    #[must_use]
+    pub fn is_narrowed(&self) -> bool {
+        self.address.is_narrowed()
+    }
+
+    fn get(&self, name: &str) -> Option<String> {
+        Some(match name {
+            "url" => self.address.url(),
+            "sse" => self.address.sse(),
+            // HTTP+SSE at the root is that of `/mcp`; a narrowed address has its own.
+            "base" if self.address.is_narrowed() => self.address.url(),
+            "base" => self.address.base.clone(),
+            "token" => self.token.clone(),
+            "program" => self.program.clone(),
+            _ => return None,
+        })
+    }
+}
+
+impl Client {
+    /// Whether there is nothing narrowed for this client: its paths are not those of MCP.
+    #[must_use]
+    pub fn is_plain_http(&self) -> bool {
+        self.template.contains("{{base}}/")
+    }
+
+    /// Whether the token is a part of its configuration.
+    #[must_use]
+    pub fn has_token(&self) -> bool {
+        self.template.contains("{{token}}")
+    }
+
+    /// Its configuration, with a line break at its end.
+    #[must_use]
+    pub fn fill(&self, values: &Values) -> String {
+        let mut out = String::new();
+        let mut rest = self.template;
+        // In one pass: what is filled in is not looked at again.
+        while let Some((before, after)) = rest.split_once("{{") {
+            let (name, behind) = after.split_once("}}").unwrap_or((after, ""));
+            out.push_str(before);
+            if let Some(value) = values.get(name) {
+                out.push_str(&escaped(&value, self.format));
+            }
+            rest = behind;
+        }
+        out.push_str(rest);
+        out
+    }
+}
+
+/// `value` for the inside of the quotes that templates put around it: double ones, single ones in a shell.
+fn escaped(value: &str, format: Format) -> String {
+    match format {
+        // What JSON escapes, the three others escape alike.
+        Format::Json | Format::Toml | Format::Yaml | Format::Python => {
+            let quoted = serde_json::Value::from(value).to_string();
+            quoted[1..quoted.len() - 1].to_owned()
+        }
+        Format::Shell => value.replace('\'', r"'\''"),
+        Format::Text => value.to_owned(),
+    }
+}

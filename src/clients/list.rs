@@ -1,0 +1,224 @@
+//! The clients.
+
+use super::{Client, Format, Tested};
+
+const BY_CLINE: Tested = Tested::Run("the Cline CLI, with a made-up model");
+
+/// The clients, in the order of the documents.
+pub const CLIENTS: &[Client] = &[
+    Client {
+        id: "cline",
+        name: "Cline",
+        place: "cline_mcp_settings.json (MCP Servers, Configure; of the CLI in ~/.cline/data/settings)",
+        format: Format::Json,
+        template: include_str!("templates/cline.json"),
+        note: "Without `type` Cline speaks HTTP+SSE. `timeout` is in seconds; it is 60 if nothing is said, too \
+               little for the start of some desktops.",
+        tested: BY_CLINE,
+    },
+    Client {
+        id: "cline-sse",
+        name: "Cline, HTTP+SSE",
+        place: "cline_mcp_settings.json",
+        format: Format::Json,
+        template: include_str!("templates/cline_sse.json"),
+        note: "The older transport, for a Cline or a proxy that has nothing better.",
+        tested: BY_CLINE,
+    },
+    Client {
+        id: "cline-http-sse",
+        name: "Cline, with `transport`",
+        place: "cline_mcp_settings.json",
+        format: Format::Json,
+        template: include_str!("templates/cline_http_sse.json"),
+        note: "An entry as older guides show it. Cline does not know `\"transport\": \"http+sse\"` and speaks \
+               HTTP+SSE, at the address as it is: the root and `/mcp` answer that, too. `\"type\": \"http+sse\"` \
+               it refuses.",
+        tested: BY_CLINE,
+    },
+    Client {
+        id: "claude-code",
+        name: "Claude Code",
+        place: "a shell",
+        format: Format::Shell,
+        template: include_str!("templates/claude_code.sh"),
+        note: "Add `--scope user` for all projects. MCP_TOOL_TIMEOUT (milliseconds) limits calls.",
+        tested: Tested::Run("Claude Code: `claude mcp list`"),
+    },
+    Client {
+        id: "claude-code-project",
+        name: "Claude Code, for a project",
+        place: ".mcp.json in the project",
+        format: Format::Json,
+        template: include_str!("templates/claude_code_project.json"),
+        note: "The file is meant to be shared, so the token is in the environment variable KASM_MCP_TOKEN. \
+               Claude Code asks once whether it may use the server.",
+        tested: Tested::Run("Claude Code: `claude mcp list`"),
+    },
+    Client {
+        id: "claude",
+        name: "Claude (web, Desktop, mobile): connector",
+        place: "Settings, Connectors, Add custom connector",
+        format: Format::Text,
+        template: include_str!("templates/claude_connector.txt"),
+        note: "Anthropic's cloud connects, not your machine: the address must be https and reachable from the \
+               internet. There is no field for a token, so the server needs OAuth (MCP_OAUTH_ISSUERS); the \
+               callbacks are https://claude.ai/api/mcp/auth_callback and https://claude.com/api/mcp/auth_callback. \
+               An address on this machine: claude-desktop.",
+        tested: Tested::Parsed("it needs an account and a public server"),
+    },
+    Client {
+        id: "claude-desktop",
+        name: "Claude Desktop: a program on this machine",
+        place: "claude_desktop_config.json (Settings, Developer, Edit Config)",
+        format: Format::Json,
+        template: include_str!("templates/claude_desktop.json"),
+        note: "The client starts `kasm-mcp stdio` itself; no server and no token. The path must be absolute: the \
+               program does not have the search path of your shell. Remote servers do not go into this file.",
+        tested: Tested::Run(
+            "the Python SDK, which starts the program with these arguments and variables",
+        ),
+    },
+    Client {
+        id: "cursor",
+        name: "Cursor",
+        place: "~/.cursor/mcp.json, or .cursor/mcp.json in a project",
+        format: Format::Json,
+        template: include_str!("templates/cursor.json"),
+        note: "In a file that others see, write `Bearer ${env:KASM_MCP_TOKEN}`. If the server announces OAuth, \
+               Cursor ignores the headers and signs in.",
+        tested: Tested::Parsed("it is a desktop program with an account"),
+    },
+    Client {
+        id: "vs-code",
+        name: "VS Code (Copilot)",
+        place: ".vscode/mcp.json, or `MCP: Open User Configuration`",
+        format: Format::Json,
+        template: include_str!("templates/vs_code.json"),
+        note: "VS Code asks for the token once and keeps it. At most 128 tools go with a request.",
+        tested: Tested::Parsed("it is a desktop program with an account"),
+    },
+    Client {
+        id: "zed",
+        name: "Zed",
+        place: "settings.json (`zed: open settings`)",
+        format: Format::Json,
+        template: include_str!("templates/zed.json"),
+        note: "No `type`. Without the header Zed signs in with OAuth.",
+        tested: Tested::Parsed("it is a desktop program"),
+    },
+    Client {
+        id: "continue",
+        name: "Continue",
+        place: ".continue/mcpServers/kasm.yaml, or the same `mcpServers` in config.yaml",
+        format: Format::Yaml,
+        template: include_str!("templates/continue.yaml"),
+        note: "`type` is `streamable-http` here. After a restart of the server, reload the configuration.",
+        tested: Tested::Run("the Continue CLI, with a made-up model"),
+    },
+    Client {
+        id: "gemini-cli",
+        name: "Gemini CLI",
+        place: "~/.gemini/settings.json, or .gemini/settings.json in a project",
+        format: Format::Json,
+        template: include_str!("templates/gemini.json"),
+        note: "`httpUrl`, for `url` means HTTP+SSE. `timeout` is in milliseconds. The folder must be trusted.",
+        tested: Tested::Run("Gemini CLI: `gemini mcp list`"),
+    },
+    Client {
+        id: "codex",
+        name: "Codex (CLI and IDE)",
+        place: "~/.codex/config.toml",
+        format: Format::Toml,
+        template: include_str!("templates/codex.toml"),
+        note: "The token is in the environment variable KASM_MCP_TOKEN. A call may take 60 seconds if nothing is said.",
+        tested: Tested::Run("Codex: `codex app-server`, which calls a tool without a model"),
+    },
+    Client {
+        id: "langchain",
+        name: "LangChain, LangGraph",
+        place: "a program, with the package langchain-mcp-adapters",
+        format: Format::Python,
+        template: include_str!("templates/langchain.py"),
+        note: "`transport` is required. Each call opens a session of its own; `client.session(\"kasm\")` keeps one.",
+        tested: Tested::Run("langchain-mcp-adapters"),
+    },
+    Client {
+        id: "openai-agents",
+        name: "OpenAI Agents SDK",
+        place: "a program, with the package openai-agents",
+        format: Format::Python,
+        template: include_str!("templates/openai_agents.py"),
+        note: "`client_session_timeout_seconds` is 5 if nothing is said, too little for the start of a desktop.",
+        tested: Tested::Run("openai-agents"),
+    },
+    Client {
+        id: "openai-responses",
+        name: "OpenAI Responses API",
+        place: "a program, with the package openai",
+        format: Format::Python,
+        template: include_str!("templates/openai_responses.py"),
+        note: "OpenAI's cloud connects: the address must be https and reachable from the internet. Only tools that \
+               change nothing are allowed here; for others, leave `allowed_tools` out and ask for approval.",
+        tested: Tested::Run(
+            "openai, against a stand-in of the API that lists the tools at that address",
+        ),
+    },
+    Client {
+        id: "chatgpt",
+        name: "ChatGPT: developer mode",
+        place: "Settings, Apps, Advanced settings, Developer mode, Create",
+        format: Format::Text,
+        template: include_str!("templates/chatgpt.txt"),
+        note: "OpenAI's cloud connects, by https only. There is no field for a token: the server needs OAuth \
+               (MCP_OAUTH_ISSUERS). Without OAuth: chatgpt-action.",
+        tested: Tested::Parsed("it needs an account and a public server"),
+    },
+    Client {
+        id: "chatgpt-action",
+        name: "ChatGPT: action of a GPT",
+        place: "a shell; then the file goes into the schema of the action, with the API key as Bearer",
+        format: Format::Shell,
+        template: include_str!("templates/chatgpt_action.sh"),
+        note: "Actions wait 45 s and read 100,000 characters: set `wait_seconds` below 40, and look at screens over \
+               MCP. `kasm-mcp openapi --url https://HOST` writes the same file without a server.",
+        tested: Tested::Run("curl; the action itself needs an account"),
+    },
+    Client {
+        id: "rest",
+        name: "AutoGPT, your own agent loop: plain HTTP",
+        place: "a program in Python, without packages",
+        format: Format::Python,
+        template: include_str!("templates/rest.py"),
+        note: "`format` is `mcp`, `openai`, `openai-responses`, `gemini` or `anthropic`: the list goes into `tools` of \
+               a request to that API as it is.",
+        tested: Tested::Run("Python"),
+    },
+    Client {
+        id: "python",
+        name: "Python without an MCP library",
+        place: "a program, without packages",
+        format: Format::Python,
+        template: include_str!("templates/python.py"),
+        note: "Bare JSON-RPC: no handshake is needed. httpx and requests do as well as urllib.",
+        tested: Tested::Run("Python"),
+    },
+    Client {
+        id: "curl",
+        name: "curl",
+        place: "a shell",
+        format: Format::Shell,
+        template: include_str!("templates/curl.sh"),
+        note: "Bare JSON-RPC, for any program that can POST.",
+        tested: Tested::Run("curl"),
+    },
+    Client {
+        id: "curl-rest",
+        name: "curl, plain HTTP",
+        place: "a shell",
+        format: Format::Shell,
+        template: include_str!("templates/curl_rest.sh"),
+        note: "Arguments are the JSON body.",
+        tested: Tested::Run("curl"),
+    },
+];

@@ -1,0 +1,1 @@
+curl -sS --fail '{{base}}/openapi.json' -H 'Authorization: Bearer {{token}}' > openapi.json

@@ -1,0 +1,1 @@
+claude mcp add --transport http kasm '{{url}}' --header 'Authorization: Bearer {{token}}'

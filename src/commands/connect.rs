@@ -1,0 +1,166 @@
+//! `kasm-mcp connect`: how a client connects to this server, ready to paste.
+
+use std::fmt::Write as _;
+use std::io::{Read as _, Write as _};
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::{Context as _, bail};
+use secrecy::ExposeSecret as _;
+
+use super::health::nearest;
+use super::{print, sources};
+use crate::cli::{self, Connect, ConnectFormat};
+use crate::clients::{self, Address, CLIENTS, Client, Tested, Values};
+use crate::config::{self, Sources};
+
+/// What stands for an address in documents.
+const SOME_URL: &str = "https://mcp.example.org";
+/// What stands for a token that is not known.
+const SOME_TOKEN: &str = "YOUR_TOKEN";
+/// Where the binary usually is.
+const SOME_PROGRAM: &str = "/usr/local/bin/kasm-mcp";
+/// The variable with the token, for this command and for clients that read it from there.
+const TOKEN_VARIABLE: &str = "KASM_MCP_TOKEN";
+
+pub(super) fn run(options: &Connect, flags: &cli::Settings) -> anyhow::Result<ExitCode> {
+    let named = options.clients.iter().filter_map(|id| clients::find(id));
+    let named: Vec<&Client> = named.collect();
+    match (options.format, named.as_slice()) {
+        (ConnectFormat::Markdown, named) => {
+            let address = options.url.as_deref().unwrap_or(SOME_URL);
+            print(&markdown(
+                named,
+                &values(address, SOME_TOKEN, SOME_PROGRAM)?,
+            ))?;
+        }
+        (ConnectFormat::Text, []) => print(&list())?,
+        (ConnectFormat::Text, [client]) => one(client, options, flags)?,
+        (ConnectFormat::Text, _) => {
+            bail!("name one client at a time, so that what is printed is its file")
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn values(address: &str, token: &str, program: &str) -> anyhow::Result<Values> {
+    let address: Address = address
+        .parse()
+        .with_context(|| format!("--url {address}"))?;
+    Ok(Values::new(address, token, program)?)
+}
+
+/// All of them, with placeholders.
+fn list() -> String {
+    let mut out = String::new();
+    for client in CLIENTS {
+        let _infallible = writeln!(out, "{:<20} {}", client.id, client.name);
+    }
+    out
+}
+
+/// Sections for a document.
+#[must_use]
+pub fn markdown(named: &[&Client], values: &Values) -> String {
+    let all: Vec<&Client> = CLIENTS.iter().collect();
+    let chosen = if named.is_empty() { &all } else { named };
+    let mut out = String::new();
+    for client in chosen {
+        let gap = if out.is_empty() { "" } else { "\n" };
+        let tested = match client.tested {
+            Tested::Run(with) => format!("run in `tests/interop` by {with}"),
+            Tested::Parsed(why) => format!("read as {}, not run: {why}", client.format.name()),
+        };
+        let _infallible = write!(
+            out,
+            "{gap}### {}\n\n`kasm-mcp connect {}` prints what goes into {}:\n\n```{}\n{}```\n\n{} Tested: {tested}.\n",
+            client.name,
+            client.id,
+            client.place,
+            client.format.name(),
+            client.fill(values),
+            client.note,
+        );
+    }
+    out
+}
+
+/// The sections of the named clients as they are in the documents; of all, if none is named. None if there
+/// is no such client.
+#[must_use]
+pub fn documented(ids: &[&str]) -> Option<String> {
+    let named: Option<Vec<&Client>> = ids.iter().map(|id| clients::find(id)).collect();
+    let values = values(SOME_URL, SOME_TOKEN, SOME_PROGRAM).ok()?;
+    Some(markdown(&named?, &values))
+}
+
+fn one(client: &Client, options: &Connect, flags: &cli::Settings) -> anyhow::Result<()> {
+    let mut notes = format!("{}: into {}\n{}\n", client.name, client.place, client.note);
+    let sources = sources(flags);
+    let token = token(options.token_file.as_deref(), &sources)?;
+    // Settings that are wrong are no concern of somebody who needs none of them.
+    let reach = if options.url.is_some() && token.is_some() {
+        None
+    } else {
+        Some(config::reach(&sources)?)
+    };
+    let address = match (&options.url, &reach) {
+        (Some(url), _) => url.clone(),
+        (None, Some(reach)) => reach.public_url.clone().unwrap_or_else(|| {
+            notes.push_str("The address is for clients on this machine; --url for others.\n");
+            format!("http://{}", nearest(reach.listen))
+        }),
+        (None, None) => SOME_URL.to_owned(),
+    };
+    let configured = reach.and_then(|reach| reach.token);
+    let token = token.or_else(|| Some(configured?.expose_secret().to_owned()));
+    if token.is_none() && client.has_token() {
+        let _infallible = writeln!(
+            notes,
+            "No token is known here. `kasm-mcp token new --name NAME` makes one; put it in place of {SOME_TOKEN}, \
+             or into {TOKEN_VARIABLE} for this command."
+        );
+    }
+    let token = token.unwrap_or_else(|| SOME_TOKEN.to_owned());
+    if token.contains('$') && client.has_token() {
+        notes.push_str("The token has a `$`, which some clients take for a variable: better make another one.\n");
+    }
+    let program = std::env::current_exe().ok();
+    let program = program
+        .as_deref()
+        .and_then(Path::to_str)
+        .unwrap_or(SOME_PROGRAM);
+    let values = values(&address, &token, program)?;
+    if client.is_plain_http() && values.is_narrowed() {
+        bail!(
+            "{} has paths of its own: give the address without /mcp/…, and narrow with X-MCP-Toolsets",
+            client.id
+        );
+    }
+    print(&client.fill(&values))?;
+    // A closed stderr is no reason to fail.
+    let _closed = std::io::stderr().write_all(notes.as_bytes());
+    Ok(())
+}
+
+/// The token that was given for this command.
+fn token(file: Option<&Path>, sources: &Sources) -> anyhow::Result<Option<String>> {
+    let text = match file {
+        None => sources
+            .environment
+            .get(TOKEN_VARIABLE)
+            .cloned()
+            .unwrap_or_default(),
+        Some(file) if file == Path::new("-") => {
+            let mut text = String::new();
+            std::io::stdin().read_to_string(&mut text)?;
+            text
+        }
+        Some(file) => std::fs::read_to_string(file).with_context(|| file.display().to_string())?,
+    };
+    let text = text.trim();
+    if text.is_empty() && file.is_some() {
+        bail!("--token-file: there is no token in it");
+    }
+    Ok((!text.is_empty()).then(|| text.to_owned()))
+}
