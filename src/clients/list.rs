@@ -2,6 +2,7 @@
 
 use super::{Client, Format, Tested};
 
+const BY_CLAUDE_CODE: Tested = Tested::Run("Claude Code, with a made-up model");
 const BY_CLINE: Tested = Tested::Run("the Cline CLI, with a made-up model");
 
 /// The clients, in the order of the documents.
@@ -42,8 +43,9 @@ pub const CLIENTS: &[Client] = &[
         place: "a shell",
         format: Format::Shell,
         template: include_str!("templates/claude_code.sh"),
-        note: "Add `--scope user` for all projects. MCP_TOOL_TIMEOUT (milliseconds) limits calls.",
-        tested: Tested::Run("Claude Code: `claude mcp list`"),
+        note: "Add `--scope user` for all projects. A `timeout` in its entry, or MCP_TOOL_TIMEOUT, limits calls; both are in \
+               milliseconds.",
+        tested: BY_CLAUDE_CODE,
     },
     Client {
         id: "claude-code-project",
@@ -53,12 +55,12 @@ pub const CLIENTS: &[Client] = &[
         template: include_str!("templates/claude_code_project.json"),
         note: "The file is meant to be shared, so the token is in the environment variable KASM_MCP_TOKEN. \
                Claude Code asks once whether it may use the server.",
-        tested: Tested::Run("Claude Code: `claude mcp list`"),
+        tested: BY_CLAUDE_CODE,
     },
     Client {
         id: "claude",
         name: "Claude (web, Desktop, mobile): connector",
-        place: "Settings, Connectors, Add custom connector",
+        place: "Customize, Connectors, Add custom connector",
         format: Format::Text,
         template: include_str!("templates/claude_connector.txt"),
         note: "Anthropic's cloud connects, not your machine: the address must be https and reachable from the \
@@ -131,7 +133,7 @@ pub const CLIENTS: &[Client] = &[
         place: "~/.codex/config.toml",
         format: Format::Toml,
         template: include_str!("templates/codex.toml"),
-        note: "The token is in the environment variable KASM_MCP_TOKEN. A call may take 60 seconds if nothing is said.",
+        note: "The token is in the environment variable KASM_MCP_TOKEN. Only Streamable HTTP, and `url` means that.",
         tested: Tested::Run("Codex: `codex app-server`, which calls a tool without a model"),
     },
     Client {

@@ -137,9 +137,9 @@ fn one(client: &Client, options: &Connect, flags: &cli::Settings) -> anyhow::Res
             client.id
         );
     }
-    print(&client.fill(&values))?;
-    // A closed stderr is no reason to fail.
+    // First, for those who read both. A closed stderr is no reason to fail.
     let _closed = std::io::stderr().write_all(notes.as_bytes());
+    print(&client.fill(&values))?;
     Ok(())
 }
 

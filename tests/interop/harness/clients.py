@@ -35,6 +35,13 @@ CLIENTS = [
     ("bare JSON-RPC", "bare_json_rpc.py", ["urllib", "httpx", "curl"]),
     ("plain HTTP", "plain_http.py", ["scenario", "job"]),
     ("Schemathesis 4.32", "schemathesis_client.py", ["made-up", "real"]),
+    (
+        "kasm-mcp connect",
+        "snippets.py",
+        ["chatgpt-action", "claude-code", "claude-code-project", "claude-desktop", "cline", "cline-http-sse"]
+        + ["cline-sse", "codex", "continue", "curl", "curl-rest", "gemini-cli", "langchain", "openai-agents"]
+        + ["openai-responses", "python", "rest"],
+    ),
 ]
 # The Python packages of a program, if they are not those of `sdk-1`.
 ENVIRONMENTS = {
@@ -77,6 +84,7 @@ def check(tools: Tools, only: str) -> tuple[int, int]:
 def variables(tools: Tools, product: str, ready: dict[str, str]) -> dict[str, str]:
     """What a client must know, and what the product needs to serve one over stdio."""
     return {
+        "INTEROP_LOGS": str(LOGS),
         "INSPECTOR_JS": str(tools.node_modules / "@modelcontextprotocol/inspector/clients/launcher/build/index.js"),
         "KASM_API_KEY": ready["api_key"],
         "KASM_API_SECRET": ready["api_key_secret"],
@@ -87,6 +95,8 @@ def variables(tools: Tools, product: str, ready: dict[str, str]) -> dict[str, st
         "MCP_URL": ready["url"],
         "NODE_BIN": tools.node,
         "NO_COLOR": "1",
+        "PROGRAMS": str(tools.programs),
+        "PYTHON_SDK_2": tools.python["sdk-2"],
         "PYTHONUNBUFFERED": "1",
     }
 

@@ -16,6 +16,7 @@ INTEROP = pathlib.Path(__file__).resolve().parent.parent
 ROOT = INTEROP.parent.parent
 CACHE = pathlib.Path(os.environ.get("INTEROP_CACHE") or ROOT / "target" / "interop-cache").resolve()
 LOGS = CACHE / "logs"
+NPM_FILES = ("package.json", "package-lock.json")
 
 
 @dataclasses.dataclass
@@ -26,13 +27,15 @@ class Tools:
     node_modules: pathlib.Path
     clients: pathlib.Path
     python: dict[str, str]
+    programs: pathlib.Path
 
 
 def install() -> Tools:
     """Installs what is not there yet."""
     if sys.version_info < (3, 11):
         raise Failure(f"Python 3.11 or later is needed, this is {sys.version.split()[0]}")
-    home = entry("npm", [INTEROP / "package.json", INTEROP / "package-lock.json"], install_npm)
+    home = entry("npm", [INTEROP / name for name in NPM_FILES], install_npm)
+    programs = entry("programs", [INTEROP / "programs" / name for name in NPM_FILES], install_npm)
     python = {}
     for name in ("sdk-1", "sdk-2", "rest"):
         venv = entry(name, [INTEROP / "requirements" / f"{name}.txt"], install_python)
@@ -41,7 +44,7 @@ def install() -> Tools:
     clients = home / "clients"
     shutil.rmtree(clients, ignore_errors=True)
     shutil.copytree(INTEROP / "clients", clients)
-    return Tools(find_node(home), home / "node_modules", clients, python)
+    return Tools(find_node(home), home / "node_modules", clients, python, programs / "node_modules")
 
 
 def entry(name: str, inputs: list[pathlib.Path], fill: Callable[[pathlib.Path, list[pathlib.Path]], None]) -> pathlib.Path:
