@@ -450,7 +450,7 @@ report() {
     url=$(value_in_config MCP_PUBLIC_URL)
     url=${url:-http://$(uname -n):${port:-8080}}
     url=${url%/mcp}/mcp
-    token=${TOKEN:-TOKEN}
+    token=${TOKEN:-YOUR_TOKEN}
     say "" "$NEW is installed." ""
     if [ -n "$TOKEN" ]; then
         say "  Token  $TOKEN   (made now, shown once; it is in $CONFIG)"
@@ -459,14 +459,14 @@ report() {
     fi
     cat << TEXT
   URL    $url
+TEXT
+    for client in cline claude-code; do
+        say ""
+        KASM_MCP_TOKEN=$token "$BIN" connect $client --url "$url" 2>&1 < /dev/null
+    done
+    cat << TEXT
 
-Cline (cline_mcp_settings.json):
-{"mcpServers": {"kasm": {"type": "streamableHttp", "url": "$url",
-  "headers": {"Authorization": "Bearer $token"}, "timeout": 300}}}
-
-Claude Code:
-claude mcp add --transport http kasm $url --header "Authorization: Bearer $token"
-
+\`kasm-mcp connect\` lists other clients.
 Put a proxy with TLS in front before you serve a network; docs/deployment.md has three.
 TEXT
 }
