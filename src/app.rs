@@ -125,7 +125,7 @@ pub fn caller(config: &Config, local: bool) -> Caller {
 #[derive(Debug, thiserror::Error)]
 pub enum NoServer {
     /// The TLS settings cannot be used.
-    #[error(transparent)]
+    #[error("{0}; KASM_TLS_CA_FILE has to name a PEM file that this user can read, or nothing")]
     Tls(#[from] TlsProblem),
     /// The file of tokens cannot be used.
     #[error("{0}: {1}")]

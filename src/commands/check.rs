@@ -97,8 +97,30 @@ fn key(options: &cli::Check, config: &Config) -> anyhow::Result<Key> {
     })
 }
 
-/// From here to Kasm, and what may be done there.
-async fn upstream(report: &mut Report, config: &Config, start: Option<&str>) -> anyhow::Result<()> {
+/// Logs why Kasm does not answer, if it does not, for a server that has just started.
+pub(super) async fn first_look(config: &Config) {
+    let Ok(kasm) = app::kasm(config) else {
+        return;
+    };
+    if kasm.wire().health().await.is_ok() {
+        return;
+    }
+    // Nothing is printed of a report in JSON before its end.
+    let mut report = Report::new(true);
+    for secret in [&config.kasm.api_key, &config.kasm.api_key_secret] {
+        report.hide(secret);
+    }
+    let looked = to_kasm(&mut report, config).await;
+    for (link, fact, remedy) in report.failures() {
+        tracing::warn!(link, remedy, "Kasm does not answer: {fact}");
+    }
+    if looked.is_ok_and(|is_there| is_there) {
+        tracing::info!("Kasm did not answer at first, and does now");
+    }
+}
+
+/// From here to Kasm. True: it is there.
+async fn to_kasm(report: &mut Report, config: &Config) -> anyhow::Result<bool> {
     let target = Target {
         label: "kasm",
         variable: "KASM_API_URL",
@@ -109,14 +131,24 @@ async fn upstream(report: &mut Report, config: &Config, start: Option<&str>) -> 
                 did (openssl s_client -showcerts shows it); KASM_TLS_INSECURE=true is only for a test",
     };
     if !net::reach(report, &target).await? {
-        return without(report, &KASM_ROWS, "Kasm cannot be reached");
+        without(report, &KASM_ROWS, "Kasm cannot be reached")?;
+        return Ok(false);
     }
-    if !kasm::answers(report, config).await? {
-        return without(
+    let is_kasm = kasm::answers(report, config).await?;
+    if !is_kasm {
+        without(
             report,
             &KASM_ROWS[2..],
             "it is no Kasm that answers, or it is not well",
-        );
+        )?;
+    }
+    Ok(is_kasm)
+}
+
+/// What may be done with Kasm.
+async fn upstream(report: &mut Report, config: &Config, start: Option<&str>) -> anyhow::Result<()> {
+    if !to_kasm(report, config).await? {
+        return Ok(());
     }
     let (Ok(kasm), Ok(user)) = (app::kasm(config), config.kasm_user.parse::<UserId>()) else {
         return without(

@@ -6,7 +6,7 @@ use anyhow::Context;
 use tokio::net::TcpListener;
 
 use super::notify::Manager;
-use super::{first_token, logging, stop};
+use super::{check, first_token, logging, stop};
 use crate::app;
 use crate::config::Config;
 use crate::http::metrics;
@@ -43,6 +43,8 @@ pub(super) async fn run(config: Config, manager: &Manager) -> anyhow::Result<Exi
         );
         tokio::spawn(metrics::serve(listener, app.exposition.clone()));
     }
+    let look_at = config.clone();
+    tokio::spawn(async move { check::first_look(&look_at).await });
     manager.say(&format!("READY=1\nSTATUS=Serving http://{address}/mcp"));
     let stop = async {
         stop.await;

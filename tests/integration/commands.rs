@@ -143,6 +143,62 @@ fn a_taken_port_is_explained() {
     );
 }
 
+/// What `serve` writes to its log until `word` is there.
+async fn log_until(emulator: &Emulator, settings: &[(&str, &str)], word: &str) -> String {
+    let mut command = tokio::process::Command::new(BINARY);
+    command
+        .env_clear()
+        .envs(support::sources(emulator, settings).environment)
+        .stderr(Stdio::piped())
+        .kill_on_drop(true);
+    let mut server = command.spawn().unwrap();
+    let mut lines = BufReader::new(server.stderr.take().unwrap()).lines();
+    let mut log = String::new();
+    while !log.contains(word) {
+        let line = tokio::time::timeout(Duration::from_secs(20), lines.next_line());
+        let line = line.await.unwrap_or_else(|_| panic!("never {word}: {log}"));
+        let Some(line) = line.unwrap() else {
+            break;
+        };
+        log.push_str(&line);
+        log.push('\n');
+    }
+    log
+}
+
+#[tokio::test]
+async fn a_server_says_at_its_start_why_kasm_does_not_answer() {
+    let tls = Emulator::builder().tls(true).start().await.unwrap();
+    let plain = tls.url().replace("https://", "http://");
+    for (settings, words) in [
+        (
+            &[][..],
+            ["issuer of the certificate is unknown", "KASM_TLS_CA_FILE"],
+        ),
+        (
+            &[("KASM_API_URL", plain.as_str())],
+            ["speaks TLS", "write https://"],
+        ),
+        (
+            &[("KASM_API_URL", "http://127.0.0.1:9")],
+            ["refuses connections", "wrong port?"],
+        ),
+    ] {
+        let settings = [settings, &[("LOG_FORMAT", "json"), ("KASM_RETRIES", "0")]].concat();
+        let log = log_until(&tls, &settings, "Kasm does not answer").await;
+        assert!(log.contains("is ready"), "it serves all the same: {log}");
+        for word in words {
+            assert!(log.contains(word), "{word} is missing in {log}");
+        }
+    }
+    let unusable = [("KASM_TLS_CA_FILE", "/nonexistent/ca.pem")];
+    let log = log_until(&tls, &unusable, "KASM_TLS_CA_FILE").await;
+    assert!(
+        log.contains("/nonexistent/ca.pem") && log.contains("PEM file that this user can read"),
+        "{log}"
+    );
+}
+
 #[test]
 fn the_emulator_stays_on_this_machine() {
     let output = run(&["emulate", "--listen", "0.0.0.0:0"], &[]);
@@ -219,7 +275,7 @@ async fn sigterm_lets_calls_finish_and_exits_0() {
     let http = reqwest::Client::builder().build().unwrap();
     let call = rpc("tools/call", json!({ "name": "get_available_workspaces" }));
     let call = tokio::spawn(http.post(&url).bearer_auth(TOKEN).json(&call).send());
-    while emulator.requests().is_empty() {
+    while emulator.request_count("get_images") == 0 {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     let pid = server.id().unwrap().to_string();

@@ -142,10 +142,21 @@ impl Report {
         plain.split_whitespace().collect::<Vec<_>>().join(" ")
     }
 
+    /// What fails, by row.
+    pub(super) fn failures(&self) -> impl Iterator<Item = (&str, &str, &str)> {
+        let failed = self.rows.iter().filter(|row| row.status == Status::Fail);
+        failed.map(|row| {
+            (
+                row.name.as_str(),
+                row.fact.as_str(),
+                row.remedy.as_deref().unwrap_or_default(),
+            )
+        })
+    }
+
     /// Says the rest. True: nothing fails.
     pub(super) fn finish(&self) -> std::io::Result<bool> {
-        let failed = |row: &&Row| row.status == Status::Fail;
-        let failures = self.rows.iter().filter(failed).count();
+        let failures = self.failures().count();
         let ok = failures == 0;
         if self.json {
             let told = Told {
