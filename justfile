@@ -25,7 +25,7 @@ interop:
 docs:
     cargo build
     target/debug/kasm-mcp settings --format env > .env.example
-    tests/docs target/debug/kasm-mcp README.md docs/clients.md
+    tests/docs target/debug/kasm-mcp README.md docs/clients.md docs/tools.md
 
 demo:
     cargo run --release -- demo

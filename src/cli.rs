@@ -65,6 +65,9 @@ pub enum Command {
     Health,
     /// List the tools
     Tools {
+        /// With Markdown, all arguments and members of replies instead of a line per tool
+        #[arg(long)]
+        full: bool,
         /// How to write the list
         #[arg(long, value_enum, default_value_t = ToolsFormat::Text)]
         format: ToolsFormat,

@@ -61,7 +61,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Emulate(options) => emulate::run(&options).await,
         Command::Check(options) => check::run(&options, &settings).await,
         Command::Health => health::run(&settings).await,
-        Command::Tools { format } => tools::run(format),
+        Command::Tools { full, format } => tools::run(full, format),
         Command::Connect(options) => connect::run(&options, &settings),
         Command::Openapi(options) => openapi::run(&options, &settings),
         Command::Settings { format } => settings::run(format),

@@ -1,5 +1,7 @@
 //! `kasm-mcp tools`: what is offered, from the lists of the toolsets themselves.
 
+pub mod reference;
+
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
@@ -10,10 +12,11 @@ use crate::cli::ToolsFormat;
 use crate::providers::kasm::{KasmProvider, TOOLSETS};
 use crate::tool::{ToolInfo, Toolset};
 
-pub(super) fn run(format: ToolsFormat) -> anyhow::Result<ExitCode> {
+pub(super) fn run(full: bool, format: ToolsFormat) -> anyhow::Result<ExitCode> {
     print(&match format {
         ToolsFormat::Text => text(),
         ToolsFormat::Json => format!("{:#}\n", json()),
+        ToolsFormat::Markdown if full => reference::markdown(),
         ToolsFormat::Markdown => markdown(),
     })?;
     Ok(ExitCode::SUCCESS)

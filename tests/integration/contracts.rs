@@ -6,6 +6,7 @@ use std::path::Path;
 use clap::CommandFactory;
 use kasm_mcp::commands::{connect, tools};
 use kasm_mcp::config::{VARIABLES, Variables};
+use kasm_mcp::tool::ErrorType;
 use serde_json::{Value, json};
 
 fn read(name: &str) -> String {
@@ -43,6 +44,21 @@ fn documents_are_those_of_the_code() {
         tools::markdown(),
         "run `just docs`"
     );
+}
+
+#[test]
+fn the_reference_of_tools_is_that_of_the_code() {
+    let document = read("docs/tools.md");
+    let part = generated(&document, "tools --full");
+    assert_eq!(part, tools::reference::markdown(), "run `just docs`");
+    // The kinds of failures, each with a row.
+    let schema = serde_json::to_value(schemars::schema_for!(ErrorType)).unwrap();
+    let kinds = schema["oneOf"].as_array().unwrap();
+    assert_eq!(kinds.len(), 11, "{schema}");
+    for kind in kinds {
+        let row = format!("| `{}` |", kind["const"].as_str().unwrap());
+        assert!(document.contains(&row), "{row} is missing");
+    }
 }
 
 #[test]

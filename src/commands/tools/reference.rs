@@ -1,0 +1,128 @@
+//! Every tool with all its arguments and what it replies, for docs/tools.md.
+
+use std::fmt::Write as _;
+
+use serde_json::Value;
+
+use super::listed;
+use crate::tool::{Effect, JsonObject};
+
+/// A section per toolset, and in it one per tool.
+#[must_use]
+pub fn markdown() -> String {
+    let mut out = String::new();
+    let mut last = "";
+    for (toolset, tool) in listed() {
+        if toolset.name != last {
+            let gap = if last.is_empty() { "" } else { "\n" };
+            let _infallible = writeln!(out, "{gap}## {}\n\n{}.", toolset.name, toolset.about);
+            last = toolset.name;
+        }
+        let effect = effect(tool.effect);
+        let _infallible = write!(
+            out,
+            "\n### {}\n\n{} Scope `{}`; {effect}.\n",
+            tool.name, tool.about, tool.scope
+        );
+        let mut rows = Vec::new();
+        describe(&tool.input_schema, "", true, &mut rows);
+        table(&mut out, "Argument", &rows);
+        rows.clear();
+        if let Some(data) = data_of(&tool.output_schema) {
+            describe(data, "", false, &mut rows);
+        }
+        table(&mut out, "In `data` of the reply", &rows);
+    }
+    out
+}
+
+const fn effect(effect: Effect) -> &'static str {
+    match effect {
+        Effect::Read => "changes nothing",
+        Effect::Write => "adds or changes something",
+        Effect::Destroy => "ends or removes something; once more does nothing more",
+    }
+}
+
+fn data_of(schema: &JsonObject) -> Option<&JsonObject> {
+    schema.get("properties")?.get("data")?.as_object()
+}
+
+/// One argument or member: its path, its type, and what it means.
+struct Row {
+    path: String,
+    kind: String,
+    about: String,
+}
+
+fn table(out: &mut String, title: &str, rows: &[Row]) {
+    if rows.is_empty() {
+        return;
+    }
+    let _infallible = write!(out, "\n| {title} | Type | Meaning |\n| --- | --- | --- |\n");
+    for row in rows {
+        let _infallible = writeln!(
+            out,
+            "| `{}` | {} | {} |",
+            row.path,
+            row.kind,
+            row.about.replace('|', "\\|")
+        );
+    }
+}
+
+/// The members of an object, and theirs.
+fn describe(object: &JsonObject, path: &str, marks_required: bool, rows: &mut Vec<Row>) {
+    let required = object.get("required").and_then(Value::as_array);
+    let members = object.get("properties").and_then(Value::as_object);
+    for (name, member) in members.into_iter().flatten() {
+        let Some(schema) = member.as_object() else {
+            continue;
+        };
+        let needed = required.is_some_and(|list| list.iter().any(|entry| entry == name));
+        let mark = if needed && marks_required {
+            ", required"
+        } else {
+            ""
+        };
+        let about = schema.get("description").and_then(Value::as_str);
+        let path = format!("{path}{name}");
+        rows.push(Row {
+            path: path.clone(),
+            kind: format!("{}{mark}", kind(schema)),
+            about: about.unwrap_or_default().to_owned(),
+        });
+        match schema.get("items").and_then(Value::as_object) {
+            Some(items) => describe(items, &format!("{path}[]."), marks_required, rows),
+            None => describe(schema, &format!("{path}."), marks_required, rows),
+        }
+    }
+}
+
+/// A type in words: `integer, 0 to 10`, `array of string`, `left or right`.
+fn kind(schema: &JsonObject) -> String {
+    if let Some(values) = schema.get("enum").and_then(Value::as_array) {
+        let values = values.iter().filter_map(Value::as_str);
+        let values: Vec<String> = values.map(|value| format!("`{value}`")).collect();
+        return values.join(", ");
+    }
+    let name = match schema.get("type") {
+        Some(Value::Array(names)) => {
+            let names: Vec<&str> = names.iter().filter_map(Value::as_str).collect();
+            names.join(" or ")
+        }
+        Some(Value::String(name)) => name.clone(),
+        _ => "any".to_owned(),
+    };
+    let name = match schema.get("items").and_then(Value::as_object) {
+        Some(items) => format!("{name} of {}", kind(items)),
+        None => name,
+    };
+    // A bound that only says what fits into a number is none to a reader.
+    let bound = |key| schema.get(key).and_then(Value::as_u64);
+    match (bound("minimum"), bound("maximum")) {
+        (Some(least), Some(most)) => format!("{name}, {least} to {most}"),
+        (Some(least), None) if least > 0 => format!("{name}, {least} or more"),
+        _ => name,
+    }
+}
