@@ -46,7 +46,7 @@ pub(super) fn run(options: &Connect, flags: &cli::Settings) -> anyhow::Result<Ex
 fn values(address: &str, token: &str, program: &str) -> anyhow::Result<Values> {
     let address: Address = address
         .parse()
-        .with_context(|| format!("--url {address}"))?;
+        .with_context(|| format!("the address `{address}`"))?;
     Ok(Values::new(address, token, program)?)
 }
 

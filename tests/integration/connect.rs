@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::process::{Command, Output, Stdio};
 
-use kasm_mcp::clients::{Address, CLIENTS, Client, Format};
+use kasm_mcp::clients::{Address, CLIENTS, Client, Format, Tested};
 use serde_json::Value;
 
 use crate::support::{TOKEN, TestServer};
@@ -343,5 +343,22 @@ fn addresses_are_taken_as_people_write_them() {
         ),
     ] {
         assert_eq!(given.parse::<Address>().unwrap().url(), wanted, "{given}");
+    }
+}
+
+#[test]
+fn what_is_said_to_be_run_is_run() {
+    let read = |name: &str| {
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+        std::fs::read_to_string(root.join("tests/interop").join(name)).unwrap()
+    };
+    let (checks, rows) = (read("clients/snippets.py"), read("harness/clients.py"));
+    let row = rows.split_once("\"snippets.py\"").unwrap().1;
+    let row = row.split_once("),").unwrap().0;
+    for client in CLIENTS {
+        let is_run = matches!(client.tested, Tested::Run(_));
+        let has_check = checks.contains(&format!("\n    \"{}\": [", client.id));
+        let has_row = row.contains(&format!("\"{}\"", client.id));
+        assert_eq!((has_check, has_row), (is_run, is_run), "{}", client.id);
     }
 }
