@@ -125,7 +125,7 @@ pub const CLIENTS: &[Client] = &[
         format: Format::Json,
         template: include_str!("templates/gemini.json"),
         note: "`httpUrl`, for `url` means HTTP+SSE. `timeout` is in milliseconds. The folder must be trusted.",
-        tested: Tested::Run("Gemini CLI: `gemini mcp list`"),
+        tested: Tested::Run("Gemini CLI, with a made-up model"),
     },
     Client {
         id: "codex",

@@ -13,7 +13,7 @@ SUCCESS = re.compile(r'success\\+":\s*true')
 
 
 class Model:
-    """Speaks as OpenAI's Chat Completions and Anthropic's Messages do."""
+    """Speaks as OpenAI's Chat Completions, Anthropic's Messages and Gemini's `streamGenerateContent` do."""
 
     def __init__(self, tool: str) -> None:
         self.tool = tool
@@ -46,7 +46,9 @@ class Model:
     def answer(self, request: http.server.BaseHTTPRequestHandler, body: str) -> None:
         asked = json.loads(body or "{}")
         self.asked.append(f"{request.path} {body[:200]}")
-        names = [tool.get("function", tool).get("name", "") for tool in asked.get("tools", [])]
+        tools = asked.get("tools", [])
+        functions = [function for tool in tools for function in tool.get("functionDeclarations", [tool])]
+        names = [function.get("function", function).get("name", "") for function in functions]
         # Clients put the name of the server in front.
         name = next((name for name in names if name.endswith(self.tool)), None)
         if SUCCESS.search(body):
@@ -57,6 +59,8 @@ class Model:
             events = [*completion(name), "[DONE]"]
         elif path.endswith("/messages") and asked.get("stream"):
             events = message(name)
+        elif path.endswith(":streamGenerateContent"):
+            events = [content(name)]
         else:
             request.send_error(404)
             return
@@ -93,3 +97,11 @@ def message(name: str | None) -> list[dict[str, Any]]:
         {"type": "message_delta", "delta": ends, "usage": usage},
         {"type": "message_stop"},
     ]
+
+
+def content(name: str | None) -> dict[str, Any]:
+    """The answer of Gemini: a call of the tool, or some words."""
+    part = {"functionCall": {"name": name, "args": {}}} if name else {"text": "Done."}
+    candidate = {"index": 0, "content": {"role": "model", "parts": [part]}, "finishReason": "STOP"}
+    counts = {"promptTokenCount": 1, "candidatesTokenCount": 1, "totalTokenCount": 2}
+    return {"candidates": [candidate], "usageMetadata": counts, "modelVersion": "made-up"}

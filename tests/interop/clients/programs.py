@@ -40,10 +40,10 @@ def surroundings(home: pathlib.Path, **more: str) -> dict[str, str]:
     }
 
 
-def run(command: list[str], home: pathlib.Path, environment: dict[str, str]) -> str:
-    """Runs a program in its home to its end; gives what it says."""
+def run(command: list[str], folder: pathlib.Path, environment: dict[str, str]) -> str:
+    """Runs a program in a folder to its end; gives what it says."""
     done = subprocess.run(
-        command, cwd=home, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT, text=True, timeout=SECONDS,
     )
     print(done.stdout)
@@ -118,10 +118,17 @@ def continue_cli(printed: str, home: pathlib.Path) -> None:
 
 def gemini(printed: str, home: pathlib.Path) -> None:
     write(home / ".gemini/settings.json", printed)
-    write(home / ".gemini/trustedFolders.json", json.dumps({str(home): "TRUST_FOLDER"}))
+    project = home / "project"
+    # How to sign in to the model, which has nothing to do with the server, is in the settings of the project.
+    write(project / ".gemini/settings.json", json.dumps({"security": {"auth": {"selectedType": "gemini-api-key"}}}))
+    write(home / ".gemini/trustedFolders.json", json.dumps({str(project): "TRUST_FOLDER"}))
     command = [os.environ["NODE_BIN"], binary(".bin/gemini")]
-    said = run([*command, "mcp", "list"], home, surroundings(home))
+    said = run([*command, "mcp", "list"], project, surroundings(home))
     scenario.expect("kasm: " in said and "Connected" in said, "Gemini CLI does not connect")
+    with Model(TOOL) as model:
+        environment = surroundings(home, GEMINI_API_KEY="none", GOOGLE_GEMINI_BASE_URL=model.base)
+        run([*command, "--yolo", "-m", "gemini-2.5-pro", "-p", "Look at it."], project, environment)
+        model.was_told()
 
 
 def codex(printed: str, home: pathlib.Path) -> None:
