@@ -73,6 +73,7 @@ pub(super) async fn run(options: &cli::Check, flags: &cli::Settings) -> anyhow::
     server::folders(&mut report, &config)?;
     server::surface(&mut report, &config)?;
     let serves = server::port(&mut report, &config).await?;
+    server::metrics(&mut report, &config, serves).await?;
     public::way(&mut report, &config, &key, serves).await?;
     Ok(if report.finish()? {
         ExitCode::SUCCESS
@@ -129,6 +130,7 @@ async fn to_kasm(report: &mut Report, config: &Config) -> anyhow::Result<bool> {
         insecure: config.kasm.tls_insecure,
         trust: "name a PEM file in KASM_TLS_CA_FILE with the CA that signed it, or with the certificate itself if nobody \
                 did (openssl s_client -showcerts shows it); KASM_TLS_INSECURE=true is only for a test",
+        aside: "",
     };
     if !net::reach(report, &target).await? {
         without(report, &KASM_ROWS, "Kasm cannot be reached")?;

@@ -17,6 +17,9 @@ use super::tls::{self, Certificate, Flaw, Handshake};
 /// How long a name may take to be found, and a port to answer.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// The most addresses of a name that are tried.
+const ADDRESSES_MAX: usize = 4;
+
 /// What is to be reached.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Target<'a> {
@@ -31,6 +34,8 @@ pub(super) struct Target<'a> {
     pub(super) insecure: bool,
     /// What to do about a certificate that nobody trusted signed.
     pub(super) trust: &'static str,
+    /// What else to say of a name or a port that does not work.
+    pub(super) aside: &'static str,
 }
 
 impl Target<'_> {
@@ -116,7 +121,7 @@ fn named(mut problem: Problem, target: &Target<'_>, proxied: bool) -> Problem {
     } else {
         target.variable
     };
-    problem.remedy = format!("{}: {}", what, problem.remedy);
+    problem.remedy = format!("{what}: {}{}", problem.remedy, target.aside);
     problem
 }
 
@@ -141,6 +146,7 @@ async fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, Problem> {
         Ok(Ok(addresses)) => {
             let mut addresses: Vec<_> = addresses.collect();
             addresses.dedup();
+            addresses.truncate(ADDRESSES_MAX);
             if !addresses.is_empty() {
                 return Ok(addresses);
             }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, LOCATION};
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, LOCATION, ORIGIN};
 use reqwest::redirect::Policy;
 use reqwest::{Client, Url};
 use secrecy::{ExposeSecret, SecretString};
@@ -80,6 +80,7 @@ pub(super) async fn way(
         insecure: false,
         trust: "clients refuse it too, unless they know its issuer: take a certificate of a public authority (Caddy gets \
                 one by itself), or give each client the CA; for this check SSL_CERT_FILE names it",
+        aside: "; clients elsewhere may get there all the same, if this network hides its own public address from itself",
     };
     if !net::reach(report, &target).await? {
         return skip(report, &rest[3..], "the public URL cannot be reached");
@@ -195,7 +196,9 @@ async fn stream(
     if let Key::Unknown(why) = key {
         return skip(report, &[STREAM], why);
     }
-    let outcome = match first_event(http, &format!("{public}/mcp"), key).await {
+    // A page of the same origin may call as well; programs send none.
+    let origin = public.parse::<Url>()?.origin().ascii_serialization();
+    let outcome = match first_event(http, &format!("{public}/mcp"), key, &origin).await {
         Ok(time) => Ok(format!(
             "the first event came after {} ms, while the stream was open",
             time.as_millis()
@@ -205,7 +208,7 @@ async fn stream(
             let seconds = EVENT_PATIENCE.as_secs();
             let direct = format!("http://{}/mcp", nearest(config.http.listen));
             let own = Client::builder().no_proxy().build()?;
-            let is_direct = serves && first_event(&own, &direct, key).await.is_ok();
+            let is_direct = serves && first_event(&own, &direct, key, &origin).await.is_ok();
             let fact = if is_direct {
                 format!(
                     "events are held back: none came within {seconds} s, and without the proxy one came at once"
@@ -230,17 +233,23 @@ enum Silence {
     Held,
 }
 
-async fn first_event(http: &Client, url: &str, key: &Key) -> Result<Duration, Silence> {
+async fn first_event(
+    http: &Client,
+    url: &str,
+    key: &Key,
+    origin: &str,
+) -> Result<Duration, Silence> {
     let begun = Instant::now();
-    match timeout(EVENT_PATIENCE, event(http, url, key)).await {
+    match timeout(EVENT_PATIENCE, event(http, url, key, origin)).await {
         Ok(Ok(())) => Ok(begun.elapsed()),
         Ok(Err(problem)) => Err(Silence::Refused(problem)),
         Err(_) => Err(Silence::Held),
     }
 }
 
-async fn event(http: &Client, url: &str, key: &Key) -> Result<(), Problem> {
-    let mut request = http.get(url).header(ACCEPT, "text/event-stream");
+async fn event(http: &Client, url: &str, key: &Key, origin: &str) -> Result<(), Problem> {
+    let request = http.get(url).header(ACCEPT, "text/event-stream");
+    let mut request = request.header(ORIGIN, origin);
     if let Key::Token(token) = key {
         request = request.header(AUTHORIZATION, format!("Bearer {}", token.expose_secret()));
     }
@@ -286,7 +295,8 @@ fn refused(status: u16, detail: &str) -> Problem {
                 that the proxy passes the Authorization header on"
         }
         403 => {
-            "let the proxy pass the Host header on as it is, or name what it sends in MCP_ALLOWED_HOSTS"
+            "restart the server if its settings were changed since it began; let the proxy pass the Host header on as it is, \
+                or name what it sends in MCP_ALLOWED_HOSTS"
         }
         429 => {
             "wait a minute: the limits of addresses or callers are reached (MCP_RATE_PER_ADDRESS, MCP_TRUSTED_PROXIES)"

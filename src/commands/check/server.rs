@@ -154,6 +154,30 @@ pub(super) async fn port(report: &mut Report, config: &Config) -> std::io::Resul
     }
 }
 
+/// Whether metrics can be served where the settings say.
+pub(super) async fn metrics(
+    report: &mut Report,
+    config: &Config,
+    serves: bool,
+) -> std::io::Result<()> {
+    const ROW: &str = "metrics";
+    let Some(listen) = config.http.metrics_listen else {
+        return Ok(());
+    };
+    match TcpListener::bind(listen).await {
+        Ok(_) => report.ok(ROW, format!("{listen} is free")),
+        Err(error) if serves && error.kind() == std::io::ErrorKind::AddrInUse => report.ok(
+            ROW,
+            format!("{listen} is in use, as it is while a server runs"),
+        ),
+        Err(error) => {
+            let remedy =
+                "end what is on that port (`ss -ltnp` shows it), or set another MCP_METRICS_LISTEN";
+            report.fail(ROW, &Problem::new(format!("{listen}: {error}"), remedy))
+        }
+    }
+}
+
 /// The version of the kasm-mcp that listens where this one would.
 async fn running(config: &Config) -> Option<String> {
     // A proxy of the environment is not for this machine.

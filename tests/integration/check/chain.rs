@@ -178,3 +178,17 @@ async fn clocks_that_differ() {
         said.has("api key", "ok", &[]);
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_secret_that_somebody_repeats_is_not_shown() {
+    let page = "<title>Welcome, key-that-leaks and secret-that-leaks</title>";
+    let url = stranger(200, &[], page).await;
+    let settings = [
+        ("KASM_API_URL", url.as_str()),
+        ("KASM_API_KEY", "key-that-leaks"),
+        ("KASM_API_SECRET", "secret-that-leaks"),
+    ];
+    let said = check(&emulator().await, &settings, &[]).await;
+    let words = ["Welcome, [redacted] and [redacted]"];
+    said.has("kasm answers", "fail", &words);
+}

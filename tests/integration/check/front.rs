@@ -18,6 +18,8 @@ pub enum Twist {
     Buffer,
     /// Their time is another one.
     Date(String),
+    /// The server behind is asked by this name.
+    Host(&'static str),
     /// The server behind is not reached.
     BadGateway,
 }
@@ -75,6 +77,9 @@ async fn pass(State((http, upstream, twist)): State<Shared>, request: Request) -
         if name != "host" && name != "content-length" {
             asked = asked.header(name, value);
         }
+    }
+    if let Twist::Host(name) = &twist {
+        asked = asked.header("host", *name);
     }
     let mut answer = asked.send().await.unwrap();
     let mut response = Response::builder().status(answer.status());

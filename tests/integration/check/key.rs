@@ -5,6 +5,15 @@ use kasm_emulator::{Emulator, KeySpec};
 use super::check;
 use crate::support::kasm::NO_SUCH_ID;
 
+const GRANTED: [&str; 6] = [
+    "Images View",
+    "Sessions Delete",
+    "Sessions Modify",
+    "Sessions View",
+    "User",
+    "Users Auth Session",
+];
+
 async fn emulator() -> Emulator {
     Emulator::builder().start().await.unwrap()
 }
@@ -76,6 +85,21 @@ async fn a_permission_that_few_need_is_told_and_no_failure() {
         }
         emulator.grant_permission(permission);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_may_only_read_is_told_from_one_that_is_refused() {
+    let emulator = emulator().await;
+    let spec = KeySpec {
+        read_only: true,
+        ..KeySpec::with(GRANTED)
+    };
+    let (key, secret) = emulator.add_key(spec);
+    let settings = [("KASM_API_KEY", key.as_str()), ("KASM_API_SECRET", &secret)];
+    let said = check(&emulator, &settings, &[]).await;
+    said.has("api key", "ok", &[]);
+    said.has("tools: sessions", "fail", &["Sessions Delete", "read-only"]);
+    said.has("tools: workspaces", "ok", &[]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

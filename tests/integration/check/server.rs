@@ -131,6 +131,35 @@ async fn the_stream_takes_a_token() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_server_with_other_settings_refuses_the_public_names() {
+    let server = TestServer::start().await;
+    let url = server.base.replace("127.0.0.1", "localhost");
+    let front = proxy(&server.base, Twist::Host("mcp.example.org")).await;
+    let own = ("MCP_SERVER_PORT", port(&server.base));
+    let said = check(&server.emulator, &[own, ("MCP_PUBLIC_URL", &front)], &[]).await;
+    said.has(
+        "public stream",
+        "fail",
+        &["HTTP 403", "Host header", "MCP_ALLOWED_HOSTS", "restart"],
+    );
+    let said = check(&server.emulator, &[own, ("MCP_PUBLIC_URL", &url)], &[]).await;
+    said.has("public stream", "ok", &[]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_metrics_go() {
+    let emulator = Emulator::builder().start().await.unwrap();
+    let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let listen = taken.local_addr().unwrap().to_string();
+    let said = check(&emulator, &[("MCP_METRICS_LISTEN", &listen)], &[]).await;
+    said.has("metrics", "fail", &[&listen, "MCP_METRICS_LISTEN"]);
+    said.fails_only(&["metrics"]);
+    drop(taken);
+    let said = check(&emulator, &[("MCP_METRICS_LISTEN", &listen)], &[]).await;
+    said.has("metrics", "ok", &["is free"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_does_not_run_is_no_failure() {
     let emulator = Emulator::builder().start().await.unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
