@@ -20,17 +20,15 @@ WORKDIR /build
 COPY Cargo.toml Cargo.lock ./
 COPY crates/emulator/Cargo.toml crates/emulator/
 COPY tests/interop/fixture/Cargo.toml tests/interop/fixture/
-RUN mkdir -p src benches crates/emulator/src tests/interop/fixture/src \
-    && touch src/lib.rs crates/emulator/src/lib.rs tests/interop/fixture/src/lib.rs \
-    && for program in src benches/transports benches/jobs tests/interop/fixture/src; do \
-           case $program in */src | src) file=$program/main.rs ;; *) file=$program.rs ;; esac; \
-           echo 'fn main() {}' > $file; \
-       done \
+# Benches are named in Cargo.toml, so they must be there.
+COPY benches benches
+RUN mkdir -p src crates/emulator/src crates/emulator/tests tests/interop/fixture/src \
+    && touch src/lib.rs crates/emulator/src/lib.rs tests/interop/fixture/src/lib.rs crates/emulator/tests/emulator.rs \
+    && for program in src tests/interop/fixture/src; do echo 'fn main() {}' > $program/main.rs; done \
     && cargo build --locked --profile $PROFILE --bin kasm-mcp \
-    && rm -rf src benches crates tests
+    && rm -rf src crates tests
 COPY crates crates
 COPY tests/interop/fixture tests/interop/fixture
-COPY benches benches
 COPY src src
 # Cargo goes by the time of a file, and a file here can be older than the empty one before it.
 RUN find src crates -name '*.rs' -exec touch {} + \

@@ -40,6 +40,14 @@ def free_port() -> int:
         return listener.getsockname()[1]
 
 
+def run(*command, **options) -> str:
+    """What a command prints that has to succeed."""
+    ran = subprocess.run([str(word) for word in command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                         stdin=subprocess.DEVNULL, **options)
+    expect(ran.returncode == 0, f"{command}: exit code {ran.returncode}\n{ran.stdout}\n{ran.stderr}")
+    return ran.stdout.strip()
+
+
 @contextlib.contextmanager
 def running(command, **options):
     """A process that ends with the block."""
