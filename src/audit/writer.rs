@@ -209,7 +209,12 @@ impl Writer {
     fn turn_over(&mut self) -> io::Result<()> {
         let path = &self.settings.file;
         self.file.sync_all()?;
-        fs::rename(path, chain::full_path(path, self.begins))?;
+        let full = chain::full_path(path, self.begins);
+        match fs::rename(path, &full) {
+            // It was put aside before, and no other could be opened then.
+            Err(error) if error.kind() == io::ErrorKind::NotFound && full.exists() => {}
+            done => done?,
+        }
         self.file = open(path)?;
         // Nobody else could have it: the one that had the lock is ours.
         let _locked = self.file.try_lock();

@@ -189,3 +189,22 @@ async fn the_command_line_verifies_and_shows() {
         "{said}"
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_was_put_aside_before_does_not_end_the_record() {
+    let recorded = Recorded::start(&[("MCP_AUDIT_FILE_BYTES", "4096")]).await;
+    // As it is when the disk had no room for the next file.
+    let file = recorded.directory.path().join("audit.jsonl");
+    fs::rename(&file, file.with_extension("jsonl.000000000001")).unwrap();
+    for call in 0..20 {
+        let arguments = json!({ "image_name": format!("none {call}") });
+        recorded
+            .server
+            .fails("create_kasm_session", arguments, "not_found")
+            .await;
+    }
+    let directory = recorded.stop().await;
+    let whole = verify(directory.path()).unwrap();
+    assert!(whole.files > 2, "{whole:?}");
+    assert_eq!((whole.first, whole.last), (1, 41));
+}
