@@ -1,6 +1,5 @@
 """The official Python SDK 1.x: `python_sdk_1.py http|sse|sse-root|sse-mcp|stdio`."""
 
-import asyncio
 import contextlib
 
 import scenario
@@ -67,4 +66,4 @@ async def main() -> None:
             await scenario.live(list_tools, call, besides)
 
 
-asyncio.run(main())
+scenario.run(main)

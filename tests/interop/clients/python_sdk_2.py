@@ -1,7 +1,5 @@
 """The official Python SDK 2.x: `python_sdk_2.py http-auto|http-modern|http-legacy|sse|stdio`."""
 
-import asyncio
-
 import httpx2
 import scenario
 from mcp import Client, StdioServerParameters
@@ -65,4 +63,4 @@ async def main() -> None:
             await scenario.live(list_tools, call, besides)
 
 
-asyncio.run(main())
+scenario.run(main)
