@@ -19,6 +19,7 @@ mod commands;
 mod config;
 mod connect;
 mod contracts;
+mod documents;
 mod failures;
 mod http;
 mod resources;
