@@ -287,7 +287,9 @@ async fn a_session_of_somebody_else_is_none_for_every_tool_and_transport() {
         nothing_is_there(&place.server, emulator, door, &foreign).await;
     }
     let restarted = place.restarted().await;
-    nothing_is_there(&restarted, emulator, Door::Bare, &foreign).await;
+    for door in DOORS {
+        nothing_is_there(&restarted, emulator, door, &foreign).await;
+    }
 
     assert_eq!(place.server.word_of(&foreign).as_deref(), Some("running"));
     assert_eq!(emulator.commands().len(), dispatched, "nothing was run");
