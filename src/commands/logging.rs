@@ -25,6 +25,8 @@ pub(super) fn start(config: &LogConfig) -> anyhow::Result<Logging> {
         .with_target("kasm_mcp", config.level)
         .with_target("kasm_emulator", config.level)
         .with_target("rmcp", LevelFilter::ERROR)
+        // It calls it an error that a client has hung up, which is how a `subscriptions/listen` ends.
+        .with_target("rmcp::service", LevelFilter::OFF)
         .with_default(Level::WARN);
     let registry = tracing_subscriber::registry().with(filter);
     #[cfg(feature = "otlp")]

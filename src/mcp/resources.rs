@@ -124,7 +124,12 @@ fn plain(resource: &Resource) -> McpResource {
 fn of_value(resource: &Resource, present: &Present) -> McpResource {
     let uri = resource.uri_for(&present.value);
     let listed = McpResource::new(uri, format!("{} {}", resource.name, present.value));
-    let label = present.names.get(1).unwrap_or(&present.value);
+    // Two of the same name would look alike where a client shows titles only.
+    let start = present.value.get(..8).unwrap_or(&present.value);
+    let label = match present.names.get(1) {
+        Some(name) => format!("{name} ({start})"),
+        None => present.value.clone(),
+    };
     let listed = listed
         .with_title(format!("{}: {label}", resource.title))
         .with_description(resource.about);

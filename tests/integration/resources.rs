@@ -1,7 +1,7 @@
 //! Resources, prompts, completion, and what is told of them, over every transport.
 
 mod completion;
-mod listener;
+pub mod listener;
 mod notices;
 mod people;
 

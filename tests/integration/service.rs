@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use kasm_emulator::Emulator;
 
+use crate::resources::listener::Listener;
 use crate::support;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_kasm-mcp");
@@ -126,6 +127,30 @@ async fn the_service_manager_hears_ready_alive_and_stopping() {
     }
     assert_eq!(server.terminate(), Some(0));
     assert!(manager.hears("STOPPING").starts_with("STOPPING=1\n"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_hangs_up_is_no_error() {
+    let emulator = Emulator::builder().start().await.unwrap();
+    let manager = Manager::new();
+    let settings = [
+        ("NOTIFY_SOCKET", manager.path.as_str()),
+        ("MCP_AUTH_TOKEN", support::TOKEN),
+    ];
+    let mut server = Server::start(&emulator, &settings);
+    let ready = manager.heard();
+    let address = ready.split("Serving ").nth(1).unwrap();
+    let base = address.strip_suffix("/mcp").unwrap();
+    for _ in 0..3 {
+        let wanted = serde_json::json!({ "resourcesListChanged": true });
+        let (listener, _) = Listener::modern(base, wanted).await;
+        drop(listener);
+    }
+    assert_eq!(server.terminate(), Some(0));
+    let log: Vec<String> = server.log.by_ref().map_while(Result::ok).collect();
+    let log = log.join("\n");
+    assert!(log.contains("stopped"), "{log}");
+    assert!(!log.contains("ERROR"), "{log}");
 }
 
 #[tokio::test]
