@@ -278,14 +278,7 @@ async fn sigterm_lets_calls_finish_and_exits_0() {
     while emulator.request_count("get_images") == 0 {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    let pid = server.id().unwrap().to_string();
-    assert!(
-        Command::new("kill")
-            .args(["-TERM", &pid])
-            .status()
-            .unwrap()
-            .success()
-    );
+    support::signal("TERM", server.id().unwrap());
     let answer: Value = call.await.unwrap().unwrap().json().await.unwrap();
     assert_eq!(answer["result"]["structuredContent"]["success"], true);
     let ended = tokio::time::timeout(Duration::from_secs(10), server.wait())

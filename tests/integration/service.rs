@@ -52,14 +52,7 @@ impl Server {
     }
 
     fn terminate(&mut self) -> Option<i32> {
-        let pid = self.process.id().to_string();
-        assert!(
-            Command::new("kill")
-                .args(["-TERM", &pid])
-                .status()
-                .unwrap()
-                .success()
-        );
+        support::signal("TERM", self.process.id());
         self.process.wait().unwrap().code()
     }
 }

@@ -203,6 +203,13 @@ pub fn config(emulator: &Emulator, settings: &[(&str, &str)]) -> Config {
     Config::load(&sources(emulator, settings)).unwrap()
 }
 
+/// Sends a signal, such as `TERM`. The `kill` of a shell is always there.
+pub fn signal(name: &str, process: u32) {
+    let mut shell = std::process::Command::new("sh");
+    let sent = shell.args(["-c", &format!("kill -s {name} {process}")]);
+    assert!(sent.status().unwrap().success());
+}
+
 /// A JSON-RPC request.
 pub fn rpc(method: &str, params: Value) -> Value {
     json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params })

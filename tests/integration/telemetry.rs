@@ -87,9 +87,7 @@ async fn a_collector_gets_the_spans_of_the_clients_trace() {
     let mut server = Program::start(&emulator, directory.path(), "log", &settings).await;
     call(&server, &traceparent(TRACE), None).await;
     call(&server, &traceparent(TRACE), Some(&traceparent(OTHER))).await;
-    let pid = server.child.id().unwrap().to_string();
-    let mut stop = tokio::process::Command::new("kill");
-    assert!(stop.args(["-TERM", &pid]).status().await.unwrap().success());
+    crate::support::signal("TERM", server.child.id().unwrap());
     server.child.wait().await.unwrap();
     let has = |bytes: &[u8]| {
         let got = got.lock().unwrap();

@@ -1,6 +1,6 @@
 //! Sessions: one that runs anyway, and one that is started to try things in.
 
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::Duration;
 
 use kasm_emulator::Emulator;
@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::{check, command, read};
 use crate::support::kasm::until;
-use crate::support::{TestServer, sources};
+use crate::support::{TestServer, signal, sources};
 
 const START: &[&str] = &["--start", "Terminal"];
 
@@ -105,14 +105,7 @@ async fn ctrl_c_destroys_what_was_started() {
         .spawn()
         .unwrap();
     until("it was started", || emulator.sessions().len() == 1).await;
-    let pid = child.id().unwrap().to_string();
-    assert!(
-        Command::new("kill")
-            .args(["-INT", &pid])
-            .status()
-            .unwrap()
-            .success()
-    );
+    signal("INT", child.id().unwrap());
     let said = read(&child.wait_with_output().await.unwrap());
     said.has("session: start", "fail", &["interrupted"]);
     said.has("session: end", "ok", &["destroyed"]);

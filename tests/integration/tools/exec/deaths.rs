@@ -4,12 +4,11 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio::process::Command;
 
 use super::{emulator, server};
-use crate::support::TestServer;
 use crate::support::kasm::words;
 use crate::support::program::Program;
+use crate::support::{TestServer, signal};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_killed_server_is_succeeded_in_the_middle_of_a_command() {
@@ -31,9 +30,7 @@ async fn a_killed_server_is_succeeded_in_the_middle_of_a_command() {
     let call = first.try_call("get_command_output", args.clone());
     let end = async {
         tokio::time::sleep(Duration::from_millis(50)).await;
-        let pid = first.child.id().unwrap().to_string();
-        let kill = Command::new("kill").args(["-9", &pid]).status().await;
-        assert!(kill.unwrap().success());
+        signal("KILL", first.child.id().unwrap());
     };
     let (lost, ()) = tokio::join!(call, end);
     assert!(lost.is_err(), "{lost:?}");
