@@ -85,7 +85,7 @@ fn parses(block: &Block) -> Result<(), String> {
                 Err(said)
             }
         }
-        // The configurations among these are tried in `connect.rs` and in tests/interop.
+        // Read in tests/deploy/container; the configurations among these are tried in `connect.rs` and tests/interop.
         "yaml" | "python" | "ini" | "text" | "rust" => Ok(()),
         other => Err(format!("{other:?} is no language of the documents")),
     }
