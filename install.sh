@@ -404,8 +404,10 @@ put() {
     # By rename: the program may be running.
     run install -m 755 "$STAGED" "$BIN.new"
     run mv -f "$BIN.new" "$BIN"
-    directory 755 '' '' "$PAGES"
-    directory 755 '' '' "$COMPLETIONS"
+    # Others install there too, so the mode of what is there stays.
+    for place in "$PAGES" "$COMPLETIONS"; do
+        [ -d "$place" ] || directory 755 '' '' "$place"
+    done
     if [ -n "$DRY" ]; then
         say "would write: manual pages into $PAGES, and $COMPLETIONS/kasm-mcp"
     else
