@@ -32,13 +32,12 @@ pub fn listed() -> impl Iterator<Item = (&'static Toolset<KasmProvider>, ToolInf
 
 fn text() -> String {
     let mut out = String::new();
-    let mut last = "";
-    for (toolset, tool) in listed() {
-        if toolset.name != last {
-            let _infallible = writeln!(out, "{}: {}", toolset.name, toolset.about);
-            last = toolset.name;
+    for toolset in TOOLSETS {
+        let _infallible = writeln!(out, "{}: {}", toolset.name, toolset.about);
+        for tool in toolset.tools {
+            let tool = tool.info(toolset);
+            let _infallible = writeln!(out, "  {:<32} {}", tool.name, tool.about);
         }
-        let _infallible = writeln!(out, "  {:<32} {}", tool.name, tool.about);
     }
     out
 }
@@ -57,23 +56,22 @@ fn json() -> Value {
 #[must_use]
 pub fn markdown() -> String {
     let mut out = String::new();
-    let mut last = "";
-    for (toolset, tool) in listed() {
-        if toolset.name != last {
-            let gap = if last.is_empty() { "" } else { "\n" };
-            let _infallible = write!(
-                out,
-                "{gap}**{}**: {}\n\n| Tool | Arguments | Scope | What it does |\n| --- | --- | --- | --- |\n",
-                toolset.name, toolset.about
-            );
-            last = toolset.name;
-        }
-        let arguments = arguments(&tool.input_schema);
-        let _infallible = writeln!(
+    for toolset in TOOLSETS {
+        let gap = if out.is_empty() { "" } else { "\n" };
+        let _infallible = write!(
             out,
-            "| `{}` | {arguments} | `{}` | {} |",
-            tool.name, tool.scope, tool.about
+            "{gap}**{}**: {}\n\n| Tool | Arguments | Scope | What it does |\n| --- | --- | --- | --- |\n",
+            toolset.name, toolset.about
         );
+        for tool in toolset.tools {
+            let tool = tool.info(toolset);
+            let arguments = arguments(&tool.input_schema);
+            let _infallible = writeln!(
+                out,
+                "| `{}` | {arguments} | `{}` | {} |",
+                tool.name, tool.scope, tool.about
+            );
+        }
     }
     out
 }

@@ -4,36 +4,38 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use super::listed;
-use crate::tool::{Effect, JsonObject};
+use crate::providers::kasm::TOOLSETS;
+use crate::tool::{Effect, JsonObject, ToolInfo};
 
 /// A section per toolset, and in it one per tool.
 #[must_use]
 pub fn markdown() -> String {
     let mut out = String::new();
-    let mut last = "";
-    for (toolset, tool) in listed() {
-        if toolset.name != last {
-            let gap = if last.is_empty() { "" } else { "\n" };
-            let _infallible = writeln!(out, "{gap}## {}\n\n{}.", toolset.name, toolset.about);
-            last = toolset.name;
+    for toolset in TOOLSETS {
+        let gap = if out.is_empty() { "" } else { "\n" };
+        let _infallible = writeln!(out, "{gap}## {}\n\n{}.", toolset.name, toolset.about);
+        for tool in toolset.tools {
+            section(&mut out, &tool.info(toolset));
         }
-        let effect = effect(tool.effect);
-        let _infallible = write!(
-            out,
-            "\n### {}\n\n{} Scope `{}`; {effect}.\n",
-            tool.name, tool.about, tool.scope
-        );
-        let mut rows = Vec::new();
-        describe(&tool.input_schema, "", true, &mut rows);
-        table(&mut out, "Argument", &rows);
-        rows.clear();
-        if let Some(data) = data_of(&tool.output_schema) {
-            describe(data, "", false, &mut rows);
-        }
-        table(&mut out, "In `data` of the reply", &rows);
     }
     out
+}
+
+fn section(out: &mut String, tool: &ToolInfo) {
+    let effect = effect(tool.effect);
+    let _infallible = write!(
+        out,
+        "\n### {}\n\n{} Scope `{}`; {effect}.\n",
+        tool.name, tool.about, tool.scope
+    );
+    let mut rows = Vec::new();
+    describe(&tool.input_schema, "", true, &mut rows);
+    table(out, "Argument", &rows);
+    rows.clear();
+    if let Some(data) = data_of(&tool.output_schema) {
+        describe(data, "", false, &mut rows);
+    }
+    table(out, "In `data` of the reply", &rows);
 }
 
 const fn effect(effect: Effect) -> &'static str {
