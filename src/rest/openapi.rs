@@ -157,9 +157,10 @@ fn schemas() -> Value {
                 "success": { "type": "boolean", "enum": [false] },
                 "error": { "type": "string" },
                 "error_type": { "type": "string" },
+                "code": { "type": "string" },
                 "hint": { "type": "string" },
             },
-            "required": ["success", "error", "error_type", "hint"],
+            "required": ["success", "error", "error_type", "code", "hint"],
         },
         "Image": {
             "type": "object",

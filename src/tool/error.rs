@@ -75,6 +75,10 @@ impl ErrorType {
 pub struct ToolError {
     /// The kind.
     pub error_type: ErrorType,
+    /// Which failure of its kind it is, such as `environment_too_long`. It stays the same when the
+    /// message is worded anew, so programs and tests compare this. Without a name of its own a failure
+    /// has the name of its kind.
+    pub code: &'static str,
     /// What happened.
     pub message: String,
     /// What to do now.
@@ -88,6 +92,7 @@ impl ToolError {
     pub fn new(error_type: ErrorType, message: impl Into<String>, hint: impl Into<String>) -> Self {
         Self {
             error_type,
+            code: error_type.name(),
             message: message.into(),
             hint: hint.into(),
             retry_after: None,
@@ -105,6 +110,13 @@ impl ToolError {
         Self::new(ErrorType::Internal, message, hint)
     }
 
+    /// The same failure with a code of its own, in snake case.
+    #[must_use]
+    pub fn with_code(mut self, code: &'static str) -> Self {
+        self.code = code;
+        self
+    }
+
     /// The reply form of a failure.
     #[must_use]
     pub fn to_json(&self) -> Value {
@@ -112,6 +124,7 @@ impl ToolError {
             "success": false,
             "error": self.message,
             "error_type": self.error_type.name(),
+            "code": self.code,
             "hint": self.hint,
         })
     }

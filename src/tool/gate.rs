@@ -53,6 +53,7 @@ impl Costly {
             Ok(_) => Ok(()),
             Err(wait) => Err(ToolError {
                 error_type: ErrorType::RateLimited,
+                code: "costly_calls",
                 message: format!(
                     "this token may start sessions and change users {} times a minute",
                     self.rate.per_minute

@@ -29,6 +29,7 @@ pub fn of_reply<T: JsonSchema>() -> JsonObject {
             "message": { "type": "string" },
             "error": { "type": "string" },
             "error_type": { "type": "string" },
+            "code": { "type": "string" },
             "hint": { "type": "string" },
         },
         "required": ["success"],

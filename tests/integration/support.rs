@@ -140,6 +140,19 @@ impl TestServer {
         reply
     }
 
+    /// A call that fails with this `error_type` and `code`. Returns the reply.
+    pub async fn fails_as(
+        &self,
+        tool: &str,
+        arguments: Value,
+        error_type: &str,
+        code: &str,
+    ) -> Value {
+        let reply = self.fails(tool, arguments, error_type).await;
+        assert_eq!(reply["code"], code, "{tool}: {reply}");
+        reply
+    }
+
     /// A running session of the caller's user.
     pub async fn session(&self) -> String {
         let data = self

@@ -93,7 +93,8 @@ async fn each_kind_of_failure_has_its_status() {
         assert_eq!(answer.status, status, "{}", answer.body);
         assert_eq!(answer.kind, "application/json");
         let form = json!({
-            "success": false, "error": "it failed", "error_type": kind.name(), "hint": "do something else",
+            "success": false, "error": "it failed", "error_type": kind.name(), "code": kind.name(),
+            "hint": "do something else",
         });
         assert_eq!(answer.body, form);
     }
