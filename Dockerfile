@@ -1,7 +1,7 @@
 # The image of kasm-mcp: the program, the libraries it is linked to, and certificates. No shell.
 #
 #   docker build -t kasm-mcp .
-#   docker build -t kasm-mcp --build-arg PROFILE=dev .          # quicker to build, large, slow
+#   docker build -t kasm-mcp --build-arg PROFILE=release .      # built in a few minutes; larger than what ships
 #   docker build -t kasm-mcp --build-arg BINARY=prebuilt .      # packs dist/kasm-mcp, compiles nothing
 #   docker build -t kasm-mcp-demo --target demo .               # with an emulated Kasm
 
@@ -11,7 +11,7 @@ ARG RUST=docker.io/library/rust:1-slim-bookworm
 
 # ---- the program, compiled ----
 FROM ${RUST} AS compiled
-ARG PROFILE=release
+ARG PROFILE=dist
 RUN apt-get update \
     && apt-get install -y --no-install-recommends cmake gcc g++ libc6-dev make \
     && rm -rf /var/lib/apt/lists/*
@@ -78,7 +78,8 @@ COPY --from=tree /tree /
 LABEL org.opencontainers.image.title="kasm-mcp" \
       org.opencontainers.image.description="A remote MCP server for Kasm Workspaces" \
       org.opencontainers.image.source="https://github.com/kasm-mcp/kasm-mcp" \
-      org.opencontainers.image.licenses="MIT"
+      org.opencontainers.image.licenses="MIT" \
+      io.modelcontextprotocol.server.name="io.github.kasm-mcp/kasm-mcp"
 # By number, so that runAsNonRoot can tell.
 USER 10001:10001
 WORKDIR /var/lib/kasm-mcp

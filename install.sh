@@ -331,9 +331,9 @@ build() {
     command -v cargo > /dev/null 2>&1 || die 1 "--from-source needs cargo: https://rustup.rs"
     say "building in $FROM, which takes some minutes"
     (cd "$FROM" && RUSTUP_HOME=${RUSTUP_HOME:-$home/.rustup} CARGO_HOME=${CARGO_HOME:-$home/.cargo} \
-        CARGO_TARGET_DIR=$WORK/target cargo build --release --locked --bin kasm-mcp < /dev/null) ||
+        CARGO_TARGET_DIR=$WORK/target cargo build --profile dist --locked --bin kasm-mcp < /dev/null) ||
         die 1 "the build failed"
-    STAGED=$WORK/target/release/kasm-mcp UNIT_SOURCE=$FROM/kasm-mcp.service
+    STAGED=$WORK/target/dist/kasm-mcp UNIT_SOURCE=$FROM/kasm-mcp.service
 }
 
 # Sets STAGED, a binary that is verified and runs, and UNIT_SOURCE.

@@ -1,5 +1,5 @@
 //! What one caller notices while others attack: `benches/run`, or
-//! `cargo bench --bench flood -- --server target/release/kasm-mcp`.
+//! `cargo bench --bench flood -- --server target/dist/kasm-mcp`.
 //!
 //! The server has its default limits. A quiet caller asks for its sessions all the time, at an address of
 //! its own; the table has its p99 in each attack, and the server's memory before, at the top and after.

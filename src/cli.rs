@@ -52,8 +52,10 @@ pub enum Command {
     /// Serve MCP over standard input and output, for a client on this machine
     Stdio,
     /// Try it without a Kasm server: an emulator and a server on this machine
+    #[cfg(feature = "demo")]
     Demo(Demo),
     /// Run the Kasm emulator alone
+    #[cfg(feature = "demo")]
     Emulate(Emulate),
     /// Check the whole chain, from the settings over Kasm to the URL that clients use
     ///

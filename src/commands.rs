@@ -4,7 +4,9 @@
 mod audit;
 mod check;
 pub mod connect;
+#[cfg(feature = "demo")]
 mod demo;
+#[cfg(feature = "demo")]
 mod emulate;
 mod first_token;
 mod health;
@@ -57,7 +59,9 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
             serve::run(Config::load(&sources)?, &manager).await
         }
         Command::Stdio => stdio::run(stdio::config(settings)?).await,
+        #[cfg(feature = "demo")]
         Command::Demo(options) => demo::run(&options, &settings).await,
+        #[cfg(feature = "demo")]
         Command::Emulate(options) => emulate::run(&options).await,
         Command::Check(options) => check::run(&options, &settings).await,
         Command::Health => health::run(&settings).await,

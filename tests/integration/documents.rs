@@ -117,7 +117,7 @@ fn calls(line: &str) -> Vec<Vec<String>> {
     let parts = line.split(['|', ';', '&']).filter_map(|part| {
         let words: Vec<_> = part.split_whitespace().map(str::to_owned).collect();
         let at = words.iter().rposition(|word| {
-            let name = word.trim_start_matches("target/release/");
+            let name = word.trim_start_matches("target/dist/");
             name == "kasm-mcp" || name == "/usr/local/bin/kasm-mcp"
         })?;
         // Before it only settings, or what starts another program.
