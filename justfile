@@ -28,12 +28,11 @@ docs:
     tests/docs target/debug/kasm-mcp README.md docs/clients.md docs/tools.md
 
 demo:
-    cargo run --release -- demo
+    cargo run -- demo
 
-# The archive of a release, as install.sh takes it, in dist/
+# What ships: the archive that install.sh takes and the bundle for desktop programs, in dist/
 dist:
-    cargo build --release --locked
-    .ci/archive target/release/kasm-mcp
+    deploy/release/build dist
 
 # The ways to deploy, each really done (needs root)
 deploy:
