@@ -76,9 +76,10 @@ pub enum Command {
     },
     /// Print how a client connects to this server, ready to paste
     ///
-    /// Standard output has nothing but the configuration; where it goes is on standard error. The token is
-    /// that of --token-file, else of KASM_MCP_TOKEN, else MCP_AUTH_TOKEN of the settings. It is no argument,
-    /// because everybody on a machine can read those.
+    /// Standard output has nothing but the configuration. Standard error says where it goes, and for some clients
+    /// has a link that installs it with one click; the token is never in a link. The token is that of
+    /// --token-file, else of KASM_MCP_TOKEN, else MCP_AUTH_TOKEN of the settings. It is no argument, because
+    /// everybody on a machine can read those.
     Connect(Connect),
     /// Print the tools as an OpenAPI document, for ChatGPT Actions and other programs without MCP
     Openapi(OpenApi),

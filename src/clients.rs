@@ -4,9 +4,11 @@
 //! of the clients, as of November 2026.
 
 pub mod fill;
+mod link;
 mod list;
 
 pub use fill::{Address, Values, WrongAddress, WrongToken};
+pub use link::{InstallLinks, LinkFormat};
 pub use list::CLIENTS;
 
 /// One client.
@@ -24,6 +26,8 @@ pub struct Client {
     template: &'static str,
     /// What about it is not as one would think.
     pub note: &'static str,
+    /// How it takes a link that installs the server, if it does.
+    pub link: Option<LinkFormat>,
     /// What was done with the very text that is printed.
     pub tested: Tested,
 }

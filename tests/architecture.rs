@@ -10,7 +10,6 @@ use std::path::{Path, PathBuf};
 const LAYERS: &[(&str, u8)] = &[
     ("audit", 0),
     ("caller", 0),
-    ("clients", 0),
     ("picture", 0),
     ("policy", 0),
     ("percent", 0),
@@ -19,6 +18,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("telemetry", 0),
     ("token", 0),
     ("access", 1),
+    ("clients", 1),
     ("oauth", 1),
     ("relay", 1),
     ("links", 1),

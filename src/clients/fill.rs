@@ -103,6 +103,14 @@ impl Values {
         })
     }
 
+    /// The same with another text in place of the token.
+    pub(super) fn with_token(&self, token: &str) -> Self {
+        Self {
+            token: token.to_owned(),
+            ..self.clone()
+        }
+    }
+
     /// Whether only a part of the tools is offered at the address.
     #[must_use]
     pub fn is_narrowed(&self) -> bool {

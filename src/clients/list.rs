@@ -1,6 +1,6 @@
 //! The clients.
 
-use super::{Client, Format, Tested};
+use super::{Client, Format, LinkFormat, Tested};
 
 const BY_CLAUDE_CODE: Tested = Tested::Run("Claude Code, with a made-up model");
 const BY_CLINE: Tested = Tested::Run("the Cline CLI, with a made-up model");
@@ -15,6 +15,7 @@ pub const CLIENTS: &[Client] = &[
         template: include_str!("templates/cline.json"),
         note: "Without `type` Cline speaks HTTP+SSE. `timeout` is in seconds; it is 60 if nothing is said, too \
                little for the start of some desktops.",
+        link: None,
         tested: BY_CLINE,
     },
     Client {
@@ -24,6 +25,7 @@ pub const CLIENTS: &[Client] = &[
         format: Format::Json,
         template: include_str!("templates/cline_sse.json"),
         note: "The older transport, for a Cline or a proxy that has nothing better.",
+        link: None,
         tested: BY_CLINE,
     },
     Client {
@@ -35,6 +37,7 @@ pub const CLIENTS: &[Client] = &[
         note: "An entry as older guides show it. Cline does not know `\"transport\": \"http+sse\"` and speaks \
                HTTP+SSE, at the address as it is: the root and `/mcp` answer that, too. `\"type\": \"http+sse\"` \
                it refuses.",
+        link: None,
         tested: BY_CLINE,
     },
     Client {
@@ -45,6 +48,7 @@ pub const CLIENTS: &[Client] = &[
         template: include_str!("templates/claude_code.sh"),
         note: "Add `--scope user` for all projects. A `timeout` in its entry, or MCP_TOOL_TIMEOUT, limits calls; both are in \
                milliseconds.",
+        link: None,
         tested: BY_CLAUDE_CODE,
     },
     Client {
@@ -55,6 +59,7 @@ pub const CLIENTS: &[Client] = &[
         template: include_str!("templates/claude_code_project.json"),
         note: "The file is meant to be shared, so the token is in the environment variable KASM_MCP_TOKEN. \
                Claude Code asks once whether it may use the server.",
+        link: None,
         tested: BY_CLAUDE_CODE,
     },
     Client {
@@ -67,6 +72,7 @@ pub const CLIENTS: &[Client] = &[
                internet. There is no field for a token, so the server needs OAuth (MCP_OAUTH_ISSUERS); the \
                callbacks are https://claude.ai/api/mcp/auth_callback and https://claude.com/api/mcp/auth_callback. \
                An address on this machine: claude-desktop.",
+        link: None,
         tested: Tested::Parsed("it needs an account and a public server"),
     },
     Client {
@@ -77,6 +83,7 @@ pub const CLIENTS: &[Client] = &[
         template: include_str!("templates/claude_desktop.json"),
         note: "The client starts `kasm-mcp stdio` itself; no server and no token. The path must be absolute: the \
                program does not have the search path of your shell. Remote servers do not go into this file.",
+        link: None,
         tested: Tested::Run(
             "the Python SDK, which starts the program with these arguments and variables",
         ),
@@ -88,7 +95,9 @@ pub const CLIENTS: &[Client] = &[
         format: Format::Json,
         template: include_str!("templates/cursor.json"),
         note: "In a file that others see, write `Bearer ${env:KASM_MCP_TOKEN}`. If the server announces OAuth, \
-               Cursor ignores the headers and signs in.",
+               Cursor ignores the headers and signs in. `connect` also prints a link that installs the server with \
+               one click; in it the token is that variable of Cursor's environment.",
+        link: Some(LinkFormat::Cursor),
         tested: Tested::Parsed("it is a desktop program with an account"),
     },
     Client {
@@ -97,7 +106,9 @@ pub const CLIENTS: &[Client] = &[
         place: ".vscode/mcp.json, or `MCP: Open User Configuration`",
         format: Format::Json,
         template: include_str!("templates/vs_code.json"),
-        note: "VS Code asks for the token once and keeps it. At most 128 tools go with a request.",
+        note: "VS Code asks for the token once and keeps it. At most 128 tools go with a request. `connect` also \
+               prints a link that installs the server with one click; VS Code asks for the token.",
+        link: Some(LinkFormat::VsCode),
         tested: Tested::Parsed("it is a desktop program with an account"),
     },
     Client {
@@ -107,6 +118,7 @@ pub const CLIENTS: &[Client] = &[
         format: Format::Json,
         template: include_str!("templates/zed.json"),
         note: "No `type`. Without the header Zed signs in with OAuth.",
+        link: None,
         tested: Tested::Parsed("it is a desktop program"),
     },
     Client {
@@ -116,6 +128,7 @@ pub const CLIENTS: &[Client] = &[
         format: Format::Yaml,
         template: include_str!("templates/continue.yaml"),
         note: "`type` is `streamable-http` here. After a restart of the server, reload the configuration.",
+        link: None,
         tested: Tested::Run("the Continue CLI, with a made-up model"),
     },
     Client {
@@ -125,6 +138,7 @@ pub const CLIENTS: &[Client] = &[
         format: Format::Json,
         template: include_str!("templates/gemini.json"),
         note: "`httpUrl`, for `url` means HTTP+SSE. `timeout` is in milliseconds. The folder must be trusted.",
+        link: None,
         tested: Tested::Run("Gemini CLI, with a made-up model"),
     },
     Client {
@@ -134,6 +148,7 @@ pub const CLIENTS: &[Client] = &[
         format: Format::Toml,
         template: include_str!("templates/codex.toml"),
         note: "The token is in the environment variable KASM_MCP_TOKEN. Only Streamable HTTP, and `url` means that.",
+        link: None,
         tested: Tested::Run("Codex: `codex app-server`, which calls a tool without a model"),
     },
     Client {
@@ -143,6 +158,7 @@ pub const CLIENTS: &[Client] = &[
         format: Format::Python,
         template: include_str!("templates/langchain.py"),
         note: "`transport` is required. Each call opens a session of its own; `client.session(\"kasm\")` keeps one.",
+        link: None,
         tested: Tested::Run("langchain-mcp-adapters"),
     },
     Client {
@@ -152,6 +168,7 @@ pub const CLIENTS: &[Client] = &[
         format: Format::Python,
         template: include_str!("templates/openai_agents.py"),
         note: "`client_session_timeout_seconds` is 5 if nothing is said, too little for the start of a desktop.",
+        link: None,
         tested: Tested::Run("openai-agents"),
     },
     Client {
@@ -162,6 +179,7 @@ pub const CLIENTS: &[Client] = &[
         template: include_str!("templates/openai_responses.py"),
         note: "OpenAI's cloud connects: the address must be https and reachable from the internet. Only tools that \
                change nothing are allowed here; for others, leave `allowed_tools` out and ask for approval.",
+        link: None,
         tested: Tested::Run(
             "openai, against a stand-in of the API that lists the tools at that address",
         ),
@@ -174,6 +192,7 @@ pub const CLIENTS: &[Client] = &[
         template: include_str!("templates/chatgpt.txt"),
         note: "OpenAI's cloud connects, by https only. There is no field for a token: the server needs OAuth \
                (MCP_OAUTH_ISSUERS). Without OAuth: chatgpt-action.",
+        link: None,
         tested: Tested::Parsed("it needs an account and a public server"),
     },
     Client {
@@ -184,6 +203,7 @@ pub const CLIENTS: &[Client] = &[
         template: include_str!("templates/chatgpt_action.sh"),
         note: "Actions wait 45 s and read 100,000 characters: set `wait_seconds` below 40, and look at screens over \
                MCP. `kasm-mcp openapi --url https://HOST` writes the same file without a server.",
+        link: None,
         tested: Tested::Run("curl; the action itself needs an account"),
     },
     Client {
@@ -194,6 +214,7 @@ pub const CLIENTS: &[Client] = &[
         template: include_str!("templates/rest.py"),
         note: "`format` is `mcp`, `openai`, `openai-responses`, `gemini` or `anthropic`: the list goes into `tools` of \
                a request to that API as it is.",
+        link: None,
         tested: Tested::Run("Python"),
     },
     Client {
@@ -203,6 +224,7 @@ pub const CLIENTS: &[Client] = &[
         format: Format::Python,
         template: include_str!("templates/python.py"),
         note: "Bare JSON-RPC: no handshake is needed. httpx and requests do as well as urllib.",
+        link: None,
         tested: Tested::Run("Python"),
     },
     Client {
@@ -212,6 +234,7 @@ pub const CLIENTS: &[Client] = &[
         format: Format::Shell,
         template: include_str!("templates/curl.sh"),
         note: "Bare JSON-RPC, for any program that can POST.",
+        link: None,
         tested: Tested::Run("curl"),
     },
     Client {
@@ -221,6 +244,7 @@ pub const CLIENTS: &[Client] = &[
         format: Format::Shell,
         template: include_str!("templates/curl_rest.sh"),
         note: "Arguments are the JSON body.",
+        link: None,
         tested: Tested::Run("curl"),
     },
 ];

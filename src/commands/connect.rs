@@ -137,6 +137,13 @@ fn one(client: &Client, options: &Connect, flags: &cli::Settings) -> anyhow::Res
             client.id
         );
     }
+    if let Some(links) = client.install_links(&values) {
+        let _infallible = writeln!(
+            notes,
+            "A link that installs it with one click, without the token:\n{}\nThe same for a web page:\n{}",
+            links.direct, links.https
+        );
+    }
     // First, for those who read both. A closed stderr is no reason to fail.
     let _closed = std::io::stderr().write_all(notes.as_bytes());
     print(&client.fill(&values))?;

@@ -1,5 +1,7 @@
 //! `kasm-mcp connect`: what it prints can be pasted, whatever the address and the token are made of.
 
+mod links;
+
 use std::io::Write;
 use std::process::{Command, Output, Stdio};
 

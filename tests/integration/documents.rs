@@ -150,9 +150,10 @@ fn commands_are_those_of_the_program() {
 
 #[test]
 fn settings_that_are_named_exist() {
-    // Of compose and the installer, of the examples, of Claude Code, and Kasm's own.
+    // Of compose, the installer and the tests, of the examples, of Claude Code, and Kasm's own.
     let others = [
         "KASM_API_JWT",
+        "KASM_MCP_BIN",
         "KASM_MCP_BINARY",
         "KASM_MCP_BIND",
         "KASM_MCP_CONFIG",

@@ -1,0 +1,79 @@
+//! Links that install the server in a client with one click.
+//!
+//! A link is kept in histories, logs and chats, so it never has the token in it: VS Code asks for the token, and
+//! Cursor takes it from an environment variable. The rest is the configuration that the client's file gets.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+
+use super::{Client, Values};
+use crate::percent;
+
+/// What Cursor replaces by the variable of its environment.
+const TOKEN_FROM_ENVIRONMENT: &str = "${env:KASM_MCP_TOKEN}";
+
+/// How a client takes links.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LinkFormat {
+    /// The whole configuration as JSON, with the inputs to ask for.
+    VsCode,
+    /// One entry of the configuration, in Base64.
+    Cursor,
+}
+
+/// One link in two forms.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InstallLinks {
+    /// Opens the client. For a browser or a terminal.
+    pub direct: String,
+    /// A page of the vendor that opens the client. For documents where only `https` links work.
+    pub https: String,
+}
+
+impl Client {
+    /// Links that install the server at the address of `values`; the token of `values` is not in them. None if
+    /// the client takes no links.
+    #[must_use]
+    pub fn install_links(&self, values: &Values) -> Option<InstallLinks> {
+        let format = self.link?;
+        let filled = self.fill(&values.with_token(TOKEN_FROM_ENVIRONMENT));
+        let configuration: Value = serde_json::from_str(&filled).ok()?;
+        match format {
+            LinkFormat::VsCode => vs_code(&configuration),
+            LinkFormat::Cursor => cursor(&configuration),
+        }
+    }
+}
+
+fn vs_code(configuration: &Value) -> Option<InstallLinks> {
+    let inputs = configuration.get("inputs")?;
+    let (name, server) = configuration.get("servers")?.as_object()?.iter().next()?;
+    let mut whole = json!({ "name": name, "inputs": inputs });
+    whole.as_object_mut()?.extend(server.as_object()?.clone());
+    Some(InstallLinks {
+        direct: format!("vscode:mcp/install?{}", percent::part(&whole.to_string())),
+        https: format!(
+            "https://insiders.vscode.dev/redirect/mcp/install?name={}&inputs={}&config={}",
+            percent::part(name),
+            percent::part(&inputs.to_string()),
+            percent::part(&server.to_string()),
+        ),
+    })
+}
+
+fn cursor(configuration: &Value) -> Option<InstallLinks> {
+    let servers = configuration.get("mcpServers")?.as_object()?;
+    let (name, server) = servers.iter().next()?;
+    let encoded = STANDARD.encode(server.to_string());
+    // Base64 has `+`, which means a blank in a query.
+    let query = format!(
+        "name={}&config={}",
+        percent::part(name),
+        percent::part(&encoded)
+    );
+    Some(InstallLinks {
+        direct: format!("cursor://anysphere.cursor-deeplink/mcp/install?{query}"),
+        https: format!("https://cursor.com/en/install-mcp?{query}"),
+    })
+}
