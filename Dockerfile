@@ -1,7 +1,7 @@
 # The image of kasm-mcp: the program, the libraries it is linked to, and certificates. No shell.
 #
 #   docker build -t kasm-mcp .
-#   docker build -t kasm-mcp --build-arg PROFILE=release .      # built in a few minutes; larger than what ships
+#   docker build -t kasm-mcp --build-arg PROFILE=release .      # quicker to build; not what ships
 #   docker build -t kasm-mcp --build-arg BINARY=prebuilt .      # packs dist/kasm-mcp, compiles nothing
 #   docker build -t kasm-mcp-demo --target demo .               # with an emulated Kasm
 

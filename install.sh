@@ -329,7 +329,7 @@ build() {
     home=$(awk -F: -v name="${SUDO_USER:-root}" '$1 == name { print $6 }' /etc/passwd)
     PATH=$PATH:$home/.cargo/bin
     command -v cargo > /dev/null 2>&1 || die 1 "--from-source needs cargo: https://rustup.rs"
-    say "building in $FROM, which takes some minutes"
+    say "building in $FROM, which takes many minutes"
     (cd "$FROM" && RUSTUP_HOME=${RUSTUP_HOME:-$home/.rustup} CARGO_HOME=${CARGO_HOME:-$home/.cargo} \
         CARGO_TARGET_DIR=$WORK/target cargo build --profile dist --locked --bin kasm-mcp < /dev/null) ||
         die 1 "the build failed"
