@@ -21,7 +21,7 @@ pub use outgoing::Outgoing;
 pub use read::Piece;
 pub use write::{Writing, Written};
 
-use crate::jobs::{Finished, JobError, Jobs, Spec, Why};
+use crate::jobs::{Finished, JobError, JobSpec, Jobs, Why};
 use crate::kasm::plane::{Place, PlaneError};
 use crate::policy::{Access, CheckedPath, Denial, Permit, Policy};
 
@@ -131,8 +131,8 @@ pub struct Files {
 }
 
 /// One run of a script.
-struct Run<'a> {
-    script: &'a str,
+struct Run {
+    script: &'static str,
     args: Vec<String>,
     stdin: Vec<u8>,
     /// How much it may print, bytes.
@@ -140,8 +140,8 @@ struct Run<'a> {
     time_limit: Duration,
 }
 
-impl<'a> Run<'a> {
-    fn new(script: &'a str, args: Vec<String>) -> Self {
+impl Run {
+    fn new(script: &'static str, args: Vec<String>) -> Self {
         Self {
             script,
             args,
@@ -159,13 +159,10 @@ impl Files {
         Self { jobs }
     }
 
-    async fn run(&self, place: &Place, run: Run<'_>) -> Result<Finished, FileError> {
-        let spec = Spec {
-            stdin: run.stdin,
-            keep_bytes: run.output.max(FACTS_BYTES),
-            time_limit: run.time_limit,
-            ..Spec::of_ours(format!("{PATHS}\n{}", run.script), run.args)
-        };
+    async fn run(&self, place: &Place, run: Run) -> Result<Finished, FileError> {
+        let spec = JobSpec::internal(&[PATHS, run.script], run.args)
+            .with_stdin(run.stdin)
+            .with_limits(run.time_limit, run.output.max(FACTS_BYTES));
         let done = match self.jobs.run(place, &spec).await {
             Err(JobError::DiskFull) => return Err(FileError::Full),
             done => done?,

@@ -23,7 +23,7 @@ pub use channels::Channel;
 pub use follow::{Follow, Step};
 pub use id::{BadJobId, JobId};
 pub use record::{BadRecord, Ended, Sink, State, Stream, Why};
-pub use spec::{Folder, INPUT_BYTES_MAX, Spec};
+pub use spec::{Folder, INPUT_BYTES_MAX, JobSpec};
 
 use crate::kasm::plane::Place;
 use crate::kasm::{Kasm, KasmError};
@@ -141,7 +141,7 @@ impl Jobs {
     ///
     /// # Errors
     /// Kasm did not take it. That nothing will be heard of it is no error here.
-    pub async fn start(&self, place: &Place, spec: &Spec) -> Result<Started, JobError> {
+    pub async fn start(&self, place: &Place, spec: &JobSpec) -> Result<Started, JobError> {
         let via = self.choose(place);
         self.start_on(place, spec, via).await
     }
@@ -171,7 +171,7 @@ impl Jobs {
     async fn start_on(
         &self,
         place: &Place,
-        spec: &Spec,
+        spec: &JobSpec,
         mut via: Result<Channel, String>,
     ) -> Result<Started, JobError> {
         let id = JobId::random(spec.as_root).ok_or(JobError::NoRandom)?;
@@ -222,7 +222,7 @@ impl Jobs {
     ///
     /// # Errors
     /// It cannot be run, or nothing is heard of it.
-    pub async fn run(&self, place: &Place, spec: &Spec) -> Result<Finished, JobError> {
+    pub async fn run(&self, place: &Place, spec: &JobSpec) -> Result<Finished, JobError> {
         let started = self.start(place, spec).await?;
         self.heard_out(place, spec, started).await
     }
@@ -230,7 +230,7 @@ impl Jobs {
     async fn heard_out(
         &self,
         place: &Place,
-        spec: &Spec,
+        spec: &JobSpec,
         started: Started,
     ) -> Result<Finished, JobError> {
         let id = started.id;
@@ -265,8 +265,7 @@ impl Jobs {
     /// There is no such job, or the signal cannot be sent.
     pub async fn stop(&self, place: &Place, id: JobId, signal: &str) -> Result<bool, JobError> {
         let args = vec![id.to_string(), signal.to_owned(), spec::HOME.to_owned()];
-        let mut spec = Spec::of_ours(STOP.to_owned(), args);
-        spec.as_root = id.as_root();
+        let spec = JobSpec::internal(&[STOP], args).as_root(id.as_root());
         let done = self.run(place, &spec).await?;
         match done.ended.exit_code {
             Some(0) => Ok(done.stdout.trim_ascii() != b"over"),

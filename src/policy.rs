@@ -4,8 +4,10 @@
 //! Commands are parsed, never matched as text. This prevents accidents and gives approval a place; the
 //! boundary is the container. `docs/policy.md` says what it cannot do.
 
+mod admission;
 mod command;
 mod escape;
+mod judging;
 mod path;
 mod plan;
 mod rules;
@@ -14,7 +16,9 @@ mod word;
 
 use std::fmt;
 
-pub use command::{Command, Explanation, Finding, SCRIPT_BYTES_MAX, Verdict};
+pub use admission::{INCOMPLETE_RULE, SCRIPT_BYTES_MAX};
+pub use command::{Explanation, Finding, Verdict};
+pub use judging::{CommandJudge, CommandRequest, Judgement, PendingCommand};
 pub use path::{Access, CheckedPath, PATH_BYTES_MAX};
 pub use rules::{Decision, RulesError};
 
@@ -28,6 +32,11 @@ impl<T> Permit<T> {
     /// What is permitted.
     pub fn get(&self) -> &T {
         &self.0
+    }
+
+    /// Uses the permit up.
+    pub fn into_inner(self) -> T {
+        self.0
     }
 }
 
@@ -57,6 +66,23 @@ impl fmt::Display for Denial {
 }
 
 impl std::error::Error for Denial {}
+
+/// The finding that decides, unless the command is allowed.
+fn strictest(explanation: Explanation) -> Option<Denial> {
+    let Explanation {
+        decision, findings, ..
+    } = explanation;
+    match decision {
+        Decision::Allow => None,
+        Decision::Ask | Decision::Deny => findings.into_iter().next().map(|finding| Denial {
+            verdict: finding.verdict,
+            decision,
+            message: format!("{}: {}", finding.what, finding.why),
+            rule: finding.rule,
+            instead: finding.instead,
+        }),
+    }
+}
 
 /// The rules of a server.
 #[derive(Clone, Debug)]
@@ -114,43 +140,41 @@ impl Policy {
         barred
     }
 
-    /// The folder commands start in when none is named.
-    #[must_use]
-    pub fn home(&self) -> &str {
-        &self.rules.home
-    }
-
     /// Takes a script apart and tells what speaks against it.
     #[must_use]
     pub fn explain(&self, script: &str, working_dir: Option<&str>) -> Explanation {
         command::explain(&self.rules, script, &self.folder(working_dir))
     }
 
-    /// Permits a script to run.
+    /// Judges a command: its script, its folder and its environment.
+    ///
+    /// The work grows with the length of the script, and the parser needs a thread of its own. A server
+    /// calls this through a [`CommandJudge`], so that no thread that serves requests waits.
     ///
     /// # Errors
-    /// The strictest finding, when it does not end in [`Decision::Allow`].
-    pub fn command(
-        &self,
-        script: &str,
-        working_dir: Option<&str>,
-    ) -> Result<Permit<Command>, Denial> {
-        let Explanation {
-            decision, findings, ..
-        } = self.explain(script, working_dir);
-        match (decision, findings.into_iter().next()) {
-            (Decision::Ask | Decision::Deny, Some(finding)) => Err(Denial {
-                verdict: finding.verdict,
-                decision,
-                message: format!("{}: {}", finding.what, finding.why),
-                rule: finding.rule,
-                instead: finding.instead,
-            }),
-            _ => Ok(Permit(Command {
-                script: script.to_owned(),
-                working_dir: self.folder(working_dir),
-            })),
+    /// The strictest finding, when it ends in [`Decision::Deny`], and for variables whenever it is not
+    /// allowed.
+    pub fn judge(&self, request: CommandRequest) -> Result<Judgement, Denial> {
+        let explanation = self.explain(&request.script, request.working_dir.as_deref());
+        let denial = strictest(explanation);
+        if let Some(denial) = denial
+            .as_ref()
+            .filter(|denial| denial.decision == Decision::Deny)
+        {
+            return Err(denial.clone());
         }
+        // A person is asked about the script and would not see the variables, so what needs consent among
+        // them is denied.
+        let assignments = request.assignments();
+        let assigned =
+            assignments.and_then(|assignments| strictest(self.explain(&assignments, None)));
+        if let Some(assigned) = assigned {
+            return Err(assigned);
+        }
+        Ok(match denial {
+            None => Judgement::Permitted(Permit(request)),
+            Some(denial) => Judgement::NeedsConsent(PendingCommand::new(denial, request)),
+        })
     }
 
     /// Permits a path for the file tools.

@@ -76,14 +76,7 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
     ),
     (
         "jobs",
-        &[
-            "rmcp",
-            "axum",
-            "reqwest",
-            "crate::caller",
-            "crate::policy",
-            "kasm_emulator",
-        ],
+        &["rmcp", "axum", "reqwest", "crate::caller", "kasm_emulator"],
     ),
     (
         "files",

@@ -32,7 +32,7 @@ fn check(options: &PolicyCheck) -> anyhow::Result<ExitCode> {
 fn code(explanation: &Explanation) -> u8 {
     match (explanation.verdict, explanation.decision) {
         (Verdict::Allowed, _) | (Verdict::Unprovable, Decision::Allow) => 0,
-        (Verdict::Refused, _) => 1,
+        (Verdict::Refused | Verdict::Invalid, _) => 1,
         (Verdict::Ask, _) => 2,
         (Verdict::Unprovable, Decision::Ask | Decision::Deny) => 3,
     }
@@ -43,6 +43,7 @@ fn text(explanation: &Explanation) -> String {
         (Verdict::Allowed, _) => "allowed\n",
         (Verdict::Ask, _) => "a person would be asked\n",
         (Verdict::Refused, _) => "refused\n",
+        (Verdict::Invalid, _) => "refused: it cannot be run as it is written\n",
         (Verdict::Unprovable, Decision::Allow) => "unprovable: allowed\n",
         (Verdict::Unprovable, Decision::Ask) => "unprovable: a person would be asked\n",
         (Verdict::Unprovable, Decision::Deny) => "unprovable: refused\n",

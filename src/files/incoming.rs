@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::write::write_run;
 use super::{FileError, Files, Target, Writing, Written, hex_digest};
-use crate::jobs::{JobError, JobId, Spec};
+use crate::jobs::{JobError, JobId, JobSpec};
 use crate::kasm::plane::{Place, Upload};
 
 /// What arrives in one piece is written without the upload service if that fails.
@@ -99,8 +99,8 @@ impl Files {
 
     /// Removes what arrived of an upload that broke off.
     async fn discard(&self, place: &Place, name: &str) {
-        let script = r#"rm -rf -- "$HOME/Uploads/$1""#.to_owned();
-        let spec = Spec::of_ours(script, vec![name.to_owned()]);
+        let script = r#"rm -rf -- "$HOME/Uploads/$1""#;
+        let spec = JobSpec::internal(&[script], vec![name.to_owned()]);
         // Whatever comes of it: the failure that led here is the one to report.
         let _started = self.jobs.start(place, &spec).await;
     }

@@ -88,11 +88,7 @@ impl Files {
     }
 
     /// Runs the script that puts a file in its place.
-    pub(super) async fn finish_write(
-        &self,
-        place: &Place,
-        run: Run<'_>,
-    ) -> Result<Written, FileError> {
+    pub(super) async fn finish_write(&self, place: &Place, run: Run) -> Result<Written, FileError> {
         let done = self.run(place, run).await?;
         let [size, mode, sha256] = words(&done.stdout)?;
         Ok(Written {
@@ -104,12 +100,7 @@ impl Files {
 }
 
 /// The run that makes a file of `sources`, or of its standard input.
-pub(super) fn write_run<'a>(
-    target: &Target,
-    writing: &Writing,
-    hash: &str,
-    sources: &[String],
-) -> Run<'a> {
+pub(super) fn write_run(target: &Target, writing: &Writing, hash: &str, sources: &[String]) -> Run {
     let mut args = vec![
         writing.mode.clone().unwrap_or_default(),
         u8::from(writing.append).to_string(),

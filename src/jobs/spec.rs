@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use super::id::JobId;
 use crate::kasm::model::Exec;
+use crate::policy::{CommandRequest, Permit};
 
 /// The only command line that Kasm is ever given. Right whether Kasm splits words or asks a shell.
 const CMD: &str = r#"bash -c 'eval "$(printf %s "$KMCP_BOOT" | base64 -d)"'"#;
@@ -20,25 +21,18 @@ pub(crate) const HOME: &str = "/home/kasm-user";
 /// largest body that Kasm's proxy takes is unknown, so a request stays near 128 KiB.
 pub const INPUT_BYTES_MAX: usize = 90 * 1024;
 
-/// A command to run.
+/// A script to run as a job. A script of a caller needs the permit of the policy, so there is no other way
+/// for one to get here; all others are constants of this program.
 #[derive(Clone, Debug)]
-pub struct Spec {
-    /// A bash script.
-    pub script: String,
-    /// Its positional parameters. No NUL.
-    pub args: Vec<String>,
-    /// Its standard input, at most [`INPUT_BYTES_MAX`].
-    pub stdin: Vec<u8>,
-    /// Added to its environment. No NUL.
-    pub environment: Vec<(String, String)>,
-    /// Where it runs, if not at home.
-    pub folder: Option<Folder>,
-    /// When it is ended.
-    pub time_limit: Duration,
-    /// How much of each stream is kept.
-    pub keep_bytes: u64,
-    /// Run as root.
-    pub as_root: bool,
+pub struct JobSpec {
+    script: String,
+    args: Vec<String>,
+    stdin: Vec<u8>,
+    environment: Vec<(String, String)>,
+    folder: Option<Folder>,
+    pub(super) time_limit: Duration,
+    pub(super) keep_bytes: u64,
+    pub(super) as_root: bool,
 }
 
 /// A folder to run in. It is checked where it is: links may lead anywhere.
@@ -52,10 +46,30 @@ pub struct Folder {
     pub barred: Vec<String>,
 }
 
-impl Spec {
-    /// A script of ours: runs at home, for a short time.
+impl JobSpec {
+    /// A caller's command, as the policy permitted it. It runs in the home folder unless
+    /// [`Self::in_folder`] names another.
     #[must_use]
-    pub fn of_ours(script: String, args: Vec<String>) -> Self {
+    pub fn permitted(command: Permit<CommandRequest>) -> Self {
+        let CommandRequest {
+            script,
+            environment,
+            ..
+        } = command.into_inner();
+        Self {
+            environment: environment.into_iter().collect(),
+            ..Self::with_script(script, Vec::new())
+        }
+    }
+
+    /// A constant script of this program, in parts that are joined by line feeds. `args` are its positional
+    /// parameters, without NUL.
+    #[must_use]
+    pub fn internal(parts: &[&'static str], args: Vec<String>) -> Self {
+        Self::with_script(parts.join("\n"), args)
+    }
+
+    fn with_script(script: String, args: Vec<String>) -> Self {
         Self {
             script,
             args,
@@ -66,6 +80,35 @@ impl Spec {
             keep_bytes: 64 * 1024,
             as_root: false,
         }
+    }
+
+    /// Gives it standard input, at most [`INPUT_BYTES_MAX`].
+    #[must_use]
+    pub fn with_stdin(mut self, stdin: Vec<u8>) -> Self {
+        self.stdin = stdin;
+        self
+    }
+
+    /// Starts it in a folder.
+    #[must_use]
+    pub fn in_folder(mut self, folder: Option<Folder>) -> Self {
+        self.folder = folder;
+        self
+    }
+
+    /// Ends it after `time_limit` and keeps at most `keep_bytes` of each output stream.
+    #[must_use]
+    pub fn with_limits(mut self, time_limit: Duration, keep_bytes: u64) -> Self {
+        self.time_limit = time_limit;
+        self.keep_bytes = keep_bytes;
+        self
+    }
+
+    /// Runs it as root.
+    #[must_use]
+    pub fn as_root(mut self, as_root: bool) -> Self {
+        self.as_root = as_root;
+        self
     }
 
     /// The dispatch that starts it as `id`. `sweep` names folders to remove, `relay` where to post.

@@ -2,43 +2,14 @@
 
 use std::thread;
 
+use super::admission;
 use super::path::{self, Match};
 use super::plan::{Plan, Planned, Touched};
 use super::rules::{Decision, Rule, Rules};
 use super::walk;
 
-/// Longer scripts are refused.
-pub const SCRIPT_BYTES_MAX: usize = 64 * 1024;
-
 /// The parser recurses; scripts of this size cannot exhaust a stack of this size.
 const STACK_BYTES: usize = 512 * 1024 * 1024;
-
-/// Brackets open at a time, counted without regard to quotes.
-const BRACKETS_MAX: usize = 200;
-
-/// Words that open a construct, counted without regard to quotes.
-const OPENERS_MAX: usize = 500;
-
-/// A command that the policy permits.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Command {
-    pub(super) script: String,
-    pub(super) working_dir: String,
-}
-
-impl Command {
-    /// The script, as it was judged.
-    #[must_use]
-    pub fn script(&self) -> &str {
-        &self.script
-    }
-
-    /// The folder to run it in.
-    #[must_use]
-    pub fn working_dir(&self) -> &str {
-        &self.working_dir
-    }
-}
 
 /// How a command was judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -51,6 +22,8 @@ pub enum Verdict {
     Unprovable,
     /// It is forbidden.
     Refused,
+    /// It cannot be run as it is written: bash would refuse it, or it is beyond a limit of this server.
+    Invalid,
 }
 
 /// One reason for a verdict.
@@ -91,17 +64,12 @@ impl Explanation {
 pub(super) fn explain(rules: &Rules, script: &str, folder: &str) -> Explanation {
     let mut findings = Vec::new();
     let mut programs = Vec::new();
-    if let Some(what) = admission(script) {
-        findings.push(Finding {
-            verdict: Verdict::Refused,
-            rule: "limits".to_owned(),
-            what: what.to_owned(),
-            why: "such a script is not judged".to_owned(),
-            instead: "send a shorter or simpler script".to_owned(),
-        });
+    if let Some(finding) = admission::outside_limits(script) {
+        findings.push(finding);
     } else {
         match plan(script, folder, &rules.home) {
             Some(plan) => {
+                findings.extend(plan.incomplete.as_deref().map(admission::incomplete));
                 programs = plan
                     .commands
                     .iter()
@@ -129,7 +97,7 @@ pub(super) fn explain(rules: &Rules, script: &str, folder: &str) -> Explanation 
     let decision = match verdict {
         Verdict::Allowed => Decision::Allow,
         Verdict::Ask => Decision::Ask,
-        Verdict::Refused => Decision::Deny,
+        Verdict::Refused | Verdict::Invalid => Decision::Deny,
         // What is asked for must still be asked for.
         Verdict::Unprovable
             if findings
@@ -146,51 +114,6 @@ pub(super) fn explain(rules: &Rules, script: &str, folder: &str) -> Explanation 
         programs,
         findings,
     }
-}
-
-/// Why a script is not even parsed.
-fn admission(script: &str) -> Option<&'static str> {
-    if script.len() > SCRIPT_BYTES_MAX {
-        return Some("it is too long");
-    }
-    if script
-        .chars()
-        .any(|c| c.is_control() && !matches!(c, '\t' | '\n'))
-    {
-        return Some("it contains control characters");
-    }
-    if script.trim().is_empty() {
-        return Some("it is empty");
-    }
-    let opens = |word: &&str| {
-        matches!(
-            *word,
-            "!" | "case"
-                | "coproc"
-                | "for"
-                | "function"
-                | "if"
-                | "select"
-                | "time"
-                | "until"
-                | "while"
-        )
-    };
-    if script.split_whitespace().filter(opens).count() > OPENERS_MAX {
-        return Some("it has too many conditions and loops");
-    }
-    let mut open = 0_usize;
-    for c in script.chars() {
-        match c {
-            '(' | '{' | '[' => open += 1,
-            ')' | '}' | ']' => open = open.saturating_sub(1),
-            _ => {}
-        }
-        if open > BRACKETS_MAX {
-            return Some("it is nested too deeply");
-        }
-    }
-    None
 }
 
 /// The plan, made on a stack of its own; `None` if the parser panicked.

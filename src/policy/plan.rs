@@ -11,6 +11,8 @@ pub(super) struct Plan {
     pub(super) touched: Vec<Touched>,
     /// Why the plan may be incomplete.
     pub(super) doubts: BTreeSet<String>,
+    /// What the script itself lacks, if it ends too early.
+    pub(super) incomplete: Option<String>,
 }
 
 /// A program that would run.

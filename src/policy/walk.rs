@@ -14,6 +14,7 @@ use brush_parser::ast::{
     Word as RawWord,
 };
 
+use super::admission;
 use super::plan::{Places, Plan, Touched};
 use super::word::{self, Found, Scope, Word};
 
@@ -71,7 +72,11 @@ impl Walk {
                         walk.list(list);
                     }
                 }
-                Err(error) => walk.doubt(format!("it cannot be parsed: {error}")),
+                // Depth 1 is the caller's own script; what fails inside is what bash would run later.
+                Err(error) => match admission::missing_end(&error) {
+                    Some(problem) if walk.depth == 1 => walk.plan.incomplete = Some(problem),
+                    Some(_) | None => walk.doubt(format!("it cannot be parsed: {error}")),
+                },
             }
         });
     }

@@ -24,7 +24,7 @@ use crate::kasm::plane::Place;
 use crate::kasm::{Kasm, KasmError, KasmId, UserId};
 use crate::leases::{Leases, Use};
 use crate::links::Links;
-use crate::policy::Policy;
+use crate::policy::{CommandJudge, Policy};
 use crate::relay::Relay;
 use crate::tool::catalogue::Catalogue;
 use crate::tool::{Call, ErrorType, ToolError, Toolset};
@@ -57,7 +57,8 @@ pub struct KasmProvider {
     links: Option<Arc<Links>>,
     leases: Leases,
     lease_max: Duration,
-    policy: Policy,
+    policy: Arc<Policy>,
+    judge: CommandJudge,
     commands: CommandLimits,
     file_limits: FileLimits,
     desktop_limits: DesktopLimits,
@@ -129,6 +130,7 @@ impl KasmProvider {
         settings: KasmSettings,
     ) -> Self {
         let jobs = Jobs::new(kasm.clone(), relay);
+        let policy = Arc::new(settings.policy);
         Self {
             files: Files::new(jobs.clone()),
             jobs,
@@ -136,7 +138,8 @@ impl KasmProvider {
             links,
             leases,
             lease_max: settings.lease_max,
-            policy: settings.policy,
+            judge: CommandJudge::new(policy.clone()),
+            policy,
             commands: settings.commands,
             file_limits: settings.files,
             desktop_limits: settings.desktops,

@@ -10,7 +10,7 @@ use super::report::{Problem, Report};
 use crate::commands::stop;
 use crate::config::Config;
 use crate::files::{Files, Target, Writing};
-use crate::jobs::{JobError, Jobs, Spec};
+use crate::jobs::{JobError, JobSpec, Jobs};
 use crate::kasm::model::{SessionRequest, Status};
 use crate::kasm::plane::Place;
 use crate::kasm::{Kasm, KasmError, KasmId, UserId};
@@ -229,8 +229,8 @@ fn of_job(error: JobError) -> Problem {
 
 async fn commands(jobs: &Jobs, place: &Place) -> Result<String, Problem> {
     let script = "printf '%s by uid %s' \"$1\" \"$(id -u)\"";
-    let mut spec = Spec::of_ours(script.to_owned(), vec!["heard".to_owned()]);
-    spec.time_limit = COMMAND_PATIENCE;
+    let spec = JobSpec::internal(&[script], vec!["heard".to_owned()])
+        .with_limits(COMMAND_PATIENCE, 64 * 1024);
     let begun = Instant::now();
     let done = jobs.run(place, &spec).await.map_err(of_job)?;
     let said = String::from_utf8_lossy(&done.stdout).into_owned();
@@ -271,7 +271,7 @@ async fn files(jobs: Jobs, config: &Config, place: &Place) -> Result<String, Pro
         .map_err(told)?;
     let read = files.read(place, &reading, 0, 4_096).await;
     // A persistent profile would keep it.
-    let remove = Spec::of_ours("rm -f -- \"$1\"".to_owned(), vec![path.clone()]);
+    let remove = JobSpec::internal(&["rm -f -- \"$1\""], vec![path.clone()]);
     let removed = jobs.run(place, &remove).await;
     let read = read.map_err(told)?;
     removed.map_err(of_job)?;

@@ -7,9 +7,11 @@ use tokio::time::{Instant, timeout_at};
 use super::{Follow, PATIENCE, Step, Via};
 use crate::jobs::channels::Channel;
 use crate::jobs::record::{BadRecord, Reader, Sink, State};
-use crate::jobs::spec::Spec;
+use crate::jobs::spec::JobSpec;
 use crate::jobs::{COLLECT, HEAD_ROOM, JobError};
 
+/// How long a collecting script may run; it waits up to ten seconds for output.
+const COLLECT_TIME_MAX: Duration = Duration::from_secs(60);
 /// What is collected at a time.
 const COLLECT_BYTES: u64 = 1 << 20;
 
@@ -86,8 +88,8 @@ impl Follow<'_> {
         let numbers = [self.offset, limit, wait.as_secs()].map(|number| number.to_string());
         let mut args = vec![self.id.to_string()];
         args.extend(numbers);
-        let mut spec = Spec::of_ours(COLLECT.to_owned(), args);
-        spec.keep_bytes = limit + HEAD_ROOM;
+        let spec =
+            JobSpec::internal(&[COLLECT], args).with_limits(COLLECT_TIME_MAX, limit + HEAD_ROOM);
         let started = self.jobs.start_on(self.place, &spec, Ok(channel)).await?;
         // It is heard by another follower, which does not collect.
         let done = Box::pin(self.jobs.heard_out(self.place, &spec, started)).await?;

@@ -1,13 +1,14 @@
 //! The `exec` toolset: run commands for real, and hear what they say.
 
 mod output;
+mod prepare;
 mod run;
 mod stop;
 
 use super::KasmProvider;
 use crate::caller::Scope;
 use crate::jobs::JobError;
-use crate::policy::{Decision, Denial};
+use crate::policy::{Decision, Denial, INCOMPLETE_RULE, Verdict};
 use crate::tool::{ErrorType, ToolError, Toolset};
 
 pub(super) const TOOLSET: Toolset<KasmProvider> = Toolset {
@@ -70,6 +71,14 @@ pub(super) fn denied(denial: &Denial) -> ToolError {
         ),
         Decision::Allow | Decision::Deny => denial.instead.clone(),
     };
+    if denial.verdict == Verdict::Invalid {
+        let code = if denial.rule == INCOMPLETE_RULE {
+            "command_incomplete"
+        } else {
+            "command_outside_limits"
+        };
+        return ToolError::validation(denial.message.clone(), hint).with_code(code);
+    }
     let message = format!("{} (rule `{}`)", denial.message, denial.rule);
-    ToolError::new(ErrorType::Security, message, hint)
+    ToolError::new(ErrorType::Security, message, hint).with_code("denied_by_policy")
 }

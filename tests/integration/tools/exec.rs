@@ -2,6 +2,7 @@
 
 mod channels;
 mod deaths;
+mod judging;
 mod large;
 mod output;
 mod policy;

@@ -9,15 +9,13 @@ use tokio::time::Instant;
 
 use super::output::{CommandOutput, Streams};
 use super::stop::StopCommand;
-use super::{REMEDY, denied};
-use crate::jobs::{Folder, Follow, INPUT_BYTES_MAX, JobError, JobId, Spec, Step};
+use super::{REMEDY, prepare};
+use crate::jobs::{Follow, JobError, JobId, Step};
 use crate::kasm::{KasmId, UserId};
-use crate::policy::{Access, Decision, Denial, Policy};
+use crate::policy::Judgement;
 use crate::providers::kasm::{KasmProvider, place};
 use crate::tool::progress::Report;
-use crate::tool::{
-    Call, Continuation, Effect, ErrorType, Private, Question, Reply, Tool, ToolError,
-};
+use crate::tool::{Call, Continuation, Effect, Private, Reply, Tool, ToolError};
 
 /// How long results are there: the wrapper of a later command removes what is older.
 const KEEP: Duration = Duration::from_secs(24 * 3_600);
@@ -27,24 +25,24 @@ pub(super) struct ExecuteKasmCommand;
 #[derive(Deserialize, JsonSchema)]
 pub(super) struct ExecuteArgs {
     /// The session.
-    kasm_id: KasmId,
+    pub(super) kasm_id: KasmId,
     /// A bash script, at most 64 KiB. Each call is a shell of its own.
-    command: String,
+    pub(super) command: String,
     /// Where it runs, absolute. Default: the home folder.
-    working_dir: Option<String>,
+    pub(super) working_dir: Option<String>,
     /// Environment variables for it.
     #[serde(default)]
-    environment: Private<BTreeMap<String, String>>,
+    pub(super) environment: Private<BTreeMap<String, String>>,
     /// Its standard input.
     #[serde(default)]
-    stdin: Private<String>,
+    pub(super) stdin: Private<String>,
     /// When it is ended, seconds. Default: the server's limit.
-    timeout_seconds: Option<u64>,
+    pub(super) timeout_seconds: Option<u64>,
     /// How long to wait for its end. It goes on afterwards. Default: 30.
     wait_seconds: Option<u64>,
     /// Run it as root, if the operator of this server allows that.
     #[serde(default)]
-    as_root: bool,
+    pub(super) as_root: bool,
     /// Not needed: the user follows from the token.
     user_id: Option<UserId>,
 }
@@ -71,11 +69,19 @@ impl Tool for ExecuteKasmCommand {
         cx: Call<'_, KasmProvider>,
         args: ExecuteArgs,
     ) -> Result<Reply<CommandOutput>, ToolError> {
-        let (spec, doubt) = spec(cx.provider, &args)?;
+        prepare::check_limits(cx.provider, &args)?;
+        let folder = prepare::folder(cx.provider, args.working_dir.as_deref())?;
+        let judgement = prepare::judge(cx.provider, &args).await?;
         let place = place(&cx, args.kasm_id, args.user_id).await?;
-        if let Some(denial) = doubt {
-            cx.confirm(question(&args, &denial)).await?;
-        }
+        let permit = match judgement {
+            Judgement::Permitted(permit) => permit,
+            Judgement::NeedsConsent(pending) => {
+                cx.confirm(prepare::question(&args, pending.denial()))
+                    .await?;
+                pending.permit_with_consent()
+            }
+        };
+        let spec = prepare::job(cx.provider, &args, permit, folder);
         let jobs = &cx.provider.jobs;
         let started = jobs.start(&place, &spec).await?;
         let id = started.id;
@@ -204,116 +210,4 @@ fn wait(provider: &KasmProvider, asked: Option<u64>, otherwise: Duration) -> Dur
     asked
         .map_or(otherwise, Duration::from_secs)
         .min(provider.commands.wait_max)
-}
-
-/// What a person is asked before a command runs that the rules leave to a person.
-fn question(args: &ExecuteArgs, denial: &Denial) -> Question {
-    let folder = args.working_dir.as_deref().unwrap_or("the home folder");
-    let what = serde_json::json!([
-        "execute_kasm_command",
-        args.kasm_id.to_string(),
-        args.command,
-        args.working_dir,
-        *args.environment,
-        *args.stdin,
-        args.as_root,
-    ]);
-    Question {
-        title: "Run this command?".to_owned(),
-        text: format!(
-            "{}\n\nIn session {}, in {folder}{}.\nWhy it is asked: {} (rule `{}`).",
-            args.command,
-            args.kasm_id,
-            if args.as_root { ", as root" } else { "" },
-            denial.message,
-            denial.rule,
-        ),
-        what: what.to_string(),
-    }
-}
-
-/// Checks everything that can be checked before the command meets the workspace. Beside the job: what a
-/// person has to agree to first.
-fn spec(provider: &KasmProvider, args: &ExecuteArgs) -> Result<(Spec, Option<Denial>), ToolError> {
-    let limits = &provider.commands;
-    if args.as_root && !limits.allow_root {
-        return Err(ToolError::new(
-            ErrorType::Security,
-            "commands do not run as root on this server",
-            "leave `as_root` out; the operator can set KASM_ALLOW_ROOT",
-        ));
-    }
-    if args.stdin.len() + args.command.len() > INPUT_BYTES_MAX {
-        return Err(ToolError::validation(
-            format!("`command` and `stdin` together are longer than {INPUT_BYTES_MAX} bytes"),
-            "put the data into a file in several calls, then read that",
-        ));
-    }
-    let judged = provider
-        .policy
-        .command(&args.command, args.working_dir.as_deref());
-    let doubt = match judged {
-        Ok(_permit) => None,
-        Err(denial) if denial.decision == Decision::Ask => Some(denial),
-        Err(denial) => return Err(denied(&denial)),
-    };
-    check_environment(&provider.policy, &args.environment)?;
-    let folder = match &args.working_dir {
-        None => None,
-        Some(folder) => {
-            let permit = provider.policy.path(folder, Access::Read);
-            let permit = permit.map_err(|denial| denied(&denial))?;
-            Some(Folder {
-                path: permit.get().as_str().to_owned(),
-                roots: provider.policy.roots().to_vec(),
-                barred: provider.policy.barred(Access::Write),
-            })
-        }
-    };
-    let asked = args
-        .timeout_seconds
-        .map_or(limits.time_max, Duration::from_secs);
-    let spec = Spec {
-        script: args.command.clone(),
-        args: Vec::new(),
-        stdin: args.stdin.as_bytes().to_vec(),
-        environment: args.environment.clone().into_inner().into_iter().collect(),
-        folder,
-        time_limit: asked.clamp(Duration::from_secs(1), limits.time_max),
-        keep_bytes: limits.keep_bytes,
-        as_root: args.as_root,
-    };
-    Ok((spec, doubt))
-}
-
-/// Variables are judged as the assignments that they are.
-fn check_environment(
-    policy: &Policy,
-    environment: &BTreeMap<String, String>,
-) -> Result<(), ToolError> {
-    for (name, value) in environment {
-        let letter = |c: char| c.is_ascii_alphanumeric() || c == '_';
-        let plain = name.chars().all(letter) && !name.starts_with(|c: char| c.is_ascii_digit());
-        if name.is_empty() || !plain || value.contains('\0') {
-            return Err(ToolError::validation(
-                format!("`{name}` is no environment variable"),
-                "use names of letters, digits and `_`, and values without NUL",
-            ));
-        }
-        let assignment = format!("{name}='{}' true", value.replace('\'', r"'\''"));
-        policy
-            .command(&assignment, None)
-            .map_err(|denial| denied(&denial))?;
-    }
-    let total: usize = environment
-        .iter()
-        .map(|(name, value)| name.len() + value.len() + 2)
-        .sum();
-    if total > 16 * 1024 {
-        return Err(ToolError::validation(
-            "`environment` is longer than 16 KiB",
-            "write it to a file and source that",
-        ));
-    }
-    Ok(())
 }
