@@ -41,11 +41,11 @@ impl Costly {
         }
     }
 
-    /// Counts a call.
+    /// Counts a call of `tool`.
     ///
     /// # Errors
     /// `rate_limited` if it is too soon.
-    pub fn count(&self, caller: &Arc<str>) -> Result<(), ToolError> {
+    pub fn count(&self, caller: &Arc<str>, tool: &str) -> Result<(), ToolError> {
         let count = self.callers.entry(caller.clone(), || Count::new(self.rate));
         let count = count.as_deref().unwrap_or(&self.others);
         count.used.again();
@@ -53,9 +53,9 @@ impl Costly {
             Ok(_) => Ok(()),
             Err(wait) => Err(ToolError {
                 error_type: ErrorType::RateLimited,
-                code: "costly_calls",
+                code: "too_many_costly_calls",
                 message: format!(
-                    "this token may start sessions and change users {} times a minute",
+                    "`{tool}` is one of the costly tools, which this token may call {} times a minute together",
                     self.rate.per_minute
                 ),
                 hint: format!("wait {} s, then call again", wait.seconds()),
@@ -112,7 +112,8 @@ impl Gate {
                 ErrorType::RateLimited,
                 format!("{} calls of this token are running already", self.at_a_time),
                 "wait for some of them to finish, then call again",
-            )),
+            )
+            .with_code("too_many_calls")),
         }
     }
 
