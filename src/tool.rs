@@ -20,6 +20,7 @@ pub mod progress;
 mod record;
 pub mod registry;
 pub mod schema;
+pub mod sent_arguments;
 pub mod transfer;
 
 use std::sync::Arc;

@@ -30,9 +30,9 @@ use super::{Mcp, oauth};
 use crate::caller::{Caller, Credential, Origin, Scope};
 use crate::rest::functions::Dialect;
 use crate::rest::{openapi, status, with_picture};
-use crate::tool::arguments::SentArguments;
 use crate::tool::invocation::{CallOptions, Finished, Outcome};
 use crate::tool::registry::Registry;
+use crate::tool::sent_arguments::SentArguments;
 use crate::tool::{Confirm, JsonObject, Progress};
 
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");

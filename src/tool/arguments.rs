@@ -7,10 +7,10 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Deserializer};
 use serde_json::{Number, Value};
 
 use super::JsonObject;
+use super::sent_arguments::{json_in_text, object_in};
 
 /// The member of a schema that marks an optional text whose empty value differs from its absence.
 /// It is removed before a client sees the schema.
@@ -179,24 +179,6 @@ fn replace(value: &mut Value, mended: Option<Value>) {
     }
 }
 
-fn json_in_text(value: &Value) -> Option<Value> {
-    serde_json::from_str(value.as_str()?).ok()
-}
-
-/// The object that another form of value stands for: JSON in a text, or an empty array, which
-/// languages without a type for objects write for an empty one.
-fn object_in(value: &Value) -> Option<Value> {
-    let is_empty_list = |value: &Value| value.as_array().is_some_and(Vec::is_empty);
-    if is_empty_list(value) {
-        return Some(Value::Object(JsonObject::new()));
-    }
-    let inside = json_in_text(value)?;
-    if is_empty_list(&inside) {
-        return Some(Value::Object(JsonObject::new()));
-    }
-    inside.is_object().then_some(inside)
-}
-
 fn number_in_text(value: &Value) -> Option<Number> {
     match json_in_text(value)? {
         Value::Number(number) => Some(number),
@@ -237,37 +219,10 @@ fn boolean_in_text(value: &Value) -> Option<Value> {
     }
 }
 
-/// The `arguments` of a call as clients send them: an object, or `null`, an empty array, an empty
-/// text or an object as JSON in a text.
-#[derive(Debug, Default)]
-pub struct SentArguments(pub JsonObject);
-
-impl SentArguments {
-    /// Reads them. None: the value stands for no object.
-    #[must_use]
-    pub fn read(value: Value) -> Option<Self> {
-        match value {
-            Value::Object(object) => Some(Self(object)),
-            Value::Null => Some(Self::default()),
-            Value::String(text) if text.is_empty() => Some(Self::default()),
-            other => match object_in(&other)? {
-                Value::Object(object) => Some(Self(object)),
-                _ => None,
-            },
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for SentArguments {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let sent = Self::read(Value::deserialize(deserializer)?);
-        sent.ok_or_else(|| serde::de::Error::custom("`arguments` must be an object"))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use schemars::JsonSchema;
+    use serde::Deserialize;
     use serde_json::json;
 
     use super::*;
@@ -386,25 +341,6 @@ mod tests {
             json!({ "wait_secs": "1", "random_string": "x" }),
         ] {
             assert_eq!(mend::<Args>(sent.clone()), sent);
-        }
-    }
-
-    #[test]
-    fn arguments_of_a_call_may_be_sent_as_less_than_an_object() {
-        for empty in [
-            json!(null),
-            json!([]),
-            json!({}),
-            json!(""),
-            json!("{}"),
-            json!("[]"),
-        ] {
-            assert_eq!(SentArguments::read(empty).unwrap().0, JsonObject::new());
-        }
-        let sent = SentArguments::read(json!("{\"a\":1}")).unwrap().0;
-        assert_eq!(Value::Object(sent), json!({ "a": 1 }));
-        for other in [json!(3), json!(true), json!([1]), json!("x"), json!("3")] {
-            assert!(SentArguments::read(other.clone()).is_none(), "{other}");
         }
     }
 }

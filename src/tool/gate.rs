@@ -131,3 +131,35 @@ impl Gate {
             .clone()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_call_beyond_the_limit_is_refused_if_no_place_becomes_free() {
+        let gate = Gate::new(2);
+        let (caller, other) = ("one".into(), "other".into());
+        let first = gate.enter(&caller).await.unwrap();
+        let _second = gate.enter(&caller).await.unwrap();
+        let error = gate.enter(&caller).await.unwrap_err();
+        assert_eq!(error.error_type, ErrorType::RateLimited);
+        assert_eq!(error.code, "too_many_calls");
+        let _others = gate.enter(&other).await.unwrap();
+        let (third, ()) = tokio::join!(gate.enter(&caller), async { drop(first) });
+        assert!(third.is_ok(), "the place that became free");
+    }
+
+    #[test]
+    fn costly_calls_of_a_caller_share_one_limit() {
+        let costly = Costly::new("1/2".parse().unwrap());
+        let (caller, other) = ("one".into(), "other".into());
+        costly.count(&caller, "burn_coal").unwrap();
+        costly.count(&caller, "burn_oil").unwrap();
+        let error = costly.count(&caller, "burn_coal").unwrap_err();
+        assert_eq!(error.error_type, ErrorType::RateLimited);
+        assert_eq!(error.code, "too_many_costly_calls");
+        assert!(error.retry_after.is_some());
+        costly.count(&other, "burn_coal").unwrap();
+    }
+}
