@@ -42,10 +42,10 @@ enum ValueForm {
     WholeNumber,
     Number,
     Boolean,
-    List(Box<ValueForm>),
+    List(Box<Self>),
     Object(Members),
     /// Any keys, with values of one form.
-    Map(Box<ValueForm>),
+    Map(Box<Self>),
     Unknown,
 }
 
@@ -133,13 +133,13 @@ impl ValueForm {
                 }
             }
             Self::Object(members) => {
-                replace(value, object_in(value));
+                replace(value, object_in(value).map(Value::Object));
                 if let Value::Object(object) = value {
                     mend_members(members, object);
                 }
             }
             Self::Map(each) => {
-                replace(value, object_in(value));
+                replace(value, object_in(value).map(Value::Object));
                 if let Value::Object(object) = value {
                     object
                         .values_mut()

@@ -18,10 +18,9 @@ impl SentArguments {
             Value::Object(object) => Some(Self(object)),
             Value::Null => Some(Self::default()),
             Value::String(text) if text.is_empty() => Some(Self::default()),
-            other => match object_in(&other)? {
-                Value::Object(object) => Some(Self(object)),
-                _ => None,
-            },
+            Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
+                object_in(&value).map(Self)
+            }
         }
     }
 }
@@ -39,16 +38,19 @@ pub(super) fn json_in_text(value: &Value) -> Option<Value> {
 
 /// The object that another form of value stands for: JSON in a text, or an empty array, which
 /// languages without a type for objects write for an empty one.
-pub(super) fn object_in(value: &Value) -> Option<Value> {
+pub(super) fn object_in(value: &Value) -> Option<JsonObject> {
     let is_empty_list = |value: &Value| value.as_array().is_some_and(Vec::is_empty);
     if is_empty_list(value) {
-        return Some(Value::Object(JsonObject::new()));
+        return Some(JsonObject::new());
     }
-    let inside = json_in_text(value)?;
-    if is_empty_list(&inside) {
-        return Some(Value::Object(JsonObject::new()));
+    match json_in_text(value)? {
+        Value::Object(inside) => Some(inside),
+        inside @ (Value::Null
+        | Value::Bool(_)
+        | Value::Number(_)
+        | Value::String(_)
+        | Value::Array(_)) => is_empty_list(&inside).then(JsonObject::new),
     }
-    inside.is_object().then_some(inside)
 }
 
 #[cfg(test)]

@@ -15,29 +15,21 @@ use crate::tools::exec;
 /// no success. `SESSION` stands for a session, `JOB` for a command that ended in it, and `USER` for a
 /// user that the test made.
 fn calls() -> Vec<(&'static str, Value, &'static str)> {
-    let session = || json!({ "kasm_id": "SESSION" });
-    let file = |more: Value| {
-        let mut args = json!({ "kasm_id": "SESSION", "file_path": "/home/kasm-user/a.txt" });
-        merge(&mut args, more);
-        args
-    };
-    let actions = json!([
-        { "type": "click", "x": 10, "y": 20, "button": "left" },
-        { "type": "type", "text": "30" },
-        { "type": "wait", "seconds": 0.01 },
-    ]);
-    let user = || json!({ "user_id": "USER" });
-    let of = |more: Value| {
-        let mut args = session();
-        merge(&mut args, more);
-        args
-    };
+    [
+        calls_of_the_server(),
+        calls_of_a_session(),
+        calls_in_a_session(),
+    ]
+    .concat()
+}
+
+fn calls_of_the_server() -> Vec<(&'static str, Value, &'static str)> {
     vec![
         ("get_available_workspaces", json!({}), ""),
         ("list_user_sessions", json!({}), ""),
         ("list_all_sessions", json!({}), ""),
         ("get_kasm_users", json!({ "page": 1 }), ""),
-        ("get_kasm_user", user(), ""),
+        ("get_kasm_user", json!({ "user_id": "USER" }), ""),
         (
             "update_kasm_user",
             json!({ "user_id": "USER", "locked": false, "phone": "1" }),
@@ -48,7 +40,7 @@ fn calls() -> Vec<(&'static str, Value, &'static str)> {
             json!({ "username": "true", "password": "[1]aA-zzzzz", "locked": true }),
             "",
         ),
-        ("logout_kasm_user", user(), ""),
+        ("logout_kasm_user", json!({ "user_id": "USER" }), ""),
         (
             "create_kasm_session",
             json!({
@@ -57,35 +49,54 @@ fn calls() -> Vec<(&'static str, Value, &'static str)> {
             }),
             "",
         ),
+    ]
+}
+
+fn calls_of_a_session() -> Vec<(&'static str, Value, &'static str)> {
+    let actions = json!([
+        { "type": "click", "x": 10, "y": 20, "button": "left" },
+        { "type": "type", "text": "30" },
+        { "type": "wait", "seconds": 0.01 },
+    ]);
+    vec![
         (
             "get_session_status",
-            of(json!({ "include_url": false })),
+            session(json!({ "include_url": false })),
             "",
         ),
-        ("extend_kasm_session", session(), ""),
+        ("extend_kasm_session", session(json!({})), ""),
         (
             "share_kasm_session",
-            of(json!({ "user_id": "USER", "access": "r" })),
+            session(json!({ "user_id": "USER", "access": "r" })),
             "",
         ),
-        ("get_session_frame_stats", session(), "conflict"),
-        ("get_session_bottleneck_stats", session(), ""),
+        ("get_session_frame_stats", session(json!({})), "conflict"),
+        ("get_session_bottleneck_stats", session(json!({})), ""),
         (
             "get_session_recordings",
-            of(json!({ "download_links": true })),
+            session(json!({ "download_links": true })),
             "",
         ),
-        ("get_session_screenshot", of(json!({ "width": 640 })), ""),
-        ("desktop_clipboard", of(json!({ "text": "30" })), ""),
+        (
+            "get_session_screenshot",
+            session(json!({ "width": 640 })),
+            "",
+        ),
+        ("desktop_clipboard", session(json!({ "text": "30" })), ""),
         (
             "control_desktop",
-            of(json!({ "actions": actions, "screenshot": "never" })),
+            session(json!({ "actions": actions, "screenshot": "never" })),
             "",
         ),
-        ("diagnose_kasm", session(), ""),
+        ("diagnose_kasm", session(json!({})), ""),
+    ]
+}
+
+fn calls_in_a_session() -> Vec<(&'static str, Value, &'static str)> {
+    vec![
         (
             "execute_kasm_command",
-            of(json!({
+            session(json!({
                 "command": "true", "environment": { "A": "[1]" }, "stdin": "30",
                 "timeout_seconds": 20, "wait_seconds": 10, "as_root": false,
             })),
@@ -93,12 +104,12 @@ fn calls() -> Vec<(&'static str, Value, &'static str)> {
         ),
         (
             "get_command_output",
-            of(json!({ "job_id": "JOB", "offset": 0, "wait_seconds": 1 })),
+            session(json!({ "job_id": "JOB", "offset": 0, "wait_seconds": 1 })),
             "",
         ),
         (
             "stop_command",
-            of(json!({ "job_id": "JOB", "signal": "TERM" })),
+            session(json!({ "job_id": "JOB", "signal": "TERM" })),
             "",
         ),
         (
@@ -118,7 +129,7 @@ fn calls() -> Vec<(&'static str, Value, &'static str)> {
         ),
         (
             "list_kasm_files",
-            of(json!({ "path": "/home/kasm-user", "depth": 1, "limit": 10 })),
+            session(json!({ "path": "/home/kasm-user", "depth": 1, "limit": 10 })),
             "files",
         ),
         (
@@ -126,15 +137,27 @@ fn calls() -> Vec<(&'static str, Value, &'static str)> {
             file(json!({ "direction": "download" })),
             "files",
         ),
-        ("pause_kasm_session", session(), ""),
-        ("resume_kasm_session", session(), ""),
-        ("destroy_kasm_session", session(), ""),
+        ("pause_kasm_session", session(json!({})), ""),
+        ("resume_kasm_session", session(json!({})), ""),
+        ("destroy_kasm_session", session(json!({})), ""),
         (
             "delete_kasm_user",
             json!({ "user_id": "USER", "force": true }),
             "",
         ),
     ]
+}
+
+fn session(more: Value) -> Value {
+    let mut args = json!({ "kasm_id": "SESSION" });
+    merge(&mut args, more);
+    args
+}
+
+fn file(more: Value) -> Value {
+    let mut args = session(json!({ "file_path": "/home/kasm-user/a.txt" }));
+    merge(&mut args, more);
+    args
 }
 
 fn merge(args: &mut Value, more: Value) {
