@@ -226,9 +226,9 @@ pub struct Check {
 /// Options of `demo`.
 #[derive(Args, Clone, Debug)]
 pub struct Demo {
-    /// The port for MCP clients; 0 takes a free one
-    #[arg(long, default_value_t = 8080)]
-    pub port: u16,
+    /// The port for MCP clients, 8080 if not said; 0 takes a free one [env: MCP_SERVER_PORT]
+    #[arg(long = "port", id = "demo_port", value_name = "PORT")]
+    pub port: Option<u16>,
     /// Print one JSON object with addresses and keys instead of instructions
     #[arg(long)]
     pub json: bool,

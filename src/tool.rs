@@ -4,18 +4,23 @@
 //! [`Tool`] is what a tool implements. [`AnyTool`] is its object-safe twin, implemented for all
 //! tools here and never by hand. [`registry::Registry`] is the only way to call one.
 
+pub mod arguments;
 pub mod catalogue;
 pub mod change;
 pub mod confirm;
 pub mod error;
 pub mod gate;
+pub mod invocation;
 mod kept;
 mod log;
+mod mounted;
+mod pipeline;
 pub mod private;
 pub mod progress;
 mod record;
 pub mod registry;
 pub mod schema;
+pub mod sent_arguments;
 pub mod transfer;
 
 use std::sync::Arc;
@@ -31,6 +36,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::caller::{Caller, Scope};
 use crate::picture::Picture;
+use arguments::ArgumentForms;
 pub use confirm::{Confirm, Question};
 pub use error::{ErrorType, ToolError};
 pub use kept::Kept;
@@ -234,6 +240,8 @@ pub struct ToolInfo {
     pub continues: Option<Continuation>,
     /// JSON Schema of its arguments.
     pub input_schema: Arc<JsonObject>,
+    /// How arguments that clients send are brought into the form of that schema.
+    pub argument_forms: Arc<ArgumentForms>,
     /// What of its arguments may be recorded.
     pub recorded: Arc<Recorded>,
     /// JSON Schema of its reply.
@@ -277,6 +285,7 @@ impl<T: Tool> AnyTool<T::Provider> for T {
         };
         let mut input_schema = schema::of_arguments::<T::Args>();
         let recorded = Recorded::take_from(&mut input_schema);
+        let argument_forms = ArgumentForms::take_from(&mut input_schema);
         ToolInfo {
             name: T::NAME,
             title: T::TITLE,
@@ -291,6 +300,7 @@ impl<T: Tool> AnyTool<T::Provider> for T {
             costly: T::COSTLY,
             continues: T::CONTINUES,
             recorded: Arc::new(recorded),
+            argument_forms: Arc::new(argument_forms),
             input_schema: Arc::new(input_schema),
             output_schema: Arc::new(schema::of_reply::<T::Output>()),
         }

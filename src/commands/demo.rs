@@ -1,6 +1,8 @@
 //! `kasm-mcp demo`: emulator and server on this machine, and how to connect.
 
+use std::collections::HashMap;
 use std::fmt::Write as _;
+use std::io::Write as _;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::process::ExitCode;
 
@@ -16,17 +18,17 @@ use super::{logging, print, stop};
 use crate::app;
 use crate::cli;
 use crate::clients::{self, Values};
-use crate::config::{Config, Sources};
+use crate::config::{Config, Sources, VARIABLES};
 use crate::http::serve::serve;
 use crate::token;
 
 pub(super) async fn run(options: &cli::Demo, flags: &cli::Settings) -> anyhow::Result<ExitCode> {
     let stop = stop::signal()?;
-    let host = host(flags)?;
+    let settings = DemoSettings::of(options, flags, Sources::of_process(flags.config.clone()))?;
     let emulator = Emulator::builder().start_time(START_TIME).start().await?;
-    let listener = bind(SocketAddr::new(host, options.port)).await?;
+    let listener = bind(settings.listen).await?;
     let address = listener.local_addr()?;
-    let config = config(&emulator, address, flags)?;
+    let config = config(&emulator, address, &settings)?;
     let logging = logging::start(&config.log)?;
     let app = app::http_app(&config)?;
     let url = format!("http://{}/mcp", nearest(address));
@@ -47,33 +49,98 @@ pub(super) async fn run(options: &cli::Demo, flags: &cli::Settings) -> anyhow::R
     Ok(ExitCode::SUCCESS)
 }
 
-/// This machine only, unless somebody says otherwise: a container has to be reached from outside.
-fn host(flags: &cli::Settings) -> anyhow::Result<IpAddr> {
-    let Some(host) = &flags.host else {
-        return Ok(Ipv4Addr::LOCALHOST.into());
-    };
-    host.parse()
-        .with_context(|| format!("--host {host}: give an IP address, such as 0.0.0.0"))
+/// The settings that a demo obeys, from flags and the environment.
+#[derive(Debug)]
+struct DemoSettings {
+    listen: SocketAddr,
+    log_level: String,
+    environment: HashMap<String, String>,
 }
 
-/// The settings of the demo, and limits from the environment.
+/// Settings that a demo obeys, by the beginning of their name.
+const OBEYED: [&str; 3] = ["MCP_MAX_", "MCP_RATE_", "LOG_"];
+const HOST: &str = "MCP_SERVER_HOST";
+const PORT: &str = "MCP_SERVER_PORT";
+const DEFAULT_PORT: u16 = 8080;
+
+impl DemoSettings {
+    /// Reads them, and says on standard error which other settings of the environment are not for a
+    /// demo.
+    fn of(options: &cli::Demo, flags: &cli::Settings, sources: Sources) -> anyhow::Result<Self> {
+        anyhow::ensure!(
+            flags.config.is_none(),
+            "a demo has settings of its own: leave out --config, or serve with it"
+        );
+        let variable = |name: &str| {
+            let value = sources.environment.get(name);
+            value
+                .map(|value| value.trim())
+                .filter(|value| !value.is_empty())
+        };
+        // This machine only, unless somebody says otherwise: a container has to be reached from
+        // outside.
+        let host = match flags.host.as_deref().or(variable(HOST)) {
+            None => Ipv4Addr::LOCALHOST.into(),
+            Some(host) => host.parse::<IpAddr>().with_context(|| {
+                format!("--host or {HOST} is {host}: give an IP address, such as 0.0.0.0")
+            })?,
+        };
+        let port = match (options.port.or(flags.port), variable(PORT)) {
+            (Some(port), _) => port,
+            (None, None) => DEFAULT_PORT,
+            (None, Some(port)) => port
+                .parse()
+                .with_context(|| format!("{PORT} is {port}: give a number from 0 to 65535"))?,
+        };
+        let log_level = flags.log_level.as_deref().or(variable("LOG_LEVEL"));
+        let log_level = log_level.unwrap_or("warn").to_owned();
+        let mut environment = sources.environment;
+        warn_of_ignored(&environment);
+        environment.retain(|name, _| is_obeyed(name));
+        Ok(Self {
+            listen: SocketAddr::new(host, port),
+            log_level,
+            environment,
+        })
+    }
+}
+
+fn is_obeyed(name: &str) -> bool {
+    OBEYED.iter().any(|start| name.starts_with(start))
+}
+
+fn warn_of_ignored(environment: &HashMap<String, String>) {
+    let ignored = VARIABLES
+        .iter()
+        .map(|variable| variable.name)
+        .filter(|name| {
+            let is_set = environment
+                .get(*name)
+                .is_some_and(|value| !value.is_empty());
+            is_set && !is_obeyed(name) && ![HOST, PORT].contains(name)
+        });
+    let ignored: Vec<_> = ignored.collect();
+    if !ignored.is_empty() {
+        // A closed standard error is no reason to fail.
+        let _closed = writeln!(
+            std::io::stderr(),
+            "kasm-mcp demo: these settings are not for a demo and have no effect: {}",
+            ignored.join(", ")
+        );
+    }
+}
+
+/// The configuration of the demo.
 fn config(
     emulator: &Emulator,
     address: SocketAddr,
-    flags: &cli::Settings,
+    settings: &DemoSettings,
 ) -> anyhow::Result<Config> {
     let (key, secret) = emulator.key();
-    let mut sources = Sources::of_process(None);
-    sources.environment.retain(|name, _| {
-        ["MCP_MAX_", "MCP_RATE_", "LOG_"]
-            .iter()
-            .any(|ours| name.starts_with(ours))
-    });
-    let quiet = flags
-        .log_level
-        .as_deref()
-        .or(sources.environment.get("LOG_LEVEL").map(String::as_str));
-    let quiet = quiet.unwrap_or("warn").to_owned();
+    let sources = Sources {
+        environment: settings.environment.clone(),
+        ..Sources::default()
+    };
     let sources = sources
         .with_flag("KASM_API_URL", Some(emulator.url()))
         .with_flag("KASM_API_KEY", Some(key))
@@ -84,7 +151,7 @@ fn config(
         .with_flag("MCP_AUTH_TOKEN", Some(token::bearer()?))
         // Nothing of a demo is kept, and nothing that a server keeps is for it.
         .with_flag("MCP_STATE_DIR", Some(""))
-        .with_flag("LOG_LEVEL", Some(quiet));
+        .with_flag("LOG_LEVEL", Some(&settings.log_level));
     Ok(Config::load(&sources)?)
 }
 

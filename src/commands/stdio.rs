@@ -11,6 +11,7 @@ use crate::cli::Settings;
 use crate::config::{Config, Mistakes};
 use crate::mcp::McpServer;
 use crate::mcp::consent::Consent;
+use crate::mcp::stdio::StdioTransport;
 use crate::providers::kasm::KasmProvider;
 
 /// Nothing is listened on, so the address must not ask for a token.
@@ -34,7 +35,9 @@ pub(super) async fn run(config: Config) -> anyhow::Result<ExitCode> {
     let server = McpServer::new(Arc::new(registry))
         .with_consent(Consent::new(config.limits.confirm_timeout))
         .for_local(app::caller(&config, true));
-    let service = server.serve(rmcp::transport::stdio()).await?;
+    let service = server
+        .serve(StdioTransport::new(tokio::io::stdin(), tokio::io::stdout()))
+        .await?;
     let cancel = service.cancellation_token();
     tokio::select! {
         ended = service.waiting() => { ended?; }

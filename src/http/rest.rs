@@ -30,7 +30,9 @@ use super::{Mcp, oauth};
 use crate::caller::{Caller, Credential, Origin, Scope};
 use crate::rest::functions::Dialect;
 use crate::rest::{openapi, status, with_picture};
-use crate::tool::registry::{CallOptions, Finished, Outcome, Registry};
+use crate::tool::invocation::{CallOptions, Finished, Outcome};
+use crate::tool::registry::Registry;
+use crate::tool::sent_arguments::SentArguments;
 use crate::tool::{Confirm, JsonObject, Progress};
 
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
@@ -102,14 +104,15 @@ async fn describe(State(rest): State<Arc<Rest>>, request: Request) -> Result<Res
 #[serde(deny_unknown_fields)]
 struct Named {
     name: String,
-    arguments: Option<JsonObject>,
+    #[serde(default)]
+    arguments: SentArguments,
 }
 
 async fn call(State(rest): State<Arc<Rest>>, request: Request) -> Result<Response, Problem> {
     let (parts, body) = rest.read(request).await?;
     let form = r#"{"name": "a tool", "arguments": {}}"#;
     let Named { name, arguments } = parse(&body, form)?;
-    rest.run(&parts, &name, arguments.unwrap_or_default()).await
+    rest.run(&parts, &name, arguments.0).await
 }
 
 async fn call_named(
@@ -121,10 +124,10 @@ async fn call_named(
     let (parts, body) = rest.read(request).await?;
     // Some clients send nothing where there is nothing to say.
     let arguments = match body.trim_ascii() {
-        b"" => JsonObject::new(),
+        b"" => SentArguments::default(),
         body => parse(body, "an object with the arguments of the tool")?,
     };
-    rest.run(&parts, &name, arguments).await
+    rest.run(&parts, &name, arguments.0).await
 }
 
 impl Rest {

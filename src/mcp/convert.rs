@@ -7,7 +7,7 @@ use rmcp::model::{CallToolResult, ContentBlock, ProgressNotificationParam, Tool,
 use rmcp::service::RequestContext;
 use rmcp::{ErrorData, RoleServer};
 
-use crate::tool::registry::Finished;
+use crate::tool::invocation::Finished;
 use crate::tool::{Progress, ToolInfo};
 
 /// Progress reports, for a client that asked for them.

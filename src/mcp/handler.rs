@@ -20,9 +20,9 @@ use tracing::{Instrument as _, Span};
 use super::convert::{progress, to_result};
 use super::server::{McpServer, declares_tasks, is_modern, method_not_found, origin};
 use super::tasks::Handle;
-use super::{ask, completion, instructions, prompts, resources};
+use super::{ask, completion, instructions, params, prompts, resources};
 use crate::telemetry::TraceContext;
-use crate::tool::registry::{CallOptions, Outcome};
+use crate::tool::invocation::{CallOptions, Outcome};
 
 /// How long a client may keep the tool list, which only changes with a new version of the server.
 const LIST_TTL_MS: u64 = 300_000;
@@ -146,7 +146,8 @@ impl ServerHandler for McpServer {
         request: CustomRequest,
         _: RequestContext<RoleServer>,
     ) -> Result<CustomResult, ErrorData> {
-        Err(method_not_found(&request.method))
+        let wrong = params::wrong_params(&request);
+        Err(wrong.unwrap_or_else(|| method_not_found(&request.method)))
     }
 
     async fn complete(

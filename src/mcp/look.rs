@@ -7,7 +7,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::caller::{Caller, Origin};
 use crate::tool::catalogue::Values;
-use crate::tool::registry::{CallOptions, Finished, Outcome, Registry};
+use crate::tool::invocation::{CallOptions, Finished, Outcome};
+use crate::tool::registry::Registry;
 use crate::tool::{Confirm, ErrorType, JsonObject, Progress};
 
 /// Who looks, and at what.

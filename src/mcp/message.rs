@@ -6,6 +6,9 @@ use rmcp::model::{
 };
 use serde::Deserialize;
 
+use super::params;
+pub use super::params::mended;
+
 /// `tools/call`, the message that nearly all messages are.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -19,14 +22,17 @@ struct ToolCall {
 }
 
 /// Reads a message as rmcp does, which tries one type after the other. A plain `tools/call` is
-/// read directly, with the same result.
+/// read directly, with the same result. Params that stand for an object become one.
 ///
 /// # Errors
 /// If it is no message of MCP.
 pub fn parse(body: &[u8]) -> serde_json::Result<ClientJsonRpcMessage> {
     match parse_call(body) {
         Some(call) => Ok(JsonRpcMessage::Request(call)),
-        None => serde_json::from_slice(body),
+        None => match serde_json::from_slice(body) {
+            Ok(message) if !params::is_custom(&message) => Ok(message),
+            direct => params::reread(body).map_or(direct, Ok),
+        },
     }
 }
 

@@ -16,8 +16,9 @@ use super::consent::Consent;
 use super::convert::to_mcp;
 use super::look::Look;
 use super::sessions::Session;
-use super::subscriptions::{Notices, Watched};
+use super::subscriptions::Notices;
 use super::tasks;
+use super::watched::Watched;
 use crate::caller::{Caller, Origin};
 use crate::tool::registry::Registry;
 

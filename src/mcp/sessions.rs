@@ -17,7 +17,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::subscriptions::Watched;
+use super::watched::Watched;
 use crate::caller::{Caller, Reach};
 use exchange::Calls;
 

@@ -21,7 +21,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::convert::to_result;
 use crate::caller::{Caller, Origin};
-use crate::tool::registry::{CallOptions, Finished, Outcome, Registry};
+use crate::tool::invocation::{CallOptions, Finished, Outcome};
+use crate::tool::registry::Registry;
 use crate::tool::{Confirm, Continuation, ErrorType, JsonObject, Progress};
 
 /// How often a client should look. Each look costs Kasm a request.

@@ -7,9 +7,6 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::registry::Registry;
-use crate::caller::Caller;
-
 /// All of it, of one provider.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Catalogue {
@@ -182,29 +179,6 @@ impl Catalogue {
         self.values
             .iter()
             .find(|values| values.argument == argument)
-    }
-}
-
-impl Registry {
-    /// Whether `caller` may call a tool.
-    #[must_use]
-    pub fn offers(&self, caller: &Caller, tool: &str) -> bool {
-        self.info(tool).is_some_and(|info| info.is_offered(caller))
-    }
-
-    /// The resources that `caller` may read.
-    pub fn resources<'a>(
-        &'a self,
-        caller: &'a Caller,
-    ) -> impl Iterator<Item = &'static Resource> + 'a {
-        let all = self.catalogue().resources.iter();
-        all.filter(|resource| self.offers(caller, resource.tool))
-    }
-
-    /// The prompts that `caller` has the tools for.
-    pub fn prompts<'a>(&'a self, caller: &'a Caller) -> impl Iterator<Item = &'static Prompt> + 'a {
-        let all = self.catalogue().prompts.iter();
-        all.filter(|prompt| prompt.needs.iter().all(|tool| self.offers(caller, tool)))
     }
 }
 

@@ -41,11 +41,11 @@ impl Costly {
         }
     }
 
-    /// Counts a call.
+    /// Counts a call of `tool`.
     ///
     /// # Errors
     /// `rate_limited` if it is too soon.
-    pub fn count(&self, caller: &Arc<str>) -> Result<(), ToolError> {
+    pub fn count(&self, caller: &Arc<str>, tool: &str) -> Result<(), ToolError> {
         let count = self.callers.entry(caller.clone(), || Count::new(self.rate));
         let count = count.as_deref().unwrap_or(&self.others);
         count.used.again();
@@ -53,9 +53,9 @@ impl Costly {
             Ok(_) => Ok(()),
             Err(wait) => Err(ToolError {
                 error_type: ErrorType::RateLimited,
-                code: "costly_calls",
+                code: "too_many_costly_calls",
                 message: format!(
-                    "this token may start sessions and change users {} times a minute",
+                    "`{tool}` is one of the costly tools, which this token may call {} times a minute together",
                     self.rate.per_minute
                 ),
                 hint: format!("wait {} s, then call again", wait.seconds()),
@@ -112,7 +112,8 @@ impl Gate {
                 ErrorType::RateLimited,
                 format!("{} calls of this token are running already", self.at_a_time),
                 "wait for some of them to finish, then call again",
-            )),
+            )
+            .with_code("too_many_calls")),
         }
     }
 
@@ -128,5 +129,37 @@ impl Gate {
             .entry(caller.clone())
             .or_insert_with(|| Arc::new(Semaphore::new(self.at_a_time)))
             .clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_call_beyond_the_limit_is_refused_if_no_place_becomes_free() {
+        let gate = Gate::new(2);
+        let (caller, other) = ("one".into(), "other".into());
+        let first = gate.enter(&caller).await.unwrap();
+        let _second = gate.enter(&caller).await.unwrap();
+        let error = gate.enter(&caller).await.unwrap_err();
+        assert_eq!(error.error_type, ErrorType::RateLimited);
+        assert_eq!(error.code, "too_many_calls");
+        let _others = gate.enter(&other).await.unwrap();
+        let (third, ()) = tokio::join!(gate.enter(&caller), async { drop(first) });
+        assert!(third.is_ok(), "the place that became free");
+    }
+
+    #[test]
+    fn costly_calls_of_a_caller_share_one_limit() {
+        let costly = Costly::new("1/2".parse().unwrap());
+        let (caller, other) = ("one".into(), "other".into());
+        costly.count(&caller, "burn_coal").unwrap();
+        costly.count(&caller, "burn_oil").unwrap();
+        let error = costly.count(&caller, "burn_coal").unwrap_err();
+        assert_eq!(error.error_type, ErrorType::RateLimited);
+        assert_eq!(error.code, "too_many_costly_calls");
+        assert!(error.retry_after.is_some());
+        costly.count(&other, "burn_coal").unwrap();
     }
 }

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::error::{ErrorType, ToolError};
-use super::registry::CallOptions;
+use super::invocation::CallOptions;
 use super::{Effect, JsonObject, ToolInfo};
 use crate::audit::{Audit, Begun, Ended, GIVEN_UP, Open, Subject};
 

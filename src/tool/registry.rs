@@ -1,30 +1,19 @@
-//! All mounted tools, and the one path to call them.
+//! All mounted tools, and what there is besides them.
 
 use std::collections::HashMap;
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::FutureExt;
-use futures::future::BoxFuture;
-use serde_json::Value;
 use tokio::sync::broadcast;
-use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 
-use super::catalogue::Catalogue;
+use super::catalogue::{Catalogue, Prompt, Resource};
 use super::change::{Change, Changes};
-use super::confirm::{Confirm, OpenQuestion};
-use super::error::{ErrorType, ToolError};
 use super::gate::{Costly, Gate};
-use super::log;
-use super::progress::Progress;
-use super::record;
-use super::{AnyTool, Call, JsonObject, Kept, Reply, ToolInfo, Toolset, schema};
+use super::mounted::{Bound, Mounted};
+use super::{ToolInfo, Toolset};
 use crate::audit::Audit;
-use crate::caller::{Caller, Origin, Scope};
+use crate::caller::{Caller, Scope};
 use crate::metrics::Metrics;
-use crate::picture::Picture;
 use crate::rate::Rate;
 
 /// The mounted tools, in the order of the documents. Built once.
@@ -32,77 +21,14 @@ use crate::rate::Rate;
 pub struct Registry {
     tools: Vec<Mounted>,
     by_name: HashMap<&'static str, usize>,
-    timeout: Duration,
-    gate: Gate,
-    costly: Option<Costly>,
-    catalogue: Catalogue,
-    changes: Changes,
-    audit: Option<Audit>,
-    metrics: Metrics,
+    pub(super) timeout: Duration,
+    pub(super) gate: Gate,
+    pub(super) costly: Option<Costly>,
+    pub(super) catalogue: Catalogue,
+    pub(super) changes: Changes,
+    pub(super) audit: Option<Audit>,
+    pub(super) metrics: Metrics,
 }
-
-#[derive(Debug)]
-struct Mounted {
-    info: ToolInfo,
-    run: Box<dyn Run>,
-}
-
-/// How one call is to be made.
-#[derive(Debug)]
-pub struct CallOptions {
-    /// Who asks.
-    pub caller: Caller,
-    /// The request it asks in. None: over no network.
-    pub origin: Option<Origin>,
-    /// Fires when the result is no longer wanted.
-    pub cancelled: CancellationToken,
-    /// Where to tell how far it is.
-    pub progress: Progress,
-    /// The way to a person, for tools that ask before they act.
-    pub confirm: Confirm,
-}
-
-/// How a call ended.
-#[derive(Debug)]
-pub enum Outcome {
-    /// With a reply.
-    Replied(Finished),
-    /// At a question that the client is to ask. Nothing was done.
-    Asks(OpenQuestion),
-}
-
-/// A finished call in the reply form.
-#[derive(Debug)]
-pub struct Finished {
-    /// `{"success": true, "data": …, "message": …}` or the failure form.
-    pub body: Value,
-    /// What kind of failure it is, if it failed.
-    pub error: Option<ErrorType>,
-    /// What there is to see.
-    pub picture: Option<Picture>,
-    /// When it may be tried again, seconds from now, if that is known.
-    pub retry_after: Option<u64>,
-}
-
-/// What a tool body came to.
-enum Ran {
-    Replied(Reply<Value>),
-    Asks(OpenQuestion),
-}
-
-impl Ran {
-    /// The data of the reply; none at a question.
-    fn data(&self) -> Option<&Value> {
-        match self {
-            Self::Replied(reply) => Some(&reply.data),
-            Self::Asks(_) => None,
-        }
-    }
-}
-
-/// No tool of that name is offered to this caller.
-#[derive(Debug)]
-pub struct UnknownTool;
 
 impl Registry {
     /// An empty registry whose calls may take `timeout`, `at_a_time` of each caller together.
@@ -215,182 +141,30 @@ impl Registry {
         self.find(name).map(|mounted| &mounted.info)
     }
 
-    fn find(&self, name: &str) -> Option<&Mounted> {
+    pub(super) fn find(&self, name: &str) -> Option<&Mounted> {
         self.by_name
             .get(name)
             .and_then(|index| self.tools.get(*index))
     }
 
-    /// Calls a tool: find, authorise, check the arguments, run within the deadline, log. There is
-    /// no second path to a tool.
-    ///
-    /// # Errors
-    /// [`UnknownTool`] if there is no such tool, or none in the caller's reach; every other failure is an [`Outcome`].
-    pub async fn call(
-        &self,
-        name: &str,
-        args: JsonObject,
-        options: CallOptions,
-    ) -> Result<Outcome, UnknownTool> {
-        let tool = self.find(name);
-        let tool = tool.filter(|tool| tool.info.is_in_reach(&options.caller));
-        let Some(tool) = tool else {
-            self.metrics.call_of_nothing();
-            return Err(UnknownTool);
-        };
-        let started = Instant::now();
-        let change = Changes::of_call(&self.catalogue, &tool.info, &args, &options.caller);
-        let authorised = authorise(&tool.info, &options.caller);
-        let acts = authorised.is_ok() && !tool.info.effect.is_read_only();
-        let recorded = match &self.audit {
-            Some(audit) => record::begin(audit, &tool.info, &args, &options, acts).await,
-            None => Ok(None),
-        };
-        let (result, open) = match (authorised, recorded) {
-            (Ok(()), Ok(open)) => (self.run(tool, args, &options).await, open),
-            (Err(error), open) => (Err(error), open.ok().flatten()),
-            (_, Err(error)) => (Err(error), None),
-        };
-        if let Some(open) = open {
-            let left = options.cancelled.is_cancelled();
-            record::end(open, result.as_ref().map(Ran::data), left).await;
-        }
-        let told = result.as_ref().map(Ran::data);
-        log::ended(
-            &self.metrics,
-            &tool.info,
-            &options.caller,
-            told,
-            started.elapsed(),
-        );
-        if let Some(change) = change {
-            self.tell(change, &result);
-        }
-        Ok(match result {
-            Ok(Ran::Replied(mut reply)) => Outcome::Replied(Finished {
-                picture: reply.picture.take(),
-                body: success(reply),
-                error: None,
-                retry_after: None,
-            }),
-            Ok(Ran::Asks(question)) => Outcome::Asks(question),
-            Err(error) => Outcome::Replied(Finished {
-                body: error.to_json(),
-                error: Some(error.error_type),
-                picture: None,
-                retry_after: error.retry_after,
-            }),
-        })
+    /// Whether `caller` may call a tool.
+    #[must_use]
+    pub fn offers(&self, caller: &Caller, tool: &str) -> bool {
+        self.info(tool).is_some_and(|info| info.is_offered(caller))
     }
 
-    fn tell(&self, change: Change, result: &Result<Ran, ToolError>) {
-        match result {
-            Ok(Ran::Replied(reply)) => {
-                self.changes
-                    .tell(&self.catalogue, change, Some(&reply.data))
-            }
-            Err(error) if error.error_type.may_have_acted() => {
-                self.changes.tell(&self.catalogue, change, None);
-            }
-            Ok(Ran::Asks(_)) | Err(_) => {}
-        }
-    }
-
-    async fn run(
-        &self,
-        tool: &Mounted,
-        args: JsonObject,
-        options: &CallOptions,
-    ) -> Result<Ran, ToolError> {
-        schema::refuse_unknown(&tool.info.input_schema, &args)?;
-        if let Some(costly) = self.costly.as_ref().filter(|_| tool.info.costly) {
-            let counted = costly.count(options.caller.owner());
-            counted.inspect_err(|_| self.metrics.refusal("costly_tools"))?;
-        }
-        let _place = self.gate.enter(&options.caller.name).await?;
-        let work = AssertUnwindSafe(tool.run.run(options, args)).catch_unwind();
-        tokio::select! {
-            biased;
-            () = options.cancelled.cancelled() => {
-                Err(ToolError::new(ErrorType::Timeout, "the call was cancelled", "call it again if it is still wanted"))
-            }
-            done = tokio::time::timeout(self.timeout, work) => match done {
-                Ok(Ok(result)) => result.map(Ran::Replied),
-                Ok(Err(_panic)) => {
-                    tracing::error!(tool = tool.info.name, "a tool panicked");
-                    Err(ToolError::internal("the tool failed unexpectedly"))
-                }
-                Err(_elapsed) => Err(ToolError::new(
-                    ErrorType::Timeout,
-                    format!("`{}` took longer than {} s and was given up", tool.info.name, self.timeout.as_secs()),
-                    "look at the state before you call it again: it may have had its effect",
-                )),
-            },
-            question = options.confirm.stopped() => Ok(Ran::Asks(question)),
-        }
-    }
-}
-
-/// The reply form. The data is moved: `json!` would copy it.
-fn success(reply: Reply<Value>) -> Value {
-    let members = [
-        ("success", Value::Bool(true)),
-        ("data", reply.data),
-        ("message", reply.message.into()),
-    ];
-    let members = members.map(|(name, value)| (name.to_owned(), value));
-    Value::Object(members.into_iter().collect())
-}
-
-fn authorise(tool: &ToolInfo, caller: &Caller) -> Result<(), ToolError> {
-    if caller.may(tool.scope) {
-        return Ok(());
-    }
-    Err(ToolError::new(
-        ErrorType::Permission,
-        format!("`{}` needs the scope {}", tool.name, tool.scope),
-        "ask the operator of this server for a token with that scope",
-    ))
-}
-
-/// A tool with its provider: what is left when the provider's type is gone.
-trait Run: Send + Sync + std::fmt::Debug {
-    fn run<'a>(
+    /// The resources that `caller` may read.
+    pub fn resources<'a>(
         &'a self,
-        options: &'a CallOptions,
-        args: JsonObject,
-    ) -> BoxFuture<'a, Result<Reply<Value>, ToolError>>;
-}
-
-struct Bound<P: 'static> {
-    provider: Arc<P>,
-    tool: &'static dyn AnyTool<P>,
-}
-
-impl<P> std::fmt::Debug for Bound<P> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Bound")
+        caller: &'a Caller,
+    ) -> impl Iterator<Item = &'static Resource> + 'a {
+        let all = self.catalogue().resources.iter();
+        all.filter(|resource| self.offers(caller, resource.tool))
     }
-}
 
-impl<P: Send + Sync> Run for Bound<P> {
-    fn run<'a>(
-        &'a self,
-        options: &'a CallOptions,
-        args: JsonObject,
-    ) -> BoxFuture<'a, Result<Reply<Value>, ToolError>> {
-        async move {
-            let kept = Kept::default();
-            let cx = Call {
-                provider: &*self.provider,
-                caller: &options.caller,
-                cancelled: &options.cancelled,
-                progress: &options.progress,
-                asker: &options.confirm,
-                kept: &kept,
-            };
-            self.tool.call_json(cx, args).await
-        }
-        .boxed()
+    /// The prompts that `caller` has the tools for.
+    pub fn prompts<'a>(&'a self, caller: &'a Caller) -> impl Iterator<Item = &'static Prompt> + 'a {
+        let all = self.catalogue().prompts.iter();
+        all.filter(|prompt| prompt.needs.iter().all(|tool| self.offers(caller, tool)))
     }
 }

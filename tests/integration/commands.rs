@@ -143,6 +143,66 @@ fn a_taken_port_is_explained() {
     );
 }
 
+/// The facts that a demo prints as JSON.
+async fn demo_facts(arguments: &[&str], variables: &[(&str, &str)]) -> Value {
+    let mut demo = tokio::process::Command::new(BINARY);
+    demo.args(arguments)
+        .env_clear()
+        .envs(variables.iter().copied())
+        .stdout(Stdio::piped())
+        .kill_on_drop(true);
+    let mut demo = demo.spawn().unwrap();
+    let mut lines = BufReader::new(demo.stdout.take().unwrap()).lines();
+    let line = tokio::time::timeout(Duration::from_secs(10), lines.next_line());
+    serde_json::from_str(&line.await.unwrap().unwrap().unwrap()).unwrap()
+}
+
+#[tokio::test]
+async fn demo_obeys_the_port_before_and_after_its_name_and_of_the_environment() {
+    let free = || {
+        let probe = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        probe.local_addr().unwrap().port().to_string()
+    };
+    let (port, other) = (free(), free());
+    let variable = [("MCP_SERVER_PORT", port.as_str())];
+    let ignored = [("MCP_SERVER_PORT", other.as_str())];
+    for (arguments, variables) in [
+        (vec!["--port", &port, "demo", "--json"], &[][..]),
+        (vec!["demo", "--json", "--port", &port], &[][..]),
+        (vec!["demo", "--json"], &variable[..]),
+        (vec!["--port", &port, "demo", "--json"], &ignored[..]),
+        (
+            vec!["--port", &other, "demo", "--json", "--port", &port],
+            &[][..],
+        ),
+    ] {
+        let facts = demo_facts(&arguments, variables).await;
+        let url = facts["url"].as_str().unwrap();
+        assert!(url.contains(&format!(":{port}/")), "{arguments:?}: {url}");
+    }
+}
+
+#[test]
+fn demo_refuses_settings_that_it_cannot_obey() {
+    for (arguments, variables, named) in [
+        (&["--config", "x.toml", "demo"][..], &[][..], "--config"),
+        (&["demo"], &[("MCP_SERVER_PORT", "many")], "MCP_SERVER_PORT"),
+        (
+            &["demo"],
+            &[("MCP_SERVER_HOST", "localhost")],
+            "MCP_SERVER_HOST",
+        ),
+    ] {
+        let output = run(arguments, variables);
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}");
+        assert!(
+            text(&output.stderr).contains(named),
+            "{}",
+            text(&output.stderr)
+        );
+    }
+}
+
 /// What `serve` writes to its log until `word` is there.
 async fn log_until(emulator: &Emulator, settings: &[(&str, &str)], word: &str) -> String {
     let mut command = tokio::process::Command::new(BINARY);

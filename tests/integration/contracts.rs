@@ -139,6 +139,54 @@ fn tools_keep_the_laws() {
     assert!(names.len() < 40, "{} tools", names.len());
 }
 
+/// The words that the schema languages of Anthropic, OpenAI (strict), Gemini and Mistral all have.
+const SCHEMA_WORDS: [&str; 10] = [
+    "additionalProperties",
+    "default",
+    "description",
+    "enum",
+    "items",
+    "maximum",
+    "minimum",
+    "properties",
+    "required",
+    "type",
+];
+
+/// Finds the words of a schema that are not in [`SCHEMA_WORDS`].
+fn strange_words(schema: &Value, found: &mut Vec<String>) {
+    let Value::Object(schema) = schema else {
+        return;
+    };
+    for (word, inside) in schema {
+        match word.as_str() {
+            "properties" => {
+                let properties = inside.as_object().unwrap();
+                properties
+                    .values()
+                    .for_each(|schema| strange_words(schema, found));
+            }
+            "items" | "additionalProperties" => strange_words(inside, found),
+            known if SCHEMA_WORDS.contains(&known) => {}
+            strange => found.push(strange.to_owned()),
+        }
+    }
+}
+
+#[test]
+fn input_schemas_have_only_words_that_model_apis_accept() {
+    for (_, tool) in tools::listed() {
+        let schema = Value::Object((*tool.input_schema).clone());
+        let mut found = Vec::new();
+        strange_words(&schema, &mut found);
+        assert!(found.is_empty(), "{}: {found:?}", tool.name);
+    }
+    let mut found = Vec::new();
+    let schema = json!({ "items": { "properties": { "const": { "const": 1, "oneOf": [] } } } });
+    strange_words(&schema, &mut found);
+    assert_eq!(found, ["const", "oneOf"]);
+}
+
 #[test]
 fn work_that_goes_on_can_be_followed() {
     let all: Vec<_> = tools::listed().map(|(_, info)| info).collect();

@@ -11,6 +11,7 @@
     reason = "one binary: `pub` is what its other modules use"
 )]
 
+mod arguments;
 mod ask;
 mod audit;
 mod callers;

@@ -2,7 +2,7 @@
 
 mod desktop;
 mod diagnose;
-mod exec;
+pub mod exec;
 mod files;
 mod monitoring;
 mod sessions;

@@ -31,7 +31,7 @@ const SENT_AS_HEADER: &str = "x-mcp-header";
 pub(super) async fn post<H: ServerHandler + Clone + Sync>(
     mcp: &Mcp<H>,
     mut parts: Parts,
-    body: Bytes,
+    mut body: Bytes,
 ) -> Response {
     let streams = accepts(&parts.headers, "text/event-stream");
     if streams || accepts(&parts.headers, "application/json") {
@@ -40,6 +40,7 @@ pub(super) async fn post<H: ServerHandler + Clone + Sync>(
             let (answers, unheard) = legacy::start_alone(mcp, nobody(), parts, call);
             return legacy::respond(id, answers, unheard, streams, status_of).await;
         }
+        body = message::mended(&body).map_or(body, Bytes::from);
         // rmcp wants both types named; ranges such as `*/*` name them too.
         let both = HeaderValue::from_static("application/json, text/event-stream");
         parts.headers.insert(ACCEPT, both);

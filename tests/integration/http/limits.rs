@@ -122,16 +122,35 @@ async fn headers_that_never_end_are_cut_off() {
 async fn calls_beyond_the_limit_wait_for_their_turn() {
     let server = TestServer::with(&[("MCP_MAX_CALLS_PER_CALLER", "1")]).await;
     let kasm_id = server.session().await;
-    server.emulator.fail_next(
-        "get_kasm_status",
-        Fault::Latency(Duration::from_millis(200)),
-        1,
-    );
-    let calls = (0..3).map(|_| server.call("get_session_status", json!({ "kasm_id": kasm_id })));
-    let replies = futures::future::join_all(calls).await;
-    assert!(
-        replies.iter().all(|reply| reply["success"] == true),
-        "{replies:?}"
+    let asked = |endpoint: &str| {
+        let mut requests = server.emulator.requests();
+        requests.retain(|request| request.endpoint == endpoint);
+        requests
+    };
+    let held = Fault::Latency(Duration::from_millis(500));
+    server.emulator.fail_next("get_kasm_status", held, 1);
+    let before = asked("get_kasm_status").len();
+    let first = server.call("get_session_status", json!({ "kasm_id": kasm_id }));
+    let second = async {
+        while asked("get_kasm_status").len() == before {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        let call = server.call("get_available_workspaces", json!({}));
+        let arrives = async {
+            let images = asked("get_images").len();
+            while asked("get_images").len() == images {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            // Kasm does not hear of the second call before it has answered the first.
+            let answered = asked("get_kasm_status").pop().unwrap().status;
+            assert_eq!(answered, 200, "the calls ran at the same time");
+        };
+        tokio::join!(call, arrives).0
+    };
+    let (first, second) = tokio::join!(first, second);
+    assert_eq!(
+        (&first["success"], &second["success"]),
+        (&json!(true), &json!(true))
     );
 }
 

@@ -15,6 +15,7 @@ pub(super) struct ClipboardArgs {
     /// The session.
     kasm_id: KasmId,
     /// What to put on it. Left out: tell what is on it.
+    #[schemars(extend("x-keeps-empty" = true))]
     text: Option<Private<String>>,
     /// Not needed: the user follows from the token.
     user_id: Option<UserId>,

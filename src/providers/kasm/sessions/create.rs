@@ -42,9 +42,8 @@ pub(super) struct Args {
     language: Option<String>,
     /// Wait until it runs, at most 50 s (default true).
     wait: Option<bool>,
-    /// Destroy it when nobody, agent or person, has used it for so many minutes; until then keep it
+    /// Destroy it when nobody, agent or person, has used it for so many minutes, more than 0; until then keep it
     /// alive. Without one it is kept alive only while it is used, and ends at its expiration_date.
-    #[schemars(extend("exclusiveMinimum" = 0))]
     lease_minutes: Option<f64>,
 }
 

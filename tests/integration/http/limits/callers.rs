@@ -134,7 +134,12 @@ async fn costly_tools_have_a_limit_of_their_own() {
     server.session().await;
     server.session().await;
     let reply = server
-        .fails("create_kasm_session", create.clone(), "rate_limited")
+        .fails_as(
+            "create_kasm_session",
+            create.clone(),
+            "rate_limited",
+            "too_many_costly_calls",
+        )
         .await;
     let hint = reply["hint"].as_str().unwrap();
     let wait: u64 = hint.split(' ').nth(1).unwrap().parse().unwrap();

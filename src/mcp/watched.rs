@@ -1,0 +1,60 @@
+//! What a client of the revisions with sessions has subscribed to.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use rmcp::ErrorData;
+use rmcp::model::ErrorCode;
+
+/// How many resources one session or one listening request may watch.
+pub(super) const WATCHED_MAX: usize = 100;
+
+/// What a client of the older revisions watches: the resources that it names, and their list as soon as
+/// it has asked for any of it. Others would have nothing to fetch again, and some clients break on a
+/// message that comes while they close (`sse_client` of the Python SDK 1.30).
+#[derive(Debug, Default)]
+pub struct Watched {
+    list: AtomicBool,
+    uris: Mutex<BTreeSet<String>>,
+}
+
+impl Watched {
+    /// Watches the list of resources from now on.
+    pub fn add_list(&self) {
+        self.list.store(true, Ordering::Relaxed);
+    }
+
+    /// Watches one more resource, and the list.
+    ///
+    /// # Errors
+    /// Too many are watched.
+    pub(super) fn add(&self, uri: &str) -> Result<(), ErrorData> {
+        let mut uris = self.lock();
+        if uris.len() >= WATCHED_MAX && !uris.contains(uri) {
+            return Err(too_many(format!(
+                "{WATCHED_MAX} resources are subscribed to already"
+            )));
+        }
+        uris.insert(uri.to_owned());
+        self.add_list();
+        Ok(())
+    }
+
+    /// Watches one less. No error if it was not watched.
+    pub(super) fn remove(&self, uri: &str) {
+        self.lock().remove(uri);
+    }
+
+    pub(super) fn list(&self) -> bool {
+        self.list.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        self.uris.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+pub(super) fn too_many(message: String) -> ErrorData {
+    ErrorData::new(ErrorCode::INVALID_REQUEST, message, None)
+}
