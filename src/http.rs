@@ -251,6 +251,7 @@ fn authenticated<H: ServerHandler + Clone + Sync>(
         .with_state(mcp)
         .merge(rest)
         .layer(middleware::from_fn_with_state(registry, narrow::layer))
+        .layer(middleware::map_response(sse::prepare_stream))
         .merge(metrics::routes(exposition, auth.clone()))
         .layer(middleware::from_fn_with_state(
             limiter.clone(),

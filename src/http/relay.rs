@@ -12,6 +12,7 @@ use http::StatusCode;
 use http::header::CONTENT_LENGTH;
 use http_body_util::{BodyExt, Limited};
 
+use super::limits::TooSlow;
 use super::problem::Problem;
 use crate::relay::{Refusal, Relay};
 
@@ -50,8 +51,13 @@ async fn receive(
         Err(refusal) => return refused(refusal),
     };
     let limit = usize::try_from(length).unwrap_or(usize::MAX);
-    let Ok(body) = Limited::new(request.into_body(), limit).collect().await else {
-        return refused(Refusal::TooLarge);
+    let body = match Limited::new(request.into_body(), limit).collect().await {
+        Ok(body) => body,
+        Err(error) if TooSlow::is_behind(&*error) => {
+            let status = StatusCode::REQUEST_TIMEOUT;
+            return Problem::new(status, "too slow", "the body came too slowly").into_response();
+        }
+        Err(_) => return refused(Refusal::TooLarge),
     };
     match posting.deliver(body.to_bytes()).await {
         Ok(()) => StatusCode::NO_CONTENT.into_response(),

@@ -81,6 +81,7 @@ fn route(path: &str) -> &'static str {
     match first {
         "mcp" => "mcp",
         "" | "sse" | "messages" => "sse",
+        "tools" | "api" | "openapi.json" => "rest",
         "files" => "files",
         "relay" => "relay",
         "health" | "healthz" | "readyz" => "health",
@@ -115,11 +116,24 @@ fn logged(path: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use super::logged;
+    use super::{logged, route};
 
     #[test]
     fn the_token_of_a_relay_address_is_not_logged() {
         assert_eq!(logged("/relay/0123/0"), "/relay/");
         assert_eq!(logged("/mcp"), "/mcp");
+    }
+
+    #[test]
+    fn routes_of_plain_http_have_a_label_of_their_own() {
+        for path in [
+            "/tools/list",
+            "/tools/call",
+            "/api/v1/tools/a",
+            "/openapi.json",
+        ] {
+            assert_eq!(route(path), "rest", "{path}");
+        }
+        assert_eq!(route("/elsewhere"), "other");
     }
 }

@@ -25,6 +25,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use super::auth::Authenticator;
+use super::limits::TooSlow;
 use super::problem::Problem;
 use super::{Mcp, oauth};
 use crate::caller::{Caller, Credential, Origin, Scope};
@@ -143,6 +144,10 @@ impl Rest {
                     format!("the body is larger than the {max} bytes of MCP_MAX_BODY_BYTES");
                 let status = StatusCode::PAYLOAD_TOO_LARGE;
                 return Err(Problem::new(status, "too large", detail));
+            }
+            Err(error) if TooSlow::is_behind(&*error) => {
+                let status = StatusCode::REQUEST_TIMEOUT;
+                return Err(Problem::new(status, "too slow", "the body came too slowly"));
             }
             Err(error) => return Err(bad_request(format!("the body could not be read: {error}"))),
         };

@@ -3,25 +3,54 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
+use axum::body::{Body, Bytes};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures::{Stream, StreamExt};
 use http::HeaderValue;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use http_body_util::BodyExt;
 use rmcp::model::ServerJsonRpcMessage;
 
 /// Comments keep proxies from closing a quiet stream.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
-/// A stream of events as a response that proxies do not hold back.
+/// A stream of events as a response.
 pub(super) fn respond(events: impl Stream<Item = Event> + Send + 'static) -> Response {
     let events = events.map(Ok::<_, Infallible>);
-    let mut response = Sse::new(events)
+    Sse::new(events)
         .keep_alive(KeepAlive::new().interval(KEEP_ALIVE))
-        .into_response();
-    response
-        .headers_mut()
-        .insert("x-accel-buffering", HeaderValue::from_static("no"));
-    response
+        .into_response()
+}
+
+/// Prepares every event stream, also those of rmcp, for proxies and for clients that split lines by
+/// Unicode's rules. Other responses stay as they are.
+pub(super) async fn prepare_stream(mut response: Response) -> Response {
+    let kind = response.headers().get(CONTENT_TYPE);
+    if !kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream")) {
+        return response;
+    }
+    let headers = response.headers_mut();
+    headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
+    // A proxy that compresses holds a stream back until its buffer is full; `no-transform` forbids it.
+    let policy = HeaderValue::from_static("no-cache, no-transform");
+    headers.insert(CACHE_CONTROL, policy);
+    response.map(|body| Body::new(body.map_frame(|frame| frame.map_data(escape_line_ends))))
+}
+
+/// Escapes U+0085, U+2028 and U+2029. JSON has them in strings only, so the escape means the same. A client
+/// that takes them for line ends would read half an event. Each frame holds whole events, hence whole characters.
+fn escape_line_ends(event: Bytes) -> Bytes {
+    let Ok(text) = std::str::from_utf8(&event) else {
+        return event;
+    };
+    if !text.contains(['\u{85}', '\u{2028}', '\u{2029}']) {
+        return event;
+    }
+    text.replace('\u{85}', r"\u0085")
+        .replace('\u{2028}', r"\u2028")
+        .replace('\u{2029}', r"\u2029")
+        .into()
 }
 
 /// A message as an event.
@@ -31,4 +60,34 @@ pub(super) fn message(message: &ServerJsonRpcMessage) -> Event {
         r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32603,"message":"the answer cannot be written"}}"#.to_owned()
     });
     Event::default().event("message").data(data)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn prepared(kind: &'static str, body: &'static str) -> (Option<String>, String) {
+        let response = prepare_stream(([(CONTENT_TYPE, kind)], body).into_response()).await;
+        let policy = response.headers().get(CACHE_CONTROL);
+        let policy = policy.map(|policy| policy.to_str().unwrap().to_owned());
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        (policy, String::from_utf8(body.to_vec()).unwrap())
+    }
+
+    #[tokio::test]
+    async fn unicode_line_ends_in_an_event_are_escaped_and_proxies_must_not_transform() {
+        let (policy, body) = prepared(
+            "text/event-stream",
+            "data: \"a\u{2028}b\u{2029}c\u{85}d\u{e9}\"\n\n",
+        )
+        .await;
+        assert_eq!(policy.as_deref(), Some("no-cache, no-transform"));
+        assert_eq!(body, "data: \"a\\u2028b\\u2029c\\u0085d\u{e9}\"\n\n");
+    }
+
+    #[tokio::test]
+    async fn other_responses_are_unchanged() {
+        let (policy, body) = prepared("application/json", "\"a\u{2028}\"").await;
+        assert_eq!((policy, &*body), (None, "\"a\u{2028}\""));
+    }
 }

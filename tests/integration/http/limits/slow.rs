@@ -35,9 +35,9 @@ async fn rest(socket: &mut TcpStream) -> String {
     String::from_utf8_lossy(&text).into_owned()
 }
 
-fn head(length: usize) -> String {
+fn head(path: &str, length: usize) -> String {
     format!(
-        "POST /mcp HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {TOKEN}\r\n\
+        "POST {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {TOKEN}\r\n\
          Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n"
     )
 }
@@ -45,21 +45,23 @@ fn head(length: usize) -> String {
 #[tokio::test]
 async fn a_body_of_a_byte_at_a_time_is_not_waited_for() {
     let server = TestServer::with(&[("MCP_BODY_TIMEOUT_SECONDS", "1")]).await;
-    let socket = connect(&server, "127.0.0.1").await.unwrap();
-    let (mut read, mut write) = socket.into_split();
-    write.write_all(head(1_000).as_bytes()).await.unwrap();
-    let drip = tokio::spawn(async move {
-        while write.write_all(b" ").await.is_ok() {
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-    });
-    let mut answer = Vec::new();
-    let read = tokio::time::timeout(Duration::from_secs(20), read.read_to_end(&mut answer));
-    let _reset = read.await.expect("the server closes");
-    let answer = String::from_utf8_lossy(&answer);
-    assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");
-    assert!(answer.contains("too slowly"), "{answer}");
-    drip.await.unwrap();
+    for path in ["/mcp", "/tools/call", "/api/v1/tools/list_user_sessions"] {
+        let socket = connect(&server, "127.0.0.1").await.unwrap();
+        let (mut read, mut write) = socket.into_split();
+        write.write_all(head(path, 1_000).as_bytes()).await.unwrap();
+        let drip = tokio::spawn(async move {
+            while write.write_all(b" ").await.is_ok() {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        });
+        let mut answer = Vec::new();
+        let read = tokio::time::timeout(Duration::from_secs(20), read.read_to_end(&mut answer));
+        let _reset = read.await.expect("the server closes");
+        let answer = String::from_utf8_lossy(&answer);
+        assert!(answer.starts_with("HTTP/1.1 408"), "{path}: {answer}");
+        assert!(answer.contains("too slowly"), "{path}: {answer}");
+        drip.await.unwrap();
+    }
 }
 
 #[tokio::test]
@@ -68,7 +70,10 @@ async fn a_large_body_has_more_time() {
     let mut socket = connect(&server, "127.0.0.1").await.unwrap();
     let ping = rpc("ping", json!({})).to_string();
     let body = format!("{}{ping}", " ".repeat(40_000));
-    socket.write_all(head(body.len()).as_bytes()).await.unwrap();
+    socket
+        .write_all(head("/mcp", body.len()).as_bytes())
+        .await
+        .unwrap();
     for part in body.as_bytes().chunks(20_000) {
         socket.write_all(part).await.unwrap();
         tokio::time::sleep(Duration::from_millis(800)).await;
