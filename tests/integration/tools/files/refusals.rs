@@ -304,7 +304,7 @@ async fn without_a_channel_a_change_is_not_claimed() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_disk_is_said_to_be_full() {
-    if !kasm_emulator::confinement_works() {
+    if crate::support::confinement::skips_test() {
         return;
     }
     let emulator = crate::tools::exec::emulator().await;
