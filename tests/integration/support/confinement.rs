@@ -11,6 +11,10 @@ static SKIPPED: AtomicUsize = AtomicUsize::new(0);
 
 /// Whether commands run unconfined: bubblewrap does not work here, and the developer accepts that.
 /// Without that consent the test fails.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a choice of the developer, not a setting of the product"
+)]
 pub fn is_missing() -> bool {
     if kasm_emulator::confinement_works() {
         return false;
