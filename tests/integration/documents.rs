@@ -150,7 +150,7 @@ fn commands_are_those_of_the_program() {
 
 #[test]
 fn settings_that_are_named_exist() {
-    // Of compose and the installer, of the examples, of Claude Code, and Kasm's own.
+    // Of compose and the installer, of the examples, of these tests, of Claude Code, and Kasm's own.
     let others = [
         "KASM_API_JWT",
         "KASM_MCP_BINARY",
@@ -159,6 +159,7 @@ fn settings_that_are_named_exist() {
         "KASM_MCP_DOMAIN",
         "KASM_MCP_IMAGE",
         "KASM_MCP_PROFILE",
+        "KASM_MCP_TESTS_UNCONFINED",
         "KASM_MCP_TOKEN",
         "MCP_TOKEN",
         "MCP_TOOL_TIMEOUT",
