@@ -96,7 +96,8 @@ async fn slow_what_goes_beyond_the_cap_is_told_and_the_rest_is_true() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_hundred_thousand_lines_are_all_there() {
+#[ignore = "slow: 200,000 lines through a shell"]
+async fn slow_two_hundred_thousand_lines_are_all_there() {
     let server = server(&[]).await;
     let id = server.session().await;
     let data = server.run(&id, "seq 1 200000").await;
