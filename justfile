@@ -14,8 +14,13 @@ lint:
     RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
     cargo deny check bans licenses sources
 
+# All tests but the slow group
 test:
     cargo test --workspace
+
+# The slow group: tests that take much time or processor
+test-slow:
+    cargo test --workspace -- --ignored slow_
 
 # Real clients and the conformance suite (needs Python, npm and curl)
 interop:

@@ -207,3 +207,46 @@ fn read(path: &Path, rules: &Rules) -> Result<(Stamp, Vec<Entry>), Unusable> {
     let entries = entry::read(&text, rules).map_err(Unusable::Wrong)?;
     Ok((stamp, entries))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(names: &[&str]) -> String {
+        let entry = |name: &&str| {
+            let hash = Hash::of(name).to_string();
+            format!("[[token]]\nname = \"{name}\"\nscope = \"kasm:use\"\nsha256 = \"{hash}\"\n")
+        };
+        names.iter().map(entry).collect()
+    }
+
+    fn knows(tokens: &Tokens, name: &str) -> bool {
+        tokens.find(&Hash::of(name)).is_some()
+    }
+
+    #[test]
+    fn file_that_cannot_be_read_changes_nothing() {
+        let directory = tempfile::TempDir::new().unwrap();
+        let file = directory.path().join("tokens.toml");
+        std::fs::write(&file, text(&["one"])).unwrap();
+        let rules = Rules {
+            toolsets: Vec::new(),
+            kasm_user: "nobody".to_owned(),
+            user_id: |text| Some(text.to_owned()),
+        };
+        let tokens = Tokens::open(file.clone(), rules).unwrap();
+        let before = tokens.find(&Hash::of("one")).unwrap().validity;
+        std::fs::write(&file, "[[token]]\nname = 3\n").unwrap();
+        tokens.look();
+        assert!(knows(&tokens, "one") && !before.is_over());
+        std::fs::write(&file, text(&["one", "two"])).unwrap();
+        tokens.look();
+        assert!(knows(&tokens, "one") && knows(&tokens, "two") && !before.is_over());
+        std::fs::remove_file(&file).unwrap();
+        tokens.look();
+        assert!(knows(&tokens, "one") && knows(&tokens, "two") && !before.is_over());
+        std::fs::write(&file, text(&["two"])).unwrap();
+        tokens.look();
+        assert!(!knows(&tokens, "one") && knows(&tokens, "two") && before.is_over());
+    }
+}

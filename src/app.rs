@@ -7,6 +7,7 @@ use futures::FutureExt;
 use crate::access::{Tokens, Unusable};
 use crate::audit::{Audit, Unwritable};
 use crate::caller::{Caller, Credential};
+use crate::clock::WallClock;
 use crate::config::{Config, Limits, token_rules};
 use crate::http::auth::Authenticator;
 use crate::http::client_ip::TrustedProxies;
@@ -77,7 +78,7 @@ pub fn leases(config: &Config, kasm: &Kasm) -> Leases {
             "there is no MCP_STATE_DIR: leases of sessions are forgotten when this server stops"
         );
     }
-    Leases::new(kasm.clone(), directory)
+    Leases::new(kasm.clone(), directory, WallClock::default())
 }
 
 /// The record of calls, if there is to be one.

@@ -115,10 +115,16 @@ pub struct Validity {
 }
 
 impl Validity {
-    /// Whether it has ended.
+    /// Whether it has ended by now.
     #[must_use]
     pub fn is_over(&self) -> bool {
-        self.revoked.is_cancelled() || self.until.is_some_and(|until| until <= Timestamp::now())
+        self.is_over_at(Timestamp::now())
+    }
+
+    /// Whether it has been taken back, or ends at `now` or before.
+    #[must_use]
+    pub fn is_over_at(&self, now: Timestamp) -> bool {
+        self.revoked.is_cancelled() || self.until.is_some_and(|until| until <= now)
     }
 
     /// Waits for its end.
@@ -239,21 +245,31 @@ mod tests {
         assert!(!looks.includes("exec", true) && all.includes("exec", false));
     }
 
+    #[test]
+    fn a_credential_ends_at_its_time() {
+        let until = Timestamp::UNIX_EPOCH + Duration::from_secs(100);
+        let validity = Validity {
+            until: Some(until),
+            ..Validity::default()
+        };
+        assert!(!validity.is_over_at(until - Duration::from_millis(1)));
+        assert!(validity.is_over_at(until));
+        assert!(!Validity::default().is_over_at(Timestamp::MAX));
+        validity.revoked.cancel();
+        assert!(validity.is_over_at(Timestamp::UNIX_EPOCH));
+    }
+
     #[tokio::test]
-    async fn a_credential_ends_by_its_time_or_when_it_is_taken_back() {
-        let past = Validity {
-            until: Some(Timestamp::now() - Duration::from_secs(1)),
+    async fn a_wait_for_the_end_of_a_credential_ends_with_it() {
+        let validity = |until| Validity {
+            until: Some(until),
             ..Validity::default()
         };
-        assert!(past.is_over());
-        past.over().await;
-        let taken_back = Validity {
-            until: Some(Timestamp::now() + Duration::from_secs(3_600)),
-            ..Validity::default()
-        };
-        assert!(!taken_back.is_over());
+        validity(Timestamp::UNIX_EPOCH).over().await;
+        let taken_back = validity(Timestamp::MAX);
+        let mut wait = std::pin::pin!(taken_back.over());
+        assert!(futures::poll!(&mut wait).is_pending(), "it is good still");
         taken_back.revoked.cancel();
-        taken_back.over().await;
-        assert!(taken_back.is_over());
+        wait.await;
     }
 }

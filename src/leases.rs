@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use crate::clock::WallClock;
 use crate::kasm::model::Session;
 use crate::kasm::{Kasm, KasmId, UserId};
 use book::Book;
@@ -27,6 +28,7 @@ pub struct Leases(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     kasm: Kasm,
+    clock: WallClock,
     book: Mutex<Book>,
     store: Option<tokio::sync::Mutex<Store>>,
 }
@@ -50,9 +52,9 @@ impl Leases {
     /// it cannot be used, leases are forgotten when the process ends; what they were for is then
     /// ended by Kasm at its own expiry.
     ///
-    /// Call it inside a tokio runtime.
+    /// Uses and leases are timed by `clock`. Call it inside a tokio runtime.
     #[must_use]
-    pub fn new(kasm: Kasm, directory: Option<&Path>) -> Self {
+    pub fn new(kasm: Kasm, directory: Option<&Path>, clock: WallClock) -> Self {
         let (store, known) = match directory.map(Store::open) {
             Some(Ok((store, known))) => (Some(store.into()), known),
             Some(Err(problem)) => {
@@ -66,6 +68,7 @@ impl Leases {
         };
         let inner = Arc::new(Inner {
             kasm,
+            clock,
             book: Mutex::new(Book::of(known)),
             store,
         });
@@ -77,7 +80,8 @@ impl Leases {
     /// what Kasm said of it just now.
     #[must_use]
     pub fn used(&self, user: UserId, kasm_id: KasmId, session: &Session) -> Use {
-        self.0.book().begin(user, kasm_id, session);
+        let now = self.0.clock.now();
+        self.0.book().begin(user, kasm_id, session, now);
         Use {
             leases: self.clone(),
             kasm_id,
@@ -89,7 +93,7 @@ impl Leases {
     /// # Errors
     /// There are too many.
     pub fn give(&self, user: UserId, kasm_id: KasmId, time: Duration) -> Result<(), TooManyLeases> {
-        self.0.book().give(user, kasm_id, time)
+        self.0.book().give(user, kasm_id, time, self.0.clock.now())
     }
 
     /// Whether all leases are on disk now, and so outlive this process.
@@ -100,7 +104,7 @@ impl Leases {
     /// The lease of a session, if it has one.
     #[must_use]
     pub fn of(&self, kasm_id: KasmId) -> Option<Lease> {
-        self.0.book().lease(kasm_id)
+        self.0.book().lease(kasm_id, self.0.clock.now())
     }
 
     /// Forgets a session that has ended.
@@ -140,6 +144,7 @@ pub struct Use {
 
 impl Drop for Use {
     fn drop(&mut self) {
-        self.leases.0.book().end(self.kasm_id);
+        let inner = &self.leases.0;
+        inner.book().end(self.kasm_id, inner.clock.now());
     }
 }

@@ -7,6 +7,7 @@
 //! - [`metrics`]: what is counted and timed
 //! - [`rate`]: how often something may happen
 //! - [`caller`]: who is asking, and how much they may do
+//! - [`clock`]: the time of day, which tests can set
 //! - [`access`]: the callers that a file of tokens names
 //! - [`oauth`]: access tokens of authorization servers
 //! - [`policy`]: what may be run, and which files may be touched
@@ -35,6 +36,7 @@ pub mod audit;
 pub mod caller;
 pub mod cli;
 pub mod clients;
+pub mod clock;
 pub mod commands;
 pub mod config;
 pub mod desktop;

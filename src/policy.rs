@@ -7,6 +7,7 @@
 mod admission;
 mod command;
 mod escape;
+mod finding;
 mod judging;
 mod path;
 mod plan;
@@ -17,7 +18,8 @@ mod word;
 use std::fmt;
 
 pub use admission::{INCOMPLETE_RULE, SCRIPT_BYTES_MAX};
-pub use command::{Explanation, Finding, Verdict};
+pub use command::Explanation;
+pub use finding::{Finding, Verdict};
 pub use judging::{CommandJudge, CommandRequest, Judgement, PendingCommand};
 pub use path::{Access, CheckedPath, PATH_BYTES_MAX};
 pub use rules::{Decision, RulesError};

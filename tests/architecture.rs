@@ -2,6 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
+#[path = "architecture/tests_wait.rs"]
+mod tests_wait;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,6 +13,7 @@ use std::path::{Path, PathBuf};
 const LAYERS: &[(&str, u8)] = &[
     ("audit", 0),
     ("caller", 0),
+    ("clock", 0),
     ("picture", 0),
     ("policy", 0),
     ("percent", 0),
@@ -56,6 +60,10 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
     (
         "clients",
         &["rmcp", "axum", "crate::caller", "kasm_emulator"],
+    ),
+    (
+        "clock",
+        &["rmcp", "axum", "reqwest", "crate", "kasm_emulator"],
     ),
     (
         "metrics",

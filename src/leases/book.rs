@@ -1,5 +1,8 @@
 //! What is known of each session in use, and what is to be done about it.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -137,8 +140,13 @@ impl Book {
         }
     }
 
-    pub(super) fn begin(&mut self, user: UserId, kasm_id: KasmId, session: &Session) {
-        let now = Timestamp::now();
+    pub(super) fn begin(
+        &mut self,
+        user: UserId,
+        kasm_id: KasmId,
+        session: &Session,
+        now: Timestamp,
+    ) {
         if !self.sessions.contains_key(&kasm_id) && !self.make_room() {
             return;
         }
@@ -156,10 +164,10 @@ impl Book {
         self.changed |= held.lease.is_some();
     }
 
-    pub(super) fn end(&mut self, kasm_id: KasmId) {
+    pub(super) fn end(&mut self, kasm_id: KasmId, now: Timestamp) {
         if let Some(held) = self.sessions.get_mut(&kasm_id) {
             held.in_use = held.in_use.saturating_sub(1);
-            held.used = Timestamp::now();
+            held.used = now;
             self.changed |= held.lease.is_some();
         }
     }
@@ -169,11 +177,11 @@ impl Book {
         user: UserId,
         kasm_id: KasmId,
         time: Duration,
+        now: Timestamp,
     ) -> Result<(), TooManyLeases> {
         if !self.sessions.contains_key(&kasm_id) && !self.make_room() {
             return Err(TooManyLeases(SESSIONS_MAX));
         }
-        let now = Timestamp::now();
         let held = self
             .sessions
             .entry(kasm_id)
@@ -195,14 +203,10 @@ impl Book {
         oldest.is_some_and(|id| self.sessions.remove(&id).is_some())
     }
 
-    pub(super) fn lease(&self, kasm_id: KasmId) -> Option<Lease> {
+    pub(super) fn lease(&self, kasm_id: KasmId, now: Timestamp) -> Option<Lease> {
         let held = self.sessions.get(&kasm_id)?;
         let time = held.lease?;
-        let used = if held.in_use > 0 {
-            Timestamp::now()
-        } else {
-            held.used
-        };
+        let used = if held.in_use > 0 { now } else { held.used };
         Some(Lease {
             time,
             ends: after(used, time),
@@ -234,13 +238,17 @@ impl Book {
     }
 
     /// Whether somebody else has kept the session alive, as Kasm says with `session`. That is a use.
-    pub(super) fn is_kept_by_others(&mut self, kasm_id: KasmId, session: &Session) -> bool {
+    pub(super) fn is_kept_by_others(
+        &mut self,
+        kasm_id: KasmId,
+        session: &Session,
+        now: Timestamp,
+    ) -> bool {
         let Some(held) = self.sessions.get_mut(&kasm_id) else {
             return false;
         };
         let kept = held.expires.is_some() && held.has_moved(session);
         if kept {
-            let now = Timestamp::now();
             held.used = now;
             held.learn(session, now);
             self.changed |= held.lease.is_some();
@@ -249,33 +257,36 @@ impl Book {
     }
 
     /// Whether the lease is still over, when Kasm says `session`.
-    pub(super) fn is_abandoned(&mut self, kasm_id: KasmId, session: &Session) -> bool {
-        if self.is_kept_by_others(kasm_id, session) {
+    pub(super) fn is_abandoned(
+        &mut self,
+        kasm_id: KasmId,
+        session: &Session,
+        now: Timestamp,
+    ) -> bool {
+        if self.is_kept_by_others(kasm_id, session, now) {
             return false;
         }
         let held = self.sessions.get(&kasm_id);
-        held.is_some_and(|held| held.lease_is_over(Timestamp::now()))
+        held.is_some_and(|held| held.lease_is_over(now))
     }
 
     /// Notes what a keepalive came to.
-    pub(super) fn kept_alive(&mut self, kasm_id: KasmId, session: &Session) {
+    pub(super) fn kept_alive(&mut self, kasm_id: KasmId, session: &Session, now: Timestamp) {
         if let Some(held) = self.sessions.get_mut(&kasm_id) {
             held.fixed = !held.has_moved(session);
-            held.learn(session, Timestamp::now());
+            held.learn(session, now);
             self.changed |= held.lease.is_some();
             if held.told.is_some() {
                 return;
             }
         }
-        self.later(kasm_id);
+        self.later(kasm_id, now);
     }
 
     /// Lets a session alone for a while.
-    pub(super) fn later(&mut self, kasm_id: KasmId) {
+    pub(super) fn later(&mut self, kasm_id: KasmId, now: Timestamp) {
         if let Some(held) = self.sessions.get_mut(&kasm_id) {
-            held.not_before = Timestamp::now()
-                .checked_add(RETRY)
-                .unwrap_or(Timestamp::MAX);
+            held.not_before = now.checked_add(RETRY).unwrap_or(Timestamp::MAX);
         }
     }
 

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use futures::stream;
-use jiff::Timestamp;
 use tokio::time::{Instant, sleep};
 
 use super::Inner;
@@ -26,7 +25,7 @@ pub(super) async fn run(leases: Weak<Inner>) {
         let Some(leases) = leases.upgrade() else {
             return;
         };
-        let due = leases.book().due(Timestamp::now());
+        let due = leases.book().due(leases.clock.now());
         stream::iter(due)
             .for_each_concurrent(AT_A_TIME, |(kasm_id, user, duty)| {
                 leases.fulfil(kasm_id, user, duty)
@@ -50,7 +49,7 @@ impl Inner {
             Err(KasmError::NotFound { .. }) => self.book().forget(kasm_id),
             Err(error) => {
                 tracing::warn!(%kasm_id, ?duty, %error, "a session cannot be looked after for now");
-                self.book().later(kasm_id);
+                self.book().later(kasm_id, self.clock.now());
             }
         }
     }
@@ -58,20 +57,26 @@ impl Inner {
     async fn keep_alive(&self, kasm_id: KasmId, user: UserId) -> Result<(), KasmError> {
         // First a look: our keepalive would cover up that somebody else sends some.
         let session = self.kasm.session_of(user, kasm_id).await?;
-        if self.book().is_kept_by_others(kasm_id, &session) {
+        if self
+            .book()
+            .is_kept_by_others(kasm_id, &session, self.clock.now())
+        {
             return Ok(());
         }
         if !self.kasm.wire().keepalive(kasm_id).await? {
             tracing::info!(%kasm_id, "Kasm does not extend the session: a usage limit is reached");
         }
         let session = self.kasm.session_of(user, kasm_id).await?;
-        self.book().kept_alive(kasm_id, &session);
+        self.book().kept_alive(kasm_id, &session, self.clock.now());
         Ok(())
     }
 
     async fn end(&self, kasm_id: KasmId, user: UserId) -> Result<(), KasmError> {
         let session = self.kasm.session_of(user, kasm_id).await?;
-        if !self.book().is_abandoned(kasm_id, &session) {
+        if !self
+            .book()
+            .is_abandoned(kasm_id, &session, self.clock.now())
+        {
             return Ok(());
         }
         self.kasm.wire().destroy(user, kasm_id).await?;

@@ -13,7 +13,7 @@ pub mod seal;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -21,6 +21,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use crate::clock::WallClock;
 use crate::tool::{ErrorType, JsonObject, ToolError};
 use seal::Seal;
 
@@ -38,6 +39,7 @@ struct Shared {
     /// Made for the first question, so that a server without any loads no cipher.
     seal: OnceLock<Seal>,
     timeout: Duration,
+    clock: WallClock,
     ledger: Mutex<Ledger>,
 }
 
@@ -93,19 +95,26 @@ impl Consent {
     /// A record with a random key. Each question may wait `timeout` for its answer.
     #[must_use]
     pub fn new(timeout: Duration) -> Self {
-        Self::with(OnceLock::new(), timeout)
+        Self::with(OnceLock::new(), timeout, WallClock::default())
     }
 
     /// The same with a seal of one's own.
     #[must_use]
     pub fn with_seal(seal: Seal, timeout: Duration) -> Self {
-        Self::with(OnceLock::from(seal), timeout)
+        Self::with(OnceLock::from(seal), timeout, WallClock::default())
     }
 
-    fn with(seal: OnceLock<Seal>, timeout: Duration) -> Self {
+    /// A record with a random key, whose questions expire by `clock`.
+    #[must_use]
+    pub fn with_clock(timeout: Duration, clock: WallClock) -> Self {
+        Self::with(OnceLock::new(), timeout, clock)
+    }
+
+    fn with(seal: OnceLock<Seal>, timeout: Duration, clock: WallClock) -> Self {
         Self(Arc::new(Shared {
             seal,
             timeout,
+            clock,
             ledger: Mutex::default(),
         }))
     }
@@ -174,7 +183,7 @@ impl Consent {
         if given.what != wanted.what {
             return Err(void("the consent was asked for something else than this"));
         }
-        let now_ms = now_ms();
+        let now_ms = self.now_ms();
         if claims.expires_ms <= now_ms {
             return Err(void("the answer came too late"));
         }
@@ -200,7 +209,7 @@ impl Consent {
     }
 
     fn open(&self, caller: &Arc<str>, nonce: &str, expires_ms: u64) -> Result<(), ToolError> {
-        let now_ms = now_ms();
+        let now_ms = self.now_ms();
         let mut ledger = self.ledger();
         ledger.open.retain(|_, questions| {
             questions.retain(|(_, expires_ms)| *expires_ms > now_ms);
@@ -220,7 +229,12 @@ impl Consent {
 
     fn expires_ms(&self) -> u64 {
         let timeout_ms = u64::try_from(self.0.timeout.as_millis()).unwrap_or(u64::MAX);
-        now_ms().saturating_add(timeout_ms)
+        self.now_ms().saturating_add(timeout_ms)
+    }
+
+    /// Milliseconds since 1970.
+    fn now_ms(&self) -> u64 {
+        u64::try_from(self.0.clock.now().as_millisecond()).unwrap_or(0)
     }
 
     fn ledger(&self) -> MutexGuard<'_, Ledger> {
@@ -257,11 +271,6 @@ fn void(why: &str) -> ToolError {
         why,
         "call the tool again without requestState, so that the person is asked anew",
     )
-}
-
-fn now_ms() -> u64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH);
-    now.map_or(0, |now| u64::try_from(now.as_millis()).unwrap_or(u64::MAX))
 }
 
 fn random_nonce() -> Nonce {

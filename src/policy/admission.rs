@@ -3,7 +3,7 @@
 
 use brush_parser::{ParseError, TokenizerError};
 
-use super::command::{Finding, Verdict};
+use super::finding::{Finding, Verdict};
 
 /// Longer scripts are refused.
 pub const SCRIPT_BYTES_MAX: usize = 64 * 1024;

@@ -3,6 +3,7 @@
 use std::thread;
 
 use super::admission;
+use super::finding::{Finding, Verdict};
 use super::path::{self, Match};
 use super::plan::{Plan, Planned, Touched};
 use super::rules::{Decision, Rule, Rules};
@@ -10,36 +11,6 @@ use super::walk;
 
 /// The parser recurses; scripts of this size cannot exhaust a stack of this size.
 const STACK_BYTES: usize = 512 * 1024 * 1024;
-
-/// How a command was judged.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Verdict {
-    /// Nothing speaks against it.
-    Allowed,
-    /// A person has to agree.
-    Ask,
-    /// What it would do cannot be told without running it.
-    Unprovable,
-    /// It is forbidden.
-    Refused,
-    /// It cannot be run as it is written: bash would refuse it, or it is beyond a limit of this server.
-    Invalid,
-}
-
-/// One reason for a verdict.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Finding {
-    /// What this reason alone leads to.
-    pub verdict: Verdict,
-    /// The rule's id.
-    pub rule: String,
-    /// What in the command it is about.
-    pub what: String,
-    /// Why the rule is there.
-    pub why: String,
-    /// What would be allowed.
-    pub instead: String,
-}
 
 /// A command taken apart and judged.
 #[derive(Clone, Debug, PartialEq, Eq)]

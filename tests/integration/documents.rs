@@ -160,6 +160,7 @@ fn settings_that_are_named_exist() {
         "KASM_MCP_DOMAIN",
         "KASM_MCP_IMAGE",
         "KASM_MCP_PROFILE",
+        "KASM_MCP_TESTS_UNCONFINED",
         "KASM_MCP_TOKEN",
         "MCP_TOKEN",
         "MCP_TOOL_TIMEOUT",

@@ -1,6 +1,7 @@
 //! A whole server for one test, and the ways to talk to it.
 
 pub mod clients;
+pub mod confinement;
 pub mod kasm;
 pub mod program;
 pub mod sse_client;

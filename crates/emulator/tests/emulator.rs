@@ -6,6 +6,7 @@
 mod tests {
     mod checks;
     mod commands;
+    mod confinement;
     mod desktop;
     mod desktop_clipboard;
     mod desktop_faults;

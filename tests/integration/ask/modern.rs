@@ -4,6 +4,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use futures::future::join_all;
+use kasm_mcp::clock::ManualClock;
 use kasm_mcp::mcp::consent::Consent;
 use serde_json::{Value, json};
 
@@ -195,10 +196,11 @@ async fn the_order_of_arguments_does_not_matter() {
 
 #[tokio::test]
 async fn an_answer_can_come_too_late_and_a_restart_voids_questions() {
-    let consent = Consent::new(Duration::from_millis(50));
+    let clock = ManualClock::new(jiff::Timestamp::UNIX_EPOCH);
+    let consent = Consent::with_clock(Duration::from_secs(60), clock.wall_clock());
     let server = start("late", &consent).await;
     let state = state(&server, "rm").await;
-    tokio::time::sleep(Duration::from_millis(80)).await;
+    clock.advance(Duration::from_secs(60));
     let late = answered(params("rm"), &state, &yes());
     let result = call(&server, late.clone()).await;
     refused(&result["structuredContent"], "too late");

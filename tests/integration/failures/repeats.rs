@@ -170,9 +170,13 @@ async fn a_write_that_takes_too_long_says_so_once() {
 async fn waiting_for_a_session_survives_a_stumble() {
     let server = TestServer::start().await;
     for fault in [Fault::HtmlError, Fault::ConnectionReset] {
-        // More than the repeats of one look.
+        // More than the repeats of one poll.
+        let case = format!("{fault:?}");
+        let before = server.emulator.request_count("get_kasm_status");
         server.emulator.fail_next("get_kasm_status", fault, 4);
         server.session().await;
+        let polls = server.emulator.request_count("get_kasm_status") - before;
+        assert!(polls > 4, "{case}: four failed, and {polls} were sent");
     }
 }
 

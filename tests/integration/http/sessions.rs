@@ -149,7 +149,8 @@ async fn sessions_in_use_are_not_taken_away() {
 }
 
 #[tokio::test]
-async fn unused_sessions_end_but_not_those_with_an_open_stream() {
+#[ignore = "slow: a session must be unused for a real second"]
+async fn slow_unused_sessions_end_but_not_those_with_an_open_stream() {
     let server = TestServer::with(&[("MCP_SESSION_IDLE_SECONDS", "1")]).await;
     let (unused, _) = open(&server, "2025-11-25").await;
     let (held, _) = open(&server, "2025-11-25").await;

@@ -14,9 +14,9 @@ use kasm_emulator::Emulator;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use crate::support::TestServer;
+use crate::support::{TestServer, confinement};
 
-/// A server whose sessions run commands: confined where that works here, bare otherwise.
+/// A server whose sessions run commands, confined unless the developer accepts that they are not.
 pub async fn server(settings: &[(&str, &str)]) -> TestServer {
     TestServer::in_front_of(emulator().await, settings).await
 }
@@ -24,7 +24,7 @@ pub async fn server(settings: &[(&str, &str)]) -> TestServer {
 pub async fn emulator() -> Emulator {
     Emulator::builder()
         .start_time(Duration::from_millis(20))
-        .unconfined(!kasm_emulator::confinement_works())
+        .unconfined(confinement::is_missing())
         .start()
         .await
         .unwrap()

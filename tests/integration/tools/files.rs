@@ -9,14 +9,13 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::exec;
-use crate::support::TestServer;
+use crate::support::{TestServer, confinement};
 
 pub const HOME: &str = "/home/kasm-user";
 
-/// A server whose sessions have files. None where nothing can be confined: the folders of a session are
-/// only where they belong inside bubblewrap.
+/// A server whose sessions have files. None: the test is skipped.
 pub async fn server(settings: &[(&str, &str)]) -> Option<TestServer> {
-    if !kasm_emulator::confinement_works() {
+    if confinement::skips_test() {
         return None;
     }
     Some(exec::server(settings).await)

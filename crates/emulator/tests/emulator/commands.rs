@@ -8,6 +8,7 @@ use std::time::Duration;
 use kasm_emulator::{Emulator, confinement_works};
 use serde_json::{Value, json};
 
+use super::confinement;
 use super::support::Server;
 
 /// Waits for a file and reads it.
@@ -127,7 +128,7 @@ async fn commands_of_one_session_see_each_other_and_no_other() {
 
 #[tokio::test]
 async fn the_machine_is_out_of_reach() {
-    if !confinement_works() {
+    if confinement::skips_test() {
         return;
     }
     let server = Server::start().await;
@@ -147,7 +148,7 @@ async fn the_machine_is_out_of_reach() {
 
 #[tokio::test]
 async fn the_network_is_open_or_not() {
-    if !confinement_works() {
+    if confinement::skips_test() {
         return;
     }
     let server = Server::start().await;

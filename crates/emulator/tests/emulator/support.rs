@@ -8,9 +8,11 @@ use kasm_emulator::{Builder, Emulator};
 use reqwest::{Client, RequestBuilder};
 use serde_json::{Map, Value, json};
 
-/// Commands are confined where that is possible.
+use super::confinement;
+
+/// Commands are confined unless the developer accepts that they are not.
 fn builder() -> Builder {
-    Emulator::builder().unconfined(!kasm_emulator::confinement_works())
+    Emulator::builder().unconfined(confinement::is_missing())
 }
 
 /// A server, its default key, and a client.

@@ -54,13 +54,14 @@ async fn callers_at_once_share_one_desktop() {
             .windows(2)
             .all(|pair| pair[0].image() == pair[1].image())
     );
-    assert!(server.desktop(&id).viewers <= 8);
-    tokio::time::sleep(Duration::from_millis(300)).await;
-    assert_eq!(
-        server.desktop(&id).viewers,
-        1,
-        "those that lost the race have left"
-    );
+    until("those that lost the race have left", || {
+        server.desktop(&id).viewers == 1
+    })
+    .await;
+    let made = server.desktop(&id).connections;
+    let again = futures::future::join_all((0..8).map(|_| server.screen(&id))).await;
+    assert_eq!(again.len(), 8);
+    assert_eq!(server.desktop(&id).connections, made, "one is shared");
 }
 
 #[tokio::test(flavor = "multi_thread")]

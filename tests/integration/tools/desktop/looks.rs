@@ -30,7 +30,7 @@ async fn pictures_keep_to_their_bounds() {
     let server = TestServer::with(&[("KASM_SCREENSHOT_BYTES", "20000")]).await;
     server
         .emulator
-        .configure(|profile| profile.desktop_size = (1920, 1080));
+        .configure(|profile| profile.desktop_size = (1600, 900));
     let id = server.session().await;
     let shown = server.screen(&id).await;
     assert_eq!(shown.media_type, "image/jpeg");
@@ -39,7 +39,7 @@ async fn pictures_keep_to_their_bounds() {
         (json!({ "width": 640 }), (640, 360)),
         (json!({ "height": 100 }), (178, 100)),
         (json!({ "width": 640, "height": 100 }), (178, 100)),
-        (json!({ "width": 5000 }), (1920, 1080)),
+        (json!({ "width": 5000 }), (1600, 900)),
     ] {
         let mut args = args;
         args["kasm_id"] = id.as_str().into();

@@ -56,7 +56,8 @@ fn numbers(bytes: usize) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn ten_mebibytes_of_anything_come_through_unharmed() {
+#[ignore = "slow: 10 MiB through a shell"]
+async fn slow_ten_mebibytes_of_anything_come_through_unharmed() {
     let server = server(&[("KASM_COMMAND_OUTPUT_BYTES", "1048576")]).await;
     let id = server.session().await;
     let command = "cd; head -c 10485760 /dev/urandom | tee >(sha256sum >sum) && sync sum";
@@ -73,7 +74,8 @@ async fn ten_mebibytes_of_anything_come_through_unharmed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_goes_beyond_the_cap_is_told_and_the_rest_is_true() {
+#[ignore = "slow: 12 MiB through a shell"]
+async fn slow_what_goes_beyond_the_cap_is_told_and_the_rest_is_true() {
     let server = server(&[("KASM_COMMAND_OUTPUT_BYTES", "1048576")]).await;
     let id = server.session().await;
     let data = server.run(&id, "seq 1 99999999 | head -c 12582912").await;
@@ -94,7 +96,8 @@ async fn what_goes_beyond_the_cap_is_told_and_the_rest_is_true() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_hundred_thousand_lines_are_all_there() {
+#[ignore = "slow: 200,000 lines through a shell"]
+async fn slow_two_hundred_thousand_lines_are_all_there() {
     let server = server(&[]).await;
     let id = server.session().await;
     let data = server.run(&id, "seq 1 200000").await;

@@ -75,8 +75,7 @@ async fn bad_arguments_are_refused() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn links_do_not_lead_a_working_dir_out_of_the_roots() {
-    if !kasm_emulator::confinement_works() {
-        // The folders of a session are only where they belong inside bubblewrap.
+    if crate::support::confinement::skips_test() {
         return;
     }
     let server = server(&[]).await;

@@ -3,12 +3,14 @@
 use serde_json::json;
 
 use super::{HOME, noise, server, sha256};
-use crate::support::{TOKEN, TestServer};
+use crate::support::{TOKEN, TestServer, confinement};
 use crate::tools::exec;
 
 /// A server that knows its own address, so that links work.
 async fn linked(settings: &[(&str, &str)]) -> Option<TestServer> {
-    kasm_emulator::confinement_works().then_some(())?;
+    if confinement::skips_test() {
+        return None;
+    }
     Some(exec::relayed_with(settings).await)
 }
 
@@ -111,7 +113,8 @@ async fn a_link_is_good_for_its_file_and_direction_only() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_link_ends_by_itself_and_with_its_session() {
+#[ignore = "slow: a link is good for a second at least"]
+async fn slow_a_link_ends_by_itself_and_with_its_session() {
     let Some(server) = linked(&[("KASM_FILE_LINK_SECONDS", "1")]).await else {
         return;
     };
@@ -205,7 +208,8 @@ async fn an_upload_that_breaks_off_changes_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn half_a_gigabyte_goes_both_ways() {
+#[ignore = "slow: 12 s of processor time, 1.5 GB of disk"]
+async fn slow_half_a_gigabyte_goes_both_ways() {
     let Some(server) = linked(&[]).await else {
         return;
     };

@@ -2,14 +2,21 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use kasm_emulator::{Emulator, Fault};
+use kasm_mcp::app;
+use kasm_mcp::clock::ManualClock;
+use kasm_mcp::kasm::{Kasm, UserId};
+use kasm_mcp::leases::{Leases, Use};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
 
 use crate::support::kasm::{until, words};
 use crate::support::program::Program;
-use crate::support::{TestServer, rpc};
+use crate::support::{TestServer, config, rpc};
+
+const HOUR: Duration = Duration::from_secs(3_600);
 
 /// A Kasm that gives up sessions soon.
 async fn hasty(life: Duration) -> Emulator {
@@ -42,12 +49,83 @@ async fn run(server: &TestServer, id: &str, command: &str) {
     server.ok("execute_kasm_command", arguments).await;
 }
 
+/// Sessions that a server made, with leases that a clock of the test ends. That server has no part in
+/// these leases.
+struct TimedLeases {
+    server: TestServer,
+    kasm: Kasm,
+    user: UserId,
+    leases: Leases,
+    clock: ManualClock,
+}
+
+impl TimedLeases {
+    async fn start() -> Self {
+        let server = TestServer::in_front_of(hasty(24 * HOUR).await, &[]).await;
+        let kasm = app::kasm(&config(&server.emulator, &[])).unwrap();
+        let clock = ManualClock::new(Timestamp::now());
+        Self {
+            user: server.emulator.user_id().parse().unwrap(),
+            leases: Leases::new(kasm.clone(), None, clock.wall_clock()),
+            server,
+            kasm,
+            clock,
+        }
+    }
+
+    async fn session(&self, lease: Duration) -> String {
+        let kasm_id = self.server.session().await;
+        let given = self.leases.give(self.user, kasm_id.parse().unwrap(), lease);
+        given.unwrap();
+        kasm_id
+    }
+
+    async fn begin_use(&self, kasm_id: &str) -> Use {
+        let kasm_id = kasm_id.parse().unwrap();
+        let session = self.kasm.session_of(self.user, kasm_id).await.unwrap();
+        self.leases.used(self.user, kasm_id, &session)
+    }
+
+    /// Waits until `ended` has been destroyed, and asserts that `running` was not.
+    async fn ends(&self, ended: &str, running: &str) {
+        self.server.becomes(ended, None).await;
+        let word = self.server.word_of(running);
+        assert_eq!(word.as_deref(), Some("running"));
+        let destroyed = self.server.bodies("destroy_kasm");
+        assert!(destroyed.iter().all(|body| body["kasm_id"] != running));
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn a_session_in_use_outlives_its_keepalive() {
+async fn lease_that_is_over_destroys_its_session() {
+    let timed = TimedLeases::start().await;
+    let (short, long) = (timed.session(HOUR).await, timed.session(2 * HOUR).await);
+    timed.clock.advance(HOUR);
+    timed.ends(&short, &long).await;
+    timed.clock.advance(HOUR);
+    timed.server.becomes(&long, None).await;
+    assert_eq!(timed.server.bodies("destroy_kasm").len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lease_does_not_end_during_a_call() {
+    let timed = TimedLeases::start().await;
+    let (used, left) = (timed.session(HOUR).await, timed.session(HOUR).await);
+    let call = timed.begin_use(&used).await;
+    timed.clock.advance(5 * HOUR);
+    timed.ends(&left, &used).await;
+    drop(call);
+    timed.clock.advance(HOUR);
+    timed.server.becomes(&used, None).await;
+    assert_eq!(timed.server.bodies("destroy_kasm").len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "slow: Kasm's own expiry takes real seconds"]
+async fn slow_session_in_use_outlives_kasms_expiry() {
     let server = TestServer::in_front_of(hasty(Duration::from_secs(6)).await, &[]).await;
     let (used, left) = (server.session().await, server.session().await);
-    let began = Instant::now();
-    while began.elapsed() < Duration::from_secs(13) {
+    for _ in 0..18 {
         run(&server, &used, "true").await;
         sleep(Duration::from_millis(700)).await;
     }
@@ -55,18 +133,9 @@ async fn a_session_in_use_outlives_its_keepalive() {
     assert_eq!(server.word_of(&left), None, "nobody used it");
     let sent = server.bodies("keepalive");
     assert!(sent.iter().all(|body| body["kasm_id"] == used), "{sent:?}");
-    assert!((2..=9).contains(&sent.len()), "{sent:?}");
+    assert!(sent.len() >= 2, "{sent:?}");
     // And then it ends as Kasm wants.
     server.becomes(&used, None).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_long_call_is_one_use() {
-    let server = TestServer::in_front_of(hasty(Duration::from_secs(4)).await, &[]).await;
-    let id = create(&server, seconds(2.0)).await;
-    run(&server, &id, "sleep 7").await;
-    assert_eq!(server.word_of(&id).as_deref(), Some("running"));
-    server.becomes(&id, None).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -96,17 +165,8 @@ async fn looking_on_is_no_use() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_lease_outlives_kasms_own_time() {
-    let server = TestServer::in_front_of(hasty(Duration::from_secs(3)).await, &[]).await;
-    let id = create(&server, seconds(8.0)).await;
-    sleep(Duration::from_millis(6_500)).await;
-    assert_eq!(server.word_of(&id).as_deref(), Some("running"));
-    server.becomes(&id, None).await;
-    assert_eq!(server.bodies("destroy_kasm").len(), 1);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn what_a_person_uses_is_not_destroyed() {
+#[ignore = "slow: a person's page sends keepalives in real time"]
+async fn slow_session_of_a_person_is_not_destroyed() {
     let server = TestServer::in_front_of(hasty(Duration::from_secs(30)).await, &[]).await;
     let (watched, left) = (
         create(&server, seconds(4.0)).await,
@@ -121,24 +181,13 @@ async fn what_a_person_uses_is_not_destroyed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn our_own_keepalives_do_not_hide_a_person() {
-    // Ours is due after 5 s, and the page of the person sends one every 1.5 s.
-    let server = TestServer::in_front_of(hasty(Duration::from_secs(15)).await, &[]).await;
-    let watched = create(&server, seconds(6.0)).await;
-    assert!(server.emulator.attach_viewer(&watched));
-    sleep(Duration::from_secs(14)).await;
-    assert_eq!(server.word_of(&watched).as_deref(), Some("running"));
-    assert_eq!(server.bodies("destroy_kasm").len(), 0);
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn an_abandoned_session_is_destroyed_by_the_next_server() {
     let emulator = hasty(Duration::from_secs(600)).await;
     let directory = TempDir::new().unwrap();
     let state = directory.path().to_str().unwrap();
     let settings = [("MCP_STATE_DIR", state)];
     let first = Program::start(&emulator, directory.path(), "first", &settings).await;
-    let leased_one = first.ok("create_kasm_session", leased(seconds(3.0))).await;
+    let leased_one = first.ok("create_kasm_session", leased(30.0)).await;
     let held = first.ok("create_kasm_session", leased(10.0)).await;
     let plain = first
         .ok("create_kasm_session", json!({ "image_name": "Terminal" }))
@@ -148,8 +197,18 @@ async fn an_abandoned_session_is_destroyed_by_the_next_server() {
         let sessions = emulator.sessions();
         sessions.iter().any(|s| session["kasm_id"] == s.kasm_id)
     };
-    sleep(Duration::from_secs(4)).await;
-    assert!(there(&leased_one), "nobody was there to end it");
+    assert!(there(&leased_one), "no server was there to end it");
+    // As if nobody had used it for a year.
+    let file = directory.path().join("leases.json");
+    let mut leases: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+    let entries = leases["leases"].as_array_mut().unwrap();
+    assert_eq!(entries.len(), 2);
+    for entry in entries {
+        if entry["kasm_id"].as_str().unwrap().replace('-', "") == leased_one["kasm_id"] {
+            entry["used"] = "2025-01-01T00:00:00Z".into();
+        }
+    }
+    std::fs::write(&file, leases.to_string()).unwrap();
     let second = Program::start(&emulator, directory.path(), "second", &settings).await;
     until("the abandoned session is gone", || !there(&leased_one)).await;
     let list = second.ok("list_user_sessions", json!({})).await;

@@ -1,0 +1,58 @@
+//! The time of day, which tests can set.
+//!
+//! What ends at a date takes its time from here, or as an argument. What only waits uses tokio's clock.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+/// A clock to read. The default is the system's; clones of a manual one show the same time.
+#[derive(Clone, Debug, Default)]
+pub struct WallClock(TimeSource);
+
+#[derive(Clone, Debug, Default)]
+enum TimeSource {
+    #[default]
+    System,
+    Manual(ManualClock),
+}
+
+impl WallClock {
+    /// The time now.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        match &self.0 {
+            TimeSource::System => Timestamp::now(),
+            TimeSource::Manual(clock) => *clock.time(),
+        }
+    }
+}
+
+/// A clock that stands still until it is advanced. Clones are the same clock.
+#[derive(Clone, Debug)]
+pub struct ManualClock(Arc<Mutex<Timestamp>>);
+
+impl ManualClock {
+    /// A clock that shows `start`.
+    #[must_use]
+    pub fn new(start: Timestamp) -> Self {
+        Self(Arc::new(Mutex::new(start)))
+    }
+
+    /// Moves it on. It stops at the latest time that there is.
+    pub fn advance(&self, by: Duration) {
+        let mut time = self.time();
+        *time = time.checked_add(by).unwrap_or(Timestamp::MAX);
+    }
+
+    /// The clock for what only reads it.
+    #[must_use]
+    pub fn wall_clock(&self) -> WallClock {
+        WallClock(TimeSource::Manual(self.clone()))
+    }
+
+    fn time(&self) -> MutexGuard<'_, Timestamp> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
