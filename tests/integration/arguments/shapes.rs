@@ -74,8 +74,14 @@ async fn params_over_http_may_be_an_empty_list() {
         .to_str()
         .unwrap()
         .to_owned();
+    // A session takes each id once.
+    let ids = std::sync::atomic::AtomicU64::new(100);
     let post = async |in_session: bool, method: &str, params: &Value| {
-        let request = server.post(&rpc(method, params.clone()));
+        let mut body = rpc(method, params.clone());
+        body["id"] = ids
+            .fetch_add(1, std::sync::atomic::Ordering::Relaxed)
+            .into();
+        let request = server.post(&body);
         let request = if in_session {
             request.header("mcp-session-id", &session)
         } else {

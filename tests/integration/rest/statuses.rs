@@ -126,8 +126,8 @@ async fn a_request_that_leads_to_no_call_is_a_problem() {
     let with = |path: &str, body: &str| post(path).bearer_auth(TOKEN).body(body.to_owned());
     for (path, body, about) in [
         (path, "{", "object with the arguments"),
-        (path, "[]", "object with the arguments"),
-        (path, "\"{}\"", "object with the arguments"),
+        (path, "[1]", "object with the arguments"),
+        (path, "3", "object with the arguments"),
         ("/tools/call", "", "\"arguments\""),
         ("/tools/call", "{}", "missing field `name`"),
         (
@@ -137,8 +137,8 @@ async fn a_request_that_leads_to_no_call_is_a_problem() {
         ),
         (
             "/tools/call",
-            r#"{"name": "x", "arguments": "{}"}"#,
-            "expected a map",
+            r#"{"name": "x", "arguments": 3}"#,
+            "arguments",
         ),
         ("/api/v1/tools/%FF", "{}", "UTF-8"),
     ] {

@@ -3,12 +3,40 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use schemars::JsonSchema;
+use serde::Deserialize;
+
 use super::denied;
-use super::run::ExecuteArgs;
 use crate::jobs::{Folder, INPUT_BYTES_MAX, JobSpec};
+use crate::kasm::{KasmId, UserId};
 use crate::policy::{Access, CommandRequest, Denial, Judgement, Permit};
 use crate::providers::kasm::KasmProvider;
-use crate::tool::{ErrorType, Question, ToolError};
+use crate::tool::{ErrorType, Private, Question, ToolError};
+
+#[derive(Deserialize, JsonSchema)]
+pub(super) struct ExecuteArgs {
+    /// The session.
+    pub(super) kasm_id: KasmId,
+    /// A bash script, at most 64 KiB. Each call is a shell of its own.
+    pub(super) command: String,
+    /// Where it runs, absolute. Default: the home folder.
+    pub(super) working_dir: Option<String>,
+    /// Environment variables for it.
+    #[serde(default)]
+    pub(super) environment: Private<BTreeMap<String, String>>,
+    /// Its standard input.
+    #[serde(default)]
+    pub(super) stdin: Private<String>,
+    /// When it is ended, seconds. Default: the server's limit.
+    pub(super) timeout_seconds: Option<u64>,
+    /// How long to wait for its end. It goes on afterwards. Default: 30.
+    pub(super) wait_seconds: Option<u64>,
+    /// Run it as root, if the operator of this server allows that.
+    #[serde(default)]
+    pub(super) as_root: bool,
+    /// Not needed: the user follows from the token.
+    pub(super) user_id: Option<UserId>,
+}
 
 /// The most bytes of all variables together: their names, their values, and two for each.
 const ENVIRONMENT_BYTES_MAX: usize = 16 * 1024;

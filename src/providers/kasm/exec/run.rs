@@ -1,51 +1,26 @@
 //! `execute_kasm_command` and `get_command_output`.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 use tokio::time::Instant;
 
+use super::REMEDY;
 use super::output::{CommandOutput, Streams};
+use super::prepare::{self, ExecuteArgs};
 use super::stop::StopCommand;
-use super::{REMEDY, prepare};
 use crate::jobs::{Follow, JobError, JobId, Step};
 use crate::kasm::{KasmId, UserId};
 use crate::policy::Judgement;
 use crate::providers::kasm::{KasmProvider, place};
 use crate::tool::progress::Report;
-use crate::tool::{Call, Continuation, Effect, Private, Reply, Tool, ToolError};
+use crate::tool::{Call, Continuation, Effect, Reply, Tool, ToolError};
 
 /// How long results are there: the wrapper of a later command removes what is older.
 const KEEP: Duration = Duration::from_secs(24 * 3_600);
 
 pub(super) struct ExecuteKasmCommand;
-
-#[derive(Deserialize, JsonSchema)]
-pub(super) struct ExecuteArgs {
-    /// The session.
-    pub(super) kasm_id: KasmId,
-    /// A bash script, at most 64 KiB. Each call is a shell of its own.
-    pub(super) command: String,
-    /// Where it runs, absolute. Default: the home folder.
-    pub(super) working_dir: Option<String>,
-    /// Environment variables for it.
-    #[serde(default)]
-    pub(super) environment: Private<BTreeMap<String, String>>,
-    /// Its standard input.
-    #[serde(default)]
-    pub(super) stdin: Private<String>,
-    /// When it is ended, seconds. Default: the server's limit.
-    pub(super) timeout_seconds: Option<u64>,
-    /// How long to wait for its end. It goes on afterwards. Default: 30.
-    wait_seconds: Option<u64>,
-    /// Run it as root, if the operator of this server allows that.
-    #[serde(default)]
-    pub(super) as_root: bool,
-    /// Not needed: the user follows from the token.
-    user_id: Option<UserId>,
-}
 
 impl Tool for ExecuteKasmCommand {
     type Provider = KasmProvider;

@@ -36,7 +36,7 @@ async fn what_needs_a_person_does_not_run_where_nobody_can_be_asked() {
     let server = server(&[]).await;
     let id = server.session().await;
     let before = server.emulator.commands().len();
-    for command in ["$TOOL --version", "echo \"unfinished"] {
+    for command in ["$TOOL --version", "eval \"$CODE\""] {
         let args = json!({ "kasm_id": id, "command": command });
         server.fails("execute_kasm_command", args, "security").await;
     }
