@@ -38,7 +38,7 @@ pub(super) fn incomplete(problem: &str) -> Finding {
         verdict: Verdict::Invalid,
         rule: INCOMPLETE_RULE.to_owned(),
         what: problem.to_owned(),
-        why: "bash would refuse the script with a syntax error and run nothing of it".to_owned(),
+        why: "such a script is a syntax error, and nothing of it would run".to_owned(),
         instead: "complete the script and send it again".to_owned(),
     }
 }
