@@ -73,7 +73,7 @@ async fn a_page_that_is_none_is_refused() {
     }
     let table = [
         (json!({ "page": -1 }), "argument `page`"),
-        (json!({ "page": "2" }), "argument `page`"),
+        (json!({ "page": "2x" }), "argument `page`"),
         (json!({ "page": 1.5 }), "argument `page`"),
         (json!({ "pages": 1 }), "unknown argument `pages`"),
     ];

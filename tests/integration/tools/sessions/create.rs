@@ -168,7 +168,7 @@ async fn bad_arguments_start_nothing() {
             "argument `environment`",
         ),
         (
-            with("environment", json!({ "A": 1 })),
+            with("environment", json!({ "A": [1] })),
             "argument `environment.A`",
         ),
         (with("environment", json!({ "": "1" })), "`environment`"),
