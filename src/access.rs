@@ -12,12 +12,12 @@ use std::fs::File;
 use std::io::Read as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::caller::{Caller, Credential, Validity};
 use crate::token::Hash;
 use entry::{Entry, Fault};
+use parking_lot::{Mutex, MutexGuard};
 
 /// How often the file is looked at.
 const LOOK: Duration = Duration::from_millis(500);
@@ -163,7 +163,7 @@ impl Tokens {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 }
 

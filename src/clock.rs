@@ -2,10 +2,11 @@
 //!
 //! What ends at a date takes its time from here, or as an argument. What only waits uses tokio's clock.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use parking_lot::{Mutex, MutexGuard};
 
 /// A clock to read. The default is the system's; clones of a manual one show the same time.
 #[derive(Clone, Debug, Default)]
@@ -53,6 +54,6 @@ impl ManualClock {
     }
 
     fn time(&self) -> MutexGuard<'_, Timestamp> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }

@@ -10,10 +10,11 @@ mod keeper;
 mod store;
 
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use parking_lot::{Mutex, MutexGuard};
 
 use crate::clock::WallClock;
 use crate::kasm::model::Session;
@@ -115,7 +116,7 @@ impl Leases {
 
 impl Inner {
     fn book(&self) -> MutexGuard<'_, Book> {
-        self.book.lock().unwrap_or_else(PoisonError::into_inner)
+        self.book.lock()
     }
 
     async fn save(&self) -> bool {

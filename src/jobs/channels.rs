@@ -1,9 +1,9 @@
 //! How results come out of each session: what has worked, what has not, and how long jobs take there.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use parking_lot::{Mutex, MutexGuard};
 use tokio::time::Instant;
 
 use super::id::JobId;
@@ -75,7 +75,7 @@ impl Known {
 
 impl Channels {
     fn all(&self) -> MutexGuard<'_, HashMap<KasmId, Known>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 
     fn with<T>(&self, kasm_id: KasmId, change: impl FnOnce(&mut Known) -> T) -> T {

@@ -10,9 +10,10 @@ pub mod rfb;
 mod uploads;
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use reqwest::header::{COOKIE, HeaderValue, ORIGIN};
 use reqwest::{Method, RequestBuilder, Response, StatusCode, Url};
 use secrecy::{ExposeSecret, SecretString};
@@ -113,7 +114,7 @@ impl Plane {
     /// A place in the queue to a session.
     async fn enter(&self, kasm_id: KasmId) -> Option<OwnedSemaphorePermit> {
         let gate = {
-            let mut gates = self.gates.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut gates = self.gates.lock();
             if gates.len() >= GATES_MAX {
                 gates.retain(|_, gate| gate.available_permits() < REQUESTS_PER_SESSION);
             }

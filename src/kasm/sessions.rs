@@ -1,9 +1,9 @@
 //! Sessions of one user: ownership, waiting, and a create that is safe to repeat.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
@@ -44,7 +44,7 @@ struct Attempt {
 
 impl Attempts {
     fn book(&self) -> MutexGuard<'_, Book> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 
     /// An attempt for the same thing whose caller has gone, if there is one. One that failed

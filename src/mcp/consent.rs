@@ -12,11 +12,12 @@
 pub mod seal;
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use parking_lot::{Mutex, MutexGuard};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -238,8 +239,7 @@ impl Consent {
     }
 
     fn ledger(&self) -> MutexGuard<'_, Ledger> {
-        let ledger = self.0.ledger.lock();
-        ledger.unwrap_or_else(PoisonError::into_inner)
+        self.0.ledger.lock()
     }
 }
 

@@ -9,9 +9,10 @@ pub mod exchange;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use parking_lot::{Mutex, MutexGuard};
 use rmcp::model::{InitializeRequestParams, RequestId, ServerJsonRpcMessage};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -203,7 +204,7 @@ impl Sessions {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<SessionId, Arc<Session>>> {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+        self.open.lock()
     }
 
     fn now_ms(&self) -> u64 {
@@ -215,31 +216,25 @@ impl Session {
     /// What the client said of itself.
     #[must_use]
     pub fn client(&self) -> Arc<InitializeRequestParams> {
-        self.client
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.client.lock().clone()
     }
 
     /// Takes what the client said in its handshake (HTTP+SSE opens the session before).
     pub fn set_client(&self, client: InitializeRequestParams) {
-        *self.client.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(client);
+        *self.client.lock() = Arc::new(client);
     }
 
     /// Makes `outbox` the stream that everything is sent on (HTTP+SSE), and all of its messages such of
     /// a caller with no more than `reach`.
     pub fn attach(&self, outbox: Outbox, reach: &Reach) {
         let _first = self.reach.set(reach.clone());
-        *self.outbox.lock().unwrap_or_else(PoisonError::into_inner) = Some(outbox);
+        *self.outbox.lock() = Some(outbox);
     }
 
     /// The stream that everything is sent on, in HTTP+SSE.
     #[must_use]
     pub fn outbox(&self) -> Option<Outbox> {
-        self.outbox
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.outbox.lock().clone()
     }
 
     /// The caller of a message, with no more tools than the stream was opened for.
@@ -279,7 +274,7 @@ impl Session {
     }
 
     fn calls(&self) -> MutexGuard<'_, Calls> {
-        self.calls.lock().unwrap_or_else(PoisonError::into_inner)
+        self.calls.lock()
     }
 }
 

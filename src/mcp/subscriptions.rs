@@ -5,9 +5,10 @@
 //! that is too far behind is told that everything it watches may have changed.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use futures::{Stream, stream};
+use parking_lot::Mutex;
 use rmcp::ErrorData;
 use rmcp::model::{
     JsonRpcMessage, ResourceListChangedNotification, ResourceUpdatedNotification,
@@ -140,10 +141,7 @@ impl Notices {
     }
 
     fn seat(&self, caller: &Arc<str>) -> Result<Seat, ErrorData> {
-        let mut listeners = self
-            .listeners
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut listeners = self.listeners.lock();
         let taken = listeners.entry(caller.clone()).or_default();
         if *taken >= LISTENERS_MAX {
             let message =
@@ -167,7 +165,7 @@ struct Seat {
 impl Drop for Seat {
     fn drop(&mut self) {
         let listeners = &self.notices.listeners;
-        let mut listeners = listeners.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut listeners = listeners.lock();
         if let Some(taken) = listeners.get_mut(&self.caller) {
             *taken -= 1;
             if *taken == 0 {

@@ -4,11 +4,12 @@
 //! that is not known, but not more often than [`BURST`] and [`REFILL`] allow: anybody can make tokens up.
 //! While the issuer cannot be reached, the keys that are known stay good.
 
-use std::sync::{Arc, Mutex as Lock, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey};
+use parking_lot::Mutex as Lock;
 use serde::Deserialize;
 use serde_json::Value;
 use tokio::sync::Mutex;
@@ -115,7 +116,7 @@ impl Issuer {
 
     fn known(&self) -> Option<Arc<Known>> {
         let known = self.known.lock();
-        known.unwrap_or_else(PoisonError::into_inner).clone()
+        known.clone()
     }
 
     /// Fetches the keys, unless somebody did since `seen`, or too many did lately.
@@ -131,7 +132,7 @@ impl Issuer {
                     keys,
                     since: Instant::now(),
                 };
-                let mut place = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut place = self.known.lock();
                 *place = Some(Arc::new(known));
             }
             Err(problem) => {

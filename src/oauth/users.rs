@@ -1,10 +1,10 @@
 //! From what a token says to the id of a Kasm user.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
+use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use super::Denied;
@@ -45,7 +45,7 @@ impl Users {
             return Err(Denied::NoUser);
         }
         let remembered = {
-            let answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+            let answers = self.answers.lock();
             let answer = answers.get(named);
             answer.filter(|(_, until)| *until > Instant::now()).cloned()
         };
@@ -58,7 +58,7 @@ impl Users {
         })?;
         let keep = if answer.is_some() { KNOWN } else { UNKNOWN };
         let now = Instant::now();
-        let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut answers = self.answers.lock();
         if answers.len() >= ANSWERS_MAX {
             answers.retain(|_, (_, until)| *until > now);
         }

@@ -1,7 +1,7 @@
 //! Which scripts are judged at all: limits that keep the parser's work small, and scripts that bash
 //! itself would refuse.
 
-use brush_parser::{ParseError, TokenizerError};
+use brush_parser::{ParseError, SourcePosition, TokenizerError};
 
 use super::finding::{Finding, Verdict};
 
@@ -38,7 +38,7 @@ pub(super) fn incomplete(problem: &str) -> Finding {
         verdict: Verdict::Invalid,
         rule: INCOMPLETE_RULE.to_owned(),
         what: problem.to_owned(),
-        why: "such a script is a syntax error, and nothing of it would run".to_owned(),
+        why: "bash would stop there with a syntax error".to_owned(),
         instead: "complete the script and send it again".to_owned(),
     }
 }
@@ -110,37 +110,60 @@ fn control_character(script: &str) -> Option<String> {
 /// What a script lacks that ends too early, and where. `None`: the parser failed for another reason, and
 /// bash may still understand the script. A here-document without its end is none of these: bash warns
 /// and runs it.
-pub(super) fn missing_end(error: &ParseError) -> Option<String> {
+pub(super) fn missing_end(script: &str, error: &ParseError) -> Option<String> {
     match error {
-        ParseError::ParsingAtEndOfInput => Some(
+        ParseError::ParsingAtEndOfInput => surely_ends_early(script).then(|| {
             "the script ends inside a construct (unexpected end of file): something like `fi`, `done`, `esac`, `}` \
              or a command is missing"
-                .to_owned(),
-        ),
+                .to_owned()
+        }),
         ParseError::ParsingNear(_) => None,
         ParseError::Tokenizing { inner, position } => {
-            let what = match inner {
-                TokenizerError::UnterminatedSingleQuote(_)
-                | TokenizerError::UnterminatedAnsiCQuote(_) => "a single quote is not closed (unexpected EOF while looking for matching `'')",
-                TokenizerError::UnterminatedDoubleQuote(_) => "a double quote is not closed (unexpected EOF while looking for matching `\"')",
-                TokenizerError::UnterminatedBackquote(_) => "a backquote is not closed",
-                TokenizerError::UnterminatedCommandSubstitution => "a `$(` is not closed",
-                TokenizerError::UnterminatedExpansion | TokenizerError::UnterminatedVariable => {
-                    "a `${` or `$((` is not closed"
-                }
-                _ => return None,
-            };
-            let place = match inner {
-                TokenizerError::UnterminatedSingleQuote(place)
-                | TokenizerError::UnterminatedAnsiCQuote(place)
-                | TokenizerError::UnterminatedDoubleQuote(place)
-                | TokenizerError::UnterminatedBackquote(place) => Some(place),
-                _ => position.as_ref(),
-            };
-            Some(match place {
+            let (what, place) = unterminated(inner)?;
+            Some(match place.or(position.as_ref()) {
                 Some(place) => format!("line {}, column {}: {what}", place.line, place.column),
                 None => what.to_owned(),
             })
         }
+    }
+}
+
+/// The parser also reports the end of input for a few scripts that bash accepts: some that nest `case`,
+/// `<(` or `$(` in parentheses. Those must stay a matter of judgement, so its word counts only where a
+/// plain count agrees.
+fn surely_ends_early(script: &str) -> bool {
+    if !script.contains('(') {
+        return true;
+    }
+    let quotes = script.contains(['\'', '"', '\\', '#', '`']) || script.contains("case");
+    let more =
+        |open: char, close: char| script.matches(open).count() > script.matches(close).count();
+    !quotes && (more('(', ')') || more('{', '}'))
+}
+
+/// What is not closed, and where it began if the tokenizer knows that.
+fn unterminated(error: &TokenizerError) -> Option<(&'static str, Option<&SourcePosition>)> {
+    use TokenizerError as E;
+    match error {
+        E::UnterminatedSingleQuote(place) | E::UnterminatedAnsiCQuote(place) => Some((
+            "a single quote is not closed (unexpected EOF while looking for matching `'')",
+            Some(place),
+        )),
+        E::UnterminatedDoubleQuote(place) => Some((
+            "a double quote is not closed (unexpected EOF while looking for matching `\"')",
+            Some(place),
+        )),
+        E::UnterminatedBackquote(place) => Some(("a backquote is not closed", Some(place))),
+        E::UnterminatedCommandSubstitution => Some(("a `$(` is not closed", None)),
+        E::UnterminatedExpansion | E::UnterminatedVariable => {
+            Some(("a `${` or `$((` is not closed", None))
+        }
+        E::UnterminatedEscapeSequence
+        | E::UnterminatedExtendedGlob(_)
+        | E::FailedDecoding
+        | E::MissingHereTagForDocumentBody
+        | E::MissingHereTag(_)
+        | E::UnterminatedHereDocuments(..)
+        | E::ReadError(_) => None,
     }
 }

@@ -73,7 +73,7 @@ impl Walk {
                     }
                 }
                 // Depth 1 is the caller's own script; what fails inside is what bash would run later.
-                Err(error) => match admission::missing_end(&error) {
+                Err(error) => match admission::missing_end(script, &error) {
                     Some(problem) if walk.depth == 1 => walk.plan.incomplete = Some(problem),
                     Some(_) | None => walk.doubt(format!("it cannot be parsed: {error}")),
                 },

@@ -6,9 +6,9 @@
 
 use std::fmt::{self, Write as _};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
 
 use futures::future::{self, BoxFuture};
+use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use super::error::{ErrorType, ToolError};
@@ -111,7 +111,7 @@ impl Confirm {
     }
 
     fn stop(&self, question: OpenQuestion) {
-        *self.open.lock().unwrap_or_else(PoisonError::into_inner) = Some(question);
+        *self.open.lock() = Some(question);
         self.opened.notify_one();
     }
 
@@ -119,7 +119,7 @@ impl Confirm {
     pub(super) async fn stopped(&self) -> OpenQuestion {
         loop {
             self.opened.notified().await;
-            let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut open = self.open.lock();
             if let Some(question) = open.take() {
                 return question;
             }

@@ -2,9 +2,10 @@
 //! may make costly ones.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::error::{ErrorType, ToolError};
@@ -118,7 +119,7 @@ impl Gate {
     }
 
     fn places_of(&self, caller: &Arc<str>) -> Arc<Semaphore> {
-        let mut callers = self.callers.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut callers = self.callers.lock();
         if let Some(places) = callers.get(caller) {
             return places.clone();
         }

@@ -2,15 +2,15 @@
 
 use std::any::Any;
 use std::fmt;
-use std::sync::{Mutex, PoisonError};
 
+use parking_lot::Mutex;
 /// Things that are dropped when the call ends, however it ends.
 #[derive(Default)]
 pub struct Kept(Mutex<Vec<Box<dyn Any + Send>>>);
 
 impl Kept {
     pub(super) fn add(&self, thing: Box<dyn Any + Send>) {
-        let mut things = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut things = self.0.lock();
         things.push(thing);
     }
 }

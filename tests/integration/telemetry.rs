@@ -65,17 +65,18 @@ fn a_program_without_it_says_so() {
 #[cfg(feature = "otlp")]
 #[tokio::test(flavor = "multi_thread")]
 async fn a_collector_gets_the_spans_of_the_clients_trace() {
-    use std::sync::{Arc, Mutex};
+    use std::sync::Arc;
 
     use axum::Router;
     use axum::body::Bytes;
     use axum::routing::post;
+    use parking_lot::Mutex;
 
     use crate::support::kasm::until;
 
     let got = Arc::new(Mutex::new(Vec::new()));
     let kept = got.clone();
-    let take = move |body: Bytes| async move { kept.lock().unwrap().extend_from_slice(&body) };
+    let take = move |body: Bytes| async move { kept.lock().extend_from_slice(&body) };
     let collector = Router::new().route("/v1/traces", post(take));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
@@ -90,7 +91,7 @@ async fn a_collector_gets_the_spans_of_the_clients_trace() {
     crate::support::signal("TERM", server.child.id().unwrap());
     server.child.wait().await.unwrap();
     let has = |bytes: &[u8]| {
-        let got = got.lock().unwrap();
+        let got = got.lock();
         got.windows(bytes.len()).any(|window| window == bytes)
     };
     let trace = |text: &str| u128::from_str_radix(text, 16).unwrap().to_be_bytes();

@@ -2,10 +2,11 @@
 
 use std::io::ErrorKind;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use parking_lot::Mutex;
 use rustls_platform_verifier::Verifier;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
@@ -129,7 +130,7 @@ fn witness(ca_file: Option<&Path>) -> Result<Witness, String> {
 
 impl Witness {
     fn seen(&self) -> Certificate {
-        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let seen = self.seen.lock();
         seen.clone()
     }
 }
@@ -165,7 +166,7 @@ impl ServerCertVerifier for Witness {
             Err(Flaw::Expired(when)) if flaws.is_empty() => Some(when),
             Ok(_) | Err(_) => None,
         };
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut seen = self.seen.lock();
         *seen = Certificate { flaws, ends_soon };
         Ok(ServerCertVerified::assertion())
     }

@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
 
+use parking_lot::Mutex;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::Place;
@@ -23,7 +23,7 @@ pub(super) struct Tokens {
 
 impl Tokens {
     pub(super) fn keep(&self, user: UserId, token: SecretString) {
-        let mut tokens = self.by_user.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut tokens = self.by_user.lock();
         if tokens.len() >= USERS_MAX {
             tokens.clear();
         }
@@ -33,7 +33,7 @@ impl Tokens {
     /// The logins worth trying, the likeliest first.
     pub(super) fn candidates(&self, place: &Place) -> Vec<SecretString> {
         let kept = {
-            let tokens = self.by_user.lock().unwrap_or_else(PoisonError::into_inner);
+            let tokens = self.by_user.lock();
             tokens.get(&place.user).cloned()
         };
         let newest = of_status(place);
@@ -53,7 +53,7 @@ impl Tokens {
     pub(super) fn worked(&self, place: &Place, token: SecretString) {
         let same = |other: &SecretString| other.expose_secret() == token.expose_secret();
         let kept = {
-            let tokens = self.by_user.lock().unwrap_or_else(PoisonError::into_inner);
+            let tokens = self.by_user.lock();
             tokens.get(&place.user).cloned()
         };
         if kept.as_ref().is_some_and(|kept| !same(kept))

@@ -13,9 +13,9 @@ mod stream;
 mod zrle;
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use parking_lot::{Mutex, MutexGuard};
 use tokio::time::Instant;
 
 pub use desktop::{CLIPBOARD_BYTES_MAX, Clipboard, Desktop, Input};
@@ -62,7 +62,7 @@ struct Kept {
 
 impl Desktops {
     fn all(&self) -> MutexGuard<'_, HashMap<KasmId, Kept>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 
     fn find(&self, kasm_id: KasmId) -> Option<Desktop> {

@@ -1,8 +1,9 @@
 //! The endpoints of the released API: name, mount, permission and whether they may be repeated.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::{Mutex, MutexGuard};
 pub(super) const PUBLIC: &str = "/api/public";
 pub(super) const API: &str = "/api";
 pub(super) const ADMIN: &str = "/api/admin";
@@ -158,6 +159,6 @@ impl Mounts {
     }
 
     fn known(&self) -> MutexGuard<'_, HashMap<&'static str, Arc<Address>>> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+        self.known.lock()
     }
 }

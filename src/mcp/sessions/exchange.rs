@@ -5,8 +5,9 @@
 
 use std::collections::HashMap;
 use std::convert::Infallible;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::Mutex;
 use rmcp::model::{
     ClientJsonRpcMessage, ClientNotification, ClientRequest, GetExtensions,
     InitializeRequestParams, JsonRpcMessage, JsonRpcRequest, RequestId, ServerJsonRpcMessage,
@@ -181,7 +182,7 @@ fn serve<H: ServerHandler>(
     let (cancelled, handle) = (transport.cancelled.clone(), transport.handle.clone());
     let service = serve_directly_with_ct(handler, transport, Some(client), cancelled);
     // If it has ended already, this is the last reference and nothing is kept.
-    *handle.lock().unwrap_or_else(PoisonError::into_inner) = Some(service);
+    *handle.lock() = Some(service);
 }
 
 /// Takes a message that is no request: an answer to a question, or a notification.

@@ -1,6 +1,6 @@
 //! A small authorization server: discovery, keys, and tokens as a test wants them.
 
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
@@ -11,6 +11,7 @@ use axum::response::{IntoResponse, Response};
 use axum::{Json, Router};
 use jsonwebtoken::jwk::Jwk;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use parking_lot::{Mutex, MutexGuard};
 use serde_json::{Value, json};
 
 /// Where the metadata is.
@@ -109,7 +110,7 @@ impl Issuer {
     }
 
     fn state(&self) -> MutexGuard<'_, Inner> {
-        self.state.lock().unwrap()
+        self.state.lock()
     }
 
     pub fn publish(&self, keys: &[&Key]) {
@@ -152,7 +153,7 @@ impl Issuer {
 }
 
 async fn answer(State(state): State<Arc<Mutex<Inner>>>, request: Request) -> Response {
-    let mut inner = state.lock().unwrap();
+    let mut inner = state.lock();
     let path = request.uri().path().to_owned();
     inner.asked.push(path.clone());
     if inner.down {

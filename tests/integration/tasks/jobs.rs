@@ -1,12 +1,13 @@
 //! A table of jobs, and tools that start, look at and stop them.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use kasm_mcp::caller::{Caller, Scope};
 use kasm_mcp::tool::{
     AnyTool, Call, Continuation, Effect, ErrorType, Reply, Tool, ToolError, Toolset,
 };
+use parking_lot::Mutex;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -29,11 +30,11 @@ pub(super) struct Job {
 
 impl Jobs {
     pub(super) fn change(&self, change: impl FnOnce(&mut Table)) {
-        change(&mut self.0.lock().unwrap());
+        change(&mut self.0.lock());
     }
 
     fn find(&self, caller: &Caller, name: &str) -> Result<usize, ToolError> {
-        let table = self.0.lock().unwrap();
+        let table = self.0.lock();
         if let Some(broken) = table.broken {
             return Err(ToolError::new(broken, "Kasm is out", "wait"));
         }
@@ -46,7 +47,7 @@ impl Jobs {
     }
 
     fn state(&self, number: usize) -> Data {
-        let table = self.0.lock().unwrap();
+        let table = self.0.lock();
         let job = &table.jobs[number];
         Data {
             place: "here".to_owned(),

@@ -1,7 +1,8 @@
 //! Output as it comes, and many commands at once.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
+use parking_lot::Mutex;
 use rmcp::model::{
     CallToolRequest, CallToolRequestParams, ClientRequest, NumberOrString,
     ProgressNotificationParam, ProgressToken, RequestParamsMeta,
@@ -28,7 +29,7 @@ impl ClientHandler for Watcher {
         _: NotificationContext<RoleClient>,
     ) {
         let message = params.message.unwrap_or_default();
-        self.0.lock().unwrap().push(message);
+        self.0.lock().push(message);
     }
 }
 
@@ -50,7 +51,7 @@ async fn lines_are_seen_while_they_are_printed() {
     let watch = async {
         for number in 1..=4 {
             let line = format!("line {number}\n");
-            let seen = || watcher.0.lock().unwrap().contains(&line);
+            let seen = || watcher.0.lock().contains(&line);
             until("the line is seen", seen).await;
             std::fs::write(home.join(format!("seen{number}")), "").unwrap();
         }
@@ -91,7 +92,7 @@ async fn a_cancelled_call_leaves_its_job_alone() {
     let options = PeerRequestOptions::no_options();
     let call = client.send_cancellable_request(request, options).await;
     let job = || {
-        let shown = watcher.0.lock().unwrap();
+        let shown = watcher.0.lock();
         shown.iter().find_map(|message| job_of(message))
     };
     until("the job is named", || job().is_some()).await;

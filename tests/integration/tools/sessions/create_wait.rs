@@ -1,9 +1,10 @@
 //! `create_kasm_session`: waiting, and telling how far it is.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use kasm_emulator::{Emulator, NotReadyShape};
+use parking_lot::Mutex;
 use rmcp::model::{
     CallToolRequestParams, ProgressNotificationParam, ProgressToken, RequestParamsMeta,
 };
@@ -151,7 +152,7 @@ impl ClientHandler for Listener {
         params: ProgressNotificationParam,
         _: NotificationContext<RoleClient>,
     ) {
-        self.0.lock().unwrap().push(params);
+        self.0.lock().push(params);
     }
 }
 
@@ -173,8 +174,8 @@ async fn progress_is_told_while_waiting() {
     params.set_progress_token(ProgressToken(rmcp::model::NumberOrString::Number(7)));
     let result = client.call_tool(params).await.unwrap();
     assert_eq!(result.is_error, Some(false));
-    until("two reports came", || listener.0.lock().unwrap().len() >= 2).await;
-    let reports = listener.0.lock().unwrap().clone();
+    until("two reports came", || listener.0.lock().len() >= 2).await;
+    let reports = listener.0.lock().clone();
     assert!(
         reports[0].message.as_deref().unwrap().contains("Terminal"),
         "{reports:?}"
