@@ -10,30 +10,21 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
+use crate::random;
+
 /// What the bearer tokens made here begin with, so that scanners for leaked secrets find them.
 pub const BEARER_PREFIX: &str = "kmcp_";
 
-/// The system gives no random numbers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the operating system gives no random numbers")]
-pub struct NoRandom;
-
 /// A new token: 43 characters that may stand in a URL.
-///
-/// # Errors
-/// The system gives no random numbers.
-pub fn random() -> Result<String, NoRandom> {
-    let mut bytes = [0_u8; 32];
-    getrandom::fill(&mut bytes).map_err(|_| NoRandom)?;
-    Ok(URL_SAFE_NO_PAD.encode(bytes))
+#[must_use]
+pub fn random() -> String {
+    URL_SAFE_NO_PAD.encode(random::bytes::<32>())
 }
 
 /// A new bearer token: [`BEARER_PREFIX`] and [`random`].
-///
-/// # Errors
-/// The system gives no random numbers.
-pub fn bearer() -> Result<String, NoRandom> {
-    Ok(format!("{BEARER_PREFIX}{}", random()?))
+#[must_use]
+pub fn bearer() -> String {
+    format!("{BEARER_PREFIX}{}", random())
 }
 
 /// The SHA-256 of a token.
@@ -106,7 +97,7 @@ mod tests {
 
     #[test]
     fn tokens_are_long_and_never_the_same() {
-        let (one, other) = (bearer().unwrap(), bearer().unwrap());
+        let (one, other) = (bearer(), bearer());
         assert_ne!(one, other);
         let random = one.strip_prefix("kmcp_").unwrap();
         assert_eq!(random.len(), 43);

@@ -6,6 +6,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer};
 
+use crate::random;
+
 /// 128 random bits, and whether the job runs as root. Written as 32 hex digits, with an `r` for root.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct JobId {
@@ -19,15 +21,13 @@ pub struct JobId {
 pub struct BadJobId(String);
 
 impl JobId {
-    /// A fresh id. None if the system gives no random numbers.
+    /// A fresh id.
     #[must_use]
-    pub fn random(as_root: bool) -> Option<Self> {
-        let mut bytes = [0; 16];
-        getrandom::fill(&mut bytes).ok()?;
-        Some(Self {
-            bits: u128::from_be_bytes(bytes),
+    pub fn random(as_root: bool) -> Self {
+        Self {
+            bits: u128::from_be_bytes(random::bytes()),
             as_root,
-        })
+        }
     }
 
     /// Whether the job runs as root.

@@ -7,6 +7,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::random;
+
 /// A UUID that names a `T`. Prints as 32 lower-case hex digits, accepts dashes and upper case.
 pub struct Id<T> {
     value: u128,
@@ -36,6 +38,15 @@ pub type ImageId = Id<ImageKind>;
 pub struct NotAnId(String);
 
 impl<T> Id<T> {
+    /// An id that nothing has.
+    #[must_use]
+    pub fn random() -> Self {
+        Self {
+            value: u128::from_be_bytes(random::bytes()),
+            kind: PhantomData,
+        }
+    }
+
     /// The id in the form that Kasm puts into paths: `8-4-4-4-12` hex digits.
     #[must_use]
     pub fn dashed(&self) -> String {

@@ -23,6 +23,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::clock::WallClock;
+use crate::random;
 use crate::tool::{ErrorType, JsonObject, ToolError};
 use seal::Seal;
 
@@ -274,7 +275,7 @@ fn void(why: &str) -> ToolError {
 }
 
 fn random_nonce() -> Nonce {
-    URL_SAFE_NO_PAD.encode(seal::random_bytes::<16>())
+    URL_SAFE_NO_PAD.encode(random::bytes::<16>())
 }
 
 fn digest(bytes: &[u8]) -> String {

@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::watched::Watched;
 use crate::caller::{Caller, Reach};
+use crate::random;
 use exchange::Calls;
 
 /// The name of a session: 128 random bits as hex digits.
@@ -289,12 +290,5 @@ impl Drop for StreamGuard {
 }
 
 fn random_id() -> SessionId {
-    let mut bytes = [0_u8; 16];
-    // Without randomness no name can be given out that nobody guesses.
-    #[expect(
-        clippy::expect_used,
-        reason = "the operating system's random source works, or nothing is safe"
-    )]
-    getrandom::fill(&mut bytes).expect("the operating system gives random bytes");
-    format!("{:032x}", u128::from_be_bytes(bytes)).into()
+    format!("{:032x}", u128::from_be_bytes(random::bytes())).into()
 }

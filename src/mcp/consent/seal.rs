@@ -9,6 +9,8 @@ use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
+use crate::random;
+
 /// Says what the sealed bytes are for, so that they are good for nothing else.
 const PURPOSE: &[u8] = b"kasm-mcp requestState 1";
 /// The longest text that is looked at. Ours have less than half of it.
@@ -21,7 +23,7 @@ impl Seal {
     /// A seal that only this process has.
     #[must_use]
     pub fn random() -> Self {
-        Self::with_key(&random_bytes())
+        Self::with_key(&random::bytes())
     }
 
     /// The seal of a given key, 32 random bytes.
@@ -62,15 +64,4 @@ impl fmt::Debug for Seal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Seal")
     }
-}
-
-/// Bytes that nobody guesses.
-pub(super) fn random_bytes<const N: usize>() -> [u8; N] {
-    let mut bytes = [0_u8; N];
-    #[expect(
-        clippy::expect_used,
-        reason = "the operating system's random source works, or nothing is safe"
-    )]
-    getrandom::fill(&mut bytes).expect("the operating system gives random bytes");
-    bytes
 }
