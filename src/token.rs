@@ -5,8 +5,7 @@
 
 use std::fmt;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use data_encoding::{BASE64URL_NOPAD, HEXLOWER, HEXLOWER_PERMISSIVE};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
@@ -18,7 +17,7 @@ pub const BEARER_PREFIX: &str = "kmcp_";
 /// A new token: 43 characters that may stand in a URL.
 #[must_use]
 pub fn random() -> String {
-    URL_SAFE_NO_PAD.encode(random::bytes::<32>())
+    BASE64URL_NOPAD.encode(&random::bytes::<32>())
 }
 
 /// A new bearer token: [`BEARER_PREFIX`] and [`random`].
@@ -41,15 +40,8 @@ impl Hash {
     /// Reads 64 hex digits, as [`fmt::Display`] writes them.
     #[must_use]
     pub fn from_hex(text: &str) -> Option<Self> {
-        let mut hash = [0_u8; 32];
-        if text.len() != 64 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-            return None;
-        }
-        for (byte, digits) in hash.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
-            let digits = std::str::from_utf8(digits).ok()?;
-            *byte = u8::from_str_radix(digits, 16).ok()?;
-        }
-        Some(Self(hash))
+        let bytes = HEXLOWER_PERMISSIVE.decode(text.as_bytes()).ok()?;
+        bytes.try_into().ok().map(Self)
     }
 
     /// Whether both are the same, in a time that does not depend on where they differ.
@@ -61,7 +53,7 @@ impl Hash {
 
 impl fmt::Display for Hash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        f.write_str(&HEXLOWER.encode(&self.0))
     }
 }
 

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
+use data_encoding::HEXLOWER;
 use serde::{Deserialize, Deserializer};
 
 use crate::random;
@@ -57,12 +58,12 @@ impl FromStr for JobId {
             Some(digits) => (digits, true),
             None => (text, false),
         };
-        let hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
-        if digits.len() != 32 || !digits.bytes().all(hex) {
-            return Err(bad());
-        }
-        let bits = u128::from_str_radix(digits, 16).map_err(|_| bad())?;
-        Ok(Self { bits, as_root })
+        let bytes = HEXLOWER.decode(digits.as_bytes()).map_err(|_| bad())?;
+        let bytes = bytes.try_into().map_err(|_| bad())?;
+        Ok(Self {
+            bits: u128::from_be_bytes(bytes),
+            as_root,
+        })
     }
 }
 

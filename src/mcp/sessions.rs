@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use data_encoding::HEXLOWER;
 use parking_lot::{Mutex, MutexGuard};
 use rmcp::model::{InitializeRequestParams, RequestId, ServerJsonRpcMessage};
 use tokio::sync::mpsc;
@@ -290,5 +291,5 @@ impl Drop for StreamGuard {
 }
 
 fn random_id() -> SessionId {
-    format!("{:032x}", u128::from_be_bytes(random::bytes())).into()
+    HEXLOWER.encode(&random::bytes::<16>()).into()
 }

@@ -6,8 +6,7 @@
 use std::fmt;
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use data_encoding::BASE64URL_NOPAD;
 
 use crate::random;
 
@@ -42,7 +41,7 @@ impl Seal {
         let nonce = self.0.seal_in_place_append_tag(purpose, &mut bytes).ok()?;
         let mut sealed = nonce.as_ref().to_vec();
         sealed.extend(bytes);
-        Some(URL_SAFE_NO_PAD.encode(sealed))
+        Some(BASE64URL_NOPAD.encode(&sealed))
     }
 
     /// Opens what [`Self::close`] sealed. None: it was not this seal, or something was changed.
@@ -50,7 +49,7 @@ impl Seal {
         if sealed.len() > SEALED_CHARS_MAX {
             return None;
         }
-        let sealed = URL_SAFE_NO_PAD.decode(sealed).ok()?;
+        let sealed = BASE64URL_NOPAD.decode(sealed.as_bytes()).ok()?;
         let (nonce, bytes) = sealed.split_at_checked(NONCE_LEN)?;
         let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
         let mut bytes = bytes.to_vec();

@@ -1,6 +1,6 @@
 //! Getting in: the WebSocket upgrade through Kasm's proxy, and the handshake of RFB 3.8.
 
-use base64::Engine as _;
+use data_encoding::BASE64;
 use des::Des;
 use des::cipher::{BlockCipherEncrypt, KeyInit};
 use reqwest::header::{
@@ -46,7 +46,7 @@ impl Kasm {
         };
         let plane = &self.plane;
         let url = plane.url(vnc, "/websockify")?;
-        let key = base64::engine::general_purpose::STANDARD.encode(random::bytes::<16>());
+        let key = BASE64.encode(&random::bytes::<16>());
         let build = |username: &str, token: &_| {
             let request = plane.request(Method::GET, url.clone(), username, token)?;
             Ok(request
