@@ -9,7 +9,7 @@ use futures::{StreamExt, stream};
 use sha2::{Digest, Sha256};
 
 use super::{FileError, Files, Run, Target, hex_digest, number, words};
-use crate::jobs::{JobError, JobId};
+use crate::jobs::JobId;
 use crate::kasm::plane::{Download, Place};
 
 const OFFER: &str = include_str!("scripts/offer.sh");
@@ -49,7 +49,7 @@ impl Files {
         target: &Target,
         max: u64,
     ) -> Result<Outgoing, FileError> {
-        let id = JobId::random(false).ok_or(JobError::NoRandom)?;
+        let id = JobId::random(false);
         let folder = format!(".kmcp-{id}");
         let done = self
             .run(place, Run::new(OFFER, target.args([folder.clone()])))

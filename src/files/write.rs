@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures::{StreamExt, TryStreamExt, stream};
 
 use super::{FileError, Files, Run, Target, number, sha256, words};
-use crate::jobs::{INPUT_BYTES_MAX, JobError, JobId};
+use crate::jobs::{INPUT_BYTES_MAX, JobId};
 use crate::kasm::plane::Place;
 
 pub(super) const WRITE: &str = include_str!("scripts/write.sh");
@@ -64,7 +64,7 @@ impl Files {
                 done => return done,
             }
         }
-        let id = JobId::random(false).ok_or(JobError::NoRandom)?;
+        let id = JobId::random(false);
         let parts = bytes.chunks(INPUT_BYTES_MAX).enumerate();
         let sends: Vec<_> = parts
             .map(|(index, part)| self.jobs.put_part(place, id, index, part))

@@ -1,7 +1,6 @@
 //! What an access token says (RFC 9068), and the ways in which authorization servers write it.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use data_encoding::BASE64URL_NOPAD;
 use jsonwebtoken::errors::{Error, ErrorKind};
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -94,7 +93,7 @@ pub(super) fn issuer(token: &[u8]) -> Option<String> {
         iss: String,
     }
     let payload = token.split(|byte| *byte == b'.').nth(1)?;
-    let payload = URL_SAFE_NO_PAD.decode(payload).ok()?;
+    let payload = BASE64URL_NOPAD.decode(payload).ok()?;
     let named: Named = serde_json::from_slice(&payload).ok()?;
     Some(named.iss)
 }

@@ -6,8 +6,7 @@ mod jobs;
 use std::sync::Arc;
 use std::time::Duration;
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use data_encoding::BASE64URL_NOPAD;
 use kasm_mcp::caller::{Caller, Scope};
 use kasm_mcp::mcp::consent::Consent;
 use kasm_mcp::tool::ErrorType;
@@ -132,7 +131,7 @@ async fn an_id_grants_nothing() {
     let mut reader = caller("owner");
     reader.scope = Scope::Read;
     let reader = serve(&server.provider, reader).await;
-    let made_up = |json: Value| URL_SAFE_NO_PAD.encode(json.to_string());
+    let made_up = |json: Value| BASE64URL_NOPAD.encode(json.to_string().as_bytes());
     let own = vec!["here", "0"];
     let cases = [
         (&stranger, id.clone()),
@@ -153,7 +152,7 @@ async fn an_id_grants_nothing() {
         (&server, made_up(json!({ "tool": "start" }))),
         (
             &server,
-            URL_SAFE_NO_PAD.encode(r#"["start", 0, ["here","0"]]"#),
+            BASE64URL_NOPAD.encode(br#"["start", 0, ["here","0"]]"#),
         ),
     ];
     for (server, id) in cases {

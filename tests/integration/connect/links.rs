@@ -1,7 +1,6 @@
 //! Links that install the server with one click: what a client makes of them, and that no token is in them.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use data_encoding::BASE64;
 use kasm_mcp::clients::{self, CLIENTS, Values};
 use reqwest::Url;
 use serde_json::{Value, json};
@@ -74,7 +73,9 @@ fn cursor_link_has_the_entry_with_the_token_of_the_environment() {
         assert!(links[1].as_str().starts_with("https://cursor.com/"));
         for link in &links {
             assert_eq!(parameter(link, "name").as_deref(), Some("kasm"));
-            let entry = STANDARD.decode(parameter(link, "config").unwrap()).unwrap();
+            let entry = BASE64
+                .decode(parameter(link, "config").unwrap().as_bytes())
+                .unwrap();
             let entry: Value = serde_json::from_slice(&entry).unwrap();
             assert_eq!(
                 entry,

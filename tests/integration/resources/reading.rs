@@ -1,7 +1,6 @@
 //! Lists of resources, and what they hold.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use data_encoding::BASE64;
 use kasm_emulator::Fault;
 use serde_json::{Value, json};
 
@@ -102,7 +101,9 @@ async fn a_resource_is_what_its_tool_says() {
         let uri = format!("kasm://sessions/{kasm_id}/screenshot");
         let read = asker.result("resources/read", json!({ "uri": uri })).await;
         let contents = &read["contents"][0];
-        let bytes = STANDARD.decode(contents["blob"].as_str().unwrap()).unwrap();
+        let bytes = BASE64
+            .decode(contents["blob"].as_str().unwrap().as_bytes())
+            .unwrap();
         let head = match contents["mimeType"].as_str().unwrap() {
             "image/png" => &b"\x89PNG"[..],
             "image/jpeg" => &b"\xff\xd8\xff"[..],

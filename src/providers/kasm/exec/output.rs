@@ -1,6 +1,6 @@
 //! What a command wrote, as it goes into a reply: bounded, never mangled.
 
-use base64::Engine as _;
+use data_encoding::BASE64;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -306,5 +306,5 @@ impl Excerpt {
 }
 
 fn base64(bytes: &[u8]) -> String {
-    base64::engine::general_purpose::STANDARD.encode(bytes)
+    BASE64.encode(bytes)
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use base64::Engine as _;
+use data_encoding::{BASE64, HEXLOWER};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -22,8 +22,7 @@ async fn paged(server: &TestServer, kasm_id: &str, job_id: &str) -> (Vec<u8>, Va
         match reply["stdout_encoding"].as_str() {
             None => bytes.extend(text.as_bytes()),
             Some("base64") => {
-                let engine = base64::engine::general_purpose::STANDARD;
-                bytes.extend(engine.decode(text).unwrap());
+                bytes.extend(BASE64.decode(text.as_bytes()).unwrap());
             }
             Some(other) => panic!("{other}"),
         }
@@ -36,11 +35,7 @@ async fn paged(server: &TestServer, kasm_id: &str, job_id: &str) -> (Vec<u8>, Va
 }
 
 fn sha256(bytes: &[u8]) -> String {
-    let mut hex = String::new();
-    for byte in Sha256::digest(bytes) {
-        write!(hex, "{byte:02x}").unwrap();
-    }
-    hex
+    HEXLOWER.encode(&Sha256::digest(bytes))
 }
 
 /// The numbers from 1 on, one a line, cut after so many bytes.

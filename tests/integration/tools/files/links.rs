@@ -1,6 +1,8 @@
 //! `/files/…` and the links to it.
 
+use data_encoding::{BASE64, HEXLOWER};
 use serde_json::json;
+use sha2::{Digest, Sha256};
 
 use super::{HOME, noise, server, sha256};
 use crate::support::{TOKEN, TestServer, confinement};
@@ -45,6 +47,8 @@ async fn a_link_carries_one_file_once() {
     let again = server.http.put(&url).body("other").send().await.unwrap();
     assert_eq!(again.status(), 404);
 
+    let touch = format!("touch -d @784111777 '{path}'");
+    assert_eq!(server.run(&id, &touch).await["exit_code"], 0);
     let url = server.link(&id, &path, "download").await;
     let head = server.http.head(&url).send().await.unwrap();
     assert_eq!(head.status(), 405, "a preview does not use it up");
@@ -57,7 +61,10 @@ async fn a_link_carries_one_file_once() {
         "attachment; filename*=UTF-8''%C3%BC%3F%23%25.bin"
     );
     assert_eq!(header("x-content-type-options"), "nosniff");
-    assert!(header("repr-digest").starts_with("sha-256=:"));
+    let digest = BASE64.encode(&Sha256::digest(&bytes));
+    assert_eq!(header("repr-digest"), format!("sha-256=:{digest}:"));
+    // RFC 9110 has this very date as its example.
+    assert_eq!(header("last-modified"), "Sun, 06 Nov 1994 08:49:37 GMT");
     assert!(answer.bytes().await.unwrap() == bytes);
     assert_eq!(server.http.get(&url).send().await.unwrap().status(), 404);
 }
@@ -217,12 +224,9 @@ async fn slow_half_a_gigabyte_goes_both_ways() {
     let path = format!("{HOME}/half");
     let block = bytes::Bytes::from(noise(1 << 20));
     let blocks = 512_u64;
-    let mut hasher = <sha2::Sha256 as sha2::Digest>::new();
-    (0..blocks).for_each(|_| sha2::Digest::update(&mut hasher, &block));
-    let expected: String = sha2::Digest::finalize(hasher)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let mut hasher = Sha256::new();
+    (0..blocks).for_each(|_| hasher.update(&block));
+    let expected = HEXLOWER.encode(&hasher.finalize());
     let chunks = (0..blocks).map(move |_| Ok::<_, std::io::Error>(block.clone()));
     let body = reqwest::Body::wrap_stream(futures::stream::iter(chunks));
     let url = server.link(&id, &path, "upload").await;
@@ -235,14 +239,11 @@ async fn slow_half_a_gigabyte_goes_both_ways() {
     assert_eq!(answer.status(), 201, "{}", answer.text().await.unwrap());
     let url = server.link(&id, &path, "download").await;
     let mut answer = slow.get(&url).send().await.unwrap();
-    let mut hasher = <sha2::Sha256 as sha2::Digest>::new();
+    let mut hasher = Sha256::new();
     while let Some(chunk) = answer.chunk().await.unwrap() {
-        sha2::Digest::update(&mut hasher, &chunk);
+        hasher.update(&chunk);
     }
-    let received: String = sha2::Digest::finalize(hasher)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let received = HEXLOWER.encode(&hasher.finalize());
     assert_eq!(received, expected);
 }
 
