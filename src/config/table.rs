@@ -227,7 +227,7 @@ pub const VARIABLES: &[Variable] = &[
     given(
         "MCP_ALLOWED_ORIGINS",
         "https://app.example.org",
-        "Origins of web pages that may call, separated by commas. Programs send none.",
+        "Origins that may call, separated by commas: of web pages, and of programs with a browser inside, such as `app://obsidian.md`, `chrome-extension://<id>`, `vscode-webview://<id>`, `file://` or `null`, which are compared exactly. Most programs send none.",
     ),
     given(
         "MCP_TRUSTED_PROXIES",

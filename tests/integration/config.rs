@@ -97,6 +97,41 @@ fn every_mistake_is_reported_with_its_remedy_and_without_secrets() {
     assert!(!found.to_string().contains("short-secret"), "{found}");
 }
 
+#[test]
+fn an_origin_that_no_request_can_have_is_a_mistake() {
+    for wrong in [
+        "app.example.org",
+        "*",
+        "chrome-extension://*",
+        "chrome-extension://",
+        "app://obsidian.md/",
+        "file:///",
+        "file://localhost",
+        "app://a@b",
+        "://app",
+        "1app://a",
+        "app:a",
+        "https://user@app.example.org",
+        "https://",
+    ] {
+        let found = mistakes(&set(valid(), "MCP_ALLOWED_ORIGINS", wrong));
+        let variables: Vec<_> = found.0.iter().map(|mistake| &mistake.variable).collect();
+        assert_eq!(variables, ["MCP_ALLOWED_ORIGINS"], "{wrong}");
+    }
+    // Clients are given this address, so it is a web address.
+    for wrong in ["app://obsidian.md", "null", "file://"] {
+        let found = mistakes(&set(valid(), "MCP_PUBLIC_URL", wrong));
+        let variables: Vec<_> = found.0.iter().map(|mistake| &mistake.variable).collect();
+        assert_eq!(variables, ["MCP_PUBLIC_URL"], "{wrong}");
+    }
+    let config = Config::load(&set(valid(), "MCP_ALLOWED_ORIGINS", "null")).unwrap();
+    let notice = config
+        .notices
+        .iter()
+        .find(|notice| notice.contains("MCP_ALLOWED_ORIGINS"));
+    assert!(notice.is_some(), "{:?}", config.notices);
+}
+
 #[tokio::test]
 async fn without_a_token_only_this_machine_is_served() {
     let mut sources = valid();

@@ -1,5 +1,6 @@
 //! Access tokens of authorization servers.
 
+mod audience;
 mod refused;
 
 use jsonwebtoken::Algorithm;

@@ -102,3 +102,75 @@ async fn a_browser_may_ask_before_it_has_a_token() {
     let exposed = exposed.send().await.unwrap().headers()["access-control-expose-headers"].clone();
     assert!(exposed.to_str().unwrap().contains("mcp-session-id"));
 }
+
+/// Origins that programs with a browser inside send: no web page has them.
+const OF_PROGRAMS: [&str; 8] = [
+    "chrome-extension://nkbihfbeogaeaoehlefnkodbefgpgknn",
+    "moz-extension://0f1e2d3c-4b5a-4978-8796-a5b4c3d2e1f0",
+    "vscode-webview://1c2d3e4f5a6b7c8d9e0f1a2b3c4d5e6f",
+    "app://obsidian.md",
+    "tauri://localhost",
+    "capacitor://localhost",
+    "file://",
+    "null",
+];
+
+#[tokio::test]
+async fn origins_that_are_no_web_page_are_compared_exactly() {
+    let allowed = OF_PROGRAMS.join(", ");
+    let server = TestServer::with(&[("MCP_ALLOWED_ORIGINS", &allowed)]).await;
+    let list = rpc("tools/list", json!({}));
+    for origin in OF_PROGRAMS {
+        let request = server.post(&list).header("origin", origin);
+        let answer = request.send().await.unwrap();
+        assert_eq!(answer.status(), StatusCode::OK, "{origin}");
+        assert_eq!(answer.headers()["access-control-allow-origin"], origin);
+        let preflight = server.http.request(Method::OPTIONS, server.mcp());
+        let preflight = preflight.header("origin", origin);
+        let preflight = preflight.header("access-control-request-method", "POST");
+        let answer = preflight.send().await.unwrap();
+        assert_eq!(answer.status(), StatusCode::OK, "{origin}");
+        assert_eq!(answer.headers()["access-control-allow-origin"], origin);
+    }
+    for origin in [
+        "chrome-extension://nkbihfbeogaeaoehlefnkodbefgpgkno",
+        "chrome-extension://nkbihfbeogaeaoehlefnkodbefgpgknn/",
+        "CHROME-EXTENSION://nkbihfbeogaeaoehlefnkodbefgpgknn",
+        "moz-extension://nkbihfbeogaeaoehlefnkodbefgpgknn",
+        "app://obsidian.md.evil.example",
+        "app://obsidian.md:80",
+        "tauri://evil.example",
+        "file:///",
+        "NULL",
+        "",
+        "http://obsidian.md",
+        "https://null",
+    ] {
+        let request = server.post(&list).header("origin", origin);
+        let answer = request.send().await.unwrap();
+        assert_eq!(answer.status(), StatusCode::FORBIDDEN, "{origin}");
+        assert!(!answer.headers().contains_key("access-control-allow-origin"));
+    }
+}
+
+#[tokio::test]
+async fn origins_of_programs_are_refused_unless_they_are_named() {
+    let server = TestServer::with(&[("MCP_ALLOWED_ORIGINS", "https://app.example.org")]).await;
+    for origin in OF_PROGRAMS {
+        let request = server.post(&rpc("tools/list", json!({})));
+        let answer = request.header("origin", origin).send().await.unwrap();
+        assert_eq!(answer.status(), StatusCode::FORBIDDEN, "{origin}");
+    }
+}
+
+#[tokio::test]
+async fn a_name_with_other_letters_is_allowed_in_both_spellings() {
+    let origins = "https://b\u{fc}cher.example, https://APP.example.org:443";
+    let server = TestServer::with(&[("MCP_ALLOWED_ORIGINS", origins)]).await;
+    // Browsers send the form that DNS has, and leave the usual port out.
+    for origin in ["https://xn--bcher-kva.example", "https://app.example.org"] {
+        let request = server.post(&rpc("tools/list", json!({})));
+        let answer = request.header("origin", origin).send().await.unwrap();
+        assert_eq!(answer.status(), StatusCode::OK, "{origin}");
+    }
+}
