@@ -1,27 +1,19 @@
 //! What an agent wants done on a desktop, and the hands that do it.
 
+mod gestures;
+mod typing;
+
 use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::frame::FrameId;
-use crate::kasm::plane::rfb::{Input, keysym_named, keysym_of};
+use crate::kasm::plane::rfb::Input;
+use gestures::Gestures;
 
-/// From press to release, as a person's finger.
-const PRESS: Duration = Duration::from_millis(50);
 /// Between the clicks of a double click.
 const BETWEEN_CLICKS: Duration = Duration::from_millis(80);
-/// Before and after the way of a drag.
-const GRIP: Duration = Duration::from_millis(150);
-const DRAG_STEPS: i32 = 12;
-const DRAG_STEP: Duration = Duration::from_millis(20);
-/// After a character that the keyboard lacks: the server gives it a key first.
-const FOREIGN_CHARACTER: Duration = Duration::from_millis(10);
-/// What the wheel turns for one notch.
-const NOTCH: i32 = 50;
-const NOTCHES_MAX: i32 = 100;
-const TEXT_CHARS_MAX: usize = 10_000;
 
 /// The kinds of actions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -100,7 +92,7 @@ impl Action {
     /// A field is missing, a place is beyond the picture, a key is unknown.
     pub fn step(&self, frame: FrameId, time_max: Duration) -> Result<Step, BadAction> {
         let time = |otherwise: Duration| self.time.unwrap_or(otherwise).min(time_max);
-        let mut hand = HandMade::default();
+        let mut hand = Gestures::default();
         match self.kind {
             ActionKind::Click => hand.click(self.place(frame)?, self.button),
             ActionKind::DoubleClick => {
@@ -122,11 +114,11 @@ impl Action {
                 hand.scroll(self.place(frame)?, right, down);
             }
             ActionKind::Type => hand.type_text(self.text("text")?)?,
-            ActionKind::Key => hand.press(self.text("a key, such as `ctrl+l`, in text")?)?,
+            ActionKind::Key => hand.press_keys(self.text("a key, such as `ctrl+l`, in text")?)?,
             ActionKind::Wait => hand.pause(time(Duration::from_secs(1))),
             ActionKind::WaitUntilStable => return Ok(Step::Settle(time(Duration::from_secs(5)))),
         }
-        Ok(Step::Do(hand.0))
+        Ok(Step::Do(hand.inputs))
     }
 
     fn place(&self, frame: FrameId) -> Result<(u16, u16), BadAction> {
@@ -147,122 +139,6 @@ fn mapped(frame: FrameId, place: Option<(u16, u16)>, what: &str) -> Result<(u16,
             frame.shown_width, frame.shown_height
         ))
     })
-}
-
-/// What hands do, one thing after the other.
-#[derive(Default)]
-struct HandMade(Vec<Input>);
-
-impl HandMade {
-    fn pause(&mut self, time: Duration) {
-        self.0.push(Input::Pause(time));
-    }
-
-    fn point(&mut self, buttons: u16, (x, y): (u16, u16)) {
-        let scroll = (0, 0);
-        self.0.push(Input::Pointer {
-            buttons,
-            x,
-            y,
-            scroll,
-        });
-    }
-
-    fn key(&mut self, down: bool, keysym: u32) {
-        self.0.push(Input::Key { down, keysym });
-    }
-
-    fn click(&mut self, place: (u16, u16), button: Button) {
-        self.point(0, place);
-        self.point(mask(button), place);
-        self.pause(PRESS);
-        self.point(0, place);
-    }
-
-    fn drag(&mut self, from: (u16, u16), to: (u16, u16), button: Button) {
-        self.point(0, from);
-        self.point(mask(button), from);
-        self.pause(GRIP);
-        for step in 1..=DRAG_STEPS {
-            let between = |from: u16, to: u16| {
-                let way = i32::from(to) - i32::from(from);
-                u16::try_from(i32::from(from) + way * step / DRAG_STEPS).unwrap_or(to)
-            };
-            self.point(mask(button), (between(from.0, to.0), between(from.1, to.1)));
-            self.pause(DRAG_STEP);
-        }
-        self.pause(GRIP);
-        self.point(0, to);
-    }
-
-    fn scroll(&mut self, (x, y): (u16, u16), right: i32, down: i32) {
-        self.point(0, (x, y));
-        let turn = |notches: i32| {
-            let notches = notches.clamp(-NOTCHES_MAX, NOTCHES_MAX);
-            i16::try_from(notches * NOTCH).unwrap_or(0)
-        };
-        let scroll = (turn(right), turn(down));
-        self.0.push(Input::Pointer {
-            buttons: 0,
-            x,
-            y,
-            scroll,
-        });
-    }
-
-    fn type_text(&mut self, text: &str) -> Result<(), BadAction> {
-        if text.chars().count() > TEXT_CHARS_MAX {
-            let problem = format!(
-                "a text of more than {TEXT_CHARS_MAX} characters; paste it with desktop_clipboard"
-            );
-            return Err(BadAction(problem));
-        }
-        // A line end of Windows is one line end.
-        for character in text.replace("\r\n", "\n").chars() {
-            let keysym = keysym_of(character);
-            self.key(true, keysym);
-            self.key(false, keysym);
-            if !character.is_ascii() {
-                self.pause(FOREIGN_CHARACTER);
-            }
-        }
-        Ok(())
-    }
-
-    /// Presses keys in their order and releases them in the other.
-    fn press(&mut self, keys: &str) -> Result<(), BadAction> {
-        let mut names: Vec<&str> = keys.split('+').map(str::trim).collect();
-        // `ctrl++`: the last key is the plus itself.
-        if keys.ends_with('+') {
-            names.pop();
-            names.pop_if(|name| name.is_empty());
-            names.push("+");
-        }
-        let keysyms = names.iter().map(|name| {
-            keysym_named(name).ok_or_else(|| {
-                let known = "single characters, Return, Tab, Escape, BackSpace, Delete, Home, End, PageUp, PageDown, \
-                             Left, Right, Up, Down, F1 to F24, ctrl, shift, alt, super";
-                BadAction(format!("there is no key `{name}`; there are {known}"))
-            })
-        });
-        let keysyms: Vec<u32> = keysyms.collect::<Result<_, _>>()?;
-        for keysym in &keysyms {
-            self.key(true, *keysym);
-        }
-        self.pause(PRESS);
-        for keysym in keysyms.iter().rev() {
-            self.key(false, *keysym);
-        }
-        Ok(())
-    }
-}
-
-fn mask(button: Button) -> u16 {
-    match button {
-        Button::Left => 1,
-        Button::Middle => 2,
-        Button::Right => 4,
-    }
 }
 
 #[cfg(test)]
