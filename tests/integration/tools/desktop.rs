@@ -3,7 +3,9 @@
 mod connection;
 mod hands;
 mod hostile;
+mod keyboard;
 mod looks;
+mod pointer;
 
 use base64::Engine as _;
 use image::RgbImage;
