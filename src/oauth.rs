@@ -6,6 +6,7 @@
 mod claims;
 mod fetch;
 mod issuer;
+mod resource;
 mod users;
 
 use std::fmt;
@@ -20,6 +21,7 @@ use fetch::Fetcher;
 pub use fetch::is_safe;
 pub use issuer::examine;
 use issuer::{Issuer, NoKey};
+pub use resource::{WELL_KNOWN, is_entry_point};
 pub use users::FindUser;
 use users::Users;
 
@@ -38,7 +40,7 @@ const ALGORITHMS: [Algorithm; 4] = [
 pub struct OAuthConfig {
     /// The issuers, exactly as they name themselves.
     pub issuers: Vec<String>,
-    /// The audiences that mean this server.
+    /// The audiences that mean this server. None: the addresses of its entry points, and its own.
     pub audiences: Vec<String>,
     /// The claim that names the Kasm user, by id or username.
     pub user_claim: String,
@@ -151,7 +153,8 @@ impl Verifier {
         let mut validation = Validation::new(header.alg);
         validation.leeway = self.config.clock_skew.as_secs();
         validation.validate_nbf = true;
-        validation.set_audience(&self.config.audiences);
+        // An audience may be any of our entry points, which no list can name.
+        validation.validate_aud = false;
         validation.set_issuer(&[issuer.url()]);
         validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
         let mut outcome = Err(Denied::Invalid("its issuer has no such key"));
@@ -164,6 +167,10 @@ impl Verifier {
             }
         }
         let claims = outcome?;
+        let is_for_us = |audience: &str| self.config.accepts_audience(audience);
+        if !claims.audiences().any(is_for_us) {
+            return Err(Denied::Invalid("it is not for this server"));
+        }
         if !claims.is_of_access_token(header.typ.as_deref()) {
             return Err(Denied::Invalid("it is no access token"));
         }

@@ -15,11 +15,12 @@ use std::time::Duration;
 
 use http::Extensions;
 
+use super::identity::ByLink;
 use crate::caller::{Caller, Origin};
 use crate::metrics::Metrics;
 use crate::rate::{Book, Rate, Wait};
 pub(super) use account::{Account, ConnectionPlace, StreamPlace, Visitor};
-pub(super) use layers::{Refusal, Refused, by_address, by_caller};
+pub(super) use layers::{Refusal, by_address, by_caller};
 pub(super) use patience::{TooSlow, layer as patience};
 
 /// Addresses that are remembered, and callers.
@@ -183,7 +184,10 @@ impl Limiter {
         extensions: &Extensions,
         caller: &Caller,
     ) -> Result<Arc<Account>, Refusal> {
-        if let Some(visitor) = extensions.get::<Arc<Visitor>>() {
+        let visitor = extensions.get::<Arc<Visitor>>();
+        // A link cannot be guessed, and whoever has one is not known as the caller by that.
+        let visitor = visitor.filter(|_| extensions.get::<ByLink>().is_none());
+        if let Some(visitor) = visitor {
             match visitor.locked() {
                 Some(wait) if !visitor.knows(caller) => {
                     return Err(Refusal::Failures(wait));

@@ -124,10 +124,14 @@ impl McpServer {
 
     pub(super) fn caller(&self, cx: &RequestContext<RoleServer>) -> Result<Caller, ErrorData> {
         let parts = cx.extensions.get::<http::request::Parts>();
-        let caller = parts.and_then(|parts| parts.extensions.get::<Caller>());
+        let caller = parts.and_then(|parts| Caller::of_request(&parts.extensions));
         let local = self.local.as_ref().map(|local| &local.caller);
         let caller = caller.or(local).cloned();
-        caller.ok_or_else(|| ErrorData::internal_error("the caller is not known", None))
+        caller.ok_or_else(|| {
+            let data = serde_json::json!({ "code": "caller_unknown" });
+            let message = "the caller of this request is not known";
+            ErrorData::internal_error(message, Some(data))
+        })
     }
 
     pub(super) fn meta(&self, cx: &RequestContext<RoleServer>) -> Option<MetaObject> {

@@ -44,6 +44,15 @@ impl Claims {
         expires.as_i64().or_else(rounded)
     }
 
+    /// For whom it is: a text, or a list of them.
+    pub(super) fn audiences(&self) -> impl Iterator<Item = &str> {
+        let audience = self.0.get("aud");
+        let one = audience.and_then(Value::as_str);
+        let many = audience.and_then(Value::as_array);
+        one.into_iter()
+            .chain(many.into_iter().flatten().filter_map(Value::as_str))
+    }
+
     /// The largest scope of ours: from `scope` (RFC 8693), or `scp` as some servers write it, as a text or
     /// as a list.
     pub(super) fn scope(&self) -> Option<Scope> {

@@ -96,13 +96,19 @@ async fn path_and_headers_say_which_tools_are_offered() {
 async fn what_is_not_known_is_named_with_what_is() {
     let server = TestServer::start().await;
     let list = rpc("tools/list", json!({}));
-    for (path, header, status) in [
-        ("/mcp/x/files,nonsense", ("x-other", ""), 404),
-        ("/mcp", ("x-mcp-toolsets", "nonsense"), 400),
+    for (path, header, status, code) in [
+        (
+            "/mcp/x/files,nonsense",
+            ("x-other", ""),
+            404,
+            "toolset_unknown",
+        ),
+        ("/mcp", ("x-mcp-toolsets", "nonsense"), 400, "bad_header"),
     ] {
         let (got, problem) = post(&server, path, &[header], &list).await;
         assert_eq!(got, status, "{problem}");
-        let detail = problem["detail"].as_str().unwrap();
+        assert_eq!(problem["error"]["data"]["code"], code, "{problem}");
+        let detail = problem["error"]["message"].as_str().unwrap();
         assert!(
             detail.contains("nonsense") && detail.contains("sessions, exec, files"),
             "{detail}"

@@ -93,7 +93,11 @@ async fn what_the_issuer_signed_for_others_is_refused() {
             json!("https://other.example/mcp"),
             "not for this server",
         ),
-        ("aud", json!(format!("{RESOURCE}/")), "not for this server"),
+        (
+            "aud",
+            json!(format!("{RESOURCE}/other")),
+            "not for this server",
+        ),
         ("aud", Value::Null, "lacks"),
         ("sub", Value::Null, "lacks"),
         ("sub", json!("a\nb"), "no subject"),
