@@ -6,6 +6,7 @@ pub mod consent;
 mod convert;
 pub mod dispatch;
 pub mod envelope;
+mod error_data;
 mod handler;
 mod instructions;
 mod look;

@@ -46,17 +46,23 @@ pub(super) async fn read_bytes(
             let status = StatusCode::PAYLOAD_TOO_LARGE;
             Err(Problem::new(status, "body_too_large", detail))
         }
-        Err(error) if TooSlow::is_behind(&*error) => {
-            let status = StatusCode::REQUEST_TIMEOUT;
-            let detail = "the body came too slowly";
-            Err(Problem::new(status, "body_too_slow", detail))
-        }
-        Err(error) => {
-            let detail = format!("the body could not be read: {error}");
-            let status = StatusCode::BAD_REQUEST;
-            Err(Problem::new(status, "body_broken", detail))
-        }
+        Err(error) => Err(body_problem(&*error)),
     }
+}
+
+/// What is wrong with a body that broke off.
+pub(super) fn body_problem(error: &(dyn std::error::Error + 'static)) -> Problem {
+    if TooSlow::is_behind(error) {
+        return body_too_slow();
+    }
+    let detail = format!("the body could not be read: {error}");
+    Problem::new(StatusCode::BAD_REQUEST, "body_broken", detail)
+}
+
+/// The client took too long.
+pub(super) fn body_too_slow() -> Problem {
+    let detail = "the body came too slowly";
+    Problem::new(StatusCode::REQUEST_TIMEOUT, "body_too_slow", detail)
 }
 
 /// Reads a body that is declared as JSON. Another type is refused: a page could send those without asking
@@ -91,6 +97,20 @@ pub(super) async fn parse_body<T: Send + 'static>(
     let parsed = tokio::task::spawn_blocking(move || parse(bytes)).await;
     drop(permit);
     parsed.map_err(|_panicked| Problem::internal())
+}
+
+/// Answers a request whose body is parsed while it is answered: with a large body on a thread of its own kind, for
+/// as long as it takes until the answer begins.
+pub(super) async fn answer_where_parsed<T: Send + 'static>(
+    body_bytes: usize,
+    answer: impl Future<Output = T> + Send + 'static,
+) -> Result<T, Problem> {
+    if body_bytes <= PARSED_BY_WORKER_BYTES_MAX {
+        return Ok(answer.await);
+    }
+    let runtime = tokio::runtime::Handle::current();
+    let answered = tokio::task::spawn_blocking(move || runtime.block_on(answer)).await;
+    answered.map_err(|_panicked| Problem::internal())
 }
 
 fn is_json(headers: &HeaderMap) -> bool {

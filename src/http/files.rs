@@ -20,9 +20,11 @@ use http::header::{
     HeaderValue, LAST_MODIFIED, TRANSFER_ENCODING, X_CONTENT_TYPE_OPTIONS,
 };
 use http::{Method, StatusCode};
+use parking_lot::Mutex;
 use serde_json::json;
 use tokio::sync::OwnedSemaphorePermit;
 
+use super::body::{body_problem, body_too_slow};
 use super::challenge::insufficient_scope;
 use super::identity::{Authenticated, ByLink};
 use super::link::link_unknown;
@@ -52,11 +54,12 @@ async fn transfer(
 ) -> Result<Response, Problem> {
     let Path((computer, path)) = place.map_err(|error| Problem::bad_request(error.body_text()))?;
     let (parts, body) = request.into_parts();
+    let broken = BrokenBody::default();
     let transfer = match parts.method {
         Method::GET => Transfer::Download,
         Method::PUT => Transfer::Upload(Upload {
             length: length(&parts.headers).ok_or_else(length_missing)?,
-            bytes: incoming(body),
+            bytes: incoming(body, broken.clone()),
         }),
         // A preview must not use a link up.
         _ => return Err(method_not_allowed()),
@@ -78,10 +81,20 @@ async fn transfer(
         computer,
         path: format!("/{path}"),
     };
-    match state.registry.transfer(&request, transfer).await? {
-        Transferred::Opened(file) => Ok(attachment(file, &request.path, place)),
-        Transferred::Stored(stored) => Ok(receipt(&stored, &request.path)),
+    match state.registry.transfer(&request, transfer).await {
+        Ok(Transferred::Opened(file)) => Ok(attachment(file, &request.path, place)),
+        Ok(Transferred::Stored(stored)) => Ok(receipt(&stored, &request.path)),
+        Err(error) => Err(broken.take_problem().unwrap_or_else(|| refusal(error))),
     }
+}
+
+fn refusal(error: ToolError) -> Problem {
+    // What is wrong with a body has the status that it has on all surfaces.
+    if error.code == "body_too_large" {
+        let status = StatusCode::PAYLOAD_TOO_LARGE;
+        return Problem::new(status, error.code, error.message);
+    }
+    error.into()
 }
 
 fn method_not_allowed() -> Problem {
@@ -173,17 +186,38 @@ fn http_date(seconds: u64) -> Option<String> {
     Some(time.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string())
 }
 
-/// The body of a request, with an end to patience.
-fn incoming(body: Body) -> stream::BoxStream<'static, Result<bytes::Bytes, String>> {
+/// What was wrong with the body of an upload. The provider gets a text, which it tells as a failure of its own;
+/// the client is told of the body.
+#[derive(Clone, Default)]
+struct BrokenBody(Arc<Mutex<Option<Problem>>>);
+
+impl BrokenBody {
+    fn keep_problem(&self, problem: Problem) -> String {
+        let text = problem.detail().to_owned();
+        *self.0.lock() = Some(problem);
+        text
+    }
+
+    fn take_problem(&self) -> Option<Problem> {
+        self.0.lock().take()
+    }
+}
+
+/// The body of a request, as long as something comes.
+fn incoming(
+    body: Body,
+    broken: BrokenBody,
+) -> stream::BoxStream<'static, Result<bytes::Bytes, String>> {
     let chunks = body.into_data_stream();
-    stream::unfold(Some(chunks), |chunks| async {
-        let mut chunks = chunks?;
-        match tokio::time::timeout(STALL, chunks.next()).await {
-            Ok(None) => None,
-            Ok(Some(Ok(chunk))) => Some((Ok(chunk), Some(chunks))),
-            Ok(Some(Err(error))) => Some((Err(error.to_string()), None)),
-            Err(_elapsed) => Some((Err("no byte for 60 s".to_owned()), None)),
-        }
+    stream::unfold(Some((chunks, broken)), |state| async {
+        let (mut chunks, broken) = state?;
+        let problem = match tokio::time::timeout(STALL, chunks.next()).await {
+            Ok(None) => return None,
+            Ok(Some(Ok(chunk))) => return Some((Ok(chunk), Some((chunks, broken)))),
+            Ok(Some(Err(error))) => body_problem(&error),
+            Err(_elapsed) => body_too_slow(),
+        };
+        Some((Err(broken.keep_problem(problem)), None))
     })
     .boxed()
 }

@@ -50,7 +50,12 @@ impl TestServer {
 
     pub async fn in_front_of(emulator: Emulator, settings: &[(&str, &str)]) -> Self {
         let config = config(&emulator, settings);
-        let app = http_app(&config).unwrap();
+        Self::of_config(emulator, &config).await
+    }
+
+    /// A server with settings that no variable can have, such as times below a second.
+    pub async fn of_config(emulator: Emulator, config: &Config) -> Self {
+        let app = http_app(config).unwrap();
         let listener = TcpListener::bind(config.http.listen).await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
         let (stop, stopped) = oneshot::channel::<()>();

@@ -159,7 +159,7 @@ async fn an_id_grants_nothing() {
     for (server, id) in cases {
         for method in ["tasks/get", "tasks/update", "tasks/cancel"] {
             let answer = ask(server, method, &id).await;
-            let error = json!({ "code": -32602, "message": "unknown task" });
+            let error = json!({ "code": -32602, "message": "unknown task", "data": { "code": "task_unknown" } });
             assert_eq!(answer["error"], error, "{method} {id}: {answer}");
         }
     }

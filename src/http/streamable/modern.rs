@@ -5,6 +5,8 @@
 //! sixth of the whole call. It keeps everything that is to be refused, so that there is one place
 //! that refuses.
 
+use std::sync::Arc;
+
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use http::header::{ACCEPT, CONTENT_TYPE};
@@ -16,9 +18,11 @@ use rmcp::model::{
     InitializeRequestParams, JsonRpcMessage, JsonRpcRequest, ProtocolVersion, ServerJsonRpcMessage,
 };
 use serde_json::Value;
+use tracing::Instrument as _;
 
 use super::answer::{accepts, respond};
 use super::{PROTOCOL_VERSION, accepts_event_stream};
+use crate::http::body::answer_where_parsed;
 use crate::http::problem::Problem;
 use crate::http::rpc_error::RpcError;
 use crate::http::state::HttpState;
@@ -30,7 +34,7 @@ const NAME: &str = "mcp-name";
 /// Marks an argument that is sent as a header too (SEP-2243).
 const SENT_AS_HEADER: &str = "x-mcp-header";
 
-pub(super) async fn post(state: &HttpState, mut parts: Parts, message: Message) -> Response {
+pub(super) async fn post(state: &Arc<HttpState>, mut parts: Parts, message: Message) -> Response {
     let takes_streams = accepts_event_stream(&parts.headers);
     let bytes = message.bytes.clone();
     if takes_streams || accepts(&parts.headers, "application/json") {
@@ -48,8 +52,13 @@ pub(super) async fn post(state: &HttpState, mut parts: Parts, message: Message) 
         let both = HeaderValue::from_static("application/json, text/event-stream");
         parts.headers.insert(ACCEPT, both);
     }
+    let (size, state) = (bytes.len(), state.clone());
     let request = Request::from_parts(parts, Full::new(bytes));
-    let answer = state.mcp.answer_modern(request).await.map(Body::new);
+    let answer = async move { state.mcp.answer_modern(request).await }.in_current_span();
+    let answer = match answer_where_parsed(size, answer).await {
+        Ok(answer) => answer.map(Body::new),
+        Err(problem) => return RpcError::from(problem).into_response(),
+    };
     if answer.status().is_success() || is_json(&answer) {
         answer
     } else {

@@ -172,7 +172,7 @@ async fn uploads_say_how_long_they_are_and_keep_to_it() {
     let body = reqwest::Body::wrap_stream(chunks);
     let put = |body: reqwest::Body| server.http.put(&url).bearer_auth(TOKEN).body(body).send();
     assert_eq!(put(body).await.unwrap().status(), 411);
-    assert_eq!(put(vec![0; 4_096].into()).await.unwrap().status(), 400);
+    assert_eq!(put(vec![0; 4_096].into()).await.unwrap().status(), 413);
     assert_eq!(put(vec![0; 2_048].into()).await.unwrap().status(), 201);
     assert_eq!(put(Vec::new().into()).await.unwrap().status(), 201);
     server.run(&id, "head -c 3000 /dev/zero > ~/f").await;
