@@ -11,7 +11,7 @@ use http::header::AUTHORIZATION;
 use serde_json::json;
 
 use super::auth::Authenticator;
-use super::limits::Visitor;
+use super::limits::AddressState;
 use super::state::HttpState;
 
 pub(super) fn routes() -> Router<Arc<HttpState>> {
@@ -28,11 +28,11 @@ pub(super) fn open_routes() -> Router {
 /// Status and version; with a token also whether Kasm can be reached.
 async fn detail(
     State(state): State<Arc<HttpState>>,
-    visitor: Option<Extension<Arc<Visitor>>>,
+    address_state: Option<Extension<Arc<AddressState>>>,
     headers: HeaderMap,
 ) -> Response {
     let mut body = json!({ "status": "ok", "version": env!("CARGO_PKG_VERSION") });
-    if is_known(&state.auth, visitor, &headers).await {
+    if is_known(&state.auth, address_state, &headers).await {
         body["kasm"] = match state.health.ask_upstream().await {
             Ok(()) => json!({ "reachable": true }),
             Err(reason) => json!({ "reachable": false, "reason": reason }),
@@ -44,19 +44,19 @@ async fn detail(
 /// A wrong token counts, and none is tried where too many were wrong: this must not be the place to guess.
 async fn is_known(
     auth: &Authenticator,
-    visitor: Option<Extension<Arc<Visitor>>>,
+    address_state: Option<Extension<Arc<AddressState>>>,
     headers: &HeaderMap,
 ) -> bool {
-    let is_locked = |visitor: &Extension<Arc<Visitor>>| visitor.locked().is_some();
-    if visitor.as_ref().is_some_and(is_locked) {
+    let is_locked = |address_state: &Extension<Arc<AddressState>>| address_state.locked().is_some();
+    if address_state.as_ref().is_some_and(is_locked) {
         return false;
     }
     let is_known = auth.authenticate(headers).await.is_ok();
-    if let Some(visitor) = visitor
+    if let Some(address_state) = address_state
         && !is_known
         && headers.contains_key(AUTHORIZATION)
     {
-        visitor.failed();
+        address_state.failed();
     }
     is_known
 }

@@ -64,7 +64,7 @@ pub(super) fn with_body_timeout(routes: Router, state: &HttpState) -> Router {
     // Before authentication, which may read no body: the layers inside have no other body than the timed one.
     routes.layer(from_fn_with_state(
         state.settings.limits.body_pause,
-        limits::patience,
+        limits::body_timeout,
     ))
 }
 

@@ -10,7 +10,7 @@ use futures::StreamExt;
 use http::header::AUTHORIZATION;
 use http::{Method, StatusCode};
 
-use super::{Account, Limiter, PLACE_PAUSE, StreamPlace};
+use super::{CallerState, Limiter, PLACE_PAUSE, StreamPlace};
 use crate::caller::Caller;
 use crate::http::problem::Problem;
 use crate::http::route_group::AnswerForm;
@@ -77,17 +77,17 @@ pub(in crate::http) async fn by_address(
     mut request: Request,
     next: Next,
 ) -> Response {
-    let Some(visitor) = limiter.visitor_of(request.extensions()) else {
+    let Some(address_state) = limiter.address_state_of(request.extensions()) else {
         return next.run(request).await;
     };
     let form = AnswerForm::of_request(request.extensions());
-    if let Err(wait) = visitor.request() {
+    if let Err(wait) = address_state.request() {
         return form.answer(Refusal::Address(wait).into());
     }
     let shows = request.headers().contains_key(AUTHORIZATION);
     // Whether a token is right shows only in the layers inside, and is not told while this lasts.
-    let locked = visitor.locked();
-    request.extensions_mut().insert(visitor.clone());
+    let locked = address_state.locked();
+    request.extensions_mut().insert(address_state.clone());
     let response = next.run(request).await;
     if !shows || response.status() != StatusCode::UNAUTHORIZED {
         return response;
@@ -95,7 +95,7 @@ pub(in crate::http) async fn by_address(
     match locked {
         Some(wait) => form.answer(Refusal::Failures(wait).into()),
         None => {
-            visitor.failed();
+            address_state.failed();
             response
         }
     }
@@ -111,17 +111,17 @@ pub(in crate::http) async fn by_caller(
         return next.run(request).await;
     };
     let form = AnswerForm::of_request(request.extensions());
-    let account = match limiter.admit(request.extensions(), caller) {
-        Ok(account) => account,
+    let caller_state = match limiter.admit(request.extensions(), caller) {
+        Ok(caller_state) => caller_state,
         Err(refusal) => return form.answer(refusal.into()),
     };
     if form != AnswerForm::JsonRpc || !may_open_stream(&request) {
-        request.extensions_mut().insert(account);
+        request.extensions_mut().insert(caller_state);
         return next.run(request).await;
     }
-    match limiter.open_stream(&account) {
+    match limiter.open_stream(&caller_state) {
         Ok(place) => {
-            request.extensions_mut().insert(account);
+            request.extensions_mut().insert(caller_state);
             while_open(next.run(request).await, place)
         }
         Err(refusal) => form.answer(refusal.into()),
@@ -150,9 +150,9 @@ fn while_open(response: Response, place: StreamPlace) -> Response {
     })
 }
 
-impl Account {
+impl CallerState {
     /// Counts what is in a batch beyond the one that its request was.
-    pub(in crate::http) fn batch(&self, messages: usize) -> Result<(), Refusal> {
+    pub(in crate::http) fn count_batch(&self, messages: usize) -> Result<(), Refusal> {
         let more = u32::try_from(messages.saturating_sub(1)).unwrap_or(u32::MAX);
         match std::num::NonZeroU32::new(more) {
             Some(more) => self.requests.take_many(more).map_err(Refusal::Caller),

@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::{PROTOCOL_VERSION, SESSION_ID, legacy};
 use crate::caller::Caller;
-use crate::http::limits::Account;
+use crate::http::limits::CallerState;
 use crate::http::problem::Problem;
 use crate::http::rpc_error::RpcError;
 use crate::http::state::HttpState;
@@ -37,8 +37,10 @@ pub(super) async fn post(
             "batches exist in revision 2025-03-26 only: send one message",
         ));
     }
-    if let Some(account) = parts.extensions.get::<Arc<Account>>() {
-        account.batch(messages.len()).map_err(Problem::from)?;
+    if let Some(caller_state) = parts.extensions.get::<Arc<CallerState>>() {
+        caller_state
+            .count_batch(messages.len())
+            .map_err(Problem::from)?;
     }
     let session = match parts.headers.get(SESSION_ID) {
         None => None,
