@@ -11,11 +11,10 @@ use crate::clock::WallClock;
 use crate::config::{Config, Limits, token_rules};
 use crate::http::auth::Authenticator;
 use crate::http::client_ip::TrustedProxies;
-use crate::http::files::Files;
 use crate::http::guard::Guard;
-use crate::http::health::Health;
+use crate::http::probe::HealthProbe;
 use crate::http::serve::ServeLimits;
-use crate::http::{self, Surface};
+use crate::http::{self, HttpSettings, HttpState};
 use crate::kasm::model::UserRef;
 use crate::kasm::plane::Plane;
 use crate::kasm::public::{PublicApi, TlsProblem};
@@ -44,7 +43,7 @@ pub fn kasm(config: &Config) -> Result<Kasm, TlsProblem> {
     counted_kasm(config, &Metrics::default())
 }
 
-/// The same, counted in `metrics`.
+/// A client of the configured Kasm server, counted in `metrics`.
 fn counted_kasm(config: &Config, metrics: &Metrics) -> Result<Kasm, TlsProblem> {
     let api = PublicApi::new(&config.kasm)?.with_metrics(metrics.clone());
     let plane = Plane::new(&config.kasm)?.with_metrics(metrics.clone());
@@ -52,15 +51,13 @@ fn counted_kasm(config: &Config, metrics: &Metrics) -> Result<Kasm, TlsProblem> 
 }
 
 /// Where workspaces deliver output, if this server has a public URL.
-#[must_use]
-pub fn relay(config: &Config) -> Option<Arc<Relay>> {
+fn relay(config: &Config) -> Option<Arc<Relay>> {
     let url = config.http.public_url.as_ref()?;
     Some(Relay::new(format!("{url}/relay")))
 }
 
 /// Links to files, if it is known where clients reach this server.
-#[must_use]
-pub fn links(config: &Config) -> Option<Arc<Links>> {
+fn links(config: &Config) -> Option<Arc<Links>> {
     let http = &config.http;
     let own = (http.is_loopback() && http.listen.port() != 0)
         .then(|| format!("http://{}{}", http.listen, http.path_prefix));
@@ -69,8 +66,7 @@ pub fn links(config: &Config) -> Option<Arc<Links>> {
 }
 
 /// The sessions that are kept alive or end in time. Call it inside a tokio runtime.
-#[must_use]
-pub fn leases(config: &Config, kasm: &Kasm) -> Leases {
+fn leases(config: &Config, kasm: &Kasm) -> Leases {
     let directory = config.state_dir.as_deref();
     let directory = directory.filter(|directory| directory.is_dir());
     if directory.is_none() {
@@ -81,11 +77,9 @@ pub fn leases(config: &Config, kasm: &Kasm) -> Leases {
     Leases::new(kasm.clone(), directory, WallClock::default())
 }
 
-/// The record of calls, if there is to be one.
-///
-/// # Errors
-/// It cannot be opened, and the settings do not say that calls go on all the same.
-pub fn audit(config: &Config) -> Result<Option<Audit>, Unwritable> {
+/// The record of calls, if there is to be one. It fails if that cannot be opened, and the settings do not say
+/// that calls go on all the same.
+fn audit(config: &Config) -> Result<Option<Audit>, Unwritable> {
     let Some(settings) = &config.audit else {
         return Ok(None);
     };
@@ -99,21 +93,8 @@ pub fn audit(config: &Config) -> Result<Option<Audit>, Unwritable> {
     }
 }
 
-/// All tools of `provider`, and what else it offers.
-#[must_use]
-pub fn registry(provider: &Arc<KasmProvider>, config: &Config, audit: Option<Audit>) -> Registry {
-    let limits = &config.limits;
-    let registry = Registry::new(limits.tool_timeout, limits.calls_per_caller_max);
-    registry
-        .mount(provider, TOOLSETS)
-        .with_catalogue(CATALOGUE)
-        .with_audit(audit)
-        .with_costly_rate(limits.costly_tools)
-}
-
-/// Who uses the configured server: the holder of the token, or whoever is on this machine.
-#[must_use]
-pub fn caller(config: &Config, local: bool) -> Caller {
+/// Who uses the configured server: the holder of the token, or the programs on this machine.
+fn caller(config: &Config, local: bool) -> Caller {
     let name = if local { LOCAL_CALLER } else { TOKEN_CALLER };
     let mut caller = Caller::new(name, config.http.auth_scope, &config.kasm_user);
     if !local {
@@ -179,65 +160,127 @@ fn find_user(kasm: &Kasm) -> FindUser {
     })
 }
 
-/// The whole HTTP server, ready for [`http::serve::serve`].
+/// How clients reach a server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reached {
+    /// By HTTP: workspaces and links can, too.
+    ByHttp,
+    /// By the standard input and output of this process, and in no other way.
+    ByStdio,
+}
+
+/// Everything of a server but its transport: for `serve`, `stdio`, `demo` and the tests alike.
+#[derive(Debug)]
+pub struct Application {
+    /// The tools.
+    pub registry: Arc<Registry>,
+    /// The tools as an MCP server.
+    pub mcp: McpServer,
+    config: Config,
+    kasm: Kasm,
+    metrics: Metrics,
+    relay: Option<Arc<Relay>>,
+    links: Option<Arc<Links>>,
+    audit: Option<Audit>,
+}
+
+/// Builds the configured server. Call it inside a tokio runtime.
 ///
 /// # Errors
 /// As [`NoServer`] tells.
-pub fn http_app(config: &Config) -> Result<http::App, NoServer> {
+pub fn build(config: &Config, reached: Reached) -> Result<Application, NoServer> {
     let metrics = Metrics::default();
     let kasm = counted_kasm(config, &metrics)?;
-    let relay = relay(config);
-    let links = links(config);
-    let tools = config.tools.clone();
+    let by_http = Some(config).filter(|_| reached == Reached::ByHttp);
+    let (relay, links) = (by_http.and_then(relay), by_http.and_then(links));
     let leases = leases(config, &kasm);
+    let tools = config.tools.clone();
     let provider = KasmProvider::new(kasm.clone(), relay.clone(), links.clone(), leases, tools);
     let provider = Arc::new(provider);
     let audit = audit(config)?;
-    let registry = registry(&provider, config, audit.clone()).with_metrics(metrics.clone());
+    let limits = &config.limits;
+    let registry = Registry::new(limits.tool_timeout, limits.calls_per_caller_max)
+        .mount(&provider, TOOLSETS)
+        .with_catalogue(CATALOGUE)
+        .with_transfers(provider)
+        .with_audit(audit.clone())
+        .with_costly_rate(limits.costly_tools)
+        .with_metrics(metrics.clone());
     let registry = Arc::new(registry);
-    let server =
-        McpServer::new(registry.clone()).with_consent(Consent::new(config.limits.confirm_timeout));
-    let auth = authenticator(config, &kasm)?;
-    let surface = Surface {
-        auth,
+    let consent = Consent::new(limits.confirm_timeout);
+    Ok(Application {
+        mcp: McpServer::new(registry.clone()).with_consent(consent),
         registry,
-        guard: Guard {
-            hosts: config.http.allowed_hosts.clone(),
-            origins: config.http.allowed_origins.clone(),
-            local_origins: config.http.is_loopback(),
-        },
-        proxies: TrustedProxies::new(config.http.trusted_proxies.clone()),
-        health: Health::new(move || {
+        config: config.clone(),
+        kasm,
+        metrics,
+        relay,
+        links,
+        audit,
+    })
+}
+
+impl Application {
+    /// The server for [`http::serve::serve`].
+    ///
+    /// # Errors
+    /// Its callers cannot be known, or anybody could be one.
+    pub fn into_http(self) -> Result<http::App, NoServer> {
+        let auth = authenticator(&self.config, &self.kasm)?;
+        Ok(http::App::new(self.into_state(auth)))
+    }
+
+    /// The state of a server for the callers of `auth`.
+    #[must_use]
+    pub fn into_state(self, auth: Authenticator) -> HttpState {
+        let kasm = self.kasm;
+        let health = HealthProbe::new(move || {
             let kasm = kasm.clone();
             async move {
-                kasm.wire()
-                    .health()
-                    .await
-                    .map_err(|error| error.to_string())
+                let health = kasm.wire().health().await;
+                health.map_err(|error| error.to_string())
             }
             .boxed()
-        }),
-        metrics,
+        });
+        let notices = self.mcp.notices();
+        HttpState::new(self.mcp, self.registry, auth, http_settings(&self.config))
+            .with_metrics(self.metrics)
+            .with_health(health)
+            .with_notices(notices)
+            .with_relay(self.relay)
+            .with_links(self.links)
+            .with_audit(self.audit)
+    }
+
+    /// The server for the one client of this process, and its record of calls, which is to be closed at the end.
+    #[must_use]
+    pub fn into_stdio(self) -> (McpServer, Option<Audit>) {
+        let caller = caller(&self.config, true);
+        (self.mcp.for_local(caller), self.audit)
+    }
+}
+
+/// What the operator says about HTTP.
+fn http_settings(config: &Config) -> HttpSettings {
+    let http = &config.http;
+    HttpSettings {
+        guard: Guard {
+            hosts: http.allowed_hosts.clone(),
+            origins: http.allowed_origins.clone(),
+            local_origins: http.is_loopback(),
+        },
+        proxies: TrustedProxies::new(http.trusted_proxies.clone()),
         limits: config.limits.requests,
         sessions: session_limits(&config.limits),
         body_bytes_max: config.limits.body_bytes_max,
-        path_prefix: config.http.path_prefix.clone(),
-        public_url: config.http.public_url.clone(),
-        relay,
-        notices: Some(server.notices()),
-        audit,
-        files: Some(Files {
-            transfers: provider,
-            links,
-            at_a_time: config.limits.transfers_max,
-        }),
-    };
-    Ok(http::app(server, surface))
+        transfers_max: config.limits.transfers_max,
+        path_prefix: http.path_prefix.clone(),
+        public_url: http.public_url.clone(),
+    }
 }
 
-/// The limits of legacy sessions.
-#[must_use]
-pub fn session_limits(limits: &Limits) -> SessionLimits {
+/// The limits of the sessions of older revisions.
+fn session_limits(limits: &Limits) -> SessionLimits {
     SessionLimits {
         all_max: limits.sessions_max,
         per_caller_max: limits.sessions_per_caller_max,

@@ -198,6 +198,13 @@ impl Caller {
         }
     }
 
+    /// The caller that the layers in front of a request's handler found. The only place where a request keeps
+    /// it, for the surfaces of HTTP and for the handler of MCP alike.
+    #[must_use]
+    pub fn of_request(extensions: &http::Extensions) -> Option<&Self> {
+        extensions.get()
+    }
+
     /// Whose things are its own: its name together with its Kasm user. A token that is made anew for
     /// another Kasm user has nothing of what the former one had.
     #[must_use]

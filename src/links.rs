@@ -110,6 +110,16 @@ impl Links {
         Ok(url)
     }
 
+    /// A link that is good still, and stays so. None: it was used, is over, or never was; or the token behind
+    /// it is over.
+    #[must_use]
+    pub fn find(&self, token: &str) -> Option<Link> {
+        let open = self.open();
+        let (link, expires) = open.get(&Hash::of(token))?;
+        let is_good = *expires > Instant::now() && !link.caller.validity.is_over();
+        is_good.then(|| link.clone())
+    }
+
     /// Uses a link up. None: it was used, is over, or never was; or the token behind it is over.
     #[must_use]
     pub fn take(&self, token: &str) -> Option<Link> {

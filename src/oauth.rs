@@ -7,6 +7,7 @@ mod audience;
 mod claims;
 mod fetch;
 mod issuer;
+mod resource;
 mod users;
 
 use std::fmt;
@@ -16,12 +17,12 @@ use jiff::Timestamp;
 use jsonwebtoken::{Algorithm, Validation};
 
 use crate::caller::{Caller, Credential, Scope, Validity};
-use audience::Audience;
 use claims::Claims;
 use fetch::Fetcher;
 pub use fetch::is_safe;
 pub use issuer::examine;
 use issuer::{Issuer, NoKey};
+pub use resource::{WELL_KNOWN, is_entry_point};
 pub use users::FindUser;
 use users::Users;
 
@@ -40,7 +41,7 @@ const ALGORITHMS: [Algorithm; 4] = [
 pub struct OAuthConfig {
     /// The issuers, exactly as they name themselves.
     pub issuers: Vec<String>,
-    /// The audiences that mean this server.
+    /// The audiences that mean this server. None: the addresses of its entry points, and its own.
     pub audiences: Vec<String>,
     /// The claim that names the Kasm user, by id or username.
     pub user_claim: String,
@@ -66,7 +67,6 @@ pub enum Denied {
 /// Judges tokens. One for a whole server.
 pub struct Verifier {
     config: OAuthConfig,
-    audiences: Vec<Audience>,
     issuers: Vec<Issuer>,
     users: Users,
 }
@@ -94,11 +94,6 @@ impl Verifier {
         let issuers = config.issuers.iter();
         let issuers = issuers.map(|url| Issuer::new(url.clone(), fetcher.clone()));
         Ok(Self {
-            audiences: config
-                .audiences
-                .iter()
-                .map(|it| Audience::new(it))
-                .collect(),
             issuers: issuers.collect(),
             users: Users::new(user_id, users),
             config,
@@ -159,7 +154,7 @@ impl Verifier {
         let mut validation = Validation::new(header.alg);
         validation.leeway = self.config.clock_skew.as_secs();
         validation.validate_nbf = true;
-        // The library compares texts; ours is below.
+        // The library compares texts; `accepts_audience` compares addresses.
         validation.validate_aud = false;
         validation.set_issuer(&[issuer.url()]);
         validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
@@ -173,8 +168,8 @@ impl Verifier {
             }
         }
         let claims = outcome?;
-        let is_ours = |audience| self.audiences.contains(&Audience::new(audience));
-        if !claims.audiences().into_iter().any(is_ours) {
+        let is_for_us = |audience: &str| self.config.accepts_audience(audience);
+        if !claims.audiences().into_iter().any(is_for_us) {
             return Err(Denied::Invalid("it is not for this server"));
         }
         if !claims.is_of_access_token(header.typ.as_deref()) {

@@ -17,9 +17,10 @@ pub fn path(tool: &str) -> String {
     format!("/api/v1/tools/{tool}")
 }
 
-/// The status of a call that failed like this.
+/// The status of a call or a transfer that failed like this: for each surface of HTTP, and for the document
+/// that describes it.
 #[must_use]
-pub fn status(error: ErrorType) -> StatusCode {
+pub fn status_of(error: ErrorType) -> StatusCode {
     match error {
         ErrorType::Validation => StatusCode::BAD_REQUEST,
         ErrorType::Security | ErrorType::Permission => StatusCode::FORBIDDEN,

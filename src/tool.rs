@@ -22,6 +22,7 @@ pub mod registry;
 pub mod schema;
 pub mod sent_arguments;
 pub mod transfer;
+pub mod transferring;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -15,7 +15,7 @@ use super::emulate::{START_TIME, warn_if_unconfined};
 use super::health::nearest;
 use super::serve::bind;
 use super::{logging, print, stop};
-use crate::app;
+use crate::app::{self, Reached};
 use crate::cli;
 use crate::clients::{self, Values};
 use crate::config::{Config, Sources, VARIABLES};
@@ -30,7 +30,7 @@ pub(super) async fn run(options: &cli::Demo, flags: &cli::Settings) -> anyhow::R
     let address = listener.local_addr()?;
     let config = config(&emulator, address, &settings)?;
     let logging = logging::start(&config.log)?;
-    let app = app::http_app(&config)?;
+    let app = app::build(&config, Reached::ByHttp)?.into_http()?;
     let url = format!("http://{}/mcp", nearest(address));
     let token = config
         .http

@@ -7,7 +7,7 @@ use tokio::net::TcpListener;
 
 use super::notify::Manager;
 use super::{check, first_token, logging, stop};
-use crate::app;
+use crate::app::{self, Reached};
 use crate::config::Config;
 use crate::http::metrics;
 use crate::http::serve::{Ended, serve};
@@ -19,7 +19,7 @@ pub(super) async fn run(config: Config, manager: &Manager) -> anyhow::Result<Exi
     }
     let config = first_token::ensured(config)?;
     let stop = stop::signal()?;
-    let app = app::http_app(&config)?;
+    let app = app::build(&config, Reached::ByHttp)?.into_http()?;
     let listener = bind(config.http.listen).await?;
     let address = listener.local_addr()?;
     let metrics_listener = match config.http.metrics_listen {
@@ -41,7 +41,7 @@ pub(super) async fn run(config: Config, manager: &Manager) -> anyhow::Result<Exi
             "metrics are served without a token at {}",
             listener.local_addr()?
         );
-        tokio::spawn(metrics::serve(listener, app.exposition.clone()));
+        tokio::spawn(metrics::serve(listener, app.exposition()));
     }
     let look_at = config.clone();
     tokio::spawn(async move { check::first_look(&look_at).await });

@@ -1,18 +1,14 @@
 //! `kasm-mcp stdio`: one client on this machine, no token.
 
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use rmcp::ServiceExt;
 
 use super::{logging, sources, stop};
-use crate::app;
+use crate::app::{self, Reached};
 use crate::cli::Settings;
 use crate::config::{Config, Mistakes};
-use crate::mcp::McpServer;
-use crate::mcp::consent::Consent;
 use crate::mcp::stdio::StdioTransport;
-use crate::providers::kasm::KasmProvider;
 
 /// Nothing is listened on, so the address must not ask for a token.
 pub(super) fn config(flags: Settings) -> Result<Config, Mistakes> {
@@ -26,15 +22,7 @@ pub(super) fn config(flags: Settings) -> Result<Config, Mistakes> {
 pub(super) async fn run(config: Config) -> anyhow::Result<ExitCode> {
     let logging = logging::start(&config.log)?;
     let stop = stop::signal()?;
-    // Nothing is served by HTTP, so there is no relay and there are no links.
-    let kasm = app::kasm(&config)?;
-    let leases = app::leases(&config, &kasm);
-    let provider = KasmProvider::new(kasm, None, None, leases, config.tools.clone());
-    let audit = app::audit(&config)?;
-    let registry = app::registry(&Arc::new(provider), &config, audit.clone());
-    let server = McpServer::new(Arc::new(registry))
-        .with_consent(Consent::new(config.limits.confirm_timeout))
-        .for_local(app::caller(&config, true));
+    let (server, audit) = app::build(&config, Reached::ByStdio)?.into_stdio();
     let service = server
         .serve(StdioTransport::new(tokio::io::stdin(), tokio::io::stdout()))
         .await?;

@@ -39,11 +39,7 @@ pub(super) fn read(reader: &mut Reader, public_url: Option<&str>) -> Option<OAut
     let resource = format!("{}/mcp", public_url?);
     Some(OAuthConfig {
         issuers,
-        audiences: if audiences.is_empty() {
-            vec![resource.clone()]
-        } else {
-            audiences
-        },
+        audiences,
         user_claim: user_claim?,
         clock_skew,
         resource,

@@ -207,7 +207,7 @@ pub const VARIABLES: &[Variable] = &[
     given(
         "MCP_OAUTH_AUDIENCE",
         "https://mcp.example.org/mcp",
-        "The audiences that are accepted in access tokens, separated by commas. Default: MCP_PUBLIC_URL with /mcp.",
+        "The audiences that are accepted in access tokens, separated by commas. Default: MCP_PUBLIC_URL, alone or with the path of an entry point such as /mcp.",
     ),
     plain(
         "MCP_OAUTH_CLOCK_SKEW_SECONDS",

@@ -9,14 +9,16 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use futures::StreamExt;
-use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{AUTHORIZATION, HeaderValue};
 use http::{HeaderMap, StatusCode};
+use hyper::body::Body as _;
 use secrecy::{ExposeSecret, SecretString};
 
-use super::oauth;
+use super::challenge::{MetadataUrl, USUAL_SCOPE, challenge, insufficient_scope};
 use super::problem::Problem;
+use super::route_group::AnswerForm;
 use crate::access::Tokens;
 use crate::caller::{Caller, Scope, Validity};
 use crate::oauth::{Denied, Verifier};
@@ -28,13 +30,7 @@ pub struct Authenticator {
     /// The holder of the one token, or everybody.
     one: Option<(Option<Hash>, Caller)>,
     tokens: Option<Arc<Tokens>>,
-    oauth: Option<OAuth>,
-}
-
-#[derive(Debug)]
-struct OAuth {
-    verifier: Arc<Verifier>,
-    metadata_url: String,
+    oauth: Option<Arc<Verifier>>,
 }
 
 /// Why a caller is not known.
@@ -71,23 +67,20 @@ impl Authenticator {
     /// The same with tokens of authorization servers. Nobody comes in without a token then.
     #[must_use]
     pub fn with_oauth(mut self, verifier: Arc<Verifier>) -> Self {
-        self.oauth = Some(OAuth {
-            metadata_url: oauth::metadata_url(&verifier),
-            verifier,
-        });
+        self.oauth = Some(verifier);
         self.one = self.one.filter(|(expected, _)| expected.is_some());
         self
     }
 
     /// What judges tokens of authorization servers, if there are some.
-    #[must_use]
-    pub fn verifier(&self) -> Option<Arc<Verifier>> {
-        self.oauth.as_ref().map(|oauth| oauth.verifier.clone())
+    pub(super) fn verifier(&self) -> Option<&Verifier> {
+        self.oauth.as_deref()
     }
 
-    /// Where clients learn about the authorization servers, if there are some.
-    pub(super) fn metadata_url(&self) -> Option<&str> {
-        self.oauth.as_ref().map(|oauth| oauth.metadata_url.as_str())
+    fn metadata_url(&self, path: &str) -> Option<MetadataUrl> {
+        let verifier = self.oauth.as_ref()?;
+        let url = verifier.config().metadata_url(path);
+        Some(MetadataUrl(url.into()))
     }
 
     /// The tokens of a file, if there is one.
@@ -121,8 +114,8 @@ impl Authenticator {
             return Ok(caller);
         }
         match &self.oauth {
-            Some(oauth) => {
-                let caller = oauth.verifier.caller(token).await;
+            Some(verifier) => {
+                let caller = verifier.caller(token).await;
                 caller.map_err(Unauthenticated::Denied)
             }
             None => Err(Unauthenticated::Wrong),
@@ -137,58 +130,74 @@ fn bearer(value: &HeaderValue) -> Option<&[u8]> {
     (scheme.eq_ignore_ascii_case(b"bearer ") && !token.is_empty()).then_some(token)
 }
 
-/// Lets callers with a token through and tells the layers below who they are.
+/// Lets callers through that are known by a link already or show a token, and keeps who they are with the
+/// request. What is begun for them ends with what they showed.
 pub(super) async fn layer(
     State(auth): State<Arc<Authenticator>>,
     mut request: Request,
     next: Next,
 ) -> Response {
-    let caller = match auth.authenticate(request.headers()).await {
-        Ok(caller) => caller,
-        Err(reason) => return refuse(&auth, reason),
+    let form = AnswerForm::of_request(request.extensions());
+    if let Some(url) = auth.metadata_url(request.uri().path()) {
+        request.extensions_mut().insert(url);
+    }
+    let metadata_url = request.extensions().get::<MetadataUrl>().cloned();
+    let refuse = |reason| form.answer(refusal(reason, metadata_url.as_ref()));
+    let caller = match Caller::of_request(request.extensions()) {
+        Some(caller) => caller.clone(),
+        None => match auth.authenticate(request.headers()).await {
+            Ok(caller) => caller,
+            Err(reason) => return refuse(reason),
+        },
     };
     let validity = caller.validity.clone();
     request.extensions_mut().insert(caller);
     tokio::select! {
         biased;
-        () = validity.over() => refuse(&auth, Unauthenticated::Wrong),
-        response = next.run(request) => while_good(response, validity),
+        () = validity.over() => refuse(Unauthenticated::Wrong),
+        response = next.run(request) => end_with_credential(response, validity),
     }
 }
 
-/// An event stream that ends with its caller's credential. Other answers are whole already.
-fn while_good(response: Response, validity: Validity) -> Response {
-    let kind = response.headers().get(CONTENT_TYPE);
-    if !kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream")) {
+/// An answer that ends with its caller's credential: an event stream, or a file on its way. A body whose
+/// length is known is whole already.
+fn end_with_credential(response: Response, validity: Validity) -> Response {
+    if response.body().size_hint().exact().is_some() {
         return response;
     }
     let over = Box::pin(async move { validity.over().await });
     response.map(|body| Body::from_stream(body.into_data_stream().take_until(over)))
 }
 
-/// The answer to a caller who is not known.
-pub(super) fn refuse(auth: &Authenticator, reason: Unauthenticated) -> Response {
+/// Why a caller is not let in, as it is told.
+fn refusal(reason: Unauthenticated, metadata_url: Option<&MetadataUrl>) -> Problem {
     const WRONG: &str = "the bearer token is not valid: ask the operator of this server for one";
-    let (error, detail) = match reason {
-        Unauthenticated::Missing => (None, "send the header `Authorization: Bearer <token>`"),
-        Unauthenticated::Wrong => (Some("it is not known here, any more"), WRONG),
-        Unauthenticated::Denied(Denied::Invalid(why)) => (Some(why), WRONG),
-        Unauthenticated::Denied(Denied::NoScope) => return oauth::insufficient(auth, Scope::Read),
+    let (code, error, detail) = match reason {
+        Unauthenticated::Missing => (
+            "token_missing",
+            None,
+            "send the header `Authorization: Bearer <token>`",
+        ),
+        Unauthenticated::Wrong => (
+            "token_invalid",
+            Some("the token is unknown or was revoked"),
+            WRONG,
+        ),
+        Unauthenticated::Denied(Denied::Invalid(why)) => ("token_invalid", Some(why), WRONG),
+        Unauthenticated::Denied(Denied::NoScope) => {
+            return insufficient_scope(metadata_url, Scope::Read);
+        }
         Unauthenticated::Denied(Denied::NoUser) => {
             let detail = "your sign-in leads to no Kasm user: ask the operator of this server";
-            return Problem::new(StatusCode::FORBIDDEN, "no Kasm user", detail).into_response();
+            return Problem::new(StatusCode::FORBIDDEN, "no_kasm_user", detail);
         }
         Unauthenticated::Denied(Denied::Unavailable) => {
             let detail = "the token cannot be judged now; try again in a moment";
             let status = StatusCode::SERVICE_UNAVAILABLE;
-            let problem = Problem::new(status, "unavailable", detail);
-            return ([(RETRY_AFTER, "5")], problem).into_response();
+            return Problem::new(status, "token_not_judged", detail).retry_after(5);
         }
     };
-    let mut response =
-        Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", detail).into_response();
     let error = error.map(|why| ("invalid_token", why));
-    let value = oauth::challenge(auth.metadata_url(), error, oauth::usual_scope());
-    response.headers_mut().insert(WWW_AUTHENTICATE, value);
-    response
+    let value = challenge(metadata_url, error, USUAL_SCOPE);
+    Problem::new(StatusCode::UNAUTHORIZED, code, detail).challenging(value)
 }

@@ -1,15 +1,15 @@
 //! `GET` and `PUT /files/{kasm_id}/{path}`: files that should not pass through a model.
 //!
-//! With a bearer token, or with a link of [`crate::links`] and nothing else. Both go through the same
-//! checks as the tools; bytes are streamed, and a file is stored whole or not at all.
-
-mod record;
+//! With a bearer token, or with a link of [`crate::links`] and nothing else, which `link.rs` turns into a caller.
+//! Both stand behind the layers of all surfaces and go the way of every transfer; bytes are streamed, and a file
+//! is stored whole or not at all.
 
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
 use axum::body::Body;
-use axum::extract::{Path, Query, Request, State};
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
@@ -17,23 +17,24 @@ use data_encoding::{BASE64, HEXLOWER};
 use futures::{StreamExt, TryStreamExt, stream};
 use http::header::{
     CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName,
-    HeaderValue, LAST_MODIFIED, RETRY_AFTER, TRANSFER_ENCODING, X_CONTENT_TYPE_OPTIONS,
+    HeaderValue, LAST_MODIFIED, TRANSFER_ENCODING, X_CONTENT_TYPE_OPTIONS,
 };
-use http::{Extensions, Method, StatusCode};
-use serde::Deserialize;
+use http::{Method, StatusCode};
+use parking_lot::Mutex;
 use serde_json::json;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::OwnedSemaphorePermit;
 
-use super::auth::{self, Authenticator, Unauthenticated};
-use super::limits::{self, Limiter};
-use super::oauth;
+use super::body::{body_problem, body_too_slow};
+use super::challenge::insufficient_scope;
+use super::identity::{Authenticated, ByLink};
+use super::link::link_unknown;
 use super::problem::Problem;
-use crate::audit::Audit;
-use crate::caller::{Caller, Credential, Origin, Scope, Validity};
-use crate::links::{Direction, Links};
+use super::state::HttpState;
+use crate::caller::{Credential, Origin};
 use crate::percent;
-use crate::tool::transfer::{Download, FileOf, Transfers, Upload};
-use crate::tool::{ErrorType, ToolError};
+use crate::tool::ToolError;
+use crate::tool::transfer::{Download, Stored, Upload};
+use crate::tool::transferring::{Transfer, TransferRequest, Transferred};
 
 /// RFC 9530.
 const REPR_DIGEST: HeaderName = HeaderName::from_static("repr-digest");
@@ -42,181 +43,90 @@ const YEAR_10000: u64 = 253_402_300_800;
 /// How long a client may pause in the middle of an upload.
 const STALL: Duration = Duration::from_secs(60);
 
-/// What the routes work with.
-#[derive(Clone, Debug)]
-pub struct Files {
-    /// Who has the files.
-    pub transfers: Arc<dyn Transfers>,
-    /// The links that stand for a token.
-    pub links: Option<Arc<Links>>,
-    /// Transfers at a time.
-    pub at_a_time: usize,
+pub(super) fn routes() -> Router<Arc<HttpState>> {
+    Router::new().route("/files/{computer}/{*path}", get(transfer).put(transfer))
 }
 
-struct Shared {
-    files: Files,
-    audit: Option<Audit>,
-    auth: Arc<Authenticator>,
-    limiter: Arc<Limiter>,
-    places: Arc<Semaphore>,
-}
-
-#[derive(Deserialize)]
-struct Options {
-    link: Option<String>,
-}
-
-/// Why nothing is transferred.
-enum Refusal {
-    /// With an answer of the layer that knows the callers.
-    Caller(Box<Response>),
-    /// Too soon.
-    Limited(limits::Refusal),
-    /// Too many transfers are under way.
-    Busy,
-    Other(Problem),
-}
-
-impl Refusal {
-    fn new(status: StatusCode, title: &'static str, detail: impl Into<String>) -> Self {
-        Self::Other(Problem::new(status, title, detail))
-    }
-
-    /// What it is called in the record.
-    fn word(&self) -> &'static str {
-        match self {
-            Self::Caller(_) => "unauthenticated",
-            Self::Limited(_) => "rate_limited",
-            Self::Busy => "busy",
-            Self::Other(problem) => problem.title(),
-        }
-    }
-}
-
-impl IntoResponse for Refusal {
-    fn into_response(self) -> Response {
-        match self {
-            Self::Caller(answer) => *answer,
-            Self::Limited(refusal) => refusal.into_response(),
-            Self::Busy => {
-                let detail = "too many files are on their way; try again in a moment";
-                let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, "busy", detail);
-                ([(RETRY_AFTER, "5")], problem).into_response()
-            }
-            Self::Other(problem) => problem.into_response(),
-        }
-    }
-}
-
-impl From<ToolError> for Refusal {
-    fn from(error: ToolError) -> Self {
-        let (status, title) = match error.error_type {
-            ErrorType::Security => (StatusCode::FORBIDDEN, "forbidden by policy"),
-            ErrorType::Permission => (StatusCode::FORBIDDEN, "forbidden"),
-            ErrorType::Validation => (StatusCode::BAD_REQUEST, "bad request"),
-            ErrorType::NotFound => (StatusCode::NOT_FOUND, "not found"),
-            ErrorType::Conflict => (StatusCode::CONFLICT, "conflict"),
-            ErrorType::RateLimited => (StatusCode::TOO_MANY_REQUESTS, "too many requests"),
-            ErrorType::Timeout => (StatusCode::GATEWAY_TIMEOUT, "timed out"),
-            ErrorType::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
-            ErrorType::Api => (StatusCode::BAD_GATEWAY, "bad gateway"),
-            ErrorType::Unsupported => (StatusCode::NOT_IMPLEMENTED, "not supported"),
-            ErrorType::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "internal error"),
-        };
-        Self::new(status, title, format!("{}; {}", error.message, error.hint))
-    }
-}
-
-pub(super) fn routes(
-    files: Files,
-    auth: Arc<Authenticator>,
-    limiter: Arc<Limiter>,
-    audit: Option<Audit>,
-) -> Router {
-    let places = Arc::new(Semaphore::new(files.at_a_time));
-    let shared = Shared {
-        files,
-        audit,
-        auth,
-        limiter,
-        places,
-    };
-    Router::new()
-        .route("/files/{computer}/{*path}", get(download).put(upload))
-        .with_state(Arc::new(shared))
-}
-
-async fn download(
-    State(shared): State<Arc<Shared>>,
-    Path((computer, path)): Path<(String, String)>,
-    Query(options): Query<Options>,
+/// Both directions.
+async fn transfer(
+    State(state): State<Arc<HttpState>>,
+    Authenticated(caller): Authenticated,
+    place: Result<Path<(String, String)>, PathRejection>,
     request: Request,
-) -> Result<Response, Refusal> {
-    if request.method() == Method::HEAD {
-        // A link would be used up by a preview.
-        let detail = "GET takes the file";
-        return Err(Refusal::new(
-            StatusCode::METHOD_NOT_ALLOWED,
-            "no HEAD",
-            detail,
-        ));
-    }
-    let path = format!("/{path}");
-    let origin = request.extensions().get::<Origin>().cloned();
-    let direction = Direction::Download;
-    // First, so that a busy server does not use a link up.
-    let place = shared.enter()?;
-    let (headers, from) = (request.headers(), request.extensions());
-    let caller = shared.caller(headers, from, &options, direction, &computer, &path);
-    let caller = caller.await?;
-    let file = FileOf {
-        caller: &caller,
-        computer: &computer,
-        path: &path,
+) -> Result<Response, Problem> {
+    let Path((computer, path)) = place.map_err(|error| Problem::bad_request(error.body_text()))?;
+    let (parts, body) = request.into_parts();
+    let broken = BrokenBody::default();
+    let transfer = match parts.method {
+        Method::GET => Transfer::Download,
+        Method::PUT => Transfer::Upload(Upload {
+            length: length(&parts.headers).ok_or_else(length_missing)?,
+            bytes: incoming(body, broken.clone()),
+        }),
+        // A preview must not use a link up.
+        _ => return Err(method_not_allowed()),
     };
-    let record = record::begin(shared.audit.as_ref(), direction, &file, origin).await?;
-    let opened = shared.files.transfers.download(file);
-    let opened = shared.while_good(&caller, opened).await;
-    let opened = record::end(record, opened).await?;
-    Ok(attachment(opened, &path, place, caller.validity))
+    // Before the link is taken, so that a busy server does not use it up.
+    let place = take_place(&state)?;
+    if let Some(ByLink(token)) = parts.extensions.get() {
+        let links = state.links.as_ref();
+        let link = links.and_then(|links| links.take(token));
+        link.ok_or_else(link_unknown)?;
+    } else if caller.credential == Credential::OAuth
+        && let Some(needed) = (state.registry).scope_missing_for(transfer.direction(), &caller)
+    {
+        return Err(insufficient_scope(parts.extensions.get(), needed));
+    }
+    let request = TransferRequest {
+        caller,
+        origin: parts.extensions.get::<Origin>().cloned(),
+        computer,
+        path: format!("/{path}"),
+    };
+    match state.registry.transfer(&request, transfer).await {
+        Ok(Transferred::Opened(file)) => Ok(attachment(file, &request.path, place)),
+        Ok(Transferred::Stored(stored)) => Ok(receipt(&stored, &request.path)),
+        Err(error) => Err(broken.take_problem().unwrap_or_else(|| refusal(error))),
+    }
 }
 
-async fn upload(
-    State(shared): State<Arc<Shared>>,
-    Path((computer, path)): Path<(String, String)>,
-    Query(options): Query<Options>,
-    request: Request,
-) -> Result<Response, Refusal> {
-    let Some(length) = length(request.headers()) else {
-        let detail = "send a Content-Length: the size of the file";
-        return Err(Refusal::new(
-            StatusCode::LENGTH_REQUIRED,
-            "no length",
+fn refusal(error: ToolError) -> Problem {
+    // What is wrong with a body has the status that it has on all surfaces.
+    if error.code == "body_too_large" {
+        let status = StatusCode::PAYLOAD_TOO_LARGE;
+        return Problem::new(status, error.code, error.message);
+    }
+    error.into()
+}
+
+fn method_not_allowed() -> Problem {
+    let status = StatusCode::METHOD_NOT_ALLOWED;
+    Problem::new(status, "method_not_allowed", "GET takes the file")
+}
+
+fn length_missing() -> Problem {
+    let detail = "send a Content-Length: the size of the file";
+    Problem::new(StatusCode::LENGTH_REQUIRED, "length_required", detail)
+}
+
+/// A place among the transfers under way.
+fn take_place(state: &HttpState) -> Result<OwnedSemaphorePermit, Problem> {
+    let place = state.transfers.clone().try_acquire_owned();
+    place.map_err(|_all_taken| {
+        let detail = "too many files are on their way; try again in a moment";
+        Problem::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "too_many_transfers",
             detail,
-        ));
-    };
-    let path = format!("/{path}");
-    let origin = request.extensions().get::<Origin>().cloned();
-    let direction = Direction::Upload;
-    let _place = shared.enter()?;
-    let (headers, from) = (request.headers(), request.extensions());
-    let caller = shared.caller(headers, from, &options, direction, &computer, &path);
-    let caller = caller.await?;
-    let file = FileOf {
-        caller: &caller,
-        computer: &computer,
-        path: &path,
-    };
-    let record = record::begin(shared.audit.as_ref(), direction, &file, origin).await?;
-    let upload = Upload {
-        length,
-        bytes: incoming(request.into_body()),
-    };
-    let stored = shared.files.transfers.upload(file, upload);
-    let stored = shared.while_good(&caller, stored).await;
-    let stored = record::end(record, stored).await?;
+        )
+        .retry_after(5)
+    })
+}
+
+/// The answer to an upload.
+fn receipt(stored: &Stored, path: &str) -> Response {
     let body = json!({ "path": path, "size": stored.size, "sha256": stored.sha256 });
-    Ok((StatusCode::CREATED, Json(body)).into_response())
+    (StatusCode::CREATED, Json(body)).into_response()
 }
 
 /// How long a body is; None: nobody knows yet. Without any word about it there is none (RFC 9112,
@@ -228,85 +138,8 @@ fn length(headers: &HeaderMap) -> Option<u64> {
     }
 }
 
-impl Shared {
-    /// Whose transfer it is.
-    async fn caller(
-        &self,
-        headers: &HeaderMap,
-        from: &Extensions,
-        options: &Options,
-        direction: Direction,
-        computer: &str,
-        path: &str,
-    ) -> Result<Caller, Refusal> {
-        let Some(token) = &options.link else {
-            let caller = self.auth.authenticate(headers).await;
-            let caller = caller.map_err(|reason| self.unknown(reason))?;
-            let admitted = self.limiter.admit(from, &caller);
-            admitted.map_err(Refusal::Limited)?;
-            let needed = match direction {
-                Direction::Download => Scope::Read,
-                Direction::Upload => Scope::Use,
-            };
-            let toolset = self.files.transfers.toolset();
-            let reads = direction == Direction::Download;
-            if !caller.reach.includes(toolset, reads) {
-                let detail = "this token is not for it: it is read-only, or without these tools";
-                return Err(Refusal::new(StatusCode::FORBIDDEN, "forbidden", detail));
-            }
-            if !caller.may(needed) && caller.credential == Credential::OAuth {
-                let answer = oauth::insufficient(&self.auth, needed);
-                return Err(Refusal::Caller(Box::new(answer)));
-            }
-            if !caller.may(needed) {
-                let detail = format!("this needs a token with the scope {needed}");
-                return Err(Refusal::new(StatusCode::FORBIDDEN, "forbidden", detail));
-            }
-            return Ok(caller);
-        };
-        let links = self.files.links.as_ref();
-        let link = links.and_then(|links| links.take(token));
-        let link = link.filter(|link| {
-            link.direction == direction && link.computer == computer && link.path == path
-        });
-        link.map(|link| link.caller).ok_or_else(|| {
-            let detail = "the link was used, is over, or is not for this; ask for another with link_kasm_file";
-            Refusal::new(StatusCode::NOT_FOUND, "not found", detail)
-        })
-    }
-
-    fn unknown(&self, reason: Unauthenticated) -> Refusal {
-        Refusal::Caller(Box::new(auth::refuse(&self.auth, reason)))
-    }
-
-    /// Gives up what is being done for a caller whose token is taken back.
-    async fn while_good<T>(
-        &self,
-        caller: &Caller,
-        work: impl Future<Output = Result<T, ToolError>>,
-    ) -> Result<T, Refusal> {
-        tokio::select! {
-            biased;
-            () = caller.validity.over() => Err(self.unknown(Unauthenticated::Wrong)),
-            done = work => Ok(done?),
-        }
-    }
-
-    /// A place among the transfers under way.
-    fn enter(&self) -> Result<OwnedSemaphorePermit, Refusal> {
-        let places = self.places.clone();
-        places.try_acquire_owned().map_err(|_| Refusal::Busy)
-    }
-}
-
-/// The answer that carries a file. `place` is kept until its last byte. It breaks off when the token is
-/// taken back.
-fn attachment(
-    file: Download,
-    path: &str,
-    place: OwnedSemaphorePermit,
-    validity: Validity,
-) -> Response {
+/// The answer that carries a file. `place` is kept until its last byte.
+fn attachment(file: Download, path: &str, place: OwnedSemaphorePermit) -> Response {
     let mut headers = HeaderMap::new();
     let name = path.rsplit('/').next().unwrap_or_default();
     let fixed = [
@@ -334,8 +167,7 @@ fn attachment(
         }
         Ok::<_, ToolError>(next?.map(|chunk| (chunk, (bytes, place))))
     });
-    let over = Box::pin(async move { validity.over().await });
-    (headers, Body::from_stream(bytes.take_until(over))).into_response()
+    (headers, Body::from_stream(bytes)).into_response()
 }
 
 /// RFC 6266, with the name as RFC 8187 writes it.
@@ -354,17 +186,38 @@ fn http_date(seconds: u64) -> Option<String> {
     fits.then(|| httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(seconds)))
 }
 
-/// The body of a request, with an end to patience.
-fn incoming(body: Body) -> stream::BoxStream<'static, Result<bytes::Bytes, String>> {
+/// What was wrong with the body of an upload. The provider gets a text, which it tells as a failure of its own;
+/// the client is told of the body.
+#[derive(Clone, Default)]
+struct BrokenBody(Arc<Mutex<Option<Problem>>>);
+
+impl BrokenBody {
+    fn keep_problem(&self, problem: Problem) -> String {
+        let text = problem.detail().to_owned();
+        *self.0.lock() = Some(problem);
+        text
+    }
+
+    fn take_problem(&self) -> Option<Problem> {
+        self.0.lock().take()
+    }
+}
+
+/// The body of a request, as long as something comes.
+fn incoming(
+    body: Body,
+    broken: BrokenBody,
+) -> stream::BoxStream<'static, Result<bytes::Bytes, String>> {
     let chunks = body.into_data_stream();
-    stream::unfold(Some(chunks), |chunks| async {
-        let mut chunks = chunks?;
-        match tokio::time::timeout(STALL, chunks.next()).await {
-            Ok(None) => None,
-            Ok(Some(Ok(chunk))) => Some((Ok(chunk), Some(chunks))),
-            Ok(Some(Err(error))) => Some((Err(error.to_string()), None)),
-            Err(_elapsed) => Some((Err("no byte for 60 s".to_owned()), None)),
-        }
+    stream::unfold(Some((chunks, broken)), |state| async {
+        let (mut chunks, broken) = state?;
+        let problem = match tokio::time::timeout(STALL, chunks.next()).await {
+            Ok(None) => return None,
+            Ok(Some(Ok(chunk))) => return Some((Ok(chunk), Some((chunks, broken)))),
+            Ok(Some(Err(error))) => body_problem(&error),
+            Err(_elapsed) => body_too_slow(),
+        };
+        Some((Err(broken.keep_problem(problem)), None))
     })
     .boxed()
 }

@@ -9,12 +9,13 @@ use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use http::header::{HOST, ORIGIN};
 use http::uri::Authority;
 use http::{HeaderMap, StatusCode, Uri};
 
 use super::problem::Problem;
+use super::route_group::AnswerForm;
 pub use origin::{AllowedOrigin, WebOrigin};
 
 /// Names that requests may be addressed to. This machine's own names always are.
@@ -115,12 +116,17 @@ pub(super) async fn layer(
     match guard.check(request.uri(), request.headers()) {
         Ok(()) => next.run(request).await,
         Err(refusal) => {
-            let (detail, remedy) = match refusal {
+            let (code, detail, remedy) = match refusal {
                 Refusal::Host => (
+                    "host_not_allowed",
                     "the Host header names none of this server's names",
                     "MCP_ALLOWED_HOSTS",
                 ),
-                Refusal::Origin => ("pages from this Origin may not call", "MCP_ALLOWED_ORIGINS"),
+                Refusal::Origin => (
+                    "origin_not_allowed",
+                    "pages from this Origin may not call",
+                    "MCP_ALLOWED_ORIGINS",
+                ),
             };
             tracing::warn!(
                 host = ?request.headers().get(HOST),
@@ -128,7 +134,8 @@ pub(super) async fn layer(
                 "refused: {detail}"
             );
             let detail = format!("{detail}; the operator can allow it with {remedy}");
-            Problem::new(StatusCode::FORBIDDEN, "forbidden", detail).into_response()
+            let form = AnswerForm::of_request(request.extensions());
+            form.answer(Problem::new(StatusCode::FORBIDDEN, code, detail))
         }
     }
 }

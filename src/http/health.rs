@@ -1,54 +1,21 @@
 //! `/health`, `/healthz` and `/readyz`: open to everybody, so they tell next to nothing.
 
-use std::fmt;
 use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Extension, Json, Router};
-use futures::future::BoxFuture;
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use serde_json::json;
 
 use super::auth::Authenticator;
-use super::limits::Visitor;
+use super::limits::AddressState;
+use super::state::HttpState;
 
-type Probe = Box<dyn Fn() -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
-
-/// Asks what this server depends on whether it is there.
-pub struct Health {
-    upstream: Probe,
-}
-
-impl Health {
-    /// `upstream` fails with a reason that is safe to show.
-    pub fn new(
-        upstream: impl Fn() -> BoxFuture<'static, Result<(), String>> + Send + Sync + 'static,
-    ) -> Self {
-        Self {
-            upstream: Box::new(upstream),
-        }
-    }
-}
-
-impl fmt::Debug for Health {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Health")
-    }
-}
-
-#[derive(Clone)]
-struct Shared {
-    health: Arc<Health>,
-    auth: Arc<Authenticator>,
-}
-
-pub(super) fn routes(health: Arc<Health>, auth: Arc<Authenticator>) -> Router {
-    Router::new()
-        .route("/health", get(detail))
-        .with_state(Shared { health, auth })
+pub(super) fn routes() -> Router<Arc<HttpState>> {
+    Router::new().route("/health", get(detail))
 }
 
 /// What a supervisor asks, however often.
@@ -60,13 +27,13 @@ pub(super) fn open_routes() -> Router {
 
 /// Status and version; with a token also whether Kasm can be reached.
 async fn detail(
-    State(shared): State<Shared>,
-    visitor: Option<Extension<Arc<Visitor>>>,
+    State(state): State<Arc<HttpState>>,
+    address_state: Option<Extension<Arc<AddressState>>>,
     headers: HeaderMap,
 ) -> Response {
     let mut body = json!({ "status": "ok", "version": env!("CARGO_PKG_VERSION") });
-    if is_known(&shared.auth, visitor, &headers).await {
-        body["kasm"] = match (shared.health.upstream)().await {
+    if is_known(&state.auth, address_state, &headers).await {
+        body["kasm"] = match state.health.ask_upstream().await {
             Ok(()) => json!({ "reachable": true }),
             Err(reason) => json!({ "reachable": false, "reason": reason }),
         };
@@ -77,19 +44,19 @@ async fn detail(
 /// A wrong token counts, and none is tried where too many were wrong: this must not be the place to guess.
 async fn is_known(
     auth: &Authenticator,
-    visitor: Option<Extension<Arc<Visitor>>>,
+    address_state: Option<Extension<Arc<AddressState>>>,
     headers: &HeaderMap,
 ) -> bool {
-    let is_locked = |visitor: &Extension<Arc<Visitor>>| visitor.locked().is_some();
-    if visitor.as_ref().is_some_and(is_locked) {
+    let is_locked = |address_state: &Extension<Arc<AddressState>>| address_state.locked().is_some();
+    if address_state.as_ref().is_some_and(is_locked) {
         return false;
     }
     let is_known = auth.authenticate(headers).await.is_ok();
-    if let Some(visitor) = visitor
+    if let Some(address_state) = address_state
         && !is_known
         && headers.contains_key(AUTHORIZATION)
     {
-        visitor.failed();
+        address_state.failed();
     }
     is_known
 }

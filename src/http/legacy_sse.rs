@@ -1,76 +1,109 @@
 //! HTTP+SSE of revision 2024-11-05: a stream that names the address to post to, and answers 202
 //! to what is posted there. Deprecated, but what several clients speak when they are given a URL
 //! and nothing else.
+//!
+//! Nothing else knows of it but one line in `router.rs`.
 
 use std::sync::Arc;
 
+use axum::Router;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, Request, State};
+use axum::middleware::{self, Next};
 use axum::response::sse::Event;
 use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
 use futures::stream::{self, StreamExt};
-use http::StatusCode;
-use rmcp::ServerHandler;
+use http::{Method, StatusCode};
 use rmcp::model::{
-    ClientCapabilities, ClientRequest, ErrorCode, GetExtensions, Implementation,
-    InitializeRequestParams, JsonRpcMessage,
+    ClientCapabilities, ClientRequest, GetExtensions, Implementation, InitializeRequestParams,
+    JsonRpcMessage,
 };
 use serde::Deserialize;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
-use super::problem::RpcError;
-use super::streamable::{caller_of, parse, read};
-use super::{Mcp, oauth, sse};
+use super::body::{EmptyBody, parse_body, read_json};
+use super::identity::Authenticated;
+use super::problem::Problem;
+use super::rpc_error::RpcError;
+use super::state::HttpState;
+use super::{sse, streamable};
 use crate::caller::Caller;
-use crate::mcp::peek::{Body, peek};
-use crate::mcp::sessions::{OUTBOX_MESSAGES, Sessions, StreamGuard, exchange};
+use crate::mcp::envelope::Envelope;
+use crate::mcp::sessions::{OUTBOX_MESSAGES, StreamGuard};
+
+/// The routes of Streamable HTTP, where a GET that has nothing of it opens a stream of this transport; and
+/// the routes of this transport.
+pub(super) fn beside(
+    streamable: Router<Arc<HttpState>>,
+    state: &Arc<HttpState>,
+) -> (Router<Arc<HttpState>>, Router<Arc<HttpState>>) {
+    let on_get = middleware::from_fn_with_state(state.clone(), open_instead);
+    let own = Router::new()
+        // Some clients are configured with no path at all.
+        .route("/", get(open))
+        .route("/sse", get(open))
+        .route("/messages", post(message))
+        .route("/messages/", post(message));
+    (streamable.layer(on_get), own)
+}
+
+/// Opens a stream for a GET that is none of Streamable HTTP.
+async fn open_instead(
+    State(state): State<Arc<HttpState>>,
+    Authenticated(caller): Authenticated,
+    request: Request,
+    next: Next,
+) -> Response {
+    let headers = request.headers();
+    let is_ours = request.method() == Method::GET
+        && streamable::accepts_event_stream(headers)
+        && !streamable::has_headers_of_streamable(headers);
+    if is_ours {
+        return open(State(state), Authenticated(caller))
+            .await
+            .into_response();
+    }
+    next.run(request).await
+}
 
 /// Opens the stream. Its first event names the address for messages.
-pub(super) async fn open<H: ServerHandler + Clone + Sync>(
-    State(mcp): State<Arc<Mcp<H>>>,
-    request: Request,
-) -> Response {
-    let caller = match caller_of(request.extensions()) {
-        Ok(caller) => caller.clone(),
-        Err(error) => return error.into_response(),
-    };
+async fn open(
+    State(state): State<Arc<HttpState>>,
+    Authenticated(caller): Authenticated,
+) -> Result<Response, RpcError> {
     let client = InitializeRequestParams::new(
         ClientCapabilities::default(),
         Implementation::new("unknown", ""),
     );
-    let session = match mcp.sessions.open(&caller, client) {
-        Ok(session) => session,
-        Err(error) => {
-            let status = StatusCode::TOO_MANY_REQUESTS;
-            return RpcError::new(status, ErrorCode::INVALID_REQUEST, error.to_string())
-                .into_response();
-        }
-    };
+    let session = state.mcp.sessions().open(&caller, client);
+    let session = session.map_err(Problem::from)?;
     let (outbox, messages) = mpsc::channel(OUTBOX_MESSAGES);
     session.attach(outbox, &caller.reach);
-    let notices = mcp.notices_of(&session, &caller);
-    let endpoint = format!("{}/messages?session_id={}", mcp.path_prefix, session.id);
+    let notices = state.mcp.notices_of(&session, &caller).map(Box::new);
+    let prefix = &state.settings.path_prefix;
+    let endpoint = format!("{prefix}/messages?session_id={}", session.id);
     let open = OpenStream {
-        sessions: mcp.sessions.clone(),
+        state: state.clone(),
         caller,
         id: session.id.clone(),
         _held: session.hold_stream(),
     };
     let first = stream::iter([Event::default().event("endpoint").data(endpoint)]);
-    let messages = ReceiverStream::new(messages).map(|message| sse::message(&message));
-    let messages = stream::select(messages, notices);
+    let messages = stream::select(ReceiverStream::new(messages), notices);
+    let messages = messages.map(|message| sse::message(&message));
     let ended = session.ended.clone().cancelled_owned();
     let events = first.chain(messages).take_until(ended);
-    sse::respond(events.map(move |event| {
+    Ok(sse::respond(events.map(move |event| {
         let _while_open = &open;
         event
-    }))
+    })))
 }
 
 /// The session ends with its stream: there is no other way to answer.
 struct OpenStream {
-    sessions: Arc<Sessions>,
+    state: Arc<HttpState>,
     caller: Caller,
     id: Arc<str>,
     _held: StreamGuard,
@@ -78,74 +111,55 @@ struct OpenStream {
 
 impl Drop for OpenStream {
     fn drop(&mut self) {
-        self.sessions.close(&self.id, &self.caller);
+        self.state.mcp.sessions().close(&self.id, &self.caller);
     }
 }
 
 #[derive(Deserialize)]
-pub(super) struct Address {
+struct Address {
     #[serde(alias = "sessionId")]
     session_id: String,
 }
 
 /// Takes a message for a stream.
-pub(super) async fn message<H: ServerHandler + Clone + Sync>(
-    State(mcp): State<Arc<Mcp<H>>>,
+async fn message(
+    State(state): State<Arc<HttpState>>,
+    Authenticated(caller): Authenticated,
     address: Result<Query<Address>, QueryRejection>,
     request: Request,
-) -> Response {
+) -> Result<StatusCode, RpcError> {
     let Ok(Query(address)) = address else {
-        return RpcError::invalid_request("the session_id parameter is missing").into_response();
+        let detail = "the session_id parameter is missing";
+        return Err(RpcError::invalid_request("session_missing", detail));
     };
-    let (mut parts, body) = match read(request, mcp.body_bytes_max).await {
-        Ok(request) => request,
-        Err(refusal) => return refusal.into_response(),
+    let max = state.settings.body_bytes_max;
+    let (mut parts, bytes) = read_json(request, max, EmptyBody::Refused).await?;
+    let session = state.mcp.sessions().get(&address.session_id, &caller);
+    let session = session.and_then(|session| Some((session.clone(), session.outbox()?)));
+    let (session, outbox) = session.ok_or_else(RpcError::session_not_found)?;
+    let caller = session.narrow(&caller);
+    let envelope = parse_body(bytes, Envelope::read).await??;
+    streamable::refuse_missing_scope(&state.registry, &caller, &parts.extensions, &envelope)?;
+    let Envelope::Message(message) = envelope else {
+        let detail = "one message at a time";
+        return Err(RpcError::invalid_request("batch_not_supported", detail));
     };
-    let session = match caller_of(&parts.extensions) {
-        Ok(caller) => mcp.sessions.get(&address.session_id, caller),
-        Err(error) => return error.into_response(),
-    };
-    let Some((session, outbox)) =
-        session.and_then(|session| Some((session.clone(), session.outbox()?)))
-    else {
-        return RpcError::session_not_found().into_response();
-    };
-    if let Some(caller) = parts.extensions.get_mut::<Caller>() {
-        *caller = session.narrow(caller);
-        if let Some(refusal) = oauth::step_up(&mcp.auth, &mcp.registry, caller, &body) {
-            return refusal;
-        }
-    }
-    let message = match peek(&body) {
-        Body::Malformed(why) => Err(RpcError::parse_error(why)),
-        Body::Invalid(why) => Err(RpcError::invalid_request(why)),
-        Body::Batch => Err(RpcError::invalid_request("one message at a time")),
-        Body::Message(_) => parse(&body),
-    };
-    let mut message = match message {
-        Ok(message) => message,
-        Err(error) => return error.into_response(),
-    };
-    if let JsonRpcMessage::Request(request) = &mut message {
-        if let ClientRequest::InitializeRequest(initialize) = &request.request {
-            session.set_client(initialize.params.clone());
-        }
-        request.request.extensions_mut().insert(parts);
-    }
-    match message {
-        JsonRpcMessage::Request(request) => {
-            let id = request.id.clone();
-            if let Err(error) = exchange::start(&session, mcp.handler.clone(), request, outbox) {
-                return RpcError::invalid_request(error.to_string())
-                    .answering(id)
-                    .into_response();
+    parts.extensions.insert(caller);
+    match streamable::read_message(*message)? {
+        JsonRpcMessage::Request(mut request) => {
+            if let ClientRequest::InitializeRequest(initialize) = &request.request {
+                session.set_client(initialize.params.clone());
             }
+            request.request.extensions_mut().insert(parts);
+            let id = request.id.clone();
+            let started = state.mcp.call_on_stream(&session, request, outbox);
+            started.map_err(|error| {
+                RpcError::invalid_request("duplicate_id", error.to_string()).answering(Some(id))
+            })?;
         }
         other @ (JsonRpcMessage::Response(_)
         | JsonRpcMessage::Notification(_)
-        | JsonRpcMessage::Error(_)) => {
-            exchange::accept(&session, other);
-        }
+        | JsonRpcMessage::Error(_)) => state.mcp.accept_message(&session, other),
     }
-    StatusCode::ACCEPTED.into_response()
+    Ok(StatusCode::ACCEPTED)
 }

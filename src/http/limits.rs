@@ -1,11 +1,11 @@
 //! How much one address and one caller may ask for, and what they are told beyond it.
 //!
-//! Before authentication the address counts, after it the caller. All of it is remembered in books that
-//! are never fuller than they may be; whoever finds no place in one shares a limit with others like that.
+//! Before authentication the address counts, after it the caller. Both are remembered in maps with a size limit;
+//! an address or a caller that does not fit into its map shares one limit with all others that do not.
 
-mod account;
+mod body_timeout;
 mod layers;
-mod patience;
+mod remembered;
 
 use std::net::IpAddr;
 use std::num::NonZeroU32;
@@ -15,12 +15,13 @@ use std::time::Duration;
 
 use http::Extensions;
 
+use super::identity::ByLink;
 use crate::caller::{Caller, Origin};
 use crate::metrics::Metrics;
 use crate::rate::{Book, Rate, Wait};
-pub(super) use account::{Account, ConnectionPlace, StreamPlace, Visitor};
-pub(super) use layers::{Refusal, Refused, by_address, by_caller};
-pub(super) use patience::{TooSlow, layer as patience};
+pub(super) use body_timeout::{TooSlow, layer as body_timeout};
+pub(super) use layers::{Refusal, by_address, by_caller};
+pub(super) use remembered::{AddressState, CallerState, ConnectionPlace, StreamPlace};
 
 /// Addresses that are remembered, and callers.
 const ADDRESSES_MAX: usize = 65_536;
@@ -69,12 +70,12 @@ impl RequestLimits {
 
 /// Where a limit is counted: an IPv4 address, or the network that one IPv6 customer has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Place {
+enum IpPrefix {
     V4([u8; 4]),
     V6([u8; 8]),
 }
 
-impl From<IpAddr> for Place {
+impl From<IpAddr> for IpPrefix {
     fn from(address: IpAddr) -> Self {
         match address.to_canonical() {
             IpAddr::V4(address) => Self::V4(address.octets()),
@@ -91,25 +92,25 @@ impl From<IpAddr> for Place {
 pub(super) struct Limiter {
     limits: RequestLimits,
     metrics: Metrics,
-    visitors: Book<Place, Visitor>,
-    accounts: Book<(Arc<str>, u32), Account>,
-    /// For those who find no place in the books.
-    crowd: (Arc<Visitor>, Arc<Account>),
+    addresses: Book<IpPrefix, AddressState>,
+    callers: Book<(Arc<str>, u32), CallerState>,
+    /// Shared by addresses that do not fit into their map, and by callers that do not fit into theirs.
+    overflow: (Arc<AddressState>, Arc<CallerState>),
     streams: Arc<AtomicUsize>,
 }
 
 impl Limiter {
     pub(super) fn new(limits: RequestLimits, metrics: Metrics) -> Self {
-        let crowd = (
-            Arc::new(Visitor::new(&limits, &metrics)),
-            Arc::new(Account::new(limits.per_caller)),
+        let overflow = (
+            Arc::new(AddressState::new(&limits, &metrics)),
+            Arc::new(CallerState::new(limits.per_caller)),
         );
         Self {
             limits,
             metrics,
-            visitors: Book::new(ADDRESSES_MAX),
-            accounts: Book::new(CALLERS_MAX),
-            crowd,
+            addresses: Book::new(ADDRESSES_MAX),
+            callers: Book::new(CALLERS_MAX),
+            overflow,
             streams: Arc::default(),
         }
     }
@@ -118,21 +119,21 @@ impl Limiter {
     pub(super) async fn forget_forever(&self) {
         loop {
             tokio::time::sleep(FORGET).await;
-            self.visitors.forget();
-            self.accounts.forget();
+            self.addresses.forget();
+            self.callers.forget();
         }
     }
 
     /// Counts a connection until the place is dropped. None: the address has too many.
     pub(super) fn connect(&self, address: IpAddr) -> Option<ConnectionPlace> {
-        let visitor = self.visitor(address);
-        // The crowd is many addresses, for which one number would be no limit but a wall.
-        let max = if Arc::ptr_eq(&visitor, &self.crowd.0) {
+        let address_state = self.address_state(address);
+        // The overflow stands for many addresses: one number for all of them would shut them out.
+        let max = if Arc::ptr_eq(&address_state, &self.overflow.0) {
             usize::MAX
         } else {
             self.limits.connections_per_address_max
         };
-        let place = ConnectionPlace::take(visitor, max);
+        let place = ConnectionPlace::take(address_state, max);
         if place.is_none() {
             self.metrics.refusal("connections");
         }
@@ -144,23 +145,23 @@ impl Limiter {
         self.streams.load(Ordering::Relaxed)
     }
 
-    fn visitor(&self, address: IpAddr) -> Arc<Visitor> {
-        let made = || Visitor::new(&self.limits, &self.metrics);
-        let known = self.visitors.entry(address.into(), made);
-        known.unwrap_or_else(|| self.crowd.0.clone())
+    fn address_state(&self, address: IpAddr) -> Arc<AddressState> {
+        let made = || AddressState::new(&self.limits, &self.metrics);
+        let known = self.addresses.entry(address.into(), made);
+        known.unwrap_or_else(|| self.overflow.0.clone())
     }
 
     /// Who comes from the address of a request. None: it came over no connection.
-    fn visitor_of(&self, extensions: &Extensions) -> Option<Arc<Visitor>> {
+    fn address_state_of(&self, extensions: &Extensions) -> Option<Arc<AddressState>> {
         let address = extensions.get::<Origin>()?.address?;
-        Some(self.visitor(address))
+        Some(self.address_state(address))
     }
 
-    fn account(&self, caller: &Caller) -> Arc<Account> {
+    fn caller_state(&self, caller: &Caller) -> Arc<CallerState> {
         let rate = self.rate_of(caller);
         let key = (caller.owner().clone(), rate.per_minute.get());
-        let known = self.accounts.entry(key, || Account::new(rate));
-        known.unwrap_or_else(|| self.crowd.1.clone())
+        let known = self.callers.entry(key, || CallerState::new(rate));
+        known.unwrap_or_else(|| self.overflow.1.clone())
     }
 
     fn rate_of(&self, caller: &Caller) -> Rate {
@@ -182,29 +183,37 @@ impl Limiter {
         &self,
         extensions: &Extensions,
         caller: &Caller,
-    ) -> Result<Arc<Account>, Refusal> {
-        if let Some(visitor) = extensions.get::<Arc<Visitor>>() {
-            match visitor.locked() {
-                Some(wait) if !visitor.knows(caller) => {
+    ) -> Result<Arc<CallerState>, Refusal> {
+        let address_state = extensions.get::<Arc<AddressState>>();
+        // A link cannot be guessed, and whoever has one is not known as the caller by that.
+        let address_state = address_state.filter(|_| extensions.get::<ByLink>().is_none());
+        if let Some(address_state) = address_state {
+            match address_state.locked() {
+                Some(wait) if !address_state.knows(caller) => {
                     return Err(Refusal::Failures(wait));
                 }
-                Some(_) | None => visitor.remember(caller),
+                Some(_) | None => address_state.remember(caller),
             }
         }
-        let account = self.account(caller);
-        match account.request() {
-            Ok(()) => Ok(account),
+        let caller_state = self.caller_state(caller);
+        match caller_state.request() {
+            Ok(()) => Ok(caller_state),
             Err(wait) => Err(Refusal::Caller(wait)),
         }
     }
 
-    /// Counts an event stream of `account` until the place is dropped.
+    /// Counts an event stream of `caller_state` until the place is dropped.
     ///
     /// # Errors
     /// There are too many.
-    fn open_stream(&self, account: &Arc<Account>) -> Result<StreamPlace, Refusal> {
+    fn open_stream(&self, caller_state: &Arc<CallerState>) -> Result<StreamPlace, Refusal> {
         let own_max = self.limits.streams_per_caller_max;
-        let place = StreamPlace::take(account, own_max, &self.streams, self.limits.streams_max);
+        let place = StreamPlace::take(
+            caller_state,
+            own_max,
+            &self.streams,
+            self.limits.streams_max,
+        );
         place.ok_or(Refusal::Streams)
     }
 }
@@ -226,7 +235,7 @@ mod tests {
 
     #[test]
     fn ipv6_counts_by_network() {
-        let place = |text: &str| Place::from(text.parse::<IpAddr>().unwrap());
+        let place = |text: &str| IpPrefix::from(text.parse::<IpAddr>().unwrap());
         assert_eq!(place("2001:db8:0:1::1"), place("2001:db8:0:1:ffff::2"));
         assert_ne!(place("2001:db8:0:1::1"), place("2001:db8:0:2::1"));
         assert_eq!(place("::ffff:192.0.2.1"), place("192.0.2.1"));

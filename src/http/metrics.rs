@@ -3,58 +3,41 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{Request, State};
-use axum::response::{IntoResponse, Response};
+use axum::extract::State;
+use axum::response::Response;
 use axum::routing::get;
-use http::StatusCode;
-use http::header::CONTENT_TYPE;
+use http::{Extensions, StatusCode};
 use tokio::net::TcpListener;
 
-use super::auth::Authenticator;
-use super::limits::Limiter;
-use super::oauth;
+use super::challenge::insufficient_scope;
+use super::exposition::Exposition;
+use super::identity::Authenticated;
 use super::problem::Problem;
-use crate::caller::{Caller, Credential, Scope};
-use crate::mcp::sessions::Sessions;
-use crate::metrics::{MEDIA_TYPE, Metrics};
-
-/// What there is to tell.
-#[derive(Clone, Debug)]
-pub struct Exposition {
-    pub(super) metrics: Metrics,
-    pub(super) sessions: Arc<Sessions>,
-    pub(super) limiter: Arc<Limiter>,
-}
-
-impl Exposition {
-    fn answer(&self) -> Response {
-        let text = self
-            .metrics
-            .text(self.sessions.count(), self.limiter.open_streams());
-        ([(CONTENT_TYPE, MEDIA_TYPE)], text).into_response()
-    }
-}
+use super::state::HttpState;
+use crate::caller::{Credential, Scope};
 
 /// The route behind authentication.
-pub(super) fn routes(exposition: Exposition, auth: Arc<Authenticator>) -> Router {
-    Router::new()
-        .route("/metrics", get(to_admins))
-        .with_state((exposition, auth))
+pub(super) fn routes() -> Router<Arc<HttpState>> {
+    Router::new().route("/metrics", get(to_admins))
 }
 
 async fn to_admins(
-    State((exposition, auth)): State<(Exposition, Arc<Authenticator>)>,
-    request: Request,
-) -> Response {
-    let caller = request.extensions().get::<Caller>();
-    if caller.is_some_and(|caller| caller.may(Scope::Admin)) {
-        return exposition.answer();
+    State(state): State<Arc<HttpState>>,
+    Authenticated(caller): Authenticated,
+    request: Extensions,
+) -> Result<Response, Problem> {
+    if caller.may(Scope::Admin) {
+        return Ok(state.exposition().answer());
     }
-    if caller.is_some_and(|caller| caller.credential == Credential::OAuth) {
-        return oauth::insufficient(&auth, Scope::Admin);
+    if caller.credential == Credential::OAuth {
+        return Err(insufficient_scope(request.get(), Scope::Admin));
     }
     let detail = format!("this needs a token with the scope {}", Scope::Admin);
-    Problem::new(StatusCode::FORBIDDEN, "forbidden", detail).into_response()
+    Err(Problem::new(
+        StatusCode::FORBIDDEN,
+        "insufficient_scope",
+        detail,
+    ))
 }
 
 /// Tells whoever asks at `listener`. For an address that only the monitoring system reaches.

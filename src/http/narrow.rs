@@ -7,10 +7,11 @@ use std::sync::Arc;
 use axum::extract::rejection::RawPathParamsRejection;
 use axum::extract::{RawPathParams, Request, State};
 use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use http::{HeaderMap, HeaderName, StatusCode};
 
 use super::problem::Problem;
+use super::route_group::AnswerForm;
 use crate::caller::{Caller, Reach};
 use crate::tool::registry::Registry;
 
@@ -34,12 +35,10 @@ pub(super) async fn layer(
     mut request: Request,
     next: Next,
 ) -> Response {
+    let form = AnswerForm::of_request(request.extensions());
     let params = match params {
         Ok(params) => params,
-        Err(error) => {
-            let problem = Problem::new(StatusCode::BAD_REQUEST, "bad path", error.body_text());
-            return problem.into_response();
-        }
+        Err(error) => return form.answer(Problem::bad_request(error.body_text())),
     };
     let path = request.uri().path();
     let named = params.iter().find(|(name, _)| *name == "toolsets");
@@ -52,14 +51,14 @@ pub(super) async fn layer(
                 *caller = caller.clone().narrowed(&reach);
             }
         }
-        Err(problem) => return problem.into_response(),
+        Err(problem) => return form.answer(problem),
     }
     next.run(request).await
 }
 
 fn of_path(registry: &Registry, path: &str, toolsets: Option<&str>) -> Result<Reach, Problem> {
     let toolsets = toolsets.map(|names| named(registry, [names]));
-    let unknown = |detail| Problem::new(StatusCode::NOT_FOUND, "unknown toolset", detail);
+    let unknown = |detail| Problem::new(StatusCode::NOT_FOUND, "toolset_unknown", detail);
     Ok(Reach {
         read_only: path.trim_end_matches('/').ends_with("/readonly"),
         toolsets: toolsets.transpose().map_err(unknown)?.flatten(),
@@ -67,7 +66,7 @@ fn of_path(registry: &Registry, path: &str, toolsets: Option<&str>) -> Result<Re
 }
 
 fn of_headers(registry: &Registry, headers: &HeaderMap) -> Result<Reach, Problem> {
-    let bad = |detail| Problem::new(StatusCode::BAD_REQUEST, "bad header", detail);
+    let bad = |detail| Problem::new(StatusCode::BAD_REQUEST, "bad_header", detail);
     let values = headers.get_all(&TOOLSETS).iter();
     let values: Result<Vec<_>, _> = values.map(|value| value.to_str()).collect();
     let values = values.map_err(|_| bad("X-MCP-Toolsets has strange characters".to_owned()))?;

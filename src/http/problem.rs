@@ -1,139 +1,143 @@
-//! Failures of the HTTP layer: problem details (RFC 9457), or JSON-RPC errors where a JSON-RPC
-//! client waits for one.
+//! Failures of the HTTP layer, in no form yet, and as problem details (RFC 9457).
 
 use axum::Json;
 use axum::response::{IntoResponse, Response};
-use http::StatusCode;
-use http::header::{CONTENT_TYPE, RETRY_AFTER};
-use rmcp::model::{ErrorCode, RequestId};
-use serde_json::{Value, json};
+use http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderValue, StatusCode};
+use serde_json::json;
 
-use super::limits::Refused;
+use crate::rest;
+use crate::tool::ToolError;
 
-/// A problem document.
+/// Marks an answer as a refusal, with the limit that was reached, for what is counted.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct LimitReached(pub(super) &'static str);
+
+/// Why a request came to nothing.
 #[derive(Debug)]
 pub struct Problem {
     status: StatusCode,
-    title: &'static str,
+    code: &'static str,
     detail: String,
+    retry_after: Option<u64>,
+    challenge: Option<Box<HeaderValue>>,
+    limit: Option<&'static str>,
 }
 
 impl Problem {
-    /// `title` is the kind, the same for each occurrence; `detail` says what to do.
-    pub fn new(status: StatusCode, title: &'static str, detail: impl Into<String>) -> Self {
+    /// `code` is the kind, the same for each occurrence and in each form; `detail` says what to do.
+    pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
         Self {
             status,
-            title,
+            code,
             detail: detail.into(),
+            retry_after: None,
+            challenge: None,
+            limit: None,
         }
+    }
+
+    /// A request that cannot be read.
+    pub fn bad_request(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "bad_request", detail)
+    }
+
+    /// A defect of this server.
+    #[must_use]
+    pub fn internal() -> Self {
+        let detail = "the request failed unexpectedly; it is in the server's log under the x-request-id of this answer";
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail)
+    }
+
+    /// The same problem, and after how many seconds it may be over.
+    #[must_use]
+    pub fn retry_after(mut self, seconds: u64) -> Self {
+        self.retry_after = Some(seconds);
+        self
+    }
+
+    /// The same problem with a challenge (`WWW-Authenticate`).
+    #[must_use]
+    pub fn challenging(mut self, challenge: HeaderValue) -> Self {
+        self.challenge = Some(Box::new(challenge));
+        self
+    }
+
+    /// The same problem as one of a limit, by the name it is counted under.
+    #[must_use]
+    pub fn limited_by(mut self, limit: &'static str) -> Self {
+        self.limit = Some(limit);
+        self
+    }
+
+    /// Its status.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        self.status
     }
 
     /// Its kind.
     #[must_use]
-    pub fn title(&self) -> &'static str {
-        self.title
+    pub fn code(&self) -> &'static str {
+        self.code
+    }
+
+    /// What to do.
+    #[must_use]
+    pub fn detail(&self) -> &str {
+        &self.detail
+    }
+
+    /// After how many seconds it may be over.
+    #[must_use]
+    pub fn seconds_to_wait(&self) -> Option<u64> {
+        self.retry_after
+    }
+
+    /// Whether a limit was reached.
+    #[must_use]
+    pub fn is_of_a_limit(&self) -> bool {
+        self.limit.is_some()
+    }
+
+    /// Puts what is told in headers, whatever the form, on an answer.
+    pub(super) fn put_headers(&self, response: &mut Response) {
+        if let Some(seconds) = self.retry_after {
+            response.headers_mut().insert(RETRY_AFTER, seconds.into());
+        }
+        if let Some(challenge) = &self.challenge {
+            let challenge = HeaderValue::clone(challenge);
+            response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+        }
+        if let Some(limit) = self.limit {
+            response.extensions_mut().insert(LimitReached(limit));
+        }
     }
 }
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let body =
-            json!({ "title": self.title, "status": self.status.as_u16(), "detail": self.detail });
+        let body = json!({
+            "title": self.code.replace('_', " "),
+            "status": self.status.as_u16(),
+            "detail": self.detail,
+            "code": self.code,
+        });
         let mut response = (self.status, Json(body)).into_response();
-        let kind = http::HeaderValue::from_static("application/problem+json");
+        let kind = HeaderValue::from_static("application/problem+json");
         response.headers_mut().insert(CONTENT_TYPE, kind);
+        self.put_headers(&mut response);
         response
     }
 }
 
-/// A JSON-RPC error with an HTTP status.
-#[derive(Debug)]
-pub struct RpcError {
-    status: StatusCode,
-    code: ErrorCode,
-    message: String,
-    id: Option<RequestId>,
-    data: Option<Value>,
-    refused: Option<(u64, Refused)>,
-}
-
-impl RpcError {
-    /// An error that answers no request in particular.
-    pub fn new(status: StatusCode, code: ErrorCode, message: impl Into<String>) -> Self {
+impl From<ToolError> for Problem {
+    fn from(error: ToolError) -> Self {
+        let status = rest::status_of(error.error_type);
+        let detail = format!("{}; {}", error.message, error.hint);
         Self {
-            status,
-            code,
-            message: message.into(),
-            id: None,
-            data: None,
-            refused: None,
+            retry_after: error.retry_after,
+            ..Self::new(status, error.code, detail)
         }
-    }
-
-    /// The body cannot be parsed.
-    pub fn parse_error(message: impl std::fmt::Display) -> Self {
-        Self::new(
-            StatusCode::BAD_REQUEST,
-            ErrorCode::PARSE_ERROR,
-            format!("the body is no JSON: {message}"),
-        )
-    }
-
-    /// The request cannot be accepted.
-    pub fn invalid_request(message: impl Into<String>) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, ErrorCode::INVALID_REQUEST, message)
-    }
-
-    /// There is no such session, or it is somebody else's. Clients start a new one on this.
-    #[must_use]
-    pub fn session_not_found() -> Self {
-        let message = "session not found: it ended or never was; initialize again";
-        Self::new(StatusCode::NOT_FOUND, ErrorCode::INVALID_REQUEST, message)
-    }
-
-    /// The same error, as the answer to a request.
-    #[must_use]
-    pub fn answering(mut self, id: RequestId) -> Self {
-        self.id = Some(id);
-        self
-    }
-
-    /// The same error with more for programs.
-    #[must_use]
-    pub fn with_data(mut self, data: Value) -> Self {
-        self.data = Some(data);
-        self
-    }
-
-    /// The same error, after how many seconds it may be over, and what limit it is.
-    pub(super) fn refused(mut self, seconds: u64, mark: Refused) -> Self {
-        self.refused = Some((seconds, mark));
-        self
-    }
-
-    /// The JSON-RPC message.
-    #[must_use]
-    pub fn to_json(&self) -> Value {
-        let id = self
-            .id
-            .as_ref()
-            .and_then(|id| serde_json::to_value(id).ok())
-            .unwrap_or(Value::Null);
-        let mut error = json!({ "code": self.code.0, "message": self.message });
-        if let Some(data) = &self.data {
-            error["data"] = data.clone();
-        }
-        json!({ "jsonrpc": "2.0", "id": id, "error": error })
-    }
-}
-
-impl IntoResponse for RpcError {
-    fn into_response(self) -> Response {
-        let mut response = (self.status, Json(self.to_json())).into_response();
-        if let Some((seconds, mark)) = self.refused {
-            response.extensions_mut().insert(mark);
-            response.headers_mut().insert(RETRY_AFTER, seconds.into());
-        }
-        response
     }
 }

@@ -6,82 +6,66 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{Path, Request, State};
-use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use http::StatusCode;
 use http::header::CONTENT_LENGTH;
-use http_body_util::{BodyExt, Limited};
 
-use super::limits::TooSlow;
+use super::body::read_bytes;
 use super::problem::Problem;
-use crate::relay::{Refusal, Relay};
+use super::state::HttpState;
+use crate::relay::Refusal;
 
 /// What the wrapper posts before it has anything to tell.
 const GREETING: &str = "hello";
 
-pub(super) fn routes(relay: Arc<Relay>) -> Router {
-    Router::new()
-        .route("/relay/{token}/{piece}", post(receive))
-        .with_state(relay)
+pub(super) fn routes() -> Router<Arc<HttpState>> {
+    Router::new().route("/relay/{token}/{piece}", post(receive))
 }
 
 async fn receive(
-    State(relay): State<Arc<Relay>>,
+    State(state): State<Arc<HttpState>>,
     Path((token, piece)): Path<(String, String)>,
     request: Request,
-) -> Response {
+) -> Result<StatusCode, Problem> {
     let offset = match piece.parse::<u64>() {
         Ok(offset) => Some(offset),
         Err(_) if piece == GREETING => None,
-        Err(_) => return refused(Refusal::Unknown),
+        Err(_) => return Err(Refusal::Unknown.into()),
     };
+    let relay = state.relay.as_ref().ok_or(Refusal::Unknown)?;
     let length = request.headers().get(CONTENT_LENGTH);
     let length = length.and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
-    let Some(length) = length else {
-        let problem = Problem::new(
-            StatusCode::LENGTH_REQUIRED,
-            "no length",
-            "send a Content-Length",
-        );
-        return problem.into_response();
-    };
-    let posting = match relay.begin(&token, offset, length).await {
-        Ok(Some(posting)) => posting,
-        Ok(None) => return StatusCode::NO_CONTENT.into_response(),
-        Err(refusal) => return refused(refusal),
+    let length = length.ok_or_else(|| {
+        let detail = "send a Content-Length";
+        Problem::new(StatusCode::LENGTH_REQUIRED, "length_required", detail)
+    })?;
+    let Some(posting) = relay.begin(&token, offset, length).await? else {
+        return Ok(StatusCode::NO_CONTENT);
     };
     let limit = usize::try_from(length).unwrap_or(usize::MAX);
-    let body = match Limited::new(request.into_body(), limit).collect().await {
-        Ok(body) => body,
-        Err(error) if TooSlow::is_behind(&*error) => {
-            let status = StatusCode::REQUEST_TIMEOUT;
-            return Problem::new(status, "too slow", "the body came too slowly").into_response();
-        }
-        Err(_) => return refused(Refusal::TooLarge),
-    };
-    match posting.deliver(body.to_bytes()).await {
-        Ok(()) => StatusCode::NO_CONTENT.into_response(),
-        Err(refusal) => refused(refusal),
-    }
+    let body = read_bytes(request.into_body(), limit, "its Content-Length").await?;
+    posting.deliver(body).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
-fn refused(refusal: Refusal) -> Response {
-    let problem = match refusal {
-        Refusal::Unknown => Problem::new(
-            StatusCode::NOT_FOUND,
-            "not found",
-            "this address takes nothing, any more",
-        ),
-        Refusal::TooLarge => Problem::new(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            "too large",
-            "more than this job may send",
-        ),
-        Refusal::OutOfOrder => Problem::new(
-            StatusCode::CONFLICT,
-            "out of order",
-            "send one piece after the other",
-        ),
-    };
-    problem.into_response()
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Unknown => Self::new(
+                StatusCode::NOT_FOUND,
+                "relay_unknown",
+                "this relay token is unknown or expired",
+            ),
+            Refusal::TooLarge => Self::new(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "body_too_large",
+                "more than this job may send",
+            ),
+            Refusal::OutOfOrder => Self::new(
+                StatusCode::CONFLICT,
+                "relay_out_of_order",
+                "send one piece after the other",
+            ),
+        }
+    }
 }

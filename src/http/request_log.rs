@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
 
-use axum::extract::{Request, State};
+use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
 use http::{HeaderName, HeaderValue};
@@ -12,7 +12,8 @@ use tracing::Instrument;
 use tracing::field::Empty;
 
 use super::client_ip::TrustedProxies;
-use super::limits::Refused;
+use super::problem::LimitReached;
+use super::route_group::RouteGroup;
 use crate::caller::Origin;
 use crate::metrics::Metrics;
 use crate::random;
@@ -24,8 +25,7 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Ids from outside are taken up to this length.
 const REQUEST_ID_CHARS_MAX: usize = 64;
 
-/// Gives the request an id and an origin, runs it, and logs method, path, client, status and time. Query
-/// strings are left out: HTTP+SSE has session names in them.
+/// Gives the request an id and an origin, runs it, and logs method, route, client, status and time.
 pub(super) async fn layer(
     State((proxies, metrics)): State<(Arc<TrustedProxies>, Metrics)>,
     mut request: Request,
@@ -39,7 +39,7 @@ pub(super) async fn layer(
         .cloned()
         .unwrap_or_else(random_id);
     let method = request.method().clone();
-    let path = logged(request.uri().path()).to_owned();
+    let path = logged_path(&request);
     let id_text = id.to_str().unwrap_or_default();
     let span = tracing::info_span!("request", id = id_text, trace_id = Empty);
     let trace = request.headers().get(&TRACEPARENT);
@@ -52,12 +52,13 @@ pub(super) async fn layer(
         address,
     });
     let client = address.map(tracing::field::display);
-    let route = route(request.uri().path());
+    let group = request.extensions().get::<RouteGroup>();
+    let label = group.map_or("other", |group| group.label);
     async move {
         let mut response = next.run(request).await;
         let status = response.status().as_u16();
-        metrics.http_request(route, status);
-        if let Some(Refused(limit)) = response.extensions().get() {
+        metrics.http_request(label, status);
+        if let Some(LimitReached(limit)) = response.extensions().get() {
             metrics.refusal(limit);
         }
         let took_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
@@ -74,22 +75,6 @@ pub(super) async fn layer(
     }
     .instrument(span)
     .await
-}
-
-/// What a path is for, in a word of ours.
-fn route(path: &str) -> &'static str {
-    let first = path.split('/').nth(1).unwrap_or_default();
-    match first {
-        "mcp" => "mcp",
-        "" | "sse" | "messages" => "sse",
-        "tools" | "api" | "openapi.json" => "rest",
-        "files" => "files",
-        "relay" => "relay",
-        "health" | "healthz" | "readyz" => "health",
-        "metrics" => "metrics",
-        ".well-known" => "metadata",
-        _ => "other",
-    }
 }
 
 fn is_plain(id: &HeaderValue) -> bool {
@@ -109,32 +94,32 @@ fn random_id() -> HeaderValue {
         .unwrap_or_else(|_| HeaderValue::from_static("none"))
 }
 
-/// Relay addresses have their credential in the path.
-fn logged(path: &str) -> &str {
-    const RELAY: &str = "/relay/";
-    if path.starts_with(RELAY) { RELAY } else { path }
+/// The path in the log: that of the route, which has no value that a client sent. A relay address has its
+/// credential in the path. Where no route is, the first part shows what is wrong with an address.
+fn logged_path(request: &Request) -> String {
+    if let Some(matched) = request.extensions().get::<MatchedPath>() {
+        return matched.as_str().to_owned();
+    }
+    let path = request.uri().path();
+    match path.match_indices('/').nth(1) {
+        Some((end, _)) => format!("{}/…", &path[..end]),
+        None => path.to_owned(),
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{logged, route};
+    use super::*;
 
     #[test]
-    fn the_token_of_a_relay_address_is_not_logged() {
-        assert_eq!(logged("/relay/0123/0"), "/relay/");
-        assert_eq!(logged("/mcp"), "/mcp");
-    }
-
-    #[test]
-    fn routes_of_plain_http_have_a_label_of_their_own() {
-        for path in [
-            "/tools/list",
-            "/tools/call",
-            "/api/v1/tools/a",
-            "/openapi.json",
+    fn of_a_path_without_a_route_only_the_first_part_is_logged() {
+        for (path, logged) in [
+            ("/relay/0123/0", "/relay/…"),
+            ("/kasm/relay/0123/0", "/kasm/…"),
+            ("/elsewhere", "/elsewhere"),
         ] {
-            assert_eq!(route(path), "rest", "{path}");
+            let request = http::Request::get(path).body(axum::body::Body::empty());
+            assert_eq!(logged_path(&request.unwrap()), logged, "{path}");
         }
-        assert_eq!(route("/elsewhere"), "other");
     }
 }

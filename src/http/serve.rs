@@ -16,10 +16,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep};
 use tower::ServiceExt;
 
-use super::App;
+use super::app::App;
 use super::client_ip::{Peer, TrustedProxies};
 use super::limits::Limiter;
-use crate::mcp::sessions::Sessions;
+use crate::mcp::dispatch::Dispatcher;
 
 /// A pause after a failed accept, which is mostly a lack of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -55,34 +55,15 @@ pub async fn serve(
     limits: ServeLimits,
     stop: impl Future<Output = ()>,
 ) -> Ended {
-    let App {
-        router,
-        sessions,
-        exposition: _,
-        limiter,
-        proxies,
-        notices,
-        audit,
-        tokens,
-        cut_off,
-    } = app;
     let graceful = GracefulShutdown::new();
     let connections = Connections {
-        router: &router,
-        limiter: &limiter,
-        proxies: &proxies,
+        router: &app.router,
+        limiter: &app.state.limiter,
+        proxies: &app.state.proxies,
         limits,
     };
     let places = Arc::new(Semaphore::new(limits.connections_max));
     let mut stop = pin!(stop);
-    let mut expiry = pin!(sessions.end_idle_forever());
-    let mut forget = pin!(limiter.forget_forever());
-    let mut watch = pin!(async {
-        match &tokens {
-            Some(tokens) => tokens.watch().await,
-            None => std::future::pending().await,
-        }
-    });
     loop {
         let accepted = async {
             // The permit is taken first: beyond the limit, connections wait in the backlog.
@@ -91,9 +72,6 @@ pub async fn serve(
         };
         tokio::select! {
             () = &mut stop => break,
-            () = &mut expiry => {}
-            () = &mut forget => {}
-            () = &mut watch => {}
             accepted = accepted => match accepted {
                 Some((Ok(connection), place)) => {
                     connections.spawn(connection, place, &graceful);
@@ -111,13 +89,9 @@ pub async fn serve(
         drain_seconds = limits.drain.as_secs(),
         "stopping: no new requests, running ones may finish"
     );
-    if let Some(notices) = notices {
-        notices.end();
-    }
-    let ended = drain(graceful, &sessions, cut_off, limits.drain).await;
-    if let Some(audit) = audit {
-        audit.close().await;
-    }
+    app.state.mcp.end_notices();
+    let ended = drain(graceful, &app.state.mcp, limits.drain).await;
+    app.close().await;
     ended
 }
 
@@ -173,24 +147,19 @@ impl Connections<'_> {
 }
 
 /// Waits for running requests. Streams without a running request end at once.
-async fn drain(
-    graceful: GracefulShutdown,
-    sessions: &Sessions,
-    cut_off: tokio_util::sync::CancellationToken,
-    limit: Duration,
-) -> Ended {
+async fn drain(graceful: GracefulShutdown, mcp: &Dispatcher, limit: Duration) -> Ended {
     let end = Instant::now() + limit;
     let mut finished = pin!(graceful.shutdown());
     let streams_end = async {
         while Instant::now() < end {
-            sessions.end_quiet();
+            mcp.sessions().end_quiet();
             sleep(DRAIN_LOOK).await;
         }
     };
     tokio::select! {
         () = &mut finished => Ended::Drained,
         () = streams_end => {
-            cut_off.cancel();
+            mcp.cut_off_calls();
             Ended::CutOff
         }
     }

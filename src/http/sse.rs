@@ -23,11 +23,16 @@ pub(super) fn respond(events: impl Stream<Item = Event> + Send + 'static) -> Res
         .into_response()
 }
 
+/// Whether a response is a stream of events.
+pub(super) fn is_event_stream(response: &Response) -> bool {
+    let kind = response.headers().get(CONTENT_TYPE);
+    kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"))
+}
+
 /// Prepares every event stream, also those of rmcp, for proxies and for clients that split lines by
 /// Unicode's rules. Other responses stay as they are.
 pub(super) async fn prepare_stream(mut response: Response) -> Response {
-    let kind = response.headers().get(CONTENT_TYPE);
-    if !kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream")) {
+    if !is_event_stream(&response) {
         return response;
     }
     let headers = response.headers_mut();

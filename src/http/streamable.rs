@@ -1,106 +1,100 @@
-//! `/mcp`: Streamable HTTP in all its revisions, bare JSON-RPC, and the opener of HTTP+SSE.
+//! `/mcp`: Streamable HTTP in all its revisions, and bare JSON-RPC.
 //!
 //! Revision 2026-07-28 goes to rmcp as it is, after its few gaps are mended. The revisions before
-//! it are served from our own sessions ([`crate::mcp::sessions`]).
+//! it are served from our own sessions ([`crate::mcp::sessions`]). Neither needs the other.
 
+mod answer;
 mod batch;
 mod legacy;
 mod modern;
 
-pub(super) use legacy::parse;
-
 use std::sync::Arc;
 
-use axum::body::Bytes;
+use axum::Router;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::MethodRouter;
-use http::header::{ACCEPT, ALLOW, CONTENT_TYPE};
-use http::request::Parts;
-use http::{HeaderMap, HeaderValue, StatusCode};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
-use rmcp::ServerHandler;
-use rmcp::model::ErrorCode;
+use http::header::ALLOW;
+use http::{Extensions, HeaderMap, HeaderValue, StatusCode};
 
-use super::limits::TooSlow;
-use super::problem::RpcError;
-use super::{Mcp, legacy_sse, oauth};
-use crate::caller::Caller;
-use crate::mcp::peek::{Body, FIRST_MODERN_REVISION, Message, peek};
+use super::body::{EmptyBody, parse_body, read_json};
+use super::challenge::insufficient_scope;
+use super::identity::Authenticated;
+use super::narrow;
+use super::problem::Problem;
+use super::rpc_error::RpcError;
+use super::state::HttpState;
+use crate::caller::{Caller, Credential, Scope};
+use crate::mcp::envelope::{
+    BATCH_MESSAGES_MAX, Envelope, FIRST_MODERN_REVISION, Message, Unreadable,
+};
+use crate::tool::registry::Registry;
+use answer::accepts;
+pub(super) use legacy::read_message;
 
 pub(super) const SESSION_ID: &str = "mcp-session-id";
 const PROTOCOL_VERSION: &str = "mcp-protocol-version";
 const LAST_EVENT_ID: &str = "last-event-id";
 
-pub(super) fn routes<H: ServerHandler + Clone + Sync>() -> MethodRouter<Arc<Mcp<H>>> {
-    MethodRouter::new()
-        .post(post::<H>)
-        .get(get::<H>)
-        .delete(delete::<H>)
+pub(super) fn routes() -> Router<Arc<HttpState>> {
+    let paths = ["/mcp", "/mcp/"].into_iter().chain(narrow::PATHS);
+    paths.fold(Router::new(), |routes, path| {
+        let methods = MethodRouter::new().post(post).get(get).delete(delete);
+        routes.route(path, methods)
+    })
 }
 
-async fn post<H: ServerHandler + Clone + Sync>(
-    State(mcp): State<Arc<Mcp<H>>>,
+async fn post(
+    State(state): State<Arc<HttpState>>,
+    Authenticated(caller): Authenticated,
     request: Request,
-) -> Response {
-    let (parts, body) = match read(request, mcp.body_bytes_max).await {
-        Ok(request) => request,
-        Err(refusal) => return refusal.into_response(),
-    };
-    if let Ok(caller) = caller_of(&parts.extensions)
-        && let Some(refusal) = oauth::step_up(&mcp.auth, &mcp.registry, caller, &body)
-    {
-        return refusal;
-    }
-    let answer = match peek(&body) {
-        Body::Malformed(why) => Err(RpcError::parse_error(why)),
-        Body::Invalid(why) => Err(RpcError::invalid_request(why)),
-        Body::Batch => batch::post(&mcp, parts, &body).await,
-        Body::Message(message) if is_modern(&parts.headers, &message, &body) => {
-            return modern::post(&mcp, parts, body).await;
+) -> Result<Response, RpcError> {
+    let max = state.settings.body_bytes_max;
+    let (parts, bytes) = read_json(request, max, EmptyBody::Refused).await?;
+    let envelope = parse_body(bytes, Envelope::read).await??;
+    refuse_missing_scope(&state.registry, &caller, &parts.extensions, &envelope)?;
+    match envelope {
+        Envelope::Batch(messages) => batch::post(&state, &caller, parts, messages).await,
+        Envelope::Message(message) if is_modern(&parts.headers, &message) => {
+            Ok(modern::post(&state, parts, *message).await)
         }
-        Body::Message(message) => legacy::post(&mcp, parts, &message, &body).await,
-    };
-    answer.unwrap_or_else(IntoResponse::into_response)
+        Envelope::Message(message) => legacy::post(&state, &caller, parts, *message).await,
+    }
 }
 
-/// Reads the body within the limit and refuses what is not declared as JSON: a page could send
-/// other types without asking (CORS).
-pub(super) async fn read(request: Request, bytes_max: usize) -> Result<(Parts, Bytes), RpcError> {
-    let (parts, body) = request.into_parts();
-    let kind = parts
-        .headers
-        .get(CONTENT_TYPE)
-        .and_then(|kind| kind.to_str().ok())
-        .unwrap_or_default();
-    let essence = kind.split(';').next().unwrap_or_default().trim();
-    if !essence.eq_ignore_ascii_case("application/json") {
-        let message = "the Content-Type must be application/json";
-        return Err(RpcError::new(
-            StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            ErrorCode::INVALID_REQUEST,
-            message,
-        ));
+impl From<Unreadable> for RpcError {
+    fn from(unreadable: Unreadable) -> Self {
+        match unreadable {
+            Unreadable::Malformed(why) => Self::parse_error(why),
+            Unreadable::Invalid(why) => Self::invalid_request("invalid_message", why),
+            Unreadable::BatchSize => Self::invalid_request(
+                "batch_size",
+                format!("a batch has 1 to {BATCH_MESSAGES_MAX} messages"),
+            ),
+        }
     }
-    match Limited::new(body, bytes_max).collect().await {
-        Ok(body) => Ok((parts, body.to_bytes())),
-        Err(error) if error.is::<LengthLimitError>() => {
-            let message =
-                format!("the body is larger than the {bytes_max} bytes of MCP_MAX_BODY_BYTES");
-            Err(RpcError::new(
-                StatusCode::PAYLOAD_TOO_LARGE,
-                ErrorCode::INVALID_REQUEST,
-                message,
-            ))
-        }
-        Err(error) if TooSlow::is_behind(&*error) => {
-            let message = "the body came too slowly";
-            let status = StatusCode::REQUEST_TIMEOUT;
-            Err(RpcError::new(status, ErrorCode::INVALID_REQUEST, message))
-        }
-        Err(error) => Err(RpcError::invalid_request(format!(
-            "the body could not be read: {error}"
-        ))),
+}
+
+/// Refuses calls that need more than the token has, if its client can ask the authorization server for
+/// more. Everybody else is told by the tool.
+///
+/// # Errors
+/// A scope is missing.
+pub(super) fn refuse_missing_scope(
+    registry: &Registry,
+    caller: &Caller,
+    request: &Extensions,
+    envelope: &Envelope,
+) -> Result<(), Problem> {
+    if caller.credential != Credential::OAuth || caller.may(Scope::Admin) {
+        return Ok(());
+    }
+    let needed = envelope
+        .tools()
+        .filter_map(|tool| registry.missing(tool, caller));
+    match needed.max() {
+        Some(needed) => Err(insufficient_scope(request.get(), needed)),
+        None => Ok(()),
     }
 }
 
@@ -109,10 +103,10 @@ pub(super) async fn read(request: Request, bytes_max: usize) -> Result<(Parts, B
 ///
 /// A complete `initialize` is a handshake whatever `_meta` says: some clients send one after
 /// `server/discover`.
-fn is_modern(headers: &HeaderMap, message: &Message<'_>, body: &[u8]) -> bool {
+fn is_modern(headers: &HeaderMap, message: &Message) -> bool {
     let method = message.method.as_deref();
     if method == Some("initialize") {
-        return message.has_revision && !legacy::is_handshake(body);
+        return message.has_revision && !message.is_handshake();
     }
     message.has_revision || method == Some("server/discover") || names_modern_revision(headers)
 }
@@ -125,121 +119,55 @@ fn names_modern_revision(headers: &HeaderMap) -> bool {
     named.is_some_and(|named| named >= FIRST_MODERN_REVISION)
 }
 
-async fn get<H: ServerHandler + Clone + Sync>(
-    State(mcp): State<Arc<Mcp<H>>>,
-    request: Request,
-) -> Response {
-    let headers = request.headers();
-    if !accepts(headers, "text/event-stream") {
-        let message = "GET opens an event stream: send `Accept: text/event-stream`, or POST a JSON-RPC message";
-        let refusal = RpcError::new(
-            StatusCode::NOT_ACCEPTABLE,
-            ErrorCode::INVALID_REQUEST,
-            message,
-        );
-        return refusal.into_response();
-    }
-    let of_streamable = [SESSION_ID, PROTOCOL_VERSION, LAST_EVENT_ID];
-    if !of_streamable.iter().any(|name| headers.contains_key(*name)) {
-        return legacy_sse::open(State(mcp), request).await;
-    }
-    if names_modern_revision(headers) {
-        return not_in_modern();
-    }
-    legacy::get(&mcp, &request).unwrap_or_else(IntoResponse::into_response)
+/// Whether a request has anything of Streamable HTTP in its headers.
+pub(super) fn has_headers_of_streamable(headers: &HeaderMap) -> bool {
+    let names = [SESSION_ID, PROTOCOL_VERSION, LAST_EVENT_ID];
+    names.iter().any(|name| headers.contains_key(*name))
 }
 
-async fn delete<H: ServerHandler + Clone + Sync>(
-    State(mcp): State<Arc<Mcp<H>>>,
-    request: Request,
-) -> Response {
-    if names_modern_revision(request.headers()) {
-        return not_in_modern();
+/// Whether the client takes event streams.
+pub(super) fn accepts_event_stream(headers: &HeaderMap) -> bool {
+    accepts(headers, "text/event-stream")
+}
+
+async fn get(
+    State(state): State<Arc<HttpState>>,
+    Authenticated(caller): Authenticated,
+    headers: HeaderMap,
+) -> Result<Response, RpcError> {
+    if !accepts_event_stream(&headers) {
+        let detail = "GET opens an event stream: send `Accept: text/event-stream`, or POST a JSON-RPC message";
+        return Err(Problem::new(StatusCode::NOT_ACCEPTABLE, "not_acceptable", detail).into());
     }
-    match legacy::session_id(request.headers()) {
-        Err(error) => error.into_response(),
-        Ok(id) => match caller_of(request.extensions()) {
-            Ok(caller) if mcp.sessions.close(id, caller) => StatusCode::OK.into_response(),
-            Ok(_) => RpcError::session_not_found().into_response(),
-            Err(error) => error.into_response(),
-        },
+    if names_modern_revision(&headers) {
+        return Ok(not_in_modern());
     }
+    legacy::get(&state, &caller, &headers)
+}
+
+async fn delete(
+    State(state): State<Arc<HttpState>>,
+    Authenticated(caller): Authenticated,
+    headers: HeaderMap,
+) -> Result<Response, RpcError> {
+    if names_modern_revision(&headers) {
+        return Ok(not_in_modern());
+    }
+    let id = legacy::session_id(&headers)?;
+    if state.mcp.sessions().close(id, &caller) {
+        return Ok(StatusCode::OK.into_response());
+    }
+    Err(RpcError::session_not_found())
 }
 
 /// Revision 2026-07-28 has neither GET nor DELETE.
 fn not_in_modern() -> Response {
-    let message = "revision 2026-07-28 has no sessions: POST only";
-    let refusal = RpcError::new(
-        StatusCode::METHOD_NOT_ALLOWED,
-        ErrorCode::INVALID_REQUEST,
-        message,
-    );
+    let status = StatusCode::METHOD_NOT_ALLOWED;
+    let detail = "revision 2026-07-28 has no sessions: POST only";
+    let refusal = RpcError::from(Problem::new(status, "method_not_allowed", detail));
     let mut response = refusal.into_response();
     response
         .headers_mut()
         .insert(ALLOW, HeaderValue::from_static("POST"));
     response
-}
-
-/// Whether a media type is accepted; a missing header accepts everything (RFC 9110).
-fn accepts(headers: &HeaderMap, wanted: &str) -> bool {
-    let mut values = headers
-        .get_all(ACCEPT)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .peekable();
-    if values.peek().is_none() {
-        return true;
-    }
-    let kind = wanted.split('/').next().unwrap_or_default();
-    values.flat_map(|value| value.split(',')).any(|range| {
-        let mut parts = range.split(';').map(str::trim);
-        let range = parts.next().unwrap_or_default();
-        let refused =
-            parts.any(|parameter| matches!(parameter, "q=0" | "q=0.0" | "q=0.00" | "q=0.000"));
-        let fits = range == "*/*"
-            || range.eq_ignore_ascii_case(wanted)
-            || range
-                .strip_suffix("/*")
-                .is_some_and(|range| range.eq_ignore_ascii_case(kind));
-        fits && !refused
-    })
-}
-
-/// Whom the authentication found.
-pub(super) fn caller_of(extensions: &http::Extensions) -> Result<&Caller, RpcError> {
-    extensions.get::<Caller>().ok_or_else(|| {
-        RpcError::new(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            ErrorCode::INTERNAL_ERROR,
-            "the caller is not known",
-        )
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn accept(value: &str, wanted: &str) -> bool {
-        let mut headers = HeaderMap::new();
-        headers.insert(ACCEPT, value.parse().unwrap());
-        accepts(&headers, wanted)
-    }
-
-    #[test]
-    fn accept_headers() {
-        assert!(accepts(&HeaderMap::new(), "text/event-stream"));
-        for value in [
-            "*/*",
-            "text/event-stream",
-            "application/json, text/event-stream;q=0.5",
-            "text/*",
-        ] {
-            assert!(accept(value, "text/event-stream"), "{value}");
-        }
-        for value in ["application/json", "text/html", "text/event-stream;q=0", ""] {
-            assert!(!accept(value, "text/event-stream"), "{value}");
-        }
-    }
 }

@@ -6,6 +6,7 @@ use rmcp::model::{CallToolResult, ContentBlock, ProgressNotificationParam, Tool,
 use rmcp::service::RequestContext;
 use rmcp::{ErrorData, RoleServer};
 
+use super::error_data::with_code;
 use crate::tool::invocation::Finished;
 use crate::tool::{Progress, ToolInfo};
 
@@ -27,8 +28,12 @@ pub(super) fn progress(cx: &RequestContext<RoleServer>) -> Progress {
 
 /// The reply form, as structured content and as the same JSON in text.
 pub(super) fn to_result(finished: Finished) -> Result<CallToolResult, ErrorData> {
-    let text = serde_json::to_string(&finished.body)
-        .map_err(|error| ErrorData::internal_error(error.to_string(), None))?;
+    let text = serde_json::to_string(&finished.body).map_err(|error| {
+        with_code(
+            ErrorData::internal_error(error.to_string(), None),
+            "internal",
+        )
+    })?;
     let mut content = vec![ContentBlock::text(text)];
     if let Some(picture) = finished.picture {
         let data = BASE64.encode(&picture.bytes);

@@ -18,6 +18,7 @@ use tracing::field::Empty;
 use tracing::{Instrument as _, Span};
 
 use super::convert::{progress, to_result};
+use super::error_data::with_code;
 use super::server::{McpServer, declares_tasks, is_modern, method_not_found, origin};
 use super::tasks::Handle;
 use super::{ask, completion, instructions, params, prompts, resources};
@@ -85,10 +86,8 @@ impl ServerHandler for McpServer {
         let outcome = call.instrument(span_of(&cx)).await;
         let outcome = outcome.map_err(|_| {
             let name: String = params.name.chars().take(128).collect();
-            ErrorData::invalid_params(
-                format!("unknown tool `{name}`: tools/list shows the tools"),
-                None,
-            )
+            let message = format!("unknown tool `{name}`: tools/list shows the tools");
+            with_code(ErrorData::invalid_params(message, None), "tool_unknown")
         })?;
         match outcome {
             Outcome::Replied(finished) => {

@@ -5,6 +5,7 @@ use rmcp::model::ErrorCode;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
+use super::error_data::with_code;
 use crate::caller::{Caller, Origin};
 use crate::tool::catalogue::Values;
 use crate::tool::invocation::{CallOptions, Finished, Outcome};
@@ -113,6 +114,7 @@ pub(super) struct Failed {
     pub(super) error: ErrorType,
     what: String,
     hint: String,
+    code: String,
 }
 
 impl Failed {
@@ -122,6 +124,7 @@ impl Failed {
             error,
             what: text("error"),
             hint: text("hint"),
+            code: body["code"].as_str().unwrap_or(error.name()).to_owned(),
         }
     }
 }
@@ -144,6 +147,6 @@ impl From<Failed> for ErrorData {
         // Many clients show nothing but the message.
         let message = format!("{}. {}", failed.what, failed.hint);
         let data = json!({ "error_type": failed.error.name(), "hint": failed.hint });
-        Self::new(code, message, Some(data))
+        with_code(Self::new(code, message, Some(data)), &failed.code)
     }
 }

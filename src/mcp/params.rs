@@ -13,6 +13,7 @@ use rmcp::model::{
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
+use super::error_data::with_code;
 use crate::tool::sent_arguments::SentArguments;
 
 /// Reads a request again whose params did not fit, after they were mended. A request that still
@@ -121,7 +122,8 @@ pub(super) fn wrong_params(request: &CustomRequest) -> Option<ErrorData> {
         "params: expected an object".to_owned()
     };
     let message = format!("{}: {problem}", request.method);
-    Some(ErrorData::invalid_params(message, None))
+    let error = ErrorData::invalid_params(message, None);
+    Some(with_code(error, "invalid_params"))
 }
 
 /// What does not fit, by member. Nothing of what was sent is repeated: it may be a secret.

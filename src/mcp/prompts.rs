@@ -7,6 +7,7 @@ use rmcp::model::{
 };
 use serde_json::Value;
 
+use super::error_data::with_code;
 use super::look::Look;
 use super::resources::{FIXED_TTL, millis};
 use crate::tool::catalogue::{Given, Prompt};
@@ -125,5 +126,5 @@ fn usage(prompt: &Prompt) -> String {
 }
 
 pub(super) fn invalid(message: String) -> ErrorData {
-    ErrorData::invalid_params(message, None)
+    with_code(ErrorData::invalid_params(message, None), "invalid_params")
 }

@@ -11,6 +11,7 @@ use rmcp::model::{
 };
 use serde_json::{Value, json};
 
+use super::error_data::with_code;
 use super::look::{Failed, Look, Present};
 use crate::tool::catalogue::{Found, Resource, Shows};
 use crate::tool::change::same_id;
@@ -107,10 +108,8 @@ pub(super) fn refuse_cursor(cursor: Option<&str>) -> Result<(), ErrorData> {
 }
 
 fn bad_cursor() -> ErrorData {
-    ErrorData::invalid_params(
-        "this cursor is not one of this list's: begin without one",
-        None,
-    )
+    let message = "this cursor is not one of this list's: begin without one";
+    with_code(ErrorData::invalid_params(message, None), "cursor_unknown")
 }
 
 fn plain(resource: &Resource) -> McpResource {
@@ -185,7 +184,8 @@ pub(super) async fn read(look: &Look<'_>, uri: &str) -> Result<ReadResourceResul
             ResourceContents::blob(blob, uri).with_mime_type(picture.media_type)
         }
         (Shows::Picture, None) => {
-            return Err(ErrorData::internal_error("there is no picture of it", None));
+            let error = ErrorData::internal_error("there is no picture of it", None);
+            return Err(with_code(error, "no_picture"));
         }
     };
     let result = ReadResourceResult::new(vec![contents]);
@@ -240,7 +240,8 @@ fn missing_or(failed: Failed, uri: &str) -> ErrorData {
 fn not_found(uri: &str) -> ErrorData {
     let uri: String = uri.chars().take(256).collect();
     let message = format!("there is no resource `{uri}`: resources/list shows what there is");
-    ErrorData::resource_not_found(message, Some(json!({ "uri": uri })))
+    let error = ErrorData::resource_not_found(message, Some(json!({ "uri": uri })));
+    with_code(error, "resource_unknown")
 }
 
 pub(super) fn millis(time: Duration) -> u64 {

@@ -14,6 +14,7 @@ use rmcp::{ErrorData, Peer, RoleServer};
 
 use super::consent::Consent;
 use super::convert::to_mcp;
+use super::error_data::with_code;
 use super::look::Look;
 use super::sessions::Session;
 use super::subscriptions::Notices;
@@ -124,10 +125,13 @@ impl McpServer {
 
     pub(super) fn caller(&self, cx: &RequestContext<RoleServer>) -> Result<Caller, ErrorData> {
         let parts = cx.extensions.get::<http::request::Parts>();
-        let caller = parts.and_then(|parts| parts.extensions.get::<Caller>());
+        let caller = parts.and_then(|parts| Caller::of_request(&parts.extensions));
         let local = self.local.as_ref().map(|local| &local.caller);
         let caller = caller.or(local).cloned();
-        caller.ok_or_else(|| ErrorData::internal_error("the caller is not known", None))
+        caller.ok_or_else(|| {
+            let message = "the caller of this request is not known";
+            with_code(ErrorData::internal_error(message, None), "caller_unknown")
+        })
     }
 
     pub(super) fn meta(&self, cx: &RequestContext<RoleServer>) -> Option<MetaObject> {
@@ -179,10 +183,11 @@ impl McpServer {
         }
         match &self.local {
             Some(local) => change(&local.watched),
-            None => Err(ErrorData::invalid_request(
-                "a subscription needs a session: initialize first",
-                None,
-            )),
+            None => {
+                let message = "a subscription needs a session: initialize first";
+                let error = ErrorData::invalid_request(message, None);
+                Err(with_code(error, "session_missing"))
+            }
         }
     }
 
@@ -248,5 +253,6 @@ pub(super) fn declares_tasks(cx: &RequestContext<RoleServer>) -> bool {
 pub(super) fn method_not_found(method: &str) -> ErrorData {
     let method: String = method.chars().take(128).collect();
     let message = format!("this server does not offer {method}");
-    ErrorData::new(ErrorCode::METHOD_NOT_FOUND, message, None)
+    let error = ErrorData::new(ErrorCode::METHOD_NOT_FOUND, message, None);
+    with_code(error, "method_unknown")
 }

@@ -70,7 +70,7 @@ pub struct Session {
     reach: OnceLock<Reach>,
     streams: AtomicUsize,
     /// The number of the stream that tells what belongs to no request.
-    voice: AtomicU64,
+    notification_stream: AtomicU64,
     used_ms: AtomicU64,
 }
 
@@ -110,7 +110,7 @@ impl Sessions {
             outbox: Mutex::default(),
             reach: OnceLock::new(),
             streams: AtomicUsize::new(0),
-            voice: AtomicU64::new(0),
+            notification_stream: AtomicU64::new(0),
             used_ms: AtomicU64::new(self.now_ms()),
         });
         let mut open = self.lock();
@@ -255,15 +255,15 @@ impl Session {
         StreamGuard(self.clone())
     }
 
-    /// Makes a new stream the one that tells what belongs to no request: a client that opens
-    /// another one may not hear the first any more, and nothing may be told twice.
-    pub(super) fn take_voice(&self) -> u64 {
-        self.voice.fetch_add(1, Ordering::Relaxed) + 1
+    /// Makes a new stream the one that carries what belongs to no request. A client that opens another one may
+    /// not read the first any more, and no notification may be sent twice.
+    pub(super) fn become_notification_stream(&self) -> u64 {
+        self.notification_stream.fetch_add(1, Ordering::Relaxed) + 1
     }
 
-    /// Whether no newer stream has taken the voice.
-    pub(super) fn has_voice(&self, turn: u64) -> bool {
-        self.voice.load(Ordering::Relaxed) == turn
+    /// Whether no newer stream carries the notifications.
+    pub(super) fn is_notification_stream(&self, turn: u64) -> bool {
+        self.notification_stream.load(Ordering::Relaxed) == turn
     }
 
     /// Stops the call with that id; its answer is not sent.

@@ -14,6 +14,7 @@ use tokio::io::{
 };
 use tokio::sync::{Mutex, mpsc};
 
+use super::error_data::with_code;
 use super::message;
 
 /// The longest line that is read, bytes.
@@ -98,6 +99,7 @@ async fn read_messages<W: AsyncWrite + Unpin>(
             }
             Err(error) if error.is_data() => {
                 let error = ErrorData::invalid_request("the line is no message of MCP", None);
+                let error = with_code(error, "invalid_message");
                 let answer: ServerJsonRpcMessage = JsonRpcMessage::error(error, None);
                 if write_message(&output, &answer).await.is_err() {
                     return;

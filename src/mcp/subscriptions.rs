@@ -57,7 +57,7 @@ impl Notices {
         session: Arc<Session>,
         caller: Caller,
     ) -> impl Stream<Item = ServerJsonRpcMessage> + Send + use<> {
-        let turn = session.take_voice();
+        let turn = session.become_notification_stream();
         let state = (self.feed(caller), session, VecDeque::new());
         stream::unfold(state, move |(mut feed, session, mut ready)| async move {
             loop {
@@ -66,7 +66,7 @@ impl Notices {
                     return Some((message, (feed, session, ready)));
                 }
                 let news = feed.next().await?;
-                if session.has_voice(turn) {
+                if session.is_notification_stream(turn) {
                     let watched = &session.watched;
                     ready.extend(feed.notifications(&news, watched.list(), &watched.lock()));
                 }

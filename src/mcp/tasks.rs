@@ -19,6 +19,7 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use super::convert::to_result;
+use super::error_data::with_code;
 use crate::caller::{Caller, Origin};
 use crate::tool::invocation::{CallOptions, Finished, Outcome};
 use crate::tool::registry::Registry;
@@ -194,7 +195,10 @@ impl Request<'_> {
 
 /// Whose it is, whether it ever was: all the same to somebody who may not know.
 fn unknown() -> ErrorData {
-    ErrorData::invalid_params("unknown task", None)
+    with_code(
+        ErrorData::invalid_params("unknown task", None),
+        "task_unknown",
+    )
 }
 
 /// The task could not be looked at. It may well go on, so its status is not told.
@@ -211,7 +215,8 @@ fn failed(error: ErrorType, reply: &Finished) -> ErrorData {
         | ErrorType::Internal => {
             let why = reply.body.get("error").and_then(Value::as_str);
             let why = why.unwrap_or("it failed");
-            ErrorData::internal_error(format!("the task cannot be reached now: {why}"), None)
+            let message = format!("the task cannot be reached now: {why}");
+            with_code(ErrorData::internal_error(message, None), error.name())
         }
     }
 }

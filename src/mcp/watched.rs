@@ -7,6 +7,8 @@ use parking_lot::{Mutex, MutexGuard};
 use rmcp::ErrorData;
 use rmcp::model::ErrorCode;
 
+use super::error_data::with_code;
+
 /// How many resources one session or one listening request may watch.
 pub(super) const WATCHED_MAX: usize = 100;
 
@@ -56,5 +58,6 @@ impl Watched {
 }
 
 pub(super) fn too_many(message: String) -> ErrorData {
-    ErrorData::new(ErrorCode::INVALID_REQUEST, message, None)
+    let error = ErrorData::new(ErrorCode::INVALID_REQUEST, message, None);
+    with_code(error, "too_many_subscriptions")
 }

@@ -12,6 +12,11 @@ impl Audience {
     pub(super) fn new(text: &str) -> Self {
         Self(normal_form(text).unwrap_or_else(|| text.to_owned()))
     }
+
+    /// The text that is compared.
+    pub(super) fn as_str(&self) -> &str {
+        &self.0
+    }
 }
 
 /// The normal form of RFC 3986, section 6.2: letter case of scheme and host, the default port, dot segments, needless

@@ -2,28 +2,21 @@
 
 use serde_json::{Map, Value, json};
 
-use super::path;
-use crate::tool::ToolInfo;
+use super::{path, status_of};
+use crate::tool::{ErrorType, ToolInfo};
 
 /// What ChatGPT reads of a description, in characters.
 const DESCRIPTION_CHARS_MAX: usize = 300;
 
-/// The statuses of failed calls: status, name of the response, its description, and in which of the forms
-/// it comes: the reply form, a problem.
-const FAILURES: &[(u16, &str, &str, bool, bool)] = &[
-    (400, "BadRequest", "The arguments are wrong.", true, true),
-    (
-        401,
-        "Unauthorized",
-        "The token is missing or wrong.",
-        false,
-        true,
-    ),
+/// The statuses of failed calls: status, name of the response, its description, and whether a request that
+/// leads to no call can have it, which is then a problem. The reply form has those of [`status_of`].
+const FAILURES: &[(u16, &str, &str, bool)] = &[
+    (400, "BadRequest", "The arguments are wrong.", true),
+    (401, "Unauthorized", "The token is missing or wrong.", true),
     (
         403,
         "Forbidden",
         "A rule forbids it, or a right is missing.",
-        true,
         true,
     ),
     (
@@ -31,37 +24,28 @@ const FAILURES: &[(u16, &str, &str, bool, bool)] = &[
         "NotFound",
         "There is no such thing, or it is somebody else's.",
         true,
-        true,
     ),
+    (408, "TooSlow", "The body came too slowly.", true),
     (
         409,
         "Conflict",
         "It is not in a state that allows this.",
-        true,
         false,
     ),
-    (413, "TooLarge", "The body is too large.", false, true),
-    (
-        415,
-        "NotJson",
-        "The body is not declared as JSON.",
-        false,
-        true,
-    ),
-    (429, "TooMany", "Too many calls.", true, true),
-    (500, "Internal", "A defect of this server.", true, true),
+    (413, "TooLarge", "The body is too large.", true),
+    (415, "NotJson", "The body is not declared as JSON.", true),
+    (429, "TooMany", "Too many calls.", true),
+    (500, "Internal", "A defect of this server.", true),
     (
         501,
         "Unsupported",
         "It cannot be done on this server or session.",
-        true,
         false,
     ),
     (
         502,
         "Upstream",
         "Kasm refused or answered strangely.",
-        true,
         false,
     ),
     (
@@ -69,13 +53,11 @@ const FAILURES: &[(u16, &str, &str, bool, bool)] = &[
         "Unavailable",
         "Kasm cannot be reached or has no room.",
         true,
-        true,
     ),
     (
         504,
         "Timeout",
         "It took too long. It may have had its effect.",
-        true,
         false,
     ),
 ];
@@ -178,14 +160,17 @@ fn schemas() -> Value {
                 "title": { "type": "string" },
                 "status": { "type": "integer" },
                 "detail": { "type": "string" },
+                "code": { "type": "string" },
             },
-            "required": ["title", "status", "detail"],
+            "required": ["title", "status", "detail", "code"],
         },
     })
 }
 
 fn responses() -> Map<String, Value> {
-    let response = |&(status, name, about, failure, problem): &(u16, &str, &str, bool, bool)| {
+    let response = |&(status, name, about, problem): &(u16, &str, &str, bool)| {
+        let mut kinds = ErrorType::ALL.iter();
+        let failure = kinds.any(|kind| status_of(*kind).as_u16() == status);
         let mut content = Map::new();
         for (is_used, kind, schema) in [
             (failure, "application/json", "Failure"),

@@ -35,6 +35,21 @@ pub enum ErrorType {
 }
 
 impl ErrorType {
+    /// All kinds.
+    pub const ALL: [Self; 11] = [
+        Self::Security,
+        Self::Validation,
+        Self::NotFound,
+        Self::Permission,
+        Self::Api,
+        Self::Unavailable,
+        Self::Timeout,
+        Self::RateLimited,
+        Self::Conflict,
+        Self::Unsupported,
+        Self::Internal,
+    ];
+
     /// The name in replies and metrics.
     #[must_use]
     pub fn name(self) -> &'static str {

@@ -39,3 +39,26 @@ pub(super) fn ended(
         Ok(_) | Err(_) => tracing::info!(tool, caller, took_ms, outcome, "tool call"),
     }
 }
+
+/// Logs and counts a transfer.
+pub(super) fn transferred(
+    metrics: &Metrics,
+    tool: &'static str,
+    caller: &Caller,
+    result: Result<(), &ToolError>,
+    took: Duration,
+) {
+    let outcome = result.err().map_or("ok", |error| error.error_type.name());
+    metrics.call(tool, outcome, took);
+    let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+    let caller = &*caller.name;
+    match result {
+        Err(error) if error.error_type != ErrorType::Validation => {
+            if error.error_type == ErrorType::Security {
+                metrics.denial(tool);
+            }
+            tracing::info!(tool, caller, took_ms, outcome, error = %error.message, "transfer");
+        }
+        Ok(()) | Err(_) => tracing::info!(tool, caller, took_ms, outcome, "transfer"),
+    }
+}

@@ -10,8 +10,10 @@ use super::change::{Change, Changes};
 use super::error::{ErrorType, ToolError};
 use super::invocation::{CallOptions, Finished, Outcome, Ran, UnknownTool};
 use super::mounted::Mounted;
+use super::record::{self, Act};
 use super::registry::Registry;
-use super::{JsonObject, Reply, ToolInfo, log, record, schema};
+use super::{JsonObject, Reply, ToolInfo, log, schema};
+use crate::audit::Audit;
 use crate::caller::Caller;
 
 impl Registry {
@@ -38,7 +40,10 @@ impl Registry {
         let authorised = authorise(&tool.info, &options.caller);
         let acts = authorised.is_ok() && !tool.info.effect.is_read_only();
         let recorded = match &self.audit {
-            Some(audit) => record::begin(audit, &tool.info, &args, &options, acts).await,
+            Some(audit) => {
+                let act = act_of_call(audit, &tool.info, &args, &options, acts);
+                record::begin(audit, act).await.map(Some)
+            }
             None => Ok(None),
         };
         let (result, open) = match (authorised, recorded) {
@@ -123,6 +128,26 @@ impl Registry {
             },
             question = options.confirm.stopped() => Ok(Ran::Asks(question)),
         }
+    }
+}
+
+/// What of a call is recorded.
+fn act_of_call<'a>(
+    audit: &Audit,
+    tool: &ToolInfo,
+    args: &JsonObject,
+    options: &'a CallOptions,
+    has_effect: bool,
+) -> Act<'a> {
+    let args = Value::Object(args.clone());
+    Act {
+        tool: tool.name,
+        effect: tool.effect,
+        caller: &options.caller,
+        origin: options.origin.as_ref(),
+        has_effect,
+        arguments: tool.recorded.of(&args),
+        digest: audit.digest(&args),
     }
 }
 

@@ -2,46 +2,56 @@
 
 use serde_json::Value;
 
+use super::Effect;
 use super::error::{ErrorType, ToolError};
-use super::invocation::CallOptions;
-use super::{Effect, JsonObject, ToolInfo};
 use crate::audit::{Audit, Begun, Ended, GIVEN_UP, Open, Subject};
+use crate::caller::{Caller, Origin};
 
-/// Notes that a call begins.
+/// What is to be recorded: a call of a tool, or a transfer.
+pub(super) struct Act<'a> {
+    pub(super) tool: &'static str,
+    pub(super) effect: Effect,
+    pub(super) caller: &'a Caller,
+    pub(super) origin: Option<&'a Origin>,
+    /// Whether it may change something: then it waits until it is on record.
+    pub(super) has_effect: bool,
+    /// What of its arguments may be recorded, and a digest of all.
+    pub(super) arguments: Value,
+    pub(super) digest: String,
+}
+
+/// Notes that an act begins.
 ///
 /// # Errors
-/// `unavailable`: a call with effect cannot be written down, so it is not made.
-pub(super) async fn begin(
-    audit: &Audit,
-    tool: &ToolInfo,
-    args: &JsonObject,
-    options: &CallOptions,
-    acts: bool,
-) -> Result<Option<Open>, ToolError> {
-    let args = Value::Object(args.clone());
-    let caller = &options.caller;
+/// `unavailable`: an act with effect cannot be written down, so it is not made.
+pub(super) async fn begin(audit: &Audit, act: Act<'_>) -> Result<Open, ToolError> {
     let begun = Begun {
-        request_id: options
-            .origin
-            .as_ref()
-            .map(|origin| origin.request_id.clone()),
-        caller: caller.name.clone(),
-        kasm_user: caller.kasm_user.clone(),
-        address: options.origin.as_ref().and_then(|origin| origin.address),
-        tool: tool.name,
-        effect: word(tool.effect),
-        arguments: tool.recorded.of(&args),
-        digest: audit.digest(&args),
+        request_id: act.origin.map(|origin| origin.request_id.clone()),
+        caller: act.caller.name.clone(),
+        kasm_user: act.caller.kasm_user.clone(),
+        address: act.origin.and_then(|origin| origin.address),
+        tool: act.tool,
+        effect: word(act.effect),
+        arguments: act.arguments,
+        digest: act.digest,
     };
-    let open = audit.begin(begun, acts).await.map_err(|problem| {
+    let open = audit.begin(begun, act.has_effect).await;
+    open.map_err(|problem| {
         ToolError::new(
             ErrorType::Unavailable,
             problem.to_string(),
             "calls that change something wait for it: ask the operator of this server to make room for the record \
              (MCP_AUDIT_FILE); tools that only look still work",
         )
-    })?;
-    Ok(Some(open))
+        .with_code("record_unwritable")
+    })
+}
+
+/// Notes how a transfer ended; of a download, whether it began.
+pub(super) async fn end_transfer(open: Open, result: Result<(), &ToolError>) {
+    let outcome = result.err().map_or("ok", |error| error.error_type.name());
+    let subject = Subject::default();
+    open.end(&Ended { outcome, subject }).await;
 }
 
 /// Notes how it ended. `left`: nobody waited for the result any more.

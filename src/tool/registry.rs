@@ -10,6 +10,7 @@ use super::catalogue::{Catalogue, Prompt, Resource};
 use super::change::{Change, Changes};
 use super::gate::{Costly, Gate};
 use super::mounted::{Bound, Mounted};
+use super::transfer::Transfers;
 use super::{ToolInfo, Toolset};
 use crate::audit::Audit;
 use crate::caller::{Caller, Scope};
@@ -28,6 +29,7 @@ pub struct Registry {
     pub(super) changes: Changes,
     pub(super) audit: Option<Audit>,
     pub(super) metrics: Metrics,
+    pub(super) transfers: Option<Arc<dyn Transfers>>,
 }
 
 impl Registry {
@@ -44,6 +46,7 @@ impl Registry {
             changes: Changes::default(),
             audit: None,
             metrics: Metrics::default(),
+            transfers: None,
         }
     }
 
@@ -58,6 +61,13 @@ impl Registry {
     #[must_use]
     pub fn with_metrics(mut self, metrics: Metrics) -> Self {
         self.metrics = metrics;
+        self
+    }
+
+    /// The same with files that go past the model.
+    #[must_use]
+    pub fn with_transfers(mut self, transfers: Arc<dyn Transfers>) -> Self {
+        self.transfers = Some(transfers);
         self
     }
 

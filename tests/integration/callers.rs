@@ -16,19 +16,19 @@ use std::time::Duration;
 use crate::support::TestServer;
 
 /// The token of a caller with this name.
-fn token(name: &str) -> String {
+pub fn token(name: &str) -> String {
     format!("token-of-{name}-0123456789")
 }
 
 /// A file of tokens that a test writes.
-struct TokenFile {
+pub struct TokenFile {
     _folder: tempfile::TempDir,
     path: PathBuf,
 }
 
 impl TokenFile {
     /// A file with these entries: a name, and the fields besides name and hash.
-    fn new(entries: &[(&str, &str)]) -> Self {
+    pub fn new(entries: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("tokens.toml");
         let file = Self {
@@ -39,7 +39,7 @@ impl TokenFile {
         file
     }
 
-    fn write(&self, entries: &[(&str, &str)]) {
+    pub fn write(&self, entries: &[(&str, &str)]) {
         let text: String = entries
             .iter()
             .map(|(name, more)| entry(name, more))
@@ -51,7 +51,7 @@ impl TokenFile {
         std::fs::write(&self.path, text).unwrap();
     }
 
-    fn path(&self) -> &str {
+    pub fn path(&self) -> &str {
         self.path.to_str().unwrap()
     }
 

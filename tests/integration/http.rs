@@ -3,6 +3,7 @@
 mod auth;
 mod guard;
 mod health;
+mod large;
 mod limits;
 mod metrics;
 mod modern;
@@ -10,4 +11,6 @@ mod narrow;
 mod origin;
 mod sessions;
 mod shutdown;
+mod streams;
+mod surfaces;
 mod wire;

@@ -10,8 +10,9 @@ pub mod toolbox;
 use std::time::Duration;
 
 use kasm_emulator::Emulator;
-use kasm_mcp::app;
+use kasm_mcp::app::{self, NoServer, Reached};
 use kasm_mcp::config::{Config, Sources};
+use kasm_mcp::http::App;
 use kasm_mcp::http::serve::{Ended, serve};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -49,7 +50,12 @@ impl TestServer {
 
     pub async fn in_front_of(emulator: Emulator, settings: &[(&str, &str)]) -> Self {
         let config = config(&emulator, settings);
-        let app = app::http_app(&config).unwrap();
+        Self::of_config(emulator, &config).await
+    }
+
+    /// A server with settings that no variable can have, such as times below a second.
+    pub async fn of_config(emulator: Emulator, config: &Config) -> Self {
+        let app = http_app(config).unwrap();
         let listener = TcpListener::bind(config.http.listen).await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
         let (stop, stopped) = oneshot::channel::<()>();
@@ -211,6 +217,11 @@ pub fn sources(emulator: &Emulator, settings: &[(&str, &str)]) -> Sources {
             .insert((*name).to_owned(), (*value).to_owned());
     }
     sources
+}
+
+/// The server of `serve`, ready to be served.
+pub fn http_app(config: &Config) -> Result<App, NoServer> {
+    app::build(config, Reached::ByHttp)?.into_http()
 }
 
 pub fn config(emulator: &Emulator, settings: &[(&str, &str)]) -> Config {

@@ -158,7 +158,7 @@ async fn tasks_get_by_other_caller_or_forged_id_is_refused() {
     for (server, id) in cases {
         for method in ["tasks/get", "tasks/update", "tasks/cancel"] {
             let answer = ask(server, method, &id).await;
-            let error = json!({ "code": -32602, "message": "unknown task" });
+            let error = json!({ "code": -32602, "message": "unknown task", "data": { "code": "task_unknown" } });
             assert_eq!(answer["error"], error, "{method} {id}: {answer}");
         }
     }

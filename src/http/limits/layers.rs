@@ -5,21 +5,17 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use futures::StreamExt;
-use http::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER};
+use http::header::AUTHORIZATION;
 use http::{Method, StatusCode};
-use rmcp::model::ErrorCode;
-use serde_json::json;
 
-use super::{Account, Limiter, PLACE_PAUSE, StreamPlace};
+use super::{CallerState, Limiter, PLACE_PAUSE, StreamPlace};
 use crate::caller::Caller;
-use crate::http::problem::{Problem, RpcError};
-use crate::http::rest;
+use crate::http::problem::Problem;
+use crate::http::route_group::AnswerForm;
+use crate::http::sse;
 use crate::rate::Wait;
-
-/// Among the codes that JSON-RPC leaves to servers.
-const RATE_LIMITED: ErrorCode = ErrorCode(-32029);
 
 /// Why a request is not answered now.
 #[derive(Clone, Copy, Debug)]
@@ -34,87 +30,44 @@ pub(in crate::http) enum Refusal {
     Streams,
 }
 
-/// Marks an answer as a refusal, with the limit that was reached.
-#[derive(Clone, Copy, Debug)]
-pub(in crate::http) struct Refused(pub(in crate::http) &'static str);
-
 impl Refusal {
-    fn mark(self) -> Refused {
-        Refused(match self {
-            Self::Address(_) => "address",
-            Self::Failures(_) => "authentication_failures",
-            Self::Caller(_) => "caller",
-            Self::Streams => "streams",
-        })
-    }
-
     fn wait(self) -> Wait {
         match self {
             Self::Address(wait) | Self::Failures(wait) | Self::Caller(wait) => wait,
             Self::Streams => PLACE_PAUSE,
         }
     }
-
-    fn detail(self) -> String {
-        let (what, seconds) = (
-            match self {
-                Self::Address(_) => "too many requests from this address",
-                Self::Failures(_) => "too many wrong tokens from this address",
-                Self::Caller(_) => "too many requests with this token",
-                Self::Streams => "too many open streams: close some",
-            },
-            self.wait().seconds(),
-        );
-        format!("{what}; try again in {seconds} s")
-    }
-
-    /// As a JSON-RPC client reads it.
-    pub(in crate::http) fn to_rpc(self) -> RpcError {
-        let error = RpcError::new(StatusCode::TOO_MANY_REQUESTS, RATE_LIMITED, self.detail());
-        let seconds = self.wait().seconds();
-        error
-            .with_data(json!({ "retry_after_seconds": seconds }))
-            .refused(seconds, self.mark())
-    }
-
-    /// As the sender of a request reads it.
-    fn answer(self, form: Form) -> Response {
-        match form {
-            Form::Message => self.to_rpc().into_response(),
-            Form::Plain => self.into_response(),
-        }
-    }
 }
 
-/// What a request is a request of.
-#[derive(Clone, Copy, Debug)]
-enum Form {
-    /// JSON-RPC: a POST, wherever it may be sent, is a message.
-    Message,
-    /// Plain HTTP.
-    Plain,
-}
-
-impl Form {
-    fn of(request: &Request) -> Self {
-        let is_message = request.method() == Method::POST && !rest::has(request.uri().path());
-        if is_message {
-            Self::Message
-        } else {
-            Self::Plain
-        }
-    }
-}
-
-impl IntoResponse for Refusal {
-    fn into_response(self) -> Response {
-        let status = StatusCode::TOO_MANY_REQUESTS;
-        let problem = Problem::new(status, "too many requests", self.detail());
-        let mut response = problem.into_response();
-        let seconds = self.wait().seconds();
-        response.headers_mut().insert(RETRY_AFTER, seconds.into());
-        response.extensions_mut().insert(self.mark());
-        response
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Self {
+        let (limit, code, what) = match refusal {
+            Refusal::Address(_) => (
+                "address",
+                "too_many_requests_from_address",
+                "too many requests from this address",
+            ),
+            Refusal::Failures(_) => (
+                "authentication_failures",
+                "too_many_wrong_tokens",
+                "too many wrong tokens from this address",
+            ),
+            Refusal::Caller(_) => (
+                "caller",
+                "too_many_requests_of_caller",
+                "too many requests with this token",
+            ),
+            Refusal::Streams => (
+                "streams",
+                "too_many_streams",
+                "too many open streams: close some",
+            ),
+        };
+        let seconds = refusal.wait().seconds();
+        let detail = format!("{what}; try again in {seconds} s");
+        Self::new(StatusCode::TOO_MANY_REQUESTS, code, detail)
+            .retry_after(seconds)
+            .limited_by(limit)
     }
 }
 
@@ -124,25 +77,25 @@ pub(in crate::http) async fn by_address(
     mut request: Request,
     next: Next,
 ) -> Response {
-    let Some(visitor) = limiter.visitor_of(request.extensions()) else {
+    let Some(address_state) = limiter.address_state_of(request.extensions()) else {
         return next.run(request).await;
     };
-    let form = Form::of(&request);
-    if let Err(wait) = visitor.request() {
-        return Refusal::Address(wait).answer(form);
+    let form = AnswerForm::of_request(request.extensions());
+    if let Err(wait) = address_state.request() {
+        return form.answer(Refusal::Address(wait).into());
     }
     let shows = request.headers().contains_key(AUTHORIZATION);
     // Whether a token is right shows only in the layers inside, and is not told while this lasts.
-    let locked = visitor.locked();
-    request.extensions_mut().insert(visitor.clone());
+    let locked = address_state.locked();
+    request.extensions_mut().insert(address_state.clone());
     let response = next.run(request).await;
     if !shows || response.status() != StatusCode::UNAUTHORIZED {
         return response;
     }
     match locked {
-        Some(wait) => Refusal::Failures(wait).answer(form),
+        Some(wait) => form.answer(Refusal::Failures(wait).into()),
         None => {
-            visitor.failed();
+            address_state.failed();
             response
         }
     }
@@ -154,28 +107,29 @@ pub(in crate::http) async fn by_caller(
     mut request: Request,
     next: Next,
 ) -> Response {
-    let Some(caller) = request.extensions().get::<Caller>() else {
+    let Some(caller) = Caller::of_request(request.extensions()) else {
         return next.run(request).await;
     };
-    let form = Form::of(&request);
-    let account = match limiter.admit(request.extensions(), caller) {
-        Ok(account) => account,
-        Err(refusal) => return refusal.answer(form),
+    let form = AnswerForm::of_request(request.extensions());
+    let caller_state = match limiter.admit(request.extensions(), caller) {
+        Ok(caller_state) => caller_state,
+        Err(refusal) => return form.answer(refusal.into()),
     };
-    if !may_open_stream(&request) {
-        request.extensions_mut().insert(account);
+    if form != AnswerForm::JsonRpc || !may_open_stream(&request) {
+        request.extensions_mut().insert(caller_state);
         return next.run(request).await;
     }
-    match limiter.open_stream(&account) {
+    match limiter.open_stream(&caller_state) {
         Ok(place) => {
-            request.extensions_mut().insert(account);
+            request.extensions_mut().insert(caller_state);
             while_open(next.run(request).await, place)
         }
-        Err(refusal) => refusal.answer(form),
+        Err(refusal) => form.answer(refusal.into()),
     }
 }
 
-/// Whether the answer may be a stream that stays open by itself, and not just until a call has ended.
+/// Whether the answer to a message may be a stream that stays open by itself, and not just until a call has
+/// ended. Other surfaces have no such streams.
 fn may_open_stream(request: &Request) -> bool {
     let listens = |request: &Request| {
         let method = request.headers().get("mcp-method");
@@ -185,8 +139,7 @@ fn may_open_stream(request: &Request) -> bool {
 }
 
 fn while_open(response: Response, place: StreamPlace) -> Response {
-    let kind = response.headers().get(CONTENT_TYPE);
-    if !kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream")) {
+    if !sse::is_event_stream(&response) {
         return response;
     }
     response.map(|body| {
@@ -197,9 +150,9 @@ fn while_open(response: Response, place: StreamPlace) -> Response {
     })
 }
 
-impl Account {
+impl CallerState {
     /// Counts what is in a batch beyond the one that its request was.
-    pub(in crate::http) fn batch(&self, messages: usize) -> Result<(), Refusal> {
+    pub(in crate::http) fn count_batch(&self, messages: usize) -> Result<(), Refusal> {
         let more = u32::try_from(messages.saturating_sub(1)).unwrap_or(u32::MAX);
         match std::num::NonZeroU32::new(more) {
             Some(more) => self.requests.take_many(more).map_err(Refusal::Caller),

@@ -7,25 +7,25 @@ use axum::response::{IntoResponse, Response};
 use futures::future::join_all;
 use http::StatusCode;
 use http::request::Parts;
-use rmcp::ServerHandler;
 use rmcp::model::{JsonRpcMessage, ServerJsonRpcMessage};
 use serde_json::Value;
 
-use super::{PROTOCOL_VERSION, SESSION_ID, caller_of, legacy};
-use crate::http::Mcp;
-use crate::http::limits::{Account, Refusal};
-use crate::http::problem::RpcError;
-use crate::mcp::sessions::exchange;
+use super::{PROTOCOL_VERSION, SESSION_ID, legacy};
+use crate::caller::Caller;
+use crate::http::limits::CallerState;
+use crate::http::problem::Problem;
+use crate::http::rpc_error::RpcError;
+use crate::http::state::HttpState;
+use crate::mcp::envelope::{Message, Unreadable};
 
 /// The only revision with batches.
 const REVISION: &str = "2025-03-26";
-/// How many messages one batch may have.
-const MESSAGES_MAX: usize = 64;
 
-pub(super) async fn post<H: ServerHandler + Clone + Sync>(
-    mcp: &Mcp<H>,
+pub(super) async fn post(
+    state: &HttpState,
+    caller: &Caller,
     parts: Parts,
-    body: &[u8],
+    messages: Vec<Result<Message, Unreadable>>,
 ) -> Result<Response, RpcError> {
     let version = parts
         .headers
@@ -33,42 +33,29 @@ pub(super) async fn post<H: ServerHandler + Clone + Sync>(
         .and_then(|version| version.to_str().ok());
     if version.is_some_and(|version| version != REVISION) {
         return Err(RpcError::invalid_request(
+            "batch_not_supported",
             "batches exist in revision 2025-03-26 only: send one message",
         ));
     }
-    let entries: Vec<Value> = serde_json::from_slice(body).map_err(RpcError::parse_error)?;
-    if entries.is_empty() || entries.len() > MESSAGES_MAX {
-        return Err(RpcError::invalid_request(format!(
-            "a batch has 1 to {MESSAGES_MAX} messages"
-        )));
-    }
-    if let Some(account) = parts.extensions.get::<Arc<Account>>() {
-        account.batch(entries.len()).map_err(Refusal::to_rpc)?;
+    if let Some(caller_state) = parts.extensions.get::<Arc<CallerState>>() {
+        caller_state
+            .count_batch(messages.len())
+            .map_err(Problem::from)?;
     }
     let session = match parts.headers.get(SESSION_ID) {
         None => None,
-        Some(_) => {
-            let id = legacy::session_id(&parts.headers)?;
-            let session = mcp.sessions.get(id, caller_of(&parts.extensions)?);
-            Some(session.ok_or_else(RpcError::session_not_found)?)
-        }
+        Some(_) => Some(legacy::session_of(state, caller, &parts.headers)?),
     };
-    let answers = join_all(entries.iter().map(|entry| async {
-        match read(entry) {
-            // `initialize` must not be part of a batch.
-            Ok(JsonRpcMessage::Request(_))
-                if entry.get("method").is_some_and(|m| m == "initialize") =>
-            {
-                Some(Entry::Refused(RpcError::invalid_request(
-                    "initialize must not be in a batch",
-                )))
+    let parts = &parts;
+    let answers = join_all(messages.into_iter().map(|message| async {
+        match read_entry(message) {
+            Ok(JsonRpcMessage::Request(request)) => {
+                let answer = legacy::call_sessionless(state, parts.clone(), request);
+                Some(Entry::Answered(answer.answer().await))
             }
-            Ok(JsonRpcMessage::Request(request)) => Some(Entry::Answered(
-                legacy::alone(mcp, parts.clone(), request).await,
-            )),
             Ok(other) => {
                 if let Some(session) = &session {
-                    exchange::accept(session, other);
+                    state.mcp.accept_message(session, other);
                 }
                 None
             }
@@ -76,15 +63,25 @@ pub(super) async fn post<H: ServerHandler + Clone + Sync>(
         }
     }))
     .await;
-    let answers: Vec<Value> = answers
-        .into_iter()
-        .flatten()
-        .filter_map(Entry::into_json)
-        .collect();
+    let answers = answers.into_iter().flatten();
+    let answers: Vec<Value> = answers.filter_map(Entry::into_json).collect();
     if answers.is_empty() {
         return Ok(StatusCode::ACCEPTED.into_response());
     }
     Ok(Json(answers).into_response())
+}
+
+fn read_entry(
+    message: Result<Message, Unreadable>,
+) -> Result<rmcp::model::ClientJsonRpcMessage, RpcError> {
+    let message = message?;
+    if message.method.as_deref() == Some("initialize") {
+        return Err(RpcError::invalid_request(
+            "initialize_in_batch",
+            "initialize must not be in a batch",
+        ));
+    }
+    legacy::read_message(message)
 }
 
 enum Entry {
@@ -99,8 +96,4 @@ impl Entry {
             Self::Refused(error) => Some(error.to_json()),
         }
     }
-}
-
-fn read(entry: &Value) -> Result<rmcp::model::ClientJsonRpcMessage, RpcError> {
-    legacy::parse(entry.to_string().as_bytes())
 }

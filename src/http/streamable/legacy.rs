@@ -1,109 +1,106 @@
 //! The revisions with a handshake, served from our sessions, and bare JSON-RPC without one.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
-use futures::stream::{self, StreamExt};
-use http::header::CONTENT_TYPE;
+use futures::stream::StreamExt;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, StatusCode};
-use rmcp::ServerHandler;
 use rmcp::model::{
     ClientCapabilities, ClientJsonRpcMessage, ClientRequest, ErrorCode, GetExtensions,
     Implementation, InitializeRequestParams, JsonRpcMessage, JsonRpcRequest, ProtocolVersion,
-    RequestId, ServerJsonRpcMessage, ServerResult,
+    ServerJsonRpcMessage, ServerResult,
 };
-use tokio::sync::mpsc;
-use tokio_stream::wrappers::ReceiverStream;
-use tokio_util::sync::CancellationToken;
 
-use super::{PROTOCOL_VERSION, SESSION_ID, accepts, caller_of};
-use crate::http::problem::RpcError;
-use crate::http::{Mcp, sse};
-use crate::mcp::message;
-use crate::mcp::peek::Message;
-use crate::mcp::sessions::exchange::{self, AnswerOnly, DuplicateId};
-use crate::mcp::sessions::{OUTBOX_MESSAGES, Session};
+use super::answer::{json_object, respond};
+use super::{PROTOCOL_VERSION, SESSION_ID, accepts_event_stream};
+use crate::caller::Caller;
+use crate::http::problem::Problem;
+use crate::http::rpc_error::RpcError;
+use crate::http::sse;
+use crate::http::state::HttpState;
+use crate::mcp::dispatch::{AnswerOnly, StartedCall};
+use crate::mcp::envelope::Message;
+use crate::mcp::sessions::{Session, TooManySessions};
 
-/// An answer that takes longer than this becomes an event stream, whose comments keep proxies
-/// and clients from giving up.
-const QUIET_MAX: Duration = Duration::from_secs(5);
-/// Room for most answers.
-const ANSWER_BYTES: usize = 2_048;
-/// LSP's code for a request that its client cancelled.
-const REQUEST_CANCELLED: ErrorCode = ErrorCode(-32800);
-
-pub(super) async fn post<H: ServerHandler + Clone + Sync>(
-    mcp: &Mcp<H>,
+pub(super) async fn post(
+    state: &HttpState,
+    caller: &Caller,
     parts: Parts,
-    message: &Message<'_>,
-    body: &[u8],
+    message: Message,
 ) -> Result<Response, RpcError> {
     let has_session = parts.headers.contains_key(SESSION_ID);
     if message.method.as_deref() == Some("initialize") {
-        return match parse(body)? {
-            JsonRpcMessage::Request(request) => initialize(mcp, parts, request).await,
+        return match read_message(message)? {
+            JsonRpcMessage::Request(request) => initialize(state, caller, parts, request).await,
             JsonRpcMessage::Response(_)
             | JsonRpcMessage::Notification(_)
             | JsonRpcMessage::Error(_) => Err(RpcError::invalid_request(
+                "invalid_message",
                 "initialize is a request: it needs an id",
             )),
         };
     }
     if has_session {
         check_version(&parts.headers)?;
-        let session = session_of(mcp, &parts)?;
-        return in_session(mcp, &session, parts, parse(body)?).await;
+        let session = session_of(state, caller, &parts.headers)?;
+        return in_session(state, &session, parts, read_message(message)?).await;
     }
     // Clients that shook hands name the revision they agreed on.
     if parts.headers.contains_key(PROTOCOL_VERSION) {
-        return Err(RpcError::invalid_request(
-            "the Mcp-Session-Id header is missing: initialize first",
-        ));
+        return Err(session_missing());
     }
-    match parse(body)? {
-        JsonRpcMessage::Request(request) => Ok(json(&*alone(mcp, parts, request).await)),
+    match read_message(message)? {
+        JsonRpcMessage::Request(request) => {
+            let answer = call_sessionless(state, parts, request).answer().await;
+            Ok(json_object(&answer))
+        }
         JsonRpcMessage::Notification(_) => Ok(StatusCode::ACCEPTED.into_response()),
         JsonRpcMessage::Response(_) | JsonRpcMessage::Error(_) => Err(RpcError::invalid_request(
-            "no session: nobody waits for this answer",
+            "answer_unexpected",
+            "there is no session: no call waits for this answer",
         )),
     }
 }
 
 /// `GET` with a session: the stream for what belongs to no request.
-pub(super) fn get<H: ServerHandler>(mcp: &Mcp<H>, request: &Request) -> Result<Response, RpcError> {
-    check_version(request.headers())?;
-    let id = session_id(request.headers())?;
-    let caller = caller_of(request.extensions())?;
-    let session = mcp
-        .sessions
-        .get(id, caller)
-        .ok_or_else(RpcError::session_not_found)?;
+pub(super) fn get(
+    state: &HttpState,
+    caller: &Caller,
+    headers: &HeaderMap,
+) -> Result<Response, RpcError> {
+    check_version(headers)?;
+    let session = session_of(state, caller, headers)?;
     let held = session.hold_stream();
     let ended = session.ended.clone();
-    let notices = mcp.notices_of(&session, caller);
+    let notices = state.mcp.notices_of(&session, caller);
     let events = notices
         .take_until(ended.cancelled_owned())
-        .map(move |event| {
+        .map(move |message| {
             let _while_open = &held;
-            event
+            sse::message(&message)
         });
     Ok(sse::respond(events))
 }
 
 pub(super) fn session_id(headers: &HeaderMap) -> Result<&str, RpcError> {
     let id = headers.get(SESSION_ID).and_then(|id| id.to_str().ok());
-    id.ok_or_else(|| {
-        RpcError::invalid_request("the Mcp-Session-Id header is missing: initialize first")
-    })
+    id.ok_or_else(session_missing)
 }
 
-fn session_of<H: ServerHandler>(mcp: &Mcp<H>, parts: &Parts) -> Result<Arc<Session>, RpcError> {
-    let session = mcp
-        .sessions
-        .get(session_id(&parts.headers)?, caller_of(&parts.extensions)?);
+fn session_missing() -> RpcError {
+    RpcError::invalid_request(
+        "session_missing",
+        "the Mcp-Session-Id header is missing: initialize first",
+    )
+}
+
+pub(super) fn session_of(
+    state: &HttpState,
+    caller: &Caller,
+    headers: &HeaderMap,
+) -> Result<Arc<Session>, RpcError> {
+    let session = state.mcp.sessions().get(session_id(headers)?, caller);
     session.ok_or_else(RpcError::session_not_found)
 }
 
@@ -120,233 +117,105 @@ fn check_version(headers: &HeaderMap) -> Result<(), RpcError> {
         return Ok(());
     }
     let version: String = version.chars().take(32).collect();
-    Err(RpcError::invalid_request(format!(
-        "the MCP-Protocol-Version `{version}` is not supported"
-    )))
+    Err(RpcError::invalid_request(
+        "protocol_version_unknown",
+        format!("the MCP-Protocol-Version `{version}` is not supported"),
+    ))
 }
 
-pub(in crate::http) fn parse(body: &[u8]) -> Result<ClientJsonRpcMessage, RpcError> {
-    message::parse(body)
-        .map_err(|_| RpcError::invalid_request("the body is no JSON-RPC message of MCP"))
+/// The message of an envelope, in the types of the protocol.
+///
+/// # Errors
+/// It is none of MCP.
+pub(in crate::http) fn read_message(message: Message) -> Result<ClientJsonRpcMessage, RpcError> {
+    let id = message.id.clone();
+    message.into_inner().ok_or_else(|| {
+        let detail = "the body is no JSON-RPC message of MCP";
+        RpcError::invalid_request("invalid_message", detail).answering(id)
+    })
 }
 
-/// Whether the body is an `initialize` request with everything it needs.
-pub(super) fn is_handshake(body: &[u8]) -> bool {
-    matches!(
-        parse(body),
-        Ok(JsonRpcMessage::Request(JsonRpcRequest {
-            request: ClientRequest::InitializeRequest(_),
-            ..
-        }))
-    )
-}
-
-async fn initialize<H: ServerHandler + Clone + Sync>(
-    mcp: &Mcp<H>,
+async fn initialize(
+    state: &HttpState,
+    caller: &Caller,
     parts: Parts,
     request: JsonRpcRequest<ClientRequest>,
 ) -> Result<Response, RpcError> {
-    let id = request.id.clone();
+    let id = Some(request.id.clone());
     let ClientRequest::InitializeRequest(initialize) = &request.request else {
-        let error = RpcError::new(
-            StatusCode::BAD_REQUEST,
-            ErrorCode::INVALID_PARAMS,
-            "initialize: bad parameters",
-        );
-        return Err(error.answering(id));
+        let error = RpcError::invalid_request("invalid_params", "initialize: bad parameters");
+        return Err(error.with_rpc_code(ErrorCode::INVALID_PARAMS).answering(id));
     };
     let mut client = initialize.params.clone();
     client.meta = None;
-    let caller = caller_of(&parts.extensions)?.clone();
-    let answer = run_alone(mcp, client.clone(), parts, request).await;
+    let call = start_sessionless(state, client.clone(), parts, request);
+    let answer = call.answer().await;
     let JsonRpcMessage::Response(response) = &*answer else {
-        return Ok(json(&answer));
+        return Ok(json_object(&answer));
     };
     if let ServerResult::InitializeResult(result) = &response.result {
         client.protocol_version = result.protocol_version.clone();
     }
-    let session = mcp.sessions.open(&caller, client).map_err(|error| {
-        RpcError::new(
-            StatusCode::TOO_MANY_REQUESTS,
-            ErrorCode::INVALID_REQUEST,
-            error.to_string(),
-        )
-        .answering(id)
-    })?;
-    let mut response = json(&answer);
+    let session = state.mcp.sessions().open(caller, client);
+    let session = session.map_err(|error| RpcError::from(Problem::from(error)).answering(id))?;
+    let mut response = json_object(&answer);
     if let Ok(value) = HeaderValue::from_str(&session.id) {
         response.headers_mut().insert(SESSION_ID, value);
     }
     Ok(response)
 }
 
-async fn in_session<H: ServerHandler + Clone + Sync>(
-    mcp: &Mcp<H>,
+impl From<TooManySessions> for Problem {
+    fn from(error: TooManySessions) -> Self {
+        let status = StatusCode::TOO_MANY_REQUESTS;
+        Self::new(status, "too_many_sessions", error.to_string())
+    }
+}
+
+async fn in_session(
+    state: &HttpState,
     session: &Arc<Session>,
     parts: Parts,
     message: ClientJsonRpcMessage,
 ) -> Result<Response, RpcError> {
     let JsonRpcMessage::Request(mut request) = message else {
-        exchange::accept(session, message);
+        state.mcp.accept_message(session, message);
         return Ok(StatusCode::ACCEPTED.into_response());
     };
-    let streams = accepts(&parts.headers, "text/event-stream");
+    let takes_streams = accepts_event_stream(&parts.headers);
     let id = request.id.clone();
     request.request.extensions_mut().insert(parts);
-    if !streams {
+    if !takes_streams {
         request.request.extensions_mut().insert(AnswerOnly);
     }
-    let (outbox, answers) = mpsc::channel(OUTBOX_MESSAGES);
-    let call = exchange::start(session, mcp.handler.clone(), request, outbox).map_err(
-        |error: DuplicateId| RpcError::invalid_request(error.to_string()).answering(id.clone()),
-    )?;
-    // Nobody could hear the answer of a request whose client has gone: revisions before
-    // 2026-07-28 let a stream be resumed, but this server does not offer it.
-    let unheard = Unheard(Some(call));
+    let call = state.mcp.call_in_session(session, request);
+    let call = call.map_err(|error| {
+        RpcError::invalid_request("duplicate_id", error.to_string()).answering(Some(id))
+    })?;
     let status = |_: &ServerJsonRpcMessage| StatusCode::OK;
-    Ok(respond(id, answers, unheard, streams, status).await)
+    Ok(respond(call, takes_streams, status).await)
 }
 
-/// One JSON object if the answer comes soon and nothing before it, or if the client does not take
-/// event streams; otherwise a stream. An object has the `status` of the answer.
-pub(super) async fn respond(
-    id: RequestId,
-    mut answers: Answers,
-    mut unheard: Unheard,
-    streams: bool,
-    status: impl Fn(&ServerJsonRpcMessage) -> StatusCode,
-) -> Response {
-    if !streams {
-        let answer = answer_alone(id, answers, unheard).await;
-        return json_as(status(&answer), &answer);
-    }
-    match tokio::time::timeout(QUIET_MAX, answers.recv()).await {
-        Ok(first) => {
-            let first = first.unwrap_or_else(|| cancelled(id));
-            if is_answer(&first) {
-                unheard.answered();
-                return json_as(status(&first), &first);
-            }
-            stream_of(Some(first), answers, unheard)
-        }
-        Err(_elapsed) => stream_of(None, answers, unheard),
-    }
-}
-
-/// The answer itself; what comes before it is dropped.
-async fn answer_alone(
-    id: RequestId,
-    mut answers: Answers,
-    mut unheard: Unheard,
-) -> Box<ServerJsonRpcMessage> {
-    let answer = loop {
-        match answers.recv().await {
-            Some(message) if is_answer(&message) => break Some(message),
-            Some(_) => {}
-            None => break None,
-        }
-    };
-    unheard.answered();
-    answer.unwrap_or_else(|| cancelled(id))
-}
-
-/// A message as one JSON object.
-fn json(message: &ServerJsonRpcMessage) -> Response {
-    json_as(StatusCode::OK, message)
-}
-
-fn json_as(status: StatusCode, message: &ServerJsonRpcMessage) -> Response {
-    let mut body = Vec::with_capacity(ANSWER_BYTES);
-    match serde_json::to_writer(&mut body, message) {
-        Ok(()) => (status, [(CONTENT_TYPE, "application/json")], body).into_response(),
-        Err(error) => {
-            let status = StatusCode::INTERNAL_SERVER_ERROR;
-            RpcError::new(status, ErrorCode::INTERNAL_ERROR, error.to_string()).into_response()
-        }
-    }
-}
-
-/// The messages of one request as events, the answer last.
-fn stream_of(
-    first: Option<Box<ServerJsonRpcMessage>>,
-    answers: Answers,
-    mut unheard: Unheard,
-) -> Response {
-    let messages = stream::iter(first).chain(ReceiverStream::new(answers));
-    sse::respond(messages.map(move |message| {
-        if is_answer(&message) {
-            unheard.answered();
-        }
-        sse::message(&message)
-    }))
-}
-
-/// The messages of one request, the answer last.
-pub(super) type Answers = mpsc::Receiver<Box<ServerJsonRpcMessage>>;
-
-/// Stops a call when it is dropped before its answer was sent.
-pub(super) struct Unheard(Option<CancellationToken>);
-
-impl Unheard {
-    fn answered(&mut self) {
-        self.0 = None;
-    }
-}
-
-impl Drop for Unheard {
-    fn drop(&mut self) {
-        if let Some(call) = self.0.take() {
-            call.cancel();
-        }
-    }
-}
-
-/// Answers a request that belongs to no session, as one JSON object.
-pub(super) async fn alone<H: ServerHandler + Clone + Sync>(
-    mcp: &Mcp<H>,
+/// Starts to answer a request that belongs to no session.
+pub(super) fn call_sessionless(
+    state: &HttpState,
     parts: Parts,
     request: JsonRpcRequest<ClientRequest>,
-) -> Box<ServerJsonRpcMessage> {
+) -> StartedCall {
     let client = InitializeRequestParams::new(
         ClientCapabilities::default(),
         Implementation::new("unknown", ""),
     )
     .with_protocol_version(ProtocolVersion::V_2025_11_25);
-    run_alone(mcp, client, parts, request).await
+    start_sessionless(state, client, parts, request)
 }
 
-async fn run_alone<H: ServerHandler + Clone + Sync>(
-    mcp: &Mcp<H>,
-    client: InitializeRequestParams,
-    parts: Parts,
-    request: JsonRpcRequest<ClientRequest>,
-) -> Box<ServerJsonRpcMessage> {
-    let id = request.id.clone();
-    let (answers, unheard) = start_alone(mcp, client, parts, request);
-    answer_alone(id, answers, unheard).await
-}
-
-/// Starts to answer a request that belongs to no session.
-pub(super) fn start_alone<H: ServerHandler + Clone + Sync>(
-    mcp: &Mcp<H>,
+fn start_sessionless(
+    state: &HttpState,
     client: InitializeRequestParams,
     parts: Parts,
     mut request: JsonRpcRequest<ClientRequest>,
-) -> (Answers, Unheard) {
+) -> StartedCall {
     request.request.extensions_mut().insert(parts);
-    let (outbox, answers) = mpsc::channel(OUTBOX_MESSAGES);
-    let call = exchange::start_alone(mcp.handler.clone(), client, request, outbox);
-    (answers, Unheard(Some(call)))
-}
-
-pub(super) fn is_answer(message: &ServerJsonRpcMessage) -> bool {
-    matches!(
-        message,
-        JsonRpcMessage::Response(_) | JsonRpcMessage::Error(_)
-    )
-}
-
-fn cancelled(id: RequestId) -> Box<ServerJsonRpcMessage> {
-    let error = rmcp::ErrorData::new(REQUEST_CANCELLED, "the request was cancelled", None);
-    Box::new(JsonRpcMessage::error(error, Some(id)))
+    state.mcp.call_sessionless(client, request)
 }

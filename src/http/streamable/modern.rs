@@ -5,51 +5,60 @@
 //! sixth of the whole call. It keeps everything that is to be refused, so that there is one place
 //! that refuses.
 
-use axum::body::{Body, Bytes};
+use std::sync::Arc;
+
+use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use http::header::{ACCEPT, CONTENT_TYPE};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Request, StatusCode};
 use http_body_util::{BodyExt, Full};
-use rmcp::ServerHandler;
 use rmcp::model::{
-    ClientCapabilities, ClientRequest, ErrorCode, GetMeta, Implementation, InitializeRequestParams,
-    JsonRpcMessage, JsonRpcRequest, ProtocolVersion, ServerJsonRpcMessage,
+    ClientCapabilities, ClientRequest, ErrorCode, GetExtensions, GetMeta, Implementation,
+    InitializeRequestParams, JsonRpcMessage, JsonRpcRequest, ProtocolVersion, ServerJsonRpcMessage,
 };
 use serde_json::Value;
+use tracing::Instrument as _;
 
-use super::{PROTOCOL_VERSION, accepts, legacy};
-use crate::http::Mcp;
-use crate::http::problem::RpcError;
-use crate::mcp::message;
+use super::answer::{accepts, respond};
+use super::{PROTOCOL_VERSION, accepts_event_stream};
+use crate::http::body::answer_where_parsed;
+use crate::http::problem::Problem;
+use crate::http::rpc_error::RpcError;
+use crate::http::state::HttpState;
+use crate::mcp::dispatch::Dispatcher;
+use crate::mcp::envelope::Message;
 
 const METHOD: &str = "mcp-method";
 const NAME: &str = "mcp-name";
 /// Marks an argument that is sent as a header too (SEP-2243).
 const SENT_AS_HEADER: &str = "x-mcp-header";
 
-pub(super) async fn post<H: ServerHandler + Clone + Sync>(
-    mcp: &Mcp<H>,
-    mut parts: Parts,
-    mut body: Bytes,
-) -> Response {
-    let streams = accepts(&parts.headers, "text/event-stream");
-    if streams || accepts(&parts.headers, "application/json") {
-        if let Some(call) = complete_call(&mcp.handler, &parts.headers, &body) {
-            let id = call.id.clone();
-            let (answers, unheard) = legacy::start_alone(mcp, nobody(), parts, call);
-            return legacy::respond(id, answers, unheard, streams, status_of).await;
+pub(super) async fn post(state: &Arc<HttpState>, mut parts: Parts, message: Message) -> Response {
+    let takes_streams = accepts_event_stream(&parts.headers);
+    let bytes = message.bytes.clone();
+    if takes_streams || accepts(&parts.headers, "application/json") {
+        let is_complete = |call: &&JsonRpcRequest<ClientRequest>| {
+            is_complete_call(&state.mcp, &parts.headers, call)
+        };
+        if message.call().filter(is_complete).is_some()
+            && let Some(JsonRpcMessage::Request(mut call)) = message.into_inner()
+        {
+            call.request.extensions_mut().insert(parts);
+            let call = state.mcp.call_sessionless(anonymous_client(), call);
+            return respond(call, takes_streams, status_of).await;
         }
-        body = message::mended(&body).map_or(body, Bytes::from);
         // rmcp wants both types named; ranges such as `*/*` name them too.
         let both = HeaderValue::from_static("application/json, text/event-stream");
         parts.headers.insert(ACCEPT, both);
     }
-    let answer = mcp
-        .modern
-        .handle(Request::from_parts(parts, Full::new(body)))
-        .await;
-    let answer = answer.map(Body::new);
+    let (size, state) = (bytes.len(), state.clone());
+    let request = Request::from_parts(parts, Full::new(bytes));
+    let answer = async move { state.mcp.answer_modern(request).await }.in_current_span();
+    let answer = match answer_where_parsed(size, answer).await {
+        Ok(answer) => answer.map(Body::new),
+        Err(problem) => return RpcError::from(problem).into_response(),
+    };
     if answer.status().is_success() || is_json(&answer) {
         answer
     } else {
@@ -57,33 +66,26 @@ pub(super) async fn post<H: ServerHandler + Clone + Sync>(
     }
 }
 
-/// A `tools/call` for a tool that there is, whose headers say what its body says.
-fn complete_call<H: ServerHandler>(
-    handler: &H,
+/// Whether a `tools/call` is for a tool that there is, and its headers say what its body says.
+fn is_complete_call(
+    mcp: &Dispatcher,
     headers: &HeaderMap,
-    body: &[u8],
-) -> Option<JsonRpcRequest<ClientRequest>> {
+    request: &JsonRpcRequest<ClientRequest>,
+) -> bool {
     let revision = ProtocolVersion::V_2026_07_28;
-    if only(headers, PROTOCOL_VERSION)? != revision.as_str().as_bytes()
-        || only(headers, METHOD)? != b"tools/call"
-    {
-        return None;
-    }
-    let request = message::parse_call(body)?;
     let ClientRequest::CallToolRequest(call) = &request.request else {
-        return None;
+        return false;
     };
-    if only(headers, NAME)? != call.params.name.as_bytes() {
-        return None;
-    }
-    let tool = handler.get_tool(&call.params.name)?;
-    if sends_headers(tool.input_schema.get("properties")) {
-        return None;
-    }
+    let says = |header, wanted: &str| only(headers, header) == Some(wanted.as_bytes());
+    let agree = says(PROTOCOL_VERSION, revision.as_str())
+        && says(METHOD, "tools/call")
+        && says(NAME, &call.params.name);
+    let schema = mcp.input_schema(&call.params.name).filter(|_| agree);
+    let is_plain = schema.is_some_and(|schema| !sends_headers(schema.get("properties")));
     let meta = request.request.get_meta();
-    let complete = meta.missing_required_keys(&revision).is_empty();
-    let agrees = meta.protocol_version() == Some(revision);
-    (complete && agrees).then_some(request)
+    is_plain
+        && meta.missing_required_keys(&revision).is_empty()
+        && meta.protocol_version() == Some(revision)
 }
 
 /// A header that is there once.
@@ -103,7 +105,7 @@ fn sends_headers(properties: Option<&Value>) -> bool {
 }
 
 /// What rmcp knows of a client that has not shaken hands. What it can do is in each request.
-fn nobody() -> InitializeRequestParams {
+fn anonymous_client() -> InitializeRequestParams {
     InitializeRequestParams::new(ClientCapabilities::default(), Implementation::default())
         .with_protocol_version(ProtocolVersion::V_2026_07_28)
 }
@@ -146,10 +148,5 @@ async fn as_rpc_error(answer: Response) -> Response {
     } else {
         status
     };
-    let code = if status.is_server_error() {
-        ErrorCode::INTERNAL_ERROR
-    } else {
-        ErrorCode::INVALID_REQUEST
-    };
-    RpcError::new(status, code, text).into_response()
+    RpcError::from(Problem::new(status, "request_refused", text)).into_response()
 }

@@ -3,19 +3,19 @@
 //! What the server asks back in the meantime (elicitation, sampling, roots) gets an id that is
 //! unique in the session, so that the client's answer, which comes in another POST, finds its way.
 
+use std::any::Any;
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
+use rmcp::RoleServer;
 use rmcp::model::{
     ClientJsonRpcMessage, ClientNotification, ClientRequest, GetExtensions,
     InitializeRequestParams, JsonRpcMessage, JsonRpcRequest, RequestId, ServerJsonRpcMessage,
     ServerNotification,
 };
-use rmcp::service::{RunningService, serve_directly_with_ct};
 use rmcp::transport::Transport;
-use rmcp::{RoleServer, ServerHandler};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -113,9 +113,9 @@ pub struct DuplicateId;
 ///
 /// # Errors
 /// If the id is in use.
-pub fn start<H: ServerHandler>(
+pub fn start_in_session(
     session: &Arc<Session>,
-    handler: H,
+    server: &dyn CallServer,
     mut request: JsonRpcRequest<ClientRequest>,
     outbox: Outbox,
 ) -> Result<CancellationToken, DuplicateId> {
@@ -141,11 +141,7 @@ pub fn start<H: ServerHandler>(
     let mut transport = CallTransport::new(request, outbox, cancelled.clone());
     transport.session = Some((session.clone(), id));
     transport.inbox = Some(messages);
-    serve(
-        handler,
-        transport,
-        InitializeRequestParams::clone(&session.client()),
-    );
+    server.serve_call(transport, InitializeRequestParams::clone(&session.client()));
     Ok(cancelled)
 }
 
@@ -160,29 +156,16 @@ fn is_told_of_changes(request: &ClientRequest) -> bool {
 }
 
 /// Starts to answer a request that belongs to no session. The server cannot ask back.
-pub fn start_alone<H: ServerHandler>(
-    handler: H,
+pub fn start_sessionless(
+    server: &dyn CallServer,
     client: InitializeRequestParams,
     request: JsonRpcRequest<ClientRequest>,
     outbox: Outbox,
 ) -> CancellationToken {
     let cancelled = CancellationToken::new();
     let transport = CallTransport::new(request, outbox, cancelled.clone());
-    serve(handler, transport, client);
+    server.serve_call(transport, client);
     cancelled
-}
-
-/// Lets an rmcp service run until it has answered. The service stops when its handle is dropped,
-/// so its own transport keeps it.
-fn serve<H: ServerHandler>(
-    handler: H,
-    transport: CallTransport<H>,
-    client: InitializeRequestParams,
-) {
-    let (cancelled, handle) = (transport.cancelled.clone(), transport.handle.clone());
-    let service = serve_directly_with_ct(handler, transport, Some(client), cancelled);
-    // If it has ended already, this is the last reference and nothing is kept.
-    *handle.lock() = Some(service);
 }
 
 /// Takes a message that is no request: an answer to a question, or a notification.
@@ -217,20 +200,37 @@ pub fn accept(session: &Session, message: ClientJsonRpcMessage) {
     }
 }
 
+/// Runs rmcp's service for one request: a handler whose type is not known here.
+pub trait CallServer: Send + Sync {
+    /// Starts a service that reads from `transport` and answers on it.
+    fn serve_call(&self, transport: CallTransport, client: InitializeRequestParams);
+}
+
 /// What an rmcp service reads from and writes to while it answers one request.
-struct CallTransport<H: ServerHandler> {
+#[derive(Debug)]
+pub struct CallTransport {
     first: Option<ClientJsonRpcMessage>,
     inbox: Option<mpsc::UnboundedReceiver<Box<ClientJsonRpcMessage>>>,
     outbox: Outbox,
     session: Option<(Arc<Session>, RequestId)>,
     cancelled: CancellationToken,
     answered: CancellationToken,
-    handle: Handle<H>,
+    service: ServiceHandle,
 }
 
-type Handle<H> = Arc<Mutex<Option<RunningService<RoleServer, H>>>>;
+/// Keeps a running service. rmcp stops a service when its handle is dropped, so the transport of a service
+/// has it: the service lives until it drops its own transport.
+#[derive(Clone, Debug, Default)]
+pub struct ServiceHandle(Arc<Mutex<Option<Box<dyn Any + Send>>>>);
 
-impl<H: ServerHandler> CallTransport<H> {
+impl ServiceHandle {
+    /// Keeps `service`. If it has ended already, this is the last reference and nothing is kept.
+    pub fn keep_service(&self, service: impl Any + Send) {
+        *self.0.lock() = Some(Box::new(service));
+    }
+}
+
+impl CallTransport {
     /// A transport of a request that belongs to no session.
     fn new(
         request: JsonRpcRequest<ClientRequest>,
@@ -244,8 +244,20 @@ impl<H: ServerHandler> CallTransport<H> {
             session: None,
             cancelled,
             answered: CancellationToken::new(),
-            handle: Handle::default(),
+            service: ServiceHandle::default(),
         }
+    }
+
+    /// Fires when the call is to be given up.
+    #[must_use]
+    pub fn cancelled(&self) -> CancellationToken {
+        self.cancelled.clone()
+    }
+
+    /// Where the service that reads from here is kept.
+    #[must_use]
+    pub fn service_handle(&self) -> ServiceHandle {
+        self.service.clone()
     }
 
     /// Gives a question of the server, or its withdrawal, the id in the session. None: it cannot be
@@ -272,7 +284,7 @@ impl<H: ServerHandler> CallTransport<H> {
     }
 }
 
-impl<H: ServerHandler> Drop for CallTransport<H> {
+impl Drop for CallTransport {
     fn drop(&mut self) {
         if std::thread::panicking() {
             tracing::error!("the answering of a request broke");
@@ -283,7 +295,7 @@ impl<H: ServerHandler> Drop for CallTransport<H> {
     }
 }
 
-impl<H: ServerHandler> Transport<RoleServer> for CallTransport<H> {
+impl Transport<RoleServer> for CallTransport {
     type Error = Infallible;
 
     fn send(

@@ -68,7 +68,8 @@ impl Transfers for KasmProvider {
             let max = self.file_limits.link_bytes;
             if upload.length > max {
                 let size = upload.length;
-                return Err(FileError::TooLarge { size, max }.into());
+                let error = ToolError::from(FileError::TooLarge { size, max });
+                return Err(error.with_code("body_too_large"));
             }
             let (place, target, _in_use) = self.open(file, Access::Write).await?;
             let written = self

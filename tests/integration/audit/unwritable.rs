@@ -11,7 +11,7 @@ use tokio::process::{Child, Command};
 
 use super::verify;
 use crate::support::kasm::words;
-use crate::support::{TOKEN, TestServer, config, rpc, sources};
+use crate::support::{TOKEN, TestServer, config, http_app, rpc, sources};
 
 /// A server that can write 16 KiB into any file and no more, as if the disk were full.
 struct Full {
@@ -125,17 +125,17 @@ async fn audit_file_in_use_or_unwritable_stops_the_start() {
     let file = directory.path().join("audit.jsonl");
     let settings = [("MCP_AUDIT_FILE", file.to_str().unwrap())];
     let _first = TestServer::with(&settings).await;
-    let second = kasm_mcp::app::http_app(&config(&emulator, &settings)).unwrap_err();
+    let second = http_app(&config(&emulator, &settings)).unwrap_err();
     assert!(
         second.to_string().contains("another process writes it"),
         "{second}"
     );
     let nowhere = [("MCP_AUDIT_FILE", "/nonexistent/audit.jsonl")];
-    let third = kasm_mcp::app::http_app(&config(&emulator, &nowhere)).unwrap_err();
+    let third = http_app(&config(&emulator, &nowhere)).unwrap_err();
     assert!(
         third.to_string().contains("/nonexistent/audit.jsonl"),
         "{third}"
     );
     let open = [nowhere[0], ("MCP_AUDIT_FAIL_OPEN", "true")];
-    assert!(kasm_mcp::app::http_app(&config(&emulator, &open)).is_ok());
+    assert!(http_app(&config(&emulator, &open)).is_ok());
 }

@@ -312,48 +312,81 @@ async fn user_claim_selects_the_kasm_user() {
         );
         let answer = list(&server, &key.sign(&claims)).await;
         assert_eq!(answer.status, 403, "{nobody}");
-        assert!(
-            answer.body["detail"]
-                .as_str()
-                .unwrap()
-                .contains("no Kasm user")
-        );
+        assert_eq!(answer.body["error"]["data"]["code"], "no_kasm_user");
     }
+}
+
+/// The metadata at a path, for a page of any origin.
+async fn metadata(server: &TestServer, path: &str) -> (u16, Value) {
+    let url = format!("{}/.well-known/oauth-protected-resource{path}", server.base);
+    let request = server
+        .http
+        .get(&url)
+        .header("origin", "https://anywhere.example");
+    let answer = request.send().await.unwrap();
+    if answer.status() == 200 {
+        assert_eq!(answer.headers()["access-control-allow-origin"], "*");
+    }
+    (
+        answer.status().as_u16(),
+        answer.json().await.unwrap_or_default(),
+    )
 }
 
 #[tokio::test]
 async fn protected_resource_metadata_exists_only_with_issuer() {
     let issuer = "https://login.example.org/realms/a";
     let (server, _) = server(issuer).await;
-    for path in [
-        "/.well-known/oauth-protected-resource",
-        "/.well-known/oauth-protected-resource/mcp",
+    let (status, found) = metadata(&server, "/mcp").await;
+    assert_eq!(status, 200);
+    assert_eq!(found["resource"], RESOURCE);
+    assert_eq!(found["authorization_servers"], json!([issuer]));
+    assert_eq!(found["scopes_supported"], json!(["kasm:read", "kasm:use"]));
+    assert_eq!(found["bearer_methods_supported"], json!(["header"]));
+    let plain = TestServer::start().await;
+    for path in ["", "/mcp", "/sse"] {
+        assert_eq!(metadata(&plain, path).await.0, 404, "{path}");
+    }
+}
+
+/// A strict client compares what it finds with the address that it was given.
+#[tokio::test]
+async fn each_entry_point_has_metadata_that_names_itself() {
+    let key = Key::new("one", Algorithm::ES256);
+    let issuer = Issuer::start("", OPENID, &[&key]).await;
+    let (server, user) = server(&issuer.url).await;
+    let of_base = key.sign(&issuer.claims(PUBLIC, "kasm:use", &user));
+    for (path, own) in [
+        ("/mcp", "/mcp"),
+        ("/mcp/", "/mcp/"),
+        ("/sse", "/sse"),
+        ("/", ""),
+        ("/mcp/readonly", "/mcp/readonly"),
+        ("/mcp/x/files,exec", "/mcp/x/files,exec"),
+        ("/mcp/x/files/readonly", "/mcp/x/files/readonly"),
     ] {
         let url = format!("{}{path}", server.base);
-        let answer = server
-            .http
-            .get(&url)
-            .header("origin", "https://anywhere.example")
-            .send()
-            .await
-            .unwrap();
-        assert_eq!(answer.status(), 200);
-        assert_eq!(answer.headers()["access-control-allow-origin"], "*");
-        let metadata: Value = answer.json().await.unwrap();
-        assert_eq!(metadata["resource"], RESOURCE);
-        assert_eq!(metadata["authorization_servers"], json!([issuer]));
-        assert_eq!(
-            metadata["scopes_supported"],
-            json!(["kasm:read", "kasm:use"])
+        let open = || server.http.get(&url).header("accept", "text/event-stream");
+        let refused = open().send().await.unwrap();
+        assert_eq!(refused.status(), 401, "{path}");
+        let challenge = refused.headers()["www-authenticate"].to_str().unwrap();
+        let place = format!("{PUBLIC}/.well-known/oauth-protected-resource{own}");
+        assert!(
+            challenge.contains(&format!("resource_metadata=\"{place}\"")),
+            "{path}: {challenge}"
         );
-        assert_eq!(metadata["bearer_methods_supported"], json!(["header"]));
-        let plain = TestServer::start().await;
-        let answer = plain
-            .http
-            .get(format!("{}{path}", plain.base))
-            .send()
-            .await
-            .unwrap();
-        assert_eq!(answer.status(), 404);
+        let (status, found) = metadata(&server, own).await;
+        assert_eq!(
+            (status, &found["resource"]),
+            (200, &json!(format!("{PUBLIC}{own}")))
+        );
+        let of_resource = key.sign(&issuer.claims(&format!("{PUBLIC}{own}"), "kasm:use", &user));
+        for token in [&of_base, &of_resource] {
+            let opened = open().bearer_auth(token).send().await.unwrap();
+            assert_eq!(opened.status(), 200, "{path}");
+        }
+    }
+    for nothing in ["/other", "/mcp/x/", "/mcp/other", "/files"] {
+        assert_eq!(metadata(&server, nothing).await.0, 404, "{nothing}");
     }
 }

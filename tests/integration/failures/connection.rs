@@ -4,14 +4,13 @@ use std::io::Write;
 use std::time::Duration;
 
 use kasm_emulator::Emulator;
-use kasm_mcp::app;
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::time::timeout;
 
 use super::told;
 use crate::support::kasm::PATIENCE;
-use crate::support::{TestServer, config};
+use crate::support::{TestServer, config, http_app};
 
 const LIST: &str = "list_user_sessions";
 
@@ -111,7 +110,7 @@ async fn ca_file_missing_or_unreadable_stops_the_start() {
     let missing = format!("{useless}.missing");
     for path in [useless, &missing] {
         let config = config(&emulator, &[("KASM_TLS_CA_FILE", path)]);
-        let error = app::http_app(&config).err().unwrap().to_string();
+        let error = http_app(&config).err().unwrap().to_string();
         assert!(error.contains(path), "{error}");
     }
 }

@@ -73,8 +73,13 @@ async fn bearer_challenge_names_the_error() {
             challenge,
             "{header:?}"
         );
-        let problem: serde_json::Value = answer.json().await.unwrap();
-        assert_eq!(problem["status"], 401);
+        let body: serde_json::Value = answer.json().await.unwrap();
+        let code = if challenge.contains("invalid_token") {
+            "token_invalid"
+        } else {
+            "token_missing"
+        };
+        assert_eq!(body["error"]["data"]["code"], code, "{header:?}");
     }
 }
 

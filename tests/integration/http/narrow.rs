@@ -96,13 +96,19 @@ async fn tool_filter_in_path_or_header_narrows_the_list() {
 async fn tool_filter_with_unknown_toolset_names_the_known() {
     let server = TestServer::start().await;
     let list = rpc("tools/list", json!({}));
-    for (path, header, status) in [
-        ("/mcp/x/files,nonsense", ("x-other", ""), 404),
-        ("/mcp", ("x-mcp-toolsets", "nonsense"), 400),
+    for (path, header, status, code) in [
+        (
+            "/mcp/x/files,nonsense",
+            ("x-other", ""),
+            404,
+            "toolset_unknown",
+        ),
+        ("/mcp", ("x-mcp-toolsets", "nonsense"), 400, "bad_header"),
     ] {
         let (got, problem) = post(&server, path, &[header], &list).await;
         assert_eq!(got, status, "{problem}");
-        let detail = problem["detail"].as_str().unwrap();
+        assert_eq!(problem["error"]["data"]["code"], code, "{problem}");
+        let detail = problem["error"]["message"].as_str().unwrap();
         assert!(
             detail.contains("nonsense") && detail.contains("sessions, exec, files"),
             "{detail}"

@@ -1,19 +1,11 @@
 //! One server and two people with a Kasm user each.
 
-use std::sync::Arc;
-
-use futures::FutureExt;
 use kasm_emulator::Emulator;
-use kasm_mcp::app;
+use kasm_mcp::app::{self, Reached};
 use kasm_mcp::caller::Caller;
 use kasm_mcp::http::auth::Authenticator;
-use kasm_mcp::http::guard::{AllowedHosts, Guard};
-use kasm_mcp::http::health::Health;
-use kasm_mcp::http::limits::RequestLimits;
 use kasm_mcp::http::serve::{Ended, serve};
-use kasm_mcp::http::{self, Surface};
-use kasm_mcp::mcp::McpServer;
-use kasm_mcp::providers::kasm::KasmProvider;
+use kasm_mcp::http::{App, HttpSettings, HttpState};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -36,12 +28,8 @@ impl TwoPeople {
         let emulator = Emulator::builder().start_time(start_time);
         let emulator = emulator.start().await.unwrap();
         let config = config(&emulator, &[]);
-        let kasm = app::kasm(&config).unwrap();
-        let leases = app::leases(&config, &kasm);
-        let tools = config.tools.clone();
-        let provider = Arc::new(KasmProvider::new(kasm, None, None, leases, tools));
-        let registry = Arc::new(app::registry(&provider, &config, None));
-        let server = McpServer::new(registry.clone());
+        let app = app::build(&config, Reached::ByHttp).unwrap();
+        let (registry, server) = (app.registry, app.mcp);
         let mut served = Vec::new();
         let mut bases = Vec::new();
         let revoked = [CancellationToken::new(), CancellationToken::new()];
@@ -50,30 +38,12 @@ impl TwoPeople {
             let name = format!("caller of {user}");
             let mut caller = Caller::new(&name, config.http.auth_scope, user);
             caller.validity.revoked = revoked.clone();
-            let surface = Surface {
-                registry: registry.clone(),
-                files: None,
-                relay: None,
-                notices: Some(server.notices()),
-                audit: None,
-                auth: Authenticator::new(Some(&TOKEN.into()), caller),
-                guard: Guard {
-                    hosts: AllowedHosts::Any,
-                    origins: Vec::new(),
-                    local_origins: true,
-                },
-                proxies: Default::default(),
-                metrics: Default::default(),
-                limits: RequestLimits::none(),
-                health: Health::new(|| async { Ok(()) }.boxed()),
-                sessions: app::session_limits(&config.limits),
-                body_bytes_max: 1 << 20,
-                path_prefix: String::new(),
-                public_url: None,
-            };
+            let auth = Authenticator::new(Some(&TOKEN.into()), caller);
+            let settings = HttpSettings::for_this_machine();
+            let state = HttpState::new(server.clone(), registry.clone(), auth, settings);
+            let app = App::new(state.with_notices(server.notices()));
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
             bases.push(format!("http://{}", listener.local_addr().unwrap()));
-            let app = http::app(server.clone(), surface);
             let limits = app::serve_limits(&config.limits);
             served.push(tokio::spawn(serve(
                 listener,

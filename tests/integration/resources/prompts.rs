@@ -1,11 +1,11 @@
 //! Prompts, and that all that the catalogue names is there.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
-use kasm_mcp::providers::kasm::{CATALOGUE, KasmProvider};
+use kasm_mcp::app::{self, Reached};
+use kasm_mcp::mcp;
+use kasm_mcp::providers::kasm::CATALOGUE;
 use kasm_mcp::tool::catalogue::Given;
-use kasm_mcp::{app, mcp};
 use serde_json::{Value, json};
 
 use super::{Asker, WAYS, texts};
@@ -114,11 +114,7 @@ async fn prompts_without_their_tools_are_not_listed() {
 async fn catalogue_names_only_existing_tools_and_arguments() {
     let emulator = kasm_emulator::Emulator::builder().start().await.unwrap();
     let config = config(&emulator, &[]);
-    let kasm = app::kasm(&config).unwrap();
-    let leases = app::leases(&config, &kasm);
-    let tools = config.tools.clone();
-    let provider = Arc::new(KasmProvider::new(kasm, None, None, leases, tools));
-    let registry = app::registry(&provider, &config, None);
+    let registry = app::build(&config, Reached::ByStdio).unwrap().registry;
     let argument = |tool: &str, name: &str| {
         let info = registry
             .info(tool)
@@ -168,6 +164,6 @@ async fn catalogue_names_only_existing_tools_and_arguments() {
             }
         }
     }
-    drop(mcp::McpServer::new(Arc::new(registry)));
+    drop(mcp::McpServer::new(registry));
     assert_eq!(Value::from(CATALOGUE.prompts.len()), PROMPTS.len());
 }

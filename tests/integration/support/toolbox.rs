@@ -3,17 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::FutureExt;
 use kasm_mcp::caller::{Caller, Scope};
 use kasm_mcp::http::auth::Authenticator;
-use kasm_mcp::http::guard::{AllowedHosts, Guard};
-use kasm_mcp::http::health::Health;
-use kasm_mcp::http::limits::RequestLimits;
 use kasm_mcp::http::serve::{Ended, ServeLimits, serve};
-use kasm_mcp::http::{Surface, app};
+use kasm_mcp::http::{App, HttpSettings, HttpState};
 use kasm_mcp::mcp::McpServer;
 use kasm_mcp::mcp::consent::Consent;
-use kasm_mcp::mcp::sessions::SessionLimits;
 use kasm_mcp::tool::Toolset;
 use kasm_mcp::tool::registry::Registry;
 use serde_json::{Value, json};
@@ -59,32 +54,11 @@ impl<P: Send + Sync + 'static> Toolbox<P> {
         caller: Caller,
         consent: &Consent,
     ) -> Self {
-        let surface = Surface {
-            files: None,
-            notices: None,
-            audit: None,
-            relay: None,
-            auth: Authenticator::new(Some(&TOKEN.into()), caller),
-            registry: registry(&provider, &toolset),
-            guard: Guard {
-                hosts: AllowedHosts::Any,
-                origins: Vec::new(),
-                local_origins: true,
-            },
-            proxies: Default::default(),
-            metrics: Default::default(),
-            limits: RequestLimits::none(),
-            health: Health::new(|| async { Ok(()) }.boxed()),
-            sessions: SessionLimits {
-                all_max: 100,
-                per_caller_max: 100,
-                idle: Duration::from_secs(60),
-            },
-            body_bytes_max: 1 << 20,
-            path_prefix: String::new(),
-            public_url: None,
-        };
-        let app = app(server(&provider, toolset, consent), surface);
+        let auth = Authenticator::new(Some(&TOKEN.into()), caller);
+        let registry = registry(&provider, &toolset);
+        let server = server(&provider, toolset, consent);
+        let settings = HttpSettings::for_this_machine();
+        let app = App::new(HttpState::new(server, registry, auth, settings));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
         let limits = ServeLimits {

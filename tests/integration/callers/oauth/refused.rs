@@ -92,6 +92,11 @@ async fn access_token_with_wrong_claims_is_refused() {
             json!("https://other.example/mcp"),
             "not for this server",
         ),
+        (
+            "aud",
+            json!(format!("{}/other", super::RESOURCE)),
+            "not for this server",
+        ),
         ("aud", Value::Null, "lacks"),
         ("sub", Value::Null, "lacks"),
         ("sub", json!("a\nb"), "no subject"),

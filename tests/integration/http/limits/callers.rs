@@ -71,23 +71,30 @@ async fn caller_over_rate_is_429_in_every_transport() {
         assert_eq!(body["error"]["data"]["retry_after_seconds"], wait);
     }
     let get = |url: String| server.http.get(url).bearer_auth(TOKEN);
-    let problems = [
-        in_session(get(server.mcp())).header("accept", "text/event-stream"),
-        get(format!("{}/sse", server.base)),
-        get(format!(
-            "{}/files/0123456789abcdef0123456789abcdef/a",
-            server.base
-        )),
-        in_session(server.http.delete(server.mcp()).bearer_auth(TOKEN)),
-    ];
-    for request in problems {
+    let no_file = "0123456789abcdef0123456789abcdef/a";
+    for (request, kind) in [
+        (
+            in_session(get(server.mcp())).header("accept", "text/event-stream"),
+            "application/json",
+        ),
+        (get(format!("{}/sse", server.base)), "application/json"),
+        (
+            in_session(server.http.delete(server.mcp()).bearer_auth(TOKEN)),
+            "application/json",
+        ),
+        (
+            get(format!("{}/files/{no_file}", server.base)),
+            "application/problem+json",
+        ),
+    ] {
         let answer = request.send().await.unwrap();
         assert_eq!(answer.status(), StatusCode::TOO_MANY_REQUESTS);
         assert!(retry_after(&answer) >= 1);
-        assert_eq!(answer.headers()["content-type"], "application/problem+json");
+        assert_eq!(answer.headers()["content-type"], kind);
         let body: Value = answer.json().await.unwrap();
+        let code = [&body["code"], &body["error"]["data"]["code"]];
         assert!(
-            body["detail"].as_str().unwrap().contains("with this token"),
+            code.contains(&&json!("too_many_requests_of_caller")),
             "{body}"
         );
     }

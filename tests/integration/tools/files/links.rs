@@ -179,7 +179,7 @@ async fn upload_without_length_is_411_and_too_long_is_400() {
     let body = reqwest::Body::wrap_stream(chunks);
     let put = |body: reqwest::Body| server.http.put(&url).bearer_auth(TOKEN).body(body).send();
     assert_eq!(put(body).await.unwrap().status(), 411);
-    assert_eq!(put(vec![0; 4_096].into()).await.unwrap().status(), 400);
+    assert_eq!(put(vec![0; 4_096].into()).await.unwrap().status(), 413);
     assert_eq!(put(vec![0; 2_048].into()).await.unwrap().status(), 201);
     assert_eq!(put(Vec::new().into()).await.unwrap().status(), 201);
     server.run(&id, "head -c 3000 /dev/zero > ~/f").await;

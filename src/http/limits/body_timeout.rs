@@ -1,4 +1,4 @@
-//! An end to patience with bodies that come a byte at a time, and no waste of memory on them.
+//! Times out request bodies that arrive too slowly, and merges tiny pieces of them.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -46,12 +46,12 @@ pub(in crate::http) async fn layer(
     request: Request,
     next: Next,
 ) -> Response {
-    let request = request.map(|body| Body::new(Patient::new(body, pause)));
+    let request = request.map(|body| Body::new(TimedBody::new(body, pause)));
     next.run(request).await
 }
 
 /// A body, and how long it was waited for. Time in which nobody asks for more does not count.
-struct Patient {
+struct TimedBody {
     body: Body,
     pause: Duration,
     waited: Duration,
@@ -71,7 +71,7 @@ enum Ended {
     Plainly,
 }
 
-impl Patient {
+impl TimedBody {
     fn new(body: Body, pause: Duration) -> Self {
         Self {
             body,
@@ -114,7 +114,7 @@ impl Patient {
     }
 }
 
-impl HttpBody for Patient {
+impl HttpBody for TimedBody {
     type Data = Bytes;
     type Error = axum::BoxError;
 
@@ -185,8 +185,8 @@ mod tests {
 
     use super::*;
 
-    fn patient(body: Body) -> Patient {
-        Patient::new(body, Duration::from_secs(30))
+    fn timed_body(body: Body) -> TimedBody {
+        TimedBody::new(body, Duration::from_secs(30))
     }
 
     #[tokio::test]
@@ -196,7 +196,7 @@ mod tests {
         let all: Vec<Bytes> = [large.clone()].into_iter().chain(bytes).collect();
         let wanted = all.concat();
         let body = Body::from_stream(stream::iter(all.into_iter().map(Ok::<_, BoxError>)));
-        let mut body = patient(body);
+        let mut body = timed_body(body);
         let mut pieces = Vec::new();
         while let Some(piece) = body.frame().await {
             pieces.push(piece.unwrap().into_data().unwrap());
@@ -210,7 +210,7 @@ mod tests {
     #[tokio::test]
     async fn an_error_is_passed_on() {
         let pieces = [Ok(Bytes::from_static(b"a")), Err("broken")];
-        let body = patient(Body::from_stream(stream::iter(pieces)));
+        let body = timed_body(Body::from_stream(stream::iter(pieces)));
         let error = body.collect().await.unwrap_err();
         assert!(error.to_string().contains("broken"), "{error}");
     }

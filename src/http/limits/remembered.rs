@@ -15,7 +15,7 @@ const KNOWN: Duration = Duration::from_secs(3_600);
 
 /// Whoever comes from one address.
 #[derive(Debug)]
-pub(in crate::http) struct Visitor {
+pub(in crate::http) struct AddressState {
     metrics: Metrics,
     pub(super) requests: Bucket,
     failures: Bucket,
@@ -30,7 +30,7 @@ pub(in crate::http) struct Visitor {
     used: Used,
 }
 
-impl Visitor {
+impl AddressState {
     pub(super) fn new(limits: &RequestLimits, metrics: &Metrics) -> Self {
         Self {
             metrics: metrics.clone(),
@@ -63,6 +63,8 @@ impl Visitor {
         self.metrics.auth_failure();
         let rate = self.failures.rate();
         let pause = match self.failures.take() {
+            // The last one of the burst locks the address until the bucket has one more: an attempt beyond it
+            // would have to be compared with the real token before it could be refused.
             Ok(0) => Duration::from_secs(60) / rate.per_minute.get(),
             Ok(_) => Duration::ZERO,
             Err(wait) => wait.0,
@@ -70,8 +72,11 @@ impl Visitor {
         let since = self.epoch.elapsed();
         let set = |until: &AtomicU64, time: Duration| {
             let ms = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+            // The later of two ends: requests that fail at the same time must not shorten each other's lock.
             until.fetch_max(ms, Ordering::Relaxed);
         };
+        // As long as the bucket is not full again, the address must not be forgotten: it would come back with a
+        // full one.
         set(&self.failed_until, since + rate.rest());
         if !pause.is_zero() {
             set(&self.locked_until, since + pause);
@@ -96,7 +101,7 @@ fn bit_of(caller: &Caller) -> u64 {
     1 << (hasher.finish() % 64)
 }
 
-impl Kept for Visitor {
+impl Kept for AddressState {
     fn is_as_new(&self) -> bool {
         let failed_until = Duration::from_millis(self.failed_until.load(Ordering::Relaxed));
         let is_known = self.known.load(Ordering::Relaxed) != 0;
@@ -108,11 +113,11 @@ impl Kept for Visitor {
 
 /// A connection that is counted for its address.
 #[derive(Debug)]
-pub(in crate::http) struct ConnectionPlace(Arc<Visitor>);
+pub(in crate::http) struct ConnectionPlace(Arc<AddressState>);
 
 impl ConnectionPlace {
-    pub(super) fn take(visitor: Arc<Visitor>, max: usize) -> Option<Self> {
-        take_one(&visitor.connections, max).then(|| Self(visitor))
+    pub(super) fn take(address_state: Arc<AddressState>, max: usize) -> Option<Self> {
+        take_one(&address_state.connections, max).then(|| Self(address_state))
     }
 }
 
@@ -124,13 +129,13 @@ impl Drop for ConnectionPlace {
 
 /// A caller, by whatever address.
 #[derive(Debug)]
-pub(in crate::http) struct Account {
+pub(in crate::http) struct CallerState {
     pub(in crate::http) requests: Bucket,
     streams: AtomicUsize,
     used: Used,
 }
 
-impl Account {
+impl CallerState {
     pub(super) fn new(rate: Rate) -> Self {
         Self {
             requests: Bucket::new(rate),
@@ -146,7 +151,7 @@ impl Account {
     }
 }
 
-impl Kept for Account {
+impl Kept for CallerState {
     fn is_as_new(&self) -> bool {
         self.used.ago() > self.requests.rate().rest()
     }
@@ -155,26 +160,26 @@ impl Kept for Account {
 /// An event stream that is counted for its caller and in all.
 #[derive(Debug)]
 pub(in crate::http) struct StreamPlace {
-    account: Arc<Account>,
+    caller_state: Arc<CallerState>,
     all: Arc<AtomicUsize>,
 }
 
 impl StreamPlace {
     pub(super) fn take(
-        account: &Arc<Account>,
+        caller_state: &Arc<CallerState>,
         own_max: usize,
         all: &Arc<AtomicUsize>,
         all_max: usize,
     ) -> Option<Self> {
-        if !take_one(&account.streams, own_max) {
+        if !take_one(&caller_state.streams, own_max) {
             return None;
         }
         if !take_one(all, all_max) {
-            account.streams.fetch_sub(1, Ordering::Relaxed);
+            caller_state.streams.fetch_sub(1, Ordering::Relaxed);
             return None;
         }
         Some(Self {
-            account: account.clone(),
+            caller_state: caller_state.clone(),
             all: all.clone(),
         })
     }
@@ -182,7 +187,7 @@ impl StreamPlace {
 
 impl Drop for StreamPlace {
     fn drop(&mut self) {
-        self.account.streams.fetch_sub(1, Ordering::Relaxed);
+        self.caller_state.streams.fetch_sub(1, Ordering::Relaxed);
         self.all.fetch_sub(1, Ordering::Relaxed);
     }
 }

@@ -1,0 +1,54 @@
+//! A server that is ready to be served: its routes, and its work in the background.
+
+use std::sync::Arc;
+
+use axum::Router;
+use tokio::task::JoinSet;
+
+use super::exposition::Exposition;
+use super::router;
+use super::state::HttpState;
+
+/// Routes, their state, and the work that goes on beside requests. Hand it to [`super::serve::serve`].
+#[derive(Debug)]
+pub struct App {
+    pub(super) router: Router,
+    pub(super) state: Arc<HttpState>,
+    /// Ends with the server: a dropped set stops its tasks.
+    tasks: JoinSet<()>,
+}
+
+impl App {
+    /// A server of `state`. Call it inside a tokio runtime: the work in the background begins here.
+    #[must_use]
+    pub fn new(state: HttpState) -> Self {
+        let state = Arc::new(state);
+        let mut tasks = JoinSet::new();
+        let sessions = state.mcp.sessions().clone();
+        tasks.spawn(async move { sessions.end_idle_forever().await });
+        let limiter = state.limiter.clone();
+        tasks.spawn(async move { limiter.forget_forever().await });
+        if let Some(tokens) = state.auth.tokens() {
+            tasks.spawn(async move { tokens.watch().await });
+        }
+        Self {
+            router: router::build(&state),
+            state,
+            tasks,
+        }
+    }
+
+    /// What a monitoring system reads.
+    #[must_use]
+    pub fn exposition(&self) -> Exposition {
+        self.state.exposition()
+    }
+
+    /// Stops the work in the background, and closes the record of calls.
+    pub(super) async fn close(mut self) {
+        self.tasks.shutdown().await;
+        if let Some(audit) = &self.state.audit {
+            audit.close().await;
+        }
+    }
+}

@@ -1,0 +1,36 @@
+//! Who sent a request, for the handlers behind the authentication.
+
+use std::sync::Arc;
+
+use axum::extract::FromRequestParts;
+use axum::response::Response;
+use http::StatusCode;
+use http::request::Parts;
+
+use super::problem::Problem;
+use super::route_group::AnswerForm;
+use crate::caller::Caller;
+
+/// The caller that the layers in front found, narrowed as path and headers ask.
+#[derive(Debug)]
+pub(super) struct Authenticated(pub(super) Caller);
+
+impl<S: Sync> FromRequestParts<S> for Authenticated {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Response> {
+        if let Some(caller) = Caller::of_request(&parts.extensions) {
+            return Ok(Self(caller.clone()));
+        }
+        // A route outside of the authentication: nothing that a client does leads here.
+        let detail = "the caller of this request is not known";
+        let problem = Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "caller_unknown", detail);
+        Err(AnswerForm::of_request(&parts.extensions).answer(problem))
+    }
+}
+
+/// Marks a request whose caller is known by a link. Nobody can guess one, so the limits of guessing do not
+/// hold it up; and whoever has one is not thereby known as the caller. It has the token of the link, which the
+/// transfer uses up.
+#[derive(Clone)]
+pub(super) struct ByLink(pub(super) Arc<str>);

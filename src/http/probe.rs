@@ -1,0 +1,33 @@
+//! Whether what this server depends on is there.
+
+use std::fmt;
+
+use futures::future::BoxFuture;
+
+type Probe = Box<dyn Fn() -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
+
+/// Asks what this server depends on whether it is there.
+pub struct HealthProbe {
+    upstream: Probe,
+}
+
+impl HealthProbe {
+    /// `upstream` fails with a reason that is safe to show.
+    pub fn new(
+        upstream: impl Fn() -> BoxFuture<'static, Result<(), String>> + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            upstream: Box::new(upstream),
+        }
+    }
+
+    pub(super) async fn ask_upstream(&self) -> Result<(), String> {
+        (self.upstream)().await
+    }
+}
+
+impl fmt::Debug for HealthProbe {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("HealthProbe")
+    }
+}

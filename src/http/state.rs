@@ -1,0 +1,170 @@
+//! What all routes and layers share.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::FutureExt;
+use rmcp::ServerHandler;
+use tokio::sync::Semaphore;
+
+use super::auth::Authenticator;
+use super::client_ip::TrustedProxies;
+use super::exposition::Exposition;
+use super::guard::{AllowedHosts, Guard};
+use super::limits::{Limiter, RequestLimits};
+use super::probe::HealthProbe;
+use crate::audit::Audit;
+use crate::links::Links;
+use crate::mcp::dispatch::Dispatcher;
+use crate::mcp::sessions::SessionLimits;
+use crate::mcp::subscriptions::Notices;
+use crate::metrics::Metrics;
+use crate::relay::Relay;
+use crate::tool::registry::Registry;
+
+/// What the operator says about HTTP.
+#[derive(Clone, Debug)]
+pub struct HttpSettings {
+    /// Which names and pages may call.
+    pub guard: Guard,
+    /// The proxies that are believed about where a request comes from.
+    pub proxies: TrustedProxies,
+    /// How much may be asked for.
+    pub limits: RequestLimits,
+    /// Limits of the sessions of older revisions.
+    pub sessions: SessionLimits,
+    /// The largest request body.
+    pub body_bytes_max: usize,
+    /// Files on their way at a time.
+    pub transfers_max: usize,
+    /// A path that a proxy puts in front of ours, such as `/kasm`. Usually empty.
+    pub path_prefix: String,
+    /// Where clients reach this server, if that is known.
+    pub public_url: Option<String>,
+}
+
+impl HttpSettings {
+    /// For a server that only programs on this machine reach: as good as no limits.
+    #[must_use]
+    pub fn for_this_machine() -> Self {
+        Self {
+            guard: Guard {
+                hosts: AllowedHosts::Any,
+                origins: Vec::new(),
+                local_origins: true,
+            },
+            proxies: TrustedProxies::default(),
+            limits: RequestLimits::none(),
+            sessions: SessionLimits {
+                all_max: 1_000,
+                per_caller_max: 1_000,
+                idle: Duration::from_secs(300),
+            },
+            body_bytes_max: 1 << 20,
+            transfers_max: 16,
+            path_prefix: String::new(),
+            public_url: None,
+        }
+    }
+}
+
+/// What a server is made of, for its routes and layers. One for all of them: each takes what it needs.
+#[derive(Debug)]
+pub struct HttpState {
+    /// What the operator says.
+    pub(super) settings: HttpSettings,
+    pub(super) guard: Arc<Guard>,
+    pub(super) proxies: Arc<TrustedProxies>,
+    /// The way to the MCP handler.
+    pub(super) mcp: Dispatcher,
+    pub(super) registry: Arc<Registry>,
+    pub(super) auth: Arc<Authenticator>,
+    pub(super) limiter: Arc<Limiter>,
+    pub(super) metrics: Metrics,
+    pub(super) health: HealthProbe,
+    pub(super) relay: Option<Arc<Relay>>,
+    pub(super) links: Option<Arc<Links>>,
+    /// Places for files on their way.
+    pub(super) transfers: Arc<Semaphore>,
+    pub(super) audit: Option<Audit>,
+}
+
+impl HttpState {
+    /// A server of `handler` for the callers of `auth`. `registry` has the tools behind the handler, for the
+    /// surfaces without MCP.
+    pub fn new<H: ServerHandler + Clone + Sync>(
+        handler: H,
+        registry: Arc<Registry>,
+        auth: Authenticator,
+        settings: HttpSettings,
+    ) -> Self {
+        let metrics = Metrics::default();
+        Self {
+            mcp: Dispatcher::new(handler, settings.sessions, settings.body_bytes_max),
+            guard: Arc::new(settings.guard.clone()),
+            proxies: Arc::new(settings.proxies.clone()),
+            limiter: Arc::new(Limiter::new(settings.limits, metrics.clone())),
+            registry,
+            auth: Arc::new(auth),
+            metrics,
+            health: HealthProbe::new(|| async { Ok(()) }.boxed()),
+            relay: None,
+            links: None,
+            transfers: Arc::new(Semaphore::new(settings.transfers_max)),
+            audit: None,
+            settings,
+        }
+    }
+
+    /// The same, counted in `metrics`.
+    #[must_use]
+    pub fn with_metrics(mut self, metrics: Metrics) -> Self {
+        self.limiter = Arc::new(Limiter::new(self.settings.limits, metrics.clone()));
+        self.metrics = metrics;
+        self
+    }
+
+    /// The same with what `/health` asks.
+    #[must_use]
+    pub fn with_health(mut self, health: HealthProbe) -> Self {
+        self.health = health;
+        self
+    }
+
+    /// The same with what the handler sends to clients unasked.
+    #[must_use]
+    pub fn with_notices(mut self, notices: Notices) -> Self {
+        self.mcp = self.mcp.with_notices(notices);
+        self
+    }
+
+    /// The same with a place where workspaces deliver output.
+    #[must_use]
+    pub fn with_relay(mut self, relay: Option<Arc<Relay>>) -> Self {
+        self.relay = relay;
+        self
+    }
+
+    /// The same with links that stand for a token.
+    #[must_use]
+    pub fn with_links(mut self, links: Option<Arc<Links>>) -> Self {
+        self.links = links;
+        self
+    }
+
+    /// The same with a record of calls, which is closed when serving has ended.
+    #[must_use]
+    pub fn with_audit(mut self, audit: Option<Audit>) -> Self {
+        self.audit = audit;
+        self
+    }
+
+    /// What a monitoring system reads.
+    pub(super) fn exposition(&self) -> Exposition {
+        Exposition {
+            metrics: self.metrics.clone(),
+            sessions: self.mcp.sessions().clone(),
+            limiter: self.limiter.clone(),
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! The way of a transfer: the one path to a provider's files, beside `pipeline.rs` for calls of tools. Scope,
+//! reach, record and counts are those of a call.
+
+use std::time::Duration;
+
+use serde_json::json;
+use tokio::time::Instant;
+
+use super::error::{ErrorType, ToolError};
+use super::record::{self, Act};
+use super::registry::Registry;
+use super::transfer::{Download, FileOf, Stored, Transfers, Upload};
+use super::{Effect, log};
+use crate::caller::{Caller, Origin, Scope};
+use crate::links::Direction;
+
+/// Whose transfer it is, and of which file.
+#[derive(Debug)]
+pub struct TransferRequest {
+    /// Who asks.
+    pub caller: Caller,
+    /// The request it asks in.
+    pub origin: Option<Origin>,
+    /// The provider's name of the computer that has the file.
+    pub computer: String,
+    /// Its path there, absolute.
+    pub path: String,
+}
+
+/// Which way, and what goes.
+#[derive(Debug)]
+pub enum Transfer {
+    /// To the caller.
+    Download,
+    /// From the caller.
+    Upload(Upload),
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub enum Transferred {
+    /// A file whose bytes come now.
+    Opened(Download),
+    /// A file that is stored.
+    Stored(Stored),
+}
+
+impl Transfer {
+    /// Which way.
+    #[must_use]
+    pub fn direction(&self) -> Direction {
+        match self {
+            Self::Download => Direction::Download,
+            Self::Upload(_) => Direction::Upload,
+        }
+    }
+}
+
+/// What a transfer counts as, in the record and in what is counted.
+fn name_and_effect(direction: Direction) -> (&'static str, Effect) {
+    match direction {
+        Direction::Download => ("GET /files", Effect::Read),
+        Direction::Upload => ("PUT /files", Effect::Write),
+    }
+}
+
+fn scope_of(direction: Direction) -> Scope {
+    match direction {
+        Direction::Download => Scope::Read,
+        Direction::Upload => Scope::Use,
+    }
+}
+
+impl Registry {
+    /// The scope that `caller` lacks for a transfer that it could make with it.
+    #[must_use]
+    pub fn scope_missing_for(&self, direction: Direction, caller: &Caller) -> Option<Scope> {
+        let needed = scope_of(direction);
+        let is_in_reach = |transfers: &dyn Transfers| reaches(transfers, direction, caller);
+        let in_reach = self.transfers.as_deref().is_some_and(is_in_reach);
+        (in_reach && !caller.may(needed)).then_some(needed)
+    }
+
+    /// Transfers a file. Of a download it is on record whether it began.
+    ///
+    /// # Errors
+    /// The caller may not, the provider cannot, or an upload cannot be written down.
+    pub async fn transfer(
+        &self,
+        request: &TransferRequest,
+        transfer: Transfer,
+    ) -> Result<Transferred, ToolError> {
+        let direction = transfer.direction();
+        let (name, effect) = name_and_effect(direction);
+        let started = Instant::now();
+        let transfers = self.allowed_transfers(direction, &request.caller);
+        let recorded = match &self.audit {
+            Some(audit) => {
+                let arguments = json!({ "kasm_id": request.computer, "file_path": request.path });
+                let act = Act {
+                    tool: name,
+                    effect,
+                    caller: &request.caller,
+                    origin: request.origin.as_ref(),
+                    has_effect: transfers.is_ok() && direction == Direction::Upload,
+                    digest: audit.digest(&arguments),
+                    arguments,
+                };
+                record::begin(audit, act).await.map(Some)
+            }
+            None => Ok(None),
+        };
+        let (result, open) = match (transfers, recorded) {
+            (Ok(transfers), Ok(open)) => (run(transfers, request, transfer).await, open),
+            (Err(error), open) => (Err(error), open.ok().flatten()),
+            (_, Err(error)) => (Err(error), None),
+        };
+        if let Some(open) = open {
+            record::end_transfer(open, result.as_ref().map(drop)).await;
+        }
+        let took: Duration = started.elapsed();
+        log::transferred(
+            &self.metrics,
+            name,
+            &request.caller,
+            result.as_ref().map(drop),
+            took,
+        );
+        result
+    }
+
+    /// The provider's transfers, for a caller who may make one that way.
+    fn allowed_transfers(
+        &self,
+        direction: Direction,
+        caller: &Caller,
+    ) -> Result<&dyn Transfers, ToolError> {
+        let transfers = self.transfers.as_deref().ok_or_else(|| {
+            let hint = "use the tools for files";
+            ToolError::new(ErrorType::Unsupported, "there are no transfers here", hint)
+        })?;
+        let operator = "ask the operator of this server for another token";
+        if !reaches(transfers, direction, caller) {
+            let message = "this token is not for it: it is read-only, or without these tools";
+            let error = ToolError::new(ErrorType::Permission, message, operator);
+            return Err(error.with_code("transfer_not_offered"));
+        }
+        let needed = scope_of(direction);
+        if !caller.may(needed) {
+            let message = format!("this needs a token with the scope {needed}");
+            let error = ToolError::new(ErrorType::Permission, message, operator);
+            return Err(error.with_code("insufficient_scope"));
+        }
+        Ok(transfers)
+    }
+}
+
+/// Whether a caller is offered the tools that do the same.
+fn reaches(transfers: &dyn Transfers, direction: Direction, caller: &Caller) -> bool {
+    let changes_nothing = direction == Direction::Download;
+    caller.reach.includes(transfers.toolset(), changes_nothing)
+}
+
+async fn run(
+    transfers: &dyn Transfers,
+    request: &TransferRequest,
+    transfer: Transfer,
+) -> Result<Transferred, ToolError> {
+    let file = FileOf {
+        caller: &request.caller,
+        computer: &request.computer,
+        path: &request.path,
+    };
+    match transfer {
+        Transfer::Download => transfers.download(file).await.map(Transferred::Opened),
+        Transfer::Upload(upload) => transfers
+            .upload(file, upload)
+            .await
+            .map(Transferred::Stored),
+    }
+}
