@@ -1,10 +1,14 @@
 //! Links that carry one file in one direction, once.
 //!
+//! A link ends with one complete transfer, or with its time. A preview, a part of the file and a transfer that
+//! broke off leave it as it is, so a client that resumes gets the rest: what was delivered is added up.
+//!
 //! A link has 256 random bits and stands for the caller that asked for it, for a short time. They are
 //! kept here by their hash; a signature would need the same memory to be good for one use only.
 
 use std::collections::HashMap;
 use std::fmt;
+use std::ops::Range;
 use std::time::Duration;
 
 use parking_lot::{Mutex, MutexGuard};
@@ -20,6 +24,9 @@ use crate::token::{self, Hash};
 const LINKS_PER_CALLER_MAX: usize = 64;
 /// Open links of all callers.
 const LINKS_MAX: usize = 4_096;
+
+/// Separate parts of a file that are remembered as delivered.
+const PARTS_MAX: usize = 64;
 
 /// Which way a file goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -58,7 +65,56 @@ pub struct Links {
     /// The public URL of the server, without a slash at its end.
     base: String,
     lifetime: Duration,
-    open: Mutex<HashMap<Hash, (Link, Instant)>>,
+    open: Mutex<HashMap<LinkId, OpenLink>>,
+}
+
+/// Names a link without opening it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct LinkId(Hash);
+
+#[derive(Debug)]
+struct OpenLink {
+    link: Link,
+    expires: Instant,
+    delivered: Delivered,
+}
+
+/// What of one version of a file was delivered.
+#[derive(Debug, Default)]
+struct Delivered {
+    version: String,
+    /// Sorted, without overlaps.
+    parts: Vec<Range<u64>>,
+}
+
+impl Delivered {
+    /// Adds a part. A file that was changed in between is delivered anew.
+    fn add(&mut self, version: &str, part: Range<u64>) {
+        if self.version != version {
+            version.clone_into(&mut self.version);
+            self.parts.clear();
+        }
+        self.parts.push(part);
+        self.parts.sort_unstable_by_key(|part| part.start);
+        let mut merged: Vec<Range<u64>> = Vec::with_capacity(self.parts.len());
+        for part in self.parts.drain(..) {
+            match merged.last_mut() {
+                Some(last) if part.start <= last.end => last.end = last.end.max(part.end),
+                Some(_) | None => merged.push(part),
+            }
+        }
+        // A client that picks single bytes does not resume: what it has is forgotten rather than kept.
+        merged.truncate(PARTS_MAX);
+        self.parts = merged;
+    }
+
+    fn is_complete(&self, size: u64) -> bool {
+        size == 0
+            || self
+                .parts
+                .first()
+                .is_some_and(|part| part.start == 0 && part.end >= size)
+    }
 }
 
 impl fmt::Debug for Links {
@@ -86,7 +142,7 @@ impl Links {
         self.lifetime
     }
 
-    fn open(&self) -> MutexGuard<'_, HashMap<Hash, (Link, Instant)>> {
+    fn open(&self) -> MutexGuard<'_, HashMap<LinkId, OpenLink>> {
         self.open.lock()
     }
 
@@ -104,21 +160,77 @@ impl Links {
         );
         let now = Instant::now();
         let mut open = self.open();
-        open.retain(|_, (_, expires)| *expires > now);
+        open.retain(|_, other| other.expires > now);
         let own = open
             .values()
-            .filter(|(other, _)| other.caller.owner() == link.caller.owner());
+            .filter(|other| other.link.caller.owner() == link.caller.owner());
         if open.len() >= LINKS_MAX || own.count() >= LINKS_PER_CALLER_MAX {
             return Err(NoLink::TooMany);
         }
-        open.insert(Hash::of(&token), (link, now + self.lifetime));
+        let link = OpenLink {
+            link,
+            expires: now + self.lifetime,
+            delivered: Delivered::default(),
+        };
+        open.insert(LinkId(Hash::of(&token)), link);
         Ok(url)
     }
 
-    /// Uses a link up. None: it was used, is over, or never was; or the token behind it is over.
+    /// The link of a token. None: it was used, is over, or never was; or the token behind it is over.
     #[must_use]
-    pub fn take(&self, token: &str) -> Option<Link> {
-        let (link, expires) = self.open().remove(&Hash::of(token))?;
-        (expires > Instant::now() && !link.caller.validity.is_over()).then_some(link)
+    pub fn find(&self, token: &str) -> Option<(LinkId, Link)> {
+        let id = LinkId(Hash::of(token));
+        let open = self.open();
+        let found = open.get(&id)?;
+        let is_good = found.expires > Instant::now() && !found.link.caller.validity.is_over();
+        is_good.then(|| (id, found.link.clone()))
+    }
+
+    /// A part of a file of `size` bytes was delivered. `version` is what tells one content from another. The link
+    /// ends when all of it was.
+    pub fn note_delivered(&self, id: LinkId, version: &str, part: Range<u64>, size: u64) {
+        let mut open = self.open();
+        let Some(found) = open.get_mut(&id) else {
+            return;
+        };
+        found.delivered.add(version, part);
+        if found.delivered.is_complete(size) {
+            open.remove(&id);
+        }
+    }
+
+    /// The file was stored whole: the link is used up.
+    pub fn end(&self, id: LinkId) {
+        self.open().remove(&id);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_in_any_order_make_a_whole() {
+        let mut delivered = Delivered::default();
+        for (part, complete) in [
+            (60..100, false),
+            (0..1, false),
+            (99..100, false),
+            (0..40, false),
+            (30..60, true),
+        ] {
+            delivered.add("a", part.clone());
+            assert_eq!(delivered.is_complete(100), complete, "{part:?}");
+        }
+        assert_eq!(delivered.parts, [0..100]);
+        delivered.add("b", 50..100);
+        assert!(!delivered.is_complete(100), "of another version");
+    }
+
+    #[test]
+    fn single_bytes_are_not_remembered_without_end() {
+        let mut delivered = Delivered::default();
+        (0..10_000).for_each(|n| delivered.add("a", n * 2..n * 2 + 1));
+        assert_eq!(delivered.parts.len(), PARTS_MAX);
     }
 }

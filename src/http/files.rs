@@ -3,7 +3,9 @@
 //! With a bearer token, or with a link of [`crate::links`] and nothing else. Both go through the same
 //! checks as the tools; bytes are streamed, and a file is stored whole or not at all.
 
+mod range;
 mod record;
+mod reply;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,12 +15,8 @@ use axum::extract::{Path, Query, Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
-use base64::Engine as _;
-use futures::{StreamExt, TryStreamExt, stream};
-use http::header::{
-    CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName,
-    HeaderValue, LAST_MODIFIED, RETRY_AFTER, TRANSFER_ENCODING, X_CONTENT_TYPE_OPTIONS,
-};
+use futures::{StreamExt, stream};
+use http::header::{ALLOW, CONTENT_LENGTH, HeaderMap, RETRY_AFTER, TRANSFER_ENCODING};
 use http::{Extensions, Method, StatusCode};
 use serde::Deserialize;
 use serde_json::json;
@@ -29,14 +27,12 @@ use super::limits::{self, Limiter};
 use super::oauth;
 use super::problem::Problem;
 use crate::audit::Audit;
-use crate::caller::{Caller, Credential, Origin, Scope, Validity};
-use crate::links::{Direction, Links};
-use crate::percent;
-use crate::tool::transfer::{Download, FileOf, Transfers, Upload};
+use crate::caller::{Caller, Credential, Origin, Scope};
+use crate::links::{Direction, LinkId, Links};
+use crate::tool::transfer::{FileOf, Transfers, Upload};
 use crate::tool::{ErrorType, ToolError};
+use reply::FileReply;
 
-/// RFC 9530.
-const REPR_DIGEST: HeaderName = HeaderName::from_static("repr-digest");
 /// How long a client may pause in the middle of an upload.
 const STALL: Duration = Duration::from_secs(60);
 
@@ -72,6 +68,8 @@ enum Refusal {
     Limited(limits::Refusal),
     /// Too many transfers are under way.
     Busy,
+    /// The link is for the other direction.
+    WrongMethod(&'static str),
     Other(Problem),
 }
 
@@ -86,6 +84,7 @@ impl Refusal {
             Self::Caller(_) => "unauthenticated",
             Self::Limited(_) => "rate_limited",
             Self::Busy => "busy",
+            Self::WrongMethod(_) => "wrong method",
             Self::Other(problem) => problem.title(),
         }
     }
@@ -100,6 +99,12 @@ impl IntoResponse for Refusal {
                 let detail = "too many files are on their way; try again in a moment";
                 let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, "busy", detail);
                 ([(RETRY_AFTER, "5")], problem).into_response()
+            }
+            Self::WrongMethod(allowed) => {
+                let detail = format!("this link is for {allowed}");
+                let status = StatusCode::METHOD_NOT_ALLOWED;
+                let problem = Problem::new(status, "wrong method", detail);
+                ([(ALLOW, allowed)], problem).into_response()
             }
             Self::Other(problem) => problem.into_response(),
         }
@@ -150,23 +155,17 @@ async fn download(
     Query(options): Query<Options>,
     request: Request,
 ) -> Result<Response, Refusal> {
-    if request.method() == Method::HEAD {
-        // A link would be used up by a preview.
-        let detail = "GET takes the file";
-        return Err(Refusal::new(
-            StatusCode::METHOD_NOT_ALLOWED,
-            "no HEAD",
-            detail,
-        ));
+    if options.link.is_some() && range::is_prefetch(request.headers()) {
+        let detail = "a link is not fetched ahead: open it when the file is wanted";
+        return Err(Refusal::new(StatusCode::FORBIDDEN, "prefetch", detail));
     }
     let path = format!("/{path}");
     let origin = request.extensions().get::<Origin>().cloned();
     let direction = Direction::Download;
-    // First, so that a busy server does not use a link up.
     let place = shared.enter()?;
     let (headers, from) = (request.headers(), request.extensions());
     let caller = shared.caller(headers, from, &options, direction, &computer, &path);
-    let caller = caller.await?;
+    let (caller, link) = caller.await?;
     let file = FileOf {
         caller: &caller,
         computer: &computer,
@@ -176,7 +175,13 @@ async fn download(
     let opened = shared.files.transfers.download(file);
     let opened = shared.while_good(&caller, opened).await;
     let opened = record::end(record, opened).await?;
-    Ok(attachment(opened, &path, place, caller.validity))
+    let reply = FileReply {
+        count: shared.files.links.clone().zip(link),
+        is_head: request.method() == Method::HEAD,
+        place,
+        validity: caller.validity,
+    };
+    Ok(reply.attachment(opened, &path, headers))
 }
 
 async fn upload(
@@ -199,7 +204,7 @@ async fn upload(
     let _place = shared.enter()?;
     let (headers, from) = (request.headers(), request.extensions());
     let caller = shared.caller(headers, from, &options, direction, &computer, &path);
-    let caller = caller.await?;
+    let (caller, link) = caller.await?;
     let file = FileOf {
         caller: &caller,
         computer: &computer,
@@ -213,6 +218,9 @@ async fn upload(
     let stored = shared.files.transfers.upload(file, upload);
     let stored = shared.while_good(&caller, stored).await;
     let stored = record::end(record, stored).await?;
+    if let (Some(links), Some(id)) = (&shared.files.links, link) {
+        links.end(id);
+    }
     let body = json!({ "path": path, "size": stored.size, "sha256": stored.sha256 });
     Ok((StatusCode::CREATED, Json(body)).into_response())
 }
@@ -227,7 +235,7 @@ fn length(headers: &HeaderMap) -> Option<u64> {
 }
 
 impl Shared {
-    /// Whose transfer it is.
+    /// Whose transfer it is, and over which link it goes.
     async fn caller(
         &self,
         headers: &HeaderMap,
@@ -236,7 +244,7 @@ impl Shared {
         direction: Direction,
         computer: &str,
         path: &str,
-    ) -> Result<Caller, Refusal> {
+    ) -> Result<(Caller, Option<LinkId>), Refusal> {
         let Some(token) = &options.link else {
             let caller = self.auth.authenticate(headers).await;
             let caller = caller.map_err(|reason| self.unknown(reason))?;
@@ -260,17 +268,22 @@ impl Shared {
                 let detail = format!("this needs a token with the scope {needed}");
                 return Err(Refusal::new(StatusCode::FORBIDDEN, "forbidden", detail));
             }
-            return Ok(caller);
+            return Ok((caller, None));
         };
         let links = self.files.links.as_ref();
-        let link = links.and_then(|links| links.take(token));
-        let link = link.filter(|link| {
-            link.direction == direction && link.computer == computer && link.path == path
-        });
-        link.map(|link| link.caller).ok_or_else(|| {
+        let link = links.and_then(|links| links.find(token));
+        let link = link.filter(|(_, link)| link.computer == computer && link.path == path);
+        let (id, link) = link.ok_or_else(|| {
             let detail = "the link was used, is over, or is not for this; ask for another with link_kasm_file";
             Refusal::new(StatusCode::NOT_FOUND, "not found", detail)
-        })
+        })?;
+        match link.direction {
+            Direction::Download if direction != Direction::Download => {
+                Err(Refusal::WrongMethod("GET, HEAD"))
+            }
+            Direction::Upload if direction != Direction::Upload => Err(Refusal::WrongMethod("PUT")),
+            Direction::Download | Direction::Upload => Ok((link.caller, Some(id))),
+        }
     }
 
     fn unknown(&self, reason: Unauthenticated) -> Refusal {
@@ -295,63 +308,6 @@ impl Shared {
         let places = self.places.clone();
         places.try_acquire_owned().map_err(|_| Refusal::Busy)
     }
-}
-
-/// The answer that carries a file. `place` is kept until its last byte. It breaks off when the token is
-/// taken back.
-fn attachment(
-    file: Download,
-    path: &str,
-    place: OwnedSemaphorePermit,
-    validity: Validity,
-) -> Response {
-    let mut headers = HeaderMap::new();
-    let name = path.rsplit('/').next().unwrap_or_default();
-    let fixed = [
-        (CONTENT_TYPE, "application/octet-stream"),
-        (CACHE_CONTROL, "no-store"),
-        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
-    ];
-    for (header, value) in fixed {
-        headers.insert(header, HeaderValue::from_static(value));
-    }
-    headers.insert(CONTENT_LENGTH, file.size.into());
-    let mut put = |header, value: Option<String>| {
-        let value = value.and_then(|value| HeaderValue::from_str(&value).ok());
-        if let Some(value) = value {
-            headers.insert(header, value);
-        }
-    };
-    put(CONTENT_DISPOSITION, Some(disposition(name)));
-    put(REPR_DIGEST, repr_digest(&file.sha256));
-    put(LAST_MODIFIED, http_date(file.modified));
-    let bytes = stream::try_unfold((file.bytes, place), |(mut bytes, place)| async {
-        let next = bytes.try_next().await;
-        if let Err(error) = &next {
-            tracing::warn!(%error, "a download broke off");
-        }
-        Ok::<_, ToolError>(next?.map(|chunk| (chunk, (bytes, place))))
-    });
-    let over = Box::pin(async move { validity.over().await });
-    (headers, Body::from_stream(bytes.take_until(over))).into_response()
-}
-
-/// RFC 6266, with the name as RFC 8187 writes it.
-fn disposition(name: &str) -> String {
-    format!("attachment; filename*=UTF-8''{}", percent::part(name))
-}
-
-fn repr_digest(hex: &str) -> Option<String> {
-    let digits = hex.as_bytes().chunks_exact(2);
-    let byte = |pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
-    let bytes: Vec<u8> = digits.map(byte).collect::<Option<_>>()?;
-    let digest = base64::engine::general_purpose::STANDARD.encode(bytes);
-    Some(format!("sha-256=:{digest}:"))
-}
-
-fn http_date(seconds: u64) -> Option<String> {
-    let time = jiff::Timestamp::from_second(i64::try_from(seconds).ok()?).ok()?;
-    Some(time.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string())
 }
 
 /// The body of a request, with an end to patience.

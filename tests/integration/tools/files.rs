@@ -3,6 +3,7 @@
 mod content;
 mod links;
 mod refusals;
+mod resume;
 
 use base64::Engine as _;
 use serde_json::{Value, json};

@@ -26,7 +26,7 @@ pub(super) struct LinkArgs {
 
 #[derive(Serialize, JsonSchema)]
 pub(super) struct FileLink {
-    /// Good for one transfer, by whoever has it.
+    /// Good for one complete transfer, by whoever has it. A download that broke off can be resumed (Range).
     url: String,
     /// `GET` or `PUT`.
     method: &'static str,

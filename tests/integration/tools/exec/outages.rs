@@ -98,9 +98,7 @@ async fn a_command_is_stopped_during_an_outage() {
     let args = json!({ "kasm_id": id, "command": "echo on; sleep 60", "wait_seconds": 1 });
     let data = server.ok("execute_kasm_command", args).await;
     assert_eq!(data["stdout"], "on\n");
-    server
-        .emulator
-        .fail_next(WEB_SERVER, Fault::Status(502), 4);
+    server.emulator.fail_next(WEB_SERVER, Fault::Status(502), 4);
     let job = json!({ "kasm_id": id, "job_id": data["job_id"] });
     let stopped = server.ok("stop_command", job).await;
     assert_eq!(stopped["signalled"], true);

@@ -7,7 +7,7 @@ use crate::support::{TOKEN, TestServer, confinement};
 use crate::tools::exec;
 
 /// A server that knows its own address, so that links work.
-async fn linked(settings: &[(&str, &str)]) -> Option<TestServer> {
+pub(super) async fn linked(settings: &[(&str, &str)]) -> Option<TestServer> {
     if confinement::skips_test() {
         return None;
     }
@@ -15,7 +15,7 @@ async fn linked(settings: &[(&str, &str)]) -> Option<TestServer> {
 }
 
 impl TestServer {
-    async fn link(&self, kasm_id: &str, path: &str, direction: &str) -> String {
+    pub(super) async fn link(&self, kasm_id: &str, path: &str, direction: &str) -> String {
         let args = json!({ "kasm_id": kasm_id, "file_path": path, "direction": direction });
         let data = self.ok("link_kasm_file", args).await;
         data["url"].as_str().unwrap().to_owned()
@@ -47,7 +47,15 @@ async fn a_link_carries_one_file_once() {
 
     let url = server.link(&id, &path, "download").await;
     let head = server.http.head(&url).send().await.unwrap();
-    assert_eq!(head.status(), 405, "a preview does not use it up");
+    assert_eq!(
+        head.status(),
+        200,
+        "a look at the headers leaves it as it is"
+    );
+    assert_eq!(
+        head.headers()["content-length"],
+        bytes.len().to_string().as_str()
+    );
     let answer = server.http.get(&url).send().await.unwrap();
     assert_eq!(answer.status(), 200);
     let header = |name: &str| answer.headers()[name].to_str().unwrap().to_owned();
@@ -77,25 +85,16 @@ async fn a_link_is_good_for_its_file_and_direction_only() {
     let url = server.link(&id, &path, "download").await;
     let other = url.replace("/f?", "/g?");
     assert_eq!(server.http.get(&other).send().await.unwrap().status(), 404);
-    assert_eq!(
-        server.http.get(&url).send().await.unwrap().status(),
-        404,
-        "a misuse ends it"
-    );
-    let url = server.link(&id, &path, "download").await;
-    assert_eq!(
-        server
-            .http
-            .put(&url)
-            .body("x")
-            .send()
-            .await
-            .unwrap()
-            .status(),
-        404
-    );
+    let put = server.http.put(&url).body("x").send().await.unwrap();
+    assert_eq!(put.status(), 405);
+    assert_eq!(put.headers()["allow"], "GET, HEAD");
+    let answer = server.http.get(&url).send().await.unwrap();
+    assert_eq!(answer.status(), 200, "no misuse ends it");
+    assert_eq!(answer.text().await.unwrap(), "f");
     let url = server.link(&id, &path, "upload").await;
-    assert_eq!(server.http.get(&url).send().await.unwrap().status(), 404);
+    let get = server.http.get(&url).send().await.unwrap();
+    assert_eq!(get.status(), 405);
+    assert_eq!(get.headers()["allow"], "PUT");
     let base = url.split('?').next().unwrap();
     for query in ["", "?link=", "?link=0000", "?x=1"] {
         let answer = server
