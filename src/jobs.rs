@@ -262,7 +262,10 @@ impl Jobs {
 
     /// After a failure of the only channel: refuses while it rests, and then looks whether the session's web server
     /// answers. A script that was sent and cannot be read would leave open whether it had its effect.
-    async fn check_reachable(&self, place: &Place) -> Result<(), JobError> {
+    ///
+    /// # Errors
+    /// The web server is away.
+    pub async fn check_reachable(&self, place: &Place) -> Result<(), JobError> {
         if self.choose_channel(place) != Ok(Channel::Downloads) {
             return Ok(());
         }

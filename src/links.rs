@@ -222,7 +222,7 @@ mod tests {
             delivered.add("a", part.clone());
             assert_eq!(delivered.is_complete(100), complete, "{part:?}");
         }
-        assert_eq!(delivered.parts, [0..100]);
+        assert_eq!(delivered.parts.len(), 1);
         delivered.add("b", 50..100);
         assert!(!delivered.is_complete(100), "of another version");
     }

@@ -59,6 +59,7 @@ impl Files {
         mut content: Content,
         writing: &Writing,
     ) -> Result<Written, FileError> {
+        self.jobs.check_reachable(place).await?;
         let id = JobId::random(false).ok_or(JobError::NoRandom)?;
         let name = format!("kmcp-{id}");
         let mut upload = Upload::new(name.clone(), length);

@@ -62,6 +62,7 @@ impl Files {
                 done => return done,
             }
         }
+        self.jobs.check_reachable(place).await?;
         let id = JobId::random(false).ok_or(JobError::NoRandom)?;
         let parts = bytes.chunks(INPUT_BYTES_MAX).enumerate();
         let sends: Vec<_> = parts

@@ -126,10 +126,11 @@ impl Backoff {
         }
     }
 
-    /// A look failed. Returns since when they fail.
-    pub(super) fn note_failure(&mut self, now: Instant) -> Instant {
+    /// The look that began at `begun` failed. Returns since when they fail: a server that is silent has failed since it
+    /// was asked.
+    pub(super) fn note_failure(&mut self, begun: Instant, now: Instant) -> Instant {
         self.count_look(now);
-        let since = *self.failing_since.get_or_insert(now);
+        let since = *self.failing_since.get_or_insert(begun);
         let longest = if now < since + FAILURE_PATIENCE {
             PAUSE_MAX
         } else {

@@ -40,14 +40,19 @@ impl OutputReader<'_> {
                 return self.end_of_wait().await.map(Some);
             };
             sleep_until(next).await;
-            let look = self.look_for_piece(sink).await;
+            let begun = Instant::now();
+            // A server that is silent does not hold a call for much longer than it wants to wait.
+            let patience = FAILURE_PATIENCE.max(deadline - begun);
+            let look = self.look_for_piece(sink, patience).await;
             self.has_looked = true;
             let step = match look {
                 Ok(Look::Found(head)) => self.take_piece(head, sink).await.map(Some),
                 Ok(Look::Full) => Ok(Some(Step::Full)),
                 Ok(Look::Missing) => self.take_miss(sink).await,
                 Err(LookError::Job(error)) => Err(error),
-                Err(LookError::Plane(error)) => self.take_failure(error).await.map(|()| None),
+                Err(LookError::Plane(error)) => {
+                    self.take_failure(error, begun).await.map(|()| None)
+                }
             };
             let paces = &self.jobs.paces;
             paces.remember(self.id, self.cursor.piece, &self.backoff);
@@ -72,10 +77,15 @@ impl OutputReader<'_> {
         Err(JobError::Unreachable { why })
     }
 
-    /// One look at the piece with the next byte.
-    async fn look_for_piece(&mut self, sink: &mut dyn Sink) -> Result<Look, LookError> {
+    /// One look at the piece with the next byte, whose answer has to begin within `patience`.
+    async fn look_for_piece(
+        &mut self,
+        sink: &mut dyn Sink,
+        patience: Duration,
+    ) -> Result<Look, LookError> {
         let path = format!(".kmcp-{}/{}", self.id, self.cursor.piece);
-        let Some(mut file) = self.jobs.kasm.download(self.place, &path).await? else {
+        let (kasm, place) = (&self.jobs.kasm, self.place);
+        let Some(mut file) = kasm.download_within(place, &path, patience).await? else {
             return Ok(Look::Missing);
         };
         if file.length() == Some(0) {
@@ -182,7 +192,8 @@ impl OutputReader<'_> {
                 Ok(Some(step))
             }
             Err(JobError::Unreachable { why }) => {
-                self.backoff.note_failure(Instant::now());
+                let now = Instant::now();
+                self.backoff.note_failure(now, now);
                 self.trouble = Some((FailureKind::Unreachable, why));
                 Ok(None)
             }
@@ -200,6 +211,7 @@ impl OutputReader<'_> {
         if !due || (works && self.start_checks > 0) {
             return Ok(());
         }
+        let begun = Instant::now();
         let path = format!(".kmcp-{}/pid", self.id);
         match self.jobs.kasm.download(self.place, &path).await {
             Ok(Some(_)) => {
@@ -217,14 +229,14 @@ impl OutputReader<'_> {
                 self.fail_over(Channel::Downloads, FailureKind::Forbidden, why)
                     .await
             }
-            Err(error) => self.take_failure(error).await,
+            Err(error) => self.take_failure(error, begun).await,
         }
     }
 
-    /// A look failed. A hiccup is waited out; what lasts changes the channel.
-    async fn take_failure(&mut self, error: PlaneError) -> Result<(), JobError> {
+    /// The look that began at `begun` failed. A hiccup is waited out; what lasts changes the channel.
+    async fn take_failure(&mut self, error: PlaneError, begun: Instant) -> Result<(), JobError> {
         let now = Instant::now();
-        let failing_for = now - self.backoff.note_failure(now);
+        let failing_for = now - self.backoff.note_failure(begun, now);
         let has_worked = {
             let health = &self.jobs.health;
             health.has_worked(self.place.kasm_id, Channel::Downloads)
@@ -239,12 +251,14 @@ impl OutputReader<'_> {
             }
         };
         let can_use_relay = self.can_use_relay();
-        let is_over = match &error {
-            PlaneError::NoService(_) => true,
+        let is_over = match (&error, kind) {
+            (PlaneError::NoService(_), _) => true,
             // It was answered, so there is nothing to wait for where another way is open.
-            PlaneError::Refused(_) | PlaneError::Unexpected(_) if can_use_relay => true,
-            _ if kind == FailureKind::Forbidden => failing_for >= REFUSAL_PATIENCE,
-            _ => failing_for >= FAILURE_PATIENCE && (can_use_relay || self.is_internal),
+            (PlaneError::Refused(_) | PlaneError::Unexpected(_), _) if can_use_relay => true,
+            (_, FailureKind::Forbidden) => failing_for >= REFUSAL_PATIENCE,
+            (_, FailureKind::Unreachable) => {
+                failing_for >= FAILURE_PATIENCE && (can_use_relay || self.is_internal)
+            }
         };
         if is_over {
             let why = error.to_string();

@@ -1,5 +1,7 @@
 //! The session's web server is away for a while, or for good: what that costs, and what is said of it.
 
+use std::time::Duration;
+
 use kasm_emulator::Fault;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -103,6 +105,28 @@ async fn a_command_is_stopped_during_an_outage() {
     let stopped = server.ok("stop_command", job).await;
     assert_eq!(stopped["signalled"], true);
     assert_eq!(stopped["processes_left"], 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "slow: ten seconds of silence are waited out"]
+async fn slow_a_silent_web_server_is_told_and_waited_out() {
+    let server = server(&[]).await;
+    let id = server.session().await;
+    server.run(&id, "true").await;
+    let silence = Fault::Latency(Duration::from_secs(60));
+    server.emulator.fail_next(WEB_SERVER, silence, FOR_GOOD);
+    let data = dispatched(&server, &id, "echo kept").await;
+    assert_eq!(data["running"], Value::Null, "{data}");
+    server.emulator.clear_faults();
+    let job = json!({ "kasm_id": id, "job_id": data["job_id"] });
+    let data = server.ok("get_command_output", job).await;
+    assert_eq!(data["stdout"], "kept\n");
+    // Silent for a part of the wait.
+    let silence = Fault::Latency(Duration::from_secs(12));
+    server.emulator.fail_next(WEB_SERVER, silence, 2);
+    let data = server.run(&id, "echo late; exit 7").await;
+    assert_eq!(data["stdout"], "late\n", "{data}");
+    assert_eq!(data["exit_code"], 7);
 }
 
 #[tokio::test(flavor = "multi_thread")]
