@@ -89,7 +89,7 @@ struct Delivered {
 
 impl Delivered {
     /// Adds a part. A file that was changed in between is delivered anew.
-    fn add(&mut self, version: &str, part: Range<u64>) {
+    fn add_part(&mut self, version: &str, part: Range<u64>) {
         if self.version != version {
             version.clone_into(&mut self.version);
             self.parts.clear();
@@ -142,7 +142,7 @@ impl Links {
         self.lifetime
     }
 
-    fn open(&self) -> MutexGuard<'_, HashMap<LinkId, OpenLink>> {
+    fn open_links(&self) -> MutexGuard<'_, HashMap<LinkId, OpenLink>> {
         self.open.lock()
     }
 
@@ -150,7 +150,7 @@ impl Links {
     ///
     /// # Errors
     /// Too many are open, or the system gives no random numbers.
-    pub fn make(&self, link: Link) -> Result<String, NoLink> {
+    pub fn make_link(&self, link: Link) -> Result<String, NoLink> {
         let token = token::random().map_err(|_| NoLink::NoRandom)?;
         let url = format!(
             "{}/files/{}{}?link={token}",
@@ -159,7 +159,7 @@ impl Links {
             percent::path(&link.path)
         );
         let now = Instant::now();
-        let mut open = self.open();
+        let mut open = self.open_links();
         open.retain(|_, other| other.expires > now);
         let own = open
             .values()
@@ -178,9 +178,9 @@ impl Links {
 
     /// The link of a token. None: it was used, is over, or never was; or the token behind it is over.
     #[must_use]
-    pub fn find(&self, token: &str) -> Option<(LinkId, Link)> {
+    pub fn find_link(&self, token: &str) -> Option<(LinkId, Link)> {
         let id = LinkId(Hash::of(token));
-        let open = self.open();
+        let open = self.open_links();
         let found = open.get(&id)?;
         let is_good = found.expires > Instant::now() && !found.link.caller.validity.is_over();
         is_good.then(|| (id, found.link.clone()))
@@ -189,19 +189,19 @@ impl Links {
     /// A part of a file of `size` bytes was delivered. `version` is what tells one content from another. The link
     /// ends when all of it was.
     pub fn note_delivered(&self, id: LinkId, version: &str, part: Range<u64>, size: u64) {
-        let mut open = self.open();
+        let mut open = self.open_links();
         let Some(found) = open.get_mut(&id) else {
             return;
         };
-        found.delivered.add(version, part);
+        found.delivered.add_part(version, part);
         if found.delivered.is_complete(size) {
             open.remove(&id);
         }
     }
 
     /// The file was stored whole: the link is used up.
-    pub fn end(&self, id: LinkId) {
-        self.open().remove(&id);
+    pub fn end_link(&self, id: LinkId) {
+        self.open_links().remove(&id);
     }
 }
 
@@ -219,18 +219,18 @@ mod tests {
             (0..40, false),
             (30..60, true),
         ] {
-            delivered.add("a", part.clone());
+            delivered.add_part("a", part.clone());
             assert_eq!(delivered.is_complete(100), complete, "{part:?}");
         }
         assert_eq!(delivered.parts.len(), 1);
-        delivered.add("b", 50..100);
+        delivered.add_part("b", 50..100);
         assert!(!delivered.is_complete(100), "of another version");
     }
 
     #[test]
     fn single_bytes_are_not_remembered_without_end() {
         let mut delivered = Delivered::default();
-        (0..10_000).for_each(|n| delivered.add("a", n * 2..n * 2 + 1));
+        (0..10_000).for_each(|n| delivered.add_part("a", n * 2..n * 2 + 1));
         assert_eq!(delivered.parts.len(), PARTS_MAX);
     }
 }

@@ -9,7 +9,7 @@ use futures::stream::BoxStream;
 use futures::{StreamExt, stream};
 use sha2::{Digest, Sha256};
 
-use super::{FileError, Files, Run, Target, hex_digest, number, words};
+use super::{FileError, Files, Run, Target, hex_digest, parse_number, parse_words};
 use crate::jobs::{JobError, JobId, Removal};
 use crate::kasm::plane::{Download, Place};
 
@@ -56,11 +56,12 @@ impl Files {
         let id = JobId::random(false).ok_or(JobError::NoRandom)?;
         let folder = format!(".kmcp-{id}");
         let done = self
-            .run(place, Run::new(OFFER, target.args([folder.clone()])))
+            .run_file_script(place, Run::new(OFFER, target.args([folder.clone()])))
             .await?;
-        self.jobs.forget(place, id, Removal::After(OFFER_KEPT));
-        let [size, modified, sha256] = words(&done.stdout)?;
-        let (size, modified) = (number(size)?, number(modified)?);
+        self.jobs
+            .remove_folder(place, id, Removal::After(OFFER_KEPT));
+        let [size, modified, sha256] = parse_words(&done.stdout)?;
+        let (size, modified) = (parse_number(size)?, parse_number(modified)?);
         if size > max {
             return Err(FileError::TooLarge { size, max });
         }
@@ -76,7 +77,7 @@ impl Files {
     }
 
     /// The file as KasmVNC serves it, if it does.
-    async fn serve(&self, place: &Place, path: &str, size: u64) -> Option<Download> {
+    async fn open_served(&self, place: &Place, path: &str, size: u64) -> Option<Download> {
         if place.session.downloads_allowed == Some(false) {
             return None;
         }
@@ -173,7 +174,7 @@ impl Flow {
         let served = if is_small_part {
             None
         } else {
-            files.serve(place, offer, *size).await
+            files.open_served(place, offer, *size).await
         };
         (self.source, self.position) = match served {
             Some(download) => (Source::Served(download), 0),

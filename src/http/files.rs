@@ -219,7 +219,7 @@ async fn upload(
     let stored = shared.while_good(&caller, stored).await;
     let stored = record::end(record, stored).await?;
     if let (Some(links), Some(id)) = (&shared.files.links, link) {
-        links.end(id);
+        links.end_link(id);
     }
     let body = json!({ "path": path, "size": stored.size, "sha256": stored.sha256 });
     Ok((StatusCode::CREATED, Json(body)).into_response())
@@ -271,7 +271,7 @@ impl Shared {
             return Ok((caller, None));
         };
         let links = self.files.links.as_ref();
-        let link = links.and_then(|links| links.find(token));
+        let link = links.and_then(|links| links.find_link(token));
         let link = link.filter(|(_, link)| link.computer == computer && link.path == path);
         let (id, link) = link.ok_or_else(|| {
             let detail = "the link was used, is over, or is not for this; ask for another with link_kasm_file";

@@ -111,7 +111,7 @@ impl Backoff {
         } else {
             PAUSE_MAX.max(quiet / QUIET_PER_PAUSE)
         };
-        self.lengthen(longest.min(PAUSE_MAX_QUIET));
+        self.lengthen_pause(longest.min(PAUSE_MAX_QUIET));
     }
 
     /// A look found a piece.
@@ -137,7 +137,7 @@ impl Backoff {
             PAUSE_MAX_QUIET
         };
         self.pause = self.pause.max(PAUSE_AFTER_FAILURE);
-        self.lengthen(longest);
+        self.lengthen_pause(longest);
         since
     }
 
@@ -146,7 +146,7 @@ impl Backoff {
         self.last_look = now;
     }
 
-    fn lengthen(&mut self, longest: Duration) {
+    fn lengthen_pause(&mut self, longest: Duration) {
         self.pause = (self.pause * 3 / 2).clamp(Duration::from_millis(10), longest);
     }
 
@@ -167,7 +167,7 @@ impl Backoff {
     }
 
     /// Looks so far.
-    pub(super) fn looks(&self) -> u32 {
+    pub(super) fn look_count(&self) -> u32 {
         self.looks
     }
 
@@ -182,7 +182,7 @@ pub(super) struct JobPaces(Mutex<HashMap<JobId, (u64, Backoff)>>);
 
 impl JobPaces {
     /// The pace that the last reader had reached, if it looked for the same piece.
-    pub(super) fn recall(&self, id: JobId, piece: u64) -> Option<Backoff> {
+    pub(super) fn recall_pace(&self, id: JobId, piece: u64) -> Option<Backoff> {
         let paces = self.0.lock();
         let (at, backoff) = paces.get(&id)?;
         let mut backoff = (*at == piece).then(|| backoff.clone())?;
@@ -190,7 +190,7 @@ impl JobPaces {
         Some(backoff)
     }
 
-    pub(super) fn remember(&self, id: JobId, piece: u64, backoff: &Backoff) {
+    pub(super) fn remember_pace(&self, id: JobId, piece: u64, backoff: &Backoff) {
         let mut paces = self.0.lock();
         if paces.len() >= JOBS_MAX && !paces.contains_key(&id) {
             let oldest = paces.iter().min_by_key(|(_, (_, pace))| pace.last_look);
@@ -200,7 +200,7 @@ impl JobPaces {
         paces.insert(id, (piece, backoff.clone()));
     }
 
-    pub(super) fn forget(&self, id: JobId) {
+    pub(super) fn forget_pace(&self, id: JobId) {
         self.0.lock().remove(&id);
     }
 }

@@ -156,7 +156,11 @@ impl Health {
 }
 
 impl ChannelHealth {
-    fn with<T>(&self, kasm_id: KasmId, change: impl FnOnce(&mut SessionChannels) -> T) -> T {
+    fn with_session<T>(
+        &self,
+        kasm_id: KasmId,
+        change: impl FnOnce(&mut SessionChannels) -> T,
+    ) -> T {
         let mut all = self.0.lock();
         if all.len() >= SESSIONS_MAX && !all.contains_key(&kasm_id) {
             let oldest = all.iter().min_by_key(|(_, session)| session.used);
@@ -182,26 +186,26 @@ impl ChannelHealth {
         now: Instant,
         answered: Option<Instant>,
     ) -> Readiness {
-        self.with(kasm_id, |session| {
+        self.with_session(kasm_id, |session| {
             session.of(channel).readiness(now, answered)
         })
     }
 
     /// Whether a channel has ever worked in this session.
     pub(super) fn has_worked(&self, kasm_id: KasmId, channel: Channel) -> bool {
-        self.with(kasm_id, |session| session.of(channel).has_worked)
+        self.with_session(kasm_id, |session| session.of(channel).has_worked)
     }
 
     /// Whether a channel has worked and not failed since.
     pub(super) fn works(&self, kasm_id: KasmId, channel: Channel) -> bool {
-        self.with(kasm_id, |session| {
+        self.with_session(kasm_id, |session| {
             let health = session.of(channel);
             health.has_worked && health.failure.is_none()
         })
     }
 
     pub(super) fn note_works(&self, kasm_id: KasmId, channel: Channel) {
-        self.with(kasm_id, |session| {
+        self.with_session(kasm_id, |session| {
             *session.of(channel) = Health {
                 has_worked: true,
                 failure: None,
@@ -217,19 +221,19 @@ impl ChannelHealth {
         (kind, why): (FailureKind, String),
     ) {
         tracing::info!(%kasm_id, channel = channel.name(), why, "an output channel does not work");
-        self.with(kasm_id, |session| {
+        self.with_session(kasm_id, |session| {
             session.of(channel).note_failure(now, kind, why);
         });
     }
 
     /// How long to wait before a job is looked at for the first time.
     pub(super) fn typical_duration(&self, kasm_id: KasmId) -> Duration {
-        self.with(kasm_id, |session| session.typical)
+        self.with_session(kasm_id, |session| session.typical)
     }
 
     /// Learns from a job that was found finished at its `looks`th look.
     pub(super) fn learn_duration(&self, kasm_id: KasmId, took: Duration, looks: u32) {
-        self.with(kasm_id, |session| {
+        self.with_session(kasm_id, |session| {
             let next = match looks {
                 // It may have been sooner.
                 0 | 1 => session.typical * 9 / 10,

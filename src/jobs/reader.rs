@@ -76,7 +76,7 @@ impl Cursor {
 
     /// What was taken is not taken again, whatever comes of the rest of the piece.
     fn note_taken(&mut self, reader: &PieceReader) {
-        self.offset = self.offset.max(self.piece + reader.taken());
+        self.offset = self.offset.max(self.piece + reader.bytes_taken());
     }
 
     /// Refuses a piece that says it belongs elsewhere.
@@ -149,7 +149,7 @@ impl<'a> OutputReader<'a> {
             Ok(Channel::Relay) => Via::Collecting,
             Err(why) => Via::Nothing(why),
         };
-        let remembered = jobs.paces.recall(id, offset);
+        let remembered = jobs.paces.recall_pace(id, offset);
         let backoff = remembered.unwrap_or_else(|| Backoff::of_unknown_job(Instant::now()));
         Self::new(jobs, place, id, Cursor::at(offset), backoff, via)
     }
@@ -227,7 +227,7 @@ impl<'a> OutputReader<'a> {
             };
             match step {
                 Some(step @ (Step::Ended(_) | Step::Lost)) => {
-                    self.jobs.paces.forget(self.id);
+                    self.jobs.paces.forget_pace(self.id);
                     return Ok(step);
                 }
                 Some(step) => return Ok(step),

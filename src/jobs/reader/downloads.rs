@@ -55,7 +55,7 @@ impl OutputReader<'_> {
                 }
             };
             let paces = &self.jobs.paces;
-            paces.remember(self.id, self.cursor.piece, &self.backoff);
+            paces.remember_pace(self.id, self.cursor.piece, &self.backoff);
             match step? {
                 Some(step) => return Ok(Some(step)),
                 None if matches!(self.via, Via::Downloads) => {}
@@ -94,7 +94,7 @@ impl OutputReader<'_> {
         let mut reader = self.cursor.piece_reader();
         let read = async {
             while let Some(chunk) = file.chunk().await? {
-                reader.feed(&chunk, sink)?;
+                reader.feed_bytes(&chunk, sink)?;
                 if reader.is_full() {
                     break;
                 }
@@ -105,7 +105,7 @@ impl OutputReader<'_> {
         self.cursor.note_taken(&reader);
         read?;
         let full = reader.is_full();
-        let head = reader.finish()?;
+        let head = reader.into_head()?;
         self.cursor.check_place(&head)?;
         Ok(if full { Look::Full } else { Look::Found(head) })
     }
@@ -134,7 +134,7 @@ impl OutputReader<'_> {
                 // This job is far ahead of us: one script brings all of it at once.
                 self.streak = 0;
                 let step = self
-                    .collect(Channel::Downloads, Duration::ZERO, sink)
+                    .collect_output(Channel::Downloads, Duration::ZERO, sink)
                     .await?;
                 let nothing_new = step == Step::Quiet;
                 Ok(if nothing_new { Step::Piece } else { step })
@@ -144,7 +144,7 @@ impl OutputReader<'_> {
 
     fn learn_duration(&self, now: Instant) {
         if let Some(since) = self.dispatched {
-            let (health, looks) = (&self.jobs.health, self.backoff.looks());
+            let (health, looks) = (&self.jobs.health, self.backoff.look_count());
             health.learn_duration(self.place.kasm_id, now - since, looks);
         }
     }
@@ -171,7 +171,7 @@ impl OutputReader<'_> {
             self.check_start(now - since).await?;
         }
         if matches!(self.via, Via::Downloads)
-            && self.backoff.looks() >= LOOKS_MAX
+            && self.backoff.look_count() >= LOOKS_MAX
             && self.can_use_relay()
         {
             self.via = Via::Collecting;
@@ -182,7 +182,10 @@ impl OutputReader<'_> {
     /// Asks a script whether the job is still there, and for all it has. A failure of that script says as much as
     /// a look that failed.
     async fn prove_job(&mut self, sink: &mut dyn Sink) -> Result<Option<Step>, JobError> {
-        match self.collect(Channel::Downloads, Duration::ZERO, sink).await {
+        match self
+            .collect_output(Channel::Downloads, Duration::ZERO, sink)
+            .await
+        {
             Ok(Step::Quiet) => {
                 self.backoff.note_proof(Instant::now());
                 Ok(None)

@@ -73,7 +73,7 @@ impl Tool for LinkKasmFile {
             computer: args.kasm_id.to_string(),
             path: target.path().to_owned(),
         };
-        let url = links.make(link).map_err(|no| match no {
+        let url = links.make_link(link).map_err(|no| match no {
             NoLink::TooMany => ToolError::new(
                 ErrorType::RateLimited,
                 "too many links are open",

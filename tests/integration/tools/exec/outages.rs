@@ -80,7 +80,7 @@ async fn a_look_at_the_desktop_ends_the_rest_of_the_channel() {
     let server = server(&[]).await;
     let id = server.session().await;
     server.run(&id, "echo here > ~/f").await;
-    let fault = Fault::Status(502);
+    let fault = Fault::Status(401);
     server.emulator.fail_next(WEB_SERVER, fault, FOR_GOOD);
     dispatched(&server, &id, "true").await;
     server.emulator.clear_faults();
