@@ -11,6 +11,7 @@ use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use super::id::JobId;
+use crate::kasm::KasmId;
 
 /// The longest pause of a job that has just been quiet for a little while.
 const PAUSE_MAX: Duration = Duration::from_secs(2);
@@ -176,32 +177,36 @@ impl Backoff {
     }
 }
 
+/// A job in the session that it is looked for in. The session counts: what is known of a job in one says nothing of
+/// the same id in another.
+pub(super) type JobKey = (KasmId, JobId);
+
 /// The pace of each job that was looked at, and the offset of the piece that is looked for.
 #[derive(Debug, Default)]
-pub(super) struct JobPaces(Mutex<HashMap<JobId, (u64, Backoff)>>);
+pub(super) struct JobPaces(Mutex<HashMap<JobKey, (u64, Backoff)>>);
 
 impl JobPaces {
     /// The pace that the last reader had reached, if it looked for the same piece.
-    pub(super) fn recall_pace(&self, id: JobId, piece: u64) -> Option<Backoff> {
+    pub(super) fn recall_pace(&self, job: JobKey, piece: u64) -> Option<Backoff> {
         let paces = self.0.lock();
-        let (at, backoff) = paces.get(&id)?;
+        let (at, backoff) = paces.get(&job)?;
         let mut backoff = (*at == piece).then(|| backoff.clone())?;
         backoff.watched = false;
         Some(backoff)
     }
 
-    pub(super) fn remember_pace(&self, id: JobId, piece: u64, backoff: &Backoff) {
+    pub(super) fn remember_pace(&self, job: JobKey, piece: u64, backoff: &Backoff) {
         let mut paces = self.0.lock();
-        if paces.len() >= JOBS_MAX && !paces.contains_key(&id) {
+        if paces.len() >= JOBS_MAX && !paces.contains_key(&job) {
             let oldest = paces.iter().min_by_key(|(_, (_, pace))| pace.last_look);
-            let oldest = oldest.map(|(id, _)| *id);
-            oldest.map(|id| paces.remove(&id));
+            let oldest = oldest.map(|(job, _)| *job);
+            oldest.map(|job| paces.remove(&job));
         }
-        paces.insert(id, (piece, backoff.clone()));
+        paces.insert(job, (piece, backoff.clone()));
     }
 
-    pub(super) fn forget_pace(&self, id: JobId) {
-        self.0.lock().remove(&id);
+    pub(super) fn forget_pace(&self, job: JobKey) {
+        self.0.lock().remove(&job);
     }
 }
 

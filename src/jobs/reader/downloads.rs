@@ -54,8 +54,12 @@ impl OutputReader<'_> {
                     self.take_failure(error, begun).await.map(|()| None)
                 }
             };
-            let paces = &self.jobs.paces;
-            paces.remember_pace(self.id, self.cursor.piece, &self.backoff);
+            let (paces, job) = (&self.jobs.paces, self.job_key());
+            if step.is_ok() {
+                paces.remember_pace(job, self.cursor.piece, &self.backoff);
+            } else {
+                paces.forget_pace(job);
+            }
             match step? {
                 Some(step) => return Ok(Some(step)),
                 None if matches!(self.via, Via::Downloads) => {}
