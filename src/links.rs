@@ -9,6 +9,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::ops::Range;
+use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::{Mutex, MutexGuard};
@@ -77,6 +78,8 @@ struct OpenLink {
     link: Link,
     expires: Instant,
     delivered: Delivered,
+    /// A file is on its way over it.
+    is_uploading: bool,
 }
 
 /// What of one version of a file was delivered.
@@ -171,6 +174,7 @@ impl Links {
             link,
             expires: now + self.lifetime,
             delivered: Delivered::default(),
+            is_uploading: false,
         };
         open.insert(LinkId(Hash::of(&token)), link);
         Ok(url)
@@ -199,9 +203,38 @@ impl Links {
         }
     }
 
+    /// Begins an upload. None: another one is under way, or the link is over.
+    #[must_use]
+    pub fn begin_upload(self: &Arc<Self>, id: LinkId) -> Option<UploadClaim> {
+        let mut open = self.open_links();
+        let found = open.get_mut(&id)?;
+        let is_free = !std::mem::replace(&mut found.is_uploading, true);
+        is_free.then(|| UploadClaim {
+            links: self.clone(),
+            id,
+        })
+    }
+}
+
+/// An upload under way. When it is dropped before its end, the link may be used again.
+#[derive(Debug)]
+pub struct UploadClaim {
+    links: Arc<Links>,
+    id: LinkId,
+}
+
+impl UploadClaim {
     /// The file was stored whole: the link is used up.
-    pub fn end_link(&self, id: LinkId) {
-        self.open_links().remove(&id);
+    pub fn complete(self) {
+        self.links.open_links().remove(&self.id);
+    }
+}
+
+impl Drop for UploadClaim {
+    fn drop(&mut self) {
+        if let Some(link) = self.links.open_links().get_mut(&self.id) {
+            link.is_uploading = false;
+        }
     }
 }
 
@@ -225,6 +258,26 @@ mod tests {
         assert_eq!(delivered.parts.len(), 1);
         delivered.add_part("b", 50..100);
         assert!(!delivered.is_complete(100), "of another version");
+    }
+
+    #[test]
+    fn one_upload_at_a_time_uses_a_link_up_when_it_is_complete() {
+        let links = Links::new("http://here".to_owned(), Duration::from_secs(60));
+        let links = Arc::new(links);
+        let link = Link {
+            caller: Caller::new("somebody", crate::caller::Scope::Use, "user"),
+            direction: Direction::Upload,
+            computer: "computer".to_owned(),
+            path: "/f".to_owned(),
+        };
+        let url = links.make_link(link).unwrap();
+        let token = url.split_once("?link=").unwrap().1;
+        let (id, _) = links.find_link(token).unwrap();
+        let broken_off = links.begin_upload(id);
+        assert!(broken_off.is_some() && links.begin_upload(id).is_none());
+        drop(broken_off);
+        links.begin_upload(id).unwrap().complete();
+        assert!(links.find_link(token).is_none() && links.begin_upload(id).is_none());
     }
 
     #[test]

@@ -28,7 +28,7 @@ use super::oauth;
 use super::problem::Problem;
 use crate::audit::Audit;
 use crate::caller::{Caller, Credential, Origin, Scope};
-use crate::links::{Direction, LinkId, Links};
+use crate::links::{Direction, LinkId, Links, UploadClaim};
 use crate::tool::transfer::{FileOf, Transfers, Upload};
 use crate::tool::{ErrorType, ToolError};
 use reply::FileReply;
@@ -205,6 +205,7 @@ async fn upload(
     let (headers, from) = (request.headers(), request.extensions());
     let caller = shared.caller(headers, from, &options, direction, &computer, &path);
     let (caller, link) = caller.await?;
+    let claim = shared.claim_upload(link)?;
     let file = FileOf {
         caller: &caller,
         computer: &computer,
@@ -218,8 +219,8 @@ async fn upload(
     let stored = shared.files.transfers.upload(file, upload);
     let stored = shared.while_good(&caller, stored).await;
     let stored = record::end(record, stored).await?;
-    if let (Some(links), Some(id)) = (&shared.files.links, link) {
-        links.end_link(id);
+    if let Some(claim) = claim {
+        claim.complete();
     }
     let body = json!({ "path": path, "size": stored.size, "sha256": stored.sha256 });
     Ok((StatusCode::CREATED, Json(body)).into_response())
@@ -284,6 +285,17 @@ impl Shared {
             Direction::Upload if direction != Direction::Upload => Err(Refusal::WrongMethod("PUT")),
             Direction::Download | Direction::Upload => Ok((link.caller, Some(id))),
         }
+    }
+
+    /// Two uploads over one link would be two transfers. None: there is no link.
+    fn claim_upload(&self, link: Option<LinkId>) -> Result<Option<UploadClaim>, Refusal> {
+        let Some((links, id)) = self.files.links.as_ref().zip(link) else {
+            return Ok(None);
+        };
+        links.begin_upload(id).map(Some).ok_or_else(|| {
+            let detail = "another upload over this link is under way; wait for its end";
+            Refusal::new(StatusCode::CONFLICT, "conflict", detail)
+        })
     }
 
     fn unknown(&self, reason: Unauthenticated) -> Refusal {

@@ -88,6 +88,21 @@ async fn what_a_signal_leaves_is_told() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_stop_whose_report_cannot_be_read_is_sent_all_the_same() {
+    let server = server(&[]).await;
+    server
+        .emulator
+        .configure(|profile| profile.downloads_allowed = false);
+    let id = server.session().await;
+    let command = "trap 'touch ~/stopped' EXIT; touch ~/ready; sleep 76";
+    let job = started(&server, &id, command).await;
+    let (tool, code) = ("stop_command", "stop_unconfirmed");
+    server.fails_as(tool, job, "unavailable", code).await;
+    let stopped = server.emulator.session_dir(&id).unwrap().join("stopped");
+    until("the command has ended", || stopped.exists()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_time_limit_ends_what_made_a_session_of_its_own() {
     let server = server(&[]).await;
     let id = server.session().await;
