@@ -10,7 +10,7 @@ use futures::{StreamExt, stream};
 use sha2::{Digest, Sha256};
 
 use super::{FileError, Files, Run, Target, hex_digest, parse_number, parse_words};
-use crate::jobs::{JobError, JobId, Removal};
+use crate::jobs::{JobId, Removal};
 use crate::kasm::plane::{Download, Place};
 
 const OFFER: &str = include_str!("scripts/offer.sh");
@@ -53,7 +53,7 @@ impl Files {
         target: &Target,
         max: u64,
     ) -> Result<Outgoing, FileError> {
-        let id = JobId::random(false).ok_or(JobError::NoRandom)?;
+        let id = JobId::random(false);
         let folder = format!(".kmcp-{id}");
         let done = self
             .run_file_script(place, Run::new(OFFER, target.args([folder.clone()])))

@@ -3,7 +3,7 @@
 use futures::{StreamExt, TryStreamExt, stream};
 
 use super::{FileError, Files, Run, Target, parse_number, parse_words, sha256};
-use crate::jobs::{INPUT_BYTES_MAX, JobError, JobId, Removal};
+use crate::jobs::{INPUT_BYTES_MAX, JobId, Removal};
 use crate::kasm::plane::Place;
 
 pub(super) const WRITE: &str = include_str!("scripts/write.sh");
@@ -63,7 +63,7 @@ impl Files {
             }
         }
         self.jobs.check_reachable(place).await?;
-        let id = JobId::random(false).ok_or(JobError::NoRandom)?;
+        let id = JobId::random(false);
         let parts = bytes.chunks(INPUT_BYTES_MAX).enumerate();
         let sends: Vec<_> = parts
             .map(|(index, part)| self.jobs.put_part(place, id, index, part))

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use data_encoding::BASE64;
 use serde_json::{Map, Value};
 
 use super::id::JobId;
@@ -211,6 +212,5 @@ fn nul_list(entries: &[String]) -> String {
 }
 
 fn to_base64(bytes: &[u8]) -> String {
-    use base64::Engine as _;
-    base64::engine::general_purpose::STANDARD.encode(bytes)
+    BASE64.encode(bytes)
 }

@@ -222,8 +222,7 @@ fn of_job(error: JobError) -> Problem {
         | JobError::NoSuchJob
         | JobError::NoSuchOffset(_)
         | JobError::DiskFull
-        | JobError::BadRecord(_)
-        | JobError::NoRandom) => Problem::new(
+        | JobError::BadRecord(_)) => Problem::new(
             error.to_string(),
             "try another workspace; its image needs bash and coreutils as stock images have them",
         ),

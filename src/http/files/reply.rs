@@ -1,10 +1,11 @@
 //! The answer that carries a file, or a part of one.
 
 use std::sync::Arc;
+use std::time::{Duration, UNIX_EPOCH};
 
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
-use base64::Engine as _;
+use data_encoding::{BASE64, HEXLOWER};
 use futures::StreamExt;
 use http::StatusCode;
 use http::header::{
@@ -22,6 +23,8 @@ use crate::tool::transfer::Download;
 
 /// RFC 9530.
 const REPR_DIGEST: HeaderName = HeaderName::from_static("repr-digest");
+/// The first second of the year 10000, in Unix time.
+const YEAR_10000: u64 = 253_402_300_800;
 
 /// What an answer with a file needs beside the file.
 pub(super) struct FileReply {
@@ -116,14 +119,25 @@ fn disposition(name: &str) -> String {
 }
 
 fn repr_digest(hex: &str) -> Option<String> {
-    let digits = hex.as_bytes().chunks_exact(2);
-    let byte = |pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
-    let bytes: Vec<u8> = digits.map(byte).collect::<Option<_>>()?;
-    let digest = base64::engine::general_purpose::STANDARD.encode(bytes);
-    Some(format!("sha-256=:{digest}:"))
+    let digest = HEXLOWER.decode(hex.as_bytes()).ok()?;
+    Some(format!("sha-256=:{}:", BASE64.encode(&digest)))
 }
 
+/// None for a year of more than four digits, which the format has no room for: files may have any date.
 fn http_date(seconds: u64) -> Option<String> {
-    let time = jiff::Timestamp::from_second(i64::try_from(seconds).ok()?).ok()?;
-    Some(time.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string())
+    let fits = seconds < YEAR_10000;
+    fits.then(|| httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(seconds)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{YEAR_10000, http_date};
+
+    #[test]
+    fn a_date_that_the_format_cannot_hold_is_left_out() {
+        let last = http_date(YEAR_10000 - 1);
+        assert_eq!(last.as_deref(), Some("Fri, 31 Dec 9999 23:59:59 GMT"));
+        assert_eq!(http_date(YEAR_10000), None);
+        assert_eq!(http_date(u64::MAX), None);
+    }
 }

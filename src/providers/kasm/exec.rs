@@ -76,7 +76,6 @@ impl From<JobError> for ToolError {
                 message,
                 "something in the workspace changed the files of the job below ~/Downloads; run the command again",
             ),
-            JobError::NoRandom => Self::internal(message),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What a command wrote, as it goes into a reply: bounded, never mangled.
 
-use base64::Engine as _;
+use data_encoding::BASE64;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -325,5 +325,5 @@ impl Excerpt {
 }
 
 fn to_base64(bytes: &[u8]) -> String {
-    base64::engine::general_purpose::STANDARD.encode(bytes)
+    BASE64.encode(bytes)
 }
