@@ -20,7 +20,7 @@ async fn dispatched(server: &TestServer, kasm_id: &str, command: &str) -> Value 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_hiccup_costs_no_output() {
+async fn command_output_survives_a_few_failed_requests() {
     let server = server(&[]).await;
     let id = server.session().await;
     server.run(&id, "true").await;
@@ -41,7 +41,7 @@ async fn a_hiccup_costs_no_output() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_job_that_ran_through_an_outage_is_read_afterwards() {
+async fn job_of_an_outage_is_read_after_it() {
     let server = server(&[]).await;
     let id = server.session().await;
     server.run(&id, "echo here > ~/f").await;
@@ -76,7 +76,7 @@ async fn a_job_that_ran_through_an_outage_is_read_afterwards() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_look_at_the_desktop_ends_the_rest_of_the_channel() {
+async fn screenshot_after_an_outage_ends_the_rest_of_downloads() {
     let server = server(&[]).await;
     let id = server.session().await;
     server.run(&id, "echo here > ~/f").await;
@@ -92,7 +92,7 @@ async fn a_look_at_the_desktop_ends_the_rest_of_the_channel() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_command_is_stopped_during_an_outage() {
+async fn stop_command_works_through_failed_requests() {
     let server = server(&[]).await;
     let id = server.session().await;
     let data = server.run(&id, "true").await;
@@ -109,7 +109,7 @@ async fn a_command_is_stopped_during_an_outage() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "slow: ten seconds of silence are waited out"]
-async fn slow_a_silent_web_server_is_told_and_waited_out() {
+async fn slow_silent_web_server_is_unreachable_and_waited_out() {
     let server = server(&[]).await;
     let id = server.session().await;
     server.run(&id, "true").await;
@@ -130,7 +130,7 @@ async fn slow_a_silent_web_server_is_told_and_waited_out() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_address_that_nothing_listens_at_is_named() {
+async fn port_that_nothing_listens_at_is_named_by_command_and_diagnosis() {
     let server = server(&[]).await;
     let probe = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = probe.local_addr().unwrap().port();
@@ -165,7 +165,7 @@ async fn an_address_that_nothing_listens_at_is_named() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_reader_that_comes_back_goes_on_at_the_pace_of_the_last() {
+async fn get_command_output_goes_on_at_the_pace_of_the_last_call() {
     let server = server(&[]).await;
     let id = server.session().await;
     let data = dispatched(&server, &id, "sleep 3600").await;
@@ -185,7 +185,7 @@ async fn a_reader_that_comes_back_goes_on_at_the_pace_of_the_last() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "slow: a job is quiet after a minute, and a minute is counted"]
-async fn slow_a_quiet_job_costs_six_requests_a_minute() {
+async fn slow_quiet_job_costs_six_requests_a_minute() {
     let server = server(&[("MCP_TOOL_TIMEOUT_SECONDS", "120")]).await;
     let id = server.session().await;
     let args = json!({ "kasm_id": id, "command": "sleep 3600", "wait_seconds": 10 });

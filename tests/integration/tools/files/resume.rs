@@ -5,7 +5,7 @@ use super::{HOME, noise};
 use crate::support::TOKEN;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_link_survives_what_is_no_complete_download() {
+async fn link_survives_ranges_and_prefetches_until_a_complete_download() {
     let Some(server) = linked(&[]).await else {
         return;
     };
@@ -37,7 +37,7 @@ async fn a_link_survives_what_is_no_complete_download() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_download_that_broke_off_is_resumed() {
+async fn broken_download_is_resumed_by_ranges() {
     let Some(server) = linked(&[]).await else {
         return;
     };
@@ -86,7 +86,7 @@ async fn a_download_that_broke_off_is_resumed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_part_of_a_file_that_was_changed_is_not_sent() {
+async fn if_range_of_a_changed_file_sends_the_whole_file() {
     let Some(server) = linked(&[]).await else {
         return;
     };
@@ -111,7 +111,7 @@ async fn a_part_of_a_file_that_was_changed_is_not_sent() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_upload_that_failed_may_be_tried_again() {
+async fn upload_link_survives_a_failed_upload() {
     let Some(server) = linked(&[("KASM_FILE_LINK_BYTES", "2048")]).await else {
         return;
     };

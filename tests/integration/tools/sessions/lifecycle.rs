@@ -63,7 +63,7 @@ async fn destroy_kasm_session_while_deleting_succeeds_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_to_do_with_a_session_fits_its_state() {
+async fn command_hint_fits_the_status_of_the_session() {
     let server = TestServer::start().await;
     let id = server.session().await;
     let state = |word: &str, time: u64| {
