@@ -1,12 +1,12 @@
 //! How results come out of each session: what has worked, what has not, and how long jobs take there.
 
-use std::collections::HashMap;
 use std::time::Duration;
 
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use super::id::JobId;
+use crate::bounded_map::{BoundedMap, Evict};
 use crate::kasm::KasmId;
 
 /// How long a channel that failed is left alone.
@@ -39,12 +39,11 @@ impl Channel {
 }
 
 /// What is known of all sessions.
-#[derive(Debug, Default)]
-pub(super) struct Channels(Mutex<HashMap<KasmId, Known>>);
+#[derive(Debug)]
+pub(super) struct Channels(BoundedMap<KasmId, Mutex<Known>>);
 
 #[derive(Debug)]
 struct Known {
-    used: Instant,
     downloads: Health,
     relay: Health,
     typical: Duration,
@@ -64,6 +63,31 @@ enum Health {
     },
 }
 
+impl Evict for Known {
+    /// What was learned of a session is good until another one needs the place.
+    fn is_idle(&self) -> bool {
+        false
+    }
+}
+
+impl Default for Known {
+    fn default() -> Self {
+        Self {
+            downloads: Health::default(),
+            relay: Health::default(),
+            typical: TYPICAL,
+            done: Vec::new(),
+            sweeping: false,
+        }
+    }
+}
+
+impl Default for Channels {
+    fn default() -> Self {
+        Self(BoundedMap::new(SESSIONS_MAX))
+    }
+}
+
 impl Known {
     fn of(&mut self, channel: Channel) -> &mut Health {
         match channel {
@@ -74,29 +98,11 @@ impl Known {
 }
 
 impl Channels {
-    fn all(&self) -> MutexGuard<'_, HashMap<KasmId, Known>> {
-        self.0.lock()
-    }
-
     fn with<T>(&self, kasm_id: KasmId, change: impl FnOnce(&mut Known) -> T) -> T {
-        let mut all = self.all();
-        if all.len() >= SESSIONS_MAX && !all.contains_key(&kasm_id) {
-            let oldest = all
-                .iter()
-                .min_by_key(|(_, known)| known.used)
-                .map(|(id, _)| *id);
-            oldest.map(|id| all.remove(&id));
-        }
-        let known = all.entry(kasm_id).or_insert_with(|| Known {
-            used: Instant::now(),
-            downloads: Health::default(),
-            relay: Health::default(),
-            typical: TYPICAL,
-            done: Vec::new(),
-            sweeping: false,
-        });
-        known.used = Instant::now();
-        change(known)
+        let known = self.0.get_or_insert(kasm_id, Mutex::default);
+        // In a full map the session that was not used for the longest time makes room.
+        let known = known.unwrap_or_else(|| self.0.insert(kasm_id, Mutex::default()));
+        change(&mut known.lock())
     }
 
     /// Why a channel is not used at present, if so.
@@ -153,10 +159,10 @@ impl Channels {
 
     /// Takes up to `max` folders that may go now and belong to the given user.
     pub(super) fn take_done(&self, kasm_id: KasmId, as_root: bool, max: usize) -> Vec<JobId> {
-        let mut all = self.all();
-        let Some(known) = all.get_mut(&kasm_id) else {
+        let Some(known) = self.0.get(&kasm_id) else {
             return Vec::new();
         };
+        let mut known = known.lock();
         let now = Instant::now();
         let mut taken = Vec::new();
         known.done.retain(|(id, since)| {
@@ -171,8 +177,8 @@ impl Channels {
 
     /// Whether folders are left to remove. If not, nobody sees to it any more.
     pub(super) fn keeps_sweeping(&self, kasm_id: KasmId) -> bool {
-        let mut all = self.all();
-        all.get_mut(&kasm_id).is_some_and(|known| {
+        self.0.get(&kasm_id).is_some_and(|known| {
+            let mut known = known.lock();
             known.sweeping = !known.done.is_empty();
             known.sweeping
         })

@@ -9,20 +9,18 @@ mod downloads;
 pub mod rfb;
 mod uploads;
 
-use std::collections::HashMap;
-use std::sync::Arc;
 use std::time::Duration;
 
-use parking_lot::Mutex;
 use reqwest::header::{COOKIE, HeaderValue, ORIGIN};
 use reqwest::{Method, RequestBuilder, Response, StatusCode, Url};
 use secrecy::{ExposeSecret, SecretString};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::Kasm;
 use super::id::{KasmId, UserId};
 use super::model::{ServiceAddress, Session};
 use super::public::{KasmConfig, TlsProblem};
+use crate::bounded_map::KeyedSemaphores;
 use crate::metrics::Metrics;
 use cookies::Tokens;
 pub use downloads::Download;
@@ -74,7 +72,7 @@ pub struct Plane {
     origin: HeaderValue,
     timeout: Duration,
     tokens: Tokens,
-    gates: Mutex<HashMap<KasmId, Arc<Semaphore>>>,
+    gates: KeyedSemaphores<KasmId>,
     desktops: Desktops,
     metrics: Metrics,
 }
@@ -93,7 +91,7 @@ impl Plane {
                 .map_err(|error| TlsProblem::Unusable(error.to_string()))?,
             timeout: config.timeout,
             tokens: Tokens::default(),
-            gates: Mutex::default(),
+            gates: KeyedSemaphores::new(GATES_MAX, REQUESTS_PER_SESSION),
             desktops: Desktops::default(),
             metrics: Metrics::default(),
         })
@@ -113,16 +111,8 @@ impl Plane {
 
     /// A place in the queue to a session.
     async fn enter(&self, kasm_id: KasmId) -> Option<OwnedSemaphorePermit> {
-        let gate = {
-            let mut gates = self.gates.lock();
-            if gates.len() >= GATES_MAX {
-                gates.retain(|_, gate| gate.available_permits() < REQUESTS_PER_SESSION);
-            }
-            let fresh = || Arc::new(Semaphore::new(REQUESTS_PER_SESSION));
-            gates.entry(kasm_id).or_insert_with(fresh).clone()
-        };
-        // It is never closed.
-        gate.acquire_owned().await.ok()
+        // It is never closed, so this never fails.
+        self.gates.of_key(kasm_id).acquire_owned().await.ok()
     }
 
     fn url(&self, address: &ServiceAddress, rest: &str) -> Result<Url, PlaneError> {

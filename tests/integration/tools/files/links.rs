@@ -331,3 +331,31 @@ async fn a_busy_server_does_not_use_a_link_up() {
     }
     assert_eq!(status, 200);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_caller_may_have_64_links_open() {
+    let Some(server) = linked(&[("MCP_RATE_PER_CALLER", "6000/600")]).await else {
+        return;
+    };
+    let id = server.session().await;
+    let path = format!("{HOME}/f");
+    let args = json!({ "kasm_id": id, "file_path": path, "direction": "download" });
+    let mut urls = Vec::new();
+    for _ in 0..64 {
+        urls.push(server.link(&id, &path, "download").await);
+    }
+    for _ in 0..2 {
+        server
+            .fails_as(
+                "link_kasm_file",
+                args.clone(),
+                "rate_limited",
+                "too_many_links",
+            )
+            .await;
+        // A used link makes room for one, whatever came of the use.
+        let used = urls.pop().unwrap();
+        server.http.get(used).send().await.unwrap();
+        server.link(&id, &path, "download").await;
+    }
+}
