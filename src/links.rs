@@ -6,17 +6,18 @@
 //! A link has 256 random bits and stands for the caller that asked for it, for a short time. They are
 //! kept here by their hash; a signature would need the same memory to be good for one use only.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 use schemars::JsonSchema;
 use serde::Deserialize;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
+use crate::bounded_map::{BoundedMap, Evict, KeyedSemaphores};
 use crate::caller::Caller;
 use crate::percent;
 use crate::token::{self, Hash};
@@ -61,20 +62,34 @@ pub struct Links {
     /// The public URL of the server, without a slash at its end.
     base: String,
     lifetime: Duration,
-    open: Mutex<HashMap<LinkId, OpenLink>>,
+    open: BoundedMap<LinkId, OpenLink>,
+    /// By caller: how many more may be open.
+    seats: KeyedSemaphores<Arc<str>>,
 }
 
 /// Names a link without opening it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct LinkId(Hash);
 
-#[derive(Debug)]
 struct OpenLink {
     link: Link,
     expires: Instant,
+    progress: Mutex<Progress>,
+    _seat: OwnedSemaphorePermit,
+}
+
+/// What has gone over a link.
+#[derive(Debug, Default)]
+struct Progress {
     delivered: Delivered,
     /// A file is on its way over it.
     is_uploading: bool,
+}
+
+impl Evict for OpenLink {
+    fn is_idle(&self) -> bool {
+        self.expires <= Instant::now()
+    }
 }
 
 /// What of one version of a file was delivered.
@@ -130,7 +145,8 @@ impl Links {
         Self {
             base,
             lifetime,
-            open: Mutex::default(),
+            open: BoundedMap::new(LINKS_MAX),
+            seats: KeyedSemaphores::new(LINKS_MAX, LINKS_PER_CALLER_MAX),
         }
     }
 
@@ -138,10 +154,6 @@ impl Links {
     #[must_use]
     pub fn lifetime(&self) -> Duration {
         self.lifetime
-    }
-
-    fn open_links(&self) -> MutexGuard<'_, HashMap<LinkId, OpenLink>> {
-        self.open.lock()
     }
 
     /// Makes a link; returns its URL.
@@ -156,31 +168,27 @@ impl Links {
             link.computer,
             percent::path(&link.path)
         );
-        let now = Instant::now();
-        let mut open = self.open_links();
-        open.retain(|_, other| other.expires > now);
-        let own = open
-            .values()
-            .filter(|other| other.link.caller.owner() == link.caller.owner());
-        if open.len() >= LINKS_MAX || own.count() >= LINKS_PER_CALLER_MAX {
-            return Err(TooManyLinks);
-        }
-        let link = OpenLink {
+        let seats = self.seats.of_key(link.caller.owner().clone());
+        let seat = seats.clone().try_acquire_owned().or_else(|_| {
+            // Links that expired unused keep their seats until they are dropped.
+            self.open.evict_idle();
+            seats.try_acquire_owned()
+        });
+        let open = OpenLink {
             link,
-            expires: now + self.lifetime,
-            delivered: Delivered::default(),
-            is_uploading: false,
+            expires: Instant::now() + self.lifetime,
+            progress: Mutex::default(),
+            _seat: seat.map_err(|_| TooManyLinks)?,
         };
-        open.insert(LinkId(Hash::of(&token)), link);
-        Ok(url)
+        let kept = self.open.get_or_insert(LinkId(Hash::of(&token)), || open);
+        kept.map(|_| url).ok_or(TooManyLinks)
     }
 
     /// The link of a token. None: it was used, is over, or never was; or the token behind it is over.
     #[must_use]
     pub fn find_link(&self, token: &str) -> Option<(LinkId, Link)> {
         let id = LinkId(Hash::of(token));
-        let open = self.open_links();
-        let found = open.get(&id)?;
+        let found = self.open.get(&id)?;
         let is_good = found.expires > Instant::now() && !found.link.caller.validity.is_over();
         is_good.then(|| (id, found.link.clone()))
     }
@@ -188,22 +196,24 @@ impl Links {
     /// A part of a file of `size` bytes was delivered. `version` is what tells one content from another. The link
     /// ends when all of it was.
     pub fn note_delivered(&self, id: LinkId, version: &str, part: Range<u64>, size: u64) {
-        let mut open = self.open_links();
-        let Some(found) = open.get_mut(&id) else {
+        let Some(found) = self.open.get(&id) else {
             return;
         };
-        found.delivered.add_part(version, part);
-        if found.delivered.is_complete(size) {
-            open.remove(&id);
+        let is_complete = {
+            let mut progress = found.progress.lock();
+            progress.delivered.add_part(version, part);
+            progress.delivered.is_complete(size)
+        };
+        if is_complete {
+            self.open.remove(&id);
         }
     }
 
     /// Begins an upload. None: another one is under way, or the link is over.
     #[must_use]
     pub fn begin_upload(self: &Arc<Self>, id: LinkId) -> Option<UploadClaim> {
-        let mut open = self.open_links();
-        let found = open.get_mut(&id)?;
-        let is_free = !std::mem::replace(&mut found.is_uploading, true);
+        let found = self.open.get(&id)?;
+        let is_free = !std::mem::replace(&mut found.progress.lock().is_uploading, true);
         is_free.then(|| UploadClaim {
             links: self.clone(),
             id,
@@ -221,14 +231,14 @@ pub struct UploadClaim {
 impl UploadClaim {
     /// The file was stored whole: the link is used up.
     pub fn complete(self) {
-        self.links.open_links().remove(&self.id);
+        self.links.open.remove(&self.id);
     }
 }
 
 impl Drop for UploadClaim {
     fn drop(&mut self) {
-        if let Some(link) = self.links.open_links().get_mut(&self.id) {
-            link.is_uploading = false;
+        if let Some(link) = self.links.open.get(&self.id) {
+            link.progress.lock().is_uploading = false;
         }
     }
 }
@@ -236,6 +246,7 @@ impl Drop for UploadClaim {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::caller::Scope;
 
     #[test]
     fn parts_in_any_order_make_a_whole() {
@@ -255,24 +266,55 @@ mod tests {
         assert!(!delivered.is_complete(100), "of another version");
     }
 
+    fn link(name: &str) -> Link {
+        Link {
+            caller: Caller::new(name, Scope::Use, "0"),
+            direction: Direction::Download,
+            computer: "0".to_owned(),
+            path: "/f".to_owned(),
+        }
+    }
+
+    fn token_of(url: &str) -> &str {
+        url.split_once("?link=").unwrap().1
+    }
+
     #[test]
     fn one_upload_at_a_time_uses_a_link_up_when_it_is_complete() {
-        let links = Links::new("http://here".to_owned(), Duration::from_secs(60));
-        let links = Arc::new(links);
-        let link = Link {
-            caller: Caller::new("somebody", crate::caller::Scope::Use, "user"),
-            direction: Direction::Upload,
-            computer: "computer".to_owned(),
-            path: "/f".to_owned(),
-        };
-        let url = links.make_link(link).unwrap();
-        let token = url.split_once("?link=").unwrap().1;
-        let (id, _) = links.find_link(token).unwrap();
+        let links = Arc::new(Links::new(String::new(), Duration::from_secs(60)));
+        let url = links.make_link(link("one")).unwrap();
+        let (id, _) = links.find_link(token_of(&url)).unwrap();
         let broken_off = links.begin_upload(id);
         assert!(broken_off.is_some() && links.begin_upload(id).is_none());
         drop(broken_off);
         links.begin_upload(id).unwrap().complete();
-        assert!(links.find_link(token).is_none() && links.begin_upload(id).is_none());
+        assert!(links.find_link(token_of(&url)).is_none());
+        assert!(links.begin_upload(id).is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn links_that_expired_unused_make_room() {
+        let links = Links::new(String::new(), Duration::from_secs(600));
+        let urls: Vec<_> = (0..LINKS_PER_CALLER_MAX)
+            .map(|_| links.make_link(link("one")).unwrap())
+            .collect();
+        assert_eq!(links.make_link(link("one")), Err(TooManyLinks));
+        let other = links.make_link(link("other")).unwrap();
+        tokio::time::advance(Duration::from_secs(599)).await;
+        let (first, _) = links.find_link(token_of(&urls[0])).unwrap();
+        links.note_delivered(first, "version", 0..1, 1);
+        let again = links.find_link(token_of(&urls[0]));
+        assert!(again.is_none(), "it was used");
+        let late = links.make_link(link("one")).unwrap();
+        assert_eq!(links.make_link(link("one")), Err(TooManyLinks));
+        tokio::time::advance(Duration::from_secs(1)).await;
+        let over = links.find_link(token_of(&other));
+        assert!(over.is_none(), "it has expired");
+        for _ in 0..LINKS_PER_CALLER_MAX - 1 {
+            links.make_link(link("one")).unwrap();
+        }
+        assert_eq!(links.make_link(link("one")), Err(TooManyLinks));
+        assert!(links.find_link(token_of(&late)).is_some());
     }
 
     #[test]

@@ -6,17 +6,16 @@
 
 use std::sync::Arc;
 
-use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures::StreamExt;
-use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{AUTHORIZATION, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderMap, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
 
-use super::oauth;
 use super::problem::Problem;
+use super::{oauth, sse};
 use crate::access::Tokens;
 use crate::caller::{Caller, Scope, Validity};
 use crate::oauth::{Denied, Verifier};
@@ -156,14 +155,10 @@ pub(super) async fn layer(
     }
 }
 
-/// An event stream that ends with its caller's credential. Other answers are whole already.
+/// An event stream that ends with its caller's credential.
 fn while_good(response: Response, validity: Validity) -> Response {
-    let kind = response.headers().get(CONTENT_TYPE);
-    if !kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream")) {
-        return response;
-    }
     let over = Box::pin(async move { validity.over().await });
-    response.map(|body| Body::from_stream(body.into_data_stream().take_until(over)))
+    sse::wrap_event_stream(response, |chunks| chunks.take_until(over))
 }
 
 /// The answer to a caller who is not known.

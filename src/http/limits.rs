@@ -1,6 +1,6 @@
 //! How much one address and one caller may ask for, and what they are told beyond it.
 //!
-//! Before authentication the address counts, after it the caller. All of it is remembered in books that
+//! Before authentication the address counts, after it the caller. All of it is remembered in maps that
 //! are never fuller than they may be; whoever finds no place in one shares a limit with others like that.
 
 mod account;
@@ -15,9 +15,10 @@ use std::time::Duration;
 
 use http::Extensions;
 
+use crate::bounded_map::BoundedMap;
 use crate::caller::{Caller, Origin};
 use crate::metrics::Metrics;
-use crate::rate::{Book, Rate, Wait};
+use crate::rate::{Rate, Wait};
 pub(super) use account::{Account, ConnectionPlace, StreamPlace, Visitor};
 pub(super) use layers::{Refusal, Refused, by_address, by_caller};
 pub(super) use patience::{TooSlow, layer as patience};
@@ -91,9 +92,9 @@ impl From<IpAddr> for Place {
 pub(super) struct Limiter {
     limits: RequestLimits,
     metrics: Metrics,
-    visitors: Book<Place, Visitor>,
-    accounts: Book<(Arc<str>, u32), Account>,
-    /// For those who find no place in the books.
+    visitors: BoundedMap<Place, Visitor>,
+    accounts: BoundedMap<(Arc<str>, u32), Account>,
+    /// For those who find no place in the maps.
     crowd: (Arc<Visitor>, Arc<Account>),
     streams: Arc<AtomicUsize>,
 }
@@ -107,19 +108,19 @@ impl Limiter {
         Self {
             limits,
             metrics,
-            visitors: Book::new(ADDRESSES_MAX),
-            accounts: Book::new(CALLERS_MAX),
+            visitors: BoundedMap::new(ADDRESSES_MAX),
+            accounts: BoundedMap::new(CALLERS_MAX),
             crowd,
             streams: Arc::default(),
         }
     }
 
-    /// Calls [`Book::forget`] from time to time, until the task is dropped.
+    /// Calls [`BoundedMap::evict_idle`] from time to time, until the task is dropped.
     pub(super) async fn forget_forever(&self) {
         loop {
             tokio::time::sleep(FORGET).await;
-            self.visitors.forget();
-            self.accounts.forget();
+            self.visitors.evict_idle();
+            self.accounts.evict_idle();
         }
     }
 
@@ -146,7 +147,7 @@ impl Limiter {
 
     fn visitor(&self, address: IpAddr) -> Arc<Visitor> {
         let made = || Visitor::new(&self.limits, &self.metrics);
-        let known = self.visitors.entry(address.into(), made);
+        let known = self.visitors.get_or_insert(address.into(), made);
         known.unwrap_or_else(|| self.crowd.0.clone())
     }
 
@@ -159,7 +160,7 @@ impl Limiter {
     fn account(&self, caller: &Caller) -> Arc<Account> {
         let rate = self.rate_of(caller);
         let key = (caller.owner().clone(), rate.per_minute.get());
-        let known = self.accounts.entry(key, || Account::new(rate));
+        let known = self.accounts.get_or_insert(key, || Account::new(rate));
         known.unwrap_or_else(|| self.crowd.1.clone())
     }
 

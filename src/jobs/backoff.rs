@@ -4,13 +4,12 @@
 //! says nothing. The pace belongs to the job and not to the call: a reader that comes back goes on at the pace
 //! that the last one had reached. Time comes in as an argument, so all of this is arithmetic.
 
-use std::collections::HashMap;
 use std::time::Duration;
 
-use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use super::id::JobId;
+use crate::bounded_map::{BoundedMap, Evict};
 use crate::kasm::KasmId;
 
 /// The longest pause of a job that has just been quiet for a little while.
@@ -181,32 +180,47 @@ impl Backoff {
 /// the same id in another.
 pub(super) type JobKey = (KasmId, JobId);
 
-/// The pace of each job that was looked at, and the offset of the piece that is looked for.
-#[derive(Debug, Default)]
-pub(super) struct JobPaces(Mutex<HashMap<JobKey, (u64, Backoff)>>);
+/// The pace of each job that was looked at.
+#[derive(Debug)]
+pub(super) struct JobPaces(BoundedMap<JobKey, JobPace>);
+
+/// The pace of a job, and the offset of the piece that is looked for.
+#[derive(Debug)]
+struct JobPace {
+    piece: u64,
+    backoff: Backoff,
+}
+
+impl Evict for JobPace {
+    /// It is worth a place until another job needs it.
+    fn is_idle(&self) -> bool {
+        false
+    }
+}
+
+impl Default for JobPaces {
+    fn default() -> Self {
+        Self(BoundedMap::new(JOBS_MAX))
+    }
+}
 
 impl JobPaces {
     /// The pace that the last reader had reached, if it looked for the same piece.
     pub(super) fn recall_pace(&self, job: JobKey, piece: u64) -> Option<Backoff> {
-        let paces = self.0.lock();
-        let (at, backoff) = paces.get(&job)?;
-        let mut backoff = (*at == piece).then(|| backoff.clone())?;
-        backoff.watched = false;
-        Some(backoff)
+        let pace = self.0.get(&job).filter(|pace| pace.piece == piece)?;
+        Some(Backoff {
+            watched: false,
+            ..pace.backoff.clone()
+        })
     }
 
     pub(super) fn remember_pace(&self, job: JobKey, piece: u64, backoff: &Backoff) {
-        let mut paces = self.0.lock();
-        if paces.len() >= JOBS_MAX && !paces.contains_key(&job) {
-            let oldest = paces.iter().min_by_key(|(_, (_, pace))| pace.last_look);
-            let oldest = oldest.map(|(job, _)| *job);
-            oldest.map(|job| paces.remove(&job));
-        }
-        paces.insert(job, (piece, backoff.clone()));
+        let backoff = backoff.clone();
+        self.0.insert(job, JobPace { piece, backoff });
     }
 
     pub(super) fn forget_pace(&self, job: JobKey) {
-        self.0.lock().remove(&job);
+        self.0.remove(&job);
     }
 }
 

@@ -4,12 +4,12 @@
 //! session's web server ends the rest, whoever got it. Only a channel that was refused from its first use
 //! rests longer: that is how a policy looks that Kasm did not announce.
 
-use std::collections::HashMap;
 use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
+use crate::bounded_map::{BoundedMap, Evict};
 use crate::kasm::KasmId;
 
 /// The first rest of a channel that failed. It doubles with each further failure.
@@ -71,15 +71,37 @@ pub(super) enum Readiness {
 }
 
 /// What is known of the channels of all sessions.
-#[derive(Debug, Default)]
-pub(super) struct ChannelHealth(Mutex<HashMap<KasmId, SessionChannels>>);
+#[derive(Debug)]
+pub(super) struct ChannelHealth(BoundedMap<KasmId, Mutex<SessionChannels>>);
+
+impl Default for ChannelHealth {
+    fn default() -> Self {
+        Self(BoundedMap::new(SESSIONS_MAX))
+    }
+}
 
 #[derive(Debug)]
 struct SessionChannels {
-    used: Instant,
     downloads: Health,
     relay: Health,
     typical: Duration,
+}
+
+impl Default for SessionChannels {
+    fn default() -> Self {
+        Self {
+            downloads: Health::default(),
+            relay: Health::default(),
+            typical: TYPICAL,
+        }
+    }
+}
+
+impl Evict for SessionChannels {
+    /// What was learned of a session is good until another one needs the place.
+    fn is_idle(&self) -> bool {
+        false
+    }
 }
 
 impl SessionChannels {
@@ -161,20 +183,10 @@ impl ChannelHealth {
         kasm_id: KasmId,
         change: impl FnOnce(&mut SessionChannels) -> T,
     ) -> T {
-        let mut all = self.0.lock();
-        if all.len() >= SESSIONS_MAX && !all.contains_key(&kasm_id) {
-            let oldest = all.iter().min_by_key(|(_, session)| session.used);
-            let oldest = oldest.map(|(id, _)| *id);
-            oldest.map(|id| all.remove(&id));
-        }
-        let session = all.entry(kasm_id).or_insert_with(|| SessionChannels {
-            used: Instant::now(),
-            downloads: Health::default(),
-            relay: Health::default(),
-            typical: TYPICAL,
-        });
-        session.used = Instant::now();
-        change(session)
+        let session = self.0.get_or_insert(kasm_id, Mutex::default);
+        // In a full map the session that was not used for the longest time makes room.
+        let session = session.unwrap_or_else(|| self.0.insert(kasm_id, Mutex::default()));
+        change(&mut session.lock())
     }
 
     /// Whether a channel should be used at `now`. `answered` is when the session's web server last answered

@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 
-use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures::StreamExt;
-use http::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER};
+use http::header::{AUTHORIZATION, RETRY_AFTER};
 use http::{Method, StatusCode};
 use rmcp::model::ErrorCode;
 use serde_json::json;
@@ -15,7 +14,7 @@ use serde_json::json;
 use super::{Account, Limiter, PLACE_PAUSE, StreamPlace};
 use crate::caller::Caller;
 use crate::http::problem::{Problem, RpcError};
-use crate::http::rest;
+use crate::http::{rest, sse};
 use crate::rate::Wait;
 
 /// Among the codes that JSON-RPC leaves to servers.
@@ -185,15 +184,11 @@ fn may_open_stream(request: &Request) -> bool {
 }
 
 fn while_open(response: Response, place: StreamPlace) -> Response {
-    let kind = response.headers().get(CONTENT_TYPE);
-    if !kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream")) {
-        return response;
-    }
-    response.map(|body| {
-        Body::from_stream(body.into_data_stream().map(move |chunk| {
+    sse::wrap_event_stream(response, |chunks| {
+        chunks.map(move |chunk| {
             let _while_open = &place;
             chunk
-        }))
+        })
     })
 }
 

@@ -79,6 +79,7 @@ impl Tool for LinkKasmFile {
                 "too many links are open",
                 "use the ones there are, or wait until they expire",
             )
+            .with_code("too_many_links")
         })?;
         let seconds = links.lifetime().as_secs();
         let link = FileLink {

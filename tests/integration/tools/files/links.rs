@@ -330,3 +330,33 @@ async fn file_link_over_transfer_limit_is_503_and_stays_usable() {
     }
     assert_eq!(status, 200);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_caller_may_have_64_links_open() {
+    let Some(server) = linked(&[("MCP_RATE_PER_CALLER", "6000/600")]).await else {
+        return;
+    };
+    let id = server.session().await;
+    let path = format!("{HOME}/f");
+    server.write_text(&id, &path, "x").await;
+    let args = json!({ "kasm_id": id, "file_path": path, "direction": "download" });
+    let mut urls = Vec::new();
+    for _ in 0..64 {
+        urls.push(server.link(&id, &path, "download").await);
+    }
+    for _ in 0..2 {
+        server
+            .fails_as(
+                "link_kasm_file",
+                args.clone(),
+                "rate_limited",
+                "too_many_links",
+            )
+            .await;
+        // A link that is used up makes room for one.
+        let used = urls.pop().unwrap();
+        let answer = server.http.get(used).send().await.unwrap();
+        assert_eq!(answer.text().await.unwrap(), "x");
+        server.link(&id, &path, "download").await;
+    }
+}
