@@ -160,11 +160,11 @@ impl Files {
         Self { jobs }
     }
 
-    async fn run(&self, place: &Place, run: Run) -> Result<Finished, FileError> {
+    async fn run_file_script(&self, place: &Place, run: Run) -> Result<Finished, FileError> {
         let spec = JobSpec::internal(&[PATHS, run.script], run.args)
             .with_stdin(run.stdin)
             .with_limits(run.time_limit, run.output.max(FACTS_BYTES));
-        let done = match self.jobs.run(place, &spec).await {
+        let done = match self.jobs.run_script(place, &spec).await {
             Err(JobError::DiskFull) => return Err(FileError::Full),
             done => done?,
         };
@@ -173,14 +173,14 @@ impl Files {
             (Why::Exited, Some(0)) => Ok(done),
             // What the script said was dropped to make room for the news of its end.
             (Why::Exited, Some(_)) if done.ended.stderr_cut => Err(FileError::Full),
-            (Why::Exited, Some(code)) => Err(failure(code, &done.stderr)),
+            (Why::Exited, Some(code)) => Err(script_failure(code, &done.stderr)),
             _ => Err(FileError::TimedOut),
         }
     }
 }
 
 /// What the exit code of a script means (`files/scripts/paths.sh`).
-fn failure(code: i32, stderr: &[u8]) -> FileError {
+fn script_failure(code: i32, stderr: &[u8]) -> FileError {
     let told = String::from_utf8_lossy(stderr).trim().to_owned();
     match code {
         40 => FileError::Missing,
@@ -204,13 +204,13 @@ fn failure(code: i32, stderr: &[u8]) -> FileError {
 }
 
 /// The words that a script printed.
-fn words<const N: usize>(printed: &[u8]) -> Result<[&str; N], FileError> {
+fn parse_words<const N: usize>(printed: &[u8]) -> Result<[&str; N], FileError> {
     let text = std::str::from_utf8(printed).map_err(|_| FileError::Mangled)?;
     let words: Vec<_> = text.split_ascii_whitespace().collect();
     words.try_into().map_err(|_| FileError::Mangled)
 }
 
-fn number(word: &str) -> Result<u64, FileError> {
+fn parse_number(word: &str) -> Result<u64, FileError> {
     word.parse().map_err(|_| FileError::Mangled)
 }
 

@@ -155,9 +155,9 @@ impl Jobs {
     ///
     /// # Errors
     /// Kasm did not take it. That nothing will be heard of it is no error here.
-    pub async fn start(&self, place: &Place, spec: &JobSpec) -> Result<Started, JobError> {
+    pub async fn start_job(&self, place: &Place, spec: &JobSpec) -> Result<Started, JobError> {
         let via = self.choose_channel(place);
-        self.start_on(place, spec, via).await
+        self.start_through(place, spec, via).await
     }
 
     fn readiness(&self, kasm_id: KasmId, channel: Channel) -> Readiness {
@@ -199,7 +199,7 @@ impl Jobs {
         format!("{downloads}; {relay}")
     }
 
-    async fn start_on(
+    async fn start_through(
         &self,
         place: &Place,
         spec: &JobSpec,
@@ -223,7 +223,7 @@ impl Jobs {
         let url = mailbox
             .as_ref()
             .map(|mailbox| mailbox.url().expose_secret());
-        let exec = spec.dispatch(id, &sweep, url);
+        let exec = spec.dispatch_job(id, &sweep, url);
         let since = Instant::now();
         self.kasm
             .wire()
@@ -251,15 +251,18 @@ impl Jobs {
     ///
     /// # Errors
     /// It cannot be run, or its result cannot be read.
-    pub async fn run(&self, place: &Place, spec: &JobSpec) -> Result<Finished, JobError> {
+    pub async fn run_script(&self, place: &Place, spec: &JobSpec) -> Result<Finished, JobError> {
         self.check_reachable(place).await?;
-        let started = self.start(place, spec).await?;
+        let started = self.start_job(place, spec).await?;
         self.run_to_end(place, spec, started).await
     }
 
     /// After a failure of the only channel: refuses while it rests, and then looks whether the session's web server
     /// answers. A script that was sent and cannot be read would leave open whether it had its effect.
-    async fn check_reachable(&self, place: &Place) -> Result<(), JobError> {
+    ///
+    /// # Errors
+    /// The web server is away.
+    pub async fn check_reachable(&self, place: &Place) -> Result<(), JobError> {
         if self.choose_channel(place) != Ok(Channel::Downloads) {
             return Ok(());
         }
@@ -301,7 +304,7 @@ impl Jobs {
             match reader.read_output(&mut whole, deadline).await? {
                 Step::Piece | Step::Full => {}
                 Step::Ended(ended) => {
-                    self.forget(place, id, Removal::Now);
+                    self.remove_folder(place, id, Removal::Now);
                     return Ok(Finished {
                         stdout: whole.stdout,
                         stderr: whole.stderr,
@@ -326,7 +329,7 @@ impl Jobs {
         index: usize,
         bytes: &[u8],
     ) -> Result<(), JobError> {
-        let exec = spec::part(id, index, bytes);
+        let exec = spec::dispatch_part(id, index, bytes);
         Ok(self
             .kasm
             .wire()
@@ -335,7 +338,7 @@ impl Jobs {
     }
 
     /// The folder of `id` may go.
-    pub fn forget(&self, place: &Place, id: JobId, removal: Removal) {
+    pub fn remove_folder(&self, place: &Place, id: JobId, removal: Removal) {
         self.sweeper.remove_later(&self.kasm, place, id, removal);
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! In reading order, each module using only those before it:
 //!
+//! - [`bounded_map`]: what is remembered of each of many, within a limit
 //! - [`percent`], [`random`], [`token`]: percent-encoding; random bytes; random tokens and their hashes
 //! - [`clients`]: how each MCP client connects
 //! - [`metrics`]: what is counted and timed
@@ -33,6 +34,7 @@
 pub mod access;
 pub mod app;
 pub mod audit;
+pub mod bounded_map;
 pub mod caller;
 pub mod cli;
 pub mod clients;

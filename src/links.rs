@@ -1,17 +1,23 @@
 //! Links that carry one file in one direction, once.
 //!
+//! A link ends with one complete transfer, or with its time. A preview, a part of the file and a transfer that
+//! broke off leave it as it is, so a client that resumes gets the rest: what was delivered is added up.
+//!
 //! A link has 256 random bits and stands for the caller that asked for it, for a short time. They are
 //! kept here by their hash; a signature would need the same memory to be good for one use only.
 
-use std::collections::HashMap;
 use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
 use std::time::Duration;
 
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 use schemars::JsonSchema;
 use serde::Deserialize;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
+use crate::bounded_map::{BoundedMap, Evict, KeyedSemaphores};
 use crate::caller::Caller;
 use crate::percent;
 use crate::token::{self, Hash};
@@ -20,6 +26,9 @@ use crate::token::{self, Hash};
 const LINKS_PER_CALLER_MAX: usize = 64;
 /// Open links of all callers.
 const LINKS_MAX: usize = 4_096;
+
+/// Separate parts of a file that are remembered as delivered.
+const PARTS_MAX: usize = 64;
 
 /// Which way a file goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -53,7 +62,72 @@ pub struct Links {
     /// The public URL of the server, without a slash at its end.
     base: String,
     lifetime: Duration,
-    open: Mutex<HashMap<Hash, (Link, Instant)>>,
+    open: BoundedMap<LinkId, OpenLink>,
+    /// By caller: how many more may be open.
+    seats: KeyedSemaphores<Arc<str>>,
+}
+
+/// Names a link without opening it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct LinkId(Hash);
+
+struct OpenLink {
+    link: Link,
+    expires: Instant,
+    progress: Mutex<Progress>,
+    _seat: OwnedSemaphorePermit,
+}
+
+/// What has gone over a link.
+#[derive(Debug, Default)]
+struct Progress {
+    delivered: Delivered,
+    /// A file is on its way over it.
+    is_uploading: bool,
+}
+
+impl Evict for OpenLink {
+    fn is_idle(&self) -> bool {
+        self.expires <= Instant::now()
+    }
+}
+
+/// What of one version of a file was delivered.
+#[derive(Debug, Default)]
+struct Delivered {
+    version: String,
+    /// Sorted, without overlaps.
+    parts: Vec<Range<u64>>,
+}
+
+impl Delivered {
+    /// Adds a part. A file that was changed in between is delivered anew.
+    fn add_part(&mut self, version: &str, part: Range<u64>) {
+        if self.version != version {
+            version.clone_into(&mut self.version);
+            self.parts.clear();
+        }
+        self.parts.push(part);
+        self.parts.sort_unstable_by_key(|part| part.start);
+        let mut merged: Vec<Range<u64>> = Vec::with_capacity(self.parts.len());
+        for part in self.parts.drain(..) {
+            match merged.last_mut() {
+                Some(last) if part.start <= last.end => last.end = last.end.max(part.end),
+                Some(_) | None => merged.push(part),
+            }
+        }
+        // A client that picks single bytes does not resume: what it has is forgotten rather than kept.
+        merged.truncate(PARTS_MAX);
+        self.parts = merged;
+    }
+
+    fn is_complete(&self, size: u64) -> bool {
+        size == 0
+            || self
+                .parts
+                .first()
+                .is_some_and(|part| part.start == 0 && part.end >= size)
+    }
 }
 
 impl fmt::Debug for Links {
@@ -71,7 +145,8 @@ impl Links {
         Self {
             base,
             lifetime,
-            open: Mutex::default(),
+            open: BoundedMap::new(LINKS_MAX),
+            seats: KeyedSemaphores::new(LINKS_MAX, LINKS_PER_CALLER_MAX),
         }
     }
 
@@ -81,15 +156,11 @@ impl Links {
         self.lifetime
     }
 
-    fn open(&self) -> MutexGuard<'_, HashMap<Hash, (Link, Instant)>> {
-        self.open.lock()
-    }
-
     /// Makes a link; returns its URL.
     ///
     /// # Errors
     /// Too many are open.
-    pub fn make(&self, link: Link) -> Result<String, TooManyLinks> {
+    pub fn make_link(&self, link: Link) -> Result<String, TooManyLinks> {
         let token = token::random();
         let url = format!(
             "{}/files/{}{}?link={token}",
@@ -97,33 +168,159 @@ impl Links {
             link.computer,
             percent::path(&link.path)
         );
-        let now = Instant::now();
-        let mut open = self.open();
-        open.retain(|_, (_, expires)| *expires > now);
-        let own = open
-            .values()
-            .filter(|(other, _)| other.caller.owner() == link.caller.owner());
-        if open.len() >= LINKS_MAX || own.count() >= LINKS_PER_CALLER_MAX {
-            return Err(TooManyLinks);
+        let seats = self.seats.of_key(link.caller.owner().clone());
+        let seat = seats.clone().try_acquire_owned().or_else(|_| {
+            // Links that expired unused keep their seats until they are dropped.
+            self.open.evict_idle();
+            seats.try_acquire_owned()
+        });
+        let open = OpenLink {
+            link,
+            expires: Instant::now() + self.lifetime,
+            progress: Mutex::default(),
+            _seat: seat.map_err(|_| TooManyLinks)?,
+        };
+        let kept = self.open.get_or_insert(LinkId(Hash::of(&token)), || open);
+        kept.map(|_| url).ok_or(TooManyLinks)
+    }
+
+    /// The link of a token. None: it was used, is over, or never was; or the token behind it is over.
+    #[must_use]
+    pub fn find_link(&self, token: &str) -> Option<(LinkId, Link)> {
+        let id = LinkId(Hash::of(token));
+        let found = self.open.get(&id)?;
+        let is_good = found.expires > Instant::now() && !found.link.caller.validity.is_over();
+        is_good.then(|| (id, found.link.clone()))
+    }
+
+    /// A part of a file of `size` bytes was delivered. `version` is what tells one content from another. The link
+    /// ends when all of it was.
+    pub fn note_delivered(&self, id: LinkId, version: &str, part: Range<u64>, size: u64) {
+        let Some(found) = self.open.get(&id) else {
+            return;
+        };
+        let is_complete = {
+            let mut progress = found.progress.lock();
+            progress.delivered.add_part(version, part);
+            progress.delivered.is_complete(size)
+        };
+        if is_complete {
+            self.open.remove(&id);
         }
-        open.insert(Hash::of(&token), (link, now + self.lifetime));
-        Ok(url)
     }
 
-    /// A link that is good still, and stays so. None: it was used, is over, or never was; or the token behind
-    /// it is over.
+    /// Begins an upload. None: another one is under way, or the link is over.
     #[must_use]
-    pub fn find(&self, token: &str) -> Option<Link> {
-        let open = self.open();
-        let (link, expires) = open.get(&Hash::of(token))?;
-        let is_good = *expires > Instant::now() && !link.caller.validity.is_over();
-        is_good.then(|| link.clone())
+    pub fn begin_upload(self: &Arc<Self>, id: LinkId) -> Option<UploadClaim> {
+        let found = self.open.get(&id)?;
+        let is_free = !std::mem::replace(&mut found.progress.lock().is_uploading, true);
+        is_free.then(|| UploadClaim {
+            links: self.clone(),
+            id,
+        })
+    }
+}
+
+/// An upload under way. When it is dropped before its end, the link may be used again.
+#[derive(Debug)]
+pub struct UploadClaim {
+    links: Arc<Links>,
+    id: LinkId,
+}
+
+impl UploadClaim {
+    /// The file was stored whole: the link is used up.
+    pub fn complete(self) {
+        self.links.open.remove(&self.id);
+    }
+}
+
+impl Drop for UploadClaim {
+    fn drop(&mut self) {
+        if let Some(link) = self.links.open.get(&self.id) {
+            link.progress.lock().is_uploading = false;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::caller::Scope;
+
+    #[test]
+    fn parts_in_any_order_make_a_whole() {
+        let mut delivered = Delivered::default();
+        for (part, complete) in [
+            (60..100, false),
+            (0..1, false),
+            (99..100, false),
+            (0..40, false),
+            (30..60, true),
+        ] {
+            delivered.add_part("a", part.clone());
+            assert_eq!(delivered.is_complete(100), complete, "{part:?}");
+        }
+        assert_eq!(delivered.parts.len(), 1);
+        delivered.add_part("b", 50..100);
+        assert!(!delivered.is_complete(100), "of another version");
     }
 
-    /// Uses a link up. None: it was used, is over, or never was; or the token behind it is over.
-    #[must_use]
-    pub fn take(&self, token: &str) -> Option<Link> {
-        let (link, expires) = self.open().remove(&Hash::of(token))?;
-        (expires > Instant::now() && !link.caller.validity.is_over()).then_some(link)
+    fn link(name: &str) -> Link {
+        Link {
+            caller: Caller::new(name, Scope::Use, "0"),
+            direction: Direction::Download,
+            computer: "0".to_owned(),
+            path: "/f".to_owned(),
+        }
+    }
+
+    fn token_of(url: &str) -> &str {
+        url.split_once("?link=").unwrap().1
+    }
+
+    #[test]
+    fn one_upload_at_a_time_uses_a_link_up_when_it_is_complete() {
+        let links = Arc::new(Links::new(String::new(), Duration::from_secs(60)));
+        let url = links.make_link(link("one")).unwrap();
+        let (id, _) = links.find_link(token_of(&url)).unwrap();
+        let broken_off = links.begin_upload(id);
+        assert!(broken_off.is_some() && links.begin_upload(id).is_none());
+        drop(broken_off);
+        links.begin_upload(id).unwrap().complete();
+        assert!(links.find_link(token_of(&url)).is_none());
+        assert!(links.begin_upload(id).is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn links_that_expired_unused_make_room() {
+        let links = Links::new(String::new(), Duration::from_secs(600));
+        let urls: Vec<_> = (0..LINKS_PER_CALLER_MAX)
+            .map(|_| links.make_link(link("one")).unwrap())
+            .collect();
+        assert_eq!(links.make_link(link("one")), Err(TooManyLinks));
+        let other = links.make_link(link("other")).unwrap();
+        tokio::time::advance(Duration::from_secs(599)).await;
+        let (first, _) = links.find_link(token_of(&urls[0])).unwrap();
+        links.note_delivered(first, "version", 0..1, 1);
+        let again = links.find_link(token_of(&urls[0]));
+        assert!(again.is_none(), "it was used");
+        let late = links.make_link(link("one")).unwrap();
+        assert_eq!(links.make_link(link("one")), Err(TooManyLinks));
+        tokio::time::advance(Duration::from_secs(1)).await;
+        let over = links.find_link(token_of(&other));
+        assert!(over.is_none(), "it has expired");
+        for _ in 0..LINKS_PER_CALLER_MAX - 1 {
+            links.make_link(link("one")).unwrap();
+        }
+        assert_eq!(links.make_link(link("one")), Err(TooManyLinks));
+        assert!(links.find_link(token_of(&late)).is_some());
+    }
+
+    #[test]
+    fn single_bytes_are_not_remembered_without_end() {
+        let mut delivered = Delivered::default();
+        (0..10_000).for_each(|n| delivered.add_part("a", n * 2..n * 2 + 1));
+        assert_eq!(delivered.parts.len(), PARTS_MAX);
     }
 }

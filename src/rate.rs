@@ -1,17 +1,14 @@
-//! Limits of how often something may happen, and books of such limits that do not grow without end.
-
-mod book;
+//! Limits of how often something may happen.
 
 use std::num::NonZeroU32;
 use std::str::FromStr;
-use std::time::Duration;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use governor::clock::{Clock, DefaultClock, MonotonicClock};
 use governor::middleware::StateInformationMiddleware;
 use governor::state::{InMemoryState, NotKeyed};
 use governor::{Quota, RateLimiter};
-
-pub use book::{Book, Kept, Used};
 
 /// So many a minute, and so many at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,6 +103,37 @@ impl Bucket {
     #[must_use]
     pub fn rate(&self) -> Rate {
         self.rate
+    }
+}
+
+/// When something was used last. Cheap to set from many threads.
+#[derive(Debug)]
+pub struct LastUse {
+    epoch: Instant,
+    ms: AtomicU64,
+}
+
+impl LastUse {
+    /// Just now.
+    #[must_use]
+    pub fn now() -> Self {
+        Self {
+            epoch: Instant::now(),
+            ms: AtomicU64::new(0),
+        }
+    }
+
+    /// Notes a use.
+    pub fn renew(&self) {
+        let ms = u64::try_from(self.epoch.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.ms.store(ms, Ordering::Relaxed);
+    }
+
+    /// The time since the last use.
+    #[must_use]
+    pub fn elapsed(&self) -> Duration {
+        let used = Duration::from_millis(self.ms.load(Ordering::Relaxed));
+        self.epoch.elapsed().saturating_sub(used)
     }
 }
 

@@ -3,16 +3,16 @@
 //! A mailbox has a one-time token of 256 random bits, takes pieces in order up to a bound, and is gone
 //! with its reader. A token opens its own mailbox and nothing else.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 use secrecy::SecretString;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::Instant;
 
+use crate::bounded_map::{BoundedMap, Evict};
 use crate::token::{self, Hash};
 
 /// Mailboxes open at a time.
@@ -25,7 +25,7 @@ const UNIT_BYTES: u64 = 1 << 20;
 pub struct Relay {
     /// Where the workspaces reach this server, such as `https://mcp.example.org/relay`.
     url: String,
-    open: Mutex<HashMap<Hash, Entry>>,
+    open: BoundedMap<Hash, Mutex<Entry>>,
     memory: Arc<Semaphore>,
 }
 
@@ -37,6 +37,7 @@ impl fmt::Debug for Relay {
     }
 }
 
+#[derive(Debug)]
 struct Entry {
     pieces: mpsc::Sender<Piece>,
     /// How many bytes may still come.
@@ -44,6 +45,12 @@ struct Entry {
     last: Option<u64>,
     busy: bool,
     expires: Instant,
+}
+
+impl Evict for Entry {
+    fn is_idle(&self) -> bool {
+        self.expires <= Instant::now()
+    }
 }
 
 /// One posted piece.
@@ -76,9 +83,8 @@ pub enum Refusal {
 
 /// A post that may be read.
 #[derive(Debug)]
-pub struct Posting<'a> {
-    relay: &'a Relay,
-    key: Hash,
+pub struct Posting {
+    mailbox: Arc<Mutex<Entry>>,
     offset: Option<u64>,
     memory: Option<OwnedSemaphorePermit>,
 }
@@ -89,13 +95,9 @@ impl Relay {
     pub fn new(url: String) -> Arc<Self> {
         Arc::new(Self {
             url,
-            open: Mutex::default(),
+            open: BoundedMap::new(MAILBOXES_MAX),
             memory: Arc::new(Semaphore::new(MEMORY_UNITS)),
         })
-    }
-
-    fn boxes(&self) -> MutexGuard<'_, HashMap<Hash, Entry>> {
-        self.open.lock()
     }
 
     /// Opens a mailbox for `bytes_max` bytes until `expires`. None if there are too many.
@@ -104,12 +106,6 @@ impl Relay {
         let token = token::random();
         let key = Hash::of(&token);
         let (sender, pieces) = mpsc::channel(4);
-        let mut boxes = self.boxes();
-        let now = Instant::now();
-        boxes.retain(|_, entry| entry.expires > now);
-        if boxes.len() >= MAILBOXES_MAX {
-            return None;
-        }
         let entry = Entry {
             pieces: sender,
             room: bytes_max,
@@ -117,7 +113,7 @@ impl Relay {
             busy: false,
             expires,
         };
-        boxes.insert(key, entry);
+        self.open.get_or_insert(key, || Mutex::new(entry))?;
         Some(Mailbox {
             relay: self.clone(),
             key,
@@ -136,13 +132,13 @@ impl Relay {
         token: &str,
         offset: Option<u64>,
         length: u64,
-    ) -> Result<Option<Posting<'_>>, Refusal> {
-        let key = Hash::of(token);
+    ) -> Result<Option<Posting>, Refusal> {
+        let mailbox = self.open.get(&Hash::of(token)).ok_or(Refusal::Unknown)?;
         {
-            let mut boxes = self.boxes();
-            let now = Instant::now();
-            let entry = boxes.get_mut(&key).filter(|entry| entry.expires > now);
-            let entry = entry.ok_or(Refusal::Unknown)?;
+            let mut entry = mailbox.lock();
+            if entry.is_idle() {
+                return Err(Refusal::Unknown);
+            }
             if offset.is_some() && entry.last == offset {
                 return Ok(None);
             }
@@ -155,8 +151,7 @@ impl Relay {
             entry.busy = true;
         }
         let mut posting = Posting {
-            relay: self,
-            key,
+            mailbox,
             offset,
             memory: None,
         };
@@ -168,38 +163,31 @@ impl Relay {
     }
 }
 
-impl Posting<'_> {
+impl Posting {
     /// Hands the piece to the reader.
     ///
     /// # Errors
     /// The mailbox is gone meanwhile.
     pub async fn deliver(mut self, bytes: Bytes) -> Result<(), Refusal> {
-        let sender = {
-            let boxes = self.relay.boxes();
-            boxes.get(&self.key).map(|entry| entry.pieces.clone())
-        };
+        let sender = self.mailbox.lock().pieces.clone();
         let length = bytes.len() as u64;
-        let (Some(sender), Some(memory)) = (sender, self.memory.take()) else {
-            return Err(Refusal::Unknown);
-        };
+        let memory = self.memory.take().ok_or(Refusal::Unknown)?;
         let piece = Piece {
             bytes,
             _memory: memory,
         };
         sender.send(piece).await.map_err(|_| Refusal::Unknown)?;
-        if let Some(entry) = self.relay.boxes().get_mut(&self.key) {
-            entry.last = self.offset.or(entry.last);
-            entry.room = entry.room.saturating_sub(length);
-        }
+        let mut entry = self.mailbox.lock();
+        entry.last = self.offset.or(entry.last);
+        entry.room = entry.room.saturating_sub(length);
+        drop(entry);
         Ok(())
     }
 }
 
-impl Drop for Posting<'_> {
+impl Drop for Posting {
     fn drop(&mut self) {
-        if let Some(entry) = self.relay.boxes().get_mut(&self.key) {
-            entry.busy = false;
-        }
+        self.mailbox.lock().busy = false;
     }
 }
 
@@ -218,6 +206,6 @@ impl Mailbox {
 
 impl Drop for Mailbox {
     fn drop(&mut self) {
-        self.relay.boxes().remove(&self.key);
+        self.relay.open.remove(&self.key);
     }
 }

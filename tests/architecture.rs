@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 /// A module may use itself and modules of strictly lower layers.
 const LAYERS: &[(&str, u8)] = &[
     ("audit", 0),
+    ("bounded_map", 0),
     ("caller", 0),
     ("clock", 0),
     ("picture", 0),
@@ -74,6 +75,10 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
     (
         "rate",
         &["rmcp", "axum", "reqwest", "crate::caller", "kasm_emulator"],
+    ),
+    (
+        "bounded_map",
+        &["rmcp", "axum", "reqwest", "crate", "kasm_emulator"],
     ),
     ("caller", &["rmcp", "axum", "reqwest", "kasm_emulator"]),
     (

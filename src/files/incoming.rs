@@ -30,11 +30,11 @@ impl Files {
         mut content: Content,
     ) -> Result<Written, FileError> {
         if length <= COLLECTED_BYTES_MAX {
-            let bytes = take(&mut content, &mut BytesMut::new(), length).await?;
+            let bytes = take_bytes(&mut content, &mut BytesMut::new(), length).await?;
             at_end(&mut content).await?;
             return self.write(place, target, &bytes, &Writing::default()).await;
         }
-        self.uploaded(place, target, length, content, &Writing::default())
+        self.write_through_uploads(place, target, length, content, &Writing::default())
             .await
     }
 
@@ -47,11 +47,11 @@ impl Files {
     ) -> Result<Written, FileError> {
         let whole = Bytes::copy_from_slice(bytes);
         let content = stream::iter([Ok(whole)]).boxed();
-        self.uploaded(place, target, bytes.len() as u64, content, writing)
+        self.write_through_uploads(place, target, bytes.len() as u64, content, writing)
             .await
     }
 
-    async fn uploaded(
+    async fn write_through_uploads(
         &self,
         place: &Place,
         target: &Target,
@@ -59,10 +59,11 @@ impl Files {
         mut content: Content,
         writing: &Writing,
     ) -> Result<Written, FileError> {
+        self.jobs.check_reachable(place).await?;
         let id = JobId::random(false);
         let name = format!("kmcp-{id}");
         let mut upload = Upload::new(name.clone(), length);
-        let sent = self.send(place, &mut upload, &mut content).await;
+        let sent = self.send_chunks(place, &mut upload, &mut content).await;
         match sent {
             Ok(hash) => {
                 let sources = [format!("Uploads/{name}")];
@@ -70,14 +71,14 @@ impl Files {
                 self.finish_write(place, run).await
             }
             Err(error) => {
-                self.discard(place, &name).await;
+                self.discard_upload(place, &name).await;
                 Err(error)
             }
         }
     }
 
     /// Sends everything; returns its hash.
-    async fn send(
+    async fn send_chunks(
         &self,
         place: &Place,
         upload: &mut Upload,
@@ -86,7 +87,7 @@ impl Files {
         let mut hasher = Sha256::new();
         let mut spare = BytesMut::new();
         while let Some(length) = upload.next_len() {
-            let chunk = take(content, &mut spare, length).await?;
+            let chunk = take_bytes(content, &mut spare, length).await?;
             hasher.update(&chunk);
             self.jobs.kasm().upload(place, upload, &chunk).await?;
         }
@@ -98,16 +99,16 @@ impl Files {
     }
 
     /// Removes what arrived of an upload that broke off.
-    async fn discard(&self, place: &Place, name: &str) {
+    async fn discard_upload(&self, place: &Place, name: &str) {
         let script = r#"rm -rf -- "$HOME/Uploads/$1""#;
         let spec = JobSpec::internal(&[script], vec![name.to_owned()]);
         // Whatever comes of it: the failure that led here is the one to report.
-        let _started = self.jobs.start(place, &spec).await;
+        let _started = self.jobs.start_job(place, &spec).await;
     }
 }
 
 /// The next `length` bytes; what came beyond them stays in `spare`.
-async fn take(
+async fn take_bytes(
     content: &mut Content,
     spare: &mut BytesMut,
     length: u64,

@@ -1,6 +1,6 @@
 //! Listing a folder.
 
-use super::{FileError, Files, Run, Target, number};
+use super::{FileError, Files, Run, Target, parse_number};
 use crate::kasm::plane::Place;
 
 const LIST: &str = include_str!("scripts/list.sh");
@@ -60,14 +60,14 @@ impl Files {
         let args = [u64::from(depth), LIST_BYTES_MAX].map(|number| number.to_string());
         let mut run = Run::new(LIST, target.args(args));
         run.output = LIST_BYTES_MAX;
-        let done = self.run(place, run).await?;
+        let done = self.run_file_script(place, run).await?;
         let cut = done.stdout.len() as u64 >= LIST_BYTES_MAX;
         let mut fields: Vec<_> = done.stdout.split(|byte| *byte == 0).collect();
         // What follows the last NUL: nothing, or an entry that was cut.
         fields.pop();
         let mut entries = Vec::with_capacity(fields.len() / 2);
         for pair in fields.chunks_exact(2) {
-            let entry = entry(pair[0], pair[1])?;
+            let entry = parse_entry(pair[0], pair[1])?;
             if !is_ours(&entry.name) {
                 entries.push(entry);
             }
@@ -84,7 +84,7 @@ fn is_ours(name: &[u8]) -> bool {
 }
 
 /// `TYPE SIZE MTIME MODE NAME`; the name may have spaces.
-fn entry(facts: &[u8], target: &[u8]) -> Result<Entry, FileError> {
+fn parse_entry(facts: &[u8], target: &[u8]) -> Result<Entry, FileError> {
     let mut fields = facts.splitn(5, |byte| *byte == b' ');
     let mut next = || fields.next().ok_or(FileError::Mangled);
     let mut word = || std::str::from_utf8(next()?).map_err(|_| FileError::Mangled);
@@ -94,7 +94,7 @@ fn entry(facts: &[u8], target: &[u8]) -> Result<Entry, FileError> {
         "l" => Kind::Link,
         _ => Kind::Other,
     };
-    let size = number(word()?)?;
+    let size = parse_number(word()?)?;
     // find prints fractions of a second, and times before 1970.
     let modified = word()?.split('.').next().unwrap_or_default();
     let modified = modified.parse().unwrap_or(0);

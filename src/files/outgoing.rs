@@ -1,6 +1,7 @@
 //! Files on their way out, whole: served by KasmVNC through a link below `~/Downloads`, or read piece by
 //! piece where that is not possible.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -8,7 +9,7 @@ use futures::stream::BoxStream;
 use futures::{StreamExt, stream};
 use sha2::{Digest, Sha256};
 
-use super::{FileError, Files, Run, Target, hex_digest, number, words};
+use super::{FileError, Files, Run, Target, hex_digest, parse_number, parse_words};
 use crate::jobs::{JobId, Removal};
 use crate::kasm::plane::{Download, Place};
 
@@ -18,7 +19,7 @@ const PIECE_BYTES: u64 = 4 << 20;
 /// When the link below `~/Downloads` may go, if nobody says so earlier.
 const OFFER_KEPT: Duration = Duration::from_secs(60);
 
-/// A file on its way.
+/// A file that can be sent out.
 pub struct Outgoing {
     /// Its size, bytes.
     pub size: u64,
@@ -26,8 +27,11 @@ pub struct Outgoing {
     pub modified: u64,
     /// SHA-256 in hex.
     pub sha256: String,
-    /// Its bytes. The last ones come only if all of it had that hash; otherwise an error does.
-    pub bytes: BoxStream<'static, Result<Bytes, FileError>>,
+    files: Files,
+    place: Place,
+    target: Target,
+    /// Where KasmVNC serves it, below `~/Downloads`.
+    offer: String,
 }
 
 impl std::fmt::Debug for Outgoing {
@@ -52,46 +56,28 @@ impl Files {
         let id = JobId::random(false);
         let folder = format!(".kmcp-{id}");
         let done = self
-            .run(place, Run::new(OFFER, target.args([folder.clone()])))
+            .run_file_script(place, Run::new(OFFER, target.args([folder.clone()])))
             .await?;
-        self.jobs.forget(place, id, Removal::After(OFFER_KEPT));
-        let [size, modified, sha256] = words(&done.stdout)?;
-        let (size, modified) = (number(size)?, number(modified)?);
+        self.jobs
+            .remove_folder(place, id, Removal::After(OFFER_KEPT));
+        let [size, modified, sha256] = parse_words(&done.stdout)?;
+        let (size, modified) = (parse_number(size)?, parse_number(modified)?);
         if size > max {
             return Err(FileError::TooLarge { size, max });
         }
-        let source = match self.serve(place, &format!("{folder}/file"), size).await {
-            Some(download) => Source::Served(download),
-            None => Source::Pieces {
-                files: self.clone(),
-                place: Box::new(place.clone()),
-                target: target.clone(),
-                modified,
-            },
-        };
-        let flow = Flow {
-            source,
-            held: None,
-            hasher: Sha256::new(),
-            received: 0,
-            size,
-            sha256: sha256.to_owned(),
-            ended: false,
-        };
-        let bytes = stream::try_unfold(flow, |mut flow| async {
-            let next = flow.next().await?;
-            Ok(next.map(|bytes| (bytes, flow)))
-        });
         Ok(Outgoing {
             size,
             modified,
             sha256: sha256.to_owned(),
-            bytes: bytes.boxed(),
+            files: self.clone(),
+            place: place.clone(),
+            target: target.clone(),
+            offer: format!("{folder}/file"),
         })
     }
 
     /// The file as KasmVNC serves it, if it does.
-    async fn serve(&self, place: &Place, path: &str, size: u64) -> Option<Download> {
+    async fn open_served(&self, place: &Place, path: &str, size: u64) -> Option<Download> {
         if place.session.downloads_allowed == Some(false) {
             return None;
         }
@@ -101,73 +87,131 @@ impl Files {
     }
 }
 
-enum Source {
-    Served(Download),
-    Pieces {
-        files: Files,
-        place: Box<Place>,
-        target: Target,
-        modified: u64,
-    },
+impl Outgoing {
+    /// The bytes of a part. If it reaches to the end of the file, and is large, the last ones come only if all of the
+    /// file had its hash; otherwise an error does. Smaller parts are compared piece by piece.
+    pub fn into_bytes(self, part: Range<u64>) -> BoxStream<'static, Result<Bytes, FileError>> {
+        let flow = Flow {
+            source: Source::Unopened,
+            position: 0,
+            held: None,
+            hasher: None,
+            part,
+            file: self,
+            ended: false,
+        };
+        let bytes = stream::try_unfold(flow, |mut flow| async {
+            let next = flow.next_bytes().await?;
+            Ok(next.map(|bytes| (bytes, flow)))
+        });
+        bytes.boxed()
+    }
 }
 
-/// The bytes of a file. One chunk is held back until it is known whether all were right: after the last
+enum Source {
+    Unopened,
+    Served(Download),
+    Pieces,
+}
+
+/// The bytes of a part of a file. One chunk is held back until it is known whether all were right: after the last
 /// byte of a body of known length nobody can be told that they were not.
 struct Flow {
+    file: Outgoing,
+    part: Range<u64>,
     source: Source,
+    /// Where the next chunk of the source begins.
+    position: u64,
+    /// Hashes all of the file, where all of it passes.
+    hasher: Option<Sha256>,
     held: Option<Bytes>,
-    hasher: Sha256,
-    received: u64,
-    size: u64,
-    sha256: String,
     ended: bool,
 }
 
 impl Flow {
-    async fn next(&mut self) -> Result<Option<Bytes>, FileError> {
-        loop {
-            if self.ended {
-                return Ok(None);
-            }
-            let Some(chunk) = self.chunk().await? else {
+    async fn next_bytes(&mut self) -> Result<Option<Bytes>, FileError> {
+        if matches!(self.source, Source::Unopened) {
+            self.open_source().await;
+        }
+        while !self.ended {
+            let Some(chunk) = self.next_chunk().await? else {
                 self.ended = true;
-                let hash = hex_digest(std::mem::take(&mut self.hasher));
-                if self.received != self.size || hash != self.sha256 {
-                    return Err(FileError::Changed);
-                }
+                self.check_hash()?;
                 return Ok(self.held.take());
             };
-            self.hasher.update(&chunk);
-            self.received += chunk.len() as u64;
-            if self.received > self.size {
+            if let Some(hasher) = &mut self.hasher {
+                hasher.update(&chunk);
+            }
+            let begin = self.position;
+            self.position += chunk.len() as u64;
+            if self.position > self.file.size {
                 return Err(FileError::Changed);
             }
-            if let Some(held) = self.held.replace(chunk) {
+            let wanted = self.part.start.max(begin)..self.part.end.min(self.position);
+            if wanted.is_empty() {
+                continue;
+            }
+            let inside = |offset: u64| usize::try_from(offset - begin).unwrap_or(usize::MAX);
+            let bytes = chunk.slice(inside(wanted.start)..inside(wanted.end));
+            if let Some(held) = self.held.replace(bytes) {
                 return Ok(Some(held));
             }
         }
+        Ok(None)
     }
 
-    /// The next bytes from wherever they come; None at the end.
-    async fn chunk(&mut self) -> Result<Option<Bytes>, FileError> {
-        match &mut self.source {
-            Source::Served(download) => Ok(download.chunk().await?),
-            Source::Pieces { .. } if self.received >= self.size => Ok(None),
-            Source::Pieces {
-                files,
-                place,
-                target,
-                modified,
-            } => {
-                let piece = files
-                    .read_hashed(place, target, self.received, PIECE_BYTES, 0)
-                    .await?;
-                if piece.modified != *modified || piece.size != self.size || piece.bytes.is_empty()
-                {
-                    return Err(FileError::Changed);
-                }
-                Ok(Some(piece.bytes.into()))
-            }
+    /// KasmVNC serves whole files only, so for a small part a script is cheaper.
+    async fn open_source(&mut self) {
+        let Outgoing {
+            files,
+            place,
+            offer,
+            size,
+            ..
+        } = &self.file;
+        let length = self.part.end - self.part.start;
+        let is_small_part = length <= PIECE_BYTES && length < *size;
+        let served = if is_small_part {
+            None
+        } else {
+            files.open_served(place, offer, *size).await
+        };
+        (self.source, self.position) = match served {
+            Some(download) => (Source::Served(download), 0),
+            None => (Source::Pieces, self.part.start),
+        };
+        if self.position == 0 && self.part.end == *size {
+            self.hasher = Some(Sha256::new());
         }
+    }
+
+    fn check_hash(&mut self) -> Result<(), FileError> {
+        let Some(hasher) = self.hasher.take() else {
+            return Ok(());
+        };
+        let is_right = self.position == self.file.size && hex_digest(hasher) == self.file.sha256;
+        is_right.then_some(()).ok_or(FileError::Changed)
+    }
+
+    /// The next bytes from wherever they come; None at the end of the part.
+    async fn next_chunk(&mut self) -> Result<Option<Bytes>, FileError> {
+        if self.position >= self.part.end {
+            return Ok(None);
+        }
+        if let Source::Served(download) = &mut self.source {
+            let chunk = download.chunk().await?;
+            return chunk.map(Some).ok_or(FileError::Changed);
+        }
+        let file = &self.file;
+        let length = PIECE_BYTES.min(self.part.end - self.position);
+        let piece = file
+            .files
+            .read_hashed(&file.place, &file.target, self.position, length, 0)
+            .await?;
+        let is_same = piece.modified == file.modified && piece.size == file.size;
+        if !is_same || piece.bytes.is_empty() {
+            return Err(FileError::Changed);
+        }
+        Ok(Some(piece.bytes.into()))
     }
 }

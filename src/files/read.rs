@@ -1,6 +1,6 @@
 //! Reading a part of a file.
 
-use super::{FACTS_BYTES, FileError, Files, Run, Target, number, sha256, words};
+use super::{FACTS_BYTES, FileError, Files, Run, Target, parse_number, parse_words, sha256};
 use crate::kasm::plane::Place;
 
 const READ: &str = include_str!("scripts/read.sh");
@@ -50,15 +50,15 @@ impl Files {
         let args = [offset, limit, hashed_max].map(|number| number.to_string());
         let mut run = Run::new(READ, target.args(args));
         run.output = limit.max(FACTS_BYTES);
-        let done = self.run(place, run).await?;
-        let [size, modified, mode, piece, whole] = words(&done.stderr)?;
+        let done = self.run_file_script(place, run).await?;
+        let [size, modified, mode, piece, whole] = parse_words(&done.stderr)?;
         if sha256(&done.stdout) != piece {
             return Err(FileError::Mangled);
         }
         Ok(Piece {
             bytes: done.stdout,
-            size: number(size)?,
-            modified: number(modified)?,
+            size: parse_number(size)?,
+            modified: parse_number(modified)?,
             mode: mode.to_owned(),
             sha256: (whole != "-").then(|| whole.to_owned()),
         })

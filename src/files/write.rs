@@ -2,7 +2,7 @@
 
 use futures::{StreamExt, TryStreamExt, stream};
 
-use super::{FileError, Files, Run, Target, number, sha256, words};
+use super::{FileError, Files, Run, Target, parse_number, parse_words, sha256};
 use crate::jobs::{INPUT_BYTES_MAX, JobId, Removal};
 use crate::kasm::plane::Place;
 
@@ -62,6 +62,7 @@ impl Files {
                 done => return done,
             }
         }
+        self.jobs.check_reachable(place).await?;
         let id = JobId::random(false);
         let parts = bytes.chunks(INPUT_BYTES_MAX).enumerate();
         let sends: Vec<_> = parts
@@ -81,16 +82,16 @@ impl Files {
             }
             Err(error) => Err(error.into()),
         };
-        self.jobs.forget(place, id, Removal::Now);
+        self.jobs.remove_folder(place, id, Removal::Now);
         done
     }
 
     /// Runs the script that puts a file in its place.
     pub(super) async fn finish_write(&self, place: &Place, run: Run) -> Result<Written, FileError> {
-        let done = self.run(place, run).await?;
-        let [size, mode, sha256] = words(&done.stdout)?;
+        let done = self.run_file_script(place, run).await?;
+        let [size, mode, sha256] = parse_words(&done.stdout)?;
         Ok(Written {
-            size: number(size)?,
+            size: parse_number(size)?,
             mode: mode.to_owned(),
             sha256: sha256.to_owned(),
         })

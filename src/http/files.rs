@@ -4,8 +4,11 @@
 //! Both stand behind the layers of all surfaces and go the way of every transfer; bytes are streamed, and a file
 //! is stored whole or not at all.
 
+mod range;
+mod reply;
+
 use std::sync::Arc;
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::rejection::PathRejection;
@@ -13,12 +16,8 @@ use axum::extract::{Path, Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
-use data_encoding::{BASE64, HEXLOWER};
-use futures::{StreamExt, TryStreamExt, stream};
-use http::header::{
-    CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName,
-    HeaderValue, LAST_MODIFIED, TRANSFER_ENCODING, X_CONTENT_TYPE_OPTIONS,
-};
+use futures::{StreamExt, stream};
+use http::header::{CONTENT_LENGTH, HeaderMap, TRANSFER_ENCODING};
 use http::{Method, StatusCode};
 use parking_lot::Mutex;
 use serde_json::json;
@@ -27,19 +26,15 @@ use tokio::sync::OwnedSemaphorePermit;
 use super::body::{body_problem, body_too_slow};
 use super::challenge::insufficient_scope;
 use super::identity::{Authenticated, ByLink};
-use super::link::link_unknown;
 use super::problem::Problem;
 use super::state::HttpState;
 use crate::caller::{Credential, Origin};
-use crate::percent;
+use crate::links::{Direction, LinkId, Links, UploadClaim};
 use crate::tool::ToolError;
-use crate::tool::transfer::{Download, Stored, Upload};
+use crate::tool::transfer::{Stored, Upload};
 use crate::tool::transferring::{Transfer, TransferRequest, Transferred};
+use reply::FileReply;
 
-/// RFC 9530.
-const REPR_DIGEST: HeaderName = HeaderName::from_static("repr-digest");
-/// The first second of the year 10000, in Unix time.
-const YEAR_10000: u64 = 253_402_300_800;
 /// How long a client may pause in the middle of an upload.
 const STALL: Duration = Duration::from_secs(60);
 
@@ -58,25 +53,26 @@ async fn transfer(
     let (parts, body) = request.into_parts();
     let broken = BrokenBody::default();
     let transfer = match parts.method {
-        Method::GET => Transfer::Download,
+        Method::GET | Method::HEAD => Transfer::Download,
         Method::PUT => Transfer::Upload(Upload {
             length: length(&parts.headers).ok_or_else(length_missing)?,
             bytes: incoming(body, broken.clone()),
         }),
-        // A preview must not use a link up.
         _ => return Err(method_not_allowed()),
     };
-    // Before the link is taken, so that a busy server does not use it up.
     let place = take_place(&state)?;
-    if let Some(ByLink(token)) = parts.extensions.get() {
-        let links = state.links.as_ref();
-        let link = links.and_then(|links| links.take(token));
-        link.ok_or_else(link_unknown)?;
-    } else if caller.credential == Credential::OAuth
+    let link = parts.extensions.get().map(|ByLink(id)| *id);
+    let link = state.links.clone().zip(link);
+    if link.is_none()
+        && caller.credential == Credential::OAuth
         && let Some(needed) = (state.registry).scope_missing_for(transfer.direction(), &caller)
     {
         return Err(insufficient_scope(parts.extensions.get(), needed));
     }
+    let claim = match transfer.direction() {
+        Direction::Download => None,
+        Direction::Upload => claim_upload(link.as_ref())?,
+    };
     let request = TransferRequest {
         caller,
         origin: parts.extensions.get::<Origin>().cloned(),
@@ -84,10 +80,33 @@ async fn transfer(
         path: format!("/{path}"),
     };
     match state.registry.transfer(&request, transfer).await {
-        Ok(Transferred::Opened(file)) => Ok(attachment(file, &request.path, place)),
-        Ok(Transferred::Stored(stored)) => Ok(receipt(&stored, &request.path)),
+        Ok(Transferred::Opened(file)) => {
+            let reply = FileReply {
+                count: link,
+                is_head: parts.method == Method::HEAD,
+                place,
+            };
+            Ok(reply.attachment(file, &request.path, &parts.headers))
+        }
+        Ok(Transferred::Stored(stored)) => {
+            if let Some(claim) = claim {
+                claim.complete();
+            }
+            Ok(receipt(&stored, &request.path))
+        }
         Err(error) => Err(broken.take_problem().unwrap_or_else(|| refusal(error))),
     }
+}
+
+/// Two uploads over one link would be two transfers. None: no link is used.
+fn claim_upload(link: Option<&(Arc<Links>, LinkId)>) -> Result<Option<UploadClaim>, Problem> {
+    let Some((links, id)) = link else {
+        return Ok(None);
+    };
+    links.begin_upload(*id).map(Some).ok_or_else(|| {
+        let detail = "another upload over this link is running; wait until it ends";
+        Problem::new(StatusCode::CONFLICT, "link_in_use", detail)
+    })
 }
 
 fn refusal(error: ToolError) -> Problem {
@@ -101,7 +120,7 @@ fn refusal(error: ToolError) -> Problem {
 
 fn method_not_allowed() -> Problem {
     let status = StatusCode::METHOD_NOT_ALLOWED;
-    Problem::new(status, "method_not_allowed", "GET takes the file")
+    Problem::new(status, "method_not_allowed", "use GET, HEAD or PUT")
 }
 
 fn length_missing() -> Problem {
@@ -138,54 +157,6 @@ fn length(headers: &HeaderMap) -> Option<u64> {
     }
 }
 
-/// The answer that carries a file. `place` is kept until its last byte.
-fn attachment(file: Download, path: &str, place: OwnedSemaphorePermit) -> Response {
-    let mut headers = HeaderMap::new();
-    let name = path.rsplit('/').next().unwrap_or_default();
-    let fixed = [
-        (CONTENT_TYPE, "application/octet-stream"),
-        (CACHE_CONTROL, "no-store"),
-        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
-    ];
-    for (header, value) in fixed {
-        headers.insert(header, HeaderValue::from_static(value));
-    }
-    headers.insert(CONTENT_LENGTH, file.size.into());
-    let mut put = |header, value: Option<String>| {
-        let value = value.and_then(|value| HeaderValue::from_str(&value).ok());
-        if let Some(value) = value {
-            headers.insert(header, value);
-        }
-    };
-    put(CONTENT_DISPOSITION, Some(disposition(name)));
-    put(REPR_DIGEST, repr_digest(&file.sha256));
-    put(LAST_MODIFIED, http_date(file.modified));
-    let bytes = stream::try_unfold((file.bytes, place), |(mut bytes, place)| async {
-        let next = bytes.try_next().await;
-        if let Err(error) = &next {
-            tracing::warn!(%error, "a download broke off");
-        }
-        Ok::<_, ToolError>(next?.map(|chunk| (chunk, (bytes, place))))
-    });
-    (headers, Body::from_stream(bytes)).into_response()
-}
-
-/// RFC 6266, with the name as RFC 8187 writes it.
-fn disposition(name: &str) -> String {
-    format!("attachment; filename*=UTF-8''{}", percent::part(name))
-}
-
-fn repr_digest(hex: &str) -> Option<String> {
-    let digest = HEXLOWER.decode(hex.as_bytes()).ok()?;
-    Some(format!("sha-256=:{}:", BASE64.encode(&digest)))
-}
-
-/// None for a year of more than four digits, which the format has no room for: files may have any date.
-fn http_date(seconds: u64) -> Option<String> {
-    let fits = seconds < YEAR_10000;
-    fits.then(|| httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(seconds)))
-}
-
 /// What was wrong with the body of an upload. The provider gets a text, which it tells as a failure of its own;
 /// the client is told of the body.
 #[derive(Clone, Default)]
@@ -220,17 +191,4 @@ fn incoming(
         Some((Err(broken.keep_problem(problem)), None))
     })
     .boxed()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{YEAR_10000, http_date};
-
-    #[test]
-    fn a_date_that_the_format_cannot_hold_is_left_out() {
-        let last = http_date(YEAR_10000 - 1);
-        assert_eq!(last.as_deref(), Some("Fri, 31 Dec 9999 23:59:59 GMT"));
-        assert_eq!(http_date(YEAR_10000), None);
-        assert_eq!(http_date(u64::MAX), None);
-    }
 }

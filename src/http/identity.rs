@@ -1,7 +1,5 @@
 //! Who sent a request, for the handlers behind the authentication.
 
-use std::sync::Arc;
-
 use axum::extract::FromRequestParts;
 use axum::response::Response;
 use http::StatusCode;
@@ -10,6 +8,7 @@ use http::request::Parts;
 use super::problem::Problem;
 use super::route_group::AnswerForm;
 use crate::caller::Caller;
+use crate::links::LinkId;
 
 /// The caller that the layers in front found, narrowed as path and headers ask.
 #[derive(Debug)]
@@ -30,7 +29,7 @@ impl<S: Sync> FromRequestParts<S> for Authenticated {
 }
 
 /// Marks a request whose caller is known by a link. Nobody can guess one, so the limits of guessing do not
-/// hold it up; and whoever has one is not thereby known as the caller. It has the token of the link, which the
-/// transfer uses up.
-#[derive(Clone)]
-pub(super) struct ByLink(pub(super) Arc<str>);
+/// hold it up; and whoever has one is not thereby known as the caller. It names the link, for
+/// the count of what was delivered.
+#[derive(Clone, Copy)]
+pub(super) struct ByLink(pub(super) LinkId);

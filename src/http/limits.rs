@@ -16,9 +16,10 @@ use std::time::Duration;
 use http::Extensions;
 
 use super::identity::ByLink;
+use crate::bounded_map::BoundedMap;
 use crate::caller::{Caller, Origin};
 use crate::metrics::Metrics;
-use crate::rate::{Book, Rate, Wait};
+use crate::rate::{Rate, Wait};
 pub(super) use body_timeout::{TooSlow, layer as body_timeout};
 pub(super) use layers::{Refusal, by_address, by_caller};
 pub(super) use remembered::{AddressState, CallerState, ConnectionPlace, StreamPlace};
@@ -92,8 +93,8 @@ impl From<IpAddr> for IpPrefix {
 pub(super) struct Limiter {
     limits: RequestLimits,
     metrics: Metrics,
-    addresses: Book<IpPrefix, AddressState>,
-    callers: Book<(Arc<str>, u32), CallerState>,
+    addresses: BoundedMap<IpPrefix, AddressState>,
+    callers: BoundedMap<(Arc<str>, u32), CallerState>,
     /// Shared by addresses that do not fit into their map, and by callers that do not fit into theirs.
     overflow: (Arc<AddressState>, Arc<CallerState>),
     streams: Arc<AtomicUsize>,
@@ -108,19 +109,19 @@ impl Limiter {
         Self {
             limits,
             metrics,
-            addresses: Book::new(ADDRESSES_MAX),
-            callers: Book::new(CALLERS_MAX),
+            addresses: BoundedMap::new(ADDRESSES_MAX),
+            callers: BoundedMap::new(CALLERS_MAX),
             overflow,
             streams: Arc::default(),
         }
     }
 
-    /// Calls [`Book::forget`] from time to time, until the task is dropped.
+    /// Calls [`BoundedMap::evict_idle`] from time to time, until the task is dropped.
     pub(super) async fn forget_forever(&self) {
         loop {
             tokio::time::sleep(FORGET).await;
-            self.addresses.forget();
-            self.callers.forget();
+            self.addresses.evict_idle();
+            self.callers.evict_idle();
         }
     }
 
@@ -147,7 +148,7 @@ impl Limiter {
 
     fn address_state(&self, address: IpAddr) -> Arc<AddressState> {
         let made = || AddressState::new(&self.limits, &self.metrics);
-        let known = self.addresses.entry(address.into(), made);
+        let known = self.addresses.get_or_insert(address.into(), made);
         known.unwrap_or_else(|| self.overflow.0.clone())
     }
 
@@ -160,7 +161,7 @@ impl Limiter {
     fn caller_state(&self, caller: &Caller) -> Arc<CallerState> {
         let rate = self.rate_of(caller);
         let key = (caller.owner().clone(), rate.per_minute.get());
-        let known = self.callers.entry(key, || CallerState::new(rate));
+        let known = self.callers.get_or_insert(key, || CallerState::new(rate));
         known.unwrap_or_else(|| self.overflow.1.clone())
     }
 

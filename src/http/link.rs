@@ -6,6 +6,7 @@ use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Query, Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
+use http::header::{ALLOW, HeaderMap, HeaderValue};
 use http::{Method, StatusCode};
 use serde::Deserialize;
 
@@ -13,7 +14,7 @@ use super::identity::ByLink;
 use super::problem::Problem;
 use super::route_group::AnswerForm;
 use super::state::HttpState;
-use crate::links::{Direction, Link, Links};
+use crate::links::{Direction, Link, LinkId, Links};
 
 #[derive(Deserialize)]
 pub(super) struct LinkOptions {
@@ -32,40 +33,57 @@ pub(super) async fn layer(
     let Some(token) = options.link else {
         return next.run(request).await;
     };
+    let form = AnswerForm::of_request(request.extensions());
+    if is_prefetch(request.headers()) {
+        let detail = "a link cannot be prefetched: request it when the file is needed";
+        return form.answer(Problem::new(StatusCode::FORBIDDEN, "prefetch", detail));
+    }
     let place = place.ok();
     let place = place
         .as_ref()
         .map(|Path((computer, path))| (computer.as_str(), path.as_str()));
     let links = state.links.as_deref();
-    let found = links.and_then(|links| find_link(links, &token, request.method(), place?));
-    let Some(link) = found else {
-        let form = AnswerForm::of_request(request.extensions());
+    let found = links.and_then(|links| find_link(links, &token, place?));
+    let Some((id, link)) = found else {
         return form.answer(link_unknown());
     };
+    if let Some(allowed) = other_methods(link.direction, request.method()) {
+        let detail = format!("this link is for {allowed}");
+        let status = StatusCode::METHOD_NOT_ALLOWED;
+        let problem = Problem::new(status, "method_not_allowed", detail);
+        let mut response = form.answer(problem);
+        let allowed = HeaderValue::from_static(allowed);
+        response.headers_mut().insert(ALLOW, allowed);
+        return response;
+    }
     request.extensions_mut().insert(link.caller);
-    request.extensions_mut().insert(ByLink(token.into()));
+    request.extensions_mut().insert(ByLink(id));
     next.run(request).await
 }
 
-/// The link, if it is for this file and method. A preview (HEAD) is answered behind this and changes nothing.
-fn find_link(
-    links: &Links,
-    token: &str,
-    method: &Method,
-    (computer, path): (&str, &str),
-) -> Option<Link> {
-    let link = links.find(token)?;
-    let fits = link.computer == computer
-        && link.path.strip_prefix('/') == Some(path)
-        && match link.direction {
-            Direction::Download => method == Method::GET || method == Method::HEAD,
-            Direction::Upload => method == Method::PUT,
-        };
-    if !fits {
-        // Somebody tries what it is not for: it ends.
-        drop(links.take(token));
-    }
-    fits.then_some(link)
+/// The link of a token, if it is for this file. Nothing that is asked with a link changes it but a transfer.
+fn find_link(links: &Links, token: &str, (computer, path): (&str, &str)) -> Option<(LinkId, Link)> {
+    let found = links.find_link(token)?;
+    let (_, link) = &found;
+    let fits = link.computer == computer && link.path.strip_prefix('/') == Some(path);
+    fits.then_some(found)
+}
+
+/// The methods that a link is for, if `method` is none of them.
+fn other_methods(direction: Direction, method: &Method) -> Option<&'static str> {
+    let (fits, allowed) = match direction {
+        Direction::Download => (method == Method::GET || method == Method::HEAD, "GET, HEAD"),
+        Direction::Upload => (method == Method::PUT, "PUT"),
+    };
+    (!fits).then_some(allowed)
+}
+
+/// Whether a client fetches ahead of a person who may never ask for the file.
+fn is_prefetch(headers: &HeaderMap) -> bool {
+    ["sec-purpose", "purpose", "x-purpose", "x-moz"]
+        .iter()
+        .filter_map(|name| headers.get(*name)?.to_str().ok())
+        .any(|value| value.contains("prefetch") || value.contains("preview"))
 }
 
 /// One answer for what was used, is over, is for something else or never was: which of these it is, is a

@@ -30,9 +30,9 @@ use super::state::{HttpSettings, HttpState};
 use crate::caller::{Caller, Credential, Origin};
 use crate::rest::functions::Dialect;
 use crate::rest::{openapi, status_of, with_picture};
-use crate::tool::invocation::{CallOptions, Finished, Outcome};
+use crate::tool::JsonObject;
+use crate::tool::invocation::Finished;
 use crate::tool::sent_arguments::SentArguments;
-use crate::tool::{Confirm, JsonObject, Progress};
 
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
@@ -146,27 +146,25 @@ async fn call_tool(
         return Err(insufficient_scope(parts.extensions.get(), needed));
     }
     let cancelled = CancellationToken::new();
-    let options = CallOptions {
-        caller,
-        origin: parts.extensions.get::<Origin>().cloned(),
-        cancelled: cancelled.clone(),
-        progress: Progress::ignored(),
-        // Between a request and its answer nobody can be asked anything.
-        confirm: Confirm::nobody(),
-    };
+    let origin = parts.extensions.get::<Origin>().cloned();
     let (registry, tool) = (state.registry.clone(), name.to_owned());
+    let gone = cancelled.clone();
     // In a task of its own, so that a call which is given up still comes to its end in the record.
-    let call = async move { registry.call(&tool, arguments, options).await };
+    let call = async move {
+        registry
+            .call_unattended(&tool, arguments, caller, origin, gone)
+            .await
+    };
     let _gone = cancelled.drop_guard();
     let done = tokio::spawn(call.in_current_span()).await;
     match done {
-        Ok(Ok(Outcome::Replied(finished))) => Ok(answer(finished, &parts.headers)),
+        Ok(Ok(finished)) => Ok(answer(finished, &parts.headers)),
         Ok(Err(_unknown)) => {
             let name: String = name.chars().take(128).collect();
             let detail = format!("there is no tool `{name}`: GET /tools/list shows the tools");
             Err(Problem::new(StatusCode::NOT_FOUND, "tool_unknown", detail))
         }
-        Ok(Ok(Outcome::Asks(_))) | Err(_) => Err(Problem::internal()),
+        Err(_) => Err(Problem::internal()),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
-use axum::body::{Body, Bytes};
+use axum::body::{Body, BodyDataStream, Bytes};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures::{Stream, StreamExt};
@@ -23,12 +23,6 @@ pub(super) fn respond(events: impl Stream<Item = Event> + Send + 'static) -> Res
         .into_response()
 }
 
-/// Whether a response is a stream of events.
-pub(super) fn is_event_stream(response: &Response) -> bool {
-    let kind = response.headers().get(CONTENT_TYPE);
-    kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"))
-}
-
 /// Prepares every event stream, also those of rmcp, for proxies and for clients that split lines by
 /// Unicode's rules. Other responses stay as they are.
 pub(super) async fn prepare_stream(mut response: Response) -> Response {
@@ -41,6 +35,25 @@ pub(super) async fn prepare_stream(mut response: Response) -> Response {
     let policy = HeaderValue::from_static("no-cache, no-transform");
     headers.insert(CACHE_CONTROL, policy);
     response.map(|body| Body::new(body.map_frame(|frame| frame.map_data(escape_line_ends))))
+}
+
+/// Passes what an event stream carries through `wrap`. Other responses are whole already, and stay as they are.
+pub(super) fn wrap_event_stream<S>(
+    response: Response,
+    wrap: impl FnOnce(BodyDataStream) -> S,
+) -> Response
+where
+    S: Stream<Item = Result<Bytes, axum::Error>> + Send + 'static,
+{
+    if !is_event_stream(&response) {
+        return response;
+    }
+    response.map(|body| Body::from_stream(wrap(body.into_data_stream())))
+}
+
+fn is_event_stream(response: &Response) -> bool {
+    let kind = response.headers().get(CONTENT_TYPE);
+    kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"))
 }
 
 /// Escapes U+0085, U+2028 and U+2029. JSON has them in strings only, so the escape means the same. A client

@@ -4,13 +4,13 @@
 //! says nothing. The pace belongs to the job and not to the call: a reader that comes back goes on at the pace
 //! that the last one had reached. Time comes in as an argument, so all of this is arithmetic.
 
-use std::collections::HashMap;
 use std::time::Duration;
 
-use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use super::id::JobId;
+use crate::bounded_map::{BoundedMap, Evict};
+use crate::kasm::KasmId;
 
 /// The longest pause of a job that has just been quiet for a little while.
 const PAUSE_MAX: Duration = Duration::from_secs(2);
@@ -111,7 +111,7 @@ impl Backoff {
         } else {
             PAUSE_MAX.max(quiet / QUIET_PER_PAUSE)
         };
-        self.lengthen(longest.min(PAUSE_MAX_QUIET));
+        self.lengthen_pause(longest.min(PAUSE_MAX_QUIET));
     }
 
     /// A look found a piece.
@@ -126,17 +126,18 @@ impl Backoff {
         }
     }
 
-    /// A look failed. Returns since when they fail.
-    pub(super) fn note_failure(&mut self, now: Instant) -> Instant {
+    /// The look that began at `begun` failed. Returns since when they fail: a server that is silent has failed since it
+    /// was asked.
+    pub(super) fn note_failure(&mut self, begun: Instant, now: Instant) -> Instant {
         self.count_look(now);
-        let since = *self.failing_since.get_or_insert(now);
+        let since = *self.failing_since.get_or_insert(begun);
         let longest = if now < since + FAILURE_PATIENCE {
             PAUSE_MAX
         } else {
             PAUSE_MAX_QUIET
         };
         self.pause = self.pause.max(PAUSE_AFTER_FAILURE);
-        self.lengthen(longest);
+        self.lengthen_pause(longest);
         since
     }
 
@@ -145,7 +146,7 @@ impl Backoff {
         self.last_look = now;
     }
 
-    fn lengthen(&mut self, longest: Duration) {
+    fn lengthen_pause(&mut self, longest: Duration) {
         self.pause = (self.pause * 3 / 2).clamp(Duration::from_millis(10), longest);
     }
 
@@ -166,7 +167,7 @@ impl Backoff {
     }
 
     /// Looks so far.
-    pub(super) fn looks(&self) -> u32 {
+    pub(super) fn look_count(&self) -> u32 {
         self.looks
     }
 
@@ -175,32 +176,51 @@ impl Backoff {
     }
 }
 
-/// The pace of each job that was looked at, and the offset of the piece that is looked for.
-#[derive(Debug, Default)]
-pub(super) struct JobPaces(Mutex<HashMap<JobId, (u64, Backoff)>>);
+/// A job in the session that it is looked for in. The session counts: what is known of a job in one says nothing of
+/// the same id in another.
+pub(super) type JobKey = (KasmId, JobId);
+
+/// The pace of each job that was looked at.
+#[derive(Debug)]
+pub(super) struct JobPaces(BoundedMap<JobKey, JobPace>);
+
+/// The pace of a job, and the offset of the piece that is looked for.
+#[derive(Debug)]
+struct JobPace {
+    piece: u64,
+    backoff: Backoff,
+}
+
+impl Evict for JobPace {
+    /// It is worth a place until another job needs it.
+    fn is_idle(&self) -> bool {
+        false
+    }
+}
+
+impl Default for JobPaces {
+    fn default() -> Self {
+        Self(BoundedMap::new(JOBS_MAX))
+    }
+}
 
 impl JobPaces {
     /// The pace that the last reader had reached, if it looked for the same piece.
-    pub(super) fn recall(&self, id: JobId, piece: u64) -> Option<Backoff> {
-        let paces = self.0.lock();
-        let (at, backoff) = paces.get(&id)?;
-        let mut backoff = (*at == piece).then(|| backoff.clone())?;
-        backoff.watched = false;
-        Some(backoff)
+    pub(super) fn recall_pace(&self, job: JobKey, piece: u64) -> Option<Backoff> {
+        let pace = self.0.get(&job).filter(|pace| pace.piece == piece)?;
+        Some(Backoff {
+            watched: false,
+            ..pace.backoff.clone()
+        })
     }
 
-    pub(super) fn remember(&self, id: JobId, piece: u64, backoff: &Backoff) {
-        let mut paces = self.0.lock();
-        if paces.len() >= JOBS_MAX && !paces.contains_key(&id) {
-            let oldest = paces.iter().min_by_key(|(_, (_, pace))| pace.last_look);
-            let oldest = oldest.map(|(id, _)| *id);
-            oldest.map(|id| paces.remove(&id));
-        }
-        paces.insert(id, (piece, backoff.clone()));
+    pub(super) fn remember_pace(&self, job: JobKey, piece: u64, backoff: &Backoff) {
+        let backoff = backoff.clone();
+        self.0.insert(job, JobPace { piece, backoff });
     }
 
-    pub(super) fn forget(&self, id: JobId) {
-        self.0.lock().remove(&id);
+    pub(super) fn forget_pace(&self, job: JobKey) {
+        self.0.remove(&job);
     }
 }
 

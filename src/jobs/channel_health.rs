@@ -4,12 +4,12 @@
 //! session's web server ends the rest, whoever got it. Only a channel that was refused from its first use
 //! rests longer: that is how a policy looks that Kasm did not announce.
 
-use std::collections::HashMap;
 use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
+use crate::bounded_map::{BoundedMap, Evict};
 use crate::kasm::KasmId;
 
 /// The first rest of a channel that failed. It doubles with each further failure.
@@ -71,15 +71,37 @@ pub(super) enum Readiness {
 }
 
 /// What is known of the channels of all sessions.
-#[derive(Debug, Default)]
-pub(super) struct ChannelHealth(Mutex<HashMap<KasmId, SessionChannels>>);
+#[derive(Debug)]
+pub(super) struct ChannelHealth(BoundedMap<KasmId, Mutex<SessionChannels>>);
+
+impl Default for ChannelHealth {
+    fn default() -> Self {
+        Self(BoundedMap::new(SESSIONS_MAX))
+    }
+}
 
 #[derive(Debug)]
 struct SessionChannels {
-    used: Instant,
     downloads: Health,
     relay: Health,
     typical: Duration,
+}
+
+impl Default for SessionChannels {
+    fn default() -> Self {
+        Self {
+            downloads: Health::default(),
+            relay: Health::default(),
+            typical: TYPICAL,
+        }
+    }
+}
+
+impl Evict for SessionChannels {
+    /// What was learned of a session is good until another one needs the place.
+    fn is_idle(&self) -> bool {
+        false
+    }
 }
 
 impl SessionChannels {
@@ -156,21 +178,15 @@ impl Health {
 }
 
 impl ChannelHealth {
-    fn with<T>(&self, kasm_id: KasmId, change: impl FnOnce(&mut SessionChannels) -> T) -> T {
-        let mut all = self.0.lock();
-        if all.len() >= SESSIONS_MAX && !all.contains_key(&kasm_id) {
-            let oldest = all.iter().min_by_key(|(_, session)| session.used);
-            let oldest = oldest.map(|(id, _)| *id);
-            oldest.map(|id| all.remove(&id));
-        }
-        let session = all.entry(kasm_id).or_insert_with(|| SessionChannels {
-            used: Instant::now(),
-            downloads: Health::default(),
-            relay: Health::default(),
-            typical: TYPICAL,
-        });
-        session.used = Instant::now();
-        change(session)
+    fn with_session<T>(
+        &self,
+        kasm_id: KasmId,
+        change: impl FnOnce(&mut SessionChannels) -> T,
+    ) -> T {
+        let session = self.0.get_or_insert(kasm_id, Mutex::default);
+        // In a full map the session that was not used for the longest time makes room.
+        let session = session.unwrap_or_else(|| self.0.insert(kasm_id, Mutex::default()));
+        change(&mut session.lock())
     }
 
     /// Whether a channel should be used at `now`. `answered` is when the session's web server last answered
@@ -182,26 +198,26 @@ impl ChannelHealth {
         now: Instant,
         answered: Option<Instant>,
     ) -> Readiness {
-        self.with(kasm_id, |session| {
+        self.with_session(kasm_id, |session| {
             session.of(channel).readiness(now, answered)
         })
     }
 
     /// Whether a channel has ever worked in this session.
     pub(super) fn has_worked(&self, kasm_id: KasmId, channel: Channel) -> bool {
-        self.with(kasm_id, |session| session.of(channel).has_worked)
+        self.with_session(kasm_id, |session| session.of(channel).has_worked)
     }
 
     /// Whether a channel has worked and not failed since.
     pub(super) fn works(&self, kasm_id: KasmId, channel: Channel) -> bool {
-        self.with(kasm_id, |session| {
+        self.with_session(kasm_id, |session| {
             let health = session.of(channel);
             health.has_worked && health.failure.is_none()
         })
     }
 
     pub(super) fn note_works(&self, kasm_id: KasmId, channel: Channel) {
-        self.with(kasm_id, |session| {
+        self.with_session(kasm_id, |session| {
             *session.of(channel) = Health {
                 has_worked: true,
                 failure: None,
@@ -217,19 +233,19 @@ impl ChannelHealth {
         (kind, why): (FailureKind, String),
     ) {
         tracing::info!(%kasm_id, channel = channel.name(), why, "an output channel does not work");
-        self.with(kasm_id, |session| {
+        self.with_session(kasm_id, |session| {
             session.of(channel).note_failure(now, kind, why);
         });
     }
 
     /// How long to wait before a job is looked at for the first time.
     pub(super) fn typical_duration(&self, kasm_id: KasmId) -> Duration {
-        self.with(kasm_id, |session| session.typical)
+        self.with_session(kasm_id, |session| session.typical)
     }
 
     /// Learns from a job that was found finished at its `looks`th look.
     pub(super) fn learn_duration(&self, kasm_id: KasmId, took: Duration, looks: u32) {
-        self.with(kasm_id, |session| {
+        self.with_session(kasm_id, |session| {
             let next = match looks {
                 // It may have been sooner.
                 0 | 1 => session.typical * 9 / 10,
@@ -295,7 +311,7 @@ mod tests {
         let second = Duration::from_millis(900);
         let why = |health: &Health| match health.readiness(now + second, Some(now)) {
             Readiness::Resting { why, .. } => why,
-            other => panic!("{other:?}"),
+            Readiness::Ready | Readiness::TryAgain => String::new(),
         };
         assert_eq!(why(&health), "it is away (0 s ago)");
         let later = Some(now + second / 2);

@@ -23,7 +23,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::backoff::Backoff;
+use super::backoff::{Backoff, JobKey};
 use super::channel_health::{Channel, FailureKind, Readiness};
 use super::record::{BadRecord, Ended, Head, PieceReader, Sink};
 use super::{JobError, JobId, Jobs, Started};
@@ -76,7 +76,7 @@ impl Cursor {
 
     /// What was taken is not taken again, whatever comes of the rest of the piece.
     fn note_taken(&mut self, reader: &PieceReader) {
-        self.offset = self.offset.max(self.piece + reader.taken());
+        self.offset = self.offset.max(self.piece + reader.bytes_taken());
     }
 
     /// Refuses a piece that says it belongs elsewhere.
@@ -149,7 +149,7 @@ impl<'a> OutputReader<'a> {
             Ok(Channel::Relay) => Via::Collecting,
             Err(why) => Via::Nothing(why),
         };
-        let remembered = jobs.paces.recall(id, offset);
+        let remembered = jobs.paces.recall_pace((place.kasm_id, id), offset);
         let backoff = remembered.unwrap_or_else(|| Backoff::of_unknown_job(Instant::now()));
         Self::new(jobs, place, id, Cursor::at(offset), backoff, via)
     }
@@ -227,13 +227,17 @@ impl<'a> OutputReader<'a> {
             };
             match step {
                 Some(step @ (Step::Ended(_) | Step::Lost)) => {
-                    self.jobs.paces.forget(self.id);
+                    self.jobs.paces.forget_pace(self.job_key());
                     return Ok(step);
                 }
                 Some(step) => return Ok(step),
                 None => {}
             }
         }
+    }
+
+    fn job_key(&self) -> JobKey {
+        (self.place.kasm_id, self.id)
     }
 
     /// A session that does not run explains every failure.

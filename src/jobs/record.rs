@@ -110,7 +110,7 @@ impl Head {
         let state = match words.next() {
             Some("running") => State::Running,
             Some("lost") => State::Lost,
-            Some("ended") => State::Ended(ended(words).ok_or(BadRecord("its end"))?),
+            Some("ended") => State::Ended(parse_end(words).ok_or(BadRecord("its end"))?),
             _ => return Err(BadRecord("its state")),
         };
         Ok(Self {
@@ -122,7 +122,7 @@ impl Head {
     }
 }
 
-fn ended<'a>(mut words: impl Iterator<Item = &'a str>) -> Option<Ended> {
+fn parse_end<'a>(mut words: impl Iterator<Item = &'a str>) -> Option<Ended> {
     let why = match words.next()? {
         "exited" => Why::Exited,
         "time" => Why::TimeLimit,
@@ -171,7 +171,11 @@ impl PieceReader {
     }
 
     /// Takes the next bytes of the piece.
-    pub(super) fn feed(&mut self, mut bytes: &[u8], sink: &mut dyn Sink) -> Result<(), BadRecord> {
+    pub(super) fn feed_bytes(
+        &mut self,
+        mut bytes: &[u8],
+        sink: &mut dyn Sink,
+    ) -> Result<(), BadRecord> {
         if self.head.is_none() {
             let end = bytes.iter().position(|byte| *byte == b'\n');
             let (line, rest) = bytes.split_at(end.unwrap_or(bytes.len()));
@@ -216,7 +220,7 @@ impl PieceReader {
     }
 
     /// How far into the piece the sink has got.
-    pub(super) fn taken(&self) -> u64 {
+    pub(super) fn bytes_taken(&self) -> u64 {
         self.taken
     }
 
@@ -225,7 +229,7 @@ impl PieceReader {
     }
 
     /// The head, if all announced bytes have come.
-    pub(super) fn finish(self) -> Result<Head, BadRecord> {
+    pub(super) fn into_head(self) -> Result<Head, BadRecord> {
         let taken = self.taken;
         let head = self.head.ok_or(BadRecord("no head"))?;
         if self.full || taken == head.length() {
@@ -259,9 +263,9 @@ mod tests {
         for size in 1..piece.len() {
             let (mut reader, mut both) = (PieceReader::default(), Both::default());
             for chunk in piece.chunks(size) {
-                reader.feed(chunk, &mut both).unwrap();
+                reader.feed_bytes(chunk, &mut both).unwrap();
             }
-            let head = reader.finish().unwrap();
+            let head = reader.into_head().unwrap();
             assert_eq!(
                 (both.0.as_slice(), both.1.as_slice()),
                 (&b"out"[..], &b"err\0"[..])
@@ -274,9 +278,9 @@ mod tests {
     fn what_was_taken_before_is_left_out() {
         let (mut reader, mut both) = (PieceReader::after(4), Both::default());
         reader
-            .feed(b"kmcp1 0 3 4 running\nouterr\0", &mut both)
+            .feed_bytes(b"kmcp1 0 3 4 running\nouterr\0", &mut both)
             .unwrap();
-        assert_eq!(reader.finish().unwrap().state, State::Running);
+        assert_eq!(reader.into_head().unwrap().state, State::Running);
         assert_eq!(
             (both.0.as_slice(), both.1.as_slice()),
             (&b""[..], &b"rr\0"[..])
@@ -300,8 +304,8 @@ mod tests {
         for piece in pieces {
             let (mut reader, mut both) = (PieceReader::default(), Both::default());
             let read = reader
-                .feed(piece, &mut both)
-                .and_then(|()| reader.finish().map(drop));
+                .feed_bytes(piece, &mut both)
+                .and_then(|()| reader.into_head().map(drop));
             assert!(read.is_err(), "{}", String::from_utf8_lossy(piece));
         }
     }

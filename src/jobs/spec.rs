@@ -118,77 +118,77 @@ impl JobSpec {
     }
 
     /// The dispatch that starts it as `id`. `sweep` names folders to remove, `relay` where to post.
-    pub(super) fn dispatch(&self, id: JobId, sweep: &[JobId], relay: Option<&str>) -> Exec {
+    pub(super) fn dispatch_job(&self, id: JobId, sweep: &[JobId], relay: Option<&str>) -> Exec {
         let mut environment = Map::new();
         let mut set = |name: &str, value: String| {
             environment.insert(format!("KMCP_{name}"), Value::String(value));
         };
-        set("BOOT", base64(RUN.as_bytes()));
+        set("BOOT", to_base64(RUN.as_bytes()));
         set("ID", id.to_string());
-        set("CMD", base64(self.script.as_bytes()));
+        set("CMD", to_base64(self.script.as_bytes()));
         set("HOME", HOME.to_owned());
         set("SECONDS", self.time_limit.as_secs().max(1).to_string());
         set("KEEP", self.keep_bytes.to_string());
         if !self.args.is_empty() {
-            set("ARGS", list(&self.args));
+            set("ARGS", nul_list(&self.args));
         }
         if !self.stdin.is_empty() {
-            set("STDIN", base64(&self.stdin));
+            set("STDIN", to_base64(&self.stdin));
         }
         if !self.environment.is_empty() {
             let entries = self.environment.iter();
             let entries: Vec<_> = entries
                 .map(|(name, value)| format!("{name}={value}"))
                 .collect();
-            set("ENV", list(&entries));
+            set("ENV", nul_list(&entries));
         }
         if let Some(folder) = &self.folder {
-            set("CWD", base64(folder.path.as_bytes()));
-            set("ROOTS", list(&folder.roots));
-            set("BARRED", list(&folder.barred));
+            set("CWD", to_base64(folder.path.as_bytes()));
+            set("ROOTS", nul_list(&folder.roots));
+            set("BARRED", nul_list(&folder.barred));
         }
         if !sweep.is_empty() {
-            set("SWEEP", words(sweep));
+            set("SWEEP", joined_ids(sweep));
         }
         if let Some(relay) = relay {
             set("RELAY", relay.to_owned());
         }
         // X programs look for the display here.
         environment.insert("DISPLAY".to_owned(), ":1".into());
-        exec(environment, self.as_root)
+        constant_exec(environment, self.as_root)
     }
 }
 
 /// The dispatch that puts a part of something large into the folder of `id`.
-pub(super) fn part(id: JobId, index: usize, bytes: &[u8]) -> Exec {
+pub(super) fn dispatch_part(id: JobId, index: usize, bytes: &[u8]) -> Exec {
     let values = [
-        ("KMCP_BOOT", base64(PART.as_bytes())),
+        ("KMCP_BOOT", to_base64(PART.as_bytes())),
         ("KMCP_ID", id.to_string()),
         ("KMCP_HOME", HOME.to_owned()),
         ("KMCP_PART", index.to_string()),
-        ("KMCP_STDIN", base64(bytes)),
+        ("KMCP_STDIN", to_base64(bytes)),
     ];
-    exec(object(values), false)
+    constant_exec(string_map(values), false)
 }
 
 /// The dispatch that removes the folders of `ids`.
-pub(super) fn sweep(ids: &[JobId], as_root: bool) -> Exec {
+pub(super) fn dispatch_sweep(ids: &[JobId], as_root: bool) -> Exec {
     let values = [
-        ("KMCP_BOOT", base64(SWEEP.as_bytes())),
+        ("KMCP_BOOT", to_base64(SWEEP.as_bytes())),
         ("KMCP_HOME", HOME.to_owned()),
-        ("KMCP_SWEEP", words(ids)),
+        ("KMCP_SWEEP", joined_ids(ids)),
     ];
-    exec(object(values), as_root)
+    constant_exec(string_map(values), as_root)
 }
 
-fn object<const N: usize>(values: [(&str, String); N]) -> Map<String, Value> {
+fn string_map<const N: usize>(values: [(&str, String); N]) -> Map<String, Value> {
     let pairs = values.into_iter();
     pairs
         .map(|(name, value)| (name.to_owned(), Value::String(value)))
         .collect()
 }
 
-fn exec(environment: Map<String, Value>, as_root: bool) -> Exec {
+fn constant_exec(environment: Map<String, Value>, as_root: bool) -> Exec {
     Exec {
         cmd: CMD.to_owned(),
         environment,
@@ -196,21 +196,21 @@ fn exec(environment: Map<String, Value>, as_root: bool) -> Exec {
     }
 }
 
-fn words(ids: &[JobId]) -> String {
+fn joined_ids(ids: &[JobId]) -> String {
     let ids: Vec<_> = ids.iter().map(JobId::to_string).collect();
     ids.join(" ")
 }
 
 /// Each entry ended by NUL.
-fn list(entries: &[String]) -> String {
+fn nul_list(entries: &[String]) -> String {
     let mut bytes = Vec::new();
     for entry in entries {
         bytes.extend_from_slice(entry.as_bytes());
         bytes.push(0);
     }
-    base64(&bytes)
+    to_base64(&bytes)
 }
 
-fn base64(bytes: &[u8]) -> String {
+fn to_base64(bytes: &[u8]) -> String {
     BASE64.encode(bytes)
 }

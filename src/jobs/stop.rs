@@ -41,10 +41,10 @@ impl Jobs {
     ) -> Result<StopReport, JobError> {
         let args = vec![id.to_string(), signal.to_owned(), HOME.to_owned()];
         let spec = JobSpec::internal(&[MEMBERS, STOP], args).as_root(id.as_root());
-        let started = self.start(place, &spec).await?;
+        let started = self.start_job(place, &spec).await?;
         let done = self.run_to_end(place, &spec, started).await?;
         match done.ended.exit_code {
-            Some(0) => report(&done.stdout).ok_or(JobError::BadRecord(BadRecord(
+            Some(0) => parse_report(&done.stdout).ok_or(JobError::BadRecord(BadRecord(
                 "the report of the signal is damaged",
             ))),
             Some(60) => Err(JobError::NoSuchJob),
@@ -55,7 +55,7 @@ impl Jobs {
     }
 }
 
-fn report(printed: &[u8]) -> Option<StopReport> {
+fn parse_report(printed: &[u8]) -> Option<StopReport> {
     let text = String::from_utf8_lossy(printed);
     let mut lines = text.lines();
     let (word, left) = lines.next()?.split_once(' ')?;

@@ -55,13 +55,13 @@ struct LastFolders(VecDeque<(JobId, Instant)>);
 
 impl LastFolders {
     /// A job whose end is read again stays as long as after the first time.
-    fn add(&mut self, id: JobId, until: Instant) {
+    fn add_folder(&mut self, id: JobId, until: Instant) {
         if !self.0.iter().any(|(other, _)| *other == id) {
             self.0.push_back((id, until));
         }
     }
 
-    fn release(&mut self, now: Instant, max: usize, due: &mut Vec<JobId>) {
+    fn release_due(&mut self, now: Instant, max: usize, due: &mut Vec<JobId>) {
         let is_over = |(_, until): &(JobId, Instant)| *until <= now;
         while self.0.len() > max || self.0.front().is_some_and(is_over) {
             due.extend(self.0.pop_front().map(|(id, _)| id));
@@ -81,8 +81,8 @@ struct SessionFolders {
 impl SessionFolders {
     fn release_expired(&mut self, now: Instant) {
         let due = &mut self.due;
-        self.reported.release(now, REPORTED_MAX, due);
-        self.read.release(now, READ_MAX, due);
+        self.reported.release_due(now, REPORTED_MAX, due);
+        self.read.release_due(now, READ_MAX, due);
         self.in_use.retain(|(id, until)| {
             let stays = *until > now;
             if !stays {
@@ -137,8 +137,8 @@ impl Sweeper {
         let now = Instant::now();
         match removal {
             Removal::Now => folders.due.push(id),
-            Removal::AfterReport => folders.reported.add(id, now + REPORTED_STAYS),
-            Removal::AfterReading => folders.read.add(id, now + READ_STAYS),
+            Removal::AfterReport => folders.reported.add_folder(id, now + REPORTED_STAYS),
+            Removal::AfterReading => folders.read.add_folder(id, now + READ_STAYS),
             Removal::After(time) => folders.in_use.push((id, now + time)),
         }
         !std::mem::replace(&mut folders.has_task, true)
@@ -171,7 +171,7 @@ impl Sweeper {
                 for as_root in [false, true] {
                     let ids = sweeper.take_due(place.kasm_id, as_root, SWEEP_MAX);
                     if !ids.is_empty() {
-                        let exec = spec::sweep(&ids, as_root);
+                        let exec = spec::dispatch_sweep(&ids, as_root);
                         // A session that is gone took its folders along.
                         let _gone = kasm.wire().exec(place.user, place.kasm_id, &exec).await;
                     }
@@ -194,10 +194,16 @@ mod tests {
         let mut folders = SessionFolders::default();
         let now = Instant::now();
         for number in 0..300 {
-            folders.reported.add(job(number), now + REPORTED_STAYS);
-            folders.read.add(job(1_000 + number), now + READ_STAYS);
+            folders
+                .reported
+                .add_folder(job(number), now + REPORTED_STAYS);
+            folders
+                .read
+                .add_folder(job(1_000 + number), now + READ_STAYS);
             // It is read again, which changes nothing.
-            folders.read.add(job(1_000 + number), now + READ_STAYS * 2);
+            folders
+                .read
+                .add_folder(job(1_000 + number), now + READ_STAYS * 2);
         }
         let taken = folders.take_due(now, false, SWEEP_MAX);
         assert_eq!(taken.len(), 600 - REPORTED_MAX - READ_MAX);

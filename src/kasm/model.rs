@@ -47,6 +47,26 @@ impl Status {
             Self::Other(word) => word,
         }
     }
+
+    /// Whether Kasm is destroying the session, by its word (`deleting`, `delete_pending`).
+    #[must_use]
+    pub fn is_ending(&self) -> bool {
+        self.has_word(&["delet", "destroy", "terminat"])
+    }
+
+    /// Whether Kasm could not bring the session into the state it was to have, by its word.
+    #[must_use]
+    pub fn is_failed(&self) -> bool {
+        self.has_word(&["error", "fail"])
+    }
+
+    fn has_word(&self, parts: &[&str]) -> bool {
+        let Self::Other(word) = self else {
+            return false;
+        };
+        let word = word.to_ascii_lowercase();
+        parts.iter().any(|part| word.contains(part))
+    }
 }
 
 impl Serialize for Status {

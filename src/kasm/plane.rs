@@ -9,21 +9,19 @@ mod downloads;
 pub mod rfb;
 mod uploads;
 
-use std::collections::HashMap;
-use std::sync::Arc;
 use std::time::Duration;
 
-use parking_lot::Mutex;
 use reqwest::header::{COOKIE, HeaderValue, ORIGIN};
 use reqwest::{Method, RequestBuilder, Response, StatusCode, Url};
 use secrecy::{ExposeSecret, SecretString};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
 use super::Kasm;
 use super::id::{KasmId, UserId};
 use super::model::{ServiceAddress, Session};
 use super::public::{KasmConfig, TlsProblem};
+use crate::bounded_map::{BoundedMap, Evict, KeyedSemaphores};
 use crate::metrics::Metrics;
 use cookies::Tokens;
 pub use downloads::Download;
@@ -67,6 +65,17 @@ pub struct Place {
     pub session: Session,
 }
 
+/// When the web server of a session last answered.
+#[derive(Debug)]
+struct Answered(Instant);
+
+impl Evict for Answered {
+    /// It is worth a place until another session needs it.
+    fn is_idle(&self) -> bool {
+        false
+    }
+}
+
 /// The plane's connections and logins.
 #[derive(Debug)]
 pub struct Plane {
@@ -75,8 +84,8 @@ pub struct Plane {
     origin: HeaderValue,
     timeout: Duration,
     tokens: Tokens,
-    gates: Mutex<HashMap<KasmId, Arc<Semaphore>>>,
-    answers: Mutex<HashMap<KasmId, Instant>>,
+    gates: KeyedSemaphores<KasmId>,
+    answers: BoundedMap<KasmId, Answered>,
     desktops: Desktops,
     metrics: Metrics,
 }
@@ -95,8 +104,8 @@ impl Plane {
                 .map_err(|error| TlsProblem::Unusable(error.to_string()))?,
             timeout: config.timeout,
             tokens: Tokens::default(),
-            gates: Mutex::default(),
-            answers: Mutex::default(),
+            gates: KeyedSemaphores::new(GATES_MAX, REQUESTS_PER_SESSION),
+            answers: BoundedMap::new(GATES_MAX),
             desktops: Desktops::default(),
             metrics: Metrics::default(),
         })
@@ -116,27 +125,13 @@ impl Plane {
 
     /// A place in the queue to a session.
     async fn enter(&self, kasm_id: KasmId) -> Option<OwnedSemaphorePermit> {
-        let gate = {
-            let mut gates = self.gates.lock();
-            if gates.len() >= GATES_MAX {
-                gates.retain(|_, gate| gate.available_permits() < REQUESTS_PER_SESSION);
-            }
-            let fresh = || Arc::new(Semaphore::new(REQUESTS_PER_SESSION));
-            gates.entry(kasm_id).or_insert_with(fresh).clone()
-        };
-        // It is never closed.
-        gate.acquire_owned().await.ok()
+        // It is never closed, so this never fails.
+        self.gates.of_key(kasm_id).acquire_owned().await.ok()
     }
 
     /// The web server of a session answered as it should.
     fn note_answer(&self, kasm_id: KasmId) {
-        let now = Instant::now();
-        let mut answers = self.answers.lock();
-        if answers.len() >= GATES_MAX {
-            // What is older than the longest rest of a channel decides nothing any more.
-            answers.retain(|_, answered| now - *answered < self.timeout * 2);
-        }
-        answers.insert(kasm_id, now);
+        self.answers.insert(kasm_id, Answered(Instant::now()));
     }
 
     fn url(&self, address: &ServiceAddress, rest: &str) -> Result<Url, PlaneError> {
@@ -174,7 +169,7 @@ impl Kasm {
     /// When the web server of a session last answered as it should.
     #[must_use]
     pub fn last_answer(&self, kasm_id: KasmId) -> Option<Instant> {
-        self.plane.answers.lock().get(&kasm_id).copied()
+        self.plane.answers.get(&kasm_id).map(|answer| answer.0)
     }
 
     /// Sends a request with cookies that the proxy accepts: the ones in use, then those of the last

@@ -8,9 +8,9 @@ use tokio_util::sync::CancellationToken;
 use super::error_data::with_code;
 use crate::caller::{Caller, Origin};
 use crate::tool::catalogue::Values;
-use crate::tool::invocation::{CallOptions, Finished, Outcome};
+use crate::tool::invocation::Finished;
 use crate::tool::registry::Registry;
-use crate::tool::{Confirm, ErrorType, JsonObject, Progress};
+use crate::tool::{ErrorType, JsonObject};
 
 /// Who looks, and at what.
 #[derive(Clone, Debug)]
@@ -34,20 +34,17 @@ pub(super) struct Present {
 impl Look<'_> {
     /// Calls a tool and gives its reply, or what failed.
     pub(super) async fn call(&self, tool: &str, args: JsonObject) -> Result<Finished, Failed> {
-        let options = CallOptions {
-            caller: self.caller.clone(),
-            origin: self.origin.clone(),
-            cancelled: self.cancelled.clone(),
-            progress: Progress::ignored(),
-            confirm: Confirm::nobody(),
-        };
-        match self.registry.call(tool, args, options).await {
-            Ok(Outcome::Replied(reply)) => match reply.error {
-                None => Ok(reply),
-                Some(error) => Err(Failed::of(error, &reply.body)),
-            },
-            // Tools that look ask nobody.
-            Ok(Outcome::Asks(_)) | Err(_) => Err(Failed::of(ErrorType::Internal, &Value::Null)),
+        let (caller, origin) = (self.caller.clone(), self.origin.clone());
+        let cancelled = self.cancelled.clone();
+        let called = self
+            .registry
+            .call_unattended(tool, args, caller, origin, cancelled);
+        let reply = called
+            .await
+            .map_err(|_| Failed::of(ErrorType::Internal, &Value::Null))?;
+        match reply.error {
+            None => Ok(reply),
+            Some(error) => Err(Failed::of(error, &reply.body)),
         }
     }
 

@@ -4,11 +4,10 @@
 //! handshake hear it on the stream of their session, 2026-07-28 on a `subscriptions/listen`. A listener
 //! that is too far behind is told that everything it watches may have changed.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use futures::{Stream, stream};
-use parking_lot::Mutex;
 use rmcp::ErrorData;
 use rmcp::model::{
     JsonRpcMessage, ResourceListChangedNotification, ResourceUpdatedNotification,
@@ -16,25 +15,29 @@ use rmcp::model::{
 };
 use rmcp::service::SubscriptionContext;
 use rmcp::{Peer, RoleServer};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::broadcast::{self, error::RecvError};
 use tokio_util::sync::CancellationToken;
 
 use super::sessions::Session;
 use super::watched::{WATCHED_MAX, Watched, too_many};
+use crate::bounded_map::KeyedSemaphores;
 use crate::caller::Caller;
 use crate::tool::change::Change;
 use crate::tool::registry::Registry;
 
 /// How many listening requests of one caller may be open.
 const LISTENERS_MAX: usize = 100;
+/// Callers that listen at a time and have a limit of their own. More of them share one.
+const CALLERS_MAX: usize = 10_000;
 
 /// Everything that is told. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Notices {
     registry: Arc<Registry>,
     ended: CancellationToken,
-    /// By caller: how many listen.
-    listeners: Arc<Mutex<HashMap<Arc<str>, usize>>>,
+    /// By caller: how many more may listen.
+    listeners: Arc<KeyedSemaphores<Arc<str>>>,
 }
 
 impl Notices {
@@ -42,7 +45,7 @@ impl Notices {
         Self {
             registry,
             ended: CancellationToken::new(),
-            listeners: Arc::default(),
+            listeners: Arc::new(KeyedSemaphores::new(CALLERS_MAX, LISTENERS_MAX)),
         }
     }
 
@@ -140,38 +143,14 @@ impl Notices {
         }
     }
 
-    fn seat(&self, caller: &Arc<str>) -> Result<Seat, ErrorData> {
-        let mut listeners = self.listeners.lock();
-        let taken = listeners.entry(caller.clone()).or_default();
-        if *taken >= LISTENERS_MAX {
+    /// The place of one listening request, until it is dropped.
+    fn seat(&self, caller: &Arc<str>) -> Result<OwnedSemaphorePermit, ErrorData> {
+        let seats = self.listeners.of_key(caller.clone());
+        seats.try_acquire_owned().map_err(|_| {
             let message =
                 format!("{LISTENERS_MAX} subscriptions/listen of this caller are open: end one");
-            return Err(too_many(message));
-        }
-        *taken += 1;
-        Ok(Seat {
-            notices: self.clone(),
-            caller: caller.clone(),
+            too_many(message)
         })
-    }
-}
-
-/// The place of one listening request.
-struct Seat {
-    notices: Notices,
-    caller: Arc<str>,
-}
-
-impl Drop for Seat {
-    fn drop(&mut self) {
-        let listeners = &self.notices.listeners;
-        let mut listeners = listeners.lock();
-        if let Some(taken) = listeners.get_mut(&self.caller) {
-            *taken -= 1;
-            if *taken == 0 {
-                listeners.remove(&self.caller);
-            }
-        }
     }
 }
 

@@ -21,9 +21,9 @@ use tokio_util::sync::CancellationToken;
 use super::convert::to_result;
 use super::error_data::with_code;
 use crate::caller::{Caller, Origin};
-use crate::tool::invocation::{CallOptions, Finished, Outcome};
+use crate::tool::invocation::Finished;
 use crate::tool::registry::Registry;
-use crate::tool::{Confirm, Continuation, ErrorType, JsonObject, Progress};
+use crate::tool::{Continuation, ErrorType, JsonObject};
 
 /// How often a client should look. Each look costs Kasm a request.
 const POLL_INTERVAL: Duration = Duration::from_secs(5);
@@ -179,17 +179,14 @@ impl Request<'_> {
     }
 
     async fn call(self, tool: &str, arguments: JsonObject) -> Result<Finished, ErrorData> {
-        let options = CallOptions {
-            caller: self.caller,
-            origin: self.origin,
-            cancelled: self.cancelled,
-            progress: Progress::ignored(),
-            confirm: Confirm::nobody(),
-        };
-        match self.registry.call(tool, arguments, options).await {
-            Ok(Outcome::Replied(finished)) => Ok(finished),
-            Ok(Outcome::Asks(_)) | Err(_) => Err(unknown()),
-        }
+        let called = self.registry.call_unattended(
+            tool,
+            arguments,
+            self.caller,
+            self.origin,
+            self.cancelled,
+        );
+        called.await.map_err(|_| unknown())
     }
 }
 

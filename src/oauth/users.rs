@@ -1,13 +1,12 @@
 //! From what a token says to the id of a Kasm user.
 
-use std::collections::HashMap;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
-use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use super::Denied;
+use crate::bounded_map::{BoundedMap, Evict};
 
 /// How long an answer is remembered, and how long that there is no such user.
 const KNOWN: Duration = Duration::from_secs(300);
@@ -24,7 +23,18 @@ pub type FindUser =
 pub(super) struct Users {
     user_id: fn(&str) -> Option<String>,
     find: FindUser,
-    answers: Mutex<HashMap<String, (Option<String>, Instant)>>,
+    answers: BoundedMap<String, Answer>,
+}
+
+struct Answer {
+    id: Option<String>,
+    until: Instant,
+}
+
+impl Evict for Answer {
+    fn is_idle(&self) -> bool {
+        self.until <= Instant::now()
+    }
 }
 
 impl Users {
@@ -32,7 +42,7 @@ impl Users {
         Self {
             user_id,
             find,
-            answers: Mutex::default(),
+            answers: BoundedMap::new(ANSWERS_MAX),
         }
     }
 
@@ -44,27 +54,17 @@ impl Users {
         if named.chars().count() > NAME_CHARS_MAX {
             return Err(Denied::NoUser);
         }
-        let remembered = {
-            let answers = self.answers.lock();
-            let answer = answers.get(named);
-            answer.filter(|(_, until)| *until > Instant::now()).cloned()
-        };
-        if let Some((answer, _)) = remembered {
-            return answer.ok_or(Denied::NoUser);
+        let remembered = self.answers.get(named);
+        if let Some(answer) = remembered.filter(|answer| !answer.is_idle()) {
+            return answer.id.clone().ok_or(Denied::NoUser);
         }
-        let answer = (self.find)(named.to_owned()).await.map_err(|problem| {
+        let id = (self.find)(named.to_owned()).await.map_err(|problem| {
             tracing::warn!(problem, "a Kasm user cannot be looked up");
             Denied::Unavailable
         })?;
-        let keep = if answer.is_some() { KNOWN } else { UNKNOWN };
-        let now = Instant::now();
-        let mut answers = self.answers.lock();
-        if answers.len() >= ANSWERS_MAX {
-            answers.retain(|_, (_, until)| *until > now);
-        }
-        if answers.len() < ANSWERS_MAX {
-            answers.insert(named.to_owned(), (answer.clone(), now + keep));
-        }
-        answer.ok_or(Denied::NoUser)
+        let keep = if id.is_some() { KNOWN } else { UNKNOWN };
+        let until = Instant::now() + keep;
+        let answer = self.answers.insert(named.to_owned(), Answer { id, until });
+        answer.id.clone().ok_or(Denied::NoUser)
     }
 }

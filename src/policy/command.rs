@@ -5,9 +5,10 @@ use std::thread;
 use super::admission;
 use super::finding::{Finding, Verdict};
 use super::path::{self, Match};
-use super::plan::{Plan, Planned, Touched};
+use super::plan::{Places, Plan, Planned, Touched};
 use super::rules::{Decision, Rule, Rules};
 use super::walk;
+use super::word::Word;
 
 /// The parser recurses; scripts of this size cannot exhaust a stack of this size.
 const STACK_BYTES: usize = 512 * 1024 * 1024;
@@ -108,8 +109,9 @@ fn judge(rules: &Rules, plan: &Plan, findings: &mut Vec<Finding>) {
 
 fn program(rules: &Rules, planned: &Planned, findings: &mut Vec<Finding>) {
     let mut hit = false;
+    let own = is_own_program(rules, planned);
     for rule in rules.rules.iter().filter(|rule| !rule.when.wants_path()) {
-        if !rule.when.program.contains(&planned.program) {
+        if !rule.when.program.contains(&planned.program) || (rule.when.system && own) {
             continue;
         }
         match arguments(&rule.when.args_prefix, planned) {
@@ -151,6 +153,21 @@ fn program(rules: &Rules, planned: &Planned, findings: &mut Vec<Finding>) {
             });
         }
     }
+}
+
+/// Whether the program is a file below the roots for certain: it is named by a path, and all folders that it may
+/// be started in lead there.
+fn is_own_program(rules: &Rules, planned: &Planned) -> bool {
+    let name = planned.argv.first().and_then(Word::literal);
+    let Some(name) = name.filter(|name| name.contains('/')) else {
+        return false;
+    };
+    let Places { known, unknown } = &planned.places;
+    let is_below = |folder: &String| {
+        let path = path::resolve(folder, &name);
+        rules.roots.iter().any(|root| path::is_inside(&path, root))
+    };
+    known.iter().all(is_below) && !known.is_empty() && (!unknown || name.starts_with('/'))
 }
 
 /// Whether the arguments without options begin with `wanted`.

@@ -24,6 +24,8 @@ pub(super) struct Planned {
     pub(super) argv: Vec<Word>,
     /// It runs code that is not on the command line.
     pub(super) opaque: bool,
+    /// The folders that it may be started in.
+    pub(super) places: Places,
 }
 
 impl Planned {

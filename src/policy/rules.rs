@@ -64,6 +64,8 @@ pub(super) struct Rule {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct When {
     pub(super) program: Vec<String>,
+    /// Only the system's program: a file below the roots is another one, whatever its name.
+    pub(super) system: bool,
     /// The first arguments that are not options.
     pub(super) args_prefix: Vec<String>,
     /// Folders whose files an argument names.

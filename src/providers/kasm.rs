@@ -247,9 +247,7 @@ async fn place_of(
                 "the session is `{}`: commands and files need a running one",
                 session.status.word()
             ),
-            remedy: "resume_kasm_session continues a paused or stopped session; get_session_status tells when a \
-                     starting one is ready"
-                .to_owned(),
+            remedy: sessions::advice(&session.status).to_owned(),
         }));
     }
     let in_use = provider.leases.used(user, kasm_id, &session);

@@ -1,15 +1,14 @@
 //! How many calls of one caller may run at a time; more wait their turn for a moment. And how often it
 //! may make costly ones.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use parking_lot::Mutex;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::error::{ErrorType, ToolError};
-use crate::rate::{Book, Bucket, Kept, Rate, Used};
+use crate::bounded_map::{BoundedMap, Evict, KeyedSemaphores};
+use crate::rate::{Bucket, LastUse, Rate};
 
 /// How long a call waits for its turn.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -20,15 +19,15 @@ const CALLERS_MAX: usize = 10_000;
 #[derive(Debug)]
 pub struct Costly {
     rate: Rate,
-    callers: Book<Arc<str>, Count>,
-    /// Of those for whom the book has no place.
+    callers: BoundedMap<Arc<str>, Count>,
+    /// Shared by the callers for whom the map has no place.
     others: Count,
 }
 
 #[derive(Debug)]
 struct Count {
     bucket: Bucket,
-    used: Used,
+    used: LastUse,
 }
 
 impl Costly {
@@ -37,7 +36,7 @@ impl Costly {
     pub fn new(rate: Rate) -> Self {
         Self {
             rate,
-            callers: Book::new(CALLERS_MAX),
+            callers: BoundedMap::new(CALLERS_MAX),
             others: Count::new(rate),
         }
     }
@@ -47,9 +46,11 @@ impl Costly {
     /// # Errors
     /// `rate_limited` if it is too soon.
     pub fn count(&self, caller: &Arc<str>, tool: &str) -> Result<(), ToolError> {
-        let count = self.callers.entry(caller.clone(), || Count::new(self.rate));
+        let count = self
+            .callers
+            .get_or_insert(caller.clone(), || Count::new(self.rate));
         let count = count.as_deref().unwrap_or(&self.others);
-        count.used.again();
+        count.used.renew();
         match count.bucket.take() {
             Ok(_) => Ok(()),
             Err(wait) => Err(ToolError {
@@ -70,32 +71,26 @@ impl Count {
     fn new(rate: Rate) -> Self {
         Self {
             bucket: Bucket::new(rate),
-            used: Used::now(),
+            used: LastUse::now(),
         }
     }
 }
 
-impl Kept for Count {
-    fn is_as_new(&self) -> bool {
-        self.used.ago() > self.bucket.rate().rest()
+impl Evict for Count {
+    fn is_idle(&self) -> bool {
+        self.used.elapsed() > self.bucket.rate().rest()
     }
 }
 
 /// One semaphore per caller.
 #[derive(Debug)]
-pub struct Gate {
-    at_a_time: usize,
-    callers: Mutex<HashMap<Arc<str>, Arc<Semaphore>>>,
-}
+pub struct Gate(KeyedSemaphores<Arc<str>>);
 
 impl Gate {
     /// A gate that lets `at_a_time` calls of each caller through.
     #[must_use]
     pub fn new(at_a_time: usize) -> Self {
-        Self {
-            at_a_time,
-            callers: Mutex::new(HashMap::new()),
-        }
+        Self(KeyedSemaphores::new(CALLERS_MAX, at_a_time))
     }
 
     /// Waits for a place; it is free again when the permit is dropped.
@@ -103,7 +98,7 @@ impl Gate {
     /// # Errors
     /// `rate_limited` if none became free in time.
     pub async fn enter(&self, caller: &Arc<str>) -> Result<OwnedSemaphorePermit, ToolError> {
-        let places = self.places_of(caller);
+        let places = self.0.of_key(caller.clone());
         if let Ok(permit) = places.clone().try_acquire_owned() {
             return Ok(permit);
         }
@@ -111,25 +106,14 @@ impl Gate {
             Ok(Ok(permit)) => Ok(permit),
             Ok(Err(_)) | Err(_) => Err(ToolError::new(
                 ErrorType::RateLimited,
-                format!("{} calls of this token are running already", self.at_a_time),
+                format!(
+                    "{} calls of this token are running already",
+                    self.0.permits()
+                ),
                 "wait for some of them to finish, then call again",
             )
             .with_code("too_many_calls")),
         }
-    }
-
-    fn places_of(&self, caller: &Arc<str>) -> Arc<Semaphore> {
-        let mut callers = self.callers.lock();
-        if let Some(places) = callers.get(caller) {
-            return places.clone();
-        }
-        if callers.len() >= CALLERS_MAX {
-            callers.retain(|_, places| places.available_permits() < self.at_a_time);
-        }
-        callers
-            .entry(caller.clone())
-            .or_insert_with(|| Arc::new(Semaphore::new(self.at_a_time)))
-            .clone()
     }
 }
 

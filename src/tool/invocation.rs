@@ -5,7 +5,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Reply;
 use super::confirm::{Confirm, OpenQuestion};
-use super::error::ErrorType;
+use super::error::{ErrorType, ToolError};
 use super::progress::Progress;
 use crate::caller::{Caller, Origin};
 use crate::picture::Picture;
@@ -45,6 +45,17 @@ pub struct Finished {
     pub picture: Option<Picture>,
     /// When it may be tried again, seconds from now, if that is known.
     pub retry_after: Option<u64>,
+}
+
+impl From<ToolError> for Finished {
+    fn from(error: ToolError) -> Self {
+        Self {
+            body: error.to_json(),
+            error: Some(error.error_type),
+            picture: None,
+            retry_after: error.retry_after,
+        }
+    }
 }
 
 /// What a tool body came to.

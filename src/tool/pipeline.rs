@@ -5,6 +5,7 @@ use std::panic::AssertUnwindSafe;
 use futures::FutureExt;
 use serde_json::Value;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use super::change::{Change, Changes};
 use super::error::{ErrorType, ToolError};
@@ -12,9 +13,9 @@ use super::invocation::{CallOptions, Finished, Outcome, Ran, UnknownTool};
 use super::mounted::Mounted;
 use super::record::{self, Act};
 use super::registry::Registry;
-use super::{JsonObject, Reply, ToolInfo, log, schema};
+use super::{Confirm, JsonObject, Progress, Reply, ToolInfo, log, schema};
 use crate::audit::Audit;
-use crate::caller::Caller;
+use crate::caller::{Caller, Origin};
 
 impl Registry {
     /// Calls a tool: find, bring the arguments into form, authorise, check them, run within the deadline, log. There is
@@ -74,12 +75,36 @@ impl Registry {
                 retry_after: None,
             }),
             Ok(Ran::Asks(question)) => Outcome::Asks(question),
-            Err(error) => Outcome::Replied(Finished {
-                body: error.to_json(),
-                error: Some(error.error_type),
-                picture: None,
-                retry_after: error.retry_after,
-            }),
+            Err(error) => Outcome::Replied(error.into()),
+        })
+    }
+
+    /// The same for a caller of whom nothing can be asked between the request and its answer: a tool that has a question
+    /// fails instead.
+    ///
+    /// # Errors
+    /// As for [`Self::call`].
+    pub async fn call_unattended(
+        &self,
+        name: &str,
+        args: JsonObject,
+        caller: Caller,
+        origin: Option<Origin>,
+        cancelled: CancellationToken,
+    ) -> Result<Finished, UnknownTool> {
+        let options = CallOptions {
+            caller,
+            origin,
+            cancelled,
+            progress: Progress::ignored(),
+            confirm: Confirm::nobody(),
+        };
+        Ok(match self.call(name, args, options).await? {
+            Outcome::Replied(finished) => finished,
+            // No call stops at a question that has nowhere to go.
+            Outcome::Asks(_) => {
+                ToolError::internal("the tool asked where nobody can answer").into()
+            }
         })
     }
 

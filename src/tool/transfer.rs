@@ -1,5 +1,7 @@
 //! Files that go past the model: what a provider does for `/files/…` and its links.
 
+use std::ops::Range;
+
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use futures::stream::BoxStream;
@@ -26,9 +28,14 @@ pub struct Download {
     pub modified: u64,
     /// SHA-256 in hex.
     pub sha256: String,
-    /// Its bytes. An error before the end means that all of them are void.
-    pub bytes: BoxStream<'static, Result<Bytes, ToolError>>,
+    /// Opens the bytes of a part of it. An error before their end means that all of them are void.
+    pub open: OpenPart,
 }
+
+/// The bytes of a file as they come.
+pub type FileBytes = BoxStream<'static, Result<Bytes, ToolError>>;
+/// Opens a part of a file.
+pub type OpenPart = Box<dyn FnOnce(Range<u64>) -> FileBytes + Send>;
 
 impl std::fmt::Debug for Download {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -239,7 +239,7 @@ async fn commands(jobs: &Jobs, place: &Place) -> Result<String, Problem> {
     let spec = JobSpec::internal(&[script], vec!["heard".to_owned()])
         .with_limits(COMMAND_PATIENCE, 64 * 1024);
     let begun = Instant::now();
-    let done = jobs.run(place, &spec).await.map_err(of_job)?;
+    let done = jobs.run_script(place, &spec).await.map_err(of_job)?;
     let said = String::from_utf8_lossy(&done.stdout).into_owned();
     match said.strip_prefix("heard by ") {
         Some(whom) if done.ended.exit_code == Some(0) => Ok(format!(
@@ -279,7 +279,7 @@ async fn files(jobs: Jobs, config: &Config, place: &Place) -> Result<String, Pro
     let read = files.read(place, &reading, 0, 4_096).await;
     // A persistent profile would keep it.
     let remove = JobSpec::internal(&["rm -f -- \"$1\""], vec![path.clone()]);
-    let removed = jobs.run(place, &remove).await;
+    let removed = jobs.run_script(place, &remove).await;
     let read = read.map_err(told)?;
     removed.map_err(of_job)?;
     if read.bytes == text.as_bytes() {

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
@@ -139,14 +138,11 @@ fn may_open_stream(request: &Request) -> bool {
 }
 
 fn while_open(response: Response, place: StreamPlace) -> Response {
-    if !sse::is_event_stream(&response) {
-        return response;
-    }
-    response.map(|body| {
-        Body::from_stream(body.into_data_stream().map(move |chunk| {
+    sse::wrap_event_stream(response, |chunks| {
+        chunks.map(move |chunk| {
             let _while_open = &place;
             chunk
-        }))
+        })
     })
 }
 

@@ -6,9 +6,10 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use super::{RequestLimits, take_one};
+use crate::bounded_map::Evict;
 use crate::caller::Caller;
 use crate::metrics::Metrics;
-use crate::rate::{Bucket, Kept, Rate, Used, Wait};
+use crate::rate::{Bucket, LastUse, Rate, Wait};
 
 /// How long an address is remembered from which a right credential came.
 const KNOWN: Duration = Duration::from_secs(3_600);
@@ -27,7 +28,7 @@ pub(in crate::http) struct AddressState {
     /// One bit for each of 64 groups of callers whose credential was right here before. Nobody else gets
     /// one in, so who shares an address with somebody who guesses is not locked out.
     known: AtomicU64,
-    used: Used,
+    used: LastUse,
 }
 
 impl AddressState {
@@ -41,13 +42,13 @@ impl AddressState {
             locked_until: AtomicU64::new(0),
             failed_until: AtomicU64::new(0),
             known: AtomicU64::new(0),
-            used: Used::now(),
+            used: LastUse::now(),
         }
     }
 
     /// Counts a request.
     pub(super) fn request(&self) -> Result<(), Wait> {
-        self.used.again();
+        self.used.renew();
         self.requests.take().map(drop)
     }
 
@@ -101,13 +102,13 @@ fn bit_of(caller: &Caller) -> u64 {
     1 << (hasher.finish() % 64)
 }
 
-impl Kept for AddressState {
-    fn is_as_new(&self) -> bool {
+impl Evict for AddressState {
+    fn is_idle(&self) -> bool {
         let failed_until = Duration::from_millis(self.failed_until.load(Ordering::Relaxed));
         let is_known = self.known.load(Ordering::Relaxed) != 0;
         let rest = self.requests.rate().rest();
         let rest = if is_known { rest.max(KNOWN) } else { rest };
-        self.used.ago() > rest && self.epoch.elapsed() > failed_until
+        self.used.elapsed() > rest && self.epoch.elapsed() > failed_until
     }
 }
 
@@ -132,7 +133,7 @@ impl Drop for ConnectionPlace {
 pub(in crate::http) struct CallerState {
     pub(in crate::http) requests: Bucket,
     streams: AtomicUsize,
-    used: Used,
+    used: LastUse,
 }
 
 impl CallerState {
@@ -140,20 +141,20 @@ impl CallerState {
         Self {
             requests: Bucket::new(rate),
             streams: AtomicUsize::new(0),
-            used: Used::now(),
+            used: LastUse::now(),
         }
     }
 
     /// Counts a request.
     pub(super) fn request(&self) -> Result<(), Wait> {
-        self.used.again();
+        self.used.renew();
         self.requests.take().map(drop)
     }
 }
 
-impl Kept for CallerState {
-    fn is_as_new(&self) -> bool {
-        self.used.ago() > self.requests.rate().rest()
+impl Evict for CallerState {
+    fn is_idle(&self) -> bool {
+        self.used.elapsed() > self.requests.rate().rest()
     }
 }
 

@@ -40,17 +40,26 @@ impl OutputReader<'_> {
                 return self.end_of_wait().await.map(Some);
             };
             sleep_until(next).await;
-            let look = self.look_for_piece(sink).await;
+            let begun = Instant::now();
+            // A server that is silent does not hold a call for much longer than it wants to wait.
+            let patience = FAILURE_PATIENCE.max(deadline - begun);
+            let look = self.look_for_piece(sink, patience).await;
             self.has_looked = true;
             let step = match look {
                 Ok(Look::Found(head)) => self.take_piece(head, sink).await.map(Some),
                 Ok(Look::Full) => Ok(Some(Step::Full)),
                 Ok(Look::Missing) => self.take_miss(sink).await,
                 Err(LookError::Job(error)) => Err(error),
-                Err(LookError::Plane(error)) => self.take_failure(error).await.map(|()| None),
+                Err(LookError::Plane(error)) => {
+                    self.take_failure(error, begun).await.map(|()| None)
+                }
             };
-            let paces = &self.jobs.paces;
-            paces.remember(self.id, self.cursor.piece, &self.backoff);
+            let (paces, job) = (&self.jobs.paces, self.job_key());
+            if step.is_ok() {
+                paces.remember_pace(job, self.cursor.piece, &self.backoff);
+            } else {
+                paces.forget_pace(job);
+            }
             match step? {
                 Some(step) => return Ok(Some(step)),
                 None if matches!(self.via, Via::Downloads) => {}
@@ -72,10 +81,15 @@ impl OutputReader<'_> {
         Err(JobError::Unreachable { why })
     }
 
-    /// One look at the piece with the next byte.
-    async fn look_for_piece(&mut self, sink: &mut dyn Sink) -> Result<Look, LookError> {
+    /// One look at the piece with the next byte, whose answer has to begin within `patience`.
+    async fn look_for_piece(
+        &mut self,
+        sink: &mut dyn Sink,
+        patience: Duration,
+    ) -> Result<Look, LookError> {
         let path = format!(".kmcp-{}/{}", self.id, self.cursor.piece);
-        let Some(mut file) = self.jobs.kasm.download(self.place, &path).await? else {
+        let (kasm, place) = (&self.jobs.kasm, self.place);
+        let Some(mut file) = kasm.download_within(place, &path, patience).await? else {
             return Ok(Look::Missing);
         };
         if file.length() == Some(0) {
@@ -84,7 +98,7 @@ impl OutputReader<'_> {
         let mut reader = self.cursor.piece_reader();
         let read = async {
             while let Some(chunk) = file.chunk().await? {
-                reader.feed(&chunk, sink)?;
+                reader.feed_bytes(&chunk, sink)?;
                 if reader.is_full() {
                     break;
                 }
@@ -95,7 +109,7 @@ impl OutputReader<'_> {
         self.cursor.note_taken(&reader);
         read?;
         let full = reader.is_full();
-        let head = reader.finish()?;
+        let head = reader.into_head()?;
         self.cursor.check_place(&head)?;
         Ok(if full { Look::Full } else { Look::Found(head) })
     }
@@ -124,7 +138,7 @@ impl OutputReader<'_> {
                 // This job is far ahead of us: one script brings all of it at once.
                 self.streak = 0;
                 let step = self
-                    .collect(Channel::Downloads, Duration::ZERO, sink)
+                    .collect_output(Channel::Downloads, Duration::ZERO, sink)
                     .await?;
                 let nothing_new = step == Step::Quiet;
                 Ok(if nothing_new { Step::Piece } else { step })
@@ -134,7 +148,7 @@ impl OutputReader<'_> {
 
     fn learn_duration(&self, now: Instant) {
         if let Some(since) = self.dispatched {
-            let (health, looks) = (&self.jobs.health, self.backoff.looks());
+            let (health, looks) = (&self.jobs.health, self.backoff.look_count());
             health.learn_duration(self.place.kasm_id, now - since, looks);
         }
     }
@@ -161,7 +175,7 @@ impl OutputReader<'_> {
             self.check_start(now - since).await?;
         }
         if matches!(self.via, Via::Downloads)
-            && self.backoff.looks() >= LOOKS_MAX
+            && self.backoff.look_count() >= LOOKS_MAX
             && self.can_use_relay()
         {
             self.via = Via::Collecting;
@@ -172,7 +186,10 @@ impl OutputReader<'_> {
     /// Asks a script whether the job is still there, and for all it has. A failure of that script says as much as
     /// a look that failed.
     async fn prove_job(&mut self, sink: &mut dyn Sink) -> Result<Option<Step>, JobError> {
-        match self.collect(Channel::Downloads, Duration::ZERO, sink).await {
+        match self
+            .collect_output(Channel::Downloads, Duration::ZERO, sink)
+            .await
+        {
             Ok(Step::Quiet) => {
                 self.backoff.note_proof(Instant::now());
                 Ok(None)
@@ -182,7 +199,8 @@ impl OutputReader<'_> {
                 Ok(Some(step))
             }
             Err(JobError::Unreachable { why }) => {
-                self.backoff.note_failure(Instant::now());
+                let now = Instant::now();
+                self.backoff.note_failure(now, now);
                 self.trouble = Some((FailureKind::Unreachable, why));
                 Ok(None)
             }
@@ -200,6 +218,7 @@ impl OutputReader<'_> {
         if !due || (works && self.start_checks > 0) {
             return Ok(());
         }
+        let begun = Instant::now();
         let path = format!(".kmcp-{}/pid", self.id);
         match self.jobs.kasm.download(self.place, &path).await {
             Ok(Some(_)) => {
@@ -217,14 +236,14 @@ impl OutputReader<'_> {
                 self.fail_over(Channel::Downloads, FailureKind::Forbidden, why)
                     .await
             }
-            Err(error) => self.take_failure(error).await,
+            Err(error) => self.take_failure(error, begun).await,
         }
     }
 
-    /// A look failed. A hiccup is waited out; what lasts changes the channel.
-    async fn take_failure(&mut self, error: PlaneError) -> Result<(), JobError> {
+    /// The look that began at `begun` failed. A hiccup is waited out; what lasts changes the channel.
+    async fn take_failure(&mut self, error: PlaneError, begun: Instant) -> Result<(), JobError> {
         let now = Instant::now();
-        let failing_for = now - self.backoff.note_failure(now);
+        let failing_for = now - self.backoff.note_failure(begun, now);
         let has_worked = {
             let health = &self.jobs.health;
             health.has_worked(self.place.kasm_id, Channel::Downloads)
@@ -239,12 +258,14 @@ impl OutputReader<'_> {
             }
         };
         let can_use_relay = self.can_use_relay();
-        let is_over = match &error {
-            PlaneError::NoService(_) => true,
+        let is_over = match (&error, kind) {
+            (PlaneError::NoService(_), _) => true,
             // It was answered, so there is nothing to wait for where another way is open.
-            PlaneError::Refused(_) | PlaneError::Unexpected(_) if can_use_relay => true,
-            _ if kind == FailureKind::Forbidden => failing_for >= REFUSAL_PATIENCE,
-            _ => failing_for >= FAILURE_PATIENCE && (can_use_relay || self.is_internal),
+            (PlaneError::Refused(_) | PlaneError::Unexpected(_), _) if can_use_relay => true,
+            (_, FailureKind::Forbidden) => failing_for >= REFUSAL_PATIENCE,
+            (_, FailureKind::Unreachable) => {
+                failing_for >= FAILURE_PATIENCE && (can_use_relay || self.is_internal)
+            }
         };
         if is_over {
             let why = error.to_string();

@@ -54,7 +54,7 @@ impl OutputReader<'_> {
                 continue;
             }
             let mut reader = self.cursor.piece_reader();
-            reader.feed(&piece.bytes, sink)?;
+            reader.feed_bytes(&piece.bytes, sink)?;
             return self.read_whole(reader).map(Some);
         }
     }
@@ -63,7 +63,7 @@ impl OutputReader<'_> {
     fn read_whole(&mut self, reader: PieceReader) -> Result<Step, JobError> {
         self.cursor.note_taken(&reader);
         let full = reader.is_full();
-        let head = reader.finish()?;
+        let head = reader.into_head()?;
         self.cursor.check_place(&head)?;
         if full {
             // The rest has to be asked for again, from where it is kept.
@@ -89,7 +89,7 @@ impl OutputReader<'_> {
         let now = Instant::now();
         let wait = deadline.saturating_duration_since(now).min(COLLECT_WAIT);
         let is_last = now + wait >= deadline;
-        match self.collect(Channel::Relay, wait, sink).await {
+        match self.collect_output(Channel::Relay, wait, sink).await {
             Ok(Step::Quiet) if !is_last => Ok(None),
             Ok(step) => Ok(Some(step)),
             Err(
@@ -107,7 +107,7 @@ impl OutputReader<'_> {
     }
 
     /// Lets a script in the workspace tell everything from the offset on, in one piece.
-    pub(super) async fn collect(
+    pub(super) async fn collect_output(
         &mut self,
         channel: Channel,
         wait: Duration,
@@ -120,7 +120,10 @@ impl OutputReader<'_> {
         args.extend(numbers);
         let spec =
             JobSpec::internal(&[COLLECT], args).with_limits(COLLECT_TIME_MAX, limit + HEAD_ROOM);
-        let started = self.jobs.start_on(self.place, &spec, Ok(channel)).await?;
+        let started = self
+            .jobs
+            .start_through(self.place, &spec, Ok(channel))
+            .await?;
         // Another reader reads it, which does not collect.
         let done = Box::pin(self.jobs.run_to_end(self.place, &spec, started)).await?;
         match done.ended.exit_code {
@@ -131,7 +134,7 @@ impl OutputReader<'_> {
         }
         self.cursor.piece = offset;
         let mut reader = PieceReader::default();
-        reader.feed(&done.stdout, sink)?;
+        reader.feed_bytes(&done.stdout, sink)?;
         self.read_whole(reader)
     }
 }

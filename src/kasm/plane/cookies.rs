@@ -1,41 +1,56 @@
 //! The logins of Kasm users, in memory only.
 
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use parking_lot::Mutex;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::Place;
+use crate::bounded_map::{BoundedMap, Evict};
 use crate::kasm::id::UserId;
 
 /// Users whose logins are kept.
 const USERS_MAX: usize = 10_000;
 
 /// The login of each user that worked last.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Tokens {
-    by_user: Mutex<HashMap<UserId, SecretString>>,
+    by_user: BoundedMap<UserId, KasmLogin>,
     /// Kasm's documentation says that each status call voids the logins handed out before; servers were
     /// seen to keep them. Learned by what is refused.
     newest_only: AtomicBool,
 }
 
+#[derive(Debug)]
+struct KasmLogin(SecretString);
+
+impl Evict for KasmLogin {
+    /// Nothing says when Kasm ends a login.
+    fn is_idle(&self) -> bool {
+        false
+    }
+}
+
+impl Default for Tokens {
+    fn default() -> Self {
+        Self {
+            by_user: BoundedMap::new(USERS_MAX),
+            newest_only: AtomicBool::new(false),
+        }
+    }
+}
+
 impl Tokens {
     pub(super) fn keep(&self, user: UserId, token: SecretString) {
-        let mut tokens = self.by_user.lock();
-        if tokens.len() >= USERS_MAX {
-            tokens.clear();
-        }
-        tokens.insert(user, token);
+        self.by_user.insert(user, KasmLogin(token));
+    }
+
+    fn kept(&self, user: UserId) -> Option<SecretString> {
+        self.by_user.get(&user).map(|login| login.0.clone())
     }
 
     /// The logins worth trying, the likeliest first.
     pub(super) fn candidates(&self, place: &Place) -> Vec<SecretString> {
-        let kept = {
-            let tokens = self.by_user.lock();
-            tokens.get(&place.user).cloned()
-        };
+        let kept = self.kept(place.user);
         let newest = of_status(place);
         let mut candidates = if self.newest_only.load(Ordering::Relaxed) {
             [newest, kept]
@@ -52,10 +67,7 @@ impl Tokens {
     /// Notes which login was accepted.
     pub(super) fn worked(&self, place: &Place, token: SecretString) {
         let same = |other: &SecretString| other.expose_secret() == token.expose_secret();
-        let kept = {
-            let tokens = self.by_user.lock();
-            tokens.get(&place.user).cloned()
-        };
+        let kept = self.kept(place.user);
         if kept.as_ref().is_some_and(|kept| !same(kept))
             && of_status(place).as_ref().is_some_and(same)
         {

@@ -65,6 +65,19 @@ impl Kasm {
         place: &Place,
         path: &str,
     ) -> Result<Option<Download>, PlaneError> {
+        self.download_within(place, path, self.plane.timeout).await
+    }
+
+    /// The same; the answer has to begin within `patience`.
+    ///
+    /// # Errors
+    /// As [`PlaneError`] tells.
+    pub async fn download_within(
+        &self,
+        place: &Place,
+        path: &str,
+        patience: Duration,
+    ) -> Result<Option<Download>, PlaneError> {
         let Some(vnc) = &place.session.vnc else {
             return Err(PlaneError::NoService("vnc"));
         };
@@ -76,7 +89,7 @@ impl Kasm {
         let permit = plane.enter(place.kasm_id).await;
         let build =
             |username: &str, token: &_| plane.request(Method::GET, url.clone(), username, token);
-        let response = tokio::time::timeout(plane.timeout, self.with_cookies(place, build)).await;
+        let response = tokio::time::timeout(patience, self.with_cookies(place, build)).await;
         let response = response.map_err(|_| {
             let address = address_of(&url);
             PlaneError::Unavailable(format!("{address}: no answer in time"))

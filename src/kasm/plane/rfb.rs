@@ -12,17 +12,14 @@ mod screen;
 mod stream;
 mod zrle;
 
-use std::collections::HashMap;
 use std::time::Duration;
-
-use parking_lot::{Mutex, MutexGuard};
-use tokio::time::Instant;
 
 pub use desktop::{CLIPBOARD_BYTES_MAX, Clipboard, Desktop, Input};
 pub use keysym::{character_of, keys_like, keysym_named, keysym_of};
 pub use screen::Screen;
 
 use super::{Place, PlaneError};
+use crate::bounded_map::{BoundedMap, Evict};
 use crate::kasm::{Kasm, KasmId};
 
 /// Connections that are kept at a time.
@@ -51,49 +48,32 @@ pub enum RfbError {
 }
 
 /// The connections that are kept.
-#[derive(Debug, Default)]
-pub(super) struct Desktops(Mutex<HashMap<KasmId, Kept>>);
-
 #[derive(Debug)]
-struct Kept {
-    desktop: Desktop,
-    used: Instant,
+pub(super) struct Desktops(BoundedMap<KasmId, Desktop>);
+
+impl Evict for Desktop {
+    fn is_idle(&self) -> bool {
+        !self.is_open()
+    }
+}
+
+impl Default for Desktops {
+    fn default() -> Self {
+        Self(BoundedMap::new(DESKTOPS_MAX))
+    }
 }
 
 impl Desktops {
-    fn all(&self) -> MutexGuard<'_, HashMap<KasmId, Kept>> {
-        self.0.lock()
-    }
-
     fn find(&self, kasm_id: KasmId) -> Option<Desktop> {
-        let mut all = self.all();
-        all.retain(|_, kept| kept.desktop.is_open());
-        let kept = all.get_mut(&kasm_id)?;
-        kept.used = Instant::now();
-        Some(kept.desktop.clone())
+        let kept = self.0.get(&kasm_id)?;
+        kept.is_open().then(|| Desktop::clone(&kept))
     }
 
     /// Keeps a connection; the longest unused one makes room. One that another caller made meanwhile
     /// goes first.
     fn keep(&self, kasm_id: KasmId, desktop: Desktop) -> Desktop {
-        let mut all = self.all();
-        if let Some(kept) = all.get(&kasm_id).filter(|kept| kept.desktop.is_open()) {
-            return kept.desktop.clone();
-        }
-        if all.len() >= DESKTOPS_MAX {
-            let oldest = all.iter().min_by_key(|(_, kept)| kept.used);
-            let oldest = oldest.map(|(id, _)| *id);
-            oldest.map(|id| all.remove(&id));
-        }
-        let used = Instant::now();
-        all.insert(
-            kasm_id,
-            Kept {
-                desktop: desktop.clone(),
-                used,
-            },
-        );
-        desktop
+        let other = self.find(kasm_id);
+        other.unwrap_or_else(|| Desktop::clone(&self.0.insert(kasm_id, desktop)))
     }
 }
 

@@ -203,6 +203,7 @@ impl Walk {
             program: program.clone(),
             argv: argv.to_vec(),
             opaque: script || OPAQUE.contains(&program.as_str()),
+            places: self.places.clone(),
         });
         if EVALUATING.contains(&program.as_str()) {
             for word in &argv[1..] {

@@ -33,14 +33,13 @@ fn target(provider: &KasmProvider, path: &str, access: Access) -> Result<Target,
 
 /// A change that nobody heard of any more: whether it was made is not known.
 fn unconfirmed(error: FileError) -> ToolError {
-    let why = match error {
-        FileError::Job(
-            error @ (JobError::NoChannel { .. }
-            | JobError::Unreachable { .. }
-            | JobError::NotStarted),
-        ) => error.to_string(),
-        other => return other.into(),
+    let FileError::Job(
+        error @ (JobError::NoChannel { .. } | JobError::Unreachable { .. } | JobError::NotStarted),
+    ) = error
+    else {
+        return error.into();
     };
+    let why = error.to_string();
     ToolError::new(
         ErrorType::Unavailable,
         format!("the change was sent off, but whether it was made cannot be told: {why}"),

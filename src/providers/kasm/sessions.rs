@@ -109,12 +109,23 @@ impl SessionView {
 }
 
 /// What to do with a session in this state.
-fn advice(status: &Status) -> &'static str {
+pub(super) fn advice(status: &Status) -> &'static str {
     match status {
         Status::Running => "the session is running",
         Status::Starting => "the session is starting: ask get_session_status in a few seconds",
         Status::Paused => "the session is paused: resume_kasm_session makes it run",
         Status::Stopped => "the session is stopped: resume_kasm_session makes it run",
+        // A word of both kinds, such as `delete_error`: it does not end by itself.
+        other if other.is_failed() => {
+            "Kasm failed at this session: destroy_kasm_session it and create_kasm_session another; if it stays, a Kasm \
+             administrator can delete it (Sessions)"
+        }
+        other if other.is_ending() => {
+            "Kasm is destroying the session, so it does not come back: create_kasm_session starts another one"
+        }
+        Status::Other(word) if word.starts_with("paus") || word.starts_with("stop") => {
+            "the session is on its way to rest: ask get_session_status in a few seconds, then resume_kasm_session"
+        }
         Status::Other(_) => "the session is in transition: ask get_session_status in a few seconds",
     }
 }

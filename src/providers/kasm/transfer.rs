@@ -46,14 +46,14 @@ impl Transfers for KasmProvider {
             Ok(Download {
                 size: file.size,
                 modified: file.modified,
-                sha256: file.sha256,
-                bytes: file
-                    .bytes
-                    .map(move |bytes| {
+                sha256: file.sha256.clone(),
+                open: Box::new(move |part| {
+                    let bytes = file.into_bytes(part).map(move |bytes| {
                         let _until_the_last = &in_use;
                         bytes.map_err(ToolError::from)
-                    })
-                    .boxed(),
+                    });
+                    bytes.boxed()
+                }),
             })
         }
         .boxed()

@@ -89,6 +89,20 @@ async fn check_with_start_destroys_a_failing_session() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn check_tries_the_address_of_the_sessions() {
+    let emulator = emulator().await;
+    let probe = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = probe.local_addr().unwrap().port();
+    drop(probe);
+    emulator.configure(|profile| profile.proxy_port = Some(port));
+    let address = format!("http://127.0.0.1:{port}");
+    let server = TestServer::in_front_of(emulator, &[]).await;
+    server.session().await;
+    let said = check(&server.emulator, &[], &[]).await;
+    said.has("session: downloads", "fail", &[&address, "zone"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn check_on_ctrl_c_destroys_its_session() {
     // It never runs, so the check waits for it.
     let emulator = Emulator::builder()

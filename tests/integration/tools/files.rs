@@ -3,6 +3,7 @@
 mod content;
 mod links;
 mod refusals;
+mod resume;
 
 use data_encoding::{BASE64, HEXLOWER};
 use serde_json::{Value, json};

@@ -59,7 +59,7 @@ impl CommandOutput {
         mut streams: Streams,
     ) -> Self {
         let (end, running) = match known {
-            Known::Step(Step::Ended(ended)) => (Some(word(ended.why)), Some(false)),
+            Known::Step(Step::Ended(ended)) => (Some(end_word(ended.why)), Some(false)),
             Known::Step(Step::Lost) => (Some("lost"), Some(false)),
             Known::Step(Step::Piece | Step::Full | Step::Quiet) => (None, Some(true)),
             Known::NotNow => (None, None),
@@ -74,14 +74,15 @@ impl CommandOutput {
             Known::Step(_) | Known::NotNow => reader.channel(),
         };
         let mut next_offset = reader.offset();
-        if running != Some(false) {
+        // Elsewhere the wrapper saw to it that a character is whole, or is none.
+        if matches!(known, Known::Step(Step::Full | Step::Piece)) {
             next_offset -= streams.give_back();
         }
         let cut = |flag: fn(&Ended) -> bool| ended.is_some_and(flag);
         let stdout_truncated = streams.stdout.is_cut() || cut(|ended| ended.stdout_cut);
         let stderr_truncated = streams.stderr.is_cut() || cut(|ended| ended.stderr_cut);
-        let (stdout, stdout_encoding) = streams.stdout.text();
-        let (stderr, stderr_encoding) = streams.stderr.text();
+        let (stdout, stdout_encoding) = streams.stdout.into_text();
+        let (stderr, stderr_encoding) = streams.stderr.into_text();
         Self {
             kasm_id: kasm_id.to_string(),
             job_id: job_id.to_string(),
@@ -130,7 +131,7 @@ impl CommandOutput {
     }
 }
 
-fn word(why: Why) -> &'static str {
+fn end_word(why: Why) -> &'static str {
     match why {
         Why::Exited => "exited",
         Why::TimeLimit => "time_limit",
@@ -221,8 +222,8 @@ impl Sink for Streams {
             self.last = stream;
         }
         match stream {
-            Stream::Stdout => self.stdout.push(bytes),
-            Stream::Stderr => self.stderr.push(bytes),
+            Stream::Stdout => self.stdout.push_bytes(bytes),
+            Stream::Stderr => self.stderr.push_bytes(bytes),
         }
         let news = bytes
             .len()
@@ -254,18 +255,18 @@ impl Excerpt {
         }
     }
 
-    fn push(&mut self, bytes: &[u8]) {
+    fn push_bytes(&mut self, bytes: &[u8]) {
         self.total += bytes.len() as u64;
         let (first, rest) = bytes.split_at(bytes.len().min(self.half - self.head.len()));
         self.head.extend_from_slice(first);
         self.tail.extend_from_slice(rest);
         // Now and then, so that each byte is moved once.
         if self.tail.len() > self.half.saturating_mul(2) {
-            self.shorten();
+            self.shorten_tail();
         }
     }
 
-    fn shorten(&mut self) {
+    fn shorten_tail(&mut self) {
         let over = self.tail.len().saturating_sub(self.half);
         self.tail.drain(..over);
     }
@@ -291,14 +292,14 @@ impl Excerpt {
     }
 
     /// As text, or base64 of its beginning.
-    fn text(mut self) -> (String, Option<&'static str>) {
+    fn into_text(mut self) -> (String, Option<&'static str>) {
         let cut = self.is_cut();
-        self.shorten();
+        self.shorten_tail();
         if !cut {
             self.head.append(&mut self.tail);
             return match String::from_utf8(self.head) {
                 Ok(text) => (text, None),
-                Err(error) => (base64(error.as_bytes()), Some("base64")),
+                Err(error) => (to_base64(error.as_bytes()), Some("base64")),
             };
         }
         let head = match std::str::from_utf8(&self.head) {
@@ -307,7 +308,7 @@ impl Excerpt {
             Err(error) if error.error_len().is_none() => {
                 std::str::from_utf8(&self.head[..error.valid_up_to()]).unwrap_or_default()
             }
-            Err(_) => return (base64(&self.head), Some("base64")),
+            Err(_) => return (to_base64(&self.head), Some("base64")),
         };
         let start = self
             .tail
@@ -316,13 +317,13 @@ impl Excerpt {
             .take_while(|byte| (**byte & 0xC0) == 0x80)
             .count();
         let Ok(tail) = std::str::from_utf8(&self.tail[start..]) else {
-            return (base64(&self.head), Some("base64"));
+            return (to_base64(&self.head), Some("base64"));
         };
         let left_out = self.total - (head.len() + tail.len()) as u64;
         (format!("{head}\n[{left_out} bytes left out]\n{tail}"), None)
     }
 }
 
-fn base64(bytes: &[u8]) -> String {
+fn to_base64(bytes: &[u8]) -> String {
     BASE64.encode(bytes)
 }

@@ -88,7 +88,7 @@ fn check_environment(environment: &BTreeMap<String, String>) -> Result<(), ToolE
 }
 
 /// The folder that the command starts in. The workspace checks it again, because links may lead anywhere.
-pub(super) fn folder(
+pub(super) fn checked_folder(
     provider: &KasmProvider,
     working_dir: Option<&str>,
 ) -> Result<Option<Folder>, ToolError> {
@@ -105,7 +105,7 @@ pub(super) fn folder(
 }
 
 /// Asks the policy.
-pub(super) async fn judge(
+pub(super) async fn judge_command(
     provider: &KasmProvider,
     args: &ExecuteArgs,
 ) -> Result<Judgement, ToolError> {
@@ -127,7 +127,7 @@ fn unix_lines(script: &str) -> String {
 }
 
 /// What a person is asked before a command runs that the policy leaves to a person.
-pub(super) fn question(args: &ExecuteArgs, denial: &Denial) -> Question {
+pub(super) fn consent_question(args: &ExecuteArgs, denial: &Denial) -> Question {
     let folder = args.working_dir.as_deref().unwrap_or("the home folder");
     let command = unix_lines(&args.command);
     let what = serde_json::json!([
@@ -153,7 +153,7 @@ pub(super) fn question(args: &ExecuteArgs, denial: &Denial) -> Question {
 }
 
 /// The job that runs the permitted command.
-pub(super) fn job(
+pub(super) fn job_spec(
     provider: &KasmProvider,
     args: &ExecuteArgs,
     permit: Permit<CommandRequest>,

@@ -45,23 +45,23 @@ impl Tool for ExecuteKasmCommand {
         args: ExecuteArgs,
     ) -> Result<Reply<CommandOutput>, ToolError> {
         prepare::check_limits(cx.provider, &args)?;
-        let folder = prepare::folder(cx.provider, args.working_dir.as_deref())?;
-        let judgement = prepare::judge(cx.provider, &args).await?;
+        let folder = prepare::checked_folder(cx.provider, args.working_dir.as_deref())?;
+        let judgement = prepare::judge_command(cx.provider, &args).await?;
         let place = place(&cx, args.kasm_id, args.user_id).await?;
         let permit = match judgement {
             Judgement::Permitted(permit) => permit,
             Judgement::NeedsConsent(pending) => {
-                cx.confirm(prepare::question(&args, pending.denial()))
+                cx.confirm(prepare::consent_question(&args, pending.denial()))
                     .await?;
                 pending.permit_with_consent()
             }
         };
-        let spec = prepare::job(cx.provider, &args, permit, folder);
+        let spec = prepare::job_spec(cx.provider, &args, permit, folder);
         let jobs = &cx.provider.jobs;
-        let started = jobs.start(&place, &spec).await?;
+        let started = jobs.start_job(&place, &spec).await?;
         let id = started.id;
-        report(&cx, 0, format!("job {id} started")).await;
-        let wait = wait(cx.provider, args.wait_seconds, cx.provider.commands.wait);
+        report_progress(&cx, 0, format!("job {id} started")).await;
+        let wait = wait_time(cx.provider, args.wait_seconds, cx.provider.commands.wait);
         let mut streams = Streams::excerpts(cx.provider.commands.output_bytes);
         let mut reader = jobs.read_new(&place, started);
         let read = read_until(&cx, &mut reader, &mut streams, wait).await;
@@ -85,7 +85,7 @@ impl Tool for ExecuteKasmCommand {
         };
         let output = CommandOutput::new(args.kasm_id, id, &reader, &known, streams);
         if output.is_whole() {
-            jobs.forget(&place, id, Removal::AfterReport);
+            jobs.remove_folder(&place, id, Removal::AfterReport);
         }
         let message = message.unwrap_or_else(|| output.message());
         Ok(Reply::new(output, message))
@@ -125,12 +125,12 @@ impl Tool for GetCommandOutput {
     ) -> Result<Reply<CommandOutput>, ToolError> {
         let place = place(&cx, args.kasm_id, args.user_id).await?;
         let jobs = &cx.provider.jobs;
-        let wait = wait(cx.provider, args.wait_seconds, Duration::ZERO);
+        let wait = wait_time(cx.provider, args.wait_seconds, Duration::ZERO);
         let mut streams = Streams::page(cx.provider.commands.output_bytes);
         let mut reader = jobs.read_by_id(&place, args.job_id, args.offset);
         let step = read_until(&cx, &mut reader, &mut streams, wait).await?;
         if matches!(step, Step::Ended(_)) {
-            jobs.forget(&place, args.job_id, Removal::AfterReading);
+            jobs.remove_folder(&place, args.job_id, Removal::AfterReading);
         }
         let known = Known::Step(&step);
         let output = CommandOutput::new(args.kasm_id, args.job_id, &reader, &known, streams);
@@ -154,7 +154,7 @@ async fn read_until(
         let step = reader.read_output(streams, deadline).await?;
         let news = streams.take_news();
         if !news.is_empty() {
-            report(cx, reader.offset(), news).await;
+            report_progress(cx, reader.offset(), news).await;
         }
         if step != Step::Piece || Instant::now() >= deadline {
             return Ok(step);
@@ -162,7 +162,7 @@ async fn read_until(
     }
 }
 
-async fn report(cx: &Call<'_, KasmProvider>, offset: u64, message: String) {
+async fn report_progress(cx: &Call<'_, KasmProvider>, offset: u64, message: String) {
     let done = offset as f64;
     cx.progress
         .report(Report {
@@ -173,7 +173,7 @@ async fn report(cx: &Call<'_, KasmProvider>, offset: u64, message: String) {
         .await;
 }
 
-fn wait(provider: &KasmProvider, asked: Option<u64>, otherwise: Duration) -> Duration {
+fn wait_time(provider: &KasmProvider, asked: Option<u64>, otherwise: Duration) -> Duration {
     asked
         .map_or(otherwise, Duration::from_secs)
         .min(provider.commands.wait_max)

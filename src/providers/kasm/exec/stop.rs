@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::jobs::JobId;
+use crate::jobs::{JobError, JobId};
 use crate::kasm::{KasmId, UserId};
 use crate::providers::kasm::{KasmProvider, place};
 use crate::tool::{Call, Effect, ErrorType, Reply, Tool, ToolError};
@@ -102,7 +102,8 @@ impl Tool for StopCommand {
         let jobs = &cx.provider.jobs;
         let report = jobs
             .stop_job(&place, args.job_id, args.signal.name())
-            .await?;
+            .await
+            .map_err(unconfirmed)?;
         let message = match (report.was_running, report.left) {
             (false, _) => {
                 "the command was over already; get_command_output tells how it ended".to_owned()
@@ -130,4 +131,17 @@ impl Tool for StopCommand {
         };
         Ok(Reply::new(stopped, message))
     }
+}
+
+/// The signal was sent off, and its report cannot be read.
+fn unconfirmed(error: JobError) -> ToolError {
+    let (JobError::NoChannel { why } | JobError::Unreachable { why }) = error else {
+        return error.into();
+    };
+    ToolError::new(
+        ErrorType::Unavailable,
+        format!("the signal was sent off, but what came of it is not known: {why}"),
+        "get_command_output tells whether the command has ended, once output can be read; sending it again does no harm",
+    )
+    .with_code("stop_unconfirmed")
 }

@@ -26,7 +26,7 @@ pub(super) struct LinkArgs {
 
 #[derive(Serialize, JsonSchema)]
 pub(super) struct FileLink {
-    /// Good for one transfer, by whoever has it.
+    /// Good for one complete transfer, by whoever has it. A download that broke off can be resumed (Range).
     url: String,
     /// `GET` or `PUT`.
     method: &'static str,
@@ -73,12 +73,13 @@ impl Tool for LinkKasmFile {
             computer: args.kasm_id.to_string(),
             path: target.path().to_owned(),
         };
-        let url = links.make(link).map_err(|TooManyLinks| {
+        let url = links.make_link(link).map_err(|TooManyLinks| {
             ToolError::new(
                 ErrorType::RateLimited,
                 "too many links are open",
                 "use the ones there are, or wait until they expire",
             )
+            .with_code("too_many_links")
         })?;
         let seconds = links.lifetime().as_secs();
         let link = FileLink {

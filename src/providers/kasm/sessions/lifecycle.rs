@@ -19,6 +19,8 @@ pub(super) struct DestroyKasmSession;
 #[derive(Serialize, JsonSchema)]
 pub(super) struct Ended {
     kasm_id: String,
+    /// Kasm was destroying it already, or had.
+    was_ending: bool,
 }
 
 impl Tool for DestroyKasmSession {
@@ -36,17 +38,36 @@ impl Tool for DestroyKasmSession {
         cx: Call<'_, KasmProvider>,
         args: SessionArgs,
     ) -> Result<Reply<Ended>, ToolError> {
-        let (user, _) = own_session(&cx, args.kasm_id, args.user_id).await?;
-        let kasm = &cx.provider.kasm;
-        kasm.wire().destroy(user, args.kasm_id).await?;
+        let (user, before) = own_session(&cx, args.kasm_id, args.user_id).await?;
+        let was_ending = is_ending(&before.status) || {
+            let kasm = &cx.provider.kasm;
+            match kasm.wire().destroy(user, args.kasm_id).await {
+                Ok(()) => false,
+                // Somebody else may have been quicker, or Kasm by itself.
+                Err(error) => match kasm.session_of(user, args.kasm_id).await {
+                    Ok(after) if is_ending(&after.status) => true,
+                    Err(KasmError::NotFound { .. }) => true,
+                    Ok(_) | Err(_) => return Err(error.into()),
+                },
+            }
+        };
         cx.provider.leases.forget(args.kasm_id);
-        Ok(Reply::new(
-            Ended {
-                kasm_id: args.kasm_id.to_string(),
-            },
-            "Kasm accepted the end of the session",
-        ))
+        let message = if was_ending {
+            "the session is being destroyed already: there is nothing to do"
+        } else {
+            "Kasm accepted the end of the session"
+        };
+        let ended = Ended {
+            kasm_id: args.kasm_id.to_string(),
+            was_ending,
+        };
+        Ok(Reply::new(ended, message))
     }
+}
+
+/// Whether the session ends without being asked again.
+fn is_ending(status: &Status) -> bool {
+    status.is_ending() && !status.is_failed()
 }
 
 pub(super) struct PauseKasmSession;

@@ -98,7 +98,7 @@ async fn foreign_files_and_links_are_not_found() {
         }
         assert_eq!(answers[0], answers[1], "put: {put}");
     }
-    // A link is a credential of its own, for one file: it opens nothing else, and a wrong try ends it.
+    // A link is a credential of its own, for one file: it opens nothing else, and a wrong try changes nothing.
     let link = json!({ "kasm_id": foreign, "file_path": path, "direction": "download" });
     let link = Door::Bare
         .call(server, FIRST, "link_kasm_file", &link)
@@ -122,10 +122,12 @@ async fn foreign_files_and_links_are_not_found() {
         answers.push(format_answer(answer).await);
     }
     assert_eq!(answers[0], answers[1]);
-    let spent = server
+    let right = server
         .http
         .get(url.replace("http://127.0.0.1:1", &server.base));
-    assert_eq!(spent.send().await.unwrap().status(), 404);
+    let right = right.send().await.unwrap();
+    assert_eq!(right.status(), 200);
+    assert_eq!(right.text().await.unwrap(), "secret");
 }
 
 #[tokio::test]

@@ -252,7 +252,7 @@ async fn stop_command_kills_what_ignores_the_signal() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_character_that_comes_in_two_pieces_is_whole() {
+async fn character_split_between_pieces_is_whole() {
     let server = server(&[]).await;
     let id = server.session().await;
     let command = r"printf 'a\303'; printf 'b\342\202' >&2; until [ -e ~/go ]; do sleep 0.05; done; \
@@ -272,7 +272,7 @@ async fn a_character_that_comes_in_two_pieces_is_whole() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "slow: what is no character is held back for two seconds"]
-async fn slow_what_is_no_character_is_told_after_a_pause() {
+async fn slow_partial_character_is_told_after_a_pause() {
     let server = server(&[]).await;
     let id = server.session().await;
     let args = json!({ "kasm_id": id, "command": r"printf 'a\303'; sleep 60", "wait_seconds": 4 });

@@ -22,7 +22,7 @@ async fn count(server: &TestServer, kasm_id: &str, pattern: &str) -> u32 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_stop_reaches_what_made_a_session_of_its_own() {
+async fn stop_command_ends_processes_in_other_sessions() {
     let server = server(&[]).await;
     let id = server.session().await;
     let commands = [
@@ -46,7 +46,7 @@ async fn a_stop_reaches_what_made_a_session_of_its_own() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_daemon_is_stopped_when_its_command_is_over() {
+async fn stop_command_ends_the_daemon_of_a_finished_command() {
     let server = server(&[]).await;
     let id = server.session().await;
     let data = server.run(&id, "setsid -f sleep 72 >/dev/null 2>&1").await;
@@ -65,7 +65,7 @@ async fn a_daemon_is_stopped_when_its_command_is_over() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_signal_leaves_is_told() {
+async fn stop_command_lists_the_processes_left() {
     let server = server(&[]).await;
     let id = server.session().await;
     let job = started(
@@ -88,7 +88,22 @@ async fn what_a_signal_leaves_is_told() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_time_limit_ends_what_made_a_session_of_its_own() {
+async fn stop_command_without_output_channel_is_sent_and_unconfirmed() {
+    let server = server(&[]).await;
+    server
+        .emulator
+        .configure(|profile| profile.downloads_allowed = false);
+    let id = server.session().await;
+    let command = "trap 'touch ~/stopped' EXIT; touch ~/ready; sleep 76";
+    let job = started(&server, &id, command).await;
+    let (tool, code) = ("stop_command", "stop_unconfirmed");
+    server.fails_as(tool, job, "unavailable", code).await;
+    let stopped = server.emulator.session_dir(&id).unwrap().join("stopped");
+    until("the command has ended", || stopped.exists()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn time_limit_ends_processes_in_other_sessions() {
     let server = server(&[]).await;
     let id = server.session().await;
     let command = "setsid -f sleep 75; sleep 75";
@@ -99,7 +114,7 @@ async fn a_time_limit_ends_what_made_a_session_of_its_own() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn many_jobs_leave_a_dozen_folders_and_cost_no_request_of_their_own() {
+async fn many_jobs_leave_a_dozen_folders_without_a_request_of_their_own() {
     let server = server(&[]).await;
     let id = server.session().await;
     let before = server.emulator.commands().len();

@@ -9,7 +9,7 @@ use crate::support::{TOKEN, TestServer, confinement};
 use crate::tools::exec;
 
 /// A server that knows its own address, so that links work.
-async fn linked(settings: &[(&str, &str)]) -> Option<TestServer> {
+pub(super) async fn linked(settings: &[(&str, &str)]) -> Option<TestServer> {
     if confinement::skips_test() {
         return None;
     }
@@ -17,7 +17,7 @@ async fn linked(settings: &[(&str, &str)]) -> Option<TestServer> {
 }
 
 impl TestServer {
-    async fn link(&self, kasm_id: &str, path: &str, direction: &str) -> String {
+    pub(super) async fn link(&self, kasm_id: &str, path: &str, direction: &str) -> String {
         let args = json!({ "kasm_id": kasm_id, "file_path": path, "direction": direction });
         let data = self.ok("link_kasm_file", args).await;
         data["url"].as_str().unwrap().to_owned()
@@ -51,7 +51,15 @@ async fn file_link_works_once_in_each_direction() {
     assert_eq!(server.run(&id, &touch).await["exit_code"], 0);
     let url = server.link(&id, &path, "download").await;
     let head = server.http.head(&url).send().await.unwrap();
-    assert_eq!(head.status(), 405, "a preview does not use it up");
+    assert_eq!(
+        head.status(),
+        200,
+        "a look at the headers leaves it as it is"
+    );
+    assert_eq!(
+        head.headers()["content-length"],
+        bytes.len().to_string().as_str()
+    );
     let answer = server.http.get(&url).send().await.unwrap();
     assert_eq!(answer.status(), 200);
     let header = |name: &str| answer.headers()[name].to_str().unwrap().to_owned();
@@ -84,25 +92,16 @@ async fn file_link_for_other_file_or_direction_is_404() {
     let url = server.link(&id, &path, "download").await;
     let other = url.replace("/f?", "/g?");
     assert_eq!(server.http.get(&other).send().await.unwrap().status(), 404);
-    assert_eq!(
-        server.http.get(&url).send().await.unwrap().status(),
-        404,
-        "a misuse ends it"
-    );
-    let url = server.link(&id, &path, "download").await;
-    assert_eq!(
-        server
-            .http
-            .put(&url)
-            .body("x")
-            .send()
-            .await
-            .unwrap()
-            .status(),
-        404
-    );
+    let put = server.http.put(&url).body("x").send().await.unwrap();
+    assert_eq!(put.status(), 405);
+    assert_eq!(put.headers()["allow"], "GET, HEAD");
+    let answer = server.http.get(&url).send().await.unwrap();
+    assert_eq!(answer.status(), 200, "no misuse ends it");
+    assert_eq!(answer.text().await.unwrap(), "f");
     let url = server.link(&id, &path, "upload").await;
-    assert_eq!(server.http.get(&url).send().await.unwrap().status(), 404);
+    let get = server.http.get(&url).send().await.unwrap();
+    assert_eq!(get.status(), 405);
+    assert_eq!(get.headers()["allow"], "PUT");
     let base = url.split('?').next().unwrap();
     for query in ["", "?link=", "?link=0000", "?x=1"] {
         let answer = server
@@ -330,4 +329,34 @@ async fn file_link_over_transfer_limit_is_503_and_stays_usable() {
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     }
     assert_eq!(status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_caller_may_have_64_links_open() {
+    let Some(server) = linked(&[("MCP_RATE_PER_CALLER", "6000/600")]).await else {
+        return;
+    };
+    let id = server.session().await;
+    let path = format!("{HOME}/f");
+    server.write_text(&id, &path, "x").await;
+    let args = json!({ "kasm_id": id, "file_path": path, "direction": "download" });
+    let mut urls = Vec::new();
+    for _ in 0..64 {
+        urls.push(server.link(&id, &path, "download").await);
+    }
+    for _ in 0..2 {
+        server
+            .fails_as(
+                "link_kasm_file",
+                args.clone(),
+                "rate_limited",
+                "too_many_links",
+            )
+            .await;
+        // A link that is used up makes room for one.
+        let used = urls.pop().unwrap();
+        let answer = server.http.get(used).send().await.unwrap();
+        assert_eq!(answer.text().await.unwrap(), "x");
+        server.link(&id, &path, "download").await;
+    }
 }

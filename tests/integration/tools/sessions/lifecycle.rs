@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use kasm_emulator::Emulator;
+use kasm_emulator::{Emulator, Fault};
 use serde_json::{Value, json};
 
 use crate::support::TestServer;
@@ -19,7 +19,7 @@ async fn destroy_kasm_session_removes_only_that_session() {
     let (session, kept) = (server.session().await, server.session().await);
     let arguments = json!({ "kasm_id": session });
     let data = server.ok("destroy_kasm_session", arguments.clone()).await;
-    assert_eq!(data, arguments);
+    assert_eq!(data, json!({ "kasm_id": session, "was_ending": false }));
     assert_eq!(server.bodies("destroy_kasm"), [named(&server, &session)]);
     server.becomes(&session, None).await;
     assert_eq!(server.word_of(&kept).as_deref(), Some("running"));
@@ -36,13 +36,74 @@ async fn destroy_kasm_session_while_deleting_succeeds_again() {
         .emulator
         .configure(|profile| profile.transition_time = Duration::from_secs(600));
     let arguments = json!({ "kasm_id": server.session().await });
-    for _ in 0..2 {
-        server.ok("destroy_kasm_session", arguments.clone()).await;
+    let first = server.ok("destroy_kasm_session", arguments.clone()).await;
+    assert_eq!(first["was_ending"], false);
+    // Some versions of Kasm refuse it while they are at it.
+    let busy = Fault::ErrorMessage("Kasm is already being deleted".to_owned());
+    server.emulator.fail_next("destroy_kasm", busy, usize::MAX);
+    for word in ["deleting", "delete_pending", "destroying"] {
+        server
+            .emulator
+            .configure(|profile| profile.leaving_word = Some(word.to_owned()));
+        let again = server.ok("destroy_kasm_session", arguments.clone()).await;
+        assert_eq!(again["was_ending"], true, "{word}");
+        for tool in ["pause_kasm_session", "resume_kasm_session"] {
+            let reply = server.fails(tool, arguments.clone(), "conflict").await;
+            assert!(words(&reply).0.contains(word), "{reply}");
+            assert!(words(&reply).1.contains("create_kasm_session"), "{reply}");
+        }
     }
-    for tool in ["pause_kasm_session", "resume_kasm_session"] {
-        let reply = server.fails(tool, arguments.clone(), "conflict").await;
-        assert!(words(&reply).0.contains("`deleting`"), "{reply}");
-        assert!(words(&reply).1.contains("get_session_status"), "{reply}");
+    // A deletion that failed is begun again, and Kasm's answer to that is told.
+    server
+        .emulator
+        .configure(|profile| profile.leaving_word = Some("delete_error".to_owned()));
+    server
+        .fails("destroy_kasm_session", arguments.clone(), "api")
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn command_hint_fits_the_status_of_the_session() {
+    let server = TestServer::start().await;
+    let id = server.session().await;
+    let state = |word: &str, time: u64| {
+        let word = word.to_owned();
+        server.emulator.configure(move |profile| {
+            profile.leaving_word = Some(word);
+            profile.transition_time = Duration::from_secs(time);
+        });
+    };
+    state("stopping", 0);
+    server
+        .ok("pause_kasm_session", json!({ "kasm_id": id }))
+        .await;
+    let command = json!({ "kasm_id": id, "command": "true" });
+    let hint = |reply: &Value| words(reply).1.to_owned();
+    let run = || server.fails("execute_kasm_command", command.clone(), "conflict");
+    assert!(hint(&run().await).contains("resume_kasm_session"));
+    server
+        .ok("resume_kasm_session", json!({ "kasm_id": id }))
+        .await;
+    state("deleting", 600);
+    server
+        .ok("destroy_kasm_session", json!({ "kasm_id": id }))
+        .await;
+    for (word, advice, not) in [
+        ("deleting", "create_kasm_session", "resume_kasm_session"),
+        ("pausing", "resume_kasm_session", "create_kasm_session"),
+        (
+            "delete_error",
+            "destroy_kasm_session",
+            "resume_kasm_session",
+        ),
+        ("dozing_off", "get_session_status", "resume_kasm_session"),
+    ] {
+        state(word, 600);
+        let hint = hint(&run().await);
+        assert!(
+            hint.contains(advice) && !hint.contains(not),
+            "{word}: {hint}"
+        );
     }
 }
 

@@ -1,0 +1,149 @@
+//! Which part of a file a client asks for (RFC 9110, section 14), and the count of what it got.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use http::header::{HeaderMap, HeaderName, IF_RANGE, RANGE};
+
+use crate::links::{LinkId, Links};
+
+/// What is sent of a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Selection {
+    /// All of it.
+    Whole,
+    /// These bytes.
+    Part(Range<u64>),
+    /// The part begins behind the end.
+    OutOfRange,
+}
+
+/// Reads `Range`. One range is answered; several, other units and what cannot be read are not, and then the whole
+/// file is sent, as the RFC wants. With `If-Range` the part is sent only if the client has the same version.
+pub(super) fn selection(
+    headers: &HeaderMap,
+    size: u64,
+    etag: &str,
+    date: Option<&str>,
+) -> Selection {
+    let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
+    let Some(range) = text(RANGE) else {
+        return Selection::Whole;
+    };
+    if headers.contains_key(IF_RANGE) {
+        let validator = text(IF_RANGE);
+        if validator != Some(etag) && (date.is_none() || validator != date) {
+            return Selection::Whole;
+        }
+    }
+    parse_range(range, size).unwrap_or(Selection::Whole)
+}
+
+fn parse_range(range: &str, size: u64) -> Option<Selection> {
+    let (first, last) = range
+        .trim()
+        .strip_prefix("bytes=")?
+        .trim()
+        .split_once('-')?;
+    let number = |text: &str| {
+        let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        // A number that does not fit is beyond every file.
+        is_number.then(|| text.parse().unwrap_or(u64::MAX))
+    };
+    let part = match (first, last) {
+        ("", last) => size.saturating_sub(number(last)?)..size,
+        (first, "") => number(first)?..size,
+        (first, last) => {
+            let (first, last) = (number(first)?, number(last)?);
+            if last < first {
+                return None;
+            }
+            first..last.saturating_add(1).min(size)
+        }
+    };
+    let selection = if part.is_empty() {
+        Selection::OutOfRange
+    } else {
+        Selection::Part(part)
+    };
+    Some(selection)
+}
+
+/// Counts what goes out over a link. It notes a part that broke off, too, when it is dropped.
+#[derive(Debug)]
+pub(super) struct DeliveryCount {
+    pub(super) links: Arc<Links>,
+    pub(super) id: LinkId,
+    pub(super) version: String,
+    pub(super) size: u64,
+    /// What of the part has not gone out.
+    pub(super) rest: Range<u64>,
+    pub(super) start: u64,
+}
+
+impl DeliveryCount {
+    /// `bytes` are about to go out. With the last ones the part is delivered: the client may come back before this
+    /// server has finished with the request.
+    pub(super) fn note_bytes(&mut self, bytes: usize) {
+        self.rest.start += bytes as u64;
+        if self.rest.is_empty() {
+            self.note_delivered();
+        }
+    }
+
+    fn note_delivered(&self) {
+        let part = self.start..self.rest.start;
+        self.links
+            .note_delivered(self.id, &self.version, part, self.size);
+    }
+}
+
+impl Drop for DeliveryCount {
+    fn drop(&mut self) {
+        self.note_delivered();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn selected(range: &str, if_range: Option<&str>) -> Selection {
+        let mut headers = HeaderMap::new();
+        headers.insert(RANGE, range.parse().unwrap());
+        if let Some(validator) = if_range {
+            headers.insert(IF_RANGE, validator.parse().unwrap());
+        }
+        selection(&headers, 100, "\"etag\"", Some("a date"))
+    }
+
+    #[test]
+    fn ranges_are_read_as_the_rfc_says() {
+        let part = |range: Range<u64>| Selection::Part(range);
+        for (range, expected) in [
+            ("bytes=0-0", part(0..1)),
+            ("bytes=10-", part(10..100)),
+            ("bytes=90-200", part(90..100)),
+            ("bytes=-1", part(99..100)),
+            ("bytes=-200", part(0..100)),
+            ("bytes=100-", Selection::OutOfRange),
+            ("bytes=-0", Selection::OutOfRange),
+            ("bytes=99999999999999999999-", Selection::OutOfRange),
+            ("bytes=5-4", Selection::Whole),
+            ("bytes=0-1,3-4", Selection::Whole),
+            ("bytes=+1-2", Selection::Whole),
+            ("items=0-1", Selection::Whole),
+            ("bytes=-", Selection::Whole),
+        ] {
+            assert_eq!(selected(range, None), expected, "{range}");
+        }
+    }
+
+    #[test]
+    fn a_part_of_another_version_is_not_sent() {
+        for (validator, whole) in [("\"etag\"", false), ("a date", false), ("\"other\"", true)] {
+            let is_whole = selected("bytes=1-", Some(validator)) == Selection::Whole;
+            assert_eq!(is_whole, whole, "{validator}");
+        }
+    }
+}
