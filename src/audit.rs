@@ -17,6 +17,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use aws_lc_rs::{digest, hmac};
+use data_encoding::HEXLOWER;
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 
@@ -118,7 +119,7 @@ impl Audit {
     #[must_use]
     pub fn digest(&self, value: &Value) -> String {
         let tag = hmac::sign(&self.0.key, value.to_string().as_bytes());
-        hex(&tag.as_ref()[..16])
+        HEXLOWER.encode(&tag.as_ref()[..16])
     }
 
     /// Waits until all that was recorded is written, and gives the file up. Calls with effect are
@@ -187,14 +188,5 @@ fn gone() -> Unwritable {
 
 /// The name of a line: the SHA-256 of its bytes without the line break.
 fn hash(line: &[u8]) -> String {
-    hex(digest::digest(&digest::SHA256, line).as_ref())
-}
-
-fn hex(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    bytes
-        .iter()
-        .flat_map(|byte| [byte >> 4, byte & 15])
-        .map(|digit| char::from(DIGITS[usize::from(digit)]))
-        .collect()
+    HEXLOWER.encode(digest::digest(&digest::SHA256, line).as_ref())
 }

@@ -23,7 +23,7 @@ use secrecy::SecretString;
 use crate::audit::AuditSettings;
 use crate::caller::Scope;
 use crate::http::client_ip::Range;
-use crate::http::guard::{AllowedHosts, Origin};
+use crate::http::guard::{AllowedHosts, AllowedOrigin};
 use crate::http::limits::RequestLimits;
 use crate::kasm::public::KasmConfig;
 use crate::oauth::OAuthConfig;
@@ -79,8 +79,8 @@ pub struct HttpConfig {
     pub auth_scope: Scope,
     /// Names that requests may be addressed to.
     pub allowed_hosts: AllowedHosts,
-    /// Browser origins that may call.
-    pub allowed_origins: Vec<Origin>,
+    /// Origins that may call.
+    pub allowed_origins: Vec<AllowedOrigin>,
     /// The proxies in front, whose word is taken for where a request comes from.
     pub trusted_proxies: Vec<Range>,
     /// Where to tell a monitoring system what was counted, without a token.

@@ -13,6 +13,7 @@ mod write;
 
 use std::time::Duration;
 
+use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 
 pub use incoming::Content;
@@ -215,8 +216,7 @@ fn number(word: &str) -> Result<u64, FileError> {
 
 /// SHA-256 in lower-case hex.
 fn hex_digest(hasher: Sha256) -> String {
-    let digest = hasher.finalize();
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    HEXLOWER.encode(&hasher.finalize())
 }
 
 fn sha256(bytes: &[u8]) -> String {

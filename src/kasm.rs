@@ -19,7 +19,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use error::{KasmError, Result};
-pub use id::{ImageId, KasmId, UserId};
+pub use id::{Id, ImageId, KasmId, UserId};
 
 use images::ImageCache;
 use plane::Plane;

@@ -2,7 +2,7 @@
 //!
 //! In reading order, each module using only those before it:
 //!
-//! - [`percent`], [`token`]: percent-encoding; random tokens and their hashes
+//! - [`percent`], [`random`], [`token`]: percent-encoding; random bytes; random tokens and their hashes
 //! - [`clients`]: how each MCP client connects
 //! - [`metrics`]: what is counted and timed
 //! - [`rate`]: how often something may happen
@@ -53,6 +53,7 @@ pub mod percent;
 pub mod picture;
 pub mod policy;
 pub mod providers;
+pub mod random;
 pub mod rate;
 pub mod relay;
 pub mod rest;

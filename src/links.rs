@@ -44,14 +44,9 @@ pub struct Link {
     pub path: String,
 }
 
-/// Why there is no link.
+/// There is no new link, because too many are open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NoLink {
-    /// Too many are open.
-    TooMany,
-    /// The system gives no random numbers.
-    NoRandom,
-}
+pub struct TooManyLinks;
 
 /// All open links of a server.
 pub struct Links {
@@ -93,9 +88,9 @@ impl Links {
     /// Makes a link; returns its URL.
     ///
     /// # Errors
-    /// Too many are open, or the system gives no random numbers.
-    pub fn make(&self, link: Link) -> Result<String, NoLink> {
-        let token = token::random().map_err(|_| NoLink::NoRandom)?;
+    /// Too many are open.
+    pub fn make(&self, link: Link) -> Result<String, TooManyLinks> {
+        let token = token::random();
         let url = format!(
             "{}/files/{}{}?link={token}",
             self.base,
@@ -109,7 +104,7 @@ impl Links {
             .values()
             .filter(|(other, _)| other.caller.owner() == link.caller.owner());
         if open.len() >= LINKS_MAX || own.count() >= LINKS_PER_CALLER_MAX {
-            return Err(NoLink::TooMany);
+            return Err(TooManyLinks);
         }
         open.insert(Hash::of(&token), (link, now + self.lifetime));
         Ok(url)

@@ -98,11 +98,10 @@ impl Relay {
         self.open.lock()
     }
 
-    /// Opens a mailbox for `bytes_max` bytes until `expires`. None if there are too many, or the system
-    /// gives no random numbers.
+    /// Opens a mailbox for `bytes_max` bytes until `expires`. None if there are too many.
     #[must_use]
     pub fn open(self: &Arc<Self>, bytes_max: u64, expires: Instant) -> Option<Mailbox> {
-        let token = token::random().ok()?;
+        let token = token::random();
         let key = Hash::of(&token);
         let (sender, pieces) = mpsc::channel(4);
         let mut boxes = self.boxes();

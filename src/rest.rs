@@ -4,8 +4,7 @@
 pub mod functions;
 pub mod openapi;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use data_encoding::BASE64;
 use http::StatusCode;
 use serde_json::{Value, json};
 
@@ -40,7 +39,7 @@ pub fn status_of(error: ErrorType) -> StatusCode {
 #[must_use]
 pub fn with_picture(mut body: Value, picture: &Picture) -> Value {
     if let Value::Object(form) = &mut body {
-        let data = STANDARD.encode(&picture.bytes);
+        let data = BASE64.encode(&picture.bytes);
         let image = json!({ "media_type": picture.media_type, "data": data });
         form.insert("image".to_owned(), image);
     }

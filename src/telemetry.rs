@@ -3,6 +3,7 @@
 #[cfg(feature = "otlp")]
 pub mod otlp;
 
+use data_encoding::HEXLOWER;
 use tracing::Span;
 
 /// Where a trace stands, as a client says in the header `traceparent`, or in `_meta` of an MCP message.
@@ -22,16 +23,11 @@ impl TraceContext {
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let mut parts = text.trim().split('-');
-        let mut digits = |count: usize| {
-            let part = parts.next()?;
-            let hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
-            (part.len() == count && part.bytes().all(hex)).then_some(part)
-        };
-        let version = digits(2).filter(|version| *version != "ff")?;
-        let trace_id = u128::from_str_radix(digits(32)?, 16).ok()?;
-        let parent_id = u64::from_str_radix(digits(16)?, 16).ok()?;
-        let flags = u8::from_str_radix(digits(2)?, 16).ok()?;
-        let ends = version != "00" || parts.next().is_none();
+        let [version] = read_hex(parts.next()?).filter(|version| *version != [0xff])?;
+        let trace_id = u128::from_be_bytes(read_hex(parts.next()?)?);
+        let parent_id = u64::from_be_bytes(read_hex(parts.next()?)?);
+        let [flags] = read_hex(parts.next()?)?;
+        let ends = version != 0 || parts.next().is_none();
         (trace_id != 0 && parent_id != 0 && ends).then_some(Self {
             trace_id,
             parent_id,
@@ -45,6 +41,12 @@ impl TraceContext {
         #[cfg(feature = "otlp")]
         otlp::continue_in(self, span);
     }
+}
+
+/// `N` bytes as lower-case hex digits, and nothing else.
+fn read_hex<const N: usize>(digits: &str) -> Option<[u8; N]> {
+    let bytes = HEXLOWER.decode(digits.as_bytes()).ok()?;
+    bytes.try_into().ok()
 }
 
 #[cfg(test)]

@@ -5,35 +5,25 @@
 
 use std::fmt;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use data_encoding::{BASE64URL_NOPAD, HEXLOWER, HEXLOWER_PERMISSIVE};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
+
+use crate::random;
 
 /// What the bearer tokens made here begin with, so that scanners for leaked secrets find them.
 pub const BEARER_PREFIX: &str = "kmcp_";
 
-/// The system gives no random numbers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the operating system gives no random numbers")]
-pub struct NoRandom;
-
 /// A new token: 43 characters that may stand in a URL.
-///
-/// # Errors
-/// The system gives no random numbers.
-pub fn random() -> Result<String, NoRandom> {
-    let mut bytes = [0_u8; 32];
-    getrandom::fill(&mut bytes).map_err(|_| NoRandom)?;
-    Ok(URL_SAFE_NO_PAD.encode(bytes))
+#[must_use]
+pub fn random() -> String {
+    BASE64URL_NOPAD.encode(&random::bytes::<32>())
 }
 
 /// A new bearer token: [`BEARER_PREFIX`] and [`random`].
-///
-/// # Errors
-/// The system gives no random numbers.
-pub fn bearer() -> Result<String, NoRandom> {
-    Ok(format!("{BEARER_PREFIX}{}", random()?))
+#[must_use]
+pub fn bearer() -> String {
+    format!("{BEARER_PREFIX}{}", random())
 }
 
 /// The SHA-256 of a token.
@@ -50,15 +40,8 @@ impl Hash {
     /// Reads 64 hex digits, as [`fmt::Display`] writes them.
     #[must_use]
     pub fn from_hex(text: &str) -> Option<Self> {
-        let mut hash = [0_u8; 32];
-        if text.len() != 64 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-            return None;
-        }
-        for (byte, digits) in hash.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
-            let digits = std::str::from_utf8(digits).ok()?;
-            *byte = u8::from_str_radix(digits, 16).ok()?;
-        }
-        Some(Self(hash))
+        let bytes = HEXLOWER_PERMISSIVE.decode(text.as_bytes()).ok()?;
+        bytes.try_into().ok().map(Self)
     }
 
     /// Whether both are the same, in a time that does not depend on where they differ.
@@ -70,7 +53,7 @@ impl Hash {
 
 impl fmt::Display for Hash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        f.write_str(&HEXLOWER.encode(&self.0))
     }
 }
 
@@ -106,7 +89,7 @@ mod tests {
 
     #[test]
     fn tokens_are_long_and_never_the_same() {
-        let (one, other) = (bearer().unwrap(), bearer().unwrap());
+        let (one, other) = (bearer(), bearer());
         assert_ne!(one, other);
         let random = one.strip_prefix("kmcp_").unwrap();
         assert_eq!(random.len(), 43);

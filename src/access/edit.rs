@@ -111,7 +111,7 @@ fn replace(
     }
     // A link stays, and what it leads to is replaced.
     let target = fs::canonicalize(file).unwrap_or_else(|_| file.to_owned());
-    let beside = beside(&target)?;
+    let beside = beside(&target);
     let written = write_beside(&target, &beside, after).and_then(|()| {
         if text_of(&target)? != before {
             return Err(NotChanged::Race);
@@ -125,10 +125,10 @@ fn replace(
     written
 }
 
-fn beside(target: &Path) -> Result<PathBuf, NotChanged> {
-    let random = token::random().map_err(|error| io::Error::other(error.to_string()))?;
+fn beside(target: &Path) -> PathBuf {
+    let random = token::random();
     let name = target.file_name().unwrap_or_default().to_string_lossy();
-    Ok(target.with_file_name(format!(".{name}.{}", &random[..8])))
+    target.with_file_name(format!(".{name}.{}", &random[..8]))
 }
 
 fn write_beside(target: &Path, beside: &Path, text: &str) -> Result<(), NotChanged> {

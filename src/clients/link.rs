@@ -3,8 +3,7 @@
 //! A link is kept in histories, logs and chats, so it never has the token in it: VS Code asks for the token, and
 //! Cursor takes it from an environment variable. The rest is the configuration that the client's file gets.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use data_encoding::BASE64;
 use serde_json::{Value, json};
 
 use super::{Client, Values};
@@ -65,7 +64,7 @@ fn vs_code(configuration: &Value) -> Option<InstallLinks> {
 fn cursor(configuration: &Value) -> Option<InstallLinks> {
     let servers = configuration.get("mcpServers")?.as_object()?;
     let (name, server) = servers.iter().next()?;
-    let encoded = STANDARD.encode(server.to_string());
+    let encoded = BASE64.encode(server.to_string().as_bytes());
     // Base64 has `+`, which means a blank in a query.
     let query = format!(
         "name={}&config={}",

@@ -148,7 +148,7 @@ fn config(
         .with_flag("KASM_USER_ID", Some(emulator.user_id()))
         .with_flag("MCP_SERVER_HOST", Some(address.ip()))
         .with_flag("MCP_SERVER_PORT", Some(address.port()))
-        .with_flag("MCP_AUTH_TOKEN", Some(token::bearer()?))
+        .with_flag("MCP_AUTH_TOKEN", Some(token::bearer()))
         // Nothing of a demo is kept, and nothing that a server keeps is for it.
         .with_flag("MCP_STATE_DIR", Some(""))
         .with_flag("LOG_LEVEL", Some(&settings.log_level));

@@ -22,7 +22,7 @@ pub(super) fn ensured(mut config: Config) -> anyhow::Result<Config> {
     if !config.http.lacks_credential() {
         return Ok(config);
     }
-    let token = token::bearer()?;
+    let token = token::bearer();
     let entry = Entry {
         name: NAME.to_owned(),
         hash: Hash::of(&token),

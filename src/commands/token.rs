@@ -28,7 +28,7 @@ pub(super) fn run(command: &TokenCommand, settings: &Settings) -> anyhow::Result
 }
 
 fn new(options: &NewToken, file: &Path) -> anyhow::Result<ExitCode> {
-    let token = token::bearer()?;
+    let token = token::bearer();
     let entry = entry(options, Hash::of(&token))?;
     edit::add(file, &entry, &token_rules("")).with_context(|| file.display().to_string())?;
     print(&format!(

@@ -10,7 +10,7 @@ use super::source::Sources;
 use super::{Config, HttpConfig, LogConfig, LogFormat};
 use super::{limits, oauth, tokens};
 use crate::caller::Scope;
-use crate::http::guard::{AllowedHosts, Origin};
+use crate::http::guard::{AllowedHosts, AllowedOrigin, WebOrigin};
 use crate::kasm::UserId;
 use crate::kasm::public::KasmConfig;
 use crate::policy::Policy;
@@ -184,21 +184,18 @@ fn http(reader: &mut Reader, tokens_file: Option<PathBuf>) -> Option<HttpConfig>
     let path_prefix = public.as_deref().map(path_prefix).unwrap_or_default();
     let public_url = public.as_deref().map(without_mcp);
     let oauth = oauth::read(reader, public_url.as_deref());
-    let public = reader.parsed::<Origin>(
+    let public = reader.parsed::<WebOrigin>(
         "MCP_PUBLIC_URL",
         public,
         "give the URL that clients use, such as https://mcp.example.org",
     );
-    let mut allowed_origins = reader.list::<Origin>(
-        "MCP_ALLOWED_ORIGINS",
-        "write origins as https://app.example.org",
-    );
+    let mut allowed_origins = allowed_origins(reader);
     let mut names: Vec<String> =
         reader.list("MCP_ALLOWED_HOSTS", "write host names as mcp.example.org");
     let open = names.is_empty() && public.is_none() && !super::is_loopback(ip);
     if let Some(public) = public {
-        names.push(public.host().to_owned());
-        allowed_origins.push(public);
+        names.push(public.host());
+        allowed_origins.push(AllowedOrigin::Web(public));
     }
     let trusted_proxies = reader.list(
         "MCP_TRUSTED_PROXIES",
@@ -227,6 +224,20 @@ fn http(reader: &mut Reader, tokens_file: Option<PathBuf>) -> Option<HttpConfig>
         path_prefix,
         public_url,
     })
+}
+
+fn allowed_origins(reader: &mut Reader) -> Vec<AllowedOrigin> {
+    let origins = reader.list::<AllowedOrigin>(
+        "MCP_ALLOWED_ORIGINS",
+        "write origins as requests have them, without a path: https://app.example.org, app://obsidian.md, null",
+    );
+    if origins.iter().any(AllowedOrigin::is_null) {
+        reader.notices.push(
+            "MCP_ALLOWED_ORIGINS has null: any web page can send it from a sandboxed frame, so only tokens keep pages out"
+                .to_owned(),
+        );
+    }
+    origins
 }
 
 /// `https://example.org/kasm` of `https://example.org/kasm/mcp`.

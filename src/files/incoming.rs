@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::write::write_run;
 use super::{FileError, Files, Target, Writing, Written, hex_digest};
-use crate::jobs::{JobError, JobId, JobSpec};
+use crate::jobs::{JobId, JobSpec};
 use crate::kasm::plane::{Place, Upload};
 
 /// What arrives in one piece is written without the upload service if that fails.
@@ -59,7 +59,7 @@ impl Files {
         mut content: Content,
         writing: &Writing,
     ) -> Result<Written, FileError> {
-        let id = JobId::random(false).ok_or(JobError::NoRandom)?;
+        let id = JobId::random(false);
         let name = format!("kmcp-{id}");
         let mut upload = Upload::new(name.clone(), length);
         let sent = self.send(place, &mut upload, &mut content).await;

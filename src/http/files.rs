@@ -5,7 +5,7 @@
 //! is stored whole or not at all.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use axum::body::Body;
 use axum::extract::rejection::PathRejection;
@@ -13,7 +13,7 @@ use axum::extract::{Path, Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
-use base64::Engine as _;
+use data_encoding::{BASE64, HEXLOWER};
 use futures::{StreamExt, TryStreamExt, stream};
 use http::header::{
     CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName,
@@ -38,6 +38,8 @@ use crate::tool::transferring::{Transfer, TransferRequest, Transferred};
 
 /// RFC 9530.
 const REPR_DIGEST: HeaderName = HeaderName::from_static("repr-digest");
+/// The first second of the year 10000, in Unix time.
+const YEAR_10000: u64 = 253_402_300_800;
 /// How long a client may pause in the middle of an upload.
 const STALL: Duration = Duration::from_secs(60);
 
@@ -174,16 +176,14 @@ fn disposition(name: &str) -> String {
 }
 
 fn repr_digest(hex: &str) -> Option<String> {
-    let digits = hex.as_bytes().chunks_exact(2);
-    let byte = |pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
-    let bytes: Vec<u8> = digits.map(byte).collect::<Option<_>>()?;
-    let digest = base64::engine::general_purpose::STANDARD.encode(bytes);
-    Some(format!("sha-256=:{digest}:"))
+    let digest = HEXLOWER.decode(hex.as_bytes()).ok()?;
+    Some(format!("sha-256=:{}:", BASE64.encode(&digest)))
 }
 
+/// None for a year of more than four digits, which the format has no room for: files may have any date.
 fn http_date(seconds: u64) -> Option<String> {
-    let time = jiff::Timestamp::from_second(i64::try_from(seconds).ok()?).ok()?;
-    Some(time.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string())
+    let fits = seconds < YEAR_10000;
+    fits.then(|| httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(seconds)))
 }
 
 /// What was wrong with the body of an upload. The provider gets a text, which it tells as a failure of its own;
@@ -220,4 +220,17 @@ fn incoming(
         Some((Err(broken.keep_problem(problem)), None))
     })
     .boxed()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{YEAR_10000, http_date};
+
+    #[test]
+    fn a_date_that_the_format_cannot_hold_is_left_out() {
+        let last = http_date(YEAR_10000 - 1);
+        assert_eq!(last.as_deref(), Some("Fri, 31 Dec 9999 23:59:59 GMT"));
+        assert_eq!(http_date(YEAR_10000), None);
+        assert_eq!(http_date(u64::MAX), None);
+    }
 }

@@ -3,7 +3,8 @@
 //! DNS rebinding lets a page call a server on the visitor's machine or network under the page's
 //! own name. The MCP transport demands the Origin check (revision 2025-11-25: 403).
 
-use std::str::FromStr;
+mod origin;
+
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
@@ -15,6 +16,7 @@ use http::{HeaderMap, StatusCode, Uri};
 
 use super::problem::Problem;
 use super::route_group::AnswerForm;
+pub use origin::{AllowedOrigin, WebOrigin};
 
 /// Names that requests may be addressed to. This machine's own names always are.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,58 +39,13 @@ impl AllowedHosts {
     }
 }
 
-/// The origin of a web page: scheme, host and port (RFC 6454).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Origin {
-    scheme: String,
-    host: String,
-    port: u16,
-}
-
-impl Origin {
-    /// Its host.
-    #[must_use]
-    pub fn host(&self) -> &str {
-        &self.host
-    }
-}
-
-/// The text is no http or https origin.
-#[derive(Debug, thiserror::Error)]
-#[error("expected an http or https origin")]
-pub struct NoOrigin;
-
-impl FromStr for Origin {
-    type Err = NoOrigin;
-
-    fn from_str(text: &str) -> Result<Self, NoOrigin> {
-        let uri: Uri = text.parse().map_err(|_| NoOrigin)?;
-        let scheme = uri.scheme_str().ok_or(NoOrigin)?.to_ascii_lowercase();
-        let default_port = match scheme.as_str() {
-            "http" => 80,
-            "https" => 443,
-            _ => return Err(NoOrigin),
-        };
-        let authority = uri.authority().ok_or(NoOrigin)?;
-        if authority.as_str().contains('@') || authority.host().is_empty() {
-            return Err(NoOrigin);
-        }
-        let host = authority.host().to_ascii_lowercase();
-        Ok(Self {
-            scheme,
-            host,
-            port: authority.port_u16().unwrap_or(default_port),
-        })
-    }
-}
-
 /// The rules.
 #[derive(Clone, Debug)]
 pub struct Guard {
     /// Names that requests may be addressed to.
     pub hosts: AllowedHosts,
     /// Origins that may call.
-    pub origins: Vec<Origin>,
+    pub origins: Vec<AllowedOrigin>,
     /// Whether pages from this machine may call, because only this machine is served.
     pub local_origins: bool,
 }
@@ -101,13 +58,14 @@ enum Refusal {
 }
 
 impl Guard {
-    /// Whether a page from `origin` may call.
+    /// Whether a request with this `Origin` may call.
     #[must_use]
     pub fn admits(&self, origin: &str) -> bool {
-        let Ok(origin) = origin.parse::<Origin>() else {
-            return false;
-        };
-        self.origins.contains(&origin) || (self.local_origins && is_local(&origin.host))
+        let web = origin.parse::<WebOrigin>().ok();
+        let web = web.as_ref();
+        let is_named = |allowed: &AllowedOrigin| allowed.matches(origin, web);
+        self.origins.iter().any(is_named)
+            || (self.local_origins && web.is_some_and(|web| is_local(&web.host())))
     }
 
     fn check(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), Refusal> {

@@ -16,6 +16,7 @@ use super::problem::LimitReached;
 use super::route_group::RouteGroup;
 use crate::caller::Origin;
 use crate::metrics::Metrics;
+use crate::random;
 use crate::telemetry::TraceContext;
 
 /// W3C Trace Context.
@@ -86,7 +87,7 @@ fn is_plain(id: &HeaderValue) -> bool {
 
 /// Unique and hard to mistake for another run's; not a secret.
 fn random_id() -> HeaderValue {
-    static START: LazyLock<u64> = LazyLock::new(|| getrandom::u64().unwrap_or_default());
+    static START: LazyLock<u64> = LazyLock::new(|| u64::from_ne_bytes(random::bytes()));
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let id = START.wrapping_add(COUNT.fetch_add(1, Ordering::Relaxed));
     HeaderValue::from_str(&format!("{id:016x}"))

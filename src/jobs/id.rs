@@ -4,7 +4,10 @@ use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
+use data_encoding::HEXLOWER;
 use serde::{Deserialize, Deserializer};
+
+use crate::random;
 
 /// 128 random bits, and whether the job runs as root. Written as 32 hex digits, with an `r` for root.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -19,15 +22,13 @@ pub struct JobId {
 pub struct BadJobId(String);
 
 impl JobId {
-    /// A fresh id. None if the system gives no random numbers.
+    /// A fresh id.
     #[must_use]
-    pub fn random(as_root: bool) -> Option<Self> {
-        let mut bytes = [0; 16];
-        getrandom::fill(&mut bytes).ok()?;
-        Some(Self {
-            bits: u128::from_be_bytes(bytes),
+    pub fn random(as_root: bool) -> Self {
+        Self {
+            bits: u128::from_be_bytes(random::bytes()),
             as_root,
-        })
+        }
     }
 
     /// Whether the job runs as root.
@@ -57,12 +58,12 @@ impl FromStr for JobId {
             Some(digits) => (digits, true),
             None => (text, false),
         };
-        let hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
-        if digits.len() != 32 || !digits.bytes().all(hex) {
-            return Err(bad());
-        }
-        let bits = u128::from_str_radix(digits, 16).map_err(|_| bad())?;
-        Ok(Self { bits, as_root })
+        let bytes = HEXLOWER.decode(digits.as_bytes()).map_err(|_| bad())?;
+        let bytes = bytes.try_into().map_err(|_| bad())?;
+        Ok(Self {
+            bits: u128::from_be_bytes(bytes),
+            as_root,
+        })
     }
 }
 

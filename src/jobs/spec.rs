@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use data_encoding::BASE64;
 use serde_json::{Map, Value};
 
 use super::id::JobId;
@@ -11,7 +12,12 @@ use crate::policy::{CommandRequest, Permit};
 
 /// The only command line that Kasm is ever given. Right whether Kasm splits words or asks a shell.
 const CMD: &str = r#"bash -c 'eval "$(printf %s "$KMCP_BOOT" | base64 -d)"'"#;
-const RUN: &str = include_str!("scripts/run.sh");
+/// The wrapper, which ends what a command started when its time is over.
+const RUN: &str = concat!(
+    include_str!("scripts/members.sh"),
+    include_str!("scripts/run.sh")
+);
+pub(super) const MEMBERS: &str = include_str!("scripts/members.sh");
 const PART: &str = include_str!("scripts/part.sh");
 const SWEEP: &str = include_str!("scripts/sweep.sh");
 
@@ -206,6 +212,5 @@ fn list(entries: &[String]) -> String {
 }
 
 fn base64(bytes: &[u8]) -> String {
-    use base64::Engine as _;
-    base64::engine::general_purpose::STANDARD.encode(bytes)
+    BASE64.encode(bytes)
 }

@@ -6,10 +6,13 @@ use std::marker::PhantomData;
 use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use uuid::{Builder, Uuid};
+
+use crate::random;
 
 /// A UUID that names a `T`. Prints as 32 lower-case hex digits, accepts dashes and upper case.
 pub struct Id<T> {
-    value: u128,
+    uuid: Uuid,
     kind: PhantomData<fn() -> T>,
 }
 
@@ -36,18 +39,19 @@ pub type ImageId = Id<ImageKind>;
 pub struct NotAnId(String);
 
 impl<T> Id<T> {
+    /// An id that nothing has.
+    #[must_use]
+    pub fn random() -> Self {
+        Self {
+            uuid: Builder::from_random_bytes(random::bytes()).into_uuid(),
+            kind: PhantomData,
+        }
+    }
+
     /// The id in the form that Kasm puts into paths: `8-4-4-4-12` hex digits.
     #[must_use]
     pub fn dashed(&self) -> String {
-        let hex = self.to_string();
-        let parts = [
-            &hex[..8],
-            &hex[8..12],
-            &hex[12..16],
-            &hex[16..20],
-            &hex[20..],
-        ];
-        parts.join("-")
+        self.uuid.hyphenated().to_string()
     }
 }
 
@@ -55,22 +59,13 @@ impl<T> FromStr for Id<T> {
     type Err = NotAnId;
 
     fn from_str(text: &str) -> Result<Self, NotAnId> {
-        let refuse = || NotAnId(text.chars().take(64).collect());
-        let mut value = 0_u128;
-        let mut digits = 0;
-        for byte in text.trim().bytes().filter(|byte| *byte != b'-') {
-            let digit = char::from(byte).to_digit(16).ok_or_else(refuse)?;
-            value = (value << 4) | u128::from(digit);
-            digits += 1;
-            if digits > 32 {
-                return Err(refuse());
-            }
-        }
-        if digits != 32 {
-            return Err(refuse());
-        }
+        let bare = text.trim();
+        // The parser also takes `{…}` and `urn:uuid:…`, which Kasm never writes.
+        let is_plain = bare.starts_with(|first: char| first.is_ascii_hexdigit());
+        let uuid = Uuid::try_parse(bare).ok().filter(|_| is_plain);
+        let uuid = uuid.ok_or_else(|| NotAnId(text.chars().take(64).collect()))?;
         Ok(Self {
-            value,
+            uuid,
             kind: PhantomData,
         })
     }
@@ -78,7 +73,7 @@ impl<T> FromStr for Id<T> {
 
 impl<T> fmt::Display for Id<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:032x}", self.value)
+        fmt::Display::fmt(self.uuid.as_simple(), f)
     }
 }
 
@@ -98,7 +93,7 @@ impl<T> Copy for Id<T> {}
 
 impl<T> PartialEq for Id<T> {
     fn eq(&self, other: &Self) -> bool {
-        self.value == other.value
+        self.uuid == other.uuid
     }
 }
 
@@ -106,7 +101,7 @@ impl<T> Eq for Id<T> {}
 
 impl<T> std::hash::Hash for Id<T> {
     fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
-        self.value.hash(state);
+        self.uuid.hash(state);
     }
 }
 
@@ -157,6 +152,11 @@ mod tests {
             "abc",
             "+057c3754cb6499cb8d3afeadd6bf0fc",
             "../../etc/passwd",
+            "{b057c375-4cb6-499c-b8d3-afeadd6bf0fc}",
+            "urn:uuid:b057c375-4cb6-499c-b8d3-afeadd6bf0fc",
+            "b057c3754cb6499cb8d3afeadd6bf0fc0",
+            "b057c3754cb6499cb8d3afeadd6bf0f",
+            "b057c375-4cb6-499c-b8d3-afeadd6bf0fg",
         ] {
             assert!(text.parse::<KasmId>().is_err(), "{text}");
         }

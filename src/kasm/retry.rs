@@ -5,6 +5,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use super::error::{KasmError, Result};
+use crate::random;
 
 const FIRST_PAUSE_MS: u64 = 100;
 
@@ -51,7 +52,7 @@ fn is_transient(error: &KasmError) -> bool {
 
 /// Between half and all of `pause_ms`.
 fn jittered(pause_ms: u64) -> Duration {
-    let random = getrandom::u32().unwrap_or(0);
+    let random = u32::from_ne_bytes(random::bytes());
     let half = pause_ms / 2;
     Duration::from_millis(half + u64::from(random) % (half + 1))
 }

@@ -15,14 +15,14 @@ use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use data_encoding::BASE64URL_NOPAD;
 use parking_lot::{Mutex, MutexGuard};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::clock::WallClock;
+use crate::random;
 use crate::tool::{ErrorType, JsonObject, ToolError};
 use seal::Seal;
 
@@ -274,11 +274,11 @@ fn void(why: &str) -> ToolError {
 }
 
 fn random_nonce() -> Nonce {
-    URL_SAFE_NO_PAD.encode(seal::random_bytes::<16>())
+    BASE64URL_NOPAD.encode(&random::bytes::<16>())
 }
 
 fn digest(bytes: &[u8]) -> String {
-    URL_SAFE_NO_PAD.encode(Sha256::digest(bytes))
+    BASE64URL_NOPAD.encode(&Sha256::digest(bytes))
 }
 
 /// JSON with sorted keys and no spaces, so that equal arguments have equal digests.

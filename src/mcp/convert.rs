@@ -1,7 +1,6 @@
 //! Between the registry's values and rmcp's.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use data_encoding::BASE64;
 use futures::FutureExt;
 use rmcp::model::{CallToolResult, ContentBlock, ProgressNotificationParam, Tool, ToolAnnotations};
 use rmcp::service::RequestContext;
@@ -37,7 +36,7 @@ pub(super) fn to_result(finished: Finished) -> Result<CallToolResult, ErrorData>
     })?;
     let mut content = vec![ContentBlock::text(text)];
     if let Some(picture) = finished.picture {
-        let data = STANDARD.encode(&picture.bytes);
+        let data = BASE64.encode(&picture.bytes);
         content.push(ContentBlock::image(data, picture.media_type));
     }
     let mut result = if finished.error.is_some() {

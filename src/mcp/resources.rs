@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use data_encoding::{BASE64, BASE64URL_NOPAD};
 use rmcp::ErrorData;
 use rmcp::model::{
     CacheScope, ListResourceTemplatesResult, ListResourcesResult, ReadResourceResult,
@@ -45,7 +44,7 @@ pub(super) async fn list(
     let more = all.len() > PAGE;
     let page: Vec<_> = all.into_values().take(PAGE).collect();
     let last = page.last().filter(|_| more);
-    let next = last.map(|resource| URL_SAFE_NO_PAD.encode(&resource.uri));
+    let next = last.map(|resource| BASE64URL_NOPAD.encode(resource.uri.as_bytes()));
     let mut result = ListResourcesResult::with_all_items(page);
     result.next_cursor = next;
     result.ttl_ms = Some(millis(LIST_TTL));
@@ -91,7 +90,7 @@ fn number(registry: &Registry, resource: &Resource) -> usize {
 
 /// A cursor names the last resource of a page, so it is good even if that one has gone since.
 fn read_cursor(registry: &Registry, cursor: &str) -> Result<Place, ErrorData> {
-    let uri = URL_SAFE_NO_PAD.decode(cursor).ok();
+    let uri = BASE64URL_NOPAD.decode(cursor.as_bytes()).ok();
     let uri = uri.and_then(|uri| String::from_utf8(uri).ok());
     let found = uri
         .as_deref()
@@ -181,7 +180,7 @@ pub(super) async fn read(look: &Look<'_>, uri: &str) -> Result<ReadResourceResul
             ResourceContents::text(text, uri).with_mime_type("application/json")
         }
         (Shows::Picture, Some(picture)) => {
-            let blob = STANDARD.encode(&picture.bytes);
+            let blob = BASE64.encode(&picture.bytes);
             ResourceContents::blob(blob, uri).with_mime_type(picture.media_type)
         }
         (Shows::Picture, None) => {

@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use data_encoding::HEXLOWER;
 use parking_lot::{Mutex, MutexGuard};
 use rmcp::model::{InitializeRequestParams, RequestId, ServerJsonRpcMessage};
 use tokio::sync::mpsc;
@@ -20,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::watched::Watched;
 use crate::caller::{Caller, Reach};
+use crate::random;
 use exchange::Calls;
 
 /// The name of a session: 128 random bits as hex digits.
@@ -289,12 +291,5 @@ impl Drop for StreamGuard {
 }
 
 fn random_id() -> SessionId {
-    let mut bytes = [0_u8; 16];
-    // Without randomness no name can be given out that nobody guesses.
-    #[expect(
-        clippy::expect_used,
-        reason = "the operating system's random source works, or nothing is safe"
-    )]
-    getrandom::fill(&mut bytes).expect("the operating system gives random bytes");
-    format!("{:032x}", u128::from_be_bytes(bytes)).into()
+    HEXLOWER.encode(&random::bytes::<16>()).into()
 }

@@ -8,8 +8,7 @@
 
 use std::time::Duration;
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use data_encoding::BASE64URL_NOPAD;
 use jiff::Timestamp;
 use rmcp::ErrorData;
 use rmcp::model::{
@@ -48,7 +47,9 @@ impl Handle {
     pub(super) fn of_reply(registry: &Registry, tool: &str, reply: &Finished) -> Option<Self> {
         let continuation = registry.info(tool)?.continues?;
         let data = reply.body.get("data")?;
-        if reply.error.is_some() || data.get("running") != Some(&Value::Bool(true)) {
+        // Null: whether it still runs is not known, so it has to be asked for again.
+        let goes_on = matches!(data.get("running"), Some(Value::Bool(true) | Value::Null));
+        if reply.error.is_some() || !goes_on {
             return None;
         }
         let value = |key: &&str| Some(data.get(*key)?.as_str()?.to_owned());
@@ -66,7 +67,7 @@ impl Handle {
         if id.len() > ID_CHARS_MAX {
             return None;
         }
-        let plain = URL_SAFE_NO_PAD.decode(id).ok()?;
+        let plain = BASE64URL_NOPAD.decode(id.as_bytes()).ok()?;
         let (tool, created, values): (String, i64, Vec<String>) =
             serde_json::from_slice(&plain).ok()?;
         let continuation = registry.info(&tool)?.continues?;
@@ -84,7 +85,7 @@ impl Handle {
 
     fn id(&self) -> String {
         let plain = serde_json::json!([self.tool, self.created.as_second(), self.values]);
-        URL_SAFE_NO_PAD.encode(plain.to_string())
+        BASE64URL_NOPAD.encode(plain.to_string().as_bytes())
     }
 
     fn arguments(&self) -> JsonObject {

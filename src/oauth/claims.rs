@@ -1,7 +1,6 @@
 //! What an access token says (RFC 9068), and the ways in which authorization servers write it.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use data_encoding::BASE64URL_NOPAD;
 use jsonwebtoken::errors::{Error, ErrorKind};
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -44,27 +43,18 @@ impl Claims {
         expires.as_i64().or_else(rounded)
     }
 
-    /// For whom it is: a text, or a list of them.
-    pub(super) fn audiences(&self) -> impl Iterator<Item = &str> {
-        let audience = self.0.get("aud");
-        let one = audience.and_then(Value::as_str);
-        let many = audience.and_then(Value::as_array);
-        one.into_iter()
-            .chain(many.into_iter().flatten().filter_map(Value::as_str))
-    }
-
     /// The largest scope of ours: from `scope` (RFC 8693), or `scp` as some servers write it, as a text or
     /// as a list.
     pub(super) fn scope(&self) -> Option<Scope> {
         let claims = ["scope", "scp"].into_iter();
         let values = claims.filter_map(|claim| self.0.get(claim));
-        let texts = values.flat_map(|value| match value {
-            Value::Array(items) => items.iter().filter_map(Value::as_str).collect(),
-            Value::String(text) => vec![text.as_str()],
-            Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => Vec::new(),
-        });
-        let names = texts.flat_map(str::split_whitespace);
+        let names = values.flat_map(texts).flat_map(str::split_whitespace);
         names.filter_map(|name| name.parse().ok()).max()
+    }
+
+    /// For whom the token is (RFC 7519, section 4.1.3).
+    pub(super) fn audiences(&self) -> Vec<&str> {
+        self.0.get("aud").map(texts).unwrap_or_default()
     }
 
     /// The Kasm user that it names. An e-mail address that the issuer does not vouch for is none.
@@ -96,6 +86,15 @@ impl Claims {
     }
 }
 
+/// The texts of a claim that may have one or several.
+fn texts(value: &Value) -> Vec<&str> {
+    match value {
+        Value::Array(items) => items.iter().filter_map(Value::as_str).collect(),
+        Value::String(text) => vec![text.as_str()],
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => Vec::new(),
+    }
+}
+
 /// The issuer that a token names, not yet verified: it tells whose keys to try.
 pub(super) fn issuer(token: &[u8]) -> Option<String> {
     #[derive(Deserialize)]
@@ -103,7 +102,7 @@ pub(super) fn issuer(token: &[u8]) -> Option<String> {
         iss: String,
     }
     let payload = token.split(|byte| *byte == b'.').nth(1)?;
-    let payload = URL_SAFE_NO_PAD.decode(payload).ok()?;
+    let payload = BASE64URL_NOPAD.decode(payload).ok()?;
     let named: Named = serde_json::from_slice(&payload).ok()?;
     Some(named.iss)
 }
@@ -117,7 +116,6 @@ pub(super) fn reason(error: &Error) -> &'static str {
     match error.kind() {
         ErrorKind::ExpiredSignature => "it has expired",
         ErrorKind::ImmatureSignature => "it is not valid yet",
-        ErrorKind::InvalidAudience => "it is not for this server",
         ErrorKind::InvalidIssuer => "its issuer is not known here",
         ErrorKind::MissingRequiredClaim(_) => "it lacks exp, iss, aud or sub",
         ErrorKind::InvalidSignature => "its signature is wrong",

@@ -2,6 +2,7 @@
 //! resource that it finds with the address that it was given, and refuses another.
 
 use super::OAuthConfig;
+use super::audience::Audience;
 
 /// Where the metadata of a resource begins.
 pub const WELL_KNOWN: &str = "/.well-known/oauth-protected-resource";
@@ -51,12 +52,15 @@ impl OAuthConfig {
     /// address are good for all of its resources, and so is one for any of them: they are one server.
     #[must_use]
     pub fn accepts_audience(&self, audience: &str) -> bool {
+        let audience = Audience::new(audience);
         if !self.audiences.is_empty() {
-            return self.audiences.iter().any(|named| named == audience);
+            let mut named = self.audiences.iter();
+            return named.any(|named| Audience::new(named) == audience);
         }
-        audience
-            .strip_prefix(self.base())
-            .is_some_and(is_entry_point)
+        let path = audience.path_below(&Audience::new(self.base()));
+        // The one slash at the end that makes no difference is gone already: another one is another path.
+        let path = path.filter(|path| *path == "/" || !path.ends_with('/'));
+        path.is_some_and(is_entry_point)
     }
 }
 

@@ -6,8 +6,9 @@
 use std::fmt;
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use data_encoding::BASE64URL_NOPAD;
+
+use crate::random;
 
 /// Says what the sealed bytes are for, so that they are good for nothing else.
 const PURPOSE: &[u8] = b"kasm-mcp requestState 1";
@@ -21,7 +22,7 @@ impl Seal {
     /// A seal that only this process has.
     #[must_use]
     pub fn random() -> Self {
-        Self::with_key(&random_bytes())
+        Self::with_key(&random::bytes())
     }
 
     /// The seal of a given key, 32 random bytes.
@@ -40,7 +41,7 @@ impl Seal {
         let nonce = self.0.seal_in_place_append_tag(purpose, &mut bytes).ok()?;
         let mut sealed = nonce.as_ref().to_vec();
         sealed.extend(bytes);
-        Some(URL_SAFE_NO_PAD.encode(sealed))
+        Some(BASE64URL_NOPAD.encode(&sealed))
     }
 
     /// Opens what [`Self::close`] sealed. None: it was not this seal, or something was changed.
@@ -48,7 +49,7 @@ impl Seal {
         if sealed.len() > SEALED_CHARS_MAX {
             return None;
         }
-        let sealed = URL_SAFE_NO_PAD.decode(sealed).ok()?;
+        let sealed = BASE64URL_NOPAD.decode(sealed.as_bytes()).ok()?;
         let (nonce, bytes) = sealed.split_at_checked(NONCE_LEN)?;
         let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
         let mut bytes = bytes.to_vec();
@@ -62,15 +63,4 @@ impl fmt::Debug for Seal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Seal")
     }
-}
-
-/// Bytes that nobody guesses.
-pub(super) fn random_bytes<const N: usize>() -> [u8; N] {
-    let mut bytes = [0_u8; N];
-    #[expect(
-        clippy::expect_used,
-        reason = "the operating system's random source works, or nothing is safe"
-    )]
-    getrandom::fill(&mut bytes).expect("the operating system gives random bytes");
-    bytes
 }

@@ -13,10 +13,15 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{KasmProvider, acting_user, place};
-use crate::kasm::plane::Place;
+use crate::kasm::plane::{Place, PlaneError};
 use crate::kasm::{Kasm, KasmError, KasmId, UserId};
 use crate::tool::{Call, Effect, Reply, Tool, ToolError};
 use probes::{COMMANDS, Nobody, PROBES, Probe, call};
+
+/// What an operator can do when the address that Kasm names for its sessions does not answer.
+pub const UNREACHABLE_REMEDY: &str = "Kasm names this address for its sessions, and commands, files and the desktop go \
+                                      through it: let this server reach it, or correct the proxy port of the zone in \
+                                      Kasm (Infrastructure, Zones)";
 
 /// Endpoints asked at a time.
 const AT_A_TIME: usize = 4;
@@ -90,12 +95,11 @@ impl Tool for DiagnoseKasm {
         args: DiagnoseArgs,
     ) -> Result<Reply<Diagnosis>, ToolError> {
         let user = acting_user(cx.caller, args.user_id)?;
-        let findings = findings(&cx.provider.kasm, user).await;
         let Findings {
             missing,
             possibly_missing,
             mut checks,
-        } = findings.ok_or_else(|| ToolError::internal("the system gives no random numbers"))?;
+        } = findings(&cx.provider.kasm, user).await;
         if let Some(kasm_id) = args.kasm_id {
             let place = place(&cx, kasm_id, args.user_id).await?;
             checks.extend(session_checks(&cx.provider.kasm, &place).await);
@@ -116,9 +120,9 @@ impl Tool for DiagnoseKasm {
     }
 }
 
-/// Tries every endpoint with the API key, so that nothing changes. None: the system gives no random numbers.
-pub async fn findings(kasm: &Kasm, user: UserId) -> Option<Findings> {
-    let nobody = Nobody::new()?;
+/// Tries every endpoint with the API key, so that nothing changes.
+pub async fn findings(kasm: &Kasm, user: UserId) -> Findings {
+    let nobody = Nobody::random();
     let asked: Vec<_> = PROBES
         .iter()
         .map(|probe| call(kasm, user, nobody, probe.endpoint).map(move |answer| (probe, answer)))
@@ -129,11 +133,11 @@ pub async fn findings(kasm: &Kasm, user: UserId) -> Option<Findings> {
         .iter()
         .map(|(probe, answer)| check(probe, answer, &missing))
         .collect();
-    Some(Findings {
+    Findings {
         missing,
         possibly_missing,
         checks,
-    })
+    }
 }
 
 fn owned(names: &[&str]) -> Vec<String> {
@@ -236,12 +240,15 @@ pub async fn session_checks(kasm: &Kasm, place: &Place) -> Vec<Check> {
         }
     };
     let session = &place.session;
-    let downloads = allowed(
+    let mut downloads = allowed(
         "downloads",
         session.downloads_allowed,
         "allow_kasm_downloads",
         COMMANDS,
     );
+    if downloads.works == Some(true) {
+        try_address(kasm, place, &mut downloads).await;
+    }
     let large = &["write_kasm_file", "link_kasm_file"];
     let uploads = allowed(
         "uploads",
@@ -263,4 +270,19 @@ pub async fn session_checks(kasm: &Kasm, place: &Place) -> Vec<Check> {
         lacking: Vec::new(),
     };
     vec![downloads, uploads, desktop]
+}
+
+/// Asks the session's web server for a file that is not there. That it answers shows that output can be read.
+async fn try_address(kasm: &Kasm, place: &Place, check: &mut Check) {
+    let Err(error) = kasm.download(place, ".kmcp-check").await else {
+        return;
+    };
+    check.works = Some(false);
+    check.problem = Some(error.to_string());
+    check.remedy = Some(match error {
+        PlaneError::Unavailable(_) | PlaneError::Broken(_) => UNREACHABLE_REMEDY.to_owned(),
+        PlaneError::Refused(_) | PlaneError::NoService(_) | PlaneError::Unexpected(_) => {
+            super::exec::REMEDY.to_owned()
+        }
+    });
 }

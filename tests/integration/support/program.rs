@@ -19,7 +19,8 @@ pub struct Program {
 }
 
 impl Program {
-    /// Starts it in `directory`, where its log is called `name`.
+    /// Starts it in `directory`, where its log is called `name`. `KASM_MCP_BIN` names another program than the
+    /// one that was built with the tests.
     pub async fn start(
         emulator: &Emulator,
         directory: &Path,
@@ -27,7 +28,9 @@ impl Program {
         settings: &[(&str, &str)],
     ) -> Self {
         let log = directory.join(name);
-        let child = Command::new(env!("CARGO_BIN_EXE_kasm-mcp"))
+        let built = || env!("CARGO_BIN_EXE_kasm-mcp").into();
+        let program = std::env::var_os("KASM_MCP_BIN").unwrap_or_else(built);
+        let child = Command::new(program)
             .arg("serve")
             .env_clear()
             .envs(sources(emulator, settings).environment)

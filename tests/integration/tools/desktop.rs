@@ -3,9 +3,11 @@
 mod connection;
 mod hands;
 mod hostile;
+mod keyboard;
 mod looks;
+mod pointer;
 
-use base64::Engine as _;
+use data_encoding::BASE64;
 use image::RgbImage;
 use kasm_emulator::DesktopView;
 use serde_json::{Value, json};
@@ -44,8 +46,8 @@ impl TestServer {
         let shown = image.map(|image| Shown {
             reply: reply.clone(),
             media_type: image["mimeType"].as_str().unwrap().to_owned(),
-            bytes: base64::engine::general_purpose::STANDARD
-                .decode(image["data"].as_str().unwrap())
+            bytes: BASE64
+                .decode(image["data"].as_str().unwrap().as_bytes())
                 .unwrap(),
         });
         (reply, shown)

@@ -4,7 +4,7 @@ mod content;
 mod links;
 mod refusals;
 
-use base64::Engine as _;
+use data_encoding::{BASE64, HEXLOWER};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -34,19 +34,16 @@ pub fn noise(length: usize) -> Vec<u8> {
 }
 
 pub fn sha256(bytes: &[u8]) -> String {
-    let digest = Sha256::digest(bytes);
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    HEXLOWER.encode(&Sha256::digest(bytes))
 }
 
 pub fn base64(bytes: &[u8]) -> String {
-    base64::engine::general_purpose::STANDARD.encode(bytes)
+    BASE64.encode(bytes)
 }
 
 pub fn unbase64(text: &Value) -> Vec<u8> {
     let text = text.as_str().unwrap();
-    base64::engine::general_purpose::STANDARD
-        .decode(text)
-        .unwrap()
+    BASE64.decode(text.as_bytes()).unwrap()
 }
 
 impl TestServer {

@@ -1,6 +1,6 @@
 //! Getting in: the WebSocket upgrade through Kasm's proxy, and the handshake of RFB 3.8.
 
-use base64::Engine as _;
+use data_encoding::BASE64;
 use des::Des;
 use des::cipher::{BlockCipherEncrypt, KeyInit};
 use reqwest::header::{
@@ -17,6 +17,7 @@ use super::screen::Screen;
 use super::stream::Stream;
 use crate::kasm::Kasm;
 use crate::kasm::plane::{Place, PlaneError, failure};
+use crate::random;
 
 /// No frame of KasmVNC is longer than about 49 kB.
 const MESSAGE_BYTES_MAX: usize = 4 << 20;
@@ -45,9 +46,7 @@ impl Kasm {
         };
         let plane = &self.plane;
         let url = plane.url(vnc, "/websockify")?;
-        let mut key = [0_u8; 16];
-        getrandom::fill(&mut key).map_err(|_| RfbError::Protocol("no random numbers"))?;
-        let key = base64::engine::general_purpose::STANDARD.encode(key);
+        let key = BASE64.encode(&random::bytes::<16>());
         let build = |username: &str, token: &_| {
             let request = plane.request(Method::GET, url.clone(), username, token)?;
             Ok(request
@@ -60,6 +59,7 @@ impl Kasm {
         };
         let response = self.with_cookies(place, build).await?;
         check_upgrade(&response, &key)?;
+        plane.note_answer(place.kasm_id);
         let upgraded = response.upgrade().await;
         let upgraded = upgraded.map_err(|_| RfbError::Closed)?;
         let config = WebSocketConfig::default()
@@ -71,7 +71,7 @@ impl Kasm {
 
 fn check_upgrade(response: &Response, key: &str) -> Result<(), RfbError> {
     if response.status().as_u16() != 101 {
-        return Err(failure(response.status()).into());
+        return Err(failure(response).into());
     }
     let accept = response.headers().get(SEC_WEBSOCKET_ACCEPT);
     if accept.is_none_or(|accept| accept.as_bytes() != derive_accept_key(key.as_bytes()).as_bytes())

@@ -1,65 +1,32 @@
 //! A connected desktop: a task that owns the connection and does what it is asked, one thing after the
 //! other.
 
+mod clipboard;
+mod input;
+mod locks;
+mod picture;
+
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio::time::{Instant, sleep_until, timeout};
+
+pub use clipboard::{CLIPBOARD_BYTES_MAX, Clipboard};
+pub use input::Input;
 
 use super::RfbError;
 use super::connect::Connection;
-use super::message::{Canvas, Event};
-use super::screen::{Area, Screen};
+use super::message::{Canvas, LED_STATE};
+use super::screen::Screen;
 use super::stream::Stream;
 use crate::metrics::Counting;
+use clipboard::COPIED_KEPT;
+use input::Hand;
 
-/// How long the server may take for a picture, or for one message.
-const ANSWER: Duration = Duration::from_secs(15);
-/// In how many updates one picture may come.
-const PARTS_MAX: usize = 8;
 /// How long taking leave may take.
 const LEAVE: Duration = Duration::from_secs(2);
-/// How long a connection is kept for a text that it has put on the clipboard, which ends with it.
-const COPIED_KEPT: Duration = Duration::from_secs(600);
 /// Orders that wait.
 const ORDERS_MAX: usize = 16;
-/// The longest text that goes onto the clipboard, bytes.
-pub const CLIPBOARD_BYTES_MAX: usize = 1 << 20;
-
-/// One thing that a hand does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Input {
-    /// The pointer is at a place, with these buttons down (bit n is button n + 1), and turns the wheel:
-    /// positive is right and down, 50 is one notch.
-    Pointer {
-        /// The buttons.
-        buttons: u16,
-        /// Pixels from the left.
-        x: u16,
-        /// Pixels from the top.
-        y: u16,
-        /// The wheel.
-        scroll: (i16, i16),
-    },
-    /// A key goes down or up.
-    Key {
-        /// Down.
-        down: bool,
-        /// Which, as X names it.
-        keysym: u32,
-    },
-    /// Nothing for a while.
-    Pause(Duration),
-}
-
-/// What is known of the desktop's clipboard.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Clipboard {
-    /// Nothing was copied since this connection began.
-    Unknown,
-    /// This text.
-    Text(String),
-}
 
 enum Order {
     Look(oneshot::Sender<Result<Screen, RfbError>>),
@@ -142,15 +109,6 @@ impl Desktop {
     }
 }
 
-/// What is held down.
-#[derive(Debug, Default)]
-struct Hand {
-    buttons: u16,
-    x: u16,
-    y: u16,
-    keys: Vec<u32>,
-}
-
 struct Task {
     stream: Stream,
     canvas: Canvas,
@@ -191,14 +149,14 @@ impl Task {
         let _gone_already = timeout(LEAVE, self.leave()).await;
     }
 
-    /// Pixels of four bytes, blue first; ZRLE or raw; other sizes are understood. No cursor encoding, so
+    /// Pixels of four bytes, blue first; ZRLE or raw; other sizes and the lights of the locks are understood. No cursor encoding, so
     /// that the pointer is in the picture.
     async fn set_up(&mut self) -> Result<(), RfbError> {
         let mut bytes = vec![
             0, 0, 0, 0, 32, 24, 0, 1, 0, 255, 0, 255, 0, 255, 16, 8, 0, 0, 0, 0,
         ];
-        bytes.extend([2, 0, 0, 3]);
-        for encoding in [16_i32, 0, -223] {
+        bytes.extend([2, 0, 0, 4]);
+        for encoding in [16_i32, 0, -223, LED_STATE] {
             bytes.extend(encoding.to_be_bytes());
         }
         self.stream.send(&bytes).await
@@ -230,147 +188,10 @@ impl Task {
         }
     }
 
-    /// Asks for a part of the picture and waits for it.
-    async fn look(&mut self, area: Area) -> Result<(), RfbError> {
-        let (mut left, mut parts) = (area.pixels(), 0);
-        let work = async {
-            self.request(area).await?;
-            loop {
-                match self.event().await? {
-                    // A part is not the whole: what is missing would be from before.
-                    Event::Drawn(pixels) => {
-                        left = left.saturating_sub(pixels);
-                        parts += 1;
-                    }
-                    Event::Resized => {
-                        let area = self.canvas.screen.area();
-                        left = area.pixels();
-                        self.request(area).await?;
-                    }
-                    Event::Copied(_) | Event::Other => {}
-                }
-                if left == 0 {
-                    return Ok(());
-                }
-                if parts >= PARTS_MAX {
-                    return Err(RfbError::Protocol("a picture in too many parts"));
-                }
-            }
-        };
-        timeout(ANSWER, work)
-            .await
-            .map_err(|_| RfbError::TimedOut)?
-    }
-
-    /// FramebufferUpdateRequest, not incremental.
-    async fn request(&mut self, area: Area) -> Result<(), RfbError> {
-        let mut bytes = vec![3, 0];
-        for number in [area.x, area.y, area.width, area.height] {
-            bytes.extend(number.to_be_bytes());
-        }
-        self.stream.send(&bytes).await
-    }
-
-    /// When the answer to this is here, everything sent before was taken.
-    async fn round_trip(&mut self) -> Result<(), RfbError> {
-        let one = Area {
-            width: 1,
-            height: 1,
-            ..self.canvas.screen.area()
-        };
-        self.look(one).await
-    }
-
-    /// Reads one message.
-    async fn event(&mut self) -> Result<Event, RfbError> {
-        let read = timeout(ANSWER, self.canvas.read(&mut self.stream)).await;
-        let event = read.map_err(|_| RfbError::TimedOut)??;
-        if let Event::Copied(text) = &event {
-            self.clipboard = Clipboard::Text(text.clone());
-        }
-        Ok(event)
-    }
-
-    async fn perform<T>(
-        &mut self,
-        inputs: &[Input],
-        wanted: &oneshot::Sender<T>,
-    ) -> Result<(), RfbError> {
-        for input in inputs {
-            if wanted.is_closed() {
-                self.let_go().await?;
-                break;
-            }
-            match *input {
-                Input::Pointer {
-                    buttons,
-                    x,
-                    y,
-                    scroll,
-                } => self.point(buttons, x, y, scroll).await?,
-                Input::Key { down, keysym } => self.key(down, keysym).await?,
-                Input::Pause(time) => sleep(time).await,
-            }
-        }
-        self.round_trip().await
-    }
-
-    /// PointerEvent of KasmVNC: eleven bytes.
-    async fn point(
-        &mut self,
-        buttons: u16,
-        x: u16,
-        y: u16,
-        scroll: (i16, i16),
-    ) -> Result<(), RfbError> {
-        let mut bytes = vec![5];
-        for number in [buttons, x, y] {
-            bytes.extend(number.to_be_bytes());
-        }
-        for number in [scroll.0, scroll.1] {
-            bytes.extend(number.to_be_bytes());
-        }
-        self.hand.buttons = buttons;
-        (self.hand.x, self.hand.y) = (x, y);
-        self.stream.send(&bytes).await
-    }
-
-    async fn key(&mut self, down: bool, keysym: u32) -> Result<(), RfbError> {
-        let mut bytes = vec![4, u8::from(down), 0, 0];
-        bytes.extend(keysym.to_be_bytes());
-        self.hand.keys.retain(|held| *held != keysym);
-        if down {
-            self.hand.keys.push(keysym);
-        }
-        self.stream.send(&bytes).await
-    }
-
-    /// Releases what is held down. The server releases keys at the end of a connection, but no buttons.
-    async fn let_go(&mut self) -> Result<(), RfbError> {
-        for keysym in std::mem::take(&mut self.hand.keys).into_iter().rev() {
-            self.key(false, keysym).await?;
-        }
-        if self.hand.buttons != 0 {
-            self.point(0, self.hand.x, self.hand.y, (0, 0)).await?;
-        }
-        Ok(())
-    }
-
-    /// BinaryClipboard with one entry. The type is exactly this: with a character set KasmVNC mangles it.
-    async fn copy(&mut self, text: &str) -> Result<(), RfbError> {
-        let kind = b"text/plain";
-        let mut bytes = vec![180, 1, 10];
-        bytes.extend_from_slice(kind);
-        let length = u32::try_from(text.len()).unwrap_or(u32::MAX);
-        bytes.extend(length.to_be_bytes());
-        bytes.extend_from_slice(text.as_bytes());
-        self.stream.send(&bytes).await?;
-        self.round_trip().await
-    }
-
     /// Nothing stays held down, and nothing that was sent is lost.
     async fn leave(&mut self) -> Result<(), RfbError> {
         self.let_go().await?;
+        self.restore_locks().await?;
         self.round_trip().await?;
         self.stream.close().await;
         Ok(())

@@ -1,21 +1,21 @@
 //! `control_desktop`.
 
+mod batch;
+
 use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{FrameView, view};
-use crate::desktop::{Action, ActionKind, Button, FrameId, Step, has_changed, settle};
-use crate::kasm::plane::rfb::{Desktop, Input, RfbError, Screen};
+use crate::desktop::{Action, ActionKind, Button, has_changed, settle};
 use crate::kasm::{KasmId, UserId};
 use crate::providers::kasm::{KasmProvider, place};
-use crate::tool::{Call, Effect, ErrorType, Private, Reply, Tool, ToolError};
+use crate::tool::{Call, Effect, Private, Reply, Tool, ToolError};
+use batch::{broken_off, check_actions, frame_of, perform_steps};
 
 /// How long the screen is given to settle before its picture is taken.
 const SETTLE: Duration = Duration::from_millis(2_500);
-/// The longest that one action waits.
-const WAIT_MAX: Duration = Duration::from_secs(30);
 
 pub(super) struct ControlDesktop;
 
@@ -42,14 +42,15 @@ struct ActionArgs {
     to_x: Option<u16>,
     to_y: Option<u16>,
     /// Of clicks and drags. Default: left.
-    #[serde(default)]
-    button: Button,
-    /// How far to scroll, notches to the right.
+    button: Option<Button>,
+    /// How far to scroll, notches to the right, at most 1000.
     dx: Option<i32>,
     /// The same, down.
     dy: Option<i32>,
     /// What to type; of `key`, the keys to press together, such as `ctrl+l` or `Return`.
     text: Option<Private<String>>,
+    /// Keys to hold during a pointer action, such as `ctrl` and `shift`.
+    modifiers: Option<Vec<String>>,
     /// How long to wait, at most 30.
     seconds: Option<f32>,
 }
@@ -111,8 +112,8 @@ impl Tool for ControlDesktop {
         let place = place(&cx, args.kasm_id, args.user_id).await?;
         let (desktop, before) = cx.provider.look(&place).await?;
         let frame = frame_of(args.frame_id.as_deref(), &before)?;
-        let steps = steps(&args.actions, frame)?;
-        let done = perform(&desktop, &steps).await;
+        let steps = check_actions(&args.actions, frame)?;
+        let done = perform_steps(&desktop, &steps).await;
         let total = steps.len();
         let done = done.map_err(|(done, error)| broken_off(done, total, error))?;
         if args.screenshot == When::Never {
@@ -145,99 +146,20 @@ impl Tool for ControlDesktop {
     }
 }
 
-/// The picture that coordinates belong to.
-fn frame_of(named: Option<&str>, now: &Screen) -> Result<FrameId, ToolError> {
-    let (width, height) = (now.width(), now.height());
-    let Some(named) = named else {
-        return Ok(FrameId::unscaled(width, height));
-    };
-    let frame: FrameId = named.parse().map_err(|error| {
-        ToolError::validation(
-            format!("{error}"),
-            "get_session_screenshot gives one with its picture",
-        )
-    })?;
-    if (frame.width, frame.height) != (width, height) {
-        return Err(ToolError::new(
-            ErrorType::Conflict,
-            format!(
-                "the desktop is {width} by {height} pixels now, and was {} by {} when the picture `{named}` was taken; \
-                 nothing was done",
-                frame.width, frame.height
-            ),
-            "look again with get_session_screenshot and use its frame_id and coordinates",
-        ));
-    }
-    Ok(frame)
-}
-
-/// What has to be done. All of it is checked before any of it is done.
-fn steps(actions: &[ActionArgs], frame: FrameId) -> Result<Vec<Step>, ToolError> {
-    let steps = actions.iter().enumerate().map(|(index, action)| {
-        let step = Action::from(action).step(frame, WAIT_MAX);
-        step.map_err(|error| {
-            ToolError::validation(
-                format!("action {}: {error}; nothing was done", index + 1),
-                "correct this action and send all of them again",
-            )
-        })
-    });
-    steps.collect()
-}
-
 impl From<&ActionArgs> for Action {
     fn from(args: &ActionArgs) -> Self {
         Self {
             kind: args.r#type,
-            place: args.x.zip(args.y),
-            to: args.to_x.zip(args.to_y),
+            x: args.x,
+            y: args.y,
+            to_x: args.to_x,
+            to_y: args.to_y,
             button: args.button,
-            notches: (args.dx.unwrap_or(0), args.dy.unwrap_or(0)),
+            right: args.dx,
+            down: args.dy,
             text: args.text.as_deref().cloned(),
-            // Negative or not a number: no time at all.
-            time: args
-                .seconds
-                .map(|seconds| Duration::try_from_secs_f32(seconds).unwrap_or_default()),
+            modifiers: args.modifiers.clone().unwrap_or_default(),
+            seconds: args.seconds,
         }
-    }
-}
-
-/// Does the steps; an error comes with how many were done before it.
-async fn perform(desktop: &Desktop, steps: &[Step]) -> Result<usize, (usize, RfbError)> {
-    let mut waiting: Vec<Input> = Vec::new();
-    let mut done = 0;
-    for (index, step) in steps.iter().enumerate() {
-        match step {
-            Step::Do(inputs) => waiting.extend(inputs),
-            Step::Settle(time) => {
-                let inputs = std::mem::take(&mut waiting);
-                let performed = desktop.input(inputs).await;
-                performed.map_err(|error| (done, error))?;
-                done = index;
-                let settled = settle(desktop, *time).await;
-                settled.map_err(|error| (done, error))?;
-                done = index + 1;
-            }
-        }
-    }
-    if !waiting.is_empty() {
-        let performed = desktop.input(waiting).await;
-        performed.map_err(|error| (done, error))?;
-    }
-    Ok(steps.len())
-}
-
-fn broken_off(done: usize, total: usize, error: RfbError) -> ToolError {
-    let error = ToolError::from(error);
-    ToolError {
-        message: format!(
-            "{}; {done} of {total} actions were done for certain, later ones perhaps",
-            error.message
-        ),
-        hint: format!(
-            "look with get_session_screenshot before you repeat anything; {}",
-            error.hint
-        ),
-        ..error
     }
 }

@@ -4,7 +4,7 @@ use futures::future::BoxFuture;
 use futures::{FutureExt, TryFutureExt};
 
 use crate::kasm::model::{Exec, SessionRequest, UserFields, UserRef};
-use crate::kasm::{ImageId, Kasm, KasmError, KasmId, UserId};
+use crate::kasm::{Id, ImageId, Kasm, KasmError, KasmId, UserId};
 
 const AUTH: &str = "Users Auth Session";
 const USER: &str = "User";
@@ -180,14 +180,11 @@ pub(super) struct Nobody {
 }
 
 impl Nobody {
-    pub(super) fn new() -> Option<Self> {
-        let mut bytes = [0; 16];
-        getrandom::fill(&mut bytes).ok()?;
-        let text = format!("{:032x}", u128::from_be_bytes(bytes));
-        Some(Self {
-            session: text.parse().ok()?,
-            image: text.parse().ok()?,
-            other: text.parse().ok()?,
-        })
+    pub(super) fn random() -> Self {
+        Self {
+            session: Id::random(),
+            image: Id::random(),
+            other: Id::random(),
+        }
     }
 }

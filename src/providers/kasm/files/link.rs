@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::target;
 use crate::kasm::{KasmId, UserId};
-use crate::links::{Direction, Link, NoLink};
+use crate::links::{Direction, Link, TooManyLinks};
 use crate::policy::Access;
 use crate::providers::kasm::{KasmProvider, may_change, used_session};
 use crate::tool::{Call, Effect, ErrorType, Reply, Tool, ToolError};
@@ -73,13 +73,12 @@ impl Tool for LinkKasmFile {
             computer: args.kasm_id.to_string(),
             path: target.path().to_owned(),
         };
-        let url = links.make(link).map_err(|no| match no {
-            NoLink::TooMany => ToolError::new(
+        let url = links.make(link).map_err(|TooManyLinks| {
+            ToolError::new(
                 ErrorType::RateLimited,
                 "too many links are open",
                 "use the ones there are, or wait until they expire",
-            ),
-            NoLink::NoRandom => ToolError::internal("the system gives no random numbers"),
+            )
         })?;
         let seconds = links.lifetime().as_secs();
         let link = FileLink {

@@ -1,6 +1,6 @@
 //! `list_kasm_files`.
 
-use base64::Engine as _;
+use data_encoding::BASE64;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -103,7 +103,6 @@ impl Tool for ListKasmFiles {
 impl From<Entry> for FileEntry {
     fn from(entry: Entry) -> Self {
         let text = std::str::from_utf8(&entry.name);
-        let base64 = base64::engine::general_purpose::STANDARD;
         let (r#type, size) = match entry.kind {
             Kind::File => ("file", Some(entry.size)),
             Kind::Folder => ("folder", None),
@@ -111,7 +110,7 @@ impl From<Entry> for FileEntry {
             Kind::Other => ("other", None),
         };
         Self {
-            name_base64: text.is_err().then(|| base64.encode(&entry.name)),
+            name_base64: text.is_err().then(|| BASE64.encode(&entry.name)),
             name: String::from_utf8_lossy(&entry.name).into_owned(),
             r#type,
             size,

@@ -1,6 +1,6 @@
 //! `read_kasm_file`.
 
-use base64::Engine as _;
+use data_encoding::BASE64;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -151,7 +151,7 @@ fn whole_characters(bytes: &[u8]) -> usize {
 }
 
 fn base64(bytes: &[u8]) -> String {
-    base64::engine::general_purpose::STANDARD.encode(bytes)
+    BASE64.encode(bytes)
 }
 
 /// Seconds since 1970 as RFC 3339.

@@ -1,6 +1,6 @@
 //! `write_kasm_file`.
 
-use base64::Engine as _;
+use data_encoding::BASE64;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -111,8 +111,8 @@ fn checked_mode(mode: String) -> Result<String, ToolError> {
 fn decoded(content: String, encoding: Encoding) -> Result<Vec<u8>, ToolError> {
     match encoding {
         Encoding::Text => Ok(content.into_bytes()),
-        Encoding::Base64 => base64::engine::general_purpose::STANDARD
-            .decode(content.trim_ascii())
+        Encoding::Base64 => BASE64
+            .decode(content.trim_ascii().as_bytes())
             .map_err(|error| {
                 ToolError::validation(
                     format!("`content` is no base64: {error}"),

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use base64::Engine as _;
+use data_encoding::{BASE64, HEXLOWER};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -22,8 +22,7 @@ async fn paged(server: &TestServer, kasm_id: &str, job_id: &str) -> (Vec<u8>, Va
         match reply["stdout_encoding"].as_str() {
             None => bytes.extend(text.as_bytes()),
             Some("base64") => {
-                let engine = base64::engine::general_purpose::STANDARD;
-                bytes.extend(engine.decode(text).unwrap());
+                bytes.extend(BASE64.decode(text.as_bytes()).unwrap());
             }
             Some(other) => panic!("{other}"),
         }
@@ -36,11 +35,7 @@ async fn paged(server: &TestServer, kasm_id: &str, job_id: &str) -> (Vec<u8>, Va
 }
 
 fn sha256(bytes: &[u8]) -> String {
-    let mut hex = String::new();
-    for byte in Sha256::digest(bytes) {
-        write!(hex, "{byte:02x}").unwrap();
-    }
-    hex
+    HEXLOWER.encode(&Sha256::digest(bytes))
 }
 
 /// The numbers from 1 on, one a line, cut after so many bytes.
@@ -57,7 +52,7 @@ fn numbers(bytes: usize) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "slow: 10 MiB through a shell"]
-async fn slow_ten_mebibytes_of_anything_come_through_unharmed() {
+async fn slow_ten_mebibytes_of_random_output_arrive_unchanged() {
     let server = server(&[("KASM_COMMAND_OUTPUT_BYTES", "1048576")]).await;
     let id = server.session().await;
     let command = "cd; head -c 10485760 /dev/urandom | tee >(sha256sum >sum) && sync sum";
@@ -75,7 +70,7 @@ async fn slow_ten_mebibytes_of_anything_come_through_unharmed() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "slow: 12 MiB through a shell"]
-async fn slow_what_goes_beyond_the_cap_is_told_and_the_rest_is_true() {
+async fn slow_output_over_the_cap_is_truncated_and_says_so() {
     let server = server(&[("KASM_COMMAND_OUTPUT_BYTES", "1048576")]).await;
     let id = server.session().await;
     let data = server.run(&id, "seq 1 99999999 | head -c 12582912").await;
@@ -97,7 +92,7 @@ async fn slow_what_goes_beyond_the_cap_is_told_and_the_rest_is_true() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "slow: 200,000 lines through a shell"]
-async fn slow_two_hundred_thousand_lines_are_all_there() {
+async fn slow_two_hundred_thousand_lines_arrive_complete() {
     let server = server(&[]).await;
     let id = server.session().await;
     let data = server.run(&id, "seq 1 200000").await;

@@ -1,6 +1,8 @@
 //! `/files/…` and the links to it.
 
+use data_encoding::{BASE64, HEXLOWER};
 use serde_json::json;
+use sha2::{Digest, Sha256};
 
 use super::{HOME, noise, server, sha256};
 use crate::support::{TOKEN, TestServer, confinement};
@@ -23,7 +25,7 @@ impl TestServer {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_link_carries_one_file_once() {
+async fn file_link_works_once_in_each_direction() {
     let Some(server) = linked(&[]).await else {
         return;
     };
@@ -45,6 +47,8 @@ async fn a_link_carries_one_file_once() {
     let again = server.http.put(&url).body("other").send().await.unwrap();
     assert_eq!(again.status(), 404);
 
+    let touch = format!("touch -d @784111777 '{path}'");
+    assert_eq!(server.run(&id, &touch).await["exit_code"], 0);
     let url = server.link(&id, &path, "download").await;
     let head = server.http.head(&url).send().await.unwrap();
     assert_eq!(head.status(), 405, "a preview does not use it up");
@@ -57,13 +61,16 @@ async fn a_link_carries_one_file_once() {
         "attachment; filename*=UTF-8''%C3%BC%3F%23%25.bin"
     );
     assert_eq!(header("x-content-type-options"), "nosniff");
-    assert!(header("repr-digest").starts_with("sha-256=:"));
+    let digest = BASE64.encode(&Sha256::digest(&bytes));
+    assert_eq!(header("repr-digest"), format!("sha-256=:{digest}:"));
+    // RFC 9110 has this very date as its example.
+    assert_eq!(header("last-modified"), "Sun, 06 Nov 1994 08:49:37 GMT");
     assert!(answer.bytes().await.unwrap() == bytes);
     assert_eq!(server.http.get(&url).send().await.unwrap().status(), 404);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_link_is_good_for_its_file_and_direction_only() {
+async fn file_link_for_other_file_or_direction_is_404() {
     let Some(server) = linked(&[]).await else {
         return;
     };
@@ -114,7 +121,7 @@ async fn a_link_is_good_for_its_file_and_direction_only() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "slow: a link is good for a second at least"]
-async fn slow_a_link_ends_by_itself_and_with_its_session() {
+async fn slow_file_link_after_its_time_or_session_is_404() {
     let Some(server) = linked(&[("KASM_FILE_LINK_SECONDS", "1")]).await else {
         return;
     };
@@ -130,7 +137,7 @@ async fn slow_a_link_ends_by_itself_and_with_its_session() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_does_not_know_its_address_gives_no_links() {
+async fn link_kasm_file_without_public_url_is_unsupported() {
     let Some(server) = server(&[]).await else {
         return;
     };
@@ -141,7 +148,7 @@ async fn a_server_that_does_not_know_its_address_gives_no_links() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_read_only_token_uploads_nothing() {
+async fn upload_with_read_scope_is_permission() {
     let Some(server) = linked(&[("MCP_AUTH_SCOPE", "kasm:read")]).await else {
         return;
     };
@@ -162,7 +169,7 @@ async fn a_read_only_token_uploads_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn uploads_say_how_long_they_are_and_keep_to_it() {
+async fn upload_without_length_is_411_and_too_long_is_400() {
     let Some(server) = linked(&[("KASM_FILE_LINK_BYTES", "2048")]).await else {
         return;
     };
@@ -187,7 +194,7 @@ async fn uploads_say_how_long_they_are_and_keep_to_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_upload_that_breaks_off_changes_nothing() {
+async fn upload_that_breaks_off_keeps_the_old_file() {
     use tokio::io::AsyncWriteExt;
     let Some(server) = linked(&[]).await else {
         return;
@@ -209,7 +216,7 @@ async fn an_upload_that_breaks_off_changes_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "slow: 12 s of processor time, 1.5 GB of disk"]
-async fn slow_half_a_gigabyte_goes_both_ways() {
+async fn slow_half_a_gigabyte_is_uploaded_and_downloaded() {
     let Some(server) = linked(&[]).await else {
         return;
     };
@@ -217,12 +224,9 @@ async fn slow_half_a_gigabyte_goes_both_ways() {
     let path = format!("{HOME}/half");
     let block = bytes::Bytes::from(noise(1 << 20));
     let blocks = 512_u64;
-    let mut hasher = <sha2::Sha256 as sha2::Digest>::new();
-    (0..blocks).for_each(|_| sha2::Digest::update(&mut hasher, &block));
-    let expected: String = sha2::Digest::finalize(hasher)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let mut hasher = Sha256::new();
+    (0..blocks).for_each(|_| hasher.update(&block));
+    let expected = HEXLOWER.encode(&hasher.finalize());
     let chunks = (0..blocks).map(move |_| Ok::<_, std::io::Error>(block.clone()));
     let body = reqwest::Body::wrap_stream(futures::stream::iter(chunks));
     let url = server.link(&id, &path, "upload").await;
@@ -235,19 +239,16 @@ async fn slow_half_a_gigabyte_goes_both_ways() {
     assert_eq!(answer.status(), 201, "{}", answer.text().await.unwrap());
     let url = server.link(&id, &path, "download").await;
     let mut answer = slow.get(&url).send().await.unwrap();
-    let mut hasher = <sha2::Sha256 as sha2::Digest>::new();
+    let mut hasher = Sha256::new();
     while let Some(chunk) = answer.chunk().await.unwrap() {
-        sha2::Digest::update(&mut hasher, &chunk);
+        hasher.update(&chunk);
     }
-    let received: String = sha2::Digest::finalize(hasher)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let received = HEXLOWER.encode(&hasher.finalize());
     assert_eq!(received, expected);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_download_goes_through_the_relay_where_it_must() {
+async fn download_with_downloads_forbidden_uses_the_relay() {
     let Some(server) = linked(&[]).await else {
         return;
     };
@@ -275,7 +276,7 @@ async fn a_download_goes_through_the_relay_where_it_must() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_file_that_changes_on_the_way_does_not_arrive_whole() {
+async fn download_of_changing_file_breaks_off() {
     let Some(server) = linked(&[]).await else {
         return;
     };
@@ -298,7 +299,7 @@ async fn a_file_that_changes_on_the_way_does_not_arrive_whole() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_busy_server_does_not_use_a_link_up() {
+async fn file_link_over_transfer_limit_is_503_and_stays_usable() {
     let Some(server) = linked(&[("MCP_MAX_TRANSFERS", "1")]).await else {
         return;
     };

@@ -1,0 +1,117 @@
+//! The pointer of an agent: moves, clicks, drags and the wheel, as a person's hand does them.
+
+use std::time::Duration;
+
+use super::{BadAction, Button};
+use crate::kasm::plane::rfb::Input;
+
+/// From press to release, as a person's finger.
+pub(super) const PRESS: Duration = Duration::from_millis(50);
+/// Before and after the way of a drag.
+const GRIP: Duration = Duration::from_millis(150);
+const DRAG_STEPS: i32 = 12;
+const DRAG_STEP: Duration = Duration::from_millis(20);
+/// What the wheel turns for one notch.
+const NOTCH: i32 = 50;
+/// The X server makes 24 clicks of one event at most, and the rest is lost.
+const NOTCHES_PER_EVENT: i32 = 20;
+/// Between two events of one scroll.
+const BETWEEN_TURNS: Duration = Duration::from_millis(10);
+/// The farthest that one action scrolls.
+const NOTCHES_MAX: u32 = 1_000;
+
+/// What hands do, one thing after the other.
+#[derive(Default)]
+pub(super) struct Gestures {
+    pub(super) inputs: Vec<Input>,
+}
+
+impl Gestures {
+    pub(super) fn pause(&mut self, time: Duration) {
+        self.inputs.push(Input::Pause(time));
+    }
+
+    pub(super) fn point(&mut self, buttons: u16, (x, y): (u16, u16)) {
+        let scroll = (0, 0);
+        self.inputs.push(Input::Pointer {
+            buttons,
+            x,
+            y,
+            scroll,
+        });
+    }
+
+    pub(super) fn key(&mut self, down: bool, keysym: u32) {
+        self.inputs.push(Input::Key { down, keysym });
+    }
+
+    pub(super) fn click(&mut self, place: (u16, u16), button: Button) {
+        self.point(0, place);
+        self.point(mask(button), place);
+        self.pause(PRESS);
+        self.point(0, place);
+    }
+
+    pub(super) fn drag(&mut self, from: (u16, u16), to: (u16, u16), button: Button) {
+        self.point(0, from);
+        self.point(mask(button), from);
+        self.pause(GRIP);
+        for step in 1..=DRAG_STEPS {
+            let between = |from: u16, to: u16| {
+                let way = i32::from(to) - i32::from(from);
+                u16::try_from(i32::from(from) + way * step / DRAG_STEPS).unwrap_or(to)
+            };
+            self.point(mask(button), (between(from.0, to.0), between(from.1, to.1)));
+            self.pause(DRAG_STEP);
+        }
+        self.pause(GRIP);
+        self.point(0, to);
+    }
+
+    /// Turns the wheel by all of it, in as many events as that takes.
+    pub(super) fn scroll(
+        &mut self,
+        (x, y): (u16, u16),
+        mut right: i32,
+        mut down: i32,
+    ) -> Result<(), BadAction> {
+        if (right, down) == (0, 0) {
+            return Err(BadAction::missing("dx or dy, in notches"));
+        }
+        if right.unsigned_abs().max(down.unsigned_abs()) > NOTCHES_MAX {
+            return Err(BadAction::new(
+                "scroll_too_far",
+                format!(
+                    "one action scrolls {NOTCHES_MAX} notches at most; press Home or End, or scroll again"
+                ),
+            ));
+        }
+        self.point(0, (x, y));
+        let turn = |notches: &mut i32| {
+            let now = (*notches).clamp(-NOTCHES_PER_EVENT, NOTCHES_PER_EVENT);
+            *notches -= now;
+            i16::try_from(now * NOTCH).unwrap_or(0)
+        };
+        loop {
+            let scroll = (turn(&mut right), turn(&mut down));
+            self.inputs.push(Input::Pointer {
+                buttons: 0,
+                x,
+                y,
+                scroll,
+            });
+            if (right, down) == (0, 0) {
+                return Ok(());
+            }
+            self.pause(BETWEEN_TURNS);
+        }
+    }
+}
+
+fn mask(button: Button) -> u16 {
+    match button {
+        Button::Left => 1,
+        Button::Middle => 2,
+        Button::Right => 4,
+    }
+}

@@ -1,0 +1,31 @@
+//! Random bytes of the operating system, for tokens, names, keys and nonces.
+
+use std::process;
+
+/// `N` bytes that nobody can predict. Ends the process where the system's generator fails.
+#[must_use]
+pub fn bytes<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
+    if let Err(error) = getrandom::fill(&mut bytes) {
+        // All that is made of these bytes must be hard to guess: a token, the name of a session, a key. There is no
+        // safe substitute, and a generator that fails once does not recover. A panic would be caught with one request
+        // and the server would go on refusing; an abort is seen by the service manager, which starts it anew.
+        tracing::error!(%error, "the operating system's random generator fails; this process ends");
+        process::abort();
+    }
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::bytes;
+
+    #[test]
+    fn bytes_are_new_each_time_and_fill_the_array() {
+        let (one, other) = (bytes::<32>(), bytes::<32>());
+        assert_ne!(one, other);
+        // One in 2^128 pairs has a half that is all zero.
+        assert_ne!(one[..16], [0; 16]);
+        assert_ne!(one[16..], [0; 16]);
+    }
+}
