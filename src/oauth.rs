@@ -154,7 +154,7 @@ impl Verifier {
         let mut validation = Validation::new(header.alg);
         validation.leeway = self.config.clock_skew.as_secs();
         validation.validate_nbf = true;
-        // The library compares texts; `accepts_audience` compares addresses.
+        // The library compares texts; ours is below.
         validation.validate_aud = false;
         validation.set_issuer(&[issuer.url()]);
         validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
@@ -168,8 +168,8 @@ impl Verifier {
             }
         }
         let claims = outcome?;
-        let is_for_us = |audience: &str| self.config.accepts_audience(audience);
-        if !claims.audiences().into_iter().any(is_for_us) {
+        let is_ours = |audience| self.config.accepts_audience(audience);
+        if !claims.audiences().into_iter().any(is_ours) {
             return Err(Denied::Invalid("it is not for this server"));
         }
         if !claims.is_of_access_token(header.typ.as_deref()) {

@@ -30,7 +30,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("relay", 2),
     ("links", 2),
     ("leases", 2),
-    ("tool", 2),
+    ("tool", 3),
     ("desktop", 3),
     ("jobs", 3),
     ("files", 4),

@@ -13,9 +13,11 @@ impl Audience {
         Self(normal_form(text).unwrap_or_else(|| text.to_owned()))
     }
 
-    /// The text that is compared.
-    pub(super) fn as_str(&self) -> &str {
-        &self.0
+    /// The path of this audience below another one. None: it is not below that.
+    pub(super) fn path_below(&self, base: &Self) -> Option<&str> {
+        let base = base.0.strip_suffix('/').unwrap_or(&base.0);
+        let path = self.0.strip_prefix(base)?;
+        (path.is_empty() || path.starts_with('/')).then_some(path)
     }
 }
 

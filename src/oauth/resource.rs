@@ -54,14 +54,13 @@ impl OAuthConfig {
     pub fn accepts_audience(&self, audience: &str) -> bool {
         let audience = Audience::new(audience);
         if !self.audiences.is_empty() {
-            let mut named = self.audiences.iter().map(|named| Audience::new(named));
-            return named.any(|named| named == audience);
+            let mut named = self.audiences.iter();
+            return named.any(|named| Audience::new(named) == audience);
         }
-        let base = Audience::new(self.base());
-        audience
-            .as_str()
-            .strip_prefix(base.as_str())
-            .is_some_and(is_entry_point)
+        let path = audience.path_below(&Audience::new(self.base()));
+        // The one slash at the end that makes no difference is gone already: another one is another path.
+        let path = path.filter(|path| *path == "/" || !path.ends_with('/'));
+        path.is_some_and(is_entry_point)
     }
 }
 

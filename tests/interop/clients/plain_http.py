@@ -57,7 +57,7 @@ def job() -> None:
         status, refused = ask("/api/v1/tools/execute_kasm_command", {"kasm_id": kasm_id, "command": "sudo id"})
         scenario.expect((status, refused["error_type"]) == (403, "security"), f"{status} {refused}")
         status, problem = ask("/api/v1/tools/no_such_tool", {})
-        scenario.expect((status, problem["title"]) == (404, "unknown tool"), f"{status} {problem}")
+        scenario.expect((status, problem["code"]) == (404, "tool_unknown"), f"{status} {problem}")
     finally:
         tool("destroy_kasm_session", kasm_id=kasm_id)
     print("the whole scenario passed")
