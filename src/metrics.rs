@@ -3,6 +3,8 @@
 //! Labels are bounded by construction: all of them are texts of this program. Nothing that a client, Kasm
 //! or an operator wrote becomes a label or a name.
 
+mod declaration;
+
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -10,151 +12,24 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use prometheus_client::encoding::{EncodeLabelSet, text};
 use prometheus_client::metrics::counter::Counter;
-use prometheus_client::metrics::family::{Family, MetricConstructor};
 use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::metrics::histogram::Histogram;
-use prometheus_client::metrics::info::Info;
-use prometheus_client::registry::{Registry, Unit};
+use prometheus_client::registry::Registry;
+
+pub use declaration::MetricInfo;
+use declaration::{Counters, Declarations, Labels, Timers};
 
 /// The media type of what [`Metrics::text`] gives.
 pub const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 /// The tool of calls for which there is none.
 pub const UNKNOWN: &str = "unknown";
-/// Upper bounds in seconds: from a look at this server's own memory to a command that is waited for.
-const SECONDS: [f64; 8] = [0.005, 0.025, 0.1, 0.5, 2.0, 10.0, 60.0, 300.0];
-
-/// One metric, for the documents.
-#[derive(Clone, Copy, Debug)]
-pub struct Metric {
-    /// Its name as it is exposed.
-    pub name: &'static str,
-    /// counter, gauge, histogram or info.
-    pub kind: &'static str,
-    /// Its labels, separated by commas.
-    pub labels: &'static str,
-    /// What it means.
-    pub help: &'static str,
-}
-
-const fn metric(
-    name: &'static str,
-    kind: &'static str,
-    labels: &'static str,
-    help: &'static str,
-) -> Metric {
-    Metric {
-        name,
-        kind,
-        labels,
-        help,
-    }
-}
-
-const CALLS: Metric = metric(
-    "kasm_mcp_calls",
-    "counter",
-    "tool, outcome",
-    "Calls of tools",
-);
-const CALL_SECONDS: Metric = metric(
-    "kasm_mcp_call_duration_seconds",
-    "histogram",
-    "tool",
-    "How long calls of tools took",
-);
-const JOBS: Metric = metric(
-    "kasm_mcp_jobs_started",
-    "counter",
-    "",
-    "Commands that were started in sessions",
-);
-const DENIALS: Metric = metric(
-    "kasm_mcp_policy_denials",
-    "counter",
-    "tool",
-    "Calls that the policy refused, or a person who was asked",
-);
-const KASM_REQUESTS: Metric = metric(
-    "kasm_mcp_kasm_requests",
-    "counter",
-    "endpoint, outcome",
-    "Requests to Kasm's API, repetitions included",
-);
-const KASM_SECONDS: Metric = metric(
-    "kasm_mcp_kasm_request_duration_seconds",
-    "histogram",
-    "endpoint",
-    "How long Kasm's API took",
-);
-const DESKTOPS: Metric = metric(
-    "kasm_mcp_desktop_connections",
-    "gauge",
-    "",
-    "Open connections to desktops",
-);
-const HTTP_REQUESTS: Metric = metric(
-    "kasm_mcp_http_requests",
-    "counter",
-    "route, status",
-    "HTTP requests by what they were for and the class of their status",
-);
-const REFUSALS: Metric = metric(
-    "kasm_mcp_rate_limit_refusals",
-    "counter",
-    "limit",
-    "What was refused because of a limit",
-);
-const AUTH_FAILURES: Metric = metric(
-    "kasm_mcp_authentication_failures",
-    "counter",
-    "",
-    "Requests with a token that is not valid",
-);
-const SESSIONS: Metric = metric(
-    "kasm_mcp_mcp_sessions",
-    "gauge",
-    "",
-    "Open MCP sessions of revisions before 2026-07-28",
-);
-const STREAMS: Metric = metric(
-    "kasm_mcp_open_streams",
-    "gauge",
-    "",
-    "Open event streams that wait for what belongs to no call",
-);
-const STARTED: Metric = metric(
-    "kasm_mcp_process_start_time_seconds",
-    "gauge",
-    "",
-    "When the server was started, in Unix time",
-);
-const BUILD: Metric = metric("kasm_mcp_build", "info", "version", "Which version this is");
-
-/// All metrics, in the order of the documents.
-pub const METRICS: &[Metric] = &[
-    CALLS,
-    CALL_SECONDS,
-    JOBS,
-    DENIALS,
-    KASM_REQUESTS,
-    KASM_SECONDS,
-    DESKTOPS,
-    HTTP_REQUESTS,
-    REFUSALS,
-    AUTH_FAILURES,
-    SESSIONS,
-    STREAMS,
-    STARTED,
-    BUILD,
-];
 
 /// The table of the documents.
 #[must_use]
 pub fn markdown() -> String {
     let mut out =
         String::from("| Metric | Kind | Labels | What it tells |\n| --- | --- | --- | --- |\n");
-    for metric in METRICS {
-        let Metric {
+    for metric in Metrics::default().list() {
+        let MetricInfo {
             name,
             kind,
             labels,
@@ -177,15 +52,27 @@ struct OfTool {
     tool: &'static str,
 }
 
+impl Labels for OfTool {
+    const NAMES: &'static str = "tool";
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct OfCall {
     tool: &'static str,
     outcome: &'static str,
 }
 
+impl Labels for OfCall {
+    const NAMES: &'static str = "tool, outcome";
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct OfEndpoint {
     endpoint: &'static str,
+}
+
+impl Labels for OfEndpoint {
+    const NAMES: &'static str = "endpoint";
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -194,10 +81,18 @@ struct OfRequest {
     outcome: &'static str,
 }
 
+impl Labels for OfRequest {
+    const NAMES: &'static str = "endpoint, outcome";
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct OfRoute {
     route: &'static str,
     status: &'static str,
+}
+
+impl Labels for OfRoute {
+    const NAMES: &'static str = "route, status";
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -205,14 +100,8 @@ struct OfLimit {
     limit: &'static str,
 }
 
-/// Makes histograms with the bounds of this program.
-#[derive(Clone)]
-struct Timer;
-
-impl MetricConstructor<Histogram> for Timer {
-    fn new_metric(&self) -> Histogram {
-        Histogram::new(SECONDS)
-    }
+impl Labels for OfLimit {
+    const NAMES: &'static str = "limit";
 }
 
 /// What is counted. Cheap to clone; clones count together.
@@ -220,19 +109,20 @@ impl MetricConstructor<Histogram> for Timer {
 pub struct Metrics(Arc<Counted>);
 
 struct Counted {
-    registry: Registry,
-    calls: Family<OfCall, Counter>,
-    call_seconds: Family<OfTool, Histogram, Timer>,
+    calls: Counters<OfCall>,
+    call_seconds: Timers<OfTool>,
     jobs: Counter,
-    denials: Family<OfTool, Counter>,
-    kasm_requests: Family<OfRequest, Counter>,
-    kasm_seconds: Family<OfEndpoint, Histogram, Timer>,
+    denials: Counters<OfTool>,
+    kasm_requests: Counters<OfRequest>,
+    kasm_seconds: Timers<OfEndpoint>,
     desktops: Gauge,
-    http_requests: Family<OfRoute, Counter>,
-    refusals: Family<OfLimit, Counter>,
+    http_requests: Counters<OfRoute>,
+    refusals: Counters<OfLimit>,
     auth_failures: Counter,
     sessions: Gauge,
     streams: Gauge,
+    registry: Registry,
+    list: Vec<MetricInfo>,
 }
 
 impl fmt::Debug for Metrics {
@@ -242,75 +132,94 @@ impl fmt::Debug for Metrics {
 }
 
 impl Default for Metrics {
+    /// Declares all metrics, in the order of the documents.
     fn default() -> Self {
-        let mut counted = Counted {
+        let mut all = Declarations::default();
+        let counted = Counted {
+            calls: all.counters("kasm_mcp_calls", "Calls of tools"),
+            call_seconds: all.timers(
+                "kasm_mcp_call_duration_seconds",
+                "How long calls of tools took",
+            ),
+            jobs: all.counter(
+                "kasm_mcp_jobs_started",
+                "Commands that were started in sessions",
+            ),
+            denials: all.counters(
+                "kasm_mcp_policy_denials",
+                "Calls that the policy refused, or a person who was asked",
+            ),
+            kasm_requests: all.counters(
+                "kasm_mcp_kasm_requests",
+                "Requests to Kasm's API, repetitions included",
+            ),
+            kasm_seconds: all.timers(
+                "kasm_mcp_kasm_request_duration_seconds",
+                "How long Kasm's API took",
+            ),
+            desktops: all.gauge(
+                "kasm_mcp_desktop_connections",
+                "Open connections to desktops",
+            ),
+            http_requests: all.counters(
+                "kasm_mcp_http_requests",
+                "HTTP requests by what they were for and the class of their status",
+            ),
+            refusals: all.counters(
+                "kasm_mcp_rate_limit_refusals",
+                "What was refused because of a limit",
+            ),
+            auth_failures: all.counter(
+                "kasm_mcp_authentication_failures",
+                "Requests with a token that is not valid",
+            ),
+            sessions: all.gauge(
+                "kasm_mcp_mcp_sessions",
+                "Open MCP sessions of revisions before 2026-07-28",
+            ),
+            streams: all.gauge(
+                "kasm_mcp_open_streams",
+                "Open event streams that wait for what belongs to no call",
+            ),
             registry: Registry::default(),
-            calls: Family::default(),
-            call_seconds: Family::new_with_constructor(Timer),
-            jobs: Counter::default(),
-            denials: Family::default(),
-            kasm_requests: Family::default(),
-            kasm_seconds: Family::new_with_constructor(Timer),
-            desktops: Gauge::default(),
-            http_requests: Family::default(),
-            refusals: Family::default(),
-            auth_failures: Counter::default(),
-            sessions: Gauge::default(),
-            streams: Gauge::default(),
+            list: Vec::new(),
         };
-        counted.register();
-        Self(Arc::new(counted))
+        declare_constants(&mut all);
+        let Declarations { registry, list } = all;
+        Self(Arc::new(Counted {
+            registry,
+            list,
+            ..counted
+        }))
     }
 }
 
-impl Counted {
-    fn register(&mut self) {
-        let registry = &mut self.registry;
-        let name = |metric: Metric| metric.name.trim_end_matches("_seconds");
-        registry.register(name(CALLS), CALLS.help, self.calls.clone());
-        registry.register_with_unit(
-            name(CALL_SECONDS),
-            CALL_SECONDS.help,
-            Unit::Seconds,
-            self.call_seconds.clone(),
-        );
-        registry.register(name(JOBS), JOBS.help, self.jobs.clone());
-        registry.register(name(DENIALS), DENIALS.help, self.denials.clone());
-        registry.register(
-            name(KASM_REQUESTS),
-            KASM_REQUESTS.help,
-            self.kasm_requests.clone(),
-        );
-        registry.register_with_unit(
-            name(KASM_SECONDS),
-            KASM_SECONDS.help,
-            Unit::Seconds,
-            self.kasm_seconds.clone(),
-        );
-        registry.register(name(DESKTOPS), DESKTOPS.help, self.desktops.clone());
-        registry.register(
-            name(HTTP_REQUESTS),
-            HTTP_REQUESTS.help,
-            self.http_requests.clone(),
-        );
-        registry.register(name(REFUSALS), REFUSALS.help, self.refusals.clone());
-        registry.register(
-            name(AUTH_FAILURES),
-            AUTH_FAILURES.help,
-            self.auth_failures.clone(),
-        );
-        registry.register(name(SESSIONS), SESSIONS.help, self.sessions.clone());
-        registry.register(name(STREAMS), STREAMS.help, self.streams.clone());
-        let started = Gauge::<f64, AtomicU64>::default();
-        let now = SystemTime::now().duration_since(UNIX_EPOCH);
-        started.set(now.unwrap_or_default().as_secs_f64());
-        registry.register_with_unit(name(STARTED), STARTED.help, Unit::Seconds, started);
-        let version = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
-        registry.register(name(BUILD), BUILD.help, version);
-    }
+/// What is known at the start and does not change.
+fn declare_constants(all: &mut Declarations) {
+    let started = Gauge::<f64, AtomicU64>::default();
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    started.set(now.unwrap_or_default().as_secs_f64());
+    all.add_gauge(
+        "kasm_mcp_process_start_time_seconds",
+        "When the server was started, in Unix time",
+        started,
+    );
+    let version = env!("CARGO_PKG_VERSION");
+    all.add_info(
+        "kasm_mcp_build",
+        "Which version this is",
+        "version",
+        version,
+    );
 }
 
 impl Metrics {
+    /// All metrics, in the order of the documents.
+    #[must_use]
+    pub fn list(&self) -> &[MetricInfo] {
+        &self.0.list
+    }
+
     /// A call of a tool has ended.
     pub fn call(&self, tool: &'static str, outcome: &'static str, took: Duration) {
         self.0.calls.get_or_create(&OfCall { tool, outcome }).inc();

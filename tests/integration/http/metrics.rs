@@ -119,7 +119,7 @@ async fn metrics_names_types_and_help_match_the_snapshot() {
     let (_server, text) = busy().await;
     let about: Vec<&str> = text.lines().filter(|line| line.starts_with('#')).collect();
     insta::assert_snapshot!(about.join("\n"));
-    for metric in metrics::METRICS {
+    for metric in metrics::Metrics::default().list() {
         let kind = format!("# TYPE {} {}", metric.name, metric.kind);
         assert!(about.contains(&kind.as_str()), "{kind}");
     }

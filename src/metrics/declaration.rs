@@ -1,0 +1,128 @@
+//! Declaring metrics: what is registered and what the documents list come from one line each.
+
+use std::fmt::Debug;
+use std::hash::Hash;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::{Family, MetricConstructor};
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::{Metric, Registry, Unit};
+
+/// Upper bounds in seconds: from a look at this server's own memory to a command that is waited for.
+const SECONDS: [f64; 8] = [0.005, 0.025, 0.1, 0.5, 2.0, 10.0, 60.0, 300.0];
+
+/// One metric, for the documents.
+#[derive(Clone, Copy, Debug)]
+pub struct MetricInfo {
+    /// Its name as it is exposed, without what its kind adds.
+    pub name: &'static str,
+    /// counter, gauge, histogram or info.
+    pub kind: &'static str,
+    /// Its labels, separated by commas.
+    pub labels: &'static str,
+    /// What it means.
+    pub help: &'static str,
+}
+
+/// A set of labels whose names are on record.
+pub(super) trait Labels:
+    Clone + Debug + Eq + Hash + EncodeLabelSet + Send + Sync + 'static
+{
+    const NAMES: &'static str;
+}
+
+/// Makes histograms with the bounds of this program.
+#[derive(Clone, Debug)]
+pub(super) struct NewTimer;
+
+impl MetricConstructor<Histogram> for NewTimer {
+    fn new_metric(&self) -> Histogram {
+        Histogram::new(SECONDS)
+    }
+}
+
+pub(super) type Counters<L> = Family<L, Counter>;
+pub(super) type Timers<L> = Family<L, Histogram, NewTimer>;
+
+/// All metrics that were declared so far.
+#[derive(Default)]
+pub(super) struct Declarations {
+    pub(super) registry: Registry,
+    pub(super) list: Vec<MetricInfo>,
+}
+
+impl Declarations {
+    pub(super) fn counter(&mut self, name: &'static str, help: &'static str) -> Counter {
+        let counter = Counter::default();
+        self.add("counter", name, "", help, counter.clone());
+        counter
+    }
+
+    pub(super) fn counters<L: Labels>(
+        &mut self,
+        name: &'static str,
+        help: &'static str,
+    ) -> Counters<L> {
+        let counters = Counters::default();
+        self.add("counter", name, L::NAMES, help, counters.clone());
+        counters
+    }
+
+    pub(super) fn timers<L: Labels>(
+        &mut self,
+        name: &'static str,
+        help: &'static str,
+    ) -> Timers<L> {
+        let timers = Timers::new_with_constructor(NewTimer);
+        self.add("histogram", name, L::NAMES, help, timers.clone());
+        timers
+    }
+
+    pub(super) fn gauge(&mut self, name: &'static str, help: &'static str) -> Gauge {
+        let gauge = Gauge::default();
+        self.add_gauge(name, help, gauge.clone());
+        gauge
+    }
+
+    /// A gauge of another type of number.
+    pub(super) fn add_gauge(&mut self, name: &'static str, help: &'static str, gauge: impl Metric) {
+        self.add("gauge", name, "", help, gauge);
+    }
+
+    /// A text that does not change.
+    pub(super) fn add_info(
+        &mut self,
+        name: &'static str,
+        help: &'static str,
+        label: &'static str,
+        text: &'static str,
+    ) {
+        self.add("info", name, label, help, Info::new([(label, text)]));
+    }
+
+    fn add(
+        &mut self,
+        kind: &'static str,
+        name: &'static str,
+        labels: &'static str,
+        help: &'static str,
+        metric: impl Metric,
+    ) {
+        // The library puts a unit behind the name by itself.
+        match name.strip_suffix("_seconds") {
+            Some(bare) => self
+                .registry
+                .register_with_unit(bare, help, Unit::Seconds, metric),
+            None => self.registry.register(name, help, metric),
+        }
+        self.list.push(MetricInfo {
+            name,
+            kind,
+            labels,
+            help,
+        });
+    }
+}
