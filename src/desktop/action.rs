@@ -328,7 +328,7 @@ mod tests {
             ]
             .concat()
         );
-        // Before the first one that the keyboard may lack, and after each pause.
+        // Before each one that the keyboard may lack.
         assert_eq!(
             keys(ActionKind::Type, "é漢a"),
             [
