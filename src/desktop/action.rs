@@ -76,6 +76,8 @@ pub struct Action {
 pub enum Step {
     /// These things, without a look in between.
     Do(Vec<Input>),
+    /// Do nothing for so long. It is no input, so that other callers have the desktop meanwhile.
+    Wait(Duration),
     /// Wait until the screen has settled, at most this long.
     Settle(Duration),
 }
@@ -115,7 +117,7 @@ impl Action {
             }
             ActionKind::Type => hand.type_text(self.text("text")?)?,
             ActionKind::Key => hand.press_keys(self.text("a key, such as `ctrl+l`, in text")?)?,
-            ActionKind::Wait => hand.pause(time(Duration::from_secs(1))),
+            ActionKind::Wait => return Ok(Step::Wait(time(Duration::from_secs(1)))),
             ActionKind::WaitUntilStable => return Ok(Step::Settle(time(Duration::from_secs(5)))),
         }
         Ok(Step::Do(hand.inputs))
