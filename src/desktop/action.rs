@@ -87,6 +87,8 @@ pub struct Action {
 pub enum Step {
     /// These things, without a look in between.
     Do(Vec<Input>),
+    /// Do nothing for so long. It is no input, so that other callers have the desktop meanwhile.
+    Wait(Duration),
     /// Wait until the screen has settled, at most this long.
     Settle(Duration),
 }
@@ -121,7 +123,9 @@ impl Action {
         match self.kind {
             ActionKind::Type => hand.type_text(self.text("text")?)?,
             ActionKind::Key => hand.press_keys(self.text("a key, such as `ctrl+l`, in text")?)?,
-            ActionKind::Wait => hand.pause(self.time(Duration::from_secs(1), time_max)?),
+            ActionKind::Wait => {
+                return Ok(Step::Wait(self.time(Duration::from_secs(1), time_max)?));
+            }
             ActionKind::WaitUntilStable => {
                 return Ok(Step::Settle(self.time(Duration::from_secs(5), time_max)?));
             }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::jobs::JobId;
 use crate::kasm::{KasmId, UserId};
-use crate::providers::kasm::{KasmProvider, place};
+use crate::providers::kasm::{KasmProvider, Need, place};
 use crate::tool::{Call, Effect, ErrorType, Reply, Tool, ToolError};
 
 pub(super) struct StopCommand;
@@ -87,7 +87,7 @@ impl Tool for StopCommand {
                 "let it run; the operator can set KASM_ALLOW_ROOT",
             ));
         }
-        let place = place(&cx, args.kasm_id, args.user_id).await?;
+        let place = place(&cx, args.kasm_id, args.user_id, Need::Command).await?;
         let jobs = &cx.provider.jobs;
         let signalled = jobs.stop(&place, args.job_id, args.signal.name()).await?;
         let message = if signalled {
