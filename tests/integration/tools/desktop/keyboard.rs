@@ -151,3 +151,26 @@ async fn a_text_that_is_given_up_leaves_locks_and_modifiers_as_they_were() {
     assert_eq!(server.receives(&id, "яß").await, "яß");
     assert_eq!(server.desktop(&id).keyboard_state, ModifierMask::LOCK);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_text_whose_connection_is_cut_leaves_the_lock_as_it_was() {
+    let server = TestServer::start().await;
+    let id = seen_session(&server).await;
+    server.emulator.set_caps_lock(&id, true);
+    let args = json!({ "kasm_id": id, "actions": [{ "type": "type", "text": "Ä漢".repeat(500) }] });
+    let cut = async {
+        until("it is being typed", || {
+            server.desktop(&id).typed.contains('漢')
+        })
+        .await;
+        assert!(server.emulator.cut_desktop(&id));
+    };
+    let (reply, ()) = tokio::join!(server.call("control_desktop", args), cut);
+    assert_eq!(reply["error_type"], "unavailable", "{reply}");
+    until("only Caps Lock is on again", || {
+        server.desktop(&id).keyboard_state == ModifierMask::LOCK
+    })
+    .await;
+    assert_eq!(server.receives(&id, "яß").await, "яß");
+    assert_eq!(server.desktop(&id).keyboard_state, ModifierMask::LOCK);
+}
