@@ -1,9 +1,14 @@
 //! The desktop of a session: what is on it, mouse, keyboard and clipboard.
 
+mod clipboard;
 mod connection;
 mod hands;
 mod hostile;
 mod looks;
+mod lost;
+mod motion;
+mod policies;
+mod turns;
 
 use base64::Engine as _;
 use image::RgbImage;
