@@ -24,6 +24,8 @@ const QUIET: Duration = Duration::from_millis(250);
 const CURSOR: (u16, u16) = (24, 40);
 /// A bar this wide and high is the cursor of a text field; anything wider may be news.
 const BAR: (u16, u16) = (3, 40);
+/// How far beside what was seen moving the rest of it may be, pixels: less than a letter.
+const ROOM_BESIDE: u16 = 4;
 /// How long a change of the size of a cursor is watched: by then a cursor has blinked and a clock has ticked.
 const WATCH: Duration = Duration::from_millis(1_200);
 
@@ -39,6 +41,7 @@ pub struct Settled {
 /// What is on a screen before anything is done, and what moves there by itself: two looks.
 #[derive(Debug)]
 pub struct Baseline {
+    first: Screen,
     /// The second look.
     pub screen: Screen,
     /// What moves.
@@ -50,11 +53,43 @@ impl Baseline {
     ///
     /// # Errors
     /// As [`RfbError`] tells.
-    pub async fn take(desktop: &Desktop, first: &Screen) -> Result<Self, RfbError> {
+    pub async fn take(desktop: &Desktop, first: Screen) -> Result<Self, RfbError> {
         sleep(BETWEEN_LOOKS).await;
         let screen = desktop.update_screen().await?;
-        let motion = Motion::between(first, &screen);
-        Ok(Self { screen, motion })
+        let motion = Motion::between(&first, &screen);
+        Ok(Self {
+            first,
+            screen,
+            motion,
+        })
+    }
+
+    /// What differs from before, apart from where something was seen moving, and from what looks as it did
+    /// in the first of the two looks.
+    fn news(&self, after: &Screen, moving: &[Area]) -> Vec<Area> {
+        let mut masked = after.clone();
+        for area in moving {
+            masked.copy_area(&self.screen, room_of(*area));
+        }
+        let mut areas = self.screen.differing_areas(&masked);
+        areas.retain(|area| {
+            !area.fits_into(BAR)
+                && (!same_size(&self.first, after) || self.first.differs_within(&masked, *area))
+        });
+        areas
+    }
+}
+
+/// Where the rest of something may be of which this much was seen moving: digits have different shapes, and
+/// stay in their line.
+fn room_of(area: Area) -> Area {
+    let x = area.x.saturating_sub(ROOM_BESIDE);
+    let y = area.y.saturating_sub(area.height);
+    Area {
+        x,
+        y,
+        width: area.x + area.width + ROOM_BESIDE - x,
+        height: area.y + 2 * area.height - y,
     }
 }
 
@@ -82,8 +117,11 @@ pub async fn settle(
             since = Instant::now();
         } else {
             for area in screen.differing_areas(&next) {
-                if !motion.takes(area) && !area.fits_into(CURSOR) {
-                    motion.suspect(area);
+                if motion.takes(area) {
+                    continue;
+                }
+                motion.suspect(area);
+                if !area.fits_into(CURSOR) {
                     since = Instant::now();
                 }
             }
@@ -100,31 +138,34 @@ pub async fn settle(
 /// As [`RfbError`] tells.
 pub async fn has_changed(
     desktop: &Desktop,
-    before: &Screen,
+    before: &mut Baseline,
     after: &mut Screen,
-    motion: &mut Motion,
     pointer: Option<(u16, u16)>,
 ) -> Result<bool, RfbError> {
     let end = Instant::now() + WATCH;
+    // Where something has changed while it was watched.
+    let mut moving = Vec::new();
     loop {
-        if !same_size(before, after) {
+        if !same_size(&before.screen, after) {
             return Ok(true);
         }
-        let mut news = motion.news(before, after);
-        news.retain(|area| !area.fits_into(BAR));
+        let news = before.news(after, &moving);
         if news.is_empty() {
             return Ok(false);
         }
-        let small = |area: &Area| area.fits_into(CURSOR);
+        let may_move = |area: &Area| area.fits_into(CURSOR) || before.motion.is_near(*area);
         let at_pointer = |area: &Area| pointer.is_some_and(|place| is_near_place(*area, place));
-        if !news.iter().all(small) || news.iter().any(at_pointer) || Instant::now() >= end {
+        if !news.iter().all(may_move) || news.iter().any(at_pointer) || Instant::now() >= end {
             return Ok(true);
         }
         sleep(BETWEEN_LOOKS).await;
         let next = desktop.update_screen().await?;
         if same_size(after, &next) {
             for area in after.differing_areas(&next) {
-                motion.note(area);
+                if before.motion.is_near(area) || news.iter().any(|news| news.touches(area)) {
+                    before.motion.note(area);
+                    moving.push(area);
+                }
             }
         }
         *after = next;
@@ -140,6 +181,5 @@ pub fn is_near_place(area: Area, (x, y): (u16, u16)) -> bool {
         width: 24,
         height: 24,
     };
-    let joined = area.joined_with(reach);
-    joined.width < area.width + reach.width && joined.height < area.height + reach.height
+    area.touches(reach)
 }

@@ -46,10 +46,7 @@ impl Motion {
 
     /// Whether a change here belongs to something that is known to move; then it is noted.
     pub(super) fn takes(&mut self, area: Area) -> bool {
-        let belongs = self
-            .known
-            .iter()
-            .any(|known| near(*known, area) && known.joined_with(area).fits_into(SMALL));
+        let belongs = self.is_near(area);
         if belongs {
             self.note(area);
         }
@@ -73,11 +70,10 @@ impl Motion {
         }
     }
 
-    /// What differs between two looks and does not move by itself.
-    pub(super) fn news(&self, before: &Screen, after: &Screen) -> Vec<Area> {
-        let mut areas = before.differing_areas(after);
-        areas.retain(|area| !self.known.iter().any(|known| known.covers(*area)));
-        areas
+    /// Whether a change here may belong to something that is known to move.
+    pub(super) fn is_near(&self, area: Area) -> bool {
+        let joins = |known: &Area| near(*known, area) && known.joined_with(area).fits_into(SMALL);
+        self.known.iter().any(joins)
     }
 }
 

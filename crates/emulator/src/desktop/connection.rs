@@ -287,6 +287,7 @@ impl Talk<'_> {
         if !self.viewer.is_waiting() {
             return Ok(());
         }
+        self.tick();
         let frame = self.guest.desktop.frame();
         let (fault, watermark) = {
             let profile = &self.guest.kasm.lock().profile;

@@ -56,10 +56,11 @@ impl Area {
         inside(x, self.x, self.width) && inside(y, self.y, self.height)
     }
 
-    /// Whether all of another one is in it.
+    /// Whether two have pixels in common.
     #[must_use]
-    pub fn covers(self, other: Self) -> bool {
-        self.joined_with(other) == self
+    pub fn touches(self, other: Self) -> bool {
+        let joined = self.joined_with(other);
+        joined.width < self.width + other.width && joined.height < self.height + other.height
     }
 
     /// Whether it fits into so many pixels.
@@ -152,6 +153,29 @@ impl Screen {
     pub(super) fn row(&mut self, x: u16, y: u16, width: u16) -> &mut [u8] {
         let start = (usize::from(y) * usize::from(self.width) + usize::from(x)) * 3;
         &mut self.rgb[start..start + usize::from(width) * 3]
+    }
+
+    /// The rows of an area, as far as it lies on the screen: where their bytes are.
+    fn rows_of(&self, area: Area) -> impl Iterator<Item = std::ops::Range<usize>> + use<> {
+        let width = usize::from(self.width);
+        let right = (usize::from(area.x) + usize::from(area.width)).min(width);
+        let bottom = (usize::from(area.y) + usize::from(area.height)).min(self.height.into());
+        let left = usize::from(area.x).min(right);
+        (usize::from(area.y)..bottom).map(move |y| (y * width + left) * 3..(y * width + right) * 3)
+    }
+
+    /// Takes an area over from a picture of the same size.
+    pub fn copy_area(&mut self, from: &Self, area: Area) {
+        for row in self.rows_of(area) {
+            self.rgb[row.clone()].copy_from_slice(&from.rgb[row]);
+        }
+    }
+
+    /// Whether two pictures of the same size differ within an area.
+    #[must_use]
+    pub fn differs_within(&self, other: &Self, area: Area) -> bool {
+        self.rows_of(area)
+            .any(|row| self.rgb[row.clone()] != other.rgb[row])
     }
 
     /// Where two pictures of the same size differ: rectangles that are some pixels apart.

@@ -121,20 +121,22 @@ impl Tool for ControlDesktop {
         let frame = frame_of(args.frame_id.as_deref(), &first)?;
         let steps = check_actions(&args.actions, frame)?;
         // Nothing was done yet, so a connection that ends here is made anew.
-        let baseline = match Baseline::take(&desktop, &first).await {
+        let size = (first.width(), first.height());
+        let baseline = match Baseline::take(&desktop, first).await {
             Err(RfbError::Closed) => {
-                (desktop, _) = cx.provider.update(&place).await?;
-                Baseline::take(&desktop, &first).await
+                let again = cx.provider.update(&place).await?;
+                desktop = again.0;
+                Baseline::take(&desktop, again.1).await
             }
             taken => taken,
         };
-        let Baseline { screen, mut motion } = baseline?;
+        let mut baseline = baseline?;
         let mut run = Run {
             provider: cx.provider,
             place: &place,
             desktop: &mut desktop,
-            motion: &mut motion,
-            size: (first.width(), first.height()),
+            motion: &mut baseline.motion,
+            size,
         };
         let performed = run.perform_steps(&steps).await;
         performed.map_err(|stopped| stopped_error(stopped, steps.len()))?;
@@ -142,8 +144,7 @@ impl Tool for ControlDesktop {
             provider: cx.provider,
             place: &place,
             desktop,
-            before: screen,
-            motion,
+            before: baseline,
             pointer: last_place(&steps),
             has_input: steps.iter().any(|step| matches!(step, Step::Do(_))),
             done: steps.len(),

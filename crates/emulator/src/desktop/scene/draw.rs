@@ -132,8 +132,10 @@ fn list(canvas: &mut Canvas, scene: &Scene) {
 fn stage(canvas: &mut Canvas, scene: &Scene) {
     if let Some(step) = scene.moved.step {
         canvas.fill(STAGE, NIGHT);
-        let x = STAGE.x + step * 7 % (STAGE.width - 20);
-        canvas.fill(Area::new(x, STAGE.y + 4, 20, STAGE.height - 8), ON);
+        for x in (step * 7 % 40..STAGE.width - 20).step_by(40) {
+            let bar = Area::new(STAGE.x + x, STAGE.y + 4, 20, STAGE.height - 8);
+            canvas.fill(bar, ON);
+        }
     }
 }
 

@@ -61,8 +61,8 @@ impl Task {
     pub(super) async fn obey_or_postpone(&mut self, order: Order) -> Result<(), RfbError> {
         match order {
             Order::Look { whole, reply } => self.show_screen(whole, reply).await,
-            other => {
-                self.postponed.push_back(other);
+            later @ (Order::Do(..) | Order::Copy(..) | Order::Copied(_) | Order::Finish(..)) => {
+                self.postponed.push_back(later);
                 Ok(())
             }
         }

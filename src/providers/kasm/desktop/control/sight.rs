@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::super::hands::{Hands, check_hands, view_only_error};
 use super::super::view;
 use super::Controlled;
-use crate::desktop::{FrameId, Motion, has_changed, settle};
+use crate::desktop::{Baseline, FrameId, has_changed, settle};
 use crate::kasm::plane::Place;
 use crate::kasm::plane::rfb::{Desktop, RfbError, Screen};
 use crate::providers::kasm::KasmProvider;
@@ -20,8 +20,7 @@ pub(super) struct Sight<'a> {
     pub place: &'a Place,
     pub desktop: Desktop,
     /// What was on the screen before.
-    pub before: Screen,
-    pub motion: Motion,
+    pub before: Baseline,
     /// Where the pointer was moved to.
     pub pointer: Option<(u16, u16)>,
     /// How many actions were done.
@@ -56,7 +55,7 @@ impl Sight<'_> {
 
     async fn try_hands(&self) -> Result<Hands, RfbError> {
         let after = self.desktop.update_screen().await?;
-        check_hands(&self.desktop, &self.before, &after, self.pointer).await
+        check_hands(&self.desktop, &self.before.screen, &after, self.pointer).await
     }
 
     /// A reply with a picture, if something has changed or it is wanted in any case. The actions are done:
@@ -80,7 +79,7 @@ impl Sight<'_> {
         let shown = shown.then(|| view(&seen.screen, self.provider.bounds()));
         let (picture, view) = shown.transpose()?.unzip();
         let size = |screen: &Screen| (screen.width(), screen.height());
-        let resized = size(&self.before) != size(&seen.screen);
+        let resized = size(&self.before.screen) != size(&seen.screen);
         let (done, now) = (self.done, size(&seen.screen));
         let what = match (resized, seen.changed, seen.quiet) {
             (true, ..) => format!(
@@ -97,6 +96,7 @@ impl Sight<'_> {
             changed: Some(seen.changed),
             settled: Some(seen.quiet),
             animated: self
+                .before
                 .motion
                 .areas()
                 .iter()
@@ -111,19 +111,13 @@ impl Sight<'_> {
     }
 
     async fn look_after(&mut self) -> Result<Seen, RfbError> {
-        let settled = settle(&self.desktop, SETTLE, &mut self.motion).await?;
+        let settled = settle(&self.desktop, SETTLE, &mut self.before.motion).await?;
         let (mut screen, quiet) = (settled.screen, settled.quiet);
-        let changed = has_changed(
-            &self.desktop,
-            &self.before,
-            &mut screen,
-            &mut self.motion,
-            self.pointer,
-        )
-        .await?;
+        let changed = has_changed(&self.desktop, &mut self.before, &mut screen, self.pointer);
+        let changed = changed.await?;
         let mut hands = Hands::Work;
         if self.has_input {
-            hands = check_hands(&self.desktop, &self.before, &screen, self.pointer).await?;
+            hands = check_hands(&self.desktop, &self.before.screen, &screen, self.pointer).await?;
         }
         Ok(Seen {
             screen,
