@@ -48,24 +48,30 @@ impl Task {
                 let done = self.finish_left_work().await;
                 answer_order(reply, done)
             }
-            Order::Copied(reply) => {
-                // What was copied before this is on its way before the answer to this.
-                let done = self.round_trip().await;
-                answer_order(reply, done.map(|()| self.clipboard.clone()))
-            }
+            Order::Copied(reply) => self.tell_clipboard(reply).await,
         }
     }
 
-    /// Does what came during a pause if it is a look, and keeps the rest for later: input of two callers
+    /// Does what came during a pause if it changes nothing, and keeps the rest for later: input of two callers
     /// does not mix.
     pub(super) async fn obey_or_postpone(&mut self, order: Order) -> Result<(), RfbError> {
         match order {
             Order::Look { whole, reply } => self.show_screen(whole, reply).await,
-            later @ (Order::Do(..) | Order::Copy(..) | Order::Copied(_) | Order::Finish(..)) => {
-                self.postponed.push_back(later);
+            Order::Copied(reply) => self.tell_clipboard(reply).await,
+            other @ (Order::Do(..) | Order::Copy(..) | Order::Finish(..)) => {
+                self.postponed.push_back(other);
                 Ok(())
             }
         }
+    }
+
+    async fn tell_clipboard(
+        &mut self,
+        reply: oneshot::Sender<Result<Clipboard, RfbError>>,
+    ) -> Result<(), RfbError> {
+        // What was copied before this is on its way before the answer to this.
+        let done = self.round_trip().await;
+        answer_order(reply, done.map(|()| self.clipboard.clone()))
     }
 
     async fn show_screen(

@@ -163,15 +163,22 @@ impl Run<'_> {
 /// The failure of a call that did some of its actions.
 pub(super) fn stopped_error(stopped: Stopped, total: usize) -> ToolError {
     match stopped {
-        Stopped::Resized { done } => ToolError::new(
-            ErrorType::Conflict,
-            format!(
-                "the desktop has another size since {done} of {total} actions were done; the others were not done, \
-                 and the last one that was may have met another place"
-            ),
-            LOOK_AGAIN,
-        )
-        .with_code("desktop_resized"),
+        Stopped::Resized { done } => {
+            let error = ToolError::new(
+                ErrorType::Conflict,
+                format!(
+                    "the desktop has another size since {done} of {total} actions were done; the others were not \
+                     done, and the last one that was may have met another place"
+                ),
+                LOOK_AGAIN,
+            )
+            .with_code("desktop_resized");
+            if done > 0 {
+                error.having_acted()
+            } else {
+                error
+            }
+        }
         Stopped::Broken { done, error } => {
             let error = ToolError::from(error);
             ToolError {
