@@ -3,6 +3,7 @@
 
 mod action;
 mod frame;
+mod motion;
 
 use std::time::Duration;
 
@@ -10,69 +11,175 @@ use tokio::time::{Instant, sleep};
 
 pub use action::{Action, ActionKind, BadAction, Button, Step};
 pub use frame::{BadFrame, FrameId};
+pub use motion::Motion;
 
-use crate::kasm::plane::rfb::{Desktop, RfbError, Screen};
+use crate::kasm::plane::rfb::{Area, Desktop, RfbError, Screen};
+use motion::same_size;
 
-/// Time between two looks while the screen settles.
+/// Time between two looks while the screen settles, and before the first action. A spinner has moved by then.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(100);
 /// How long nothing has to change.
 const QUIET: Duration = Duration::from_millis(250);
-/// While the screen settles, a change no larger than this is a cursor that blinks, pixels.
+/// A change no larger than this may be a cursor that blinks or a digit of a clock, pixels.
 const CURSOR: (u16, u16) = (24, 40);
-/// A bar this wide and high is the cursor of a text field; anything wider is news.
+/// A bar this wide and high is the cursor of a text field; anything wider may be news.
 const BAR: (u16, u16) = (3, 40);
+/// How far beside what was seen moving the rest of it may be, pixels: less than a letter.
+const ROOM_BESIDE: u16 = 4;
+/// How long a change of the size of a cursor is watched: by then a cursor has blinked and a clock has ticked.
+const WATCH: Duration = Duration::from_millis(1_200);
 
 /// A look at a screen that was given time to settle.
 #[derive(Debug)]
 pub struct Settled {
     /// What is there.
     pub screen: Screen,
-    /// Whether it stopped changing in time.
+    /// Whether it stopped changing in time, apart from what moves by itself.
     pub quiet: bool,
 }
 
-/// Looks until nothing but a cursor changes any more, for at most `patience`.
+/// What is on a screen before anything is done, and what moves there by itself: two looks.
+#[derive(Debug)]
+pub struct Baseline {
+    first: Screen,
+    /// The second look.
+    pub screen: Screen,
+    /// What moves.
+    pub motion: Motion,
+}
+
+impl Baseline {
+    /// Takes the second look.
+    ///
+    /// # Errors
+    /// As [`RfbError`] tells.
+    pub async fn take(desktop: &Desktop, first: Screen) -> Result<Self, RfbError> {
+        sleep(BETWEEN_LOOKS).await;
+        let screen = desktop.update_screen().await?;
+        let motion = Motion::between(&first, &screen);
+        Ok(Self {
+            first,
+            screen,
+            motion,
+        })
+    }
+
+    /// What differs from before, apart from where something was seen moving, and from what looks as it did
+    /// in the first of the two looks.
+    fn news(&self, after: &Screen, moving: &[Area]) -> Vec<Area> {
+        let mut masked = after.clone();
+        for area in moving {
+            masked.copy_area(&self.screen, room_of(*area));
+        }
+        let mut areas = self.screen.differing_areas(&masked);
+        areas.retain(|area| {
+            !area.fits_into(BAR)
+                && (!same_size(&self.first, after) || self.first.differs_within(&masked, *area))
+        });
+        areas
+    }
+}
+
+/// Where the rest of something may be of which this much was seen moving: digits have different shapes, and
+/// stay in their line.
+fn room_of(area: Area) -> Area {
+    let x = area.x.saturating_sub(ROOM_BESIDE);
+    let y = area.y.saturating_sub(area.height);
+    Area {
+        x,
+        y,
+        width: area.x + area.width + ROOM_BESIDE - x,
+        height: area.y + 2 * area.height - y,
+    }
+}
+
+/// Looks until nothing changes any more but what moves by itself, for at most `patience`. What is seen to
+/// move is added to `motion`.
 ///
 /// # Errors
 /// As [`RfbError`] tells.
-pub async fn settle(desktop: &Desktop, patience: Duration) -> Result<Settled, RfbError> {
+pub async fn settle(
+    desktop: &Desktop,
+    patience: Duration,
+    motion: &mut Motion,
+) -> Result<Settled, RfbError> {
     let end = Instant::now() + patience;
-    let mut screen = desktop.look().await?;
+    let mut screen = desktop.update_screen().await?;
     let mut since = Instant::now();
     loop {
-        if since.elapsed() >= QUIET {
-            return Ok(Settled {
-                screen,
-                quiet: true,
-            });
-        }
-        if Instant::now() >= end {
-            return Ok(Settled {
-                screen,
-                quiet: false,
-            });
+        let quiet = since.elapsed() >= QUIET;
+        if quiet || Instant::now() >= end {
+            return Ok(Settled { screen, quiet });
         }
         sleep(BETWEEN_LOOKS).await;
-        let next = desktop.look().await?;
-        if differs(&screen, &next, CURSOR) {
+        let next = desktop.update_screen().await?;
+        if !same_size(&screen, &next) {
             since = Instant::now();
+        } else {
+            for area in screen.differing_areas(&next) {
+                if motion.takes(area) {
+                    continue;
+                }
+                motion.suspect(area);
+                if !area.fits_into(CURSOR) {
+                    since = Instant::now();
+                }
+            }
         }
         screen = next;
     }
 }
 
-/// Whether more than the bar of a text field's cursor differs.
-#[must_use]
-pub fn has_changed(before: &Screen, after: &Screen) -> bool {
-    differs(before, after, BAR)
+/// Whether the settled screen differs from before by more than what moves by itself. A difference as small
+/// as a cursor is watched for a while: if it goes back or changes once more, without anything being done, it
+/// is such a thing. `pointer` is where the pointer was moved to: what differs there is no cursor of a text.
+///
+/// # Errors
+/// As [`RfbError`] tells.
+pub async fn has_changed(
+    desktop: &Desktop,
+    before: &mut Baseline,
+    after: &mut Screen,
+    pointer: Option<(u16, u16)>,
+) -> Result<bool, RfbError> {
+    let end = Instant::now() + WATCH;
+    // Where something has changed while it was watched.
+    let mut moving = Vec::new();
+    loop {
+        if !same_size(&before.screen, after) {
+            return Ok(true);
+        }
+        let news = before.news(after, &moving);
+        if news.is_empty() {
+            return Ok(false);
+        }
+        let may_move = |area: &Area| area.fits_into(CURSOR) || before.motion.is_near(*area);
+        let at_pointer = |area: &Area| pointer.is_some_and(|place| is_near_place(*area, place));
+        if !news.iter().all(may_move) || news.iter().any(at_pointer) || Instant::now() >= end {
+            return Ok(true);
+        }
+        sleep(BETWEEN_LOOKS).await;
+        let next = desktop.update_screen().await?;
+        if same_size(after, &next) {
+            for area in after.differing_areas(&next) {
+                if before.motion.is_near(area) || news.iter().any(|news| news.touches(area)) {
+                    before.motion.note(area);
+                    moving.push(area);
+                }
+            }
+        }
+        *after = next;
+    }
 }
 
-/// Whether more differs than fits into `small`, pixels.
-fn differs(before: &Screen, after: &Screen, small: (u16, u16)) -> bool {
-    if (before.width(), before.height()) != (after.width(), after.height()) {
-        return true;
-    }
-    let difference = before.difference(after);
-    difference
-        .is_some_and(|(left, top, right, bottom)| right - left > small.0 || bottom - top > small.1)
+/// Whether the pointer, drawn with its tip at a place, would be in this area.
+#[must_use]
+pub fn is_near_place(area: Area, (x, y): (u16, u16)) -> bool {
+    let reach = Area {
+        x: x.saturating_sub(4),
+        y: y.saturating_sub(4),
+        width: 24,
+        height: 24,
+    };
+    area.touches(reach)
 }

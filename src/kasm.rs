@@ -15,7 +15,7 @@ mod retry;
 pub mod sessions;
 pub mod wire;
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 pub use error::{KasmError, Result};
@@ -52,5 +52,35 @@ impl Kasm {
     #[must_use]
     pub fn wire(&self) -> &dyn Wire {
         &*self.wire
+    }
+}
+
+/// A Kasm that does not keep the connections of the plane alive: they end when everybody else has dropped it.
+struct WeakKasm {
+    wire: Arc<dyn Wire>,
+    images: Arc<ImageCache>,
+    attempts: Arc<Attempts>,
+    plane: Weak<Plane>,
+}
+
+impl Kasm {
+    fn downgrade(&self) -> WeakKasm {
+        WeakKasm {
+            wire: self.wire.clone(),
+            images: self.images.clone(),
+            attempts: self.attempts.clone(),
+            plane: Arc::downgrade(&self.plane),
+        }
+    }
+}
+
+impl WeakKasm {
+    fn upgrade(&self) -> Option<Kasm> {
+        Some(Kasm {
+            wire: self.wire.clone(),
+            images: self.images.clone(),
+            attempts: self.attempts.clone(),
+            plane: self.plane.upgrade()?,
+        })
     }
 }

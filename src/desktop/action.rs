@@ -87,6 +87,8 @@ pub struct Action {
 pub enum Step {
     /// These things, without a look in between.
     Do(Vec<Input>),
+    /// Do nothing for so long. It is no input, so that other callers have the desktop meanwhile.
+    Wait(Duration),
     /// Wait until the screen has settled, at most this long.
     Settle(Duration),
 }
@@ -105,7 +107,7 @@ impl BadAction {
         Self { code, message }
     }
 
-    fn missing(what: &str) -> Self {
+    fn missing_field(what: &str) -> Self {
         Self::new("field_missing", format!("this action needs {what}"))
     }
 }
@@ -121,9 +123,15 @@ impl Action {
         match self.kind {
             ActionKind::Type => hand.type_text(self.text("text")?)?,
             ActionKind::Key => hand.press_keys(self.text("a key, such as `ctrl+l`, in text")?)?,
-            ActionKind::Wait => hand.pause(self.time(Duration::from_secs(1), time_max)?),
+            ActionKind::Wait => {
+                return Ok(Step::Wait(
+                    self.wait_time(Duration::from_secs(1), time_max)?,
+                ));
+            }
             ActionKind::WaitUntilStable => {
-                return Ok(Step::Settle(self.time(Duration::from_secs(5), time_max)?));
+                return Ok(Step::Settle(
+                    self.wait_time(Duration::from_secs(5), time_max)?,
+                ));
             }
             ActionKind::Click
             | ActionKind::DoubleClick
@@ -173,10 +181,10 @@ impl Action {
 
     fn text(&self, what: &str) -> Result<&str, BadAction> {
         let text = self.text.as_deref().filter(|text| !text.is_empty());
-        text.ok_or_else(|| BadAction::missing(what))
+        text.ok_or_else(|| BadAction::missing_field(what))
     }
 
-    fn time(&self, otherwise: Duration, max: Duration) -> Result<Duration, BadAction> {
+    fn wait_time(&self, otherwise: Duration, max: Duration) -> Result<Duration, BadAction> {
         let Some(seconds) = self.seconds else {
             return Ok(otherwise.min(max));
         };
@@ -200,7 +208,7 @@ impl Action {
 }
 
 fn mapped(frame: FrameId, place: Option<(u16, u16)>, what: &str) -> Result<(u16, u16), BadAction> {
-    let (x, y) = place.ok_or_else(|| BadAction::missing(what))?;
+    let (x, y) = place.ok_or_else(|| BadAction::missing_field(what))?;
     frame.to_desktop(x, y).ok_or_else(|| {
         BadAction::new(
             "place_beyond_picture",
@@ -328,7 +336,7 @@ mod tests {
             ]
             .concat()
         );
-        // Before the first one that the keyboard may lack, and after each pause.
+        // Before each one that the keyboard may lack.
         assert_eq!(
             keys(ActionKind::Type, "é漢a"),
             [

@@ -4,6 +4,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::kasm::plane::rfb::Area;
+
 /// A picture of a desktop: the size of the desktop and the size it was shown at. Written as
 /// `1920x1080-1280x720`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +49,24 @@ impl FrameId {
             scaled(y, self.height, self.shown_height),
         ))
     }
+
+    /// Where a part of the desktop is in the picture.
+    #[must_use]
+    pub fn to_picture(self, area: Area) -> Area {
+        let across = |at: u16| shrunk(at, self.width, self.shown_width);
+        let down = |at: u16| shrunk(at, self.height, self.shown_height);
+        let (x, y) = (across(area.x), down(area.y));
+        Area {
+            x,
+            y,
+            width: (across(area.x + area.width) - x).max(1),
+            height: (down(area.y + area.height) - y).max(1),
+        }
+    }
+}
+
+fn shrunk(at: u16, size: u16, shown: u16) -> u16 {
+    u16::try_from(u32::from(at) * u32::from(shown) / u32::from(size)).unwrap_or(shown)
 }
 
 fn scaled(at: u16, size: u16, shown: u16) -> u16 {

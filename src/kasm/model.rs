@@ -122,6 +122,10 @@ pub struct Session {
     pub downloads_allowed: Option<bool>,
     /// Whether files may enter it (`allow_kasm_uploads`).
     pub uploads_allowed: Option<bool>,
+    /// Whether text may leave it by the clipboard (`allow_kasm_clipboard_down`).
+    pub clipboard_out_allowed: Option<bool>,
+    /// Whether text may enter it by the clipboard (`allow_kasm_clipboard_up`).
+    pub clipboard_in_allowed: Option<bool>,
 }
 
 /// One service of a session, from its `port_map`.

@@ -223,13 +223,38 @@ async fn session_of(
     Ok((user, session))
 }
 
-/// The caller's own running session, for commands and files.
+/// What a tool needs a running session for.
+#[derive(Clone, Copy)]
+enum Need {
+    Command,
+    Files,
+    Screen,
+    Input,
+    Clipboard,
+    Probe,
+}
+
+impl Need {
+    fn words(self) -> &'static str {
+        match self {
+            Self::Command => "a command",
+            Self::Files => "reading or changing its files",
+            Self::Screen => "a look at the screen",
+            Self::Input => "using mouse and keyboard",
+            Self::Clipboard => "the clipboard",
+            Self::Probe => "trying its channels",
+        }
+    }
+}
+
+/// The caller's own running session, for what `need` says.
 async fn place(
     cx: &Call<'_, KasmProvider>,
     kasm_id: KasmId,
     named: Option<UserId>,
+    need: Need,
 ) -> Result<Place, ToolError> {
-    let (place, in_use) = place_of(cx.provider, cx.caller, kasm_id, named).await?;
+    let (place, in_use) = place_of(cx.provider, cx.caller, kasm_id, named, need).await?;
     cx.keep(in_use);
     Ok(place)
 }
@@ -239,13 +264,15 @@ async fn place_of(
     caller: &Caller,
     kasm_id: KasmId,
     named: Option<UserId>,
+    need: Need,
 ) -> Result<(Place, Use), ToolError> {
     let (user, session) = session_of(provider, caller, kasm_id, named).await?;
     if session.status != Status::Running {
         return Err(ToolError::from(KasmError::InvalidState {
             message: format!(
-                "the session is `{}`: commands and files need a running one",
-                session.status.word()
+                "the session is `{}`: {} needs a running one",
+                session.status.word(),
+                need.words()
             ),
             remedy: sessions::advice(&session.status).to_owned(),
         }));

@@ -98,6 +98,8 @@ pub struct ToolError {
     pub message: String,
     /// What to do now.
     pub hint: String,
+    /// Part of what was asked for has happened all the same, whatever the kind.
+    pub has_acted: bool,
     /// When it may be tried again, seconds from now, if that is known. `hint` says it, too.
     pub retry_after: Option<u64>,
 }
@@ -110,6 +112,7 @@ impl ToolError {
             code: error_type.name(),
             message: message.into(),
             hint: hint.into(),
+            has_acted: false,
             retry_after: None,
         }
     }
@@ -130,6 +133,19 @@ impl ToolError {
     pub fn with_code(mut self, code: &'static str) -> Self {
         self.code = code;
         self
+    }
+
+    /// The same failure of a call that has had an effect.
+    #[must_use]
+    pub fn having_acted(mut self) -> Self {
+        self.has_acted = true;
+        self
+    }
+
+    /// Whether the call may have had an effect.
+    #[must_use]
+    pub fn may_have_acted(&self) -> bool {
+        self.has_acted || self.error_type.may_have_acted()
     }
 
     /// The reply form of a failure.

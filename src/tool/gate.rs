@@ -61,6 +61,7 @@ impl Costly {
                     self.rate.per_minute
                 ),
                 hint: format!("wait {} s, then call again", wait.seconds()),
+                has_acted: false,
                 retry_after: Some(wait.seconds()),
             }),
         }

@@ -114,7 +114,7 @@ impl Registry {
                 self.changes
                     .tell(&self.catalogue, change, Some(&reply.data))
             }
-            Err(error) if error.error_type.may_have_acted() => {
+            Err(error) if error.may_have_acted() => {
                 self.changes.tell(&self.catalogue, change, None);
             }
             Ok(Ran::Asks(_)) | Err(_) => {}

@@ -13,6 +13,7 @@ mod pixel;
 pub(crate) mod scene;
 mod socket;
 mod upgrade;
+mod video;
 mod viewer;
 
 use std::collections::BTreeMap;
@@ -40,10 +41,10 @@ pub(super) enum Event {
     Resized {
         mine: bool,
     },
-    /// Text was copied on the desktop, the how-many-th.
+    /// Something was copied on the desktop, the how-many-th: its types and contents.
     Copied {
         number: u32,
-        text: String,
+        contents: Vec<(String, Vec<u8>)>,
     },
     /// Somebody asked the API for frame statistics.
     StatsAsked,
@@ -132,6 +133,8 @@ struct Inner {
     connections: BTreeMap<u64, Connection>,
     connected: u64,
     copied: u32,
+    /// So many update requests are still heeded before the connection is cut.
+    cut_after: Option<usize>,
     /// The picture of a scene that has not changed since.
     drawn: Option<Arc<Frame>>,
     /// The picture that is kept for the API.
@@ -155,6 +158,7 @@ impl Desktop {
                 connections: BTreeMap::new(),
                 connected: 0,
                 copied: 0,
+                cut_after: None,
                 drawn: None,
                 kept: None,
             }),
@@ -175,10 +179,10 @@ impl Desktop {
     pub(crate) fn change(&self, change: impl FnOnce(&mut Scene) -> bool) {
         let mut inner = self.lock();
         let changed = change(&mut inner.scene);
-        if let Some(text) = inner.scene.take_copied() {
+        if let Some(contents) = inner.scene.take_copied() {
             inner.copied += 1;
             let number = inner.copied;
-            inner.tell_all(&Event::Copied { number, text });
+            inner.tell_all(&Event::Copied { number, contents });
         }
         if changed {
             inner.drawn = None;
@@ -287,6 +291,27 @@ impl Desktop {
         let inner = self.lock();
         let watching = inner.connections.values().filter(|c| c.name.is_some());
         (watching.count(), inner.connected)
+    }
+
+    /// Cuts the connection that asks for an update after so many more were asked for, once.
+    pub(crate) fn cut_after(&self, requests: usize) {
+        self.lock().cut_after = Some(requests);
+    }
+
+    /// Whether the update request that came now is the one to cut at.
+    fn is_cut_now(&self) -> bool {
+        let mut inner = self.lock();
+        match inner.cut_after {
+            Some(0) => {
+                inner.cut_after = None;
+                true
+            }
+            Some(left) => {
+                inner.cut_after = Some(left - 1);
+                false
+            }
+            None => false,
+        }
     }
 
     /// Cuts all connections.

@@ -142,8 +142,22 @@ pub struct Profile {
     pub desktop_fault: Option<DesktopFault>,
     /// Whether the text cursor of a desktop comes and goes.
     pub cursor_blinks: bool,
+    /// Whether the text cursor is as wide as a letter.
+    pub cursor_is_block: bool,
     /// Whether something on a desktop moves by itself.
     pub desktop_animated: bool,
+    /// Whether a small thing on a desktop turns all the time.
+    pub desktop_spinner: bool,
+    /// Whether a desktop has a small clock that shows seconds.
+    pub desktop_clock: bool,
+    /// Updates a second that a desktop makes at most. Video is guessed over five seconds of them.
+    pub desktop_frame_rate: usize,
+    /// Group setting: a watermark is laid over desktops.
+    pub desktop_watermark: bool,
+    /// Whether all connections to desktops may only watch.
+    pub desktop_view_only: bool,
+    /// After how long without a byte in either direction the proxy ends a connection to a desktop.
+    pub desktop_idle_timeout: Option<Duration>,
     /// How long keys and clicks are on their way to a desktop. What is, is lost
     /// when its connection closes; an update request waits for it.
     pub input_time: Duration,
@@ -240,7 +254,14 @@ impl Default for Profile {
             desktop_security: DesktopSecurity::default(),
             desktop_fault: None,
             cursor_blinks: false,
+            cursor_is_block: false,
             desktop_animated: false,
+            desktop_spinner: false,
+            desktop_clock: false,
+            desktop_frame_rate: 24,
+            desktop_watermark: false,
+            desktop_view_only: false,
+            desktop_idle_timeout: None,
             input_time: Duration::from_millis(10),
             key_pace: None,
             keyboard_layout: KeyboardLayout::default(),

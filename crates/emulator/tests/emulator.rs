@@ -12,6 +12,7 @@ mod tests {
     mod desktop_faults;
     mod desktop_input;
     mod desktop_keyboard;
+    mod desktop_viewing;
     mod disk;
     mod faults;
     mod handle;

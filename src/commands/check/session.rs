@@ -293,7 +293,7 @@ async fn files(jobs: Jobs, config: &Config, place: &Place) -> Result<String, Pro
 }
 
 async fn screen(kasm: &Kasm, place: &Place) -> Result<String, Problem> {
-    let look = async { kasm.desktop(place).await?.look().await };
+    let look = async { kasm.desktop(place).await?.read_screen().await };
     let told = |error: ToolError| Problem::new(error.message, error.hint);
     match timeout(PATIENCE, look).await {
         Ok(Ok(screen)) => Ok(format!(

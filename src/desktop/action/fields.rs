@@ -4,7 +4,7 @@ use super::{Action, ActionKind, BadAction};
 
 impl ActionKind {
     /// As it is written in a call.
-    const fn name(self) -> &'static str {
+    const fn written_name(self) -> &'static str {
         match self {
             Self::Click => "click",
             Self::DoubleClick => "double_click",
@@ -18,7 +18,7 @@ impl ActionKind {
         }
     }
 
-    const fn fields(self) -> &'static [&'static str] {
+    const fn used_fields(self) -> &'static [&'static str] {
         match self {
             Self::Click | Self::DoubleClick => &["x", "y", "button", "text", "modifiers"],
             Self::Move => &["x", "y", "text", "modifiers"],
@@ -49,7 +49,7 @@ impl Action {
             ("modifiers", !self.modifiers.is_empty()),
             ("seconds", self.seconds.is_some()),
         ];
-        let fields = self.kind.fields();
+        let fields = self.kind.used_fields();
         let unused = given
             .iter()
             .find(|(name, given)| *given && !fields.contains(name));
@@ -60,7 +60,7 @@ impl Action {
             "field_unused",
             format!(
                 "`{}` does not use `{unused}`; it uses {}",
-                self.kind.name(),
+                self.kind.written_name(),
                 fields.join(", ")
             ),
         ))

@@ -76,7 +76,7 @@ impl Gestures {
         mut down: i32,
     ) -> Result<(), BadAction> {
         if (right, down) == (0, 0) {
-            return Err(BadAction::missing("dx or dy, in notches"));
+            return Err(BadAction::missing_field("dx or dy, in notches"));
         }
         if right.unsigned_abs().max(down.unsigned_abs()) > NOTCHES_MAX {
             return Err(BadAction::new(

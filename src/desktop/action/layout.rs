@@ -42,17 +42,17 @@ pub(super) fn needs_shift(character: char) -> bool {
 pub(super) fn with_shift(character: char) -> char {
     let sign = WITH_SHIFT.iter().find(|(plain, _)| *plain == character);
     sign.map_or_else(
-        || single(character.to_uppercase()).unwrap_or(character),
+        || only_one(character.to_uppercase()).unwrap_or(character),
         |(_, shifted)| *shifted,
     )
 }
 
 /// What the key of a character means while nothing is down.
 pub(super) fn without_shift(character: char) -> char {
-    single(character.to_lowercase()).unwrap_or(character)
+    only_one(character.to_lowercase()).unwrap_or(character)
 }
 
-fn single(mut characters: impl Iterator<Item = char>) -> Option<char> {
+fn only_one(mut characters: impl Iterator<Item = char>) -> Option<char> {
     let first = characters.next()?;
     characters.next().is_none().then_some(first)
 }

@@ -37,23 +37,27 @@ impl Gestures {
             self.tap_key(SHIFT);
         }
         self.inputs.push(Input::LiftLocks);
-        let (mut shift, mut rested) = (false, false);
+        let mut shift = false;
         // A line end of Windows is one line end.
-        for character in text.replace("\r\n", "\n").chars() {
+        for (index, character) in text.replace("\r\n", "\n").chars().enumerate() {
+            let wanted = needs_shift(character);
+            // Another program may use a keyboard of its own (xdotool) between any two characters. The first event
+            // after that makes the server forget what spare keys mean, so it must not be that of the character.
+            let wakes = index > 0 && may_be_missing(character);
+            if shift && (wakes || !wanted) {
+                shift = false;
+                self.key(false, SHIFT);
+            }
             // KasmVNC takes a capital without Shift for a Caps Lock at our side if it does not tell us of the
             // locks, and switches that of the session.
-            if needs_shift(character) != shift {
-                shift = !shift;
-                self.key(shift, SHIFT);
-            }
-            // During the pause another program may have used a keyboard of its own (xdotool): the first event
-            // after that makes the server forget what spare keys mean, so it must not be the character's.
-            if is_foreign(character) && rested {
+            if wanted && !shift {
+                shift = true;
+                self.key(true, SHIFT);
+            } else if wakes {
                 self.tap_key(SHIFT);
             }
             self.tap_key(keysym_of(character));
-            rested = is_foreign(character);
-            if rested {
+            if is_foreign(character) {
                 self.pause(FOREIGN_CHARACTER);
             }
         }

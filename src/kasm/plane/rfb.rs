@@ -6,26 +6,21 @@
 
 mod connect;
 mod desktop;
+mod kept;
 mod keysym;
 mod message;
 mod screen;
 mod stream;
 mod zrle;
 
-use std::time::Duration;
-
-pub use desktop::{CLIPBOARD_BYTES_MAX, Clipboard, Desktop, Input};
+pub use desktop::{
+    Batch, BatchEnd, CLIPBOARD_BYTES_MAX, Clipboard, ClipboardContent, Desktop, Input,
+};
+pub(super) use kept::Desktops;
 pub use keysym::{character_of, keys_like, keysym_named, keysym_of};
-pub use screen::Screen;
+pub use screen::{Area, Screen};
 
-use super::{Place, PlaneError};
-use crate::bounded_map::{BoundedMap, Evict};
-use crate::kasm::{Kasm, KasmId};
-
-/// Connections that are kept at a time.
-const DESKTOPS_MAX: usize = 64;
-/// How long an unused connection is kept.
-const IDLE: Duration = Duration::from_secs(60);
+use super::PlaneError;
 
 /// Why a desktop could not be used. A variant is a decision.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -45,51 +40,4 @@ pub enum RfbError {
     /// Nothing came in time.
     #[error("the desktop did not answer in time")]
     TimedOut,
-}
-
-/// The connections that are kept.
-#[derive(Debug)]
-pub(super) struct Desktops(BoundedMap<KasmId, Desktop>);
-
-impl Evict for Desktop {
-    fn is_idle(&self) -> bool {
-        !self.is_open()
-    }
-}
-
-impl Default for Desktops {
-    fn default() -> Self {
-        Self(BoundedMap::new(DESKTOPS_MAX))
-    }
-}
-
-impl Desktops {
-    fn find(&self, kasm_id: KasmId) -> Option<Desktop> {
-        let kept = self.0.get(&kasm_id)?;
-        kept.is_open().then(|| Desktop::clone(&kept))
-    }
-
-    /// Keeps a connection; the longest unused one makes room. One that another caller made meanwhile
-    /// goes first.
-    fn keep(&self, kasm_id: KasmId, desktop: Desktop) -> Desktop {
-        let other = self.find(kasm_id);
-        other.unwrap_or_else(|| Desktop::clone(&self.0.insert(kasm_id, desktop)))
-    }
-}
-
-impl Kasm {
-    /// The desktop of a running session, connected.
-    ///
-    /// # Errors
-    /// As [`RfbError`] tells.
-    pub async fn desktop(&self, place: &Place) -> Result<Desktop, RfbError> {
-        let desktops = &self.plane.desktops;
-        if let Some(desktop) = desktops.find(place.kasm_id) {
-            return Ok(desktop);
-        }
-        let connection = tokio::time::timeout(self.plane.timeout, self.connect_desktop(place));
-        let connection = connection.await.map_err(|_| RfbError::TimedOut)??;
-        let desktop = Desktop::start(connection, IDLE, self.plane.metrics.desktop());
-        Ok(desktops.keep(place.kasm_id, desktop))
-    }
 }

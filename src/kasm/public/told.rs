@@ -88,6 +88,8 @@ struct ToldService {
 struct ToldSettings {
     allow_kasm_downloads: Lenient<bool>,
     allow_kasm_uploads: Lenient<bool>,
+    allow_kasm_clipboard_down: Lenient<bool>,
+    allow_kasm_clipboard_up: Lenient<bool>,
 }
 
 impl Loose for Told {
@@ -139,6 +141,8 @@ impl Told {
             uploads: self.port_map.0.uploads.0.into_address(),
             downloads_allowed: self.client_settings.0.allow_kasm_downloads.0,
             uploads_allowed: self.client_settings.0.allow_kasm_uploads.0,
+            clipboard_out_allowed: self.client_settings.0.allow_kasm_clipboard_down.0,
+            clipboard_in_allowed: self.client_settings.0.allow_kasm_clipboard_up.0,
         })
     }
 }

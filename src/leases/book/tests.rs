@@ -43,6 +43,8 @@ fn session(now: u64, expires: u64) -> Session {
         uploads: None,
         downloads_allowed: None,
         uploads_allowed: None,
+        clipboard_out_allowed: None,
+        clipboard_in_allowed: None,
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod clipboard;
 mod control;
+mod hands;
 mod screenshot;
 
 use schemars::JsonSchema;
@@ -35,6 +36,20 @@ struct FrameView {
     /// Of the picture.
     image_width: u32,
     image_height: u32,
+    /// The operator lays a watermark over this desktop, which is left out of the picture.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    watermark_left_out: bool,
+}
+
+impl FrameView {
+    /// A sentence of the reply.
+    fn watermark_words(&self) -> &'static str {
+        if self.watermark_left_out {
+            "; the operator's watermark is left out of the picture"
+        } else {
+            ""
+        }
+    }
 }
 
 /// A picture of a screen for a reply, and what it is.
@@ -55,6 +70,7 @@ fn view(screen: &Screen, bounds: Bounds) -> Result<(Picture, FrameView), ToolErr
         height,
         image_width: picture.width,
         image_height: picture.height,
+        watermark_left_out: screen.is_watermarked(),
     };
     Ok((picture, view))
 }
@@ -69,17 +85,36 @@ impl KasmProvider {
         }
     }
 
-    /// A desktop and what is on it. A connection that was kept may have ended unnoticed; then there is
-    /// another.
+    /// A desktop and what is on it, every pixel of it sent for this. A connection that was kept may have
+    /// ended unnoticed; then there is another.
     async fn look(&self, place: &Place) -> Result<(Desktop, Screen), RfbError> {
-        let desktop = self.kasm.desktop(place).await?;
-        match desktop.look().await {
-            Err(RfbError::Closed) => {
+        self.connected(place, async |desktop| desktop.read_screen().await)
+            .await
+    }
+
+    /// The same by what changed since the last look.
+    async fn update(&self, place: &Place) -> Result<(Desktop, Screen), RfbError> {
+        self.connected(place, async |desktop| desktop.update_screen().await)
+            .await
+    }
+
+    async fn connected<T>(
+        &self,
+        place: &Place,
+        look: impl AsyncFn(&Desktop) -> Result<T, RfbError>,
+    ) -> Result<(Desktop, T), RfbError> {
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let looked = async {
                 let desktop = self.kasm.desktop(place).await?;
-                let screen = desktop.look().await?;
-                Ok((desktop, screen))
+                let seen = look(&desktop).await?;
+                Ok((desktop, seen))
+            };
+            match looked.await {
+                Err(RfbError::Closed) if tries == 1 => {}
+                looked => return looked,
             }
-            looked => Ok((desktop, looked?)),
         }
     }
 }

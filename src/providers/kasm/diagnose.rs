@@ -12,7 +12,7 @@ use futures::{FutureExt, StreamExt, stream};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{KasmProvider, acting_user, place};
+use super::{KasmProvider, Need, acting_user, place};
 use crate::kasm::plane::{Place, PlaneError};
 use crate::kasm::{Kasm, KasmError, KasmId, UserId};
 use crate::tool::{Call, Effect, Reply, Tool, ToolError};
@@ -101,7 +101,7 @@ impl Tool for DiagnoseKasm {
             mut checks,
         } = findings(&cx.provider.kasm, user).await;
         if let Some(kasm_id) = args.kasm_id {
-            let place = place(&cx, kasm_id, args.user_id).await?;
+            let place = place(&cx, kasm_id, args.user_id, Need::Probe).await?;
             checks.extend(session_checks(&cx.provider.kasm, &place).await);
         }
         let well = checks.iter().all(|check| check.works == Some(true));

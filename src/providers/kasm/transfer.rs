@@ -3,7 +3,7 @@
 use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt};
 
-use super::{KasmProvider, denied, place_of};
+use super::{KasmProvider, Need, denied, place_of};
 use crate::files::{FileError, Target};
 use crate::kasm::KasmId;
 use crate::kasm::plane::Place;
@@ -28,7 +28,7 @@ impl KasmProvider {
         })?;
         let target = Target::new(&self.policy, file.path, access);
         let target = target.map_err(|denial| denied(&denial))?;
-        let (place, in_use) = place_of(self, file.caller, kasm_id, None).await?;
+        let (place, in_use) = place_of(self, file.caller, kasm_id, None, Need::Files).await?;
         Ok((place, target, in_use))
     }
 }

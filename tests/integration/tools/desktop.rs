@@ -1,11 +1,16 @@
 //! The desktop of a session: what is on it, mouse, keyboard and clipboard.
 
+mod clipboard;
 mod connection;
 mod hands;
 mod hostile;
 mod keyboard;
 mod looks;
+mod lost;
+mod motion;
 mod pointer;
+mod policies;
+mod turns;
 
 use data_encoding::BASE64;
 use image::RgbImage;

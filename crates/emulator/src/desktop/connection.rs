@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use super::keyboard::KeyEvent;
 use super::message::{self, Message};
-use super::scene::Input;
+use super::scene::{Input, Lively};
 use super::socket::Socket;
 use super::viewer::Viewer;
 use super::{Desktop, Event, handshake, hostile};
@@ -76,6 +76,7 @@ pub(super) async fn serve(
     };
     let shares = handshake::shake(&mut socket, security, challenge).await?;
     let size = guest.desktop.look(|scene| scene.size());
+    let frame_rate = guest.kasm.lock().profile.desktop_frame_rate;
     socket.send(&hostile::server_init(size, fault)).await?;
     guest.is_seen();
     let changes = guest.desktop.watch();
@@ -85,7 +86,7 @@ pub(super) async fn serve(
         socket,
         told,
         changes,
-        viewer: Viewer::new(size),
+        viewer: Viewer::new(size, frame_rate),
         pending: VecDeque::new(),
     };
     talk.go_on().await
@@ -114,6 +115,9 @@ impl Talk<'_> {
                 self.tell(event).await?;
             }
             self.answer().await?;
+            if self.is_idle_too_long() {
+                return Err(io::ErrorKind::TimedOut.into());
+            }
             let arrives = self.pending.front().map(|(at, _)| *at);
             let arrival = async {
                 match arrives {
@@ -137,6 +141,12 @@ impl Talk<'_> {
         }
     }
 
+    /// The proxy in front ends what is silent.
+    fn is_idle_too_long(&self) -> bool {
+        let limit = self.guest.kasm.lock().profile.desktop_idle_timeout;
+        limit.is_some_and(|limit| self.socket.last_traffic.elapsed() >= limit)
+    }
+
     fn next_message(&mut self) -> io::Result<Option<Message>> {
         let broken = || io::Error::from(io::ErrorKind::InvalidData);
         let message = message::next(&mut self.socket.inbox).map_err(|_| broken())?;
@@ -154,6 +164,9 @@ impl Talk<'_> {
                 self.socket.send(&said).await?;
             }
             Message::UpdateRequest { incremental, area } => {
+                if self.guest.desktop.is_cut_now() {
+                    return Err(io::ErrorKind::ConnectionAborted.into());
+                }
                 // A round trip proves that what came before has arrived.
                 self.arrive(None);
                 self.viewer.want(incremental, area);
@@ -190,8 +203,11 @@ impl Talk<'_> {
 
     /// Input sets out; whoever may only look has none.
     fn send_in(&mut self, input: Input) {
-        if !self.guest.is_viewer {
-            let time = self.guest.kasm.lock().profile.input_time;
+        let (time, view_only) = {
+            let profile = &self.guest.kasm.lock().profile;
+            (profile.input_time, profile.desktop_view_only)
+        };
+        if !self.guest.is_viewer && !view_only {
             self.pending.push_back((Instant::now() + time, input));
         }
     }
@@ -199,7 +215,10 @@ impl Talk<'_> {
     /// The clipboard of the client becomes the desktop's, as long as the client
     /// is there.
     fn paste_in(&self, contents: &[(String, Vec<u8>)]) {
-        let allowed = self.guest.kasm.lock().profile.clipboard_up_allowed;
+        let allowed = {
+            let profile = &self.guest.kasm.lock().profile;
+            profile.clipboard_up_allowed && !profile.desktop_view_only
+        };
         if self.guest.is_viewer || !allowed {
             return;
         }
@@ -229,11 +248,8 @@ impl Talk<'_> {
     }
 
     fn tick(&self) {
-        let (blinks, moves) = {
-            let profile = &self.guest.kasm.lock().profile;
-            (profile.cursor_blinks, profile.desktop_animated)
-        };
-        self.guest.desktop.change(|scene| scene.tick(blinks, moves));
+        let lively = Lively::of(&self.guest.kasm.lock().profile);
+        self.guest.desktop.change(|scene| scene.tick(lively));
     }
 
     async fn tell(&mut self, event: Event) -> io::Result<()> {
@@ -244,17 +260,18 @@ impl Talk<'_> {
         match event {
             Event::Joined(name) => self.socket.send(&named(253, &name)).await,
             Event::Left(name) => self.socket.send(&named(254, &name)).await,
-            Event::Copied { number, text } => {
+            Event::Copied { number, contents } => {
                 if !self.guest.kasm.lock().profile.clipboard_down_allowed {
                     return Ok(());
                 }
-                let kind = b"text/plain";
-                let mut message = vec![180, 1];
-                message.extend(number.to_be_bytes());
-                message.push(u8::try_from(kind.len()).unwrap_or(0));
-                message.extend(kind);
-                message.extend(u32::try_from(text.len()).unwrap_or(0).to_be_bytes());
-                message.extend(text.bytes());
+                let mut message = vec![180, u8::try_from(contents.len()).unwrap_or(0)];
+                for (kind, data) in &contents {
+                    message.extend(number.to_be_bytes());
+                    message.push(u8::try_from(kind.len()).unwrap_or(0));
+                    message.extend(kind.bytes());
+                    message.extend(u32::try_from(data.len()).unwrap_or(0).to_be_bytes());
+                    message.extend(data);
+                }
                 self.socket.send(&message).await
             }
             Event::StatsAsked => self.socket.send(&[179]).await,
@@ -270,14 +287,19 @@ impl Talk<'_> {
         if !self.viewer.is_waiting() {
             return Ok(());
         }
+        self.tick();
         let frame = self.guest.desktop.frame();
-        let fault = self.guest.kasm.lock().profile.desktop_fault;
+        let (fault, watermark) = {
+            let profile = &self.guest.kasm.lock().profile;
+            (profile.desktop_fault, profile.desktop_watermark)
+        };
         if let Some(fault) = fault {
             return hostile::answer(fault, &mut self.socket, &mut self.viewer, &frame).await;
         }
         let lights = self.guest.desktop.look(|scene| scene.keyboard.lights());
         self.viewer.see_lights(lights);
-        match self.viewer.answer(&frame) {
+        let due = self.viewer.answer(&frame, watermark);
+        match due.map_err(|_| io::Error::from(io::ErrorKind::ConnectionAborted))? {
             Some(update) => {
                 self.guest.desktop.keep(frame);
                 self.socket.send(&update).await

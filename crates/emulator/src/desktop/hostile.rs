@@ -49,7 +49,11 @@ pub(super) async fn answer(
     match fault {
         DesktopFault::Silent => pending().await,
         DesktopFault::Stalled | DesktopFault::Cut | DesktopFault::Trickling => {
-            let update = viewer.answer(frame).unwrap_or_default();
+            let update = viewer
+                .answer(frame, false)
+                .ok()
+                .flatten()
+                .unwrap_or_default();
             break_off(fault, socket, &update).await
         }
         DesktopFault::WrongLength => {
@@ -101,7 +105,11 @@ pub(super) async fn answer(
             pending().await
         }
         DesktopFault::HugeScreen | DesktopFault::LongName => {
-            let update = viewer.answer(frame).unwrap_or_default();
+            let update = viewer
+                .answer(frame, false)
+                .ok()
+                .flatten()
+                .unwrap_or_default();
             socket.send(&update).await
         }
     }

@@ -100,8 +100,8 @@ impl Keyboard {
             modifier.map(|(_, mask)| *mask)
         });
         let held = held.fold(ModifierMask::NONE, ModifierMask::with);
-        held.set(ModifierMask::LOCK, self.caps_lock)
-            .set(ModifierMask::NUM_LOCK, self.num_lock)
+        held.with_flag(ModifierMask::LOCK, self.caps_lock)
+            .with_flag(ModifierMask::NUM_LOCK, self.num_lock)
     }
 
     /// The lights of the locks as RFB counts them: Scroll Lock, Num Lock, Caps Lock.
@@ -130,12 +130,12 @@ impl Keyboard {
         held.map(|(_, keysym)| *keysym).collect()
     }
 
-    pub(super) fn release(&mut self, who: u64, keysym: u32) {
+    pub(super) fn release_key(&mut self, who: u64, keysym: u32) {
         self.held.retain(|held| *held != (who, keysym));
     }
 
     /// A key goes down. Nothing: no program is told of it.
-    pub(super) fn press(&mut self, who: u64, event: &KeyEvent) -> Option<Stroke> {
+    pub(super) fn press_key(&mut self, who: u64, event: &KeyEvent) -> Option<Stroke> {
         if !event.knows_locks {
             if event.keysym == SCROLL_LOCK {
                 return None;
@@ -143,8 +143,8 @@ impl Keyboard {
             self.guess_locks(who, event.keysym);
         }
         let state = self.state();
-        let (key, mut meant) = self.find(event, state).unwrap_or_else(|| {
-            self.spare.lend(event.keysym);
+        let (key, mut meant) = self.find_key(event, state).unwrap_or_else(|| {
+            self.spare.lend_key(event.keysym);
             (Key::Spare, state)
         });
         // Shift is never let go for this one: the shifted Tab has other keysyms.
@@ -165,14 +165,18 @@ impl Keyboard {
         }
         let keysym = match key {
             Key::Named => event.keysym,
-            Key::Laid(key) => key.symbol(meant),
-            Key::Spare => self.spare.read(event.keysym, event.at, event.pace),
+            Key::Laid(key) => key.symbol_in(meant),
+            Key::Spare => self.spare.read_key(event.keysym, event.at, event.pace),
         };
         let lock_is_used = matches!(key, Key::Laid(key) if key.is_letter());
         let letter = layout::character_of(keysym);
         let letter = letter.and_then(|letter| {
             let locked = meant.has(ModifierMask::LOCK) && !lock_is_used;
-            if locked { raised(letter) } else { Some(letter) }
+            if locked {
+                raise_letter(letter)
+            } else {
+                Some(letter)
+            }
         });
         let record = StrokeRecord {
             keysym,
@@ -182,14 +186,14 @@ impl Keyboard {
     }
 
     /// The key for a keysym, and the state in which it means that.
-    fn find(&self, event: &KeyEvent, state: ModifierMask) -> Option<(Key, ModifierMask)> {
+    fn find_key(&self, event: &KeyEvent, state: ModifierMask) -> Option<(Key, ModifierMask)> {
         if layout::has_key_of_its_own(event.keysym) {
             return Some((Key::Named, state));
         }
-        if self.spare.has(event.keysym) {
+        if self.spare.has_key(event.keysym) {
             return Some((Key::Spare, state));
         }
-        let toggled = |state: ModifierMask, mask| state.set(mask, !state.has(mask));
+        let toggled = |state: ModifierMask, mask| state.with_flag(mask, !state.has(mask));
         let shift = toggled(state, ModifierMask::SHIFT);
         let third = toggled(state, ModifierMask::LEVEL_THREE);
         let both = toggled(shift, ModifierMask::LEVEL_THREE);
@@ -238,7 +242,7 @@ impl Keyboard {
 
 /// What programs make of a character under Caps Lock where the key knows nothing of it: the capital. A small
 /// letter that has none is lost.
-fn raised(letter: char) -> Option<char> {
+fn raise_letter(letter: char) -> Option<char> {
     let mut raised = letter.to_uppercase();
     match (raised.next(), raised.next()) {
         (Some(only), None) if only != letter || !letter.is_lowercase() => Some(only),

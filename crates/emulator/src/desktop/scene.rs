@@ -7,6 +7,7 @@ mod clipboard;
 mod draw;
 mod font;
 mod keys;
+mod lively;
 mod mouse;
 
 use std::time::Instant;
@@ -15,11 +16,7 @@ use super::frame::Frame;
 use super::keyboard::{KeyEvent, Keyboard};
 use crate::record::{Area, ClickRecord, ModifierMask, StrokeRecord};
 use clipboard::Clipboard;
-
-/// Half of the time in which a blinking cursor comes and goes.
-const BLINK_MS: u128 = 500;
-/// How often something that moves does.
-const STEP_MS: u128 = 100;
+pub(crate) use lively::Lively;
 
 pub(crate) const TERMINAL: Area = Area::new(40, 40, 620, 340);
 pub(crate) const FIELD: Area = Area::new(40, 400, 620, 40);
@@ -27,6 +24,10 @@ pub(crate) const BUTTON: Area = Area::new(700, 40, 160, 48);
 pub(crate) const LIST: Area = Area::new(700, 110, 300, 330);
 /// Where something moves, if anything does.
 pub(crate) const STAGE: Area = Area::new(700, 460, 300, 40);
+/// Where a spinner turns, if one does.
+pub(crate) const SPINNER: Area = Area::new(1060, 60, 48, 48);
+/// Where a clock shows seconds, if there is one.
+pub(crate) const CLOCK: Area = Area::new(1060, 140, 100, 20);
 /// Where the box is at first.
 const BOX: Area = Area::new(80, 480, 80, 80);
 /// Height of a row of the list.
@@ -83,8 +84,7 @@ pub(crate) struct Scene {
     pub(crate) strokes: Vec<StrokeRecord>,
     pub(crate) clicks: Vec<ClickRecord>,
     began: Instant,
-    cursor_shows: bool,
-    step: Option<u16>,
+    moved: lively::Moved,
 }
 
 impl Scene {
@@ -111,8 +111,7 @@ impl Scene {
             strokes: Vec::new(),
             clicks: Vec::new(),
             began: Instant::now(),
-            cursor_shows: true,
-            step: None,
+            moved: lively::Moved::default(),
         }
     }
 
@@ -144,16 +143,6 @@ impl Scene {
         }
         self.clipboard_leaves_with(who);
         false
-    }
-
-    /// Moves what moves by itself. Whether anything did.
-    pub(crate) fn tick(&mut self, blinks: bool, moves: bool) -> bool {
-        let now = self.began.elapsed().as_millis();
-        let shows = !blinks || (now / BLINK_MS).is_multiple_of(2);
-        let step = moves.then(|| u16::try_from(now / STEP_MS % 1_000).unwrap_or(0));
-        let changed = (shows, step) != (self.cursor_shows, self.step);
-        (self.cursor_shows, self.step) = (shows, step);
-        changed
     }
 
     /// The picture.

@@ -7,6 +7,7 @@ use std::io::{self, Cursor};
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::Instant;
 use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 use tungstenite::protocol::frame::{Frame, FrameHeader};
 
@@ -20,6 +21,8 @@ const FRAME_MAX: usize = 48 * 1024;
 pub(super) struct Socket {
     io: TokioIo<Upgraded>,
     raw: Vec<u8>,
+    /// When something came or went last.
+    pub(super) last_traffic: Instant,
     /// What came, without the frames.
     pub(super) inbox: Vec<u8>,
 }
@@ -29,6 +32,7 @@ impl Socket {
         Self {
             io: TokioIo::new(io),
             raw: Vec::new(),
+            last_traffic: Instant::now(),
             inbox: Vec::new(),
         }
     }
@@ -40,6 +44,7 @@ impl Socket {
         match self.io.read(&mut piece).await {
             Ok(0) | Err(_) => false,
             Ok(read) => {
+                self.last_traffic = Instant::now();
                 self.raw.extend(piece.iter().take(read));
                 self.unpack()
             }
@@ -63,6 +68,7 @@ impl Socket {
             let frame = Frame::message(part.to_vec(), OpCode::Data(Data::Binary), true);
             frame.format(&mut framed).map_err(io::Error::other)?;
         }
+        self.last_traffic = Instant::now();
         self.io.write_all(&framed).await?;
         self.io.flush().await
     }

@@ -3,10 +3,13 @@
 use super::encode::{self, Zrle};
 use super::frame::{Frame, Rect};
 use super::pixel::PixelFormat;
+use super::video::VideoGuess;
 
 pub(super) const RAW: i32 = 0;
 pub(super) const ZRLE: i32 = 16;
+const TIGHT: i32 = 7;
 const DESKTOP_SIZE: i32 = -223;
+const LAST_RECT: i32 = -224;
 const EXTENDED_DESKTOP_SIZE: i32 = -308;
 /// The lights of the locks, one byte.
 const LED_STATE: i32 = -261;
@@ -16,7 +19,10 @@ const CONTINUOUS_UPDATES: i32 = -313;
 /// Rows of one rectangle.
 const BAND: usize = 256;
 
-/// The screen has another size, and a client cannot be told.
+/// A watermark: its mark, a length of two bytes, a colour, and packed data.
+const WATERMARK: [u8; 9] = [0xd0, 0x86, 0x00, 0x80, 0x40, 0x20, 0x60, 1, 2];
+
+/// There is something that a client cannot be told, so it has to go.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct CannotBeTold;
 
@@ -29,6 +35,7 @@ pub(super) struct Viewer {
     /// What it was sent.
     shown: Frame,
     wanted: Option<Wanted>,
+    video: VideoGuess,
     /// Extended sizes still to be told: by whom, and with which result.
     news: Vec<(u16, u16)>,
     /// A plain size still to be told.
@@ -43,20 +50,22 @@ struct Lights {
     told: Option<u8>,
 }
 
+/// What was asked for and not answered yet: where, and what of it whether or not it has changed.
 #[derive(Clone, Copy, Debug)]
 struct Wanted {
-    incremental: bool,
     area: Rect,
+    refresh: Option<Rect>,
 }
 
 impl Viewer {
-    pub(super) fn new((width, height): (u16, u16)) -> Self {
+    pub(super) fn new((width, height): (u16, u16), frame_rate: usize) -> Self {
         Self {
             format: PixelFormat::default(),
             encodings: Vec::new(),
             zrle: Zrle::new(),
             shown: Frame::unknown(width.into(), height.into()),
             wanted: None,
+            video: VideoGuess::new(frame_rate),
             news: Vec::new(),
             resized: false,
             lights: Lights::default(),
@@ -83,20 +92,21 @@ impl Viewer {
 
     /// Requests that were not answered yet become one.
     pub(super) fn want(&mut self, incremental: bool, (x, y, width, height): (u16, u16, u16, u16)) {
-        let asked = Wanted {
-            incremental,
-            area: Rect {
-                x: x.into(),
-                y: y.into(),
-                width: width.into(),
-                height: height.into(),
-            },
+        let area = Rect {
+            x: x.into(),
+            y: y.into(),
+            width: width.into(),
+            height: height.into(),
         };
+        let refresh = (!incremental).then_some(area);
         self.wanted = Some(match self.wanted {
-            None => asked,
+            None => Wanted { area, refresh },
             Some(other) => Wanted {
-                incremental: asked.incremental && other.incremental,
-                area: asked.area.with(other.area),
+                area: area.with(other.area),
+                refresh: match (refresh, other.refresh) {
+                    (Some(one), Some(two)) => Some(one.with(two)),
+                    (one, two) => one.or(two),
+                },
             },
         });
     }
@@ -111,10 +121,14 @@ impl Viewer {
         self.lights.now = lights;
     }
 
-    /// The rectangle with the lights, if the client takes it and does not know them.
+    /// Whether the client takes the lights and does not know them.
+    fn has_news_of_lights(&self) -> bool {
+        self.takes(LED_STATE) && self.lights.told != Some(self.lights.now)
+    }
+
+    /// The rectangle with the lights, if that is news.
     fn news_of_lights(&mut self) -> Option<Vec<u8>> {
-        let is_news = self.takes(LED_STATE) && self.lights.told != Some(self.lights.now);
-        is_news.then(|| {
+        self.has_news_of_lights().then(|| {
             self.lights.told = Some(self.lights.now);
             let mut rectangle = vec![0; 8];
             rectangle.extend(LED_STATE.to_be_bytes());
@@ -143,17 +157,24 @@ impl Viewer {
     }
 
     /// The update that is due, if there is one.
-    pub(super) fn answer(&mut self, frame: &Frame) -> Option<Vec<u8>> {
-        let wanted = self.wanted?;
+    pub(super) fn answer(
+        &mut self,
+        frame: &Frame,
+        watermarked: bool,
+    ) -> Result<Option<Vec<u8>>, CannotBeTold> {
+        let Some(wanted) = self.wanted else {
+            return Ok(None);
+        };
         if (self.shown.width, self.shown.height) != (frame.width, frame.height) {
             self.shown = Frame::unknown(frame.width, frame.height);
         }
         if self.resized {
             self.resized = false;
             self.wanted = None;
-            return Some(size_update(frame));
+            return Ok(Some(size_update(frame)));
         }
-        if self.takes(EXTENDED_DESKTOP_SIZE) && (!wanted.incremental || !self.news.is_empty()) {
+        let refreshes = wanted.refresh.is_some();
+        if self.takes(EXTENDED_DESKTOP_SIZE) && (refreshes || !self.news.is_empty()) {
             // Pixels come only for the incremental request after this.
             self.forget();
             self.wanted = None;
@@ -161,26 +182,74 @@ impl Viewer {
             if news.is_empty() {
                 news.push((0, 0));
             }
-            return Some(extended_size_update(frame, &news));
+            return Ok(Some(extended_size_update(frame, &news)));
         }
-        let area = wanted.area.common(frame.area());
-        let rects = match area {
-            None => Vec::new(),
-            Some(area) if wanted.incremental => self.shown.differences(frame, area),
-            Some(area) => bands(area),
-        };
-        let lights = self.news_of_lights();
-        if rects.is_empty() && wanted.incremental && lights.is_none() {
-            return None;
+        let rects = self.due(wanted, frame);
+        if rects.is_empty() && !refreshes && !self.has_news_of_lights() {
+            return Ok(None);
         }
         self.wanted = None;
-        let mut update = update_of(rects.len() + usize::from(lights.is_some()));
+        self.update(frame, &rects, watermarked && refreshes)
+            .map(Some)
+    }
+
+    /// What is due: what has changed, and what was asked for in any case.
+    fn due(&self, wanted: Wanted, frame: &Frame) -> Vec<Rect> {
+        let within = |area: Rect| area.common(frame.area());
+        let refresh = wanted.refresh.and_then(within);
+        let mut rects = match within(wanted.area) {
+            Some(area) if refresh != Some(area) => self.shown.differences(frame, area),
+            Some(_) | None => Vec::new(),
+        };
+        if let Some(refresh) = refresh {
+            rects.retain(|rect| rect.with(refresh) != refresh);
+            if !rects.iter().any(|rect| rect.with(refresh) == *rect) {
+                rects.extend(bands(refresh));
+            }
+        }
+        rects
+    }
+
+    /// An update of these rectangles. To a client that cannot do without their number it is written down
+    /// before the encoder has chosen how to cut them; in what it takes for a video the number is wrong.
+    fn update(
+        &mut self,
+        frame: &Frame,
+        rects: &[Rect],
+        watermarked: bool,
+    ) -> Result<Vec<u8>, CannotBeTold> {
+        let pixels = |rect: &Rect| rect.width * rect.height;
+        let share = rects.iter().map(pixels).sum::<usize>() as f64 / pixels(&frame.area()) as f64;
+        let is_video = self.video.note(share);
+        let open_end = self.takes(LAST_RECT);
+        if (is_video || watermarked) && !open_end {
+            return Err(CannotBeTold);
+        }
+        let lights = self.news_of_lights();
+        let mut update = update_of(if open_end {
+            usize::from(u16::MAX)
+        } else {
+            rects.len() + usize::from(lights.is_some())
+        });
         update.extend(lights.unwrap_or_default());
         for rect in rects {
-            self.rectangle(frame, rect, &mut update);
-            self.shown.take(frame, rect);
+            self.rectangle(frame, *rect, &mut update);
+            self.shown.take(frame, *rect);
         }
-        Some(update)
+        if watermarked {
+            head(frame.area(), TIGHT, &mut update);
+            update.extend(WATERMARK);
+        }
+        if open_end {
+            let nothing = Rect {
+                x: 0,
+                y: 0,
+                width: 0,
+                height: 0,
+            };
+            head(nothing, LAST_RECT, &mut update);
+        }
+        Ok(update)
     }
 
     fn rectangle(&mut self, frame: &Frame, rect: Rect, out: &mut Vec<u8>) {

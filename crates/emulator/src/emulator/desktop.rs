@@ -35,6 +35,8 @@ impl Emulator {
             list_area: scene::LIST,
             box_area: scene.dragged,
             stage_area: scene::STAGE,
+            spinner_area: scene::SPINNER,
+            clock_area: scene::CLOCK,
         }))
     }
 
@@ -84,6 +86,25 @@ impl Emulator {
             });
         });
         turned.is_some()
+    }
+
+    /// Copies something that has no plain text, such as `image/png`, as a program on the desktop does. False
+    /// if there is no such desktop.
+    pub fn copy_other_on_desktop(&self, kasm_id: &str, kind: &str, data: &[u8]) -> bool {
+        let copy = |desktop: Arc<Desktop>| {
+            desktop.change(|scene| {
+                scene.copy_other(kind, data);
+                false
+            });
+        };
+        self.known_desktop(kasm_id).map(copy).is_some()
+    }
+
+    /// Cuts the connection to a desktop that asks for an update after so many more were asked for, once.
+    /// False if there is no such desktop.
+    pub fn cut_desktop_after(&self, kasm_id: &str, requests: usize) -> bool {
+        let desktop = self.known_desktop(kasm_id);
+        desktop.map(|desktop| desktop.cut_after(requests)).is_some()
     }
 
     /// Cuts all connections to a desktop. False if there is no such desktop.

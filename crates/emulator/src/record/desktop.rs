@@ -108,4 +108,8 @@ pub struct DesktopView {
     pub box_area: Area,
     /// Where something moves, if anything does.
     pub stage_area: Area,
+    /// Where a spinner turns, if one does.
+    pub spinner_area: Area,
+    /// Where a clock shows seconds, if there is one.
+    pub clock_area: Area,
 }

@@ -52,7 +52,7 @@ impl ModifierMask {
 
     /// With what `flag` tells about the other.
     #[must_use]
-    pub(crate) const fn set(self, other: Self, flag: bool) -> Self {
+    pub(crate) const fn with_flag(self, other: Self, flag: bool) -> Self {
         if flag {
             self.with(other)
         } else {

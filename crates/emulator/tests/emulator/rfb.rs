@@ -1,5 +1,6 @@
 //! A client of RFB over WebSocket, as small as it can be.
 
+mod input;
 mod zrle;
 
 use std::time::Duration;
@@ -16,7 +17,9 @@ pub(super) use zrle::under_zeros;
 /// What a browser sends along.
 pub(super) const BROWSER: &str = "Origin: https://kasm\r\nSec-WebSocket-Protocol: binary\r\n";
 pub(super) const ZRLE: i32 = 16;
+pub(super) const TIGHT: i32 = 7;
 pub(super) const DESKTOP_SIZE: i32 = -223;
+pub(super) const LAST_RECT: i32 = -224;
 pub(super) const EXTENDED: i32 = -308;
 pub(super) const LED_STATE: i32 = -261;
 
@@ -240,7 +243,11 @@ impl Rfb {
             let head = self.try_take(3).await?;
             let mut rects = Vec::new();
             for _ in 0..u16s(&head[1..])[0] {
-                rects.push(self.rectangle().await?);
+                let rect = self.rectangle().await?;
+                if rect.encoding == LAST_RECT {
+                    break;
+                }
+                rects.push(rect);
             }
             return Some(rects);
         }
@@ -269,9 +276,11 @@ impl Rfb {
                 assert_eq!(self.take(1).await, [1]);
                 self.take(4).await;
                 let length = self.take(1).await[0];
-                assert_eq!(self.take(length.into()).await, b"text/plain");
+                let kind = self.take(length.into()).await;
                 let length = self.u32().await;
-                self.take(length).await
+                let data = self.take(length).await;
+                // Of other kinds than text, the kind.
+                if kind == b"text/plain" { data } else { kind }
             }
             248 => {
                 let head = self.take(8).await;
@@ -307,6 +316,14 @@ impl Rfb {
                 let packed = self.try_take(length).await?;
                 let plain = zrle::inflate(&mut self.zlib, &packed);
                 self.tiles(rect, &plain);
+            }
+            LAST_RECT => {}
+            TIGHT => {
+                // A watermark with a length of two bytes.
+                let head = self.try_take(3).await?;
+                assert!(head[0] == 0xd0 && head[1] >= 0x80, "{head:?}");
+                let length = usize::from(head[1] & 0x7f) | usize::from(head[2]) << 7;
+                self.try_take(length).await?;
             }
             DESKTOP_SIZE => self.adopt(vec![rect.width, rect.height]),
             LED_STATE => {
@@ -345,43 +362,5 @@ impl Rfb {
             let at = (rect.y + row) * self.width + rect.x;
             self.pixels[at..at + rect.width].copy_from_slice(line);
         }
-    }
-
-    pub(super) async fn key(&mut self, keysym: u32, down: bool) {
-        let mut message = vec![4, u8::from(down), 0, 0];
-        message.extend(keysym.to_be_bytes());
-        self.send(&message).await;
-    }
-
-    pub(super) async fn text(&mut self, text: &str) {
-        for letter in text.chars() {
-            let number = u32::from(letter);
-            let keysym = match letter {
-                '\n' => 0xff0d,
-                ' '..='~' | '\u{a0}'..='\u{ff}' => number,
-                _ => 0x0100_0000 + number,
-            };
-            self.key(keysym, true).await;
-            self.key(keysym, false).await;
-        }
-    }
-
-    pub(super) async fn point(&mut self, mask: u16, (x, y): (u16, u16), scroll: (i16, i16)) {
-        let mut message = vec![5];
-        for number in [mask, x, y, scroll.0 as u16, scroll.1 as u16] {
-            message.extend(number.to_be_bytes());
-        }
-        self.send(&message).await;
-    }
-
-    pub(super) async fn click(&mut self, at: (u16, u16)) {
-        self.point(1, at, (0, 0)).await;
-        self.point(0, at, (0, 0)).await;
-    }
-
-    /// Waits until all that was sent has arrived.
-    pub(super) async fn settle(&mut self) {
-        self.ask_for(false, [0, 0, 1, 1]).await;
-        self.updated().await.expect("the connection holds");
     }
 }

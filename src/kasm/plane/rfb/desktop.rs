@@ -3,16 +3,22 @@
 
 mod clipboard;
 mod input;
+mod left_behind;
 mod locks;
+mod order;
 mod picture;
 
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until, timeout};
 
-pub use clipboard::{CLIPBOARD_BYTES_MAX, Clipboard};
-pub use input::Input;
+pub use clipboard::{CLIPBOARD_BYTES_MAX, Clipboard, ClipboardContent};
+pub use input::{Batch, BatchEnd, Input};
+pub(super) use left_behind::LeftBehind;
 
 use super::RfbError;
 use super::connect::Connection;
@@ -20,42 +26,61 @@ use super::message::{Canvas, LED_STATE};
 use super::screen::Screen;
 use super::stream::Stream;
 use crate::metrics::Counting;
-use clipboard::COPIED_KEPT;
 use input::Hand;
+use order::Order;
 
 /// How long taking leave may take.
 const LEAVE: Duration = Duration::from_secs(2);
 /// Orders that wait.
 const ORDERS_MAX: usize = 16;
-
-enum Order {
-    Look(oneshot::Sender<Result<Screen, RfbError>>),
-    Do(Vec<Input>, oneshot::Sender<Result<(), RfbError>>),
-    Copy(String, oneshot::Sender<Result<(), RfbError>>),
-    Copied(oneshot::Sender<Result<Clipboard, RfbError>>),
-}
+/// How often something small travels on a connection that nobody uses. Proxies end what is silent: the
+/// shortest time-outs that are in use are five seconds.
+const KEEP_ALIVE: Duration = Duration::from_secs(2);
 
 /// A connected desktop. Clones share the connection; it ends some time after the last use.
 #[derive(Clone, Debug)]
 pub struct Desktop {
     orders: mpsc::Sender<Order>,
+    owns_clipboard: Arc<AtomicBool>,
+    hands_proven: Arc<AtomicBool>,
+}
+
+/// How long a connection is kept, and what comes after it.
+pub(super) struct Life {
+    /// How long it is kept after its last use.
+    pub idle: Duration,
+    pub counting: Counting,
+    /// Takes what this connection could not finish.
+    pub at_end: Box<dyn FnOnce(LeftBehind) + Send>,
 }
 
 impl Desktop {
-    pub(super) fn start(connection: Connection, idle: Duration, counting: Counting) -> Self {
+    pub(super) fn start(connection: Connection, life: Life) -> Self {
         let (orders, waiting) = mpsc::channel(ORDERS_MAX);
+        let owns_clipboard = Arc::<AtomicBool>::default();
         let task = Task {
             stream: connection.stream,
             canvas: Canvas::new(connection.screen),
-            clipboard: Clipboard::Unknown,
+            is_whole: false,
+            markers: 0,
+            clipboard: Clipboard::unknown(),
             hand: Hand::default(),
-            copied_here: None,
+            own_text: None,
+            owns_clipboard: owns_clipboard.clone(),
+            left: LeftBehind::default(),
+            orders: waiting,
+            postponed: VecDeque::new(),
         };
         tokio::spawn(async move {
-            task.run(waiting, idle).await;
-            drop(counting);
+            let left = task.run(life.idle).await;
+            drop(life.counting);
+            (life.at_end)(left);
         });
-        Self { orders }
+        Self {
+            orders,
+            owns_clipboard,
+            hands_proven: Arc::default(),
+        }
     }
 
     /// Whether the connection is there, as far as is known.
@@ -64,7 +89,23 @@ impl Desktop {
         !self.orders.is_closed()
     }
 
-    async fn order<T>(
+    /// Whether a text that this connection brought is on the clipboard: it would go with the connection.
+    pub(super) fn owns_clipboard(&self) -> bool {
+        self.owns_clipboard.load(Ordering::Relaxed)
+    }
+
+    /// Whether the pointer was seen to follow on this connection.
+    #[must_use]
+    pub fn hands_proven(&self) -> bool {
+        self.hands_proven.load(Ordering::Relaxed)
+    }
+
+    /// Notes that the pointer was seen to follow.
+    pub fn note_proven_hands(&self) {
+        self.hands_proven.store(true, Ordering::Relaxed);
+    }
+
+    async fn send_order<T>(
         &self,
         order: impl FnOnce(oneshot::Sender<Result<T, RfbError>>) -> Order,
     ) -> Result<T, RfbError> {
@@ -74,137 +115,140 @@ impl Desktop {
         answer.await.map_err(|_| RfbError::Closed)?
     }
 
-    /// The whole screen as it is now.
+    /// The whole screen, every pixel of it sent for this.
     ///
     /// # Errors
     /// As [`RfbError`] tells.
-    pub async fn look(&self) -> Result<Screen, RfbError> {
-        self.order(Order::Look).await
+    pub async fn read_screen(&self) -> Result<Screen, RfbError> {
+        self.send_order(|reply| Order::Look { whole: true, reply })
+            .await
     }
 
-    /// Does these things in their order and waits until the server has taken them all. When the caller
-    /// gives up, the rest is not done and what is held down is let go.
-    ///
-    /// # Errors
-    /// As [`RfbError`] tells; some of them may have been done.
-    pub async fn input(&self, inputs: Vec<Input>) -> Result<(), RfbError> {
-        self.order(|reply| Order::Do(inputs, reply)).await
-    }
-
-    /// Puts a text of at most [`CLIPBOARD_BYTES_MAX`] on the clipboard, where it stays while this
-    /// connection lives.
+    /// The screen by what changed since the last look. It may be behind by one frame of the server, about
+    /// 40 ms, and costs the server next to nothing while nothing changes.
     ///
     /// # Errors
     /// As [`RfbError`] tells.
-    pub async fn copy(&self, text: String) -> Result<(), RfbError> {
-        self.order(|reply| Order::Copy(text, reply)).await
+    pub async fn update_screen(&self) -> Result<Screen, RfbError> {
+        let whole = false;
+        self.send_order(|reply| Order::Look { whole, reply }).await
     }
 
-    /// What was copied last.
+    /// Does the actions of a batch in their order, and waits after each until the server has taken it.
+    /// When the caller gives up, the rest is not done and what is held down is released.
+    ///
+    /// # Errors
+    /// `Closed` if the connection had ended before; later ends are in [`BatchEnd`].
+    pub async fn perform_batch(&self, batch: Batch) -> Result<BatchEnd, RfbError> {
+        self.send_order(|reply| Order::Do(batch, reply)).await
+    }
+
+    /// Puts a text of at most [`CLIPBOARD_BYTES_MAX`] on the clipboard. It stays there for ten minutes,
+    /// over lost connections too, unless something else is copied.
     ///
     /// # Errors
     /// As [`RfbError`] tells.
-    pub async fn copied(&self) -> Result<Clipboard, RfbError> {
-        self.order(Order::Copied).await
+    pub async fn copy_text(&self, text: String) -> Result<(), RfbError> {
+        self.send_order(|reply| Order::Copy(text, reply)).await
+    }
+
+    /// Does what a connection that was cut left.
+    pub(super) async fn finish_left(&self, work: LeftBehind) -> Result<(), RfbError> {
+        self.send_order(|reply| Order::Finish(work, reply)).await
+    }
+
+    /// What is known of the clipboard.
+    ///
+    /// # Errors
+    /// As [`RfbError`] tells.
+    pub async fn read_clipboard(&self) -> Result<Clipboard, RfbError> {
+        self.send_order(Order::Copied).await
     }
 }
 
 struct Task {
     stream: Stream,
     canvas: Canvas,
+    /// The canvas has had all pixels of a screen of this size.
+    is_whole: bool,
+    /// Small requests that were sent, which take turns with two places.
+    markers: u64,
     clipboard: Clipboard,
     hand: Hand,
-    /// When this side put something on the clipboard.
-    copied_here: Option<Instant>,
+    /// The text that this side has on the clipboard, and until when it is kept there.
+    own_text: Option<(String, Instant)>,
+    owns_clipboard: Arc<AtomicBool>,
+    left: LeftBehind,
+    orders: mpsc::Receiver<Order>,
+    /// Orders that came during a pause and are not looks.
+    postponed: VecDeque<Order>,
 }
 
 impl Task {
-    async fn run(mut self, mut orders: mpsc::Receiver<Order>, idle: Duration) {
+    /// Serves until nobody uses the connection any more, or until it ends. Returns what remains to be done.
+    async fn run(mut self, idle: Duration) -> LeftBehind {
         if self.set_up().await.is_err() {
-            return;
+            return LeftBehind::default();
         }
         let mut end = Instant::now() + idle;
+        let mut next_sign = Instant::now() + KEEP_ALIVE;
         loop {
+            if let Some(order) = self.postponed.pop_front() {
+                if self.obey_and_note(order).await.is_err() {
+                    return self.remaining_work();
+                }
+                continue;
+            }
+            let kept_until = self.own_text.as_ref().map_or(end, |(_, until)| *until);
             let done = tokio::select! {
-                order = orders.recv() => match order {
+                order = self.orders.recv() => match order {
                     None => break,
                     Some(order) => {
-                        let done = self.obey(order).await;
-                        let copied = self.copied_here.map(|since| since + COPIED_KEPT);
-                        end = (Instant::now() + idle).max(copied.unwrap_or(end));
+                        let done = self.obey_and_note(order).await;
+                        end = Instant::now() + idle;
+                        next_sign = Instant::now() + KEEP_ALIVE;
                         done
                     }
                 },
                 ready = self.stream.wait_for(1) => match ready {
-                    Ok(()) => self.event().await.map(drop),
+                    Ok(()) => self.read_event().await.map(drop),
                     Err(error) => Err(error),
                 },
-                () = sleep_until(end) => break,
+                () = sleep_until(next_sign) => {
+                    next_sign = Instant::now() + KEEP_ALIVE;
+                    self.round_trip().await
+                }
+                () = sleep_until(end.max(kept_until)) => break,
             };
             if let Err(error) = done {
                 tracing::info!(%error, "a desktop connection ended");
-                return;
+                return self.remaining_work();
             }
         }
-        let _gone_already = timeout(LEAVE, self.leave()).await;
+        let _gone_already = timeout(LEAVE, self.take_leave()).await;
+        LeftBehind::default()
     }
 
-    /// Pixels of four bytes, blue first; ZRLE or raw; other sizes and the lights of the locks are understood. No cursor encoding, so
-    /// that the pointer is in the picture.
+    /// Pixels of four bytes, blue first; ZRLE or raw; other sizes and the lights of the locks are understood,
+    /// and updates whose number of rectangles is not known before: KasmVNC closes on a client without it as
+    /// soon as it takes many full pictures for a video. No cursor encoding, so that the pointer is in the
+    /// picture.
     async fn set_up(&mut self) -> Result<(), RfbError> {
         let mut bytes = vec![
             0, 0, 0, 0, 32, 24, 0, 1, 0, 255, 0, 255, 0, 255, 16, 8, 0, 0, 0, 0,
         ];
-        bytes.extend([2, 0, 0, 4]);
-        for encoding in [16_i32, 0, -223, LED_STATE] {
+        bytes.extend([2, 0, 0, 5]);
+        for encoding in [16_i32, 0, -223, -224, LED_STATE] {
             bytes.extend(encoding.to_be_bytes());
         }
         self.stream.send(&bytes).await
     }
 
-    /// Does one thing. An error ends the connection.
-    async fn obey(&mut self, order: Order) -> Result<(), RfbError> {
-        match order {
-            Order::Look(reply) => {
-                let picture = self.look(self.canvas.screen.area()).await;
-                let picture = picture.map(|()| self.canvas.screen.clone());
-                answer(reply, picture)
-            }
-            Order::Do(inputs, reply) => {
-                let done = self.perform(&inputs, &reply).await;
-                answer(reply, done)
-            }
-            Order::Copy(text, reply) => {
-                let done = self.copy(&text).await;
-                self.clipboard = Clipboard::Text(text);
-                self.copied_here = Some(Instant::now());
-                answer(reply, done)
-            }
-            Order::Copied(reply) => {
-                // What was copied before this is on its way before the answer to this.
-                let done = self.round_trip().await;
-                answer(reply, done.map(|()| self.clipboard.clone()))
-            }
-        }
-    }
-
     /// Nothing stays held down, and nothing that was sent is lost.
-    async fn leave(&mut self) -> Result<(), RfbError> {
-        self.let_go().await?;
-        self.restore_locks().await?;
+    async fn take_leave(&mut self) -> Result<(), RfbError> {
+        self.release_held().await?;
         self.round_trip().await?;
         self.stream.close().await;
         Ok(())
     }
-}
-
-/// Tells the caller; an error goes on to the task as well.
-fn answer<T>(
-    reply: oneshot::Sender<Result<T, RfbError>>,
-    result: Result<T, RfbError>,
-) -> Result<(), RfbError> {
-    let ended = result.as_ref().map(|_| ()).map_err(Clone::clone);
-    // Nobody may be waiting any more.
-    let _unheard = reply.send(result);
-    ended
 }

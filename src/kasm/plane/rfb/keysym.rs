@@ -14,7 +14,7 @@ const LIKENESS_MIN: f64 = 0.75;
 /// How many names are offered.
 const OFFERED_MAX: usize = 5;
 
-static BY_NAME: LazyLock<KeyNames> = LazyLock::new(KeyNames::read);
+static BY_NAME: LazyLock<KeyNames> = LazyLock::new(KeyNames::read_lines);
 
 struct KeyNames {
     exact: HashMap<&'static str, u32>,
@@ -24,7 +24,7 @@ struct KeyNames {
 }
 
 impl KeyNames {
-    fn read() -> Self {
+    fn read_lines() -> Self {
         let (mut exact, mut folded) = (HashMap::new(), HashMap::new());
         for line in NAMES.lines() {
             let mut words = line.split(' ');
@@ -33,7 +33,7 @@ impl KeyNames {
                 .and_then(|hex| u32::from_str_radix(hex, 16).ok());
             for (name, keysym) in words.zip(std::iter::repeat(number.unwrap_or(0))) {
                 exact.insert(name, keysym);
-                let known = folded.entry(fold(name)).or_insert(Some(keysym));
+                let known = folded.entry(fold_name(name)).or_insert(Some(keysym));
                 *known = known.filter(|known| *known == keysym);
             }
         }
@@ -41,7 +41,7 @@ impl KeyNames {
     }
 }
 
-fn fold(name: &str) -> String {
+fn fold_name(name: &str) -> String {
     let letters = name.chars().filter(|letter| !" _-".contains(*letter));
     letters.flat_map(char::to_lowercase).collect()
 }
@@ -77,7 +77,7 @@ pub fn keysym_named(name: &str) -> Option<u32> {
         return Some(keysym_of(only));
     }
     let known = BY_NAME.exact.get(name).copied();
-    let known = known.or_else(|| BY_NAME.folded.get(&fold(name)).copied().flatten());
+    let known = known.or_else(|| BY_NAME.folded.get(&fold_name(name)).copied().flatten());
     known.or_else(|| {
         let hex = name.strip_prefix(['U', 'u'])?;
         let hex = hex.strip_prefix('+').unwrap_or(hex);
@@ -90,8 +90,8 @@ pub fn keysym_named(name: &str) -> Option<u32> {
 /// Names of keys that are like one that there is not, the likest first.
 #[must_use]
 pub fn keys_like(name: &str) -> Vec<&'static str> {
-    let wanted = fold(name);
-    let likeness = |known: &str| strsim::jaro_winkler(&wanted, &fold(known));
+    let wanted = fold_name(name);
+    let likeness = |known: &str| strsim::jaro_winkler(&wanted, &fold_name(known));
     let known = BY_NAME.exact.keys().map(|known| (*known, likeness(known)));
     let mut alike: Vec<_> = known
         .filter(|(_, likeness)| *likeness >= LIKENESS_MIN)

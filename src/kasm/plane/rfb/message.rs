@@ -13,22 +13,47 @@ const PACKED_FACTOR_MAX: usize = 5;
 
 const RAW: i32 = 0;
 const ZRLE: i32 = 16;
+/// Only ever the watermark here, which KasmVNC sends unasked.
+const TIGHT: i32 = 7;
+/// The first byte of a watermark: a Tight rectangle of a kind that no picture has.
+const WATERMARK: u8 = 0xd0;
 /// The desktop has another size from now on. KasmVNC closes on clients that do not take this.
 const DESKTOP_SIZE: i32 = -223;
 /// Which locks of the keyboard are on, one byte. A client that does not take this is assumed to have locks of its
 /// own, and KasmVNC switches those of the session by what it guesses of them.
 pub(super) const LED_STATE: i32 = -261;
+/// The end of an update whose number of rectangles was not known when it began, and that number.
+const LAST_RECT: i32 = -224;
+const UNKNOWN_COUNT: u16 = u16::MAX;
+/// Rectangles of one update.
+const RECTANGLES_MAX: usize = 65_535;
+/// Stands for a rectangle that draws nothing.
+const NO_PIXELS: Area = Area {
+    x: 0,
+    y: 0,
+    width: 0,
+    height: 0,
+};
 
 /// What a message brought.
 pub(super) enum Event {
-    /// So many pixels of the picture.
-    Drawn(usize),
+    /// These parts of the picture.
+    Drawn(Vec<Area>),
     /// The desktop has another size; its picture has to be asked for again.
     Resized,
     /// Something was copied on the desktop.
-    Copied(String),
+    Copied(Copied),
     /// Nothing that matters here.
     Other,
+}
+
+/// What is on the clipboard of the desktop, as the server told.
+#[derive(Default)]
+pub(super) struct Copied {
+    /// Its text, if it has one that is not too long.
+    pub text: Option<String>,
+    /// The types of all that it has.
+    pub kinds: Vec<String>,
 }
 
 /// The picture of the desktop and what it takes to draw it.
@@ -111,10 +136,11 @@ impl Canvas {
     /// FramebufferUpdate.
     async fn update(&mut self, stream: &mut Stream) -> Result<Event, RfbError> {
         stream.skip(1).await?;
-        let (mut drawn, mut resized) = (0, false);
+        let (mut drawn, mut resized) = (Vec::new(), false);
         // A server that draws the screen over and over in one update wants to keep us busy.
         let mut pixels_left = self.screen.area().pixels() * 4;
-        for _ in 0..stream.u16().await? {
+        let count = stream.u16().await?;
+        while drawn.len() < usize::from(count) || count == UNKNOWN_COUNT {
             let area = Area {
                 x: stream.u16().await?,
                 y: stream.u16().await?,
@@ -122,14 +148,28 @@ impl Canvas {
                 height: stream.u16().await?,
             };
             let encoding = stream.i32().await?;
+            if encoding == LAST_RECT {
+                break;
+            }
+            if drawn.len() >= RECTANGLES_MAX {
+                return Err(RfbError::Protocol("a picture in too many parts"));
+            }
             if encoding == DESKTOP_SIZE {
                 self.screen = Screen::new(area.width, area.height)?;
                 pixels_left = self.screen.area().pixels() * 4;
                 resized = true;
+                drawn.push(NO_PIXELS);
+                continue;
+            }
+            if encoding == TIGHT {
+                pass_watermark(stream).await?;
+                self.screen.note_watermark();
+                drawn.push(NO_PIXELS);
                 continue;
             }
             if encoding == LED_STATE {
                 self.lights = Some(stream.u8().await?);
+                drawn.push(NO_PIXELS);
                 continue;
             }
             self.screen.check(area)?;
@@ -141,7 +181,7 @@ impl Canvas {
                 ZRLE => self.zrle(stream, area).await?,
                 _ => return Err(RfbError::Protocol("an encoding that was not asked for")),
             }
-            drawn += area.pixels();
+            drawn.push(area);
         }
         Ok(if resized {
             Event::Resized
@@ -174,9 +214,28 @@ impl Canvas {
     }
 }
 
+/// A rectangle of Tight that is a watermark: its mark, a length of one to three bytes of seven bits each,
+/// the lowest first, and so many bytes.
+async fn pass_watermark(stream: &mut Stream) -> Result<(), RfbError> {
+    if stream.u8().await? != WATERMARK {
+        return Err(RfbError::Protocol("an encoding that was not asked for"));
+    }
+    let mut length = 0;
+    for place in 0..3 {
+        let byte = u32::from(stream.u8().await?);
+        // The third byte has all of its eight bits for the length.
+        let bits = if place < 2 { byte & 0x7f } else { byte };
+        length |= bits << (7 * place);
+        if place < 2 && byte & 0x80 == 0 {
+            break;
+        }
+    }
+    stream.skip(length).await
+}
+
 /// BinaryClipboard: kinds of one content, each with an id, a type and its bytes.
 async fn clipboard(stream: &mut Stream) -> Result<Event, RfbError> {
-    let mut event = Event::Other;
+    let mut copied = Copied::default();
     for _ in 0..stream.u8().await? {
         stream.skip(4).await?;
         let kind = stream.u8().await?;
@@ -184,12 +243,15 @@ async fn clipboard(stream: &mut Stream) -> Result<Event, RfbError> {
         let length = stream.u32().await?;
         if &kind[..] != b"text/plain" || length > CLIPBOARD_BYTES_MAX {
             stream.skip(length).await?;
-            continue;
+        } else {
+            let text = stream.take(length as usize).await?;
+            copied.text = Some(String::from_utf8_lossy(&text).into_owned());
         }
-        let text = stream.take(length as usize).await?;
-        event = Event::Copied(String::from_utf8_lossy(&text).into_owned());
+        copied
+            .kinds
+            .push(String::from_utf8_lossy(&kind).into_owned());
     }
-    Ok(event)
+    Ok(Event::Copied(copied))
 }
 
 /// Passes over bytes with their length in front, u32.

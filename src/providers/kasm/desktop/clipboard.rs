@@ -2,11 +2,13 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
 
-use crate::kasm::plane::rfb::{CLIPBOARD_BYTES_MAX, Clipboard};
+use crate::kasm::plane::Place;
+use crate::kasm::plane::rfb::{CLIPBOARD_BYTES_MAX, Clipboard, ClipboardContent};
 use crate::kasm::{KasmId, UserId};
-use crate::providers::kasm::{KasmProvider, place};
-use crate::tool::{Call, Effect, Private, Reply, Tool, ToolError};
+use crate::providers::kasm::{KasmProvider, Need, place};
+use crate::tool::{Call, Effect, ErrorType, Private, Reply, Tool, ToolError};
 
 pub(super) struct DesktopClipboard;
 
@@ -22,16 +24,45 @@ pub(super) struct ClipboardArgs {
 }
 
 #[derive(Serialize, JsonSchema)]
-pub(super) struct ClipboardContent {
-    /// Null if nothing was copied since this server connected to the desktop: what was there before is
-    /// not told.
+pub(super) struct ClipboardReply {
+    /// Null if it has no text, or nothing is known of it.
     text: Option<String>,
+    origin: Origin,
+    /// The types of what is on it, where that has no text that can be shown, such as `image/png`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    kinds: Vec<String>,
+    /// How long ago it was copied; if nothing is known, how long this server has been watching.
+    seconds_ago: u64,
+}
+
+/// Where what is on a clipboard comes from.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(inline)]
+enum Origin {
+    /// It was copied on the desktop.
+    Desktop,
+    /// This tool has put it there.
+    ThisServer,
+    /// Nothing was copied since this server connected to the desktop; what was there before is not told.
+    Unknown,
+}
+
+impl ClipboardReply {
+    fn new(origin: Origin, text: Option<String>, since: Instant) -> Self {
+        Self {
+            text,
+            origin,
+            kinds: Vec::new(),
+            seconds_ago: since.elapsed().as_secs(),
+        }
+    }
 }
 
 impl Tool for DesktopClipboard {
     type Provider = KasmProvider;
     type Args = ClipboardArgs;
-    type Output = ClipboardContent;
+    type Output = ClipboardReply;
     const NAME: &'static str = "desktop_clipboard";
     const TITLE: &'static str = "Read or set the clipboard";
     const ABOUT: &'static str = "Set the clipboard of a session's desktop, to paste it there with ctrl+v, or read what was copied there.";
@@ -41,7 +72,7 @@ impl Tool for DesktopClipboard {
         &self,
         cx: Call<'_, KasmProvider>,
         args: ClipboardArgs,
-    ) -> Result<Reply<ClipboardContent>, ToolError> {
+    ) -> Result<Reply<ClipboardReply>, ToolError> {
         if args
             .text
             .as_ref()
@@ -52,22 +83,65 @@ impl Tool for DesktopClipboard {
                 "write it to a file with write_kasm_file and open that on the desktop",
             ));
         }
-        let place = place(&cx, args.kasm_id, args.user_id).await?;
-        // The look shows whether the connection is alive.
-        let (desktop, _) = cx.provider.look(&place).await?;
-        if let Some(text) = args.text.map(Private::into_inner) {
-            desktop.copy(text.clone()).await?;
-            let content = ClipboardContent { text: Some(text) };
-            let message = "the text is on the clipboard: paste it within ten minutes, with ctrl+v or shift+Insert";
-            return Ok(Reply::new(content, message));
+        let place = place(&cx, args.kasm_id, args.user_id, Need::Clipboard).await?;
+        if let Some(refusal) = forbidden(&place, args.text.is_some()) {
+            return Err(refusal);
         }
-        let (text, message) = match desktop.copied().await? {
-            Clipboard::Text(text) => (Some(text), "this was copied last"),
-            Clipboard::Unknown => (
-                None,
-                "nothing was copied since this server connected to the desktop: copy with ctrl+c, then ask again",
-            ),
+        // The look shows whether the connection is alive.
+        let (desktop, _) = cx.provider.update(&place).await?;
+        let Some(text) = args.text.map(Private::into_inner) else {
+            return Ok(reply_of(desktop.read_clipboard().await?));
         };
-        Ok(Reply::new(ClipboardContent { text }, message))
+        desktop.copy_text(text.clone()).await?;
+        let content = ClipboardReply::new(Origin::ThisServer, Some(text), Instant::now());
+        let message = "the text was sent to the desktop's clipboard; this server keeps it there for ten minutes, unless \
+                       something else is copied there or this server stops: paste it with ctrl+v or shift+Insert";
+        Ok(Reply::new(content, message))
+    }
+}
+
+/// The refusal of what Kasm forbids the user's groups. KasmVNC would drop it without a word.
+fn forbidden(place: &Place, sets: bool) -> Option<ToolError> {
+    let (allowed, what) = if sets {
+        (place.session.clipboard_in_allowed, "into")
+    } else {
+        (place.session.clipboard_out_allowed, "out of")
+    };
+    (allowed == Some(false)).then(|| {
+        ToolError::new(
+            ErrorType::Permission,
+            format!("Kasm forbids this user to bring text {what} the session by the clipboard"),
+            "type the text with control_desktop or use files; a Kasm administrator can change the group setting \
+             (allow_kasm_clipboard_up, allow_kasm_clipboard_down)",
+        )
+        .with_code("clipboard_forbidden")
+    })
+}
+
+fn reply_of(clipboard: Clipboard) -> Reply<ClipboardReply> {
+    let since = clipboard.since;
+    match clipboard.content {
+        ClipboardContent::Text(text) => Reply::new(
+            ClipboardReply::new(Origin::Desktop, Some(text), since),
+            "this was copied last on the desktop",
+        ),
+        ClipboardContent::OwnText(text) => Reply::new(
+            ClipboardReply::new(Origin::ThisServer, Some(text), since),
+            "this is the text that desktop_clipboard has set; nothing else was copied since, as far as the desktop tells",
+        ),
+        ClipboardContent::OtherKinds(kinds) => {
+            let content = ClipboardReply {
+                kinds,
+                ..ClipboardReply::new(Origin::Desktop, None, since)
+            };
+            let message =
+                "what was copied last has no text that can be shown; `kinds` says what it is";
+            Reply::new(content, message)
+        }
+        ClipboardContent::Unknown => Reply::new(
+            ClipboardReply::new(Origin::Unknown, None, since),
+            "nothing was copied since this server connected to the desktop, and what was copied before is not told: \
+             copy with ctrl+c and ask again, or run `xclip -o -selection clipboard` with execute_kasm_command",
+        ),
     }
 }

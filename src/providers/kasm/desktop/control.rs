@@ -1,21 +1,19 @@
 //! `control_desktop`.
 
 mod batch;
-
-use std::time::Duration;
+mod sight;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{FrameView, view};
-use crate::desktop::{Action, ActionKind, Button, has_changed, settle};
+use super::FrameView;
+use crate::desktop::{Action, ActionKind, Baseline, Button, Step};
+use crate::kasm::plane::rfb::{Area, RfbError};
 use crate::kasm::{KasmId, UserId};
-use crate::providers::kasm::{KasmProvider, place};
+use crate::providers::kasm::{KasmProvider, Need, place};
 use crate::tool::{Call, Effect, Private, Reply, Tool, ToolError};
-use batch::{broken_off, check_actions, frame_of, perform_steps};
-
-/// How long the screen is given to settle before its picture is taken.
-const SETTLE: Duration = Duration::from_millis(2_500);
+use batch::{Run, check_actions, frame_of, last_place, stopped_error};
+use sight::Sight;
 
 pub(super) struct ControlDesktop;
 
@@ -70,15 +68,24 @@ pub(super) struct ControlArgs {
     user_id: Option<UserId>,
 }
 
-#[derive(Serialize, JsonSchema)]
+#[derive(Default, Serialize, JsonSchema)]
 pub(super) struct Controlled {
     actions_done: usize,
-    /// More than a text cursor differs from before. Absent where nobody looked.
+    /// More differs from before than what moves by itself. Absent where nobody looked.
     #[serde(skip_serializing_if = "Option::is_none")]
     changed: Option<bool>,
-    /// The screen stopped changing before the picture was taken.
+    /// The screen stopped changing before the picture was taken, apart from what moves by itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     settled: Option<bool>,
+    /// What moves by itself, such as a cursor that blinks or a spinner; in pixels as x and y of actions.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    animated: Vec<Area>,
+    /// The desktop has got another size during the last action: what it met may have been another place.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resized: Option<bool>,
+    /// Why nobody could look after the actions.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    look_failed: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     frame: Option<FrameView>,
 }
@@ -109,40 +116,44 @@ impl Tool for ControlDesktop {
                 "do some of them, look, and go on",
             ));
         }
-        let place = place(&cx, args.kasm_id, args.user_id).await?;
-        let (desktop, before) = cx.provider.look(&place).await?;
-        let frame = frame_of(args.frame_id.as_deref(), &before)?;
+        let place = place(&cx, args.kasm_id, args.user_id, Need::Input).await?;
+        let (mut desktop, first) = cx.provider.update(&place).await?;
+        let frame = frame_of(args.frame_id.as_deref(), &first)?;
         let steps = check_actions(&args.actions, frame)?;
-        let done = perform_steps(&desktop, &steps).await;
-        let total = steps.len();
-        let done = done.map_err(|(done, error)| broken_off(done, total, error))?;
-        if args.screenshot == When::Never {
-            let controlled = Controlled {
-                actions_done: done,
-                changed: None,
-                settled: None,
-                frame: None,
-            };
-            return Ok(Reply::new(controlled, format!("did {done} actions")));
+        // Nothing was done yet, so a connection that ends here is made anew.
+        let size = (first.width(), first.height());
+        let baseline = match Baseline::take(&desktop, first).await {
+            Err(RfbError::Closed) => {
+                let again = cx.provider.update(&place).await?;
+                desktop = again.0;
+                Baseline::take(&desktop, again.1).await
+            }
+            taken => taken,
+        };
+        let mut baseline = baseline?;
+        let mut run = Run {
+            provider: cx.provider,
+            place: &place,
+            desktop: &mut desktop,
+            motion: &mut baseline.motion,
+            size,
+        };
+        let performed = run.perform_steps(&steps).await;
+        performed.map_err(|stopped| stopped_error(stopped, steps.len()))?;
+        let mut sight = Sight {
+            provider: cx.provider,
+            place: &place,
+            desktop,
+            before: baseline,
+            pointer: last_place(&steps),
+            has_input: steps.iter().any(|step| matches!(step, Step::Do(_))),
+            done: steps.len(),
+        };
+        match args.screenshot {
+            When::Never => sight.reply_unseen().await,
+            When::Always => sight.reply_seen(frame, true).await,
+            When::OnChange => sight.reply_seen(frame, false).await,
         }
-        let after = settle(&desktop, SETTLE).await;
-        let after = after.map_err(|error| broken_off(done, total, error))?;
-        let changed = has_changed(&before, &after.screen);
-        let shown = args.screenshot == When::Always || changed;
-        let shown = shown.then(|| view(&after.screen, cx.provider.bounds()));
-        let (picture, frame) = shown.transpose()?.unzip();
-        let controlled = Controlled {
-            actions_done: done,
-            changed: Some(changed),
-            settled: Some(after.quiet),
-            frame,
-        };
-        let message = match (changed, after.quiet) {
-            (true, true) => format!("did {done} actions; the screen has changed"),
-            (true, false) => format!("did {done} actions; the screen is still changing"),
-            (false, _) => format!("did {done} actions; the screen looks as before"),
-        };
-        Ok(Reply::new(controlled, message).showing(picture))
     }
 }
 

@@ -11,7 +11,7 @@ use crate::kasm::plane::rfb::RfbError;
 use crate::kasm::{KasmId, UserId};
 use crate::picture::{self, Bounds, Picture};
 use crate::policy::Access;
-use crate::providers::kasm::{KasmProvider, denied, may_change, place};
+use crate::providers::kasm::{KasmProvider, Need, denied, may_change, place};
 use crate::tool::{Call, Effect, Reply, Tool, ToolError};
 
 pub(in crate::providers::kasm) struct GetSessionScreenshot;
@@ -61,7 +61,7 @@ impl Tool for GetSessionScreenshot {
         let target = args.save_to_file.as_deref();
         let target = target.map(|path| save_target(&cx, path)).transpose()?;
         let bounds = bounds(cx.provider, args.width, args.height)?;
-        let place = place(&cx, args.kasm_id, args.user_id).await?;
+        let place = place(&cx, args.kasm_id, args.user_id, Need::Screen).await?;
         let (picture, frame) = match cx.provider.look(&place).await {
             Ok((_, screen)) => {
                 let (picture, frame) = view(&screen, bounds)?;
@@ -80,8 +80,12 @@ impl Tool for GetSessionScreenshot {
         }
         let message = match &frame {
             Some(frame) => format!(
-                "the screen of {} by {} pixels, shown at {} by {}",
-                frame.width, frame.height, frame.image_width, frame.image_height
+                "the screen of {} by {} pixels, shown at {} by {}{}",
+                frame.width,
+                frame.height,
+                frame.image_width,
+                frame.image_height,
+                frame.watermark_words()
             ),
             None => {
                 "the desktop itself cannot be reached; this picture of Kasm's may be a minute old"

@@ -13,7 +13,7 @@ use super::stop::StopCommand;
 use crate::jobs::{JobError, JobId, OutputReader, Removal, Step};
 use crate::kasm::{KasmId, UserId};
 use crate::policy::Judgement;
-use crate::providers::kasm::{KasmProvider, place};
+use crate::providers::kasm::{KasmProvider, Need, place};
 use crate::tool::progress::Report;
 use crate::tool::{Call, Continuation, Effect, Reply, Tool, ToolError};
 
@@ -47,7 +47,7 @@ impl Tool for ExecuteKasmCommand {
         prepare::check_limits(cx.provider, &args)?;
         let folder = prepare::checked_folder(cx.provider, args.working_dir.as_deref())?;
         let judgement = prepare::judge_command(cx.provider, &args).await?;
-        let place = place(&cx, args.kasm_id, args.user_id).await?;
+        let place = place(&cx, args.kasm_id, args.user_id, Need::Command).await?;
         let permit = match judgement {
             Judgement::Permitted(permit) => permit,
             Judgement::NeedsConsent(pending) => {
@@ -123,7 +123,7 @@ impl Tool for GetCommandOutput {
         cx: Call<'_, KasmProvider>,
         args: OutputArgs,
     ) -> Result<Reply<CommandOutput>, ToolError> {
-        let place = place(&cx, args.kasm_id, args.user_id).await?;
+        let place = place(&cx, args.kasm_id, args.user_id, Need::Command).await?;
         let jobs = &cx.provider.jobs;
         let wait = wait_time(cx.provider, args.wait_seconds, Duration::ZERO);
         let mut streams = Streams::page(cx.provider.commands.output_bytes);

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::jobs::{JobError, JobId};
 use crate::kasm::{KasmId, UserId};
-use crate::providers::kasm::{KasmProvider, place};
+use crate::providers::kasm::{KasmProvider, Need, place};
 use crate::tool::{Call, Effect, ErrorType, Reply, Tool, ToolError};
 
 pub(super) struct StopCommand;
@@ -98,7 +98,7 @@ impl Tool for StopCommand {
                 "let it run; the operator can set KASM_ALLOW_ROOT",
             ));
         }
-        let place = place(&cx, args.kasm_id, args.user_id).await?;
+        let place = place(&cx, args.kasm_id, args.user_id, Need::Command).await?;
         let jobs = &cx.provider.jobs;
         let report = jobs
             .stop_job(&place, args.job_id, args.signal.name())

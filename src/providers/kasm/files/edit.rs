@@ -8,7 +8,7 @@ use super::{target, unconfirmed};
 use crate::files::{FileError, Writing};
 use crate::kasm::{KasmId, UserId};
 use crate::policy::Access;
-use crate::providers::kasm::{KasmProvider, place};
+use crate::providers::kasm::{KasmProvider, Need, place};
 use crate::tool::{Call, Effect, ErrorType, Private, Reply, Tool, ToolError};
 
 pub(super) struct EditKasmFile;
@@ -52,7 +52,7 @@ impl Tool for EditKasmFile {
                 "give the text to be replaced; write_kasm_file replaces or extends a whole file",
             ));
         }
-        let place = place(&cx, args.kasm_id, args.user_id).await?;
+        let place = place(&cx, args.kasm_id, args.user_id, Need::Files).await?;
         let files = &cx.provider.files;
         let max = cx.provider.file_limits.edit_bytes;
         let piece = files.read(&place, &target, 0, max).await?;

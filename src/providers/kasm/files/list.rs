@@ -9,7 +9,7 @@ use super::target;
 use crate::files::{Entry, Kind};
 use crate::kasm::{KasmId, UserId};
 use crate::policy::Access;
-use crate::providers::kasm::{KasmProvider, place};
+use crate::providers::kasm::{KasmProvider, Need, place};
 use crate::tool::{Call, Effect, Reply, Tool, ToolError};
 
 const DEPTH_MAX: u32 = 8;
@@ -78,7 +78,7 @@ impl Tool for ListKasmFiles {
         let target = target(cx.provider, &args.path, Access::Read)?;
         let depth = args.depth.unwrap_or(1).clamp(1, DEPTH_MAX);
         let limit = args.limit.unwrap_or(LIMIT_DEFAULT).clamp(1, LIMIT_MAX);
-        let place = place(&cx, args.kasm_id, args.user_id).await?;
+        let place = place(&cx, args.kasm_id, args.user_id, Need::Files).await?;
         let listing = cx.provider.files.list(&place, &target, depth).await?;
         let count = listing.entries.len();
         let truncated = listing.cut || count > limit;

@@ -8,7 +8,7 @@ use super::target;
 use crate::files::Piece;
 use crate::kasm::{KasmId, UserId};
 use crate::policy::Access;
-use crate::providers::kasm::{KasmProvider, place};
+use crate::providers::kasm::{KasmProvider, Need, place};
 use crate::tool::{Call, Effect, Reply, Tool, ToolError};
 
 pub(super) struct ReadKasmFile;
@@ -84,7 +84,7 @@ impl Tool for ReadKasmFile {
         let target = target(cx.provider, &args.file_path, Access::Read)?;
         let max = cx.provider.file_limits.read_bytes;
         let limit = args.limit.unwrap_or(max).min(max);
-        let place = place(&cx, args.kasm_id, args.user_id).await?;
+        let place = place(&cx, args.kasm_id, args.user_id, Need::Files).await?;
         let piece = cx.provider.files.read(&place, &target, args.offset, limit);
         let content = FileContent::new(target.path(), &args, piece.await?)?;
         let message = match content.next_offset {

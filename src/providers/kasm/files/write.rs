@@ -8,7 +8,7 @@ use super::{target, unconfirmed};
 use crate::files::{Writing, Written};
 use crate::kasm::{KasmId, UserId};
 use crate::policy::Access;
-use crate::providers::kasm::{KasmProvider, place};
+use crate::providers::kasm::{KasmProvider, Need, place};
 use crate::tool::{Call, Effect, Private, Reply, Tool, ToolError};
 
 pub(super) struct WriteKasmFile;
@@ -87,7 +87,7 @@ impl Tool for WriteKasmFile {
             replaces: None,
         };
         let bytes = decoded(args.content.into_inner(), args.encoding)?;
-        let place = place(&cx, args.kasm_id, args.user_id).await?;
+        let place = place(&cx, args.kasm_id, args.user_id, Need::Files).await?;
         let files = &cx.provider.files;
         let written = files.write(&place, &target, &bytes, &writing).await;
         let file = WrittenFile::new(target.path(), written.map_err(unconfirmed)?);

@@ -5,11 +5,11 @@ mod keys;
 
 use std::time::Duration;
 
-use kasm_emulator::{KeyboardLayout, ModifierMask};
+use kasm_emulator::{DesktopView, KeyboardLayout, ModifierMask};
 use serde_json::{Value, json};
 
 use crate::support::kasm::until;
-use crate::support::{TOKEN, TestServer, rpc};
+use crate::support::{TestServer, rpc};
 use corpus::LINES;
 
 /// A session whose desktop is known to the emulator.
@@ -38,17 +38,20 @@ impl TestServer {
         self.desktop(kasm_id).typed.split_off(before)
     }
 
-    /// A call that its caller gives up on.
-    pub async fn abandons(&self, kasm_id: &str, actions: Value, after: Duration) {
+    /// A call that its caller gives up on as soon as something is so on the desktop.
+    pub async fn abandons(
+        &self,
+        kasm_id: &str,
+        actions: Value,
+        when: impl Fn(&DesktopView) -> bool,
+    ) {
         let arguments = json!({ "kasm_id": kasm_id, "actions": actions });
         let params = json!({ "name": "control_desktop", "arguments": arguments });
-        let call = self
-            .http
-            .post(self.mcp())
-            .bearer_auth(TOKEN)
-            .json(&rpc("tools/call", params))
-            .timeout(after);
-        assert!(call.send().await.is_err(), "it takes longer than that");
+        let request = rpc("tools/call", params);
+        tokio::select! {
+            answer = self.post(&request).send() => panic!("it was to be given up: {answer:?}"),
+            () = until("it has come so far", || when(&self.desktop(kasm_id))) => {}
+        }
     }
 }
 
@@ -136,9 +139,8 @@ async fn a_text_that_is_given_up_leaves_locks_and_modifiers_as_they_were() {
     server.emulator.set_caps_lock(&id, true);
     let text = "Ä漢".repeat(500);
     let actions = json!([{ "type": "type", "text": text }]);
-    server
-        .abandons(&id, actions, Duration::from_millis(300))
-        .await;
+    let is_lifted = |desktop: &DesktopView| desktop.typed.contains('漢');
+    server.abandons(&id, actions, is_lifted).await;
     until("only Caps Lock is on again", || {
         server.desktop(&id).keyboard_state == ModifierMask::LOCK
     })
@@ -146,6 +148,29 @@ async fn a_text_that_is_given_up_leaves_locks_and_modifiers_as_they_were() {
     let typed = server.desktop(&id).typed;
     assert!(text.starts_with(&typed) && typed.len() < text.len());
     // It was off meanwhile, or the letter would have come in another case; and the next text is right too.
+    assert_eq!(server.receives(&id, "яß").await, "яß");
+    assert_eq!(server.desktop(&id).keyboard_state, ModifierMask::LOCK);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_text_whose_connection_is_cut_leaves_the_lock_as_it_was() {
+    let server = TestServer::start().await;
+    let id = seen_session(&server).await;
+    server.emulator.set_caps_lock(&id, true);
+    let args = json!({ "kasm_id": id, "actions": [{ "type": "type", "text": "Ä漢".repeat(500) }] });
+    let cut = async {
+        until("it is being typed", || {
+            server.desktop(&id).typed.contains('漢')
+        })
+        .await;
+        assert!(server.emulator.cut_desktop(&id));
+    };
+    let (reply, ()) = tokio::join!(server.call("control_desktop", args), cut);
+    assert_eq!(reply["error_type"], "unavailable", "{reply}");
+    until("only Caps Lock is on again", || {
+        server.desktop(&id).keyboard_state == ModifierMask::LOCK
+    })
+    .await;
     assert_eq!(server.receives(&id, "яß").await, "яß");
     assert_eq!(server.desktop(&id).keyboard_state, ModifierMask::LOCK);
 }

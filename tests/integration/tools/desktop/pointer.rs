@@ -1,7 +1,5 @@
 //! Pointer actions with keys held, by large amounts, and with fields that they have no use for.
 
-use std::time::Duration;
-
 use kasm_emulator::ModifierMask;
 use serde_json::{Value, json};
 
@@ -60,7 +58,7 @@ async fn modifiers_are_let_go_when_a_drag_is_given_up() {
         { "type": "drag", "x": x, "y": y, "to_x": 600, "to_y": 550, "modifiers": ["ctrl"] },
     ]);
     server
-        .abandons(&id, actions, Duration::from_millis(250))
+        .abandons(&id, actions, |desktop| desktop.buttons == 1)
         .await;
     until("nothing is held", || {
         let desktop = server.desktop(&id);

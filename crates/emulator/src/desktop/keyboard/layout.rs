@@ -29,7 +29,7 @@ pub(super) struct LaidKey(&'static str);
 
 impl LaidKey {
     /// The keysym that the key has in this state; 0 if none.
-    pub(super) fn symbol(self, state: ModifierMask) -> u32 {
+    pub(super) fn symbol_in(self, state: ModifierMask) -> u32 {
         let lock = self.is_letter() && state.has(ModifierMask::LOCK);
         let shifted = state.has(ModifierMask::SHIFT) != lock;
         let level = usize::from(shifted) + 2 * usize::from(state.has(ModifierMask::LEVEL_THREE));
@@ -61,7 +61,7 @@ pub(super) fn key_with(
         KeyboardLayout::De => DE,
     };
     let mut keys = keys.iter().map(|key| LaidKey(key));
-    keys.find(|key| key.symbol(state) == keysym)
+    keys.find(|key| key.symbol_in(state) == keysym)
 }
 
 /// Keys that have a name, such as Return, and those that mean the same at each level.

@@ -19,11 +19,11 @@ pub(super) struct SpareKeys {
 }
 
 impl SpareKeys {
-    pub(super) fn has(&self, keysym: u32) -> bool {
+    pub(super) fn has_key(&self, keysym: u32) -> bool {
         self.lent.contains(&keysym)
     }
 
-    pub(super) fn lend(&mut self, keysym: u32) {
+    pub(super) fn lend_key(&mut self, keysym: u32) {
         if self.lent.len() >= SPARE {
             self.lent.remove(0);
         }
@@ -36,7 +36,7 @@ impl SpareKeys {
     }
 
     /// What a program reads for a spare key that was pressed at a time.
-    pub(super) fn read(&mut self, keysym: u32, at: Instant, pace: Option<Duration>) -> u32 {
+    pub(super) fn read_key(&mut self, keysym: u32, at: Instant, pace: Option<Duration>) -> u32 {
         let Some(pace) = pace else { return keysym };
         if self.last.is_none_or(|last| at - last >= pace) {
             self.hasty.clear();

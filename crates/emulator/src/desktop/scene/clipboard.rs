@@ -8,16 +8,25 @@ pub(super) struct Clipboard {
     text: Option<String>,
     /// The client that has it; without one it is the desktop's own.
     owner: Option<u64>,
-    /// Text that the clients are still to be told of.
-    news: Option<String>,
+    /// Types and contents that the clients are still to be told of.
+    news: Option<Vec<(String, Vec<u8>)>>,
 }
 
 impl Scene {
     /// Text is copied on the desktop.
     pub(crate) fn copy(&mut self, text: String) {
         self.clipboard = Clipboard {
-            news: Some(text.clone()),
+            news: Some(vec![("text/plain".to_owned(), text.clone().into_bytes())]),
             text: Some(text),
+            owner: None,
+        };
+    }
+
+    /// Something that is no plain text is copied on the desktop.
+    pub(crate) fn copy_other(&mut self, kind: &str, data: &[u8]) {
+        self.clipboard = Clipboard {
+            news: Some(vec![(kind.to_owned(), data.to_vec())]),
+            text: None,
             owner: None,
         };
     }
@@ -36,7 +45,7 @@ impl Scene {
         self.clipboard.text.as_deref()
     }
 
-    pub(crate) fn take_copied(&mut self) -> Option<String> {
+    pub(crate) fn take_copied(&mut self) -> Option<Vec<(String, Vec<u8>)>> {
         self.clipboard.news.take()
     }
 

@@ -2,7 +2,7 @@
 
 use super::super::frame::Frame;
 use super::canvas::{CELL, Canvas};
-use super::{BUTTON, FIELD, Focus, LIST, ROW, ROWS, STAGE, Scene, TERMINAL};
+use super::{BUTTON, CLOCK, FIELD, Focus, LIST, ROW, ROWS, SPINNER, STAGE, Scene, TERMINAL};
 use crate::record::Area;
 
 const WALL: u32 = 0x0026_4653;
@@ -27,6 +27,8 @@ pub(super) fn draw(scene: &Scene) -> Frame {
     button(&mut canvas, scene);
     list(&mut canvas, scene);
     stage(&mut canvas, scene);
+    spinner(&mut canvas, scene);
+    clock(&mut canvas, scene);
     canvas.panel(scene.dragged, INK, CRATE);
     pointer(&mut canvas, scene.pointer);
     canvas.0
@@ -89,9 +91,14 @@ fn field(canvas: &mut Canvas, scene: &Scene) {
 }
 
 fn cursor(canvas: &mut Canvas, scene: &Scene, focus: Focus, line: Area, column: usize, ink: u32) {
-    if scene.focus == focus && scene.cursor_shows {
+    if scene.focus == focus && !scene.moved.cursor_hides {
         let x = line.x + CELL.0 * column as u16;
-        canvas.fill(Area::new(x, line.y, 3, CELL.1 - 2), ink);
+        let width = if scene.moved.cursor_is_block {
+            CELL.0
+        } else {
+            3
+        };
+        canvas.fill(Area::new(x, line.y, width, CELL.1 - 2), ink);
     }
 }
 
@@ -123,10 +130,41 @@ fn list(canvas: &mut Canvas, scene: &Scene) {
 }
 
 fn stage(canvas: &mut Canvas, scene: &Scene) {
-    if let Some(step) = scene.step {
+    if let Some(step) = scene.moved.step {
         canvas.fill(STAGE, NIGHT);
-        let x = STAGE.x + step * 7 % (STAGE.width - 20);
-        canvas.fill(Area::new(x, STAGE.y + 4, 20, STAGE.height - 8), ON);
+        for x in (step * 7 % 40..STAGE.width - 20).step_by(40) {
+            let bar = Area::new(STAGE.x + x, STAGE.y + 4, 20, STAGE.height - 8);
+            canvas.fill(bar, ON);
+        }
+    }
+}
+
+/// Eight dots in a ring, one of which is lit.
+fn spinner(canvas: &mut Canvas, scene: &Scene) {
+    let Some(spin) = scene.moved.spin else {
+        return;
+    };
+    canvas.fill(SPINNER, NIGHT);
+    let places = [
+        (20, 2),
+        (33, 7),
+        (38, 20),
+        (33, 33),
+        (20, 38),
+        (7, 33),
+        (2, 20),
+        (7, 7),
+    ];
+    for (dot, (x, y)) in (0..).zip(places) {
+        let colour = if dot == spin { LIME } else { EDGE };
+        canvas.fill(Area::new(SPINNER.x + x, SPINNER.y + y, 8, 8), colour);
+    }
+}
+
+fn clock(canvas: &mut Canvas, scene: &Scene) {
+    if let Some(second) = scene.moved.second {
+        canvas.fill(CLOCK, NIGHT);
+        canvas.text(CLOCK.inside(1), &format!("12:00:{second:02}"), LIME);
     }
 }
 

@@ -18,10 +18,10 @@ impl Scene {
             self.let_go(from, event.keysym);
             return false;
         }
-        self.remember(event.keysym, true);
+        self.remember_key(event.keysym, true);
         let lights = self.keyboard.lights();
-        let stroke = self.keyboard.press(from, event);
-        let changed = stroke.is_some_and(|stroke| self.stroke(&stroke));
+        let stroke = self.keyboard.press_key(from, event);
+        let changed = stroke.is_some_and(|stroke| self.take_stroke(&stroke));
         if changed && event.other_is_busy {
             self.keyboard.use_other();
         }
@@ -30,18 +30,18 @@ impl Scene {
 
     /// A key of a client goes up.
     pub(super) fn let_go(&mut self, from: u64, keysym: u32) {
-        self.remember(keysym, false);
-        self.keyboard.release(from, keysym);
+        self.remember_key(keysym, false);
+        self.keyboard.release_key(from, keysym);
     }
 
-    fn remember(&mut self, keysym: u32, down: bool) {
+    fn remember_key(&mut self, keysym: u32, down: bool) {
         if self.keys.len() < KEYS_MAX {
             self.keys.push((keysym, down));
         }
     }
 
     /// What the program with the focus does. Whether anything changed.
-    fn stroke(&mut self, stroke: &Stroke) -> bool {
+    fn take_stroke(&mut self, stroke: &Stroke) -> bool {
         let StrokeRecord { keysym, state } = stroke.record;
         if self.strokes.len() < KEYS_MAX {
             self.strokes.push(stroke.record);

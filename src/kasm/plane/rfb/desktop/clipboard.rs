@@ -1,26 +1,83 @@
 //! The clipboard: what is known of it, and a text that is put on it.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use tokio::time::Instant;
+
+use super::super::message::Copied;
 use super::{RfbError, Task};
 
-/// How long a connection is kept for a text that it has put on the clipboard, which ends with it.
-pub(super) const COPIED_KEPT: Duration = Duration::from_secs(600);
+/// How long a text stays on the clipboard, which ends with the connection: so long the connection is kept,
+/// and made anew when it is cut.
+const OWN_TEXT_KEPT: Duration = Duration::from_secs(600);
 /// The longest text that goes onto the clipboard, bytes.
 pub const CLIPBOARD_BYTES_MAX: usize = 1 << 20;
 
-/// What is known of the desktop's clipboard.
+/// What is known of the desktop's clipboard, and since when.
+#[derive(Clone, Debug)]
+pub struct Clipboard {
+    /// What is on it.
+    pub content: ClipboardContent,
+    /// When the server told of it, or this side put it there; of the unknown, when the connection began.
+    pub since: Instant,
+}
+
+/// What is on a clipboard.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Clipboard {
-    /// Nothing was copied since this connection began.
+pub enum ClipboardContent {
+    /// Nothing was copied since this connection began. KasmVNC does not tell what was there before.
     Unknown,
-    /// This text.
+    /// A text that was copied on the desktop.
     Text(String),
+    /// A text that this connection put there.
+    OwnText(String),
+    /// Something without a text that can be shown: these kinds of it.
+    OtherKinds(Vec<String>),
+}
+
+impl Clipboard {
+    pub(super) fn unknown() -> Self {
+        Self::now(ClipboardContent::Unknown)
+    }
+
+    fn now(content: ClipboardContent) -> Self {
+        Self {
+            content,
+            since: Instant::now(),
+        }
+    }
 }
 
 impl Task {
+    /// The server told what was copied. A clipboard of another owner takes ours away.
+    pub(super) fn note_copied(&mut self, copied: Copied) {
+        let own = self.own_text.as_ref().map(|(text, _)| text);
+        if own.is_some() && own == copied.text.as_ref() {
+            return;
+        }
+        self.own_text = None;
+        self.owns_clipboard.store(false, Ordering::Relaxed);
+        self.clipboard = Clipboard::now(match copied.text {
+            Some(text) => ClipboardContent::Text(text),
+            None => ClipboardContent::OtherKinds(copied.kinds),
+        });
+    }
+
+    pub(super) fn note_own_text(&mut self, text: String, until: Instant) {
+        self.clipboard = Clipboard::now(ClipboardContent::OwnText(text.clone()));
+        self.own_text = Some((text, until));
+        self.owns_clipboard.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) async fn copy_text(&mut self, text: String) -> Result<(), RfbError> {
+        self.send_text(&text).await?;
+        self.note_own_text(text, Instant::now() + OWN_TEXT_KEPT);
+        Ok(())
+    }
+
     /// BinaryClipboard with one entry. The type is exactly this: with a character set KasmVNC mangles it.
-    pub(super) async fn copy(&mut self, text: &str) -> Result<(), RfbError> {
+    pub(super) async fn send_text(&mut self, text: &str) -> Result<(), RfbError> {
         let kind = b"text/plain";
         let mut bytes = vec![180, 1, 10];
         bytes.extend_from_slice(kind);

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use tokio::sync::oneshot;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep_until};
 
-use super::{RfbError, Task};
+use super::{ORDERS_MAX, RfbError, Task};
 
 /// One thing that a hand does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +37,34 @@ pub enum Input {
     Pause(Duration),
 }
 
+/// Actions that belong together: no input of another caller comes between them.
+#[derive(Clone, Debug)]
+pub struct Batch {
+    /// The size of the desktop that the places were chosen on.
+    pub size: (u16, u16),
+    /// What hands do, action by action.
+    pub actions: Vec<Vec<Input>>,
+}
+
+/// How a batch ended.
+#[derive(Clone, Debug)]
+pub enum BatchEnd {
+    /// The server has taken all of it.
+    Complete,
+    /// The desktop had another size before the next action; the rest was not done.
+    Resized {
+        /// Actions that were done.
+        done: usize,
+    },
+    /// The connection ended.
+    Broken {
+        /// Actions that the server has taken for certain.
+        done: usize,
+        /// Why.
+        error: RfbError,
+    },
+}
+
 /// What is held down.
 #[derive(Debug, Default)]
 pub(super) struct Hand {
@@ -46,18 +74,62 @@ pub(super) struct Hand {
     keys: Vec<u32>,
     /// Caps Lock was on, and was switched off for what is being typed.
     pub(super) caps_lifted: bool,
+    /// A button went down, and the server has not confirmed since that it is up: what is sent on a
+    /// connection that has just ended is lost without a word.
+    pressed: bool,
+}
+
+impl Hand {
+    fn is_empty(&self) -> bool {
+        self.buttons == 0 && self.keys.is_empty()
+    }
+
+    /// Where a button is or may be down.
+    pub(super) fn pressed_at(&self) -> Option<(u16, u16)> {
+        self.pressed.then_some((self.x, self.y))
+    }
+
+    /// The server has taken all that was sent.
+    pub(super) fn note_confirmed(&mut self) {
+        self.pressed = self.buttons != 0;
+    }
 }
 
 impl Task {
-    pub(super) async fn perform<T>(
+    pub(super) async fn perform_batch<T>(
+        &mut self,
+        batch: &Batch,
+        wanted: &mut oneshot::Sender<T>,
+    ) -> BatchEnd {
+        for (done, action) in batch.actions.iter().enumerate() {
+            let screen = self.canvas.screen.area();
+            if (screen.width, screen.height) != batch.size {
+                return BatchEnd::Resized { done };
+            }
+            if let Err(error) = self.perform_action(action, wanted).await {
+                return BatchEnd::Broken { done, error };
+            }
+            if wanted.is_closed() {
+                break;
+            }
+            if let Err(error) = self.serve_waiting_looks().await {
+                let done = done + 1;
+                return BatchEnd::Broken { done, error };
+            }
+        }
+        BatchEnd::Complete
+    }
+
+    /// Does one action. The round trip at its end confirms it, and is where another size of the desktop is
+    /// told.
+    async fn perform_action<T>(
         &mut self,
         inputs: &[Input],
-        wanted: &oneshot::Sender<T>,
+        wanted: &mut oneshot::Sender<T>,
     ) -> Result<(), RfbError> {
         for input in inputs {
             if wanted.is_closed() {
-                self.let_go().await?;
-                self.restore_locks().await?;
+                self.release_held().await?;
                 break;
             }
             match *input {
@@ -67,17 +139,51 @@ impl Task {
                     y,
                     scroll,
                 } => self.point(buttons, x, y, scroll).await?,
-                Input::Key { down, keysym } => self.key(down, keysym).await?,
+                Input::Key { down, keysym } => self.send_key(down, keysym).await?,
                 Input::LiftLocks => self.lift_locks().await?,
                 Input::RestoreLocks => self.restore_locks().await?,
-                Input::Pause(time) => sleep(time).await,
+                Input::Pause(time) => self.pause(time, wanted).await?,
             }
         }
         self.round_trip().await
     }
 
+    /// Nothing for a while, or until the caller has gone. Looks of others are served meanwhile, but not
+    /// while something is held down: a key that is held for long repeats itself.
+    async fn pause<T>(
+        &mut self,
+        time: Duration,
+        wanted: &mut oneshot::Sender<T>,
+    ) -> Result<(), RfbError> {
+        let end = Instant::now() + time;
+        loop {
+            let takes_orders = self.hand.is_empty() && self.postponed.len() < ORDERS_MAX;
+            tokio::select! {
+                () = sleep_until(end) => return Ok(()),
+                () = wanted.closed() => return Ok(()),
+                Some(order) = self.orders.recv(), if takes_orders => {
+                    self.obey_or_postpone(order).await?;
+                }
+                ready = self.stream.wait_for(1) => {
+                    ready?;
+                    self.read_event().await?;
+                }
+            }
+        }
+    }
+
+    async fn serve_waiting_looks(&mut self) -> Result<(), RfbError> {
+        while self.hand.is_empty() && self.postponed.len() < ORDERS_MAX {
+            let Ok(order) = self.orders.try_recv() else {
+                break;
+            };
+            self.obey_or_postpone(order).await?;
+        }
+        Ok(())
+    }
+
     /// PointerEvent of KasmVNC: eleven bytes.
-    async fn point(
+    pub(super) async fn point(
         &mut self,
         buttons: u16,
         x: u16,
@@ -91,12 +197,13 @@ impl Task {
         for number in [scroll.0, scroll.1] {
             bytes.extend(number.to_be_bytes());
         }
+        self.hand.pressed |= buttons != 0;
         self.hand.buttons = buttons;
         (self.hand.x, self.hand.y) = (x, y);
         self.stream.send(&bytes).await
     }
 
-    pub(super) async fn key(&mut self, down: bool, keysym: u32) -> Result<(), RfbError> {
+    pub(super) async fn send_key(&mut self, down: bool, keysym: u32) -> Result<(), RfbError> {
         let mut bytes = vec![4, u8::from(down), 0, 0];
         bytes.extend(keysym.to_be_bytes());
         self.hand.keys.retain(|held| *held != keysym);
@@ -106,14 +213,15 @@ impl Task {
         self.stream.send(&bytes).await
     }
 
-    /// Releases what is held down. The server releases keys at the end of a connection, but no buttons.
-    pub(super) async fn let_go(&mut self) -> Result<(), RfbError> {
+    /// Releases what is held down, and puts the locks back. The server releases keys at the end of a connection,
+    /// but no buttons.
+    pub(super) async fn release_held(&mut self) -> Result<(), RfbError> {
         for keysym in std::mem::take(&mut self.hand.keys).into_iter().rev() {
-            self.key(false, keysym).await?;
+            self.send_key(false, keysym).await?;
         }
         if self.hand.buttons != 0 {
             self.point(0, self.hand.x, self.hand.y, (0, 0)).await?;
         }
-        Ok(())
+        self.restore_locks().await
     }
 }

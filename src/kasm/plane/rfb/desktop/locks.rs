@@ -32,6 +32,8 @@ impl Task {
         self.round_trip().await?;
         if !self.caps_lock_is_on() {
             self.tap_caps_lock().await?;
+            // On a connection that has just ended the tap is lost, and the next one has to make up for it.
+            self.round_trip().await?;
         }
         self.hand.caps_lifted = false;
         Ok(())
@@ -43,7 +45,7 @@ impl Task {
     }
 
     async fn tap_caps_lock(&mut self) -> Result<(), RfbError> {
-        self.key(true, CAPS_LOCK).await?;
-        self.key(false, CAPS_LOCK).await
+        self.send_key(true, CAPS_LOCK).await?;
+        self.send_key(false, CAPS_LOCK).await
     }
 }

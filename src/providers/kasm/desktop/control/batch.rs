@@ -2,9 +2,13 @@
 
 use std::time::Duration;
 
+use tokio::time::sleep;
+
 use super::ActionArgs;
-use crate::desktop::{Action, FrameId, Step, settle};
-use crate::kasm::plane::rfb::{Desktop, Input, RfbError, Screen};
+use crate::desktop::{Action, FrameId, Motion, Step, settle};
+use crate::kasm::plane::Place;
+use crate::kasm::plane::rfb::{Batch, BatchEnd, Desktop, Input, RfbError, Screen};
+use crate::providers::kasm::KasmProvider;
 use crate::tool::{ErrorType, ToolError};
 
 /// The longest that one action waits.
@@ -30,11 +34,15 @@ pub(super) fn frame_of(named: Option<&str>, now: &Screen) -> Result<FrameId, Too
                  nothing was done",
                 frame.width, frame.height
             ),
-            "look again with get_session_screenshot and use its frame_id and coordinates",
-        ));
+            LOOK_AGAIN,
+        )
+        .with_code("desktop_resized"));
     }
     Ok(frame)
 }
+
+const LOOK_AGAIN: &str =
+    "look again with get_session_screenshot and use its frame_id and coordinates";
 
 /// What has to be done. All of it is checked before any of it is done.
 pub(super) fn check_actions(
@@ -54,45 +62,136 @@ pub(super) fn check_actions(
     steps.collect()
 }
 
-/// Does the steps; an error comes with how many were done before it.
-pub(super) async fn perform_steps(
-    desktop: &Desktop,
-    steps: &[Step],
-) -> Result<usize, (usize, RfbError)> {
-    let mut waiting: Vec<Input> = Vec::new();
-    let mut done = 0;
-    for (index, step) in steps.iter().enumerate() {
-        match step {
-            Step::Do(inputs) => waiting.extend(inputs),
-            Step::Settle(time) => {
-                let inputs = std::mem::take(&mut waiting);
-                let performed = desktop.input(inputs).await;
-                performed.map_err(|error| (done, error))?;
-                done = index;
-                let settled = settle(desktop, *time).await;
-                settled.map_err(|error| (done, error))?;
-                done = index + 1;
-            }
-        }
-    }
-    if !waiting.is_empty() {
-        let performed = desktop.input(waiting).await;
-        performed.map_err(|error| (done, error))?;
-    }
-    Ok(steps.len())
+/// Where the pointer is when all is done. None: no action moves it.
+pub(super) fn last_place(steps: &[Step]) -> Option<(u16, u16)> {
+    let inputs = steps.iter().rev().filter_map(|step| match step {
+        Step::Do(inputs) => Some(inputs.iter().rev()),
+        Step::Wait(_) | Step::Settle(_) => None,
+    });
+    inputs.flatten().find_map(|input| match *input {
+        Input::Pointer { x, y, .. } => Some((x, y)),
+        Input::Key { .. } | Input::LiftLocks | Input::RestoreLocks | Input::Pause(_) => None,
+    })
 }
 
-pub(super) fn broken_off(done: usize, total: usize, error: RfbError) -> ToolError {
-    let error = ToolError::from(error);
-    ToolError {
-        message: format!(
-            "{}; {done} of {total} actions were done for certain, later ones perhaps",
-            error.message
-        ),
-        hint: format!(
-            "look with get_session_screenshot before you repeat anything; {}",
-            error.hint
-        ),
-        ..error
+/// Why the actions of a call were not all done.
+pub(super) enum Stopped {
+    /// The desktop has another size now.
+    Resized { done: usize },
+    /// The connection ended.
+    Broken { done: usize, error: RfbError },
+}
+
+/// The actions of a call while they are being done.
+pub(super) struct Run<'a> {
+    pub provider: &'a KasmProvider,
+    pub place: &'a Place,
+    pub desktop: &'a mut Desktop,
+    pub motion: &'a mut Motion,
+    /// Of the desktop, as the places were chosen.
+    pub size: (u16, u16),
+}
+
+impl Run<'_> {
+    /// Does the steps. What lies between two waits goes to the connection as one batch, so that no input of
+    /// another caller comes between; during a wait the desktop is free.
+    pub(super) async fn perform_steps(&mut self, steps: &[Step]) -> Result<(), Stopped> {
+        let mut done = 0;
+        while done < steps.len() {
+            let together = steps[done..].iter().map_while(|step| match step {
+                Step::Do(inputs) => Some(inputs.clone()),
+                Step::Wait(_) | Step::Settle(_) => None,
+            });
+            let actions: Vec<_> = together.collect();
+            if actions.is_empty() {
+                self.wait_for_step(&steps[done])
+                    .await
+                    .map_err(|error| Stopped::Broken { done, error })?;
+                done += 1;
+            } else {
+                let count = actions.len();
+                self.perform_together(actions, done).await?;
+                done += count;
+            }
+        }
+        Ok(())
+    }
+
+    async fn perform_together(
+        &mut self,
+        actions: Vec<Vec<Input>>,
+        before: usize,
+    ) -> Result<(), Stopped> {
+        let count = actions.len();
+        let size = self.size;
+        let performed = self.desktop.perform_batch(Batch { size, actions }).await;
+        match performed {
+            Ok(BatchEnd::Complete) => Ok(()),
+            Ok(BatchEnd::Resized { done }) => Err(Stopped::Resized {
+                done: before + done,
+            }),
+            // All of it was confirmed; what ends later is no matter of the actions.
+            Ok(BatchEnd::Broken { done, .. }) if done == count => Ok(()),
+            Ok(BatchEnd::Broken { done, error }) => Err(Stopped::Broken {
+                done: before + done,
+                error,
+            }),
+            Err(error) => Err(Stopped::Broken {
+                done: before,
+                error,
+            }),
+        }
+    }
+
+    /// Waits. A connection that ends meanwhile has lost nothing, so there is another; and the look at the
+    /// end is where another size of the desktop shows.
+    async fn wait_for_step(&mut self, step: &Step) -> Result<(), RfbError> {
+        match step {
+            Step::Wait(time) => sleep(*time).await,
+            Step::Settle(time) => match settle(self.desktop, *time, self.motion).await {
+                Ok(_) => return Ok(()),
+                Err(RfbError::Closed) => {}
+                Err(error) => return Err(error),
+            },
+            Step::Do(_) => return Ok(()),
+        }
+        (*self.desktop, _) = self.provider.update(self.place).await?;
+        Ok(())
+    }
+}
+
+/// The failure of a call that did some of its actions.
+pub(super) fn stopped_error(stopped: Stopped, total: usize) -> ToolError {
+    match stopped {
+        Stopped::Resized { done } => {
+            let error = ToolError::new(
+                ErrorType::Conflict,
+                format!(
+                    "the desktop has another size since {done} of {total} actions were done; the others were not \
+                     done, and the last one that was may have met another place"
+                ),
+                LOOK_AGAIN,
+            )
+            .with_code("desktop_resized");
+            if done > 0 {
+                error.having_acted()
+            } else {
+                error
+            }
+        }
+        Stopped::Broken { done, error } => {
+            let error = ToolError::from(error);
+            ToolError {
+                message: format!(
+                    "{}; {done} of {total} actions were done for certain, later ones perhaps",
+                    error.message
+                ),
+                hint: format!(
+                    "look with get_session_screenshot before you repeat anything; {}",
+                    error.hint
+                ),
+                ..error
+            }
+        }
     }
 }

@@ -7,15 +7,18 @@ use super::seen_session;
 use crate::support::TestServer;
 use crate::support::kasm::words;
 
+const CAPS_LOCK: u32 = 0xffe5;
 const SHIFT: ModifierMask = ModifierMask::SHIFT;
 const CONTROL: ModifierMask = ModifierMask::CONTROL;
 
-/// The key that a program received last, and what was held.
+/// The key that a program received last, but for locks that are put back, and what was held.
 async fn received(server: &TestServer, id: &str, keys: &str) -> (u32, ModifierMask) {
     server
         .acts(id, json!([{ "type": "key", "text": keys }]))
         .await;
-    let stroke = *server.desktop(id).strokes.last().unwrap();
+    let strokes = server.desktop(id).strokes;
+    let mut strokes = strokes.iter().rev();
+    let stroke = strokes.find(|stroke| stroke.keysym != CAPS_LOCK).unwrap();
     (stroke.keysym, stroke.state)
 }
 

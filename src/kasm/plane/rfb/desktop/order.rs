@@ -1,0 +1,100 @@
+//! What a connection is asked to do, and how it answers.
+
+use tokio::sync::oneshot;
+
+use super::{Batch, BatchEnd, Clipboard, LeftBehind, RfbError, Screen, Task};
+
+#[derive(Debug)]
+pub(super) enum Order {
+    /// Show the screen: all of it asked for anew, or what changed.
+    Look {
+        whole: bool,
+        reply: oneshot::Sender<Result<Screen, RfbError>>,
+    },
+    Do(Batch, oneshot::Sender<Result<BatchEnd, RfbError>>),
+    Copy(String, oneshot::Sender<Result<(), RfbError>>),
+    Copied(oneshot::Sender<Result<Clipboard, RfbError>>),
+    Finish(LeftBehind, oneshot::Sender<Result<(), RfbError>>),
+}
+
+impl Task {
+    pub(super) async fn obey_and_note(&mut self, order: Order) -> Result<(), RfbError> {
+        let done = self.obey(order).await;
+        if let Err(error) = &done {
+            tracing::info!(%error, "a desktop connection ended");
+        }
+        done
+    }
+
+    /// Does one thing. An error ends the connection.
+    async fn obey(&mut self, order: Order) -> Result<(), RfbError> {
+        match order {
+            Order::Look { whole, reply } => self.show_screen(whole, reply).await,
+            Order::Do(batch, mut reply) => {
+                let end = self.perform_batch(&batch, &mut reply).await;
+                let ended = match &end {
+                    BatchEnd::Broken { error, .. } => Err(error.clone()),
+                    BatchEnd::Complete | BatchEnd::Resized { .. } => Ok(()),
+                };
+                let _unheard = reply.send(Ok(end));
+                ended
+            }
+            Order::Copy(text, reply) => {
+                let done = self.copy_text(text).await;
+                answer_order(reply, done)
+            }
+            Order::Finish(left, reply) => {
+                self.left = left;
+                let done = self.finish_left_work().await;
+                answer_order(reply, done)
+            }
+            Order::Copied(reply) => self.tell_clipboard(reply).await,
+        }
+    }
+
+    /// Does what came during a pause if it changes nothing, and keeps the rest for later: input of two callers
+    /// does not mix.
+    pub(super) async fn obey_or_postpone(&mut self, order: Order) -> Result<(), RfbError> {
+        match order {
+            Order::Look { whole, reply } => self.show_screen(whole, reply).await,
+            Order::Copied(reply) => self.tell_clipboard(reply).await,
+            other @ (Order::Do(..) | Order::Copy(..) | Order::Finish(..)) => {
+                self.postponed.push_back(other);
+                Ok(())
+            }
+        }
+    }
+
+    async fn tell_clipboard(
+        &mut self,
+        reply: oneshot::Sender<Result<Clipboard, RfbError>>,
+    ) -> Result<(), RfbError> {
+        // What was copied before this is on its way before the answer to this.
+        let done = self.round_trip().await;
+        answer_order(reply, done.map(|()| self.clipboard.clone()))
+    }
+
+    async fn show_screen(
+        &mut self,
+        whole: bool,
+        reply: oneshot::Sender<Result<Screen, RfbError>>,
+    ) -> Result<(), RfbError> {
+        // A caller that has gone needs no picture.
+        if reply.is_closed() {
+            return Ok(());
+        }
+        let seen = self.look(whole).await;
+        answer_order(reply, seen.map(|()| self.canvas.screen.clone()))
+    }
+}
+
+/// Tells the caller; an error goes on to the task as well.
+fn answer_order<T>(
+    reply: oneshot::Sender<Result<T, RfbError>>,
+    result: Result<T, RfbError>,
+) -> Result<(), RfbError> {
+    let ended = result.as_ref().map(|_| ()).map_err(Clone::clone);
+    // The caller may have gone.
+    let _unheard = reply.send(result);
+    ended
+}

@@ -1,0 +1,149 @@
+//! The look after the actions: what has changed, what moves by itself, and the picture of it.
+
+use std::time::Duration;
+
+use super::super::hands::{Hands, check_hands, view_only_error};
+use super::super::view;
+use super::Controlled;
+use crate::desktop::{Baseline, FrameId, has_changed, settle};
+use crate::kasm::plane::Place;
+use crate::kasm::plane::rfb::{Desktop, RfbError, Screen};
+use crate::providers::kasm::KasmProvider;
+use crate::tool::{Reply, ToolError};
+
+/// How long the screen is given to settle before its picture is taken.
+const SETTLE: Duration = Duration::from_millis(2_500);
+
+/// What it takes to look after the actions.
+pub(super) struct Sight<'a> {
+    pub provider: &'a KasmProvider,
+    pub place: &'a Place,
+    pub desktop: Desktop,
+    /// What was on the screen before.
+    pub before: Baseline,
+    /// Where the pointer was moved to.
+    pub pointer: Option<(u16, u16)>,
+    /// How many actions were done.
+    pub done: usize,
+    /// Some of them were more than waiting.
+    pub has_input: bool,
+}
+
+/// What was seen after the actions.
+struct Seen {
+    screen: Screen,
+    quiet: bool,
+    changed: bool,
+    hands: Hands,
+}
+
+impl Sight<'_> {
+    /// A reply without a picture.
+    pub(super) async fn reply_unseen(&mut self) -> Result<Reply<Controlled>, ToolError> {
+        if self.has_input && !self.desktop.hands_proven() {
+            // The actions are done: a look that fails now is no failure of theirs.
+            if let Ok(Hands::DoNothing) = self.try_hands().await {
+                return Err(view_only_error(self.done));
+            }
+        }
+        let controlled = Controlled {
+            actions_done: self.done,
+            ..Controlled::default()
+        };
+        Ok(Reply::new(controlled, format!("did {} actions", self.done)))
+    }
+
+    async fn try_hands(&self) -> Result<Hands, RfbError> {
+        let after = self.desktop.update_screen().await?;
+        check_hands(&self.desktop, &self.before.screen, &after, self.pointer).await
+    }
+
+    /// A reply with a picture, if something has changed or it is wanted in any case. The actions are done:
+    /// when the connection ends now, there is another one, and without one there is no picture.
+    pub(super) async fn reply_seen(
+        &mut self,
+        frame: FrameId,
+        always: bool,
+    ) -> Result<Reply<Controlled>, ToolError> {
+        let seen = match self.look_after().await {
+            Ok(seen) => seen,
+            Err(first) => match self.look_again(first).await {
+                Ok(seen) => seen,
+                Err(error) => return Ok(self.reply_blind(&error)),
+            },
+        };
+        if let Hands::DoNothing = seen.hands {
+            return Err(view_only_error(self.done));
+        }
+        let shown = always || seen.changed;
+        let shown = shown.then(|| view(&seen.screen, self.provider.bounds()));
+        let (picture, view) = shown.transpose()?.unzip();
+        let size = |screen: &Screen| (screen.width(), screen.height());
+        let resized = size(&self.before.screen) != size(&seen.screen);
+        let (done, now) = (self.done, size(&seen.screen));
+        let what = match (resized, seen.changed, seen.quiet) {
+            (true, ..) => format!(
+                "the desktop has another size now, {} by {} pixels; the last action may have met another place",
+                now.0, now.1
+            ),
+            (false, true, true) => "the screen has changed".to_owned(),
+            (false, true, false) => "the screen is still changing".to_owned(),
+            (false, false, _) => "the screen looks as before".to_owned(),
+        };
+        let watermark = view.as_ref().map_or("", |view| view.watermark_words());
+        let controlled = Controlled {
+            actions_done: done,
+            changed: Some(seen.changed),
+            settled: Some(seen.quiet),
+            animated: self
+                .before
+                .motion
+                .areas()
+                .iter()
+                .map(|area| frame.to_picture(*area))
+                .collect(),
+            resized: resized.then_some(true),
+            look_failed: None,
+            frame: view,
+        };
+        let message = format!("did {done} actions; {what}{watermark}");
+        Ok(Reply::new(controlled, message).showing(picture))
+    }
+
+    async fn look_after(&mut self) -> Result<Seen, RfbError> {
+        let settled = settle(&self.desktop, SETTLE, &mut self.before.motion).await?;
+        let (mut screen, quiet) = (settled.screen, settled.quiet);
+        let changed = has_changed(&self.desktop, &mut self.before, &mut screen, self.pointer);
+        let changed = changed.await?;
+        let mut hands = Hands::Work;
+        if self.has_input {
+            hands = check_hands(&self.desktop, &self.before.screen, &screen, self.pointer).await?;
+        }
+        Ok(Seen {
+            screen,
+            quiet,
+            changed,
+            hands,
+        })
+    }
+
+    async fn look_again(&mut self, first: RfbError) -> Result<Seen, RfbError> {
+        tracing::info!(error = %first, "the look after the actions failed; connecting again");
+        (self.desktop, _) = self.provider.update(self.place).await?;
+        self.look_after().await
+    }
+
+    /// What is said when the actions were done and nobody could look.
+    fn reply_blind(&self, error: &RfbError) -> Reply<Controlled> {
+        let controlled = Controlled {
+            actions_done: self.done,
+            look_failed: Some(error.to_string()),
+            ..Controlled::default()
+        };
+        let message = format!(
+            "did {} actions; then the screen could not be seen: {error}; look with get_session_screenshot",
+            self.done
+        );
+        Reply::new(controlled, message)
+    }
+}

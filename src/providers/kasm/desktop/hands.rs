@@ -1,0 +1,103 @@
+//! Whether this account may do more than watch. KasmVNC drops the input of one that may not without a word;
+//! but it draws the pointer into the picture, so a pointer that does not follow gives it away.
+
+use std::time::Duration;
+
+use tokio::time::sleep;
+
+use crate::desktop::is_near_place;
+use crate::kasm::plane::rfb::{Batch, BatchEnd, Desktop, Input, RfbError, Screen};
+use crate::tool::{ErrorType, ToolError};
+
+/// How long a pointer may take to be drawn at its new place: some frames of the server.
+const DRAWN_WITHIN: Duration = Duration::from_millis(150);
+/// How far the pointer is moved to see whether it follows, pixels.
+const PROBE_WAY: u16 = 64;
+
+/// Whether input arrives, as far as pictures show.
+pub(super) enum Hands {
+    /// The pointer follows, or something else changed.
+    Work,
+    /// The pointer was moved twice, and nothing at all changed.
+    DoNothing,
+}
+
+/// Looks whether the pointer has followed, once for each connection. `pointer` is where it was moved to,
+/// if it was; only where nothing has changed at all is it moved to find out.
+///
+/// # Errors
+/// As [`RfbError`] tells.
+pub(super) async fn check_hands(
+    desktop: &Desktop,
+    before: &Screen,
+    after: &Screen,
+    pointer: Option<(u16, u16)>,
+) -> Result<Hands, RfbError> {
+    if desktop.hands_proven() || before.rgb().len() != after.rgb().len() {
+        return Ok(Hands::Work);
+    }
+    let changes = before.differing_areas(after);
+    if pointer.is_some_and(|place| changes.iter().any(|area| is_near_place(*area, place))) {
+        desktop.note_proven_hands();
+        return Ok(Hands::Work);
+    }
+    if !changes.is_empty() {
+        return Ok(Hands::Work);
+    }
+    probe_pointer(desktop, after, pointer).await
+}
+
+/// Moves the pointer away and back, and looks whether it is drawn there.
+async fn probe_pointer(
+    desktop: &Desktop,
+    screen: &Screen,
+    pointer: Option<(u16, u16)>,
+) -> Result<Hands, RfbError> {
+    let (width, height) = (screen.width(), screen.height());
+    let home = pointer.unwrap_or((width / 2, height / 2));
+    let away = if home.0 > width / 2 {
+        home.0.saturating_sub(PROBE_WAY)
+    } else {
+        home.0.saturating_add(PROBE_WAY).min(width - 1)
+    };
+    let mut follows = false;
+    let mut last = screen.clone();
+    for place in [(away, home.1), home] {
+        let batch = Batch {
+            size: (width, height),
+            actions: vec![vec![Input::Pointer {
+                buttons: 0,
+                x: place.0,
+                y: place.1,
+                scroll: (0, 0),
+            }]],
+        };
+        if let BatchEnd::Broken { error, .. } = desktop.perform_batch(batch).await? {
+            return Err(error);
+        }
+        sleep(DRAWN_WITHIN).await;
+        let next = desktop.update_screen().await?;
+        let same_size = next.rgb().len() == last.rgb().len();
+        follows |= !same_size || !last.differing_areas(&next).is_empty();
+        last = next;
+    }
+    if follows {
+        desktop.note_proven_hands();
+        return Ok(Hands::Work);
+    }
+    Ok(Hands::DoNothing)
+}
+
+/// The failure of a call whose input did not arrive.
+pub(super) fn view_only_error(sent: usize) -> ToolError {
+    ToolError::new(
+        ErrorType::Permission,
+        format!(
+            "{sent} actions were sent, and nothing has changed: the pointer does not follow, so this account may only \
+             watch, or somebody else holds a button of the mouse down"
+        ),
+        "look with get_session_screenshot; ask the owner of the session or a Kasm administrator whether this account may \
+         use mouse and keyboard (KasmVNC: write permission); a program that hides the pointer looks the same",
+    )
+    .with_code("pointer_does_not_follow")
+}
