@@ -37,14 +37,14 @@ struct FrameView {
     image_width: u32,
     image_height: u32,
     /// The operator lays a watermark over this desktop, which is left out of the picture.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    watermark_left_out: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    watermark_left_out: Option<bool>,
 }
 
 impl FrameView {
     /// A sentence of the reply.
     fn watermark_words(&self) -> &'static str {
-        if self.watermark_left_out {
+        if self.watermark_left_out == Some(true) {
             "; the operator's watermark is left out of the picture"
         } else {
             ""
@@ -70,7 +70,7 @@ fn view(screen: &Screen, bounds: Bounds) -> Result<(Picture, FrameView), ToolErr
         height,
         image_width: picture.width,
         image_height: picture.height,
-        watermark_left_out: screen.is_watermarked(),
+        watermark_left_out: screen.is_watermarked().then_some(true),
     };
     Ok((picture, view))
 }

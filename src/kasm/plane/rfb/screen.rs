@@ -33,6 +33,7 @@ impl std::fmt::Debug for Screen {
 
 /// A rectangle of the screen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(inline)]
 pub struct Area {
     /// Pixels from the left.
     pub x: u16,

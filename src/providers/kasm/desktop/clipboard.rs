@@ -29,8 +29,8 @@ pub(super) struct ClipboardReply {
     text: Option<String>,
     origin: Origin,
     /// The types of what is on it, where that has no text that can be shown, such as `image/png`.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    kinds: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kinds: Option<Vec<String>>,
     /// How long ago it was copied; if nothing is known, how long this server has been watching.
     seconds_ago: u64,
 }
@@ -53,7 +53,7 @@ impl ClipboardReply {
         Self {
             text,
             origin,
-            kinds: Vec::new(),
+            kinds: None,
             seconds_ago: since.elapsed().as_secs(),
         }
     }
@@ -131,7 +131,7 @@ fn reply_of(clipboard: Clipboard) -> Reply<ClipboardReply> {
         ),
         ClipboardContent::OtherKinds(kinds) => {
             let content = ClipboardReply {
-                kinds,
+                kinds: Some(kinds),
                 ..ClipboardReply::new(Origin::Desktop, None, since)
             };
             let message =

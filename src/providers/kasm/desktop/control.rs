@@ -78,8 +78,8 @@ pub(super) struct Controlled {
     #[serde(skip_serializing_if = "Option::is_none")]
     settled: Option<bool>,
     /// What moves by itself, such as a cursor that blinks or a spinner; in pixels as x and y of actions.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    animated: Vec<Area>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    animated: Option<Vec<Area>>,
     /// The desktop has got another size during the last action: what it met may have been another place.
     #[serde(skip_serializing_if = "Option::is_none")]
     resized: Option<bool>,

@@ -155,19 +155,19 @@ async fn many_pictures_are_no_video_that_ends_the_connection() {
 async fn slow_a_thousand_looks_lose_no_connection() {
     let server = TestServer::start().await;
     server.emulator.configure(|profile| {
-        profile.desktop_size = (320, 200);
-        profile.desktop_animated = true;
+        profile.desktop_size = (1120, 120);
+        profile.desktop_spinner = true;
     });
     let id = server.session().await;
     for _ in 0..1_000 {
         server.screen(&id).await;
     }
-    let args = json!({ "kasm_id": id, "actions": [{ "type": "type", "text": "a" }] });
+    let args = json!({ "kasm_id": id, "actions": [{ "type": "type", "text": "abc" }] });
     for _ in 0..200 {
         server.ok("control_desktop", args.clone()).await;
     }
     assert_eq!(server.desktop(&id).connections, 1);
-    assert_eq!(server.desktop(&id).typed.len(), 200);
+    assert_eq!(server.desktop(&id).typed.len(), 600);
 }
 
 #[tokio::test(flavor = "multi_thread")]

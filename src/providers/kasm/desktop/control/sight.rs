@@ -91,17 +91,13 @@ impl Sight<'_> {
             (false, false, _) => "the screen looks as before".to_owned(),
         };
         let watermark = view.as_ref().map_or("", |view| view.watermark_words());
+        let areas = self.before.motion.areas().iter();
+        let animated: Vec<_> = areas.map(|area| frame.to_picture(*area)).collect();
         let controlled = Controlled {
             actions_done: done,
             changed: Some(seen.changed),
             settled: Some(seen.quiet),
-            animated: self
-                .before
-                .motion
-                .areas()
-                .iter()
-                .map(|area| frame.to_picture(*area))
-                .collect(),
+            animated: (!animated.is_empty()).then_some(animated),
             resized: resized.then_some(true),
             look_failed: None,
             frame: view,
