@@ -225,7 +225,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ipv6_counts_by_network() {
+    fn rate_of_ipv6_addresses_is_per_network() {
         let place = |text: &str| Place::from(text.parse::<IpAddr>().unwrap());
         assert_eq!(place("2001:db8:0:1::1"), place("2001:db8:0:1:ffff::2"));
         assert_ne!(place("2001:db8:0:1::1"), place("2001:db8:0:2::1"));

@@ -120,13 +120,13 @@ mod tests {
     use super::{logged, route};
 
     #[test]
-    fn the_token_of_a_relay_address_is_not_logged() {
+    fn log_path_of_relay_has_no_token() {
         assert_eq!(logged("/relay/0123/0"), "/relay/");
         assert_eq!(logged("/mcp"), "/mcp");
     }
 
     #[test]
-    fn routes_of_plain_http_have_a_label_of_their_own() {
+    fn route_label_of_rest_paths_is_rest() {
         for path in [
             "/tools/list",
             "/tools/call",

@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn accept_headers() {
+    fn accept_header_is_read_with_ranges_and_quality() {
         assert!(accepts(&HeaderMap::new(), "text/event-stream"));
         for value in [
             "*/*",

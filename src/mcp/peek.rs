@@ -153,7 +153,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bodies_are_told_apart() {
+    fn body_kinds_are_distinguished() {
         assert!(matches!(peek(b"{"), Body::Malformed(_)));
         assert!(matches!(peek(b""), Body::Malformed(_)));
         assert!(matches!(peek(b"[1,"), Body::Malformed(_)));
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn a_modern_request_names_its_revision() {
+    fn modern_request_has_a_revision_in_meta() {
         let modern = br#"{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{"_meta":{
             "io.modelcontextprotocol/protocolVersion":"2026-07-28"}}}"#;
         let Body::Message(message) = peek(modern) else {
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn params_of_any_form_are_looked_at() {
+    fn params_of_any_form_are_peeked_without_error() {
         for params in [
             "3",
             "-3",

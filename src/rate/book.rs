@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn a_book_is_never_fuller_than_it_may_be() {
+    fn full_rate_book_takes_no_new_entries() {
         let book = Book::new(160);
         for key in 0..10_000 {
             let entry = book.entry(key, || Entry(false));
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_matter_is_forgotten_unless_somebody_holds_it() {
+    fn rate_book_forgets_idle_entries_unless_held() {
         let book = Book::new(1_000);
         let held = book.entry(0, || Entry(true));
         for key in 1..100 {

@@ -40,6 +40,7 @@ pub(super) async fn begin(
             "calls that change something wait for it: ask the operator of this server to make room for the record \
              (MCP_AUDIT_FILE); tools that only look still work",
         )
+        .with_code("audit_unwritable")
     })?;
     Ok(Some(open))
 }

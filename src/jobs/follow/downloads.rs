@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn a_silent_job_costs_few_looks_however_long_it_takes() {
+    fn silent_job_is_polled_seldom_however_long_it_takes() {
         for (seconds, looks_max, longest_ms) in [
             (1, 8, 500),
             (30, 25, 2_000),
@@ -280,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_watches_sees_a_line_within_a_second() {
+    fn watched_job_is_polled_at_least_once_a_second() {
         let (_, longest) = looks(300, true);
         assert!(longest < Duration::from_secs(1), "{longest:?}");
     }

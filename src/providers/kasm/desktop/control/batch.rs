@@ -21,6 +21,7 @@ pub(super) fn frame_of(named: Option<&str>, now: &Screen) -> Result<FrameId, Too
             format!("{error}"),
             "get_session_screenshot gives one with its picture",
         )
+        .with_code("frame_invalid")
     })?;
     if (frame.width, frame.height) != (width, height) {
         return Err(ToolError::new(
@@ -31,7 +32,8 @@ pub(super) fn frame_of(named: Option<&str>, now: &Screen) -> Result<FrameId, Too
                 frame.width, frame.height
             ),
             "look again with get_session_screenshot and use its frame_id and coordinates",
-        ));
+        )
+        .with_code("frame_outdated"));
     }
     Ok(frame)
 }
@@ -48,6 +50,7 @@ pub(super) fn check_actions(
                 format!("action {}: {error}; nothing was done", index + 1),
                 "correct this action and send all of them again",
             )
+            .with_code("action_invalid")
         })
     });
     steps.collect()
