@@ -13,10 +13,15 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{KasmProvider, acting_user, place};
-use crate::kasm::plane::Place;
+use crate::kasm::plane::{Place, PlaneError};
 use crate::kasm::{Kasm, KasmError, KasmId, UserId};
 use crate::tool::{Call, Effect, Reply, Tool, ToolError};
 use probes::{COMMANDS, Nobody, PROBES, Probe, call};
+
+/// What an operator can do when the address that Kasm names for its sessions does not answer.
+pub const UNREACHABLE_REMEDY: &str = "Kasm names this address for its sessions, and commands, files and the desktop go \
+                                      through it: let this server reach it, or correct the proxy port of the zone in \
+                                      Kasm (Infrastructure, Zones)";
 
 /// Endpoints asked at a time.
 const AT_A_TIME: usize = 4;
@@ -235,12 +240,15 @@ pub async fn session_checks(kasm: &Kasm, place: &Place) -> Vec<Check> {
         }
     };
     let session = &place.session;
-    let downloads = allowed(
+    let mut downloads = allowed(
         "downloads",
         session.downloads_allowed,
         "allow_kasm_downloads",
         COMMANDS,
     );
+    if downloads.works == Some(true) {
+        try_address(kasm, place, &mut downloads).await;
+    }
     let large = &["write_kasm_file", "link_kasm_file"];
     let uploads = allowed(
         "uploads",
@@ -262,4 +270,19 @@ pub async fn session_checks(kasm: &Kasm, place: &Place) -> Vec<Check> {
         lacking: Vec::new(),
     };
     vec![downloads, uploads, desktop]
+}
+
+/// Asks the session's web server for a file that is not there. That it answers shows that output can be read.
+async fn try_address(kasm: &Kasm, place: &Place, check: &mut Check) {
+    let Err(error) = kasm.download(place, ".kmcp-check").await else {
+        return;
+    };
+    check.works = Some(false);
+    check.problem = Some(error.to_string());
+    check.remedy = Some(match error {
+        PlaneError::Unavailable(_) | PlaneError::Broken(_) => UNREACHABLE_REMEDY.to_owned(),
+        PlaneError::Refused(_) | PlaneError::NoService(_) | PlaneError::Unexpected(_) => {
+            super::exec::REMEDY.to_owned()
+        }
+    });
 }

@@ -4,7 +4,7 @@ use data_encoding::BASE64;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::jobs::{Channel, Ended, Follow, JobId, Sink, Step, Stream, Why};
+use crate::jobs::{Channel, Ended, JobId, OutputReader, Sink, Step, Stream, Why};
 use crate::kasm::KasmId;
 
 /// A command and what is known of it.
@@ -13,9 +13,9 @@ pub(super) struct CommandOutput {
     kasm_id: String,
     /// The handle for get_command_output and stop_command.
     job_id: String,
-    /// It goes on: ask get_command_output.
-    pub(super) running: bool,
-    /// `downloads`, `relay`, or `none`: nothing can be heard of it.
+    /// It goes on: ask get_command_output. Null: the session could not be reached, so ask again.
+    pub(super) running: Option<bool>,
+    /// `downloads`, `relay`, or `none`: its output cannot be had.
     output_channel: String,
     /// As the shell reports it; 128 + n for signal n. Null while it runs, and where nobody knows.
     exit_code: Option<i32>,
@@ -40,43 +40,41 @@ pub(super) struct CommandOutput {
     next_offset: u64,
 }
 
+/// What is known of a command.
+pub(super) enum Known<'a> {
+    Step(&'a Step),
+    /// Nothing at present: the session could not be reached.
+    NotNow,
+    /// Nothing, ever.
+    Never,
+}
+
 impl CommandOutput {
-    /// What `streams` hold after `step`.
+    /// What `streams` hold, and what is known of the command.
     pub(super) fn new(
         kasm_id: KasmId,
         job_id: JobId,
-        follow: &Follow<'_>,
-        step: &Step,
-        streams: Streams,
-    ) -> Self {
-        let next_offset = follow.offset();
-        let channel = follow.channel();
-        Self::of(kasm_id, job_id, channel, next_offset, step, streams)
-    }
-
-    /// A command of which nothing can be heard.
-    pub(super) fn unheard(kasm_id: KasmId, job_id: JobId) -> Self {
-        let streams = Streams::excerpts(0);
-        Self {
-            running: false,
-            ..Self::of(kasm_id, job_id, None, 0, &Step::Quiet, streams)
-        }
-    }
-
-    fn of(
-        kasm_id: KasmId,
-        job_id: JobId,
-        channel: Option<Channel>,
-        mut next_offset: u64,
-        step: &Step,
+        reader: &OutputReader<'_>,
+        known: &Known<'_>,
         mut streams: Streams,
     ) -> Self {
-        let (ended, running) = match step {
-            Step::Ended(ended) => (Some(ended), false),
-            Step::Lost => (None, false),
-            Step::Piece | Step::Full | Step::Quiet => (None, true),
+        let (end, running) = match known {
+            Known::Step(Step::Ended(ended)) => (Some(word(ended.why)), Some(false)),
+            Known::Step(Step::Lost) => (Some("lost"), Some(false)),
+            Known::Step(Step::Piece | Step::Full | Step::Quiet) => (None, Some(true)),
+            Known::NotNow => (None, None),
+            Known::Never => (None, Some(false)),
         };
-        if running {
+        let ended = match known {
+            Known::Step(Step::Ended(ended)) => Some(ended),
+            Known::Step(_) | Known::NotNow | Known::Never => None,
+        };
+        let channel = match known {
+            Known::Never => None,
+            Known::Step(_) | Known::NotNow => reader.channel(),
+        };
+        let mut next_offset = reader.offset();
+        if running != Some(false) {
             next_offset -= streams.give_back();
         }
         let cut = |flag: fn(&Ended) -> bool| ended.is_some_and(flag);
@@ -91,11 +89,7 @@ impl CommandOutput {
             output_channel: channel.map_or("none", Channel::name).to_owned(),
             exit_code: ended.and_then(|ended| ended.exit_code),
             stopped: ended.is_some_and(|ended| ended.why == Why::Stopped),
-            ended: match step {
-                Step::Ended(ended) => Some(word(ended.why)),
-                Step::Lost => Some("lost"),
-                Step::Piece | Step::Full | Step::Quiet => None,
-            },
+            ended: end,
             stdout,
             stderr,
             stdout_encoding,
@@ -109,7 +103,7 @@ impl CommandOutput {
 
     /// Whether the reply has everything that the command wrote.
     pub(super) fn is_whole(&self) -> bool {
-        !(self.running || self.stdout_truncated || self.stderr_truncated)
+        self.running == Some(false) && !(self.stdout_truncated || self.stderr_truncated)
     }
 
     /// One sentence about it.
@@ -127,7 +121,7 @@ impl CommandOutput {
                           stop_command ends it"
                 .to_owned(),
         };
-        if !self.running && (self.stdout_truncated || self.stderr_truncated) {
+        if self.running == Some(false) && (self.stdout_truncated || self.stderr_truncated) {
             return format!(
                 "{state}; the output is cut, get_command_output with offset 0 pages through what is kept"
             );
@@ -151,7 +145,9 @@ pub(super) struct Streams {
     stderr: Excerpt,
     /// Room for both together, in pages.
     page: Option<usize>,
-    /// Bytes for whoever watches.
+    /// Which stream got bytes last.
+    last: Stream,
+    /// Bytes for those who watch.
     fresh: Vec<u8>,
 }
 
@@ -162,6 +158,7 @@ impl Streams {
             stdout: Excerpt::new(bytes_max),
             stderr: Excerpt::new(bytes_max),
             page: None,
+            last: Stream::Stdout,
             fresh: Vec::new(),
         }
     }
@@ -175,20 +172,39 @@ impl Streams {
     }
 
     /// What came since the last time, as text for people.
-    pub(super) fn news(&mut self) -> String {
+    pub(super) fn take_news(&mut self) -> String {
         let fresh = std::mem::take(&mut self.fresh);
-        String::from_utf8_lossy(&fresh).into_owned()
+        let cut = if fresh.len() >= NEWS_BYTES_MAX {
+            partial_character(&fresh)
+        } else {
+            0
+        };
+        String::from_utf8_lossy(&fresh[..fresh.len() - cut]).into_owned()
     }
 
-    /// Leaves the beginning of a character at the end to the next reply. Only one stream can have it last.
+    /// Leaves the beginning of a character to the next reply: a page may end inside one. It is what was read last,
+    /// so reading on a little earlier brings it again.
     fn give_back(&mut self) -> u64 {
-        let only = match (self.stdout.total, self.stderr.total) {
-            (_, 0) => &mut self.stdout,
-            (0, _) => &mut self.stderr,
-            _ => return 0,
+        let last = match self.last {
+            Stream::Stdout => &mut self.stdout,
+            Stream::Stderr => &mut self.stderr,
         };
-        only.drop_half_character() as u64
+        last.drop_partial_character() as u64
     }
+}
+
+/// How many bytes at the end begin a character of UTF-8 and do not end it.
+fn partial_character(bytes: &[u8]) -> usize {
+    let tail = &bytes[bytes.len().saturating_sub(3)..];
+    (1..=tail.len())
+        .find(|length| {
+            let end = &tail[tail.len() - length..];
+            std::str::from_utf8(end).is_err_and(|error| {
+                // Nothing is wrong with what is there: there is only too little.
+                error.valid_up_to() == 0 && error.error_len().is_none()
+            })
+        })
+        .unwrap_or(0)
 }
 
 /// How much of the newest output is shown to whoever watches.
@@ -200,6 +216,9 @@ impl Sink for Streams {
         let bytes = &bytes[..take];
         if let Some(room) = &mut self.page {
             *room -= take;
+        }
+        if take > 0 {
+            self.last = stream;
         }
         match stream {
             Stream::Stdout => self.stdout.push(bytes),
@@ -255,21 +274,20 @@ impl Excerpt {
         self.total > (self.half * 2) as u64
     }
 
-    fn drop_half_character(&mut self) -> usize {
+    fn drop_partial_character(&mut self) -> usize {
         let end = if self.tail.is_empty() {
             &mut self.head
         } else {
             &mut self.tail
         };
-        let half = match std::str::from_utf8(end) {
-            Err(error) if error.error_len().is_none() && error.valid_up_to() > 0 => {
-                end.len() - error.valid_up_to()
-            }
-            Ok(_) | Err(_) => 0,
-        };
-        end.truncate(end.len() - half);
-        self.total -= half as u64;
-        half
+        let partial = partial_character(end);
+        // A page of nothing else would be asked for again and again: then it is no text.
+        if partial as u64 == self.total {
+            return 0;
+        }
+        end.truncate(end.len() - partial);
+        self.total -= partial as u64;
+        partial
     }
 
     /// As text, or base64 of its beginning.

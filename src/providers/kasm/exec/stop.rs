@@ -60,8 +60,19 @@ pub(super) struct StopArgs {
 pub(super) struct Stopped {
     kasm_id: String,
     job_id: String,
-    /// False: it was over already.
+    /// False: it was over already, with all it had started.
     signalled: bool,
+    /// How many of its processes are left.
+    processes_left: usize,
+    /// The first few of them.
+    processes: Vec<LeftProcess>,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct LeftProcess {
+    /// Its number in the session.
+    pid: u32,
+    name: String,
 }
 
 impl Tool for StopCommand {
@@ -90,16 +101,33 @@ impl Tool for StopCommand {
         }
         let place = place(&cx, args.kasm_id, args.user_id).await?;
         let jobs = &cx.provider.jobs;
-        let signalled = jobs.stop(&place, args.job_id, args.signal.name()).await?;
-        let message = if signalled {
-            "the signal was sent; get_command_output tells how the command ended"
-        } else {
-            "the command was over already; get_command_output tells how it ended"
+        let report = jobs
+            .stop_job(&place, args.job_id, args.signal.name())
+            .await?;
+        let message = match (report.was_running, report.left) {
+            (false, _) => {
+                "the command was over already; get_command_output tells how it ended".to_owned()
+            }
+            (true, 0) => {
+                "the command and all it had started are over; get_command_output tells how it ended"
+                    .to_owned()
+            }
+            (true, left) => format!(
+                "the signal was sent; {left} processes are left, see `processes`; KILL ends what can be ended"
+            ),
         };
+        let processes = report.processes.into_iter();
         let stopped = Stopped {
             kasm_id: args.kasm_id.to_string(),
             job_id: args.job_id.to_string(),
-            signalled,
+            signalled: report.was_running,
+            processes_left: report.left,
+            processes: processes
+                .map(|process| LeftProcess {
+                    pid: process.pid,
+                    name: process.name,
+                })
+                .collect(),
         };
         Ok(Reply::new(stopped, message))
     }

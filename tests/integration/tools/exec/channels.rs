@@ -94,7 +94,7 @@ async fn command_without_output_channel_has_no_exit_code() {
             "get_command_output",
             args,
             "unavailable",
-            "output_unavailable",
+            "no_output_channel",
         )
         .await;
     assert!(

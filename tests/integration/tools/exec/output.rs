@@ -232,7 +232,9 @@ async fn command_that_closes_or_holds_streams_has_exit_code() {
 async fn stop_command_kills_what_ignores_the_signal() {
     let server = server(&[]).await;
     let id = server.session().await;
-    let command = "trap 'echo no' TERM; echo on; while :; do sleep 0.1; done";
+    let command = "trap 'echo no' TERM; echo on; \
+                   setsid -f sh -c 'trap \"\" TERM; while :; do sleep 0.07; done'; \
+                   while :; do sleep 0.1; done";
     let args = json!({ "kasm_id": id, "command": command, "wait_seconds": 1 });
     let data = server.ok("execute_kasm_command", args).await;
     assert_eq!(data["stdout"], "on\n", "{data}");
@@ -240,8 +242,42 @@ async fn stop_command_kills_what_ignores_the_signal() {
     let handle = json!({ "kasm_id": id, "job_id": job });
     let stopped = server.ok("stop_command", handle).await;
     assert_eq!(stopped["signalled"], true);
+    assert_eq!(stopped["processes_left"], 0);
+    let left = server.run(&id, "pgrep -fc 'sleep 0.0[7]'").await;
+    assert_eq!(left["stdout"], "0\n");
     let (stdout, _, last) = server.read_on(&id, job, 0).await;
     assert_eq!(stdout, "on\nno\n");
     assert_eq!(last["ended"], "stopped");
     assert_eq!(last["exit_code"], 137);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn output_character_split_over_pieces_is_whole() {
+    let server = server(&[]).await;
+    let id = server.session().await;
+    let command = r"printf 'a\303'; printf 'b\342\202' >&2; until [ -e ~/go ]; do sleep 0.05; done; \
+                    printf '\251\n'; printf '\254\n' >&2";
+    let args = json!({ "kasm_id": id, "command": command, "wait_seconds": 1 });
+    let data = server.ok("execute_kasm_command", args).await;
+    assert_eq!(data["stdout"], "a", "{data}");
+    assert_eq!(data["stderr"], "b", "{data}");
+    let home = server.emulator.session_dir(&id).unwrap();
+    std::fs::write(home.join("go"), "").unwrap();
+    let offset = data["next_offset"].as_u64().unwrap();
+    let job = data["job_id"].as_str().unwrap();
+    let (stdout, stderr, last) = server.read_on(&id, job, offset).await;
+    assert_eq!(stdout, "é\n", "{last}");
+    assert_eq!(stderr, "€\n", "{last}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "slow: what is no character is held back for two seconds"]
+async fn slow_what_is_no_character_is_told_after_a_pause() {
+    let server = server(&[]).await;
+    let id = server.session().await;
+    let args = json!({ "kasm_id": id, "command": r"printf 'a\303'; sleep 60", "wait_seconds": 4 });
+    let data = server.ok("execute_kasm_command", args).await;
+    assert_eq!(data["running"], true);
+    assert_eq!(data["stdout_encoding"], "base64", "{data}");
+    assert_eq!(data["stdout"], "YcM=");
 }

@@ -306,7 +306,7 @@ async fn write_kasm_file_without_output_channel_is_unavailable() {
     assert!(words(&reply).1.contains("allow_kasm_downloads"), "{reply}");
     let args = json!({ "kasm_id": id, "file_path": path });
     server
-        .fails_as("read_kasm_file", args, "unavailable", "output_unavailable")
+        .fails_as("read_kasm_file", args, "unavailable", "no_output_channel")
         .await;
 }
 

@@ -50,7 +50,7 @@ pub(super) fn check_actions(
                 format!("action {}: {error}; nothing was done", index + 1),
                 "correct this action and send all of them again",
             )
-            .with_code("action_invalid")
+            .with_code(error.code)
         })
     });
     steps.collect()
