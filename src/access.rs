@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn file_that_cannot_be_read_changes_nothing() {
+    fn token_file_that_is_wrong_keeps_the_old_tokens() {
         let directory = tempfile::TempDir::new().unwrap();
         let file = directory.path().join("tokens.toml");
         std::fs::write(&file, text(&["one"])).unwrap();

@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reach_only_shrinks() {
+    fn tool_filters_combine_to_the_narrower_one() {
         let all = reach(false, None);
         let files = reach(false, Some(&["files", "exec"]));
         let looks = reach(true, Some(&["files", "desktop"]));
@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn a_credential_ends_at_its_time() {
+    fn validity_ends_at_its_time_or_when_revoked() {
         let until = Timestamp::UNIX_EPOCH + Duration::from_secs(100);
         let validity = Validity {
             until: Some(until),
@@ -267,7 +267,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_wait_for_the_end_of_a_credential_ends_with_it() {
+    async fn wait_for_validity_end_returns_when_revoked() {
         let validity = |until| Validity {
             until: Some(until),
             ..Validity::default()

@@ -26,7 +26,7 @@ pub fn path(text: &str) -> PercentEncode<'_> {
 #[cfg(test)]
 mod tests {
     #[test]
-    fn only_what_means_nothing_else_stays() {
+    fn percent_encoding_keeps_unreserved_characters_only() {
         let text = "/a b/%~._-ä?#&\"";
         assert_eq!(
             super::path(text).to_string(),

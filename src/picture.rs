@@ -156,7 +156,7 @@ mod tests {
     };
 
     #[test]
-    fn pictures_fit_and_keep_their_shape() {
+    fn picture_is_scaled_to_bounds_in_proportion() {
         assert_eq!(fitted(1280, 720, BOUNDS), (1280, 720));
         assert_eq!(fitted(1920, 1080, BOUNDS), (1280, 720));
         assert_eq!(fitted(3840, 2008, BOUNDS), (1280, 669));
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn a_plain_picture_is_png_and_a_noisy_one_jpeg() {
+    fn plain_picture_is_png_and_noisy_one_jpeg() {
         let plain = vec![200; 640 * 480 * 3];
         let picture = encode(&plain, 640, 480, BOUNDS).unwrap();
         assert_eq!(picture.media_type, "image/png");

@@ -21,7 +21,7 @@ mod tests {
     use super::bytes;
 
     #[test]
-    fn bytes_are_new_each_time_and_fill_the_array() {
+    fn random_bytes_differ_and_fill_the_array() {
         let (one, other) = (bytes::<32>(), bytes::<32>());
         assert_ne!(one, other);
         // One in 2^128 pairs has a half that is all zero.

@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn rates_are_read() {
+    fn rate_is_parsed_and_bad_text_refused() {
         let rate = rate(" 600 / 60");
         assert_eq!((rate.per_minute.get(), rate.burst.get()), (600, 60));
         assert_eq!(rate.rest(), Duration::from_secs(6));
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_soon_is_told_in_whole_seconds() {
+    fn empty_bucket_names_the_wait_in_whole_seconds() {
         let bucket = Bucket::new(rate("4/2"));
         assert_eq!(bucket.take(), Ok(1));
         assert_eq!(bucket.take(), Ok(0));
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn many_are_counted_together() {
+    fn bucket_takes_many_together() {
         let many = |count| NonZeroU32::new(count).unwrap();
         let bucket = Bucket::new(rate("4/3"));
         assert_eq!(bucket.take_many(many(100)), Ok(()));

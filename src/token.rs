@@ -69,7 +69,7 @@ mod tests {
     use super::{Hash, bearer};
 
     #[test]
-    fn a_hash_is_read_as_it_is_written() {
+    fn token_hash_is_parsed_as_it_is_written() {
         let hash = Hash::of("abc");
         // FIPS 180-2, appendix B.1.
         let text = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn tokens_are_long_and_never_the_same() {
+    fn bearer_tokens_are_long_and_differ() {
         let (one, other) = (bearer(), bearer());
         assert_ne!(one, other);
         let random = one.strip_prefix("kmcp_").unwrap();

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
+#[path = "architecture/names.rs"]
+mod names;
 #[path = "architecture/tests_wait.rs"]
 mod tests_wait;
 

@@ -26,12 +26,12 @@ fn denial_of(policy: &Policy, script: &str, working_dir: Option<&str>) -> Option
 }
 
 #[test]
-fn the_examples_of_the_built_in_rules_hold() {
+fn policy_examples_of_built_in_rules_hold() {
     Policy::load("").unwrap();
 }
 
 #[test]
-fn ordinary_work_passes_without_a_question() {
+fn policy_passes_ordinary_commands_without_approval() {
     let policy = Policy::built_in().unwrap();
     let commands = commands(ORDINARY);
     assert!(commands.len() >= 150, "{}", commands.len());
@@ -43,7 +43,7 @@ fn ordinary_work_passes_without_a_question() {
 }
 
 #[test]
-fn evasions_are_refused_or_unprovable() {
+fn policy_blocks_or_cannot_prove_evasions() {
     let policy = Policy::built_in().unwrap();
     let commands = commands(EVASIONS);
     assert!(commands.len() >= 100, "{}", commands.len());
@@ -59,7 +59,7 @@ fn evasions_are_refused_or_unprovable() {
 }
 
 #[test]
-fn paths_are_judged_by_their_text() {
+fn policy_judges_paths_by_their_text() {
     let policy = Policy::built_in().unwrap();
     let cases: &[(&str, &str, &str)] = &[
         ("/home/kasm-user", "", ""),
@@ -116,7 +116,7 @@ fn paths_are_judged_by_their_text() {
 }
 
 #[test]
-fn the_working_directory_is_inside_the_roots() {
+fn policy_refuses_working_dir_outside_the_roots() {
     let policy = Policy::built_in().unwrap();
     for folder in ["/home/kasm-user", "/home/kasm-user/a/../b"] {
         assert!(denial_of(&policy, "ls", Some(folder)).is_none(), "{folder}");
@@ -128,7 +128,7 @@ fn the_working_directory_is_inside_the_roots() {
 }
 
 #[test]
-fn limits_are_refusals_and_never_crashes() {
+fn policy_over_its_limits_refuses_without_panic() {
     let policy = Policy::built_in().unwrap();
     let deep = |open: &str, count: usize| open.repeat(count);
     for script in [
@@ -150,7 +150,7 @@ fn limits_are_refusals_and_never_crashes() {
 }
 
 #[test]
-fn an_operators_rules_add_to_the_built_in_ones() {
+fn policy_file_adds_to_the_built_in_rules() {
     let rules = r#"
         [policy]
         on_unprovable = "deny"
@@ -174,7 +174,7 @@ fn an_operators_rules_add_to_the_built_in_ones() {
 }
 
 #[test]
-fn a_wrong_rules_file_is_refused_with_the_reason() {
+fn policy_file_with_mistake_is_refused_with_reason() {
     let rule = |when: &str, examples: &str| {
         format!(
             "[[rule]]\nid = \"x\"\ndecision = \"deny\"\nwhy = \"y\"\nwhen = {when}\nexamples = {examples}"

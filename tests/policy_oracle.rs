@@ -103,7 +103,7 @@ fn stubs(folder: &Path) {
 }
 
 #[test]
-fn whatever_ran_was_in_the_plan() {
+fn programs_run_by_bash_are_in_the_plan() {
     let folder = tempfile::tempdir().unwrap();
     stubs(folder.path());
     let policy = Policy::built_in().unwrap();

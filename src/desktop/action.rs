@@ -280,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_are_pressed_together_and_released_in_reverse() {
+    fn key_action_releases_its_keys_in_reverse() {
         assert_eq!(
             keys(ActionKind::Key, "ctrl+shift+t"),
             [
@@ -353,7 +353,7 @@ mod tests {
     }
 
     #[test]
-    fn places_are_those_of_the_picture() {
+    fn action_place_is_scaled_from_picture_to_desktop() {
         let there = Input::Pointer {
             buttons: 0,
             x: 960,

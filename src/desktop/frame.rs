@@ -114,7 +114,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn places_map_back_to_the_pixel_they_show() {
+    fn frame_places_map_back_to_the_pixel_shown() {
         for (width, height, shown_width, shown_height) in [
             (1280, 720, 1280, 720),
             (1920, 1080, 1280, 720),

@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_else_is_believed() {
+    fn client_address_header_from_untrusted_peer_is_ignored() {
         let claims = [
             (X_FORWARDED_FOR, "203.0.113.5"),
             (FORWARDED, "for=203.0.113.5"),
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_untrusted_address_counts() {
+    fn client_address_is_the_last_untrusted_one() {
         let one = |list| client("10.0.0.1", &[(X_FORWARDED_FOR, list)]);
         assert_eq!(one("203.0.113.5"), "203.0.113.5");
         assert_eq!(one("1.1.1.1, 203.0.113.5"), "203.0.113.5");
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn the_standard_header_is_read_as_well() {
+    fn client_address_is_read_from_forwarded_header() {
         let one = |value| client("fd00::1", &[(FORWARDED, value)]);
         assert_eq!(
             one("for=1.1.1.1, For=203.0.113.5;proto=https"),
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn headers_that_disagree_name_nobody() {
+    fn client_address_headers_that_disagree_are_ignored() {
         let both = |other| {
             let headers = [(X_FORWARDED_FOR, "203.0.113.5"), (FORWARDED, other)];
             client("10.0.0.1", &headers)

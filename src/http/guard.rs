@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn hosts() {
+    fn host_check_allows_configured_and_local_hosts_only() {
         for host in [
             "mcp.example.org",
             "mcp.example.org:80",
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn origins() {
+    fn origin_check_allows_configured_and_local_origins_only() {
         for origin in [
             "https://app.example.org",
             "https://app.example.org:443",

@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn unicode_line_ends_in_an_event_are_escaped_and_proxies_must_not_transform() {
+    async fn event_stream_escapes_unicode_line_ends_and_forbids_transform() {
         let (policy, body) = prepared(
             "text/event-stream",
             "data: \"a\u{2028}b\u{2029}c\u{85}d\u{e9}\"\n\n",
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn other_responses_are_unchanged() {
+    async fn response_that_is_no_event_stream_is_unchanged() {
         let (policy, body) = prepared("application/json", "\"a\u{2028}\"").await;
         assert_eq!((policy, &*body), (None, "\"a\u{2028}\""));
     }

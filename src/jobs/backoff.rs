@@ -259,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reader_that_always_waits_costs_six_looks_a_minute() {
+    fn backoff_of_waiting_reader_polls_six_times_a_minute() {
         for wait in [3, 5, 10, 30, 55, 600].map(seconds) {
             for watched in [false, true] {
                 let looks = looks(seconds(3_600), wait, watched);
@@ -273,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn a_silent_job_costs_few_looks_while_it_is_young() {
+    fn backoff_of_silent_job_polls_seldom() {
         for (time, most) in [(1, 8), (30, 25), (60, 40)] {
             let count = looks(seconds(time), seconds(time), false).len();
             assert!(count <= most, "{time} s: {count}");
@@ -281,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_is_seen_within_a_second_by_those_who_watch() {
+    fn backoff_of_watched_job_polls_within_a_second() {
         let start = Instant::now();
         let mut backoff = Backoff::of_new_job(start, Duration::from_millis(40));
         backoff.watch_output();
@@ -294,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn a_call_that_does_not_wait_looks_at_once() {
+    fn backoff_of_call_without_wait_polls_at_once() {
         let now = Instant::now();
         let mut backoff = Backoff::of_new_job(now, Duration::ZERO);
         backoff.note_miss(now + seconds(600));
@@ -304,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn a_piece_makes_the_looks_frequent_again() {
+    fn backoff_after_output_polls_often_again() {
         let now = Instant::now();
         let mut backoff = Backoff::of_new_job(now, Duration::ZERO);
         let later = now + seconds(600);
@@ -316,7 +316,7 @@ mod tests {
     }
 
     #[test]
-    fn a_job_is_proved_to_be_there_now_and_then() {
+    fn backoff_checks_the_job_at_intervals() {
         let now = Instant::now();
         let mut backoff = Backoff::of_unknown_job(now);
         assert!(backoff.wants_proof(now, true));

@@ -278,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn a_channel_that_failed_rests_a_quarter_of_a_minute_at_most() {
+    fn failed_channel_rests_15_seconds_at_most() {
         let unreachable = FailureKind::Unreachable;
         let expected = [1, 2, 4, 8, 15, 15];
         assert_eq!(rests(&mut Health::default(), unreachable, 6), expected);
@@ -290,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn a_channel_that_was_always_refused_rests_for_minutes() {
+    fn refused_channel_rests_for_minutes() {
         let rests = rests(&mut Health::default(), FailureKind::Forbidden, 11);
         assert_eq!(rests[3..], [8, 16, 32, 64, 128, 256, 300, 300]);
     }
@@ -305,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_of_the_web_server_ends_the_rest() {
+    fn web_server_answer_ends_the_channels_rest() {
         let (mut health, now) = (Health::default(), Instant::now());
         health.note_failure(now, FailureKind::Unreachable, "it is away".to_owned());
         let second = Duration::from_millis(900);

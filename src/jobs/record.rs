@@ -258,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn a_piece_reads_the_same_however_it_is_cut() {
+    fn output_piece_reads_the_same_however_it_is_split() {
         let piece = b"kmcp1 7 3 4 ended exited 3 12 0 1\nouterr\0";
         for size in 1..piece.len() {
             let (mut reader, mut both) = (PieceReader::default(), Both::default());
@@ -275,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_taken_before_is_left_out() {
+    fn output_before_the_offset_is_left_out() {
         let (mut reader, mut both) = (PieceReader::after(4), Both::default());
         reader
             .feed_bytes(b"kmcp1 0 3 4 running\nouterr\0", &mut both)
@@ -288,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn damaged_pieces_are_refused() {
+    fn damaged_output_pieces_are_refused() {
         let pieces: [&[u8]; 10] = [
             b"",
             b"kmcp1 0 3 0 running\nou",

@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn a_dozen_folders_are_left_of_many_jobs() {
+    fn sweeper_keeps_a_dozen_job_folders() {
         let mut folders = SessionFolders::default();
         let now = Instant::now();
         for number in 0..300 {

@@ -137,7 +137,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn both_forms_are_one_id() {
+    fn kasm_id_in_hex_and_dashed_form_is_equal() {
         let hex: KasmId = "b057c3754cb6499cb8d3afeadd6bf0fc".parse().unwrap();
         let dashed: KasmId = "B057C375-4CB6-499C-B8D3-AFEADD6BF0FC".parse().unwrap();
         assert_eq!(hex, dashed);
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn anything_else_is_refused() {
+    fn kasm_id_in_any_other_form_is_refused() {
         for text in [
             "",
             "abc",

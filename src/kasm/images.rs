@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn every_kind_of_name_is_understood() {
+    fn image_is_found_by_every_kind_of_name() {
         let images = images();
         let check = |name: &str, expected: u128| {
             let found = find(&images, name).map(|image| image.image_id.to_string());
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn near_names_are_those_that_can_be_started() {
+    fn near_names_are_of_enabled_images_only() {
         let images = images();
         assert_eq!(near_names(&images, "chromum"), ["Chromium"]);
         assert_eq!(

@@ -260,7 +260,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn dates_in_every_form_on_record() {
+    fn kasm_date_is_read_in_every_known_form() {
         let v = json!({
             "plain": "2026-09-10 12:52:49.000000", "iso": "2026-09-10T12:52:49Z",
             "none": "None", "null": null, "odd": "soon", "short": "2026-09-10 12:52:49",
@@ -275,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn neighbouring_types_are_read() {
+    fn kasm_values_of_neighbouring_types_are_read() {
         let v = json!({"s": "2.5", "b": "True", "n": 3, "neg": -1});
         assert_eq!(number(&v, "s"), Some(2.5));
         assert_eq!(boolean(&v, "b"), Some(true));
@@ -302,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn fields_are_read_like_values_are() {
+    fn kasm_fields_are_read_as_values_are() {
         let odd = json!({
             "name": 2.0, "cores": "2.5", "memory": -1, "shared": "True", "unknown": [{"a": [1]}],
             "inner": {"name": "None", "cores": {"a": 1}, "shared": 0, "inner": 3, "list": {}},

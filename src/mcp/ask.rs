@@ -103,12 +103,13 @@ impl Asker for SameCall {
                 .create_elicitation_with_timeout(form(question), Some(timeout));
             match asked.await {
                 Ok(result) => judge(&result),
-                Err(ServiceError::Timeout { .. }) => {
-                    refused(&format!("nobody answered within {} s", timeout.as_secs()))
-                }
+                Err(ServiceError::Timeout { .. }) => refused(
+                    "approval_unanswered",
+                    &format!("nobody answered within {} s", timeout.as_secs()),
+                ),
                 Err(error) => {
                     tracing::info!(%error, "a client could not ask its user");
-                    refused("the client could not ask")
+                    refused("approval_failed", "the client could not ask")
                 }
             }
         }
@@ -131,8 +132,10 @@ impl Asker for NextCall {
         let subject = Subject::new(&self.caller, &self.tool, &self.arguments, &question.what);
         let answer = match (&self.state, &self.answer) {
             (Some(state), Some(answer)) => match self.consent.redeem(state, &subject) {
-                Ok(()) => serde_json::from_value::<ElicitResult>(answer.clone())
-                    .map_or_else(|_| refused("the answer cannot be read"), |it| judge(&it)),
+                Ok(()) => serde_json::from_value::<ElicitResult>(answer.clone()).map_or_else(
+                    |_| refused("approval_invalid", "the answer cannot be read"),
+                    |it| judge(&it),
+                ),
                 Err(error) => Answer::Refused(error),
             },
             // An answer without the state of its question is no answer to anything.
@@ -171,17 +174,24 @@ fn judge(result: &ElicitResult) -> Answer {
     match (&result.action, choice) {
         (ElicitationAction::Accept, Some(ONCE)) => Answer::Agreed,
         (ElicitationAction::Accept, Some(NO)) | (ElicitationAction::Decline, _) => {
-            refused("the person did not allow it")
+            refused("approval_declined", "the person did not allow it")
         }
-        (ElicitationAction::Cancel, _) => refused("the question was closed without an answer"),
-        _ => refused("the client accepted without a person's choice"),
+        (ElicitationAction::Cancel, _) => refused(
+            "approval_unanswered",
+            "the question was closed without an answer",
+        ),
+        _ => refused(
+            "approval_invalid",
+            "the client accepted without a person's choice",
+        ),
     }
 }
 
-fn refused(why: &str) -> Answer {
+fn refused(code: &'static str, why: &str) -> Answer {
     Answer::Refused(ToolError::new(
         ErrorType::Security,
         format!("this needs the consent of a person: {why}"),
         "do not try the same in another way: tell your user what you wanted to do and why, or go on without it",
-    ))
+    )
+    .with_code(code))
 }

@@ -172,25 +172,35 @@ impl Consent {
         // A caller is not told that somebody else has such a question.
         let claims = claims.filter(|claims| claims.subject.caller == subject.caller);
         let claims = claims.ok_or_else(|| {
-            void("requestState is not one that this server gave you: it was changed, or the server has been restarted")
+            void("request_state_unknown", "requestState is not one that this server gave you: it was changed, or the server has been restarted")
         })?;
         let (given, wanted) = (&claims.subject, subject);
         if given.tool != wanted.tool {
-            return Err(void("requestState belongs to a call of another tool"));
+            return Err(void(
+                "request_state_of_other_call",
+                "requestState belongs to a call of another tool",
+            ));
         }
         if given.arguments != wanted.arguments {
-            return Err(void("requestState belongs to a call with other arguments"));
+            return Err(void(
+                "request_state_of_other_call",
+                "requestState belongs to a call with other arguments",
+            ));
         }
         if given.what != wanted.what {
-            return Err(void("the consent was asked for something else than this"));
+            return Err(void(
+                "request_state_of_other_subject",
+                "the consent was asked for something else than this",
+            ));
         }
         let now_ms = self.now_ms();
         if claims.expires_ms <= now_ms {
-            return Err(void("the answer came too late"));
+            return Err(void("request_state_expired", "the answer came too late"));
         }
         let mut ledger = self.ledger();
         if ledger.used.contains_key(&claims.nonce) {
             return Err(void(
+                "request_state_used",
                 "requestState was used before: it is good for one answer",
             ));
         }
@@ -202,7 +212,8 @@ impl Consent {
                 ErrorType::RateLimited,
                 "too many questions were answered in the last minutes",
                 "wait a minute, then call again",
-            ));
+            )
+            .with_code("too_many_approvals"));
         }
         ledger.leave(&claims.subject.caller, &claims.nonce);
         ledger.used.insert(claims.nonce, claims.expires_ms);
@@ -222,7 +233,8 @@ impl Consent {
                 ErrorType::RateLimited,
                 format!("{OPEN_MAX} questions to your user are open already"),
                 "wait until they are answered, then call again",
-            ));
+            )
+            .with_code("too_many_approvals"));
         }
         questions.push((nonce.to_owned(), expires_ms));
         Ok(())
@@ -265,12 +277,13 @@ impl Drop for Place {
     }
 }
 
-fn void(why: &str) -> ToolError {
+fn void(code: &'static str, why: &str) -> ToolError {
     ToolError::new(
         ErrorType::Security,
         why,
         "call the tool again without requestState, so that the person is asked anew",
     )
+    .with_code(code)
 }
 
 fn random_nonce() -> Nonce {

@@ -22,7 +22,7 @@ mod tests {
     use super::TEXT;
 
     #[test]
-    fn the_essence_comes_first_and_all_of_it_fits() {
+    fn instructions_have_the_essence_in_512_characters() {
         let essence = TEXT.split("\n\n").next().unwrap();
         assert!(essence.len() <= 512, "{}", essence.len());
         assert!(TEXT.len() <= 2_000);

@@ -57,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn both_ways_of_reading_agree() {
+    fn call_read_both_ways_is_equal() {
         for body in [
             r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"x"}}"#,
             r#"{"params":{"arguments":{"a":[1,null]},"name":"x","_meta":{"progressToken":"p","y":1}},

@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn params_that_stand_for_an_object_are_read() {
+    fn params_that_stand_for_an_object_are_accepted() {
         for method in ["ping", "tools/list", "prompts/list", "resources/list"] {
             let request = read(method, &json!([]));
             assert!(
@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn params_that_do_not_fit_are_named() {
+    fn params_of_wrong_type_are_named_in_the_error() {
         for (method, params, member) in [
             (
                 "tools/call",

@@ -144,7 +144,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn lines_that_are_no_messages_do_not_end_the_connection() {
+    async fn stdio_line_that_is_no_message_gets_an_error() {
         let (client, server) = tokio::io::duplex(1 << 20);
         let (input, output) = tokio::io::split(server);
         let mut transport = StdioTransport::new(input, output);
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_line_without_end_is_dropped() {
+    async fn stdio_line_over_length_limit_is_dropped() {
         let mut input = vec![b'x'; LINE_BYTES_MAX + 5];
         input.extend_from_slice(b"\nnext\n");
         let mut input = BufReader::new(&input[..]);

@@ -258,7 +258,7 @@ fn is_for(key: &Jwk, algorithm: Algorithm) -> bool {
 #[cfg(test)]
 mod tests {
     #[test]
-    fn metadata_is_looked_for_where_the_specification_says() {
+    fn issuer_metadata_urls_follow_the_specification() {
         assert_eq!(
             super::well_known("https://as.example/realms/a"),
             [

@@ -71,7 +71,7 @@ mod tests {
     use super::ansi_c;
 
     #[test]
-    fn escapes_are_read_as_bash_reads_them() {
+    fn ansi_c_escapes_are_read_as_by_bash() {
         assert_eq!(ansi_c(r"\x73u\144o"), "sudo");
         assert_eq!(ansi_c(r"a\tb\'c\\"), "a\tb'c\\");
         assert_eq!(ansi_c(r"\u0073udo\0ignored"), "sudo");

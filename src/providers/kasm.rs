@@ -156,13 +156,15 @@ fn acting_user(caller: &Caller, named: Option<UserId>) -> Result<UserId, ToolErr
             "this token is not bound to a Kasm user",
             "ask the operator to set KASM_USER_ID",
         )
+        .with_code("kasm_user_missing")
     })?;
     match named {
         Some(named) if named != user => Err(ToolError::new(
             ErrorType::Permission,
             "this token may not act for another Kasm user",
             "leave `user_id` out: the user follows from the token",
-        )),
+        )
+        .with_code("other_user_not_allowed")),
         Some(_) | None => Ok(user),
     }
 }
@@ -172,10 +174,12 @@ fn acting_user(caller: &Caller, named: Option<UserId>) -> Result<UserId, ToolErr
 /// # Errors
 /// `permission` if the caller may only look.
 fn may_change(caller: &Caller, what: &str) -> Result<(), ToolError> {
-    let why = if !caller.may(Scope::Use) {
-        format!("{what} needs the scope {}", Scope::Use)
+    let (why, code) = if !caller.may(Scope::Use) {
+        let why = format!("{what} needs the scope {}", Scope::Use);
+        (why, "scope_missing")
     } else if caller.reach.read_only {
-        format!("{what} is more than looking, and this token or address is read-only")
+        let why = format!("{what} is more than looking, and this token or address is read-only");
+        (why, "read_only")
     } else {
         return Ok(());
     };
@@ -183,7 +187,8 @@ fn may_change(caller: &Caller, what: &str) -> Result<(), ToolError> {
         ErrorType::Permission,
         why,
         "do without it, or ask the operator of this server for a token that may",
-    ))
+    )
+    .with_code(code))
 }
 
 /// The caller's own session, to look at: what everything with a `kasm_id` begins with.
@@ -275,7 +280,8 @@ async fn place_of(
                 need.words()
             ),
             remedy: sessions::advice(&session.status).to_owned(),
-        }));
+        })
+        .with_code("session_not_running"));
     }
     let in_use = provider.leases.used(user, kasm_id, &session);
     let place = Place {

@@ -267,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn values_with_one_meaning_are_read() {
+    fn argument_values_with_one_meaning_are_converted() {
         let steps = json!([{ "kind": "a", "x": 1 }]);
         for (sent, read) in [
             (json!({ "count": "30" }), json!({ "count": 30 })),
@@ -320,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn values_without_one_meaning_stay_as_they_are() {
+    fn argument_values_without_one_meaning_are_unchanged() {
         for sent in [
             json!({ "count": 30.5 }),
             json!({ "count": "30.5" }),

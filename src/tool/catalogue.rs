@@ -199,7 +199,7 @@ mod tests {
     };
 
     #[test]
-    fn a_template_takes_its_own_uris_and_no_others() {
+    fn uri_template_matches_its_own_uris_only() {
         let value = |uri: &str| {
             PICTURE
                 .find(uri)

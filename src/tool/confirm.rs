@@ -97,7 +97,8 @@ impl Confirm {
                 ErrorType::Security,
                 "this needs the consent of a person, and is too long for a person to read",
                 "do it in smaller steps",
-            ));
+            )
+            .with_code("approval_text_too_long"));
         }
         match asker.ask(&question).await {
             Answer::Agreed => Ok(()),
@@ -145,6 +146,7 @@ fn nobody(question: &Question) -> ToolError {
         "do what needs no consent, or tell your user: a client with elicitation can ask them, and \
          the operator of this server can allow it by a rule",
     )
+    .with_code("approval_unavailable")
 }
 
 /// The text as it is, with what a screen would not show made visible: control characters can
@@ -181,7 +183,7 @@ mod tests {
     use super::plain;
 
     #[test]
-    fn what_a_screen_would_not_show_is_made_visible() {
+    fn approval_text_shows_invisible_characters_escaped() {
         assert_eq!(plain("rm -rf ~\n\tü 好"), "rm -rf ~\n\tü 好");
         assert_eq!(plain("ls\r\u{1b}[2Ksudo"), r"ls\u{d}\u{1b}[2Ksudo");
         assert_eq!(plain("a\u{202e}b\u{200b}"), r"a\u{202e}b\u{200b}");

@@ -123,7 +123,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn a_call_beyond_the_limit_is_refused_if_no_place_becomes_free() {
+    async fn call_over_limit_is_too_many_calls_unless_a_place_frees() {
         let gate = Gate::new(2);
         let (caller, other) = ("one".into(), "other".into());
         let first = gate.enter(&caller).await.unwrap();
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn costly_calls_of_a_caller_share_one_limit() {
+    fn costly_tools_of_a_caller_share_one_rate() {
         let costly = Costly::new("1/2".parse().unwrap());
         let (caller, other) = ("one".into(), "other".into());
         costly.count(&caller, "burn_coal").unwrap();

@@ -137,7 +137,7 @@ impl Registry {
         tokio::select! {
             biased;
             () = options.cancelled.cancelled() => {
-                Err(ToolError::new(ErrorType::Timeout, "the call was cancelled", "call it again if it is still wanted"))
+                Err(ToolError::new(ErrorType::Timeout, "the call was cancelled", "call it again if it is still wanted").with_code("call_cancelled"))
             }
             done = tokio::time::timeout(self.timeout, work) => match done {
                 Ok(Ok(result)) => result.map(Ran::Replied),
@@ -149,7 +149,8 @@ impl Registry {
                     ErrorType::Timeout,
                     format!("`{}` took longer than {} s and was given up", tool.info.name, self.timeout.as_secs()),
                     "look at the state before you call it again: it may have had its effect",
-                )),
+                )
+                .with_code("tool_timeout")),
             },
             question = options.confirm.stopped() => Ok(Ran::Asks(question)),
         }
@@ -195,5 +196,6 @@ fn authorise(tool: &ToolInfo, caller: &Caller) -> Result<(), ToolError> {
         ErrorType::Permission,
         format!("`{}` needs the scope {}", tool.name, tool.scope),
         "ask the operator of this server for a token with that scope",
-    ))
+    )
+    .with_code("scope_missing"))
 }

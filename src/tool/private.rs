@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn only_sizes_of_private_arguments_are_recorded() {
+    fn private_arguments_are_recorded_by_size_only() {
         let mut schema = schema::of_arguments::<Args>();
         let recorded = Recorded::take_from(&mut schema);
         let public = Value::Object(schema).to_string();

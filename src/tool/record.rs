@@ -43,7 +43,7 @@ pub(super) async fn begin(audit: &Audit, act: Act<'_>) -> Result<Open, ToolError
             "calls that change something wait for it: ask the operator of this server to make room for the record \
              (MCP_AUDIT_FILE); tools that only look still work",
         )
-        .with_code("record_unwritable")
+        .with_code("audit_unwritable")
     })
 }
 

@@ -56,6 +56,7 @@ pub fn read_arguments<T: DeserializeOwned + JsonSchema>(args: JsonObject) -> Res
             format!("argument `{path}`: {cause}")
         };
         ToolError::validation(message, arguments_hint(&of_arguments::<T>()))
+            .with_code("argument_invalid")
     })
 }
 
@@ -72,10 +73,10 @@ pub fn refuse_unknown(schema: &JsonObject, args: &JsonObject) -> Result<(), Tool
         None => Ok(()),
         Some(name) => {
             let name: String = name.chars().take(64).collect();
-            Err(ToolError::validation(
-                format!("unknown argument `{name}`"),
-                arguments_hint(schema),
-            ))
+            Err(
+                ToolError::validation(format!("unknown argument `{name}`"), arguments_hint(schema))
+                    .with_code("argument_unknown"),
+            )
         }
     }
 }
@@ -231,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn optional_arguments_have_one_type() {
+    fn argument_schema_of_optional_field_has_one_type() {
         let schema = of_arguments::<Args>();
         assert_eq!(schema["properties"]["count"]["type"], "integer");
         assert_eq!(schema["required"], json!(["name"]));
@@ -239,14 +240,14 @@ mod tests {
     }
 
     #[test]
-    fn what_may_be_null_in_a_reply_is_said() {
+    fn reply_schema_of_optional_field_allows_null() {
         let schema = of_reply::<Args>();
         let count = &schema["properties"]["data"]["properties"]["count"];
         assert_eq!(count["type"], json!(["integer", "null"]));
     }
 
     #[test]
-    fn a_bad_argument_is_named() {
+    fn bad_argument_is_named_in_error_and_hint() {
         let error = read_arguments::<Args>(args(json!({"name": "x", "count": "many"})))
             .err()
             .unwrap();

@@ -60,7 +60,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn arguments_of_a_call_may_be_sent_as_less_than_an_object() {
+    fn sent_arguments_accept_empty_forms_and_json_strings() {
         for empty in [
             json!(null),
             json!([]),

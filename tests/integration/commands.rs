@@ -115,10 +115,10 @@ fn tools_and_settings_commands_print_lists() {
     assert!(text(&tools.stdout).contains("create_kasm_session"));
     let tools: Value =
         serde_json::from_slice(&run(&["tools", "--format", "json"], &[]).stdout).unwrap();
+    let tools = tools.as_array().unwrap();
+    assert_eq!(tools.len(), kasm_mcp::commands::tools::listed().count());
     assert!(
         tools
-            .as_array()
-            .unwrap()
             .iter()
             .all(|tool| tool["inputSchema"]["type"] == "object")
     );

@@ -29,13 +29,17 @@ pub const TOOLS_OF_A_SESSION: [&str; 11] = [
     "desktop_clipboard",
 ];
 
-/// Checks that each of these arguments is refused and that the words name the culprit.
-async fn refuses(server: &TestServer, tool: &str, table: &[(Value, &str)]) {
-    for (arguments, culprit) in table {
-        let reply = server.fails(tool, arguments.clone(), "validation").await;
+/// Checks that each of these arguments is refused with its code, and that the argument is named.
+async fn refuses(server: &TestServer, tool: &str, table: &[(Value, &str, &str)]) {
+    for (arguments, code, argument) in table {
+        let arguments = arguments.clone();
+        let reply = server.fails_as(tool, arguments, "validation", code).await;
         let (error, hint) = words(&reply);
-        assert!(error.contains(culprit), "{tool} {arguments}: {error}");
-        assert!(!hint.is_empty());
+        let named = format!("`{argument}`");
+        assert!(
+            error.contains(&named) || hint.contains(&named),
+            "{tool}: {reply}"
+        );
     }
 }
 
@@ -44,22 +48,29 @@ async fn session_tools_with_bad_kasm_id_are_validation() {
     let server = TestServer::start().await;
     for tool in TOOLS_OF_A_SESSION {
         let table = [
-            (json!({}), "missing field `kasm_id`"),
-            (json!({ "kasm_id": null }), "kasm_id"),
-            (json!({ "kasm_id": 5 }), "argument `kasm_id`"),
-            (json!({ "kasm_id": [NO_SUCH_ID] }), "argument `kasm_id`"),
-            (json!({ "kasm_id": "" }), "32 hex digits"),
+            (json!({}), "argument_invalid", "kasm_id"),
+            (json!({ "kasm_id": null }), "argument_invalid", "kasm_id"),
+            (json!({ "kasm_id": 5 }), "argument_invalid", "kasm_id"),
+            (
+                json!({ "kasm_id": [NO_SUCH_ID] }),
+                "argument_invalid",
+                "kasm_id",
+            ),
+            (json!({ "kasm_id": "" }), "argument_invalid", "kasm_id"),
             (
                 json!({ "kasm_id": "../get_users" }),
-                "`../get_users` is not an id",
+                "argument_invalid",
+                "kasm_id",
             ),
             (
                 json!({ "kasm_id": format!("{NO_SUCH_ID}0") }),
-                "argument `kasm_id`",
+                "argument_invalid",
+                "kasm_id",
             ),
             (
                 json!({ "kasm_id": NO_SUCH_ID, "kasm_ids": [] }),
-                "unknown argument `kasm_ids`",
+                "argument_unknown",
+                "kasm_ids",
             ),
         ];
         refuses(&server, tool, &table).await;
@@ -129,12 +140,12 @@ async fn tools_with_another_user_id_are_refused() {
     for (tool, mut arguments) in calls.clone() {
         for stranger in [other.as_str(), NO_SUCH_ID] {
             arguments["user_id"] = stranger.into();
-            let reply = server.fails(tool, arguments.clone(), "permission").await;
-            let (_, hint) = words(&reply);
-            assert!(hint.contains("leave `user_id` out"), "{tool}: {hint}");
+            let arguments = arguments.clone();
+            let code = "other_user_not_allowed";
+            server.fails_as(tool, arguments, "permission", code).await;
         }
         arguments["user_id"] = "me".into();
-        refuses(&server, tool, &[(arguments, "argument `user_id`")]).await;
+        refuses(&server, tool, &[(arguments, "argument_invalid", "user_id")]).await;
     }
     assert_eq!(
         server.emulator.requests().len(),
@@ -173,10 +184,11 @@ async fn tools_over_the_tokens_scope_are_permission() {
                 continue;
             }
             let before = server.emulator.requests().len();
-            let reply = server.fails(tool, arguments, "permission").await;
+            let reply = server
+                .fails_as(tool, arguments, "permission", "scope_missing")
+                .await;
             let wanted = ["kasm:read", "kasm:use", "kasm:admin"][needed];
             assert!(words(&reply).0.contains(wanted), "{scope} {tool}: {reply}");
-            assert!(words(&reply).1.contains("token"), "{scope} {tool}: {reply}");
             assert_eq!(server.emulator.requests().len(), before, "{scope} {tool}");
         }
     }

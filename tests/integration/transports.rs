@@ -80,6 +80,7 @@ async fn tool_errors_have_error_type_on_every_transport() {
         let unknown = json!({ "kasm_id": "00000000000000000000000000000000" });
         let reply = client.call(&server, "get_session_status", unknown).await;
         assert_eq!(reply["error_type"], "not_found", "{transport}: {reply}");
+        assert_eq!(reply["code"], "session_not_found", "{transport}: {reply}");
         let reply = client
             .call(&server, "get_session_status", json!({ "kasm_id": 5 }))
             .await;

@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn single_bytes_are_put_together_and_large_pieces_are_not_copied() {
+    async fn body_of_single_bytes_is_joined_and_large_pieces_pass() {
         let large = Bytes::from(vec![7_u8; 9_000]);
         let bytes = (0..10_000_u32).map(|number| Bytes::from(vec![(number % 251) as u8]));
         let all: Vec<Bytes> = [large.clone()].into_iter().chain(bytes).collect();
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_error_is_passed_on() {
+    async fn body_error_is_passed_on() {
         let pieces = [Ok(Bytes::from_static(b"a")), Err("broken")];
         let body = timed_body(Body::from_stream(stream::iter(pieces)));
         let error = body.collect().await.unwrap_err();

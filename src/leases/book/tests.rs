@@ -63,7 +63,7 @@ fn duties(book: &mut Book, second: u64) -> Vec<Duty> {
 }
 
 #[test]
-fn an_unused_session_without_a_lease_is_left_to_kasm() {
+fn unused_session_without_lease_is_left_to_kasm() {
     let (mut book, _) = used_once();
     for second in [1, 299, 301, 899] {
         assert_eq!(duties(&mut book, second), [], "{second}");
@@ -74,7 +74,7 @@ fn an_unused_session_without_a_lease_is_left_to_kasm() {
 }
 
 #[test]
-fn a_session_in_use_is_kept_alive_after_a_third_of_its_time() {
+fn used_session_is_kept_alive_after_a_third_of_its_time() {
     let (mut book, id) = used_once();
     book.begin(user_id(), id, &session(200, 900), at(200));
     assert_eq!(duties(&mut book, 299), []);
@@ -90,7 +90,7 @@ fn a_session_in_use_is_kept_alive_after_a_third_of_its_time() {
 }
 
 #[test]
-fn a_keepalive_without_effect_is_not_repeated() {
+fn keepalive_without_effect_is_not_repeated() {
     let (mut book, id) = used_once();
     book.begin(user_id(), id, &session(200, 900), at(200));
     book.kept_alive(id, &session(300, 900), at(300));
@@ -100,7 +100,7 @@ fn a_keepalive_without_effect_is_not_repeated() {
 }
 
 #[test]
-fn a_lease_ends_one_lease_after_the_last_use() {
+fn lease_ends_its_length_after_the_last_use() {
     let (mut book, id) = used_once();
     book.give(user_id(), id, HOUR, at(10)).unwrap();
     assert_eq!(book.lease(id, at(10)).unwrap().ends, at(3_610));
@@ -117,7 +117,7 @@ fn a_lease_ends_one_lease_after_the_last_use() {
 }
 
 #[test]
-fn a_lease_does_not_end_during_a_use() {
+fn lease_during_a_use_does_not_end() {
     let (mut book, id) = used_once();
     book.give(user_id(), id, HOUR, at(0)).unwrap();
     book.begin(user_id(), id, &session(1, 900), at(1));
@@ -128,7 +128,7 @@ fn a_lease_does_not_end_during_a_use() {
 }
 
 #[test]
-fn an_unused_session_is_kept_alive_until_its_lease_ends() {
+fn unused_session_is_kept_alive_until_its_lease_ends() {
     let (mut book, id) = used_once();
     book.give(user_id(), id, HOUR, at(0)).unwrap();
     for second in [300, 600, 900, 1_200] {
@@ -139,7 +139,7 @@ fn an_unused_session_is_kept_alive_until_its_lease_ends() {
 }
 
 #[test]
-fn a_keepalive_of_somebody_else_is_a_use() {
+fn keepalive_by_a_viewer_counts_as_a_use() {
     let (mut book, id) = used_once();
     book.give(user_id(), id, HOUR, at(0)).unwrap();
     book.kept_alive(id, &session(3_400, 4_300), at(3_400));
@@ -154,7 +154,7 @@ fn a_keepalive_of_somebody_else_is_a_use() {
 }
 
 #[test]
-fn our_own_keepalive_does_not_hide_a_person() {
+fn keepalive_by_this_server_does_not_hide_a_viewers() {
     let (mut book, id) = used_once();
     book.give(user_id(), id, HOUR, at(0)).unwrap();
     // Before each of our keepalives Kasm is asked, and by then the person's page has sent one.
@@ -167,7 +167,7 @@ fn our_own_keepalive_does_not_hide_a_person() {
 }
 
 #[test]
-fn what_failed_is_left_alone_for_half_a_minute() {
+fn failed_lease_duty_is_retried_after_30_seconds() {
     let (mut book, id) = used_once();
     book.give(user_id(), id, HOUR, at(0)).unwrap();
     book.later(id, at(3_600));
@@ -176,7 +176,7 @@ fn what_failed_is_left_alone_for_half_a_minute() {
 }
 
 #[test]
-fn a_lease_from_disk_counts_from_the_last_use_before_the_restart() {
+fn lease_from_disk_counts_from_the_last_use() {
     let (mut book, id) = used_once();
     book.give(user_id(), id, HOUR, at(0)).unwrap();
     let kept = book.changed().unwrap();
@@ -188,7 +188,7 @@ fn a_lease_from_disk_counts_from_the_last_use_before_the_restart() {
 }
 
 #[test]
-fn leases_and_uses_keep_their_place_when_the_book_is_full() {
+fn full_lease_book_refuses_new_leases_and_keeps_old() {
     let mut book = Book::default();
     let count = u32::try_from(SESSIONS_MAX).unwrap();
     for number in 0..count {

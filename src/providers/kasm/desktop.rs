@@ -122,6 +122,7 @@ impl KasmProvider {
 impl From<RfbError> for ToolError {
     fn from(error: RfbError) -> Self {
         let message = error.to_string();
+        let code = error_code(&error);
         let (error_type, hint) = match error {
             RfbError::Plane(PlaneError::NoService(_)) => (
                 ErrorType::Unsupported,
@@ -148,6 +149,18 @@ impl From<RfbError> for ToolError {
                 "this KasmVNC speaks differently than expected: report it to the operator",
             ),
         };
-        Self::new(error_type, message, hint)
+        Self::new(error_type, message, hint).with_code(code)
+    }
+}
+
+/// The stable name of the cause.
+fn error_code(error: &RfbError) -> &'static str {
+    match error {
+        RfbError::Plane(PlaneError::NoService(_)) => "desktop_missing",
+        RfbError::Plane(PlaneError::Refused(_)) => "session_login_refused",
+        RfbError::Refused(_) => "desktop_password_refused",
+        RfbError::Plane(_) | RfbError::Closed => "desktop_unavailable",
+        RfbError::TimedOut => "desktop_timeout",
+        RfbError::Protocol(_) => "desktop_unexpected_message",
     }
 }

@@ -61,21 +61,25 @@ impl From<JobError> for ToolError {
                 ErrorType::NotFound,
                 message,
                 "results are kept for a while after they were delivered; run the command again if it may run twice",
-            ),
+            )
+            .with_code("job_not_found"),
             JobError::NoSuchOffset(_) => Self::validation(
                 message,
                 "leave `offset` out to begin at the start, or pass a `next_offset` of an earlier reply",
-            ),
+            )
+            .with_code("offset_too_large"),
             JobError::DiskFull => Self::new(
                 ErrorType::Unavailable,
                 message,
                 "remove files that are not needed (commands run, though their output is lost), then look again",
-            ),
+            )
+            .with_code("disk_full"),
             JobError::BadRecord(_) => Self::new(
                 ErrorType::Api,
                 message,
                 "something in the workspace changed the files of the job below ~/Downloads; run the command again",
-            ),
+            )
+            .with_code("job_record_damaged"),
         }
     }
 }

@@ -6,6 +6,7 @@ use crate::tool::{ErrorType, ToolError};
 impl From<KasmError> for ToolError {
     fn from(error: KasmError) -> Self {
         let message = error.to_string();
+        let code = error_code(&error);
         let (error_type, hint) = match error {
             KasmError::Permission { needs, .. } => (
                 ErrorType::Permission,
@@ -57,6 +58,23 @@ impl From<KasmError> for ToolError {
                 (ErrorType::Api, "the message is Kasm's own; change the request accordingly".to_owned())
             }
         };
-        Self::new(error_type, message, hint)
+        Self::new(error_type, message, hint).with_code(code)
+    }
+}
+
+/// The stable name of the cause, which stays when Kasm or this server words it anew.
+fn error_code(error: &KasmError) -> &'static str {
+    match error {
+        KasmError::Permission { .. } => "kasm_permission",
+        KasmError::NotFound { what: "session" } => "session_not_found",
+        KasmError::NotFound { .. } => "user_not_found",
+        KasmError::NoSuchWorkspace { .. } => "workspace_not_found",
+        KasmError::NoResources(_) => "kasm_no_resources",
+        KasmError::Licence(_) => "kasm_licence",
+        KasmError::InvalidState { .. } => "invalid_state",
+        KasmError::TimedOut { .. } => "kasm_timeout",
+        KasmError::Unavailable(_) => "kasm_unavailable",
+        KasmError::Protocol { .. } => "kasm_unexpected_answer",
+        KasmError::Rejected { .. } => "kasm_refused",
     }
 }

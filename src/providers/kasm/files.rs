@@ -48,11 +48,13 @@ fn unconfirmed(error: FileError) -> ToolError {
             super::exec::REMEDY
         ),
     )
+    .with_code("change_unconfirmed")
 }
 
 impl From<FileError> for ToolError {
     fn from(error: FileError) -> Self {
         let message = error.to_string();
+        let code = error_code(&error);
         let (error_type, hint) = match error {
             FileError::Job(error) => return error.into(),
             FileError::Missing => (
@@ -106,6 +108,27 @@ impl From<FileError> for ToolError {
                 "try again; for large uploads an administrator has to allow them (allow_kasm_uploads)",
             ),
         };
-        Self::new(error_type, message, hint)
+        Self::new(error_type, message, hint).with_code(code)
+    }
+}
+
+/// The stable name of the cause. An error of a job has the code of its own conversion.
+fn error_code(error: &FileError) -> &'static str {
+    match error {
+        FileError::Job(_) => "job_failed",
+        FileError::Missing => "file_not_found",
+        FileError::Folder => "file_is_folder",
+        FileError::NoFolder => "path_is_no_folder",
+        FileError::NoRegularFile => "file_not_regular",
+        FileError::Denied => "file_not_permitted",
+        FileError::Escapes(_) => "path_leaves_roots",
+        FileError::Full => "disk_full",
+        FileError::Changed => "file_changed",
+        FileError::Mangled => "file_damaged",
+        FileError::TooLarge { .. } => "file_too_large",
+        FileError::Told(_) => "file_operation_failed",
+        FileError::TimedOut => "file_timeout",
+        FileError::Broken(_) => "upload_damaged",
+        FileError::Plane(_) => "session_proxy_failed",
     }
 }

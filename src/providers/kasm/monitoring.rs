@@ -62,7 +62,8 @@ impl Tool for GetSessionFrameStats {
             return Err(ToolError::validation(
                 "argument `client` is no client id",
                 "use none, auto, all, or an id from client_side of an earlier answer",
-            ));
+            )
+            .with_code("argument_invalid"));
         }
         let (user, _) = own_session(&cx, args.kasm_id, None).await?;
         let stats = kasm.wire().frame_stats(user, args.kasm_id, client).await?;

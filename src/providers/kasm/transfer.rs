@@ -25,6 +25,7 @@ impl KasmProvider {
                 format!("{error}"),
                 "list_user_sessions shows the sessions",
             )
+            .with_code("session_not_found")
         })?;
         let target = Target::new(&self.policy, file.path, access);
         let target = target.map_err(|denial| denied(&denial))?;

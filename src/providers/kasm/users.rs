@@ -117,7 +117,8 @@ impl Tool for GetKasmUsers {
             return Err(ToolError::validation(
                 format!("there is no page {page}"),
                 format!("pages are 1 to {pages}"),
-            ));
+            )
+            .with_code("page_out_of_range"));
         }
         let shown = users
             .into_iter()
@@ -168,7 +169,8 @@ impl Tool for GetKasmUser {
                 return Err(ToolError::validation(
                     "exactly one of `user_id` and `username` is needed",
                     "pass the id or the name of one user",
-                ));
+                )
+                .with_code("user_ambiguous"));
             }
         };
         let user = cx.provider.kasm.wire().user(&user).await?;
@@ -215,7 +217,8 @@ impl Tool for CreateKasmUser {
             return Err(ToolError::validation(
                 "argument `username` is empty",
                 "give the user a name",
-            ));
+            )
+            .with_code("argument_invalid"));
         }
         let fields = UserFields {
             username: Some(args.username.trim().to_owned()),
@@ -283,7 +286,8 @@ impl Tool for UpdateKasmUser {
             return Err(ToolError::validation(
                 "nothing to change",
                 "pass at least one field besides `user_id`",
-            ));
+            )
+            .with_code("nothing_to_change"));
         }
         let user = cx
             .provider

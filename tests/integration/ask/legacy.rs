@@ -64,7 +64,7 @@ async fn rust_sdk_elicits_over_http_in_both_lifecycles() {
         let client = client.await.unwrap();
         let reply = run(&client, "rm").await;
         assert_eq!(reply["data"]["times"], times, "{reply}");
-        refused(&run(&client, "reboot").await, "did not allow");
+        refused(&run(&client, "reboot").await, "approval_declined");
         assert_eq!(server.times(), times);
     }
 }
@@ -78,7 +78,7 @@ async fn rust_sdk_elicits_over_stdio() {
     let client = Person.serve(theirs).await.unwrap();
     let reply = run(&client, "rm").await;
     assert_eq!(reply["data"]["times"], 1, "{reply}");
-    refused(&run(&client, "reboot").await, "did not allow");
+    refused(&run(&client, "reboot").await, "approval_declined");
     client.cancel().await.unwrap();
     served.await.unwrap().unwrap();
 }
@@ -160,7 +160,7 @@ async fn elicitation_answer_from_another_session_is_ignored() {
     assert_eq!(answer(json!({ "answer": "once" }), &two).await, 202);
     assert_eq!(answer(json!({ "answer": "no" }), &one).await, 202);
     let reply = message(events.next().await);
-    refused(&reply["result"]["structuredContent"], "did not allow");
+    refused(&reply["result"]["structuredContent"], "approval_declined");
     assert_eq!(server.times(), 0);
 }
 
@@ -177,7 +177,7 @@ async fn elicitation_without_answer_is_refused_and_cancelled() {
         assert_eq!(withdrawn["method"], "notifications/cancelled");
         assert_eq!(withdrawn["params"]["requestId"], question["id"]);
         let reply = message(events.next().await);
-        refused(&reply["result"]["structuredContent"], "nobody answered");
+        refused(&reply["result"]["structuredContent"], "approval_unanswered");
     }
     assert_eq!(server.times(), 0);
 }
@@ -189,7 +189,10 @@ async fn approval_for_client_without_event_stream_is_refused() {
     let request = server.post(&call("rm")).header("mcp-session-id", &session);
     let request = request.header("accept", "application/json");
     let answer: Value = request.send().await.unwrap().json().await.unwrap();
-    refused(&answer["result"]["structuredContent"], "cannot ask");
+    refused(
+        &answer["result"]["structuredContent"],
+        "approval_unavailable",
+    );
 }
 
 #[tokio::test]
@@ -198,7 +201,10 @@ async fn elicitation_over_http_sse_uses_the_one_stream() {
     let mut client = SseClient::connect(&server.base, "/sse").await;
     let params = json!({ "name": "run", "arguments": { "command": "rm" } });
     let reply = client.request("tools/call", params.clone()).await;
-    refused(&reply["result"]["structuredContent"], "cannot ask");
+    refused(
+        &reply["result"]["structuredContent"],
+        "approval_unavailable",
+    );
 
     // The same client shakes hands again, with elicitation.
     let mut again = handshake("2024-11-05");

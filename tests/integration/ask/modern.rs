@@ -74,28 +74,28 @@ async fn approved_call_runs_once() {
 #[tokio::test]
 async fn approval_answer_other_than_yes_is_refused() {
     let server = start("no", &SHARED).await;
-    for (answer, why) in [
-        (json!({ "action": "decline" }), "did not allow"),
-        (json!({ "action": "cancel" }), "without an answer"),
+    for (answer, code) in [
+        (json!({ "action": "decline" }), "approval_declined"),
+        (json!({ "action": "cancel" }), "approval_unanswered"),
         (
             json!({ "action": "accept", "content": { "answer": "no" } }),
-            "did not allow",
+            "approval_declined",
         ),
-        (json!({ "action": "accept" }), "without a person's choice"),
+        (json!({ "action": "accept" }), "approval_invalid"),
         (
             json!({ "action": "accept", "content": { "answer": true } }),
-            "without a person's choice",
+            "approval_invalid",
         ),
-        (json!({ "action": "sure" }), "cannot be read"),
-        (json!("yes"), "cannot be read"),
+        (json!({ "action": "sure" }), "approval_invalid"),
+        (json!("yes"), "approval_invalid"),
     ] {
         let state = state(&server, "rm").await;
         let result = call(&server, answered(params("rm"), &state, &answer)).await;
-        refused(&result["structuredContent"], why);
+        refused(&result["structuredContent"], code);
         assert_eq!(result["isError"], true);
         // The answer is used up, whatever it was.
         let result = call(&server, answered(params("rm"), &state, &yes())).await;
-        refused(&result["structuredContent"], "used before");
+        refused(&result["structuredContent"], "request_state_used");
     }
     assert_eq!(server.times(), 0);
 }
@@ -110,7 +110,7 @@ async fn request_state_used_twice_is_refused() {
     let agreed = |result: &&Value| result["structuredContent"]["success"] == true;
     assert_eq!(results.iter().filter(agreed).count(), 1, "{results:?}");
     let result = call(&server, again).await;
-    refused(&result["structuredContent"], "used before");
+    refused(&result["structuredContent"], "request_state_used");
     assert_eq!(server.times(), 1);
 }
 
@@ -136,10 +136,7 @@ async fn request_state_changed_or_forged_is_refused() {
     }
     for forged in forged {
         let result = call(&server, answered(params("rm"), &json!(forged), &yes())).await;
-        refused(
-            &result["structuredContent"],
-            "not one that this server gave you",
-        );
+        refused(&result["structuredContent"], "request_state_unknown");
     }
     assert_eq!(server.times(), 0);
     let result = call(&server, answered(params("rm"), &state, &yes())).await;
@@ -156,27 +153,27 @@ async fn request_state_for_other_caller_tool_or_arguments_is_refused() {
     let state = state(&server, "rm a").await;
 
     let result = call(&other, answered(params("rm a"), &state, &yes())).await;
-    refused(
-        &result["structuredContent"],
-        "not one that this server gave you",
-    );
+    refused(&result["structuredContent"], "request_state_unknown");
     assert_eq!(other.times(), 0);
 
     let tool = json!({ "name": "run_elsewhere", "arguments": { "command": "rm a" } });
     let result = call(&server, answered(tool, &state, &yes())).await;
-    refused(&result["structuredContent"], "another tool");
+    refused(&result["structuredContent"], "request_state_of_other_call");
 
     let result = call(&server, answered(params("rm b"), &state, &yes())).await;
-    refused(&result["structuredContent"], "other arguments");
+    refused(&result["structuredContent"], "request_state_of_other_call");
 
     let elsewhere = json!({ "name": "run", "arguments": { "command": "rm a", "place": "/" } });
     let result = call(&server, answered(elsewhere, &state, &yes())).await;
-    refused(&result["structuredContent"], "other arguments");
+    refused(&result["structuredContent"], "request_state_of_other_call");
 
     // The same call means something else since the rules have changed.
     server.provider.rules.store(1, Ordering::SeqCst);
     let result = call(&server, answered(params("rm a"), &state, &yes())).await;
-    refused(&result["structuredContent"], "something else");
+    refused(
+        &result["structuredContent"],
+        "request_state_of_other_subject",
+    );
     server.provider.rules.store(0, Ordering::SeqCst);
 
     assert_eq!(server.times(), 0);
@@ -203,10 +200,10 @@ async fn request_state_too_old_or_before_restart_is_refused() {
     clock.advance(Duration::from_secs(60));
     let late = answered(params("rm"), &state, &yes());
     let result = call(&server, late.clone()).await;
-    refused(&result["structuredContent"], "too late");
+    refused(&result["structuredContent"], "request_state_expired");
     let restarted = start("late", &Consent::new(Duration::from_secs(60))).await;
     let result = call(&restarted, late).await;
-    refused(&result["structuredContent"], "restarted");
+    refused(&result["structuredContent"], "request_state_unknown");
 }
 
 #[tokio::test]
@@ -234,7 +231,10 @@ async fn approval_without_form_elicitation_is_refused() {
         let answer = server
             .modern("tools/call", params("rm"), "run", capabilities)
             .await;
-        refused(&answer["result"]["structuredContent"], "cannot ask");
+        refused(
+            &answer["result"]["structuredContent"],
+            "approval_unavailable",
+        );
     }
     for capabilities in [
         json!({ "elicitation": {} }),
@@ -257,7 +257,7 @@ async fn ninth_open_approval_of_a_caller_is_rate_limited() {
     }
     let result = call(&server, params("rm")).await;
     assert_eq!(
-        result["structuredContent"]["error_type"], "rate_limited",
+        result["structuredContent"]["code"], "too_many_approvals",
         "{result}"
     );
     let other = start("other", &consent).await;

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use kasm_mcp::audit::Broken;
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -26,13 +27,22 @@ fn text(directory: &Path) -> String {
     fs::read_to_string(directory.join("audit.jsonl")).unwrap()
 }
 
-/// Whether a changed text is found out, and in which words.
-fn found(directory: &Path, changed: &str) -> String {
+/// The line of its file at which a record is broken, or none where lines are missing at its end.
+fn broken_line(directory: &Path) -> Option<u64> {
+    match verify(directory).unwrap_err() {
+        Broken::Line { line, .. } => Some(line),
+        Broken::Missing(_) => None,
+        Broken::File(path, error) => panic!("{}: {error}", path.display()),
+    }
+}
+
+/// Where a record with a changed text is broken.
+fn found(directory: &Path, changed: &str) -> Option<u64> {
     let file = directory.join("audit.jsonl");
     let before = text(directory);
     assert_ne!(before, changed);
     fs::write(&file, changed).unwrap();
-    let broken = verify(directory).unwrap_err().to_string();
+    let broken = broken_line(directory);
     fs::write(&file, before).unwrap();
     verify(directory).unwrap();
     broken
@@ -57,19 +67,19 @@ async fn audit_verify_finds_every_kind_of_change() {
         found(path, &String::from_utf8(bytes).unwrap());
     }
     let changed = whole.replace("none 2", "none 7");
-    assert!(found(path, &changed).contains("was changed"));
-    assert!(found(path, &without(4)).contains("should be here"));
-    assert!(found(path, &without(0)).contains("should begin with line 1"));
-    assert!(found(path, &without(10)).contains("there was a line 11"));
-    assert!(found(path, &lines[..3].concat()).contains("there was a line 11"));
+    assert_eq!(found(path, &changed), Some(7), "the line after it");
+    assert_eq!(found(path, &without(4)), Some(5));
+    assert_eq!(found(path, &without(0)), Some(1));
+    assert_eq!(found(path, &without(10)), None);
+    assert_eq!(found(path, &lines[..3].concat()), None);
     let mut swapped = lines.clone();
     swapped.swap(4, 5);
-    assert!(found(path, &swapped.concat()).contains("should be here"));
+    assert_eq!(found(path, &swapped.concat()), Some(5));
     let mut twice = lines.clone();
     twice.insert(4, lines[4]);
-    found(path, &twice.concat());
-    found(path, &whole[..whole.len() - 5]);
-    found(path, "");
+    assert_eq!(found(path, &twice.concat()), Some(6));
+    assert_eq!(found(path, &whole[..whole.len() - 5]), Some(11));
+    assert_eq!(found(path, ""), None);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -85,12 +95,7 @@ async fn audit_chain_continues_over_files_and_restarts() {
     let second = kasm_mcp::audit::files(&path.join("audit.jsonl")).unwrap()[1].clone();
     let aside = path.join("aside");
     fs::rename(&second, &aside).unwrap();
-    assert!(
-        verify(path)
-            .unwrap_err()
-            .to_string()
-            .contains("should be here")
-    );
+    assert_eq!(broken_line(path), Some(1), "of the third file");
     fs::rename(&aside, &second).unwrap();
 
     let file = path.join("audit.jsonl");
@@ -111,8 +116,7 @@ async fn audit_rotation_keeps_the_configured_number_of_files() {
     // But not others.
     let oldest = kasm_mcp::audit::files(&directory.path().join("audit.jsonl")).unwrap();
     fs::remove_file(&oldest[0]).unwrap();
-    let broken = verify(directory.path()).unwrap_err().to_string();
-    assert!(broken.contains("should begin with line"), "{broken}");
+    assert_eq!(broken_line(directory.path()), Some(1));
 }
 
 #[tokio::test(flavor = "multi_thread")]

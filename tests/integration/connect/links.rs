@@ -90,6 +90,8 @@ fn cursor_link_has_the_entry_with_the_environments_token() {
 
 #[test]
 fn connect_without_link_prints_none() {
+    let with_link = CLIENTS.iter().filter(|client| client.link.is_some());
+    assert!((1..CLIENTS.len()).contains(&with_link.count()));
     for client in CLIENTS.iter().filter(|client| client.link.is_none()) {
         assert!(
             links(client.id, "https://h.example").is_empty(),

@@ -25,8 +25,12 @@ async fn kasm_connection_refused_is_unavailable() {
         ("create_kasm_session", json!({ "image_name": "Terminal" })),
         ("get_kasm_users", json!({})),
     ] {
-        let words = ("Kasm is not available", "kasm-mcp check");
-        told(&server, (tool, arguments), "unavailable", words).await;
+        told(
+            &server,
+            (tool, arguments),
+            ("unavailable", "kasm_unavailable"),
+        )
+        .await;
     }
 }
 
@@ -40,8 +44,7 @@ async fn kasm_that_never_answers_is_timeout() {
         ("KASM_RETRIES", "0"),
     ];
     let server = TestServer::with(&settings).await;
-    let words = ("within 1 s", "look at the state");
-    told(&server, (LIST, json!({})), "timeout", words).await;
+    told(&server, (LIST, json!({})), ("timeout", "kasm_timeout")).await;
     drop(listener);
 }
 
@@ -50,8 +53,7 @@ async fn kasm_url_of_other_server_is_api_error() {
     let server = TestServer::start().await;
     let elsewhere = format!("{}/portal", server.emulator.url());
     let wrong = TestServer::with(&[("KASM_API_URL", &elsewhere)]).await;
-    let words = ("does not have the endpoint", "operator");
-    told(&wrong, (LIST, json!({})), "api", words).await;
+    told(&wrong, (LIST, json!({})), ("api", "kasm_unexpected_answer")).await;
 }
 
 async fn tls_emulator() -> Emulator {
@@ -63,8 +65,12 @@ async fn tls_emulator() -> Emulator {
 #[tokio::test(flavor = "multi_thread")]
 async fn kasm_with_self_signed_certificate_is_unavailable() {
     let server = TestServer::in_front_of(tls_emulator().await, &[]).await;
-    let words = ("certificate", "kasm-mcp check");
-    told(&server, (LIST, json!({})), "unavailable", words).await;
+    told(
+        &server,
+        (LIST, json!({})),
+        ("unavailable", "kasm_unavailable"),
+    )
+    .await;
     assert!(server.emulator.requests().is_empty(), "no key was sent");
 }
 
@@ -76,8 +82,12 @@ async fn kasm_with_untrusted_certificate_is_unavailable() {
         .unwrap();
     let path = file.path().to_str().unwrap();
     let server = TestServer::in_front_of(emulator, &[("KASM_TLS_CA_FILE", path)]).await;
-    let words = ("certificate", "kasm-mcp check");
-    told(&server, (LIST, json!({})), "unavailable", words).await;
+    told(
+        &server,
+        (LIST, json!({})),
+        ("unavailable", "kasm_unavailable"),
+    )
+    .await;
     assert!(server.emulator.requests().is_empty(), "no key was sent");
 }
 
@@ -120,6 +130,10 @@ async fn kasm_http_to_tls_port_is_unavailable() {
     let emulator = tls_emulator().await;
     let url = emulator.url().replace("https://", "http://");
     let server = TestServer::in_front_of(emulator, &[("KASM_API_URL", &url)]).await;
-    let words = ("Kasm is not available", "kasm-mcp check");
-    told(&server, (LIST, json!({})), "unavailable", words).await;
+    told(
+        &server,
+        (LIST, json!({})),
+        ("unavailable", "kasm_unavailable"),
+    )
+    .await;
 }

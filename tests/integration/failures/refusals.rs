@@ -7,6 +7,10 @@ use serde_json::{Value, json};
 
 use super::told;
 use crate::support::TestServer;
+use crate::support::kasm::words;
+
+/// How a call fails whose key Kasm refuses.
+const KEY_REFUSED: (&str, &str) = ("permission", "kasm_permission");
 
 fn terminal() -> Value {
     json!({ "image_name": "Terminal" })
@@ -35,8 +39,7 @@ async fn kasm_with_wrong_key_is_permission_without_retry() {
                 .emulator
                 .configure(|profile| profile.bad_key_status = status);
             let call = ("list_user_sessions", json!({}));
-            let words = ("Kasm refused `get_kasms`", "check the API key");
-            told(&server, call, "permission", words).await;
+            told(&server, call, KEY_REFUSED).await;
             assert_eq!(
                 server.emulator.request_count("get_kasms"),
                 1,
@@ -74,9 +77,11 @@ async fn kasm_with_disabled_expired_or_read_only_key_is_permission() {
         if reads {
             with_key.ok(look.0, look.1).await;
         } else {
-            told(&with_key, look, "permission", ("Kasm refused", hint)).await;
+            let reply = told(&with_key, look, KEY_REFUSED).await;
+            assert!(words(&reply).1.contains(hint), "{reply}");
         }
-        told(&with_key, write, "permission", ("Kasm refused", hint)).await;
+        let reply = told(&with_key, write, KEY_REFUSED).await;
+        assert!(words(&reply).1.contains(hint), "{reply}");
         assert_eq!(server.word_of(&session).as_deref(), Some("running"));
     }
 }
@@ -161,8 +166,8 @@ async fn kasm_with_revoked_permission_names_it() {
             .configure(|profile| profile.refusal_status = status);
         for (permission, tool, arguments) in needs(&server, &session) {
             server.emulator.revoke_permission(permission);
-            let words = ("Unauthorized", permission);
-            told(&server, (tool, arguments), "permission", words).await;
+            let reply = told(&server, (tool, arguments), KEY_REFUSED).await;
+            assert!(words(&reply).1.contains(permission), "{reply}");
             server.emulator.grant_permission(permission);
         }
     }
@@ -184,8 +189,8 @@ async fn user_tools_on_admin_without_permission_are_permission() {
         ),
         ("delete_kasm_user", json!({ "user_id": admin })),
     ] {
-        let words = ("Unauthorized", "Users Modify Admin");
-        told(&server, call, "permission", words).await;
+        let reply = told(&server, call, KEY_REFUSED).await;
+        assert!(words(&reply).1.contains("Users Modify Admin"), "{reply}");
     }
 }
 
@@ -195,57 +200,40 @@ async fn kasm_without_api_licence_is_permission() {
     server
         .emulator
         .configure(|profile| profile.licensed = false);
-    let words = ("Kasm refused", "ask a Kasm administrator");
     let call = ("list_user_sessions", json!({}));
-    told(&server, call, "permission", words).await;
+    told(&server, call, KEY_REFUSED).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn create_kasm_session_without_resources_fails_with_hint() {
     let cases = [
-        (Fault::NoResources, "no resources", "destroy_kasm_session"),
-        (Fault::UnableToCreate, "no resources", "add hosts"),
-        (
-            Fault::LicenceLimit,
-            "licence",
-            "the administrator about the licence",
-        ),
+        (Fault::NoResources, "kasm_no_resources"),
+        (Fault::UnableToCreate, "kasm_no_resources"),
+        (Fault::LicenceLimit, "kasm_licence"),
     ];
     let server = TestServer::start().await;
-    for (fault, error, hint) in cases {
+    for (fault, code) in cases {
         for status in [200, 400] {
             server
                 .emulator
                 .configure(|profile| profile.failure_status = status);
             server.emulator.fail_next("request_kasm", fault.clone(), 1);
             let call = ("create_kasm_session", terminal());
-            told(&server, call, "unavailable", (error, hint)).await;
+            told(&server, call, ("unavailable", code)).await;
         }
     }
     server
         .emulator
         .configure(|profile| profile.capacity = Some(0));
     let call = ("create_kasm_session", terminal());
-    told(
-        &server,
-        call,
-        "unavailable",
-        ("No resources are available", "destroy_kasm_session"),
-    )
-    .await;
+    told(&server, call, ("unavailable", "kasm_no_resources")).await;
     // A workspace that no host has pulled.
     server.emulator.configure(|profile| profile.capacity = None);
     let call = (
         "create_kasm_session",
         json!({ "image_name": "Debian Desktop" }),
     );
-    told(
-        &server,
-        call,
-        "unavailable",
-        ("no resources", "smaller workspace"),
-    )
-    .await;
+    told(&server, call, ("unavailable", "kasm_no_resources")).await;
     assert!(server.emulator.sessions().is_empty());
     assert_eq!(server.emulator.request_count("request_kasm"), 8);
 }
@@ -256,12 +244,13 @@ async fn kasm_with_unknown_refusal_is_api_error_with_its_text() {
     let odd = Fault::ErrorMessage("The moon\tis\n  full".to_owned());
     server.emulator.fail_next("request_kasm", odd, 1);
     let call = ("create_kasm_session", terminal());
-    let words = ("The moon is full", "Kasm's own");
-    told(&server, call, "api", words).await;
+    let reply = told(&server, call, ("api", "kasm_refused")).await;
+    // The words are Kasm's, on one line.
+    assert!(words(&reply).0.contains("The moon is full"), "{reply}");
     let long = Fault::ErrorMessage("ab ".repeat(5_000));
     server.emulator.fail_next("get_kasms", long, 1);
     let call = ("list_user_sessions", json!({}));
-    let reply = told(&server, call, "api", ("ab ab", "Kasm's own")).await;
+    let reply = told(&server, call, ("api", "kasm_refused")).await;
     assert!(reply.to_string().len() < 1_000, "{reply}");
 }
 
@@ -281,14 +270,8 @@ async fn session_tools_after_session_ended_are_not_found() {
             "pause_kasm_session",
             "share_kasm_session",
         ] {
-            let words = ("no such session", "list_user_sessions");
-            told(
-                &server,
-                (tool, json!({ "kasm_id": session })),
-                "not_found",
-                words,
-            )
-            .await;
+            let call = (tool, json!({ "kasm_id": session }));
+            told(&server, call, ("not_found", "session_not_found")).await;
         }
     }
 }

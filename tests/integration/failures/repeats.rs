@@ -9,45 +9,38 @@ use super::told;
 use crate::support::TestServer;
 
 const LONG: Duration = Duration::from_secs(60);
-const TRY_AGAIN: &str = "try again in a moment";
+const UNAVAILABLE: (&str, &str) = ("unavailable", "kasm_unavailable");
 
 /// A fault, and what a caller hears of it when it stays.
 struct Stumble {
     fault: Fault,
-    error_type: &'static str,
-    error: &'static str,
-    hint: &'static str,
+    /// The error type and the code of the reply.
+    failure: (&'static str, &'static str),
     /// Whether a read is tried again.
     repeated: bool,
 }
 
 fn stumbles() -> Vec<Stumble> {
-    let unavailable = |fault, error| Stumble {
+    let unavailable = |fault| Stumble {
         fault,
-        error_type: "unavailable",
-        error,
-        hint: TRY_AGAIN,
+        failure: UNAVAILABLE,
         repeated: true,
     };
     let late = |fault| Stumble {
         fault,
-        error_type: "timeout",
-        error: "within 1 s",
-        hint: "look at the state (list_user_sessions)",
+        failure: ("timeout", "kasm_timeout"),
         repeated: true,
     };
     vec![
-        unavailable(Fault::Status(500), "Emulated failure (HTTP 500)"),
-        unavailable(Fault::Status(503), "HTTP 503"),
-        unavailable(Fault::HtmlError, "an error page (HTTP 500"),
-        unavailable(Fault::ConnectionReset, "Kasm is not available"),
+        unavailable(Fault::Status(500)),
+        unavailable(Fault::Status(503)),
+        unavailable(Fault::HtmlError),
+        unavailable(Fault::ConnectionReset),
         late(Fault::Latency(LONG)),
         late(Fault::SlowBody(LONG)),
         Stumble {
             fault: Fault::InvalidJson,
-            error_type: "api",
-            error: "the body is no JSON object",
-            hint: "report it to the operator",
+            failure: ("api", "kasm_unexpected_answer"),
             repeated: false,
         },
     ]
@@ -74,8 +67,7 @@ async fn kasm_read_that_fails_is_retried() {
         let case = format!("{:?}", stumble.fault);
         server.emulator.fail_next("get_kasms", stumble.fault, 100);
         let call = ("list_user_sessions", json!({}));
-        let words = (stumble.error, stumble.hint);
-        told(&server, call, stumble.error_type, words).await;
+        told(&server, call, stumble.failure).await;
         let calls = server.emulator.request_count("get_kasms") - before;
         assert_eq!(calls, 1 + usize::from(stumble.repeated), "{case}");
         server.emulator.clear_faults();
@@ -93,8 +85,7 @@ async fn kasm_read_is_retried_as_often_as_the_setting() {
             ("get_kasms", "list_all_sessions"),
         ] {
             server.emulator.fail_next(endpoint, Fault::HtmlError, 100);
-            let words = ("error page", TRY_AGAIN);
-            told(&server, (tool, json!({})), "unavailable", words).await;
+            told(&server, (tool, json!({})), UNAVAILABLE).await;
             assert_eq!(server.emulator.request_count(endpoint), calls, "{endpoint}");
         }
     }
@@ -142,7 +133,7 @@ async fn kasm_write_that_fails_is_not_retried() {
             let before = server.emulator.request_count(endpoint);
             server.emulator.fail_next(endpoint, fault.clone(), 1);
             let call = (tool, arguments.clone());
-            told(&server, call, "unavailable", ("Kasm is not", TRY_AGAIN)).await;
+            told(&server, call, UNAVAILABLE).await;
             let calls = server.emulator.request_count(endpoint) - before;
             assert_eq!(calls, 1, "{endpoint} {fault:?}");
         }
@@ -159,8 +150,7 @@ async fn kasm_write_that_times_out_is_sent_once() {
     for (endpoint, tool, arguments) in writes(&session, &other) {
         let before = server.emulator.request_count(endpoint);
         server.emulator.fail_next(endpoint, Fault::Latency(LONG), 1);
-        let words = ("within 1 s", "it may have had its effect");
-        told(&server, (tool, arguments), "timeout", words).await;
+        told(&server, (tool, arguments), ("timeout", "kasm_timeout")).await;
         let calls = server.emulator.request_count(endpoint) - before;
         assert_eq!(calls, 1, "{endpoint}");
     }
@@ -239,9 +229,8 @@ async fn kasm_endpoint_on_no_mount_is_api_error() {
     server.emulator.configure(|profile| {
         profile.mounts.insert("get_kasms".to_owned(), Mount::Ui);
     });
-    let words = ("does not have the endpoint", "report it to the operator");
     let call = ("list_user_sessions", json!({}));
-    told(&server, call, "api", words).await;
+    told(&server, call, ("api", "kasm_unexpected_answer")).await;
     assert_eq!(
         server.emulator.request_count("get_kasms"),
         2,

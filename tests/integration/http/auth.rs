@@ -127,11 +127,9 @@ async fn mcp_with_read_scope_lists_and_calls_fewer_tools() {
         "list_all_sessions",
     ] {
         assert!(!names.contains(&hidden), "{hidden}");
-        let reply = server.fails(hidden, json!({}), "permission").await;
-        assert!(
-            reply["error"].as_str().unwrap().contains("kasm:"),
-            "{reply}"
-        );
+        server
+            .fails_as(hidden, json!({}), "permission", "scope_missing")
+            .await;
     }
     assert_eq!(server.emulator.requests().len(), 0, "nothing reached Kasm");
 }

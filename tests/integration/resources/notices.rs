@@ -239,7 +239,6 @@ async fn subscription_to_unknown_resource_or_over_limit_is_refused() {
             let uri = json!({ "uri": "kasm://sessions" });
             let (code, message) = asker.error("resources/subscribe", uri).await;
             assert_eq!(code, -32600, "{message}");
-            assert!(message.contains("initialize first"), "{message}");
             continue;
         }
         // The same session in 100 spellings.

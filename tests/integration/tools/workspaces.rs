@@ -93,10 +93,11 @@ async fn workspace_list_is_fresh_and_names_are_cached() {
 async fn get_available_workspaces_with_arguments_is_validation() {
     let server = TestServer::start().await;
     let table = [
-        (json!({ "page": 2 }), "unknown argument `page`"),
+        (json!({ "page": 2 }), "argument_unknown", "page"),
         (
             json!({ "image_name": "x" }),
-            "unknown argument `image_name`",
+            "argument_unknown",
+            "image_name",
         ),
     ];
     refuses(&server, "get_available_workspaces", &table).await;

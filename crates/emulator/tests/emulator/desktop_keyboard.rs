@@ -66,7 +66,7 @@ impl Typist {
 }
 
 #[tokio::test]
-async fn a_capital_without_shift_switches_caps_lock_and_leaves_it_on() {
+async fn capital_key_without_shift_turns_caps_lock_on() {
     let mut typist = Typist::plain().await;
     assert_eq!(typist.receives("README").await, ("README".into(), true));
     // The next small letter switches it off again; a letter beyond the layout is raised by it, and one that has
@@ -81,7 +81,7 @@ async fn a_capital_without_shift_switches_caps_lock_and_leaves_it_on() {
 }
 
 #[tokio::test]
-async fn a_client_that_is_told_of_the_locks_switches_none() {
+async fn client_with_lock_state_messages_switches_no_lock() {
     let mut typist = Typist::that_knows_locks().await;
     assert_eq!(typist.client.lights, [0]);
     assert_eq!(typist.receives("README a").await.0, "README a");
@@ -101,7 +101,7 @@ async fn a_client_that_is_told_of_the_locks_switches_none() {
 }
 
 #[tokio::test]
-async fn the_first_character_that_the_keyboard_lacks_is_lost_after_another_keyboard() {
+async fn first_unmapped_character_after_other_keyboard_is_lost() {
     let mut typist = Typist::fresh(&[ZRLE, DESKTOP_SIZE]).await;
     assert_eq!(typist.receives("été").await.0, "té");
     assert_eq!(typist.receives("été").await.0, "été");
@@ -145,7 +145,7 @@ async fn shift_is_let_go_for_a_sign_that_is_not_on_its_level() {
 }
 
 #[tokio::test]
-async fn a_german_keyboard_has_its_signs_at_other_levels() {
+async fn german_keyboard_has_signs_at_other_levels() {
     let mut typist = Typist::that_knows_locks().await;
     typist
         .server

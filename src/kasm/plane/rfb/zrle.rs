@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn each_kind_of_tile_is_drawn() {
+    fn zrle_tile_of_each_kind_is_drawn() {
         let (red, blue) = ([0, 0, 255], [255, 0, 0]);
         let tiles: [(&[u8], [u8; 3]); 5] = [
             (
@@ -309,13 +309,13 @@ mod tests {
     }
 
     #[test]
-    fn nothing_that_comes_breaks_it() {
+    fn zrle_random_input_never_panics() {
         throw(10_000);
     }
 
     #[test]
     #[ignore = "a million cases of two rectangles, for changes of the decoder"]
-    fn nothing_at_all_breaks_it() {
+    fn zrle_million_random_inputs_never_panic() {
         throw(1_000_000);
     }
 }

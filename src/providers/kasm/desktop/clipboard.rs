@@ -81,7 +81,8 @@ impl Tool for DesktopClipboard {
             return Err(ToolError::validation(
                 format!("`text` is longer than {CLIPBOARD_BYTES_MAX} bytes"),
                 "write it to a file with write_kasm_file and open that on the desktop",
-            ));
+            )
+            .with_code("clipboard_too_long"));
         }
         let place = place(&cx, args.kasm_id, args.user_id, Need::Clipboard).await?;
         if let Some(refusal) = forbidden(&place, args.text.is_some()) {

@@ -114,7 +114,8 @@ impl Tool for ControlDesktop {
                     args.actions.len()
                 ),
                 "do some of them, look, and go on",
-            ));
+            )
+            .with_code("too_many_actions"));
         }
         let place = place(&cx, args.kasm_id, args.user_id, Need::Input).await?;
         let (mut desktop, first) = cx.provider.update(&place).await?;

@@ -117,7 +117,8 @@ fn bounds(
         return Err(ToolError::validation(
             "`width` and `height` are at least 1",
             "leave them out for a picture of the usual size",
-        ));
+        )
+        .with_code("size_invalid"));
     }
     let usual = provider.bounds();
     if width.is_none() && height.is_none() {

@@ -96,7 +96,8 @@ impl Tool for StopCommand {
                 ErrorType::Security,
                 "the command runs as root, which this server does not",
                 "let it run; the operator can set KASM_ALLOW_ROOT",
-            ));
+            )
+            .with_code("root_not_allowed"));
         }
         let place = place(&cx, args.kasm_id, args.user_id, Need::Command).await?;
         let jobs = &cx.provider.jobs;

@@ -50,7 +50,8 @@ impl Tool for EditKasmFile {
             return Err(ToolError::validation(
                 "`old_text` is empty, or the same as `new_text`",
                 "give the text to be replaced; write_kasm_file replaces or extends a whole file",
-            ));
+            )
+            .with_code("old_text_invalid"));
         }
         let place = place(&cx, args.kasm_id, args.user_id, Need::Files).await?;
         let files = &cx.provider.files;
@@ -65,7 +66,7 @@ impl Tool for EditKasmFile {
         }
         let text = String::from_utf8(piece.bytes).map_err(|_| {
             let hint = "read it with read_kasm_file and write it whole, or change it with execute_kasm_command";
-            ToolError::validation("it is no UTF-8 text", hint)
+            ToolError::validation("it is no UTF-8 text", hint).with_code("file_not_text")
         })?;
         let count = text.matches(&*args.old_text).count();
         check_count(count, args.replace_all, &text, &args.old_text)?;
@@ -98,5 +99,10 @@ fn check_count(count: usize, all: bool, text: &str, old: &str) -> Result<(), Too
         ErrorType::Conflict,
         format!("`old_text` occurs {count} times in the file"),
         hint,
-    ))
+    )
+    .with_code(if count == 0 {
+        "old_text_not_found"
+    } else {
+        "old_text_not_unique"
+    }))
 }

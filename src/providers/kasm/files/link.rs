@@ -56,7 +56,8 @@ impl Tool for LinkKasmFile {
                 ErrorType::Unsupported,
                 "this server does not know the address that clients reach it at",
                 "ask the operator to set MCP_PUBLIC_URL; until then use read_kasm_file and write_kasm_file",
-            ));
+            )
+            .with_code("public_url_missing"));
         };
         let (access, method, verb) = match args.direction {
             Direction::Download => (Access::Read, "GET", "download"),

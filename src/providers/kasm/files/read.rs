@@ -120,7 +120,8 @@ impl FileContent {
                 return Err(ToolError::validation(
                     "it is no UTF-8 text",
                     "read it with encoding `base64`, or leave `encoding` out",
-                ));
+                )
+                .with_code("file_not_text"));
             }
             (_, Ok(text)) => (base64(text.as_bytes()), "base64"),
             (_, Err(bytes)) => (base64(bytes.as_bytes()), "base64"),

@@ -105,7 +105,8 @@ fn checked_mode(mode: String) -> Result<String, ToolError> {
     Err(ToolError::validation(
         "`mode` is no permissions",
         "write three octal digits, such as 644 or 755",
-    ))
+    )
+    .with_code("mode_invalid"))
 }
 
 fn decoded(content: String, encoding: Encoding) -> Result<Vec<u8>, ToolError> {
@@ -118,6 +119,7 @@ fn decoded(content: String, encoding: Encoding) -> Result<Vec<u8>, ToolError> {
                     format!("`content` is no base64: {error}"),
                     "encode the bytes as base64 (RFC 4648, with padding), or leave `encoding` out for text",
                 )
+                .with_code("base64_invalid")
             }),
     }
 }

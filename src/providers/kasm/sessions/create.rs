@@ -159,7 +159,8 @@ fn lease(provider: &KasmProvider, minutes: Option<f64>) -> Result<Option<Duratio
         None => Err(ToolError::validation(
             "argument `lease_minutes` is not a time that a lease may have",
             format!("give more than 0 and at most {}", max.as_secs() / 60),
-        )),
+        )
+        .with_code("lease_invalid")),
     }
 }
 
@@ -216,7 +217,8 @@ fn read_request(args: Args) -> Result<SessionRequest, ToolError> {
         return Err(ToolError::validation(
             "argument `image_name` is empty",
             "get_available_workspaces lists what can be started",
-        ));
+        )
+        .with_code("argument_invalid"));
     }
     let mut environment = Map::new();
     for (name, value) in args.environment.unwrap_or_default().into_inner() {
@@ -226,7 +228,8 @@ fn read_request(args: Args) -> Result<SessionRequest, ToolError> {
             return Err(ToolError::validation(
                 format!("argument `environment`: `{name}` cannot be set"),
                 "names have no `=`, nothing has a NUL, values have at most 128 KiB",
-            ));
+            )
+            .with_code("environment_invalid"));
         }
         environment.insert(name, Value::String(value));
     }

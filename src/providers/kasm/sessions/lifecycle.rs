@@ -168,7 +168,8 @@ impl Tool for ExtendKasmSession {
             return Err(ToolError::from(KasmError::InvalidState {
                 message: "a usage limit is reached: Kasm did not extend the session".to_owned(),
                 remedy: "save what matters; the session ends at its expiration_date".to_owned(),
-            }));
+            })
+            .with_code("usage_limit_reached"));
         }
         let after = kasm.session_of(user, args.kasm_id).await?;
         cx.keep(cx.provider.leases.used(user, args.kasm_id, &after));

@@ -108,4 +108,5 @@ fn not_shared() -> ToolError {
         "the session was not started for sharing, and Kasm's API cannot turn it on later",
         "name a user with `user_id`, or create a session with `enable_sharing: true`",
     )
+    .with_code("session_not_shared")
 }

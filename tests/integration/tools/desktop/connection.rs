@@ -78,11 +78,10 @@ async fn desktop_security_none_works_and_other_password_is_unsupported() {
         .configure(|profile| profile.desktop_security = DesktopSecurity::OtherPassword);
     let id = server.session().await;
     let args = json!({ "kasm_id": id, "actions": [] });
-    let reply = server.fails("control_desktop", args, "unsupported").await;
-    assert!(
-        reply["error"].as_str().unwrap().contains("Authentication"),
-        "{reply}"
-    );
+    let tool = "control_desktop";
+    server
+        .fails_as(tool, args, "unsupported", "desktop_password_refused")
+        .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -131,7 +130,9 @@ async fn desktop_tools_on_paused_session_are_conflict() {
             "command",
         ),
     ] {
-        let reply = server.fails(tool, args, "conflict").await;
+        let reply = server
+            .fails_as(tool, args, "conflict", "session_not_running")
+            .await;
         assert!(words(&reply).0.contains(needed), "{reply}");
     }
 }

@@ -124,7 +124,10 @@ async fn click_with_old_frame_after_resize_is_conflict() {
     assert!(server.emulator.resize_desktop(&id, (1000, 800)));
     let click = json!([{ "type": "click", "x": 750, "y": 60 }]);
     let args = json!({ "kasm_id": id, "frame_id": old, "actions": click });
-    let reply = server.fails("control_desktop", args, "conflict").await;
+    let tool = "control_desktop";
+    let reply = server
+        .fails_as(tool, args, "conflict", "frame_outdated")
+        .await;
     assert!(words(&reply).0.contains("1000 by 800"), "{reply}");
     assert!(server.desktop(&id).clicks.is_empty(), "nothing was done");
     let new = server.screen(&id).await;
@@ -154,11 +157,16 @@ async fn control_desktop_with_one_bad_action_does_nothing() {
     }
     for frame in ["x", "1280x720", "0x0-0x0"] {
         let args = json!({ "kasm_id": id, "frame_id": frame, "actions": [good] });
-        server.fails("control_desktop", args, "validation").await;
+        server
+            .fails_as("control_desktop", args, "validation", "frame_invalid")
+            .await;
     }
     let many: Vec<_> = (0..25).map(|_| good.clone()).collect();
     let args = json!({ "kasm_id": id, "actions": many });
-    let reply = server.fails("control_desktop", args, "validation").await;
+    let tool = "control_desktop";
+    let reply = server
+        .fails_as(tool, args, "validation", "too_many_actions")
+        .await;
     assert!(words(&reply).0.contains("24"), "{reply}");
     assert!(server.desktop(&id).clicks.is_empty());
 }

@@ -94,7 +94,7 @@ async fn lines_of_all_kinds_arrive_exactly_on_each_layout_under_each_lock() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_first_character_that_the_keyboard_lacks_arrives() {
+async fn typing_of_first_unmapped_character_arrives() {
     let server = TestServer::start().await;
     let id = seen_session(&server).await;
     for text in ["été", "ôté", "漢字", "Ελλάδα", "è", "^`"] {
@@ -133,7 +133,7 @@ async fn many_characters_that_the_keyboard_lacks_come_at_a_pace_that_programs_fo
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_text_that_is_given_up_leaves_locks_and_modifiers_as_they_were() {
+async fn typing_given_up_restores_locks_and_modifiers() {
     let server = TestServer::start().await;
     let id = seen_session(&server).await;
     server.emulator.set_caps_lock(&id, true);

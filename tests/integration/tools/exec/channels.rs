@@ -90,7 +90,12 @@ async fn command_without_output_channel_has_no_exit_code() {
     }
     let args = json!({ "kasm_id": id, "job_id": data["job_id"] });
     let reply = server
-        .fails("get_command_output", args, "unavailable")
+        .fails_as(
+            "get_command_output",
+            args,
+            "unavailable",
+            "no_output_channel",
+        )
         .await;
     assert!(
         reply["hint"]

@@ -19,14 +19,15 @@ async fn blocked_command_is_security_and_not_sent_to_kasm() {
         "\"re\"boot",
     ] {
         let args = json!({ "kasm_id": id, "command": command });
-        let reply = server.fails("execute_kasm_command", args, "security").await;
-        let (error, hint) = words(&reply);
-        assert!(error.contains("rule `"), "{error}");
-        assert!(!hint.is_empty());
+        let tool = "execute_kasm_command";
+        server
+            .fails_as(tool, args, "security", "denied_by_policy")
+            .await;
     }
     let preload = json!({ "kasm_id": id, "command": "ls", "as_root": true });
+    let tool = "execute_kasm_command";
     server
-        .fails("execute_kasm_command", preload, "security")
+        .fails_as(tool, preload, "security", "root_not_allowed")
         .await;
     assert_eq!(server.emulator.commands().len(), before);
 }
@@ -50,12 +51,22 @@ async fn execute_kasm_command_with_bad_arguments_is_validation() {
     for (name, value) in [("A B", "1"), ("", "1"), ("1A", "1")] {
         let args = json!({ "kasm_id": id, "command": "ls", "environment": { name: value } });
         server
-            .fails("execute_kasm_command", args, "validation")
+            .fails_as(
+                "execute_kasm_command",
+                args,
+                "validation",
+                "environment_invalid",
+            )
             .await;
     }
     let args = json!({ "kasm_id": id, "command": "cat", "stdin": "x".repeat(100_000) });
     server
-        .fails("execute_kasm_command", args, "validation")
+        .fails_as(
+            "execute_kasm_command",
+            args,
+            "validation",
+            "command_too_long",
+        )
         .await;
     for folder in [
         "relative",
@@ -70,7 +81,14 @@ async fn execute_kasm_command_with_bad_arguments_is_validation() {
         .ok("pause_kasm_session", json!({ "kasm_id": id }))
         .await;
     let args = json!({ "kasm_id": id, "command": "ls" });
-    server.fails("execute_kasm_command", args, "conflict").await;
+    server
+        .fails_as(
+            "execute_kasm_command",
+            args,
+            "conflict",
+            "session_not_running",
+        )
+        .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -136,9 +154,14 @@ async fn command_as_root_without_setting_is_security() {
     let id = server.session().await;
     let before = server.emulator.commands().len();
     let args = json!({ "kasm_id": id, "command": "id", "as_root": true });
-    let reply = server.fails("execute_kasm_command", args, "security").await;
+    let tool = "execute_kasm_command";
+    let reply = server
+        .fails_as(tool, args, "security", "root_not_allowed")
+        .await;
     assert!(words(&reply).1.contains("KASM_ALLOW_ROOT"), "{reply}");
     let args = json!({ "kasm_id": id, "job_id": format!("{NO_SUCH_ID}r") });
-    server.fails("stop_command", args, "security").await;
+    server
+        .fails_as("stop_command", args, "security", "root_not_allowed")
+        .await;
     assert_eq!(server.emulator.commands().len(), before);
 }

@@ -229,21 +229,15 @@ async fn edit_kasm_file_replaces_exact_text_only() {
     };
     let reply = edit("= 1", "= 9", false).await;
     assert_eq!(reply["error_type"], "conflict");
-    assert!(
-        reply["error"].as_str().unwrap().contains("2 times"),
-        "{reply}"
-    );
+    assert_eq!(reply["code"], "old_text_not_unique", "{reply}");
     let reply = edit("= 7", "= 9", false).await;
-    assert!(
-        reply["error"].as_str().unwrap().contains("0 times"),
-        "{reply}"
-    );
-    assert_eq!(edit("", "x", false).await["error_type"], "validation");
-    assert_eq!(edit("x", "x", false).await["error_type"], "validation");
+    assert_eq!(reply["code"], "old_text_not_found", "{reply}");
+    assert_eq!(edit("", "x", false).await["code"], "old_text_invalid");
+    assert_eq!(edit("x", "x", false).await["code"], "old_text_invalid");
     let reply = edit("z = 2", "z = 3", false).await;
-    assert_eq!(reply["message"], "replaced one occurrence", "{reply}");
+    assert_eq!(reply["success"], true, "{reply}");
     let reply = edit("= 1", "= 9", true).await;
-    assert_eq!(reply["message"], "replaced 2 occurrences", "{reply}");
+    assert_eq!(reply["success"], true, "{reply}");
     assert_eq!(
         server.run(&id, "cat ~/code.py").await["stdout"],
         "x = 9\ny = 9\nz = 3\n"

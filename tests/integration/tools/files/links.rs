@@ -142,7 +142,10 @@ async fn link_kasm_file_without_public_url_is_unsupported() {
     };
     let id = server.session().await;
     let args = json!({ "kasm_id": id, "file_path": format!("{HOME}/f"), "direction": "download" });
-    let reply = server.fails("link_kasm_file", args, "unsupported").await;
+    let tool = "link_kasm_file";
+    let reply = server
+        .fails_as(tool, args, "unsupported", "public_url_missing")
+        .await;
     assert!(reply["hint"].as_str().unwrap().contains("MCP_PUBLIC_URL"));
 }
 

@@ -166,15 +166,16 @@ async fn read_kasm_file_of_folder_pipe_or_missing_file_fails() {
     let make = "mkdir ~/folder ~/locked && touch ~/secret ~/locked/f && chmod 0 ~/secret ~/locked && mkfifo ~/pipe && \
                 touch ~/file";
     assert_eq!(server.run(&id, make).await["exit_code"], 0);
-    for (name, error_type, says) in [
-        ("missing", "not_found", "no such file"),
-        ("folder", "validation", "is a folder"),
-        ("secret", "permission", "no permission"),
-        ("pipe", "validation", "no regular file"),
+    for (name, error_type, code) in [
+        ("missing", "not_found", "file_not_found"),
+        ("folder", "validation", "file_is_folder"),
+        ("secret", "permission", "file_not_permitted"),
+        ("pipe", "validation", "file_not_regular"),
     ] {
         let args = json!({ "kasm_id": id, "file_path": format!("{HOME}/{name}") });
-        let reply = server.fails("read_kasm_file", args, error_type).await;
-        assert!(words(&reply).0.contains(says), "{name}: {reply}");
+        server
+            .fails_as("read_kasm_file", args, error_type, code)
+            .await;
         let status = match error_type {
             "not_found" => 404,
             "permission" => 403,
@@ -298,11 +299,15 @@ async fn write_kasm_file_without_output_channel_is_unavailable() {
     let id = server.session().await;
     let path = format!("{HOME}/f");
     let args = json!({ "kasm_id": id, "file_path": path, "content": base64(&noise(10)) });
-    let reply = server.fails("write_kasm_file", args, "unavailable").await;
-    assert!(words(&reply).0.contains("cannot be told"), "{reply}");
+    let tool = "write_kasm_file";
+    let reply = server
+        .fails_as(tool, args, "unavailable", "change_unconfirmed")
+        .await;
     assert!(words(&reply).1.contains("allow_kasm_downloads"), "{reply}");
     let args = json!({ "kasm_id": id, "file_path": path });
-    server.fails("read_kasm_file", args, "unavailable").await;
+    server
+        .fails_as("read_kasm_file", args, "unavailable", "no_output_channel")
+        .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -324,8 +329,7 @@ async fn write_to_full_disk_fails_and_keeps_the_old_file() {
             "kasm_id": id, "file_path": path, "content": base64(&bytes), "encoding": "base64",
         });
         let reply = server.call("write_kasm_file", args).await;
-        assert_eq!(reply["success"], false, "{size}: {reply}");
-        assert!(reply.to_string().contains("full"), "{size}: {reply}");
+        assert_eq!(reply["code"], "disk_full", "{size}: {reply}");
     }
     assert_eq!(server.read_whole(&id, &path).await, b"old");
     assert!(server.emulator.fill_disk(&id));
@@ -333,17 +337,18 @@ async fn write_to_full_disk_fails_and_keeps_the_old_file() {
         json!({ "kasm_id": id, "file_path": path, "content": "new" }),
         json!({ "kasm_id": id, "file_path": path, "content": "x".repeat(200_000) }),
     ] {
-        let reply = server.fails("write_kasm_file", args, "unavailable").await;
-        assert!(words(&reply).0.contains("full"), "{reply}");
+        server
+            .fails_as("write_kasm_file", args, "unavailable", "disk_full")
+            .await;
     }
-    let reply = server
-        .fails(
+    server
+        .fails_as(
             "execute_kasm_command",
             json!({ "kasm_id": id, "command": "true" }),
             "unavailable",
+            "disk_full",
         )
         .await;
-    assert!(words(&reply).0.contains("full"), "{reply}");
     assert!(server.emulator.free_disk(&id));
     assert_eq!(
         server.read_whole(&id, &path).await,

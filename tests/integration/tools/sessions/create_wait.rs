@@ -109,10 +109,13 @@ async fn get_session_status_of_starting_session_has_progress() {
                 );
             }
             let message = reply["message"].as_str().unwrap();
-            assert!(message.contains("in a few seconds"), "{shape:?}: {reply}");
+            assert!(message.contains("get_session_status"), "{shape:?}: {reply}");
             let pause = json!({ "kasm_id": data["kasm_id"] });
             for tool in ["pause_kasm_session", "resume_kasm_session"] {
-                let reply = server.fails(tool, pause.clone(), "conflict").await;
+                let pause = pause.clone();
+                let reply = server
+                    .fails_as(tool, pause, "conflict", "invalid_state")
+                    .await;
                 assert!(words(&reply).0.contains(word), "{shape:?}: {reply}");
                 assert!(
                     words(&reply).1.contains("get_session_status"),

@@ -289,7 +289,12 @@ async fn create_with_impossible_lease_is_validation() {
     let server = TestServer::with(&[("KASM_LEASE_MAX_MINUTES", "30")]).await;
     for minutes in [0.0, -1.0, 30.5, 1e300] {
         let reply = server
-            .fails("create_kasm_session", leased(minutes), "validation")
+            .fails_as(
+                "create_kasm_session",
+                leased(minutes),
+                "validation",
+                "lease_invalid",
+            )
             .await;
         assert!(words(&reply).0.contains("lease_minutes"), "{reply}");
         assert!(words(&reply).1.contains("30"), "{reply}");

@@ -40,10 +40,15 @@ async fn share_kasm_session_of_unshared_session_is_conflict() {
     let server = TestServer::start().await;
     let arguments = json!({ "kasm_id": server.session().await });
     let reply = server
-        .fails("share_kasm_session", arguments, "conflict")
+        .fails_as(
+            "share_kasm_session",
+            arguments,
+            "conflict",
+            "session_not_shared",
+        )
         .await;
     let (_, hint) = words(&reply);
-    for way in ["`user_id`", "create a session", "enable_sharing"] {
+    for way in ["`user_id`", "enable_sharing"] {
         assert!(hint.contains(way), "{hint}");
     }
 }
@@ -74,19 +79,23 @@ async fn share_kasm_session_with_bad_arguments_grants_nothing() {
     let table = [
         (
             json!({ "kasm_id": session, "user_id": viewer, "access": "admin" }),
-            "argument `access`",
+            "argument_invalid",
+            "access",
         ),
         (
             json!({ "kasm_id": session, "user_id": viewer, "access": true }),
-            "argument `access`",
+            "argument_invalid",
+            "access",
         ),
         (
             json!({ "kasm_id": session, "user_id": "uri" }),
-            "argument `user_id`",
+            "argument_invalid",
+            "user_id",
         ),
         (
             json!({ "kasm_id": session, "username": "uri" }),
-            "unknown argument `username`",
+            "argument_unknown",
+            "username",
         ),
     ];
     refuses(&server, "share_kasm_session", &table).await;

@@ -25,6 +25,7 @@ pub(super) fn frame_of(named: Option<&str>, now: &Screen) -> Result<FrameId, Too
             format!("{error}"),
             "get_session_screenshot gives one with its picture",
         )
+        .with_code("frame_invalid")
     })?;
     if (frame.width, frame.height) != (width, height) {
         return Err(ToolError::new(
@@ -36,7 +37,7 @@ pub(super) fn frame_of(named: Option<&str>, now: &Screen) -> Result<FrameId, Too
             ),
             LOOK_AGAIN,
         )
-        .with_code("desktop_resized"));
+        .with_code("frame_outdated"));
     }
     Ok(frame)
 }

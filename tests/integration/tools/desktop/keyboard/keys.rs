@@ -70,7 +70,7 @@ async fn keys_come_with_what_is_held_and_leave_every_lock_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_lock_that_is_pressed_on_purpose_stays() {
+async fn key_action_of_a_lock_keeps_it_switched() {
     let server = TestServer::start().await;
     let id = seen_session(&server).await;
     for expected in [ModifierMask::LOCK, ModifierMask::NONE] {
