@@ -130,11 +130,11 @@ impl Tokens {
         match read(&self.file, &self.rules) {
             Ok((stamp, entries)) => {
                 let changed = self.replace(stamp, entries);
-                tracing::info!(%file, tokens = self.count(), changed, "the tokens were read again");
+                tracing::info!(%file, tokens = self.count(), changed, "the tokens file was reloaded");
             }
             Err(problem) => {
                 self.state().seen = stamp;
-                tracing::error!(%file, %problem, "the tokens cannot be read again: those read before stay");
+                tracing::error!(%file, %problem, "the tokens file cannot be reloaded: the previous tokens stay valid");
             }
         }
     }

@@ -75,7 +75,7 @@ pub fn leases(config: &Config, kasm: &Kasm) -> Leases {
     let directory = directory.filter(|directory| directory.is_dir());
     if directory.is_none() {
         tracing::debug!(
-            "there is no MCP_STATE_DIR: leases of sessions are forgotten when this server stops"
+            "MCP_STATE_DIR does not exist: leases of sessions are lost when this server stops"
         );
     }
     Leases::new(kasm.clone(), directory, WallClock::default())
@@ -92,7 +92,7 @@ pub fn audit(config: &Config) -> Result<Option<Audit>, Unwritable> {
     match Audit::open(settings) {
         Ok(audit) => Ok(Some(audit)),
         Err(problem) if settings.fail_open => {
-            tracing::error!(%problem, "there is no record of calls");
+            tracing::error!(%problem, "no audit log is written");
             Ok(None)
         }
         Err(problem) => Err(problem),
@@ -126,7 +126,7 @@ pub fn caller(config: &Config, local: bool) -> Caller {
 #[derive(Debug, thiserror::Error)]
 pub enum NoServer {
     /// The TLS settings cannot be used.
-    #[error("{0}; KASM_TLS_CA_FILE has to name a PEM file that this user can read, or nothing")]
+    #[error("{0}; KASM_TLS_CA_FILE must be unset, or name a PEM file that this user can read")]
     Tls(#[from] TlsProblem),
     /// The file of tokens cannot be used.
     #[error("{0}: {1}")]
@@ -135,7 +135,7 @@ pub enum NoServer {
     #[error(transparent)]
     Audit(#[from] Unwritable),
     /// Others can reach it, and everybody could use it.
-    #[error("no token is set, and other machines can reach this address")]
+    #[error("no token is set, but other machines can reach this address")]
     Open,
 }
 

@@ -59,7 +59,7 @@ struct Inner {
 
 /// The record cannot be written.
 #[derive(Clone, Debug, thiserror::Error)]
-#[error("the audit record cannot be written: {0}")]
+#[error("the audit log cannot be written: {0}")]
 pub struct Unwritable(pub String);
 
 impl Audit {
@@ -100,7 +100,7 @@ impl Audit {
                 Err(_) => Err(gone()),
             };
             if let Err(problem) = written {
-                tracing::error!(%problem, "a call with effect is not on record");
+                tracing::error!(%problem, "the audit log lacks the begin of a call that changes something");
                 if !self.0.fail_open {
                     return Err(problem);
                 }
@@ -153,7 +153,7 @@ impl Open {
                 .await
                 .is_err()
         {
-            tracing::error!("the end of a call is not on record");
+            tracing::error!("the audit log lacks the end of a call");
         }
     }
 
@@ -177,13 +177,13 @@ impl Drop for Open {
                 .try_send(Message::Line(line, None))
                 .is_err()
         {
-            tracing::error!("the end of a call is not on record");
+            tracing::error!("the audit log lacks the end of a call");
         }
     }
 }
 
 fn gone() -> Unwritable {
-    Unwritable("its writer has ended".to_owned())
+    Unwritable("the writer has ended".to_owned())
 }
 
 /// The name of a line: the SHA-256 of its bytes without the line break.

@@ -37,31 +37,31 @@ pub enum FileError {
     #[error("there is no such file")]
     Missing,
     /// It is a folder where a file is wanted.
-    #[error("it is a folder")]
+    #[error("the path is a folder")]
     Folder,
     /// It is no folder where one is wanted.
-    #[error("it is no folder")]
+    #[error("the path is not a folder")]
     NoFolder,
     /// It is a device, a pipe or a socket.
-    #[error("it is no regular file")]
+    #[error("the path is not a regular file")]
     NoRegularFile,
     /// The session's user may not.
-    #[error("the session's user has no permission for it")]
+    #[error("the session's user lacks permission")]
     Denied,
     /// Links lead out of the allowed folders, or into one that is off limits.
-    #[error("it leads to {0}, which is off limits")]
+    #[error("the path leads to {0}, which the policy forbids")]
     Escapes(String),
     /// The disk of the workspace is full.
-    #[error("the disk of the workspace is full")]
+    #[error("the session's disk is full")]
     Full,
     /// It was changed by somebody else meanwhile.
-    #[error("it was changed meanwhile")]
+    #[error("the file was changed meanwhile")]
     Changed,
     /// What arrived is not what was sent.
-    #[error("what arrived is not what was sent")]
+    #[error("the received content differs from the sent content")]
     Mangled,
     /// It is larger than this server transfers.
-    #[error("it has {size} bytes, {max} are allowed")]
+    #[error("the file has {size} bytes, but at most {max} are allowed")]
     TooLarge {
         /// Its size, bytes.
         size: u64,
@@ -72,10 +72,10 @@ pub enum FileError {
     #[error("{0}")]
     Told(String),
     /// It took longer than it may.
-    #[error("it took too long in the workspace")]
+    #[error("the operation took too long in the session")]
     TimedOut,
     /// Whoever sends the content broke off.
-    #[error("the content did not come whole: {0}")]
+    #[error("the content was not received completely: {0}")]
     Broken(String),
     /// The job could not be run, or nothing was heard of it.
     #[error(transparent)]
@@ -199,7 +199,7 @@ fn failure(code: i32, stderr: &[u8]) -> FileError {
         _ if told.contains("Not a directory") || told.contains("File exists") => {
             FileError::NoFolder
         }
-        _ => FileError::Told(format!("the workspace says: {told} (status {code})")),
+        _ => FileError::Told(format!("the session reports: {told} (status {code})")),
     }
 }
 

@@ -1,7 +1,7 @@
-//! The HTTP surface: routes, and the layers in front of them.
+//! The HTTP surface: its routes, and the layers in front of them.
 //!
-//! The router is generic over the rmcp handler, so that the conformance suite tests this very
-//! stack with a handler of its own.
+//! The router is generic over the rmcp handler, so that the conformance suite can test this stack with its own
+//! handler.
 
 pub mod auth;
 pub mod client_ip;
@@ -57,68 +57,68 @@ use limits::{Limiter, RequestLimits};
 use metrics::Exposition;
 use problem::Problem;
 
-/// How long a page's permission to call is remembered by its browser.
+/// How long a browser may cache the answer to a preflight request.
 const PREFLIGHT_MAX_AGE: Duration = Duration::from_secs(3_600);
 
-/// What the surface is made of.
+/// The parts of the surface.
 #[derive(Debug)]
 pub struct Surface {
-    /// Who may call.
+    /// The accepted credentials.
     pub auth: Authenticator,
-    /// The tools behind the handler, for what has to be known before they are called.
+    /// The tools, for checks before a call.
     pub registry: Arc<Registry>,
-    /// From where.
+    /// The accepted hosts and origins.
     pub guard: Guard,
-    /// Whose word is taken for where a request comes from.
+    /// The proxies whose forwarding headers are used.
     pub proxies: TrustedProxies,
-    /// What `/health` tells.
+    /// The parts of `/health`.
     pub health: Health,
-    /// Where everything is counted.
+    /// The metrics.
     pub metrics: Metrics,
-    /// How much may be asked for.
+    /// The rate limits.
     pub limits: RequestLimits,
-    /// Limits of legacy sessions.
+    /// The limits of MCP sessions.
     pub sessions: SessionLimits,
     /// The largest request body.
     pub body_bytes_max: usize,
-    /// A path that a proxy puts in front of ours, such as `/kasm`. Usually empty.
+    /// The path that a proxy removes, such as `/kasm`. Usually empty.
     pub path_prefix: String,
-    /// Where clients reach this server, if that is known.
+    /// The URL that clients use, if known.
     pub public_url: Option<String>,
-    /// Where workspaces deliver output, if they may.
+    /// The output relay, if it is on.
     pub relay: Option<Arc<Relay>>,
-    /// Files that go past the model, if a provider has some.
+    /// The file transfers, if a provider has some.
     pub files: Option<Files>,
-    /// What the handler tells unasked, if it does.
+    /// The handler's notifications, if it has some.
     pub notices: Option<Notices>,
-    /// The record of calls, if there is one.
+    /// The audit log, if there is one.
     pub audit: Option<Audit>,
 }
 
-/// The routes with their state. Hand it to [`serve::serve`].
+/// The router with its state, for [`serve::serve`].
 #[derive(Debug)]
 pub struct App {
     /// The routes.
     pub router: Router,
-    /// The legacy sessions.
+    /// The MCP sessions.
     pub sessions: Arc<Sessions>,
-    /// What is told to a monitoring system.
+    /// The content of `/metrics`.
     pub exposition: Exposition,
-    /// What requests and connections are held against.
+    /// The rate limits of addresses and callers.
     limiter: Arc<Limiter>,
-    /// The proxies, whose connections are those of many.
+    /// The trusted proxies, whose connections carry many clients.
     proxies: Arc<TrustedProxies>,
-    /// What is told unasked.
+    /// The notifications.
     pub notices: Option<Notices>,
-    /// The record of calls.
+    /// The audit log.
     pub audit: Option<Audit>,
-    /// The tokens of a file, which has to be looked at.
+    /// The tokens file, which is polled for changes.
     pub tokens: Option<Arc<Tokens>>,
-    /// Fires to cut off what still runs in rmcp's transport when the drain limit is over.
+    /// Cancelled at the drain limit, to end what still runs in rmcp's transport.
     pub cut_off: CancellationToken,
 }
 
-/// What the MCP routes share.
+/// The state that the MCP routes share.
 struct Mcp<H: ServerHandler> {
     handler: H,
     sessions: Arc<Sessions>,
@@ -132,7 +132,7 @@ struct Mcp<H: ServerHandler> {
 }
 
 impl<H: ServerHandler> Mcp<H> {
-    /// What the stream of a session tells that belongs to no request.
+    /// The messages of a session's notification stream.
     fn notices_of(
         &self,
         session: &Arc<Session>,
@@ -148,7 +148,7 @@ impl<H: ServerHandler> Mcp<H> {
     }
 }
 
-/// Puts `handler` behind the surface.
+/// Builds the surface with `handler` behind it.
 pub fn app<H: ServerHandler + Clone + Sync>(handler: H, surface: Surface) -> App {
     let cut_off = CancellationToken::new();
     let limiter = Arc::new(Limiter::new(surface.limits, surface.metrics.clone()));
@@ -177,7 +177,7 @@ pub fn app<H: ServerHandler + Clone + Sync>(handler: H, surface: Surface) -> App
         limiter: limiter.clone(),
     };
     let authenticated = authenticated(mcp, surface.registry, exposition.clone(), &auth, &limiter);
-    // A link can stand for a token, so these routes look for themselves.
+    // A link can replace a token, so these routes authenticate themselves.
     let files = surface
         .files
         .map(|files| files::routes(files, auth.clone(), limiter.clone(), surface.audit.clone()));
@@ -185,11 +185,11 @@ pub fn app<H: ServerHandler + Clone + Sync>(handler: H, surface: Surface) -> App
     let called = authenticated.merge(files.unwrap_or_default()).layer(
         ServiceBuilder::new()
             .layer(middleware::from_fn_with_state(guard.clone(), guard::layer))
-            // Before authentication: preflights carry no token.
+            // Before authentication, because preflight requests carry no token.
             .layer(cors(guard))
             .layer(middleware::from_fn_with_state(pause, limits::patience)),
     );
-    // What is open to everybody and cheap, and what workspaces post, has no limit of its own.
+    // Public routes that are cheap, and the relay of sessions, have no rate limit.
     let called = called
         .merge(health::routes(Arc::new(surface.health), auth))
         .merge(metadata.unwrap_or_default())
@@ -227,7 +227,7 @@ pub fn app<H: ServerHandler + Clone + Sync>(handler: H, surface: Surface) -> App
     }
 }
 
-/// The routes that ask for a token first.
+/// The routes that require authentication.
 fn authenticated<H: ServerHandler + Clone + Sync>(
     mcp: Arc<Mcp<H>>,
     registry: Arc<Registry>,
@@ -243,7 +243,7 @@ fn authenticated<H: ServerHandler + Clone + Sync>(
         authenticated = authenticated.route(path, streamable::routes());
     }
     authenticated
-        // HTTP+SSE of 2024-11-05. Some clients are configured with no path at all.
+        // HTTP+SSE of 2024-11-05. Some clients are configured without a path.
         .route("/", get(legacy_sse::open))
         .route("/sse", get(legacy_sse::open))
         .route("/messages", post(legacy_sse::message))
@@ -260,7 +260,7 @@ fn authenticated<H: ServerHandler + Clone + Sync>(
         .layer(middleware::from_fn_with_state(auth.clone(), auth::layer))
 }
 
-/// rmcp's transport for revision 2026-07-28: stateless, one JSON object where one is enough.
+/// rmcp's transport for revision 2026-07-28: stateless, with one JSON object where possible.
 fn modern_service<H: ServerHandler + Clone + Sync>(
     handler: H,
     cut_off: &CancellationToken,
@@ -270,13 +270,13 @@ fn modern_service<H: ServerHandler + Clone + Sync>(
         .with_legacy_session_mode(false)
         .with_json_response(true)
         .with_cancellation_token(cut_off.clone())
-        // Our own guard has looked at Host and Origin.
+        // Our own guard has checked Host and Origin.
         .disable_allowed_hosts();
     config.max_request_body_bytes = body_bytes_max;
     StreamableHttpService::new(move || Ok(handler.clone()), Arc::default(), config)
 }
 
-/// What browser-based MCP clients need.
+/// CORS for browser-based MCP clients.
 fn cors(guard: Arc<Guard>) -> CorsLayer {
     let names = [
         "mcp-protocol-version",
@@ -306,7 +306,7 @@ async fn not_found() -> Problem {
     Problem::new(
         http::StatusCode::NOT_FOUND,
         "not found",
-        "there is nothing at this path; MCP is at /mcp, HTTP+SSE also at /sse",
+        "this path does not exist; MCP is at /mcp, and HTTP+SSE also at /sse",
     )
 }
 
@@ -316,7 +316,7 @@ fn panicked(_: Box<dyn std::any::Any + Send + 'static>) -> http::Response<axum::
     Problem::new(
         http::StatusCode::INTERNAL_SERVER_ERROR,
         "internal error",
-        "the request failed unexpectedly; it is in the server's log under the x-request-id of this answer",
+        "the request failed unexpectedly; the server's log has the cause under the x-request-id of this answer",
     )
     .into_response()
 }

@@ -56,19 +56,19 @@ pub enum JobError {
         why: String,
     },
     /// The workspace does not answer, so nothing is known of the job at present.
-    #[error("nothing is known of the job at present: {why}")]
+    #[error("the job's state cannot be read now: {why}")]
     Away {
         /// Why it was not heard.
         why: String,
     },
     /// The workspace knows no such job: it was never there, or its folder is gone.
-    #[error("no such job")]
+    #[error("unknown job")]
     NoSuchJob,
     /// The job never had this offset.
-    #[error("the job's output has no offset {0} to read on from")]
+    #[error("the job's output has no offset {0}")]
     NoSuchOffset(u64),
     /// The command did not begin, or is over and how it ended could not be written down.
-    #[error("the disk of the workspace is full: nothing of the command could be written down")]
+    #[error("the session's disk is full, so the command's output could not be stored")]
     DiskFull,
     /// What came is not what our wrapper writes.
     #[error(transparent)]
@@ -147,8 +147,7 @@ impl Jobs {
     fn choose(&self, place: &Place) -> Result<Channel, String> {
         let downloads = match place.session.downloads_allowed {
             Some(false) => Some(
-                "downloads are switched off for this user's group (allow_kasm_downloads)"
-                    .to_owned(),
+                "downloads are turned off for this user's group (allow_kasm_downloads)".to_owned(),
             ),
             Some(true) | None => self.channels.broken(place.kasm_id, Channel::Downloads),
         };
@@ -248,7 +247,7 @@ impl Jobs {
                 }
                 Step::Lost | Step::Quiet => {
                     return Err(JobError::Unheard {
-                        why: "the script did not finish in the workspace".to_owned(),
+                        why: "the script did not finish in the session".to_owned(),
                     });
                 }
             }

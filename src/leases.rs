@@ -45,7 +45,7 @@ pub struct Lease {
 
 /// The lease cannot be given: too many sessions have one.
 #[derive(Debug, thiserror::Error)]
-#[error("{0} sessions have a lease, and there is no room for more")]
+#[error("{0} sessions have a lease, which is the limit")]
 pub struct TooManyLeases(usize);
 
 impl Leases {
@@ -61,7 +61,7 @@ impl Leases {
             Some(Err(problem)) => {
                 tracing::warn!(
                     %problem,
-                    "leases of sessions are not kept on disk: after a restart Kasm's own expiry ends those sessions"
+                    "leases are not stored on disk: after a restart, Kasm's own expiry ends those sessions"
                 );
                 (None, Vec::new())
             }
@@ -129,7 +129,7 @@ impl Inner {
         };
         let saved = store.write(leases).await;
         if let Err(problem) = &saved {
-            tracing::error!(%problem, "leases of sessions cannot be written");
+            tracing::error!(%problem, "cannot write the leases of sessions");
             self.book().changed_again();
         }
         saved.is_ok()

@@ -50,41 +50,36 @@ const fn metric(
     }
 }
 
-const CALLS: Metric = metric(
-    "kasm_mcp_calls",
-    "counter",
-    "tool, outcome",
-    "Calls of tools",
-);
+const CALLS: Metric = metric("kasm_mcp_calls", "counter", "tool, outcome", "Tool calls");
 const CALL_SECONDS: Metric = metric(
     "kasm_mcp_call_duration_seconds",
     "histogram",
     "tool",
-    "How long calls of tools took",
+    "Duration of tool calls",
 );
 const JOBS: Metric = metric(
     "kasm_mcp_jobs_started",
     "counter",
     "",
-    "Commands that were started in sessions",
+    "Commands started in sessions",
 );
 const DENIALS: Metric = metric(
     "kasm_mcp_policy_denials",
     "counter",
     "tool",
-    "Calls that the policy refused, or a person who was asked",
+    "Calls refused by the policy or by a person",
 );
 const KASM_REQUESTS: Metric = metric(
     "kasm_mcp_kasm_requests",
     "counter",
     "endpoint, outcome",
-    "Requests to Kasm's API, repetitions included",
+    "Requests to Kasm's API, with retries",
 );
 const KASM_SECONDS: Metric = metric(
     "kasm_mcp_kasm_request_duration_seconds",
     "histogram",
     "endpoint",
-    "How long Kasm's API took",
+    "Duration of requests to Kasm's API",
 );
 const DESKTOPS: Metric = metric(
     "kasm_mcp_desktop_connections",
@@ -96,19 +91,19 @@ const HTTP_REQUESTS: Metric = metric(
     "kasm_mcp_http_requests",
     "counter",
     "route, status",
-    "HTTP requests by what they were for and the class of their status",
+    "HTTP requests by route and status class",
 );
 const REFUSALS: Metric = metric(
     "kasm_mcp_rate_limit_refusals",
     "counter",
     "limit",
-    "What was refused because of a limit",
+    "Requests refused by a limit",
 );
 const AUTH_FAILURES: Metric = metric(
     "kasm_mcp_authentication_failures",
     "counter",
     "",
-    "Requests with a token that is not valid",
+    "Requests with an invalid token",
 );
 const SESSIONS: Metric = metric(
     "kasm_mcp_mcp_sessions",
@@ -120,15 +115,20 @@ const STREAMS: Metric = metric(
     "kasm_mcp_open_streams",
     "gauge",
     "",
-    "Open event streams that wait for what belongs to no call",
+    "Open notification streams",
 );
 const STARTED: Metric = metric(
     "kasm_mcp_process_start_time_seconds",
     "gauge",
     "",
-    "When the server was started, in Unix time",
+    "Start time of the server, Unix time",
 );
-const BUILD: Metric = metric("kasm_mcp_build", "info", "version", "Which version this is");
+const BUILD: Metric = metric(
+    "kasm_mcp_build",
+    "info",
+    "version",
+    "The version, as a label",
+);
 
 /// All metrics, in the order of the documents.
 pub const METRICS: &[Metric] = &[
@@ -151,8 +151,7 @@ pub const METRICS: &[Metric] = &[
 /// The table of the documents.
 #[must_use]
 pub fn markdown() -> String {
-    let mut out =
-        String::from("| Metric | Kind | Labels | What it tells |\n| --- | --- | --- | --- |\n");
+    let mut out = String::from("| Metric | Kind | Labels | Meaning |\n| --- | --- | --- | --- |\n");
     for metric in METRICS {
         let Metric {
             name,

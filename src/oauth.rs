@@ -119,11 +119,11 @@ impl Verifier {
         let (issuer, claims) = self.verify(token).await?;
         let subject = claims
             .subject()
-            .ok_or(Denied::Invalid("it names no subject"))?;
+            .ok_or(Denied::Invalid("it has no subject"))?;
         let until = Timestamp::from_second(claims.expires().unwrap_or(0));
-        let until = until.map_err(|_| Denied::Invalid("its expiry is no time"))?;
+        let until = until.map_err(|_| Denied::Invalid("its expiry is invalid"))?;
         let until = until.saturating_add(self.config.clock_skew);
-        let until = until.map_err(|_| Denied::Invalid("its expiry is no time"))?;
+        let until = until.map_err(|_| Denied::Invalid("its expiry is invalid"))?;
         let scope = claims.scope().ok_or(Denied::NoScope)?;
         let named = claims.user(&self.config.user_claim).ok_or(Denied::NoUser)?;
         let user = self.users.resolve(named).await?;
@@ -138,19 +138,17 @@ impl Verifier {
 
     /// What a good token claims, and who issued it.
     async fn verify(&self, token: &[u8]) -> Result<(&str, Claims), Denied> {
-        let unreadable = Denied::Invalid("it is no token of an authorization server");
+        let unreadable = Denied::Invalid("it is not a token of an authorization server");
         if token.len() > TOKEN_BYTES_MAX {
             return Err(unreadable);
         }
         let header = jsonwebtoken::decode_header(token).map_err(|_| unreadable)?;
         if !ALGORITHMS.contains(&header.alg) {
-            return Err(Denied::Invalid(
-                "its signature is of a kind that is not accepted",
-            ));
+            return Err(Denied::Invalid("its signature algorithm is not accepted"));
         }
         let named = claims::issuer(token).ok_or(unreadable)?;
         let issuer = self.issuers.iter().find(|issuer| issuer.url() == named);
-        let issuer = issuer.ok_or(Denied::Invalid("its issuer is not known here"))?;
+        let issuer = issuer.ok_or(Denied::Invalid("its issuer is unknown"))?;
         let keys = issuer.keys(header.kid.as_deref(), header.alg).await;
         let keys = keys.map_err(|no| match no {
             NoKey::Unknown => Denied::Invalid("its issuer has no such key"),
@@ -175,10 +173,10 @@ impl Verifier {
         let claims = outcome?;
         let is_ours = |audience| self.audiences.contains(&Audience::new(audience));
         if !claims.audiences().into_iter().any(is_ours) {
-            return Err(Denied::Invalid("it is not for this server"));
+            return Err(Denied::Invalid("it is for another audience"));
         }
         if !claims.is_of_access_token(header.typ.as_deref()) {
-            return Err(Denied::Invalid("it is no access token"));
+            return Err(Denied::Invalid("it is not an access token"));
         }
         Ok((issuer.url(), claims))
     }

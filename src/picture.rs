@@ -44,7 +44,7 @@ impl std::fmt::Debug for Picture {
 
 /// The picture cannot be made.
 #[derive(Debug, thiserror::Error)]
-#[error("the picture cannot be made: {0}")]
+#[error("the screenshot cannot be encoded: {0}")]
 pub struct PictureError(String);
 
 /// The size of a picture of `width` by `height` that fits into the bounds. It is never enlarged, and never
@@ -87,7 +87,8 @@ pub fn encode(
     height: u32,
     bounds: Bounds,
 ) -> Result<Picture, PictureError> {
-    let missing = || PictureError("the pixels are not as many as announced".to_owned());
+    let missing =
+        || PictureError("the number of pixels differs from the announced size".to_owned());
     if rgb.len() as u64 != u64::from(width) * u64::from(height) * 3 {
         return Err(missing());
     }

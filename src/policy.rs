@@ -212,11 +212,17 @@ impl Policy {
             .iter()
             .any(|root| path::is_inside(&path, root))
         {
-            return deny("path-roots", format!("`{path}` is outside the roots"));
+            return deny(
+                "path-roots",
+                format!("`{path}` is outside the allowed folders"),
+            );
         }
         let inside = |trees: &[String]| trees.iter().any(|tree| path::is_inside(&path, tree));
         if access == Access::Write && inside(&self.rules.protected) {
-            return deny("protected-paths", format!("`{path}` is not written"));
+            return deny(
+                "protected-paths",
+                format!("`{path}` is protected from writing"),
+            );
         }
         if inside(&self.rules.hidden) {
             return deny("hidden-paths", format!("`{path}` holds secrets"));

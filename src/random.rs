@@ -10,7 +10,7 @@ pub fn bytes<const N: usize>() -> [u8; N] {
         // All that is made of these bytes must be hard to guess: a token, the name of a session, a key. There is no
         // safe substitute, and a generator that fails once does not recover. A panic would be caught with one request
         // and the server would go on refusing; an abort is seen by the service manager, which starts it anew.
-        tracing::error!(%error, "the operating system's random generator fails; this process ends");
+        tracing::error!(%error, "the operating system's random generator failed; this process ends");
         process::abort();
     }
     bytes

@@ -32,7 +32,7 @@ impl Rate {
 
 /// The text is no rate.
 #[derive(Debug, thiserror::Error)]
-#[error("expected a number a minute and how many at once, such as 600/60")]
+#[error("expected requests per minute/burst, such as 600/60")]
 pub struct NoRate;
 
 impl FromStr for Rate {

@@ -22,16 +22,16 @@ pub enum NotChanged {
     #[error("{0}")]
     Unusable(#[from] Unusable),
     /// A token of that name is there.
-    #[error("there is a token `{0}` already: revoke it first, or take another name")]
+    #[error("the token `{0}` already exists: revoke it first, or use another name")]
     Taken(String),
     /// No token has that name.
-    #[error("there is no token `{0}`; `kasm-mcp token list` shows them")]
+    #[error("there is no token `{0}`; `kasm-mcp token list` lists the tokens")]
     Missing(String),
     /// An entry cannot be told from the text around it.
-    #[error("the entry of `{0}` is written in an unusual way: take it out with an editor")]
+    #[error("the entry of `{0}` has an unusual form: remove it with an editor")]
     Unusual(String),
     /// Somebody else changed the file meanwhile.
-    #[error("the file was changed by somebody else meanwhile: try again")]
+    #[error("another program changed the file meanwhile: try again")]
     Race,
     /// It cannot be written.
     #[error("cannot be written: {0}")]

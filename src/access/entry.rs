@@ -152,12 +152,12 @@ impl<'a> Fields<'a> {
     /// The entry, if nothing is wrong with it.
     fn entry(&mut self) -> Option<Entry> {
         let Some(table) = self.table else {
-            self.fault(ENTRIES, "it is no table");
+            self.fault(ENTRIES, "it is not a table");
             return None;
         };
         for field in table.keys().filter(|key| !FIELDS.contains(&key.as_str())) {
             let known = FIELDS.join(", ");
-            self.fault(field, format!("there is no such field; there are {known}"));
+            self.fault(field, format!("unknown field; the fields are {known}"));
         }
         let name = self.name();
         let hash = self.hash();
@@ -187,10 +187,10 @@ impl<'a> Fields<'a> {
     /// Refuses what is there already.
     fn compare(&mut self, entry: &Entry, others: &[Entry]) {
         if others.iter().any(|other| other.name == entry.name) {
-            self.fault("name", "another token has the same name");
+            self.fault("name", "another token has this name");
         }
         if let Some(other) = others.iter().find(|other| other.hash == entry.hash) {
-            let problem = format!("it is the same token as `{}`", other.name);
+            let problem = format!("it is a duplicate of token `{}`", other.name);
             self.fault("sha256", problem);
         }
     }
@@ -212,7 +212,7 @@ impl<'a> Fields<'a> {
         if hash.is_none() {
             self.fault(
                 "sha256",
-                "give the SHA-256 of the token, 64 hex digits; `kasm-mcp token new` makes both",
+                "give the SHA-256 of the token, 64 hex digits; `kasm-mcp token new` creates a token and its hash",
             );
         }
         hash
@@ -242,7 +242,7 @@ impl<'a> Fields<'a> {
         let scopes: Option<Vec<Scope>> = scopes.collect();
         let largest = scopes.and_then(|scopes| scopes.into_iter().max());
         if largest.is_none() {
-            self.fault(field, "give kasm:read, kasm:use or kasm:admin");
+            self.fault(field, "use kasm:read, kasm:use or kasm:admin");
         }
         largest
     }
@@ -269,12 +269,12 @@ impl<'a> Fields<'a> {
         let known = known.join(", ");
         match names {
             None => {
-                self.fault("toolsets", format!("give a list of some of {known}"));
+                self.fault("toolsets", format!("give a list of these: {known}"));
                 None
             }
             Some(names) => match unknown(&names) {
                 Some(name) => {
-                    let problem = format!("there is no toolset `{name}`; there are {known}");
+                    let problem = format!("unknown toolset `{name}`; the toolsets are {known}");
                     self.fault("toolsets", problem);
                     None
                 }
@@ -316,7 +316,10 @@ impl<'a> Fields<'a> {
         let rate = value.as_integer().and_then(|rate| u32::try_from(rate).ok());
         let rate = rate.and_then(NonZeroU32::new);
         if rate.is_none() {
-            self.fault("rate", "give a whole number of calls a minute, at least 1");
+            self.fault(
+                "rate",
+                "give a whole number of requests per minute, at least 1",
+            );
         }
         rate
     }

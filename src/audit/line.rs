@@ -44,7 +44,7 @@ pub struct Ended<'a> {
 /// Ids of Kasm and of jobs that a reply named.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Subject {
-    /// The session.
+    /// The `kasm_id` of the session.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kasm_id: Option<String>,
     /// The command.

@@ -104,22 +104,24 @@ impl Walk<'_> {
     fn step(&mut self, line: &[u8]) -> Result<(), String> {
         let line = line
             .strip_suffix(b"\n")
-            .ok_or("the line is not whole: a write was cut off, or the server is writing")?;
-        let (link, name) = chain::read_link(line).ok_or("this is no line of a record")?;
+            .ok_or("the line is incomplete: a write was cut off, or the server is writing")?;
+        let (link, name) = chain::read_link(line).ok_or("this is not an audit line")?;
         match &self.last {
             None if link.seq != self.head.first => {
                 return Err(format!(
-                    "the record should begin with line {} and begins with {}",
+                    "the log should begin with line {} but begins with {}",
                     self.head.first, link.seq
                 ));
             }
             None if link.seq == 1 && link.previous != NOTHING => {
-                return Err("the first line follows nothing, and says otherwise".to_owned());
+                return Err(
+                    "the first line must not follow another line, but it names one".to_owned(),
+                );
             }
             None => self.first = link.seq,
             Some((seq, _)) if link.seq != seq + 1 => {
                 return Err(format!(
-                    "line {} should be here, and {} is",
+                    "line {} should be here, but {} is",
                     seq + 1,
                     link.seq
                 ));
@@ -130,11 +132,11 @@ impl Walk<'_> {
             Some(_) => {}
         }
         if let Some(broken) = link.broken {
-            return Err(format!("the server found when it started: {broken}"));
+            return Err(format!("found by the server at its start: {broken}"));
         }
         if link.seq == self.head.last {
             if name != self.head.sha256 {
-                return Err("this line is not the one that the head names".to_owned());
+                return Err("this line differs from the one that the head file names".to_owned());
             }
             self.head_seen = true;
         }
@@ -146,7 +148,7 @@ impl Walk<'_> {
         let last = self.last.map_or(0, |(seq, _)| seq);
         if !self.head_seen {
             return Err(Broken::Missing(format!(
-                "the record ends with line {last}, and there was a line {}",
+                "the log ends with line {last}, but line {} existed",
                 self.head.last
             )));
         }

@@ -51,7 +51,7 @@ impl Writer {
     fn at_the_end(settings: &AuditSettings) -> io::Result<Self> {
         let file = open(&settings.file)?;
         file.try_lock()
-            .map_err(|_| io::Error::other("another process writes it"))?;
+            .map_err(|_| io::Error::other("another process is writing it"))?;
         Ok(Self {
             settings: settings.clone(),
             file,
@@ -108,7 +108,7 @@ impl Writer {
             && known.last > self.head.last
         {
             note.broken = Some(format!(
-                "the record ended with line {}, and there was a line {} (sha256 {})",
+                "the log ended with line {}, but line {} (sha256 {}) existed",
                 self.head.last, known.last, known.sha256
             ));
             self.head.last = known.last;
@@ -163,7 +163,7 @@ impl Writer {
             Ok(()) => self.missed = 0,
             Err(problem) => {
                 if self.missed == 0 {
-                    tracing::error!(%problem, "calls are not on record");
+                    tracing::error!(%problem, "calls are missing in the audit log");
                 }
                 self.missed += unheard;
             }
@@ -254,7 +254,7 @@ fn open(path: &std::path::Path) -> io::Result<File> {
 impl Drop for Writer {
     fn drop(&mut self) {
         if let Err(error) = self.file.flush().and_then(|()| self.file.sync_all()) {
-            tracing::error!(%error, "the audit record may not be on disk");
+            tracing::error!(%error, "the audit log may not be on disk");
         }
     }
 }

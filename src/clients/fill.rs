@@ -20,13 +20,13 @@ pub struct Address {
 /// Not an address that a client could use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "give an http or https address without a user, a query or a fragment, such as https://mcp.example.org"
+    "give an http or https URL without a user, a query or a fragment, such as https://mcp.example.org"
 )]
 pub struct WrongAddress;
 
 /// Not a token that a client could send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the token is empty, or has blanks or characters that cannot be in a header")]
+#[error("the token is empty, or has spaces or characters that are invalid in a header")]
 pub struct WrongToken;
 
 impl std::str::FromStr for Address {

@@ -1,4 +1,4 @@
-//! `kasm-mcp stdio`: one client on this machine, no token.
+//! `kasm-mcp stdio`: serves one client on this machine, without a token.
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use crate::mcp::consent::Consent;
 use crate::mcp::stdio::StdioTransport;
 use crate::providers::kasm::KasmProvider;
 
-/// Nothing is listened on, so the address must not ask for a token.
+/// Sets a loopback address: stdio does not listen, so the address must not require a token.
 pub(super) fn config(flags: Settings) -> Result<Config, Mistakes> {
     let flags = Settings {
         host: Some("127.0.0.1".to_owned()),
@@ -26,7 +26,7 @@ pub(super) fn config(flags: Settings) -> Result<Config, Mistakes> {
 pub(super) async fn run(config: Config) -> anyhow::Result<ExitCode> {
     let logging = logging::start(&config.log)?;
     let stop = stop::signal()?;
-    // Nothing is served by HTTP, so there is no relay and there are no links.
+    // Stdio has no HTTP endpoint, so there is no relay and there are no links.
     let kasm = app::kasm(&config)?;
     let leases = app::leases(&config, &kasm);
     let provider = KasmProvider::new(kasm, None, None, leases, config.tools.clone());

@@ -45,7 +45,7 @@ pub fn audit_file(sources: &Sources) -> Result<PathBuf, Mistakes> {
     let file = named.map(PathBuf::from);
     let file = file.or_else(|| Some(state_dir(&reader)?.join(FILE_NAME)));
     file.ok_or_else(|| {
-        let problem = "neither it nor MCP_STATE_DIR says where the record is".to_owned();
+        let problem = "neither it nor MCP_STATE_DIR is set".to_owned();
         reader.mistake(FILE, problem, "name the file as an argument");
         Mistakes(reader.mistakes)
     })

@@ -46,7 +46,7 @@ fn requests(reader: &mut Reader) -> Option<RequestLimits> {
 
 fn rate(reader: &mut Reader, name: &str) -> Option<Rate> {
     let text = reader.text(name);
-    let remedy = "write how many a minute and how many at once, such as 600/60";
+    let remedy = "write requests per minute/burst, such as 600/60";
     reader.parsed(name, text, remedy)
 }
 

@@ -35,7 +35,7 @@ pub fn tokens_file(sources: &Sources) -> Result<PathBuf, Mistakes> {
     let file = named.or_else(|| Some(state_dir(&reader)?.join(TOKENS_FILE_NAME)));
     file.ok_or_else(|| {
         let problem = "neither it nor MCP_STATE_DIR is set".to_owned();
-        reader.mistake(FILE, problem, "name the file for the tokens");
+        reader.mistake(FILE, problem, "name the tokens file");
         Mistakes(reader.mistakes)
     })
 }
@@ -64,14 +64,14 @@ pub(super) fn checked(reader: &mut Reader, kasm_user: &str) -> Option<PathBuf> {
         }
         Err(Unusable::Io(error)) => {
             let problem = format!("{} cannot be read: {error}", file.display());
-            let remedy = "name a file that can be read; `kasm-mcp token new` makes one";
+            let remedy = "name a readable file; `kasm-mcp token new` creates one";
             reader.mistake(FILE, problem, remedy);
             None
         }
         Err(Unusable::Wrong(faults)) => {
             for fault in faults {
                 let problem = format!("{}: {fault}", file.display());
-                reader.mistake(FILE, problem, "correct the entry, or take it out");
+                reader.mistake(FILE, problem, "correct or remove the entry");
             }
             None
         }

@@ -135,7 +135,7 @@ fn mapped(frame: FrameId, place: Option<(u16, u16)>, what: &str) -> Result<(u16,
     let (x, y) = place.ok_or_else(|| BadAction(format!("this action needs {what}")))?;
     frame.to_desktop(x, y).ok_or_else(|| {
         BadAction(format!(
-            "{x}, {y} is beyond the picture of {} by {} pixels",
+            "{x}, {y} is outside the screenshot of {} by {} pixels",
             frame.shown_width, frame.shown_height
         ))
     })

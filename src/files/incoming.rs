@@ -91,7 +91,9 @@ impl Files {
             self.jobs.kasm().upload(place, upload, &chunk).await?;
         }
         if !spare.is_empty() {
-            return Err(FileError::Broken("more came than was announced".to_owned()));
+            return Err(FileError::Broken(
+                "more bytes were received than announced".to_owned(),
+            ));
         }
         at_end(content).await?;
         Ok(hex_digest(hasher))
@@ -117,7 +119,9 @@ async fn take(
         match content.next().await {
             Some(bytes) => spare.extend_from_slice(&bytes.map_err(FileError::Broken)?),
             None => {
-                return Err(FileError::Broken("less came than was announced".to_owned()));
+                return Err(FileError::Broken(
+                    "fewer bytes were received than announced".to_owned(),
+                ));
             }
         }
     }
@@ -128,7 +132,9 @@ async fn at_end(content: &mut Content) -> Result<(), FileError> {
     match content.next().await {
         None => Ok(()),
         Some(Ok(more)) if more.is_empty() => Ok(()),
-        Some(Ok(_)) => Err(FileError::Broken("more came than was announced".to_owned())),
+        Some(Ok(_)) => Err(FileError::Broken(
+            "more bytes were received than announced".to_owned(),
+        )),
         Some(Err(why)) => Err(FileError::Broken(why)),
     }
 }

@@ -59,7 +59,7 @@ impl Files {
             match self.write_uploaded(place, target, bytes, writing).await {
                 // The service is missing or speaks otherwise: the other way does not need it.
                 Err(error @ (FileError::Plane(_) | FileError::Mangled)) => {
-                    tracing::info!(kasm_id = %place.kasm_id, %error, "an upload failed; sent in parts");
+                    tracing::info!(kasm_id = %place.kasm_id, %error, "an upload failed; sending in parts");
                 }
                 done => return done,
             }

@@ -1,8 +1,7 @@
-//! Bearer authentication: one token, a file of tokens, authorization servers, or all of them. Without any
-//! everybody is the local caller, and the start has seen to it that only this machine can connect.
+//! Bearer authentication: one token, a file of tokens, authorization servers, or all of them. Without any,
+//! every request has the local caller; the start has checked that only this machine can connect.
 //!
-//! What was begun with a credential ends with it: a request that is still being answered, and an event
-//! stream in the middle.
+//! A request or an event stream in progress ends when its credential expires or is revoked.
 
 use std::sync::Arc;
 
@@ -22,10 +21,10 @@ use crate::caller::{Caller, Scope, Validity};
 use crate::oauth::{Denied, Verifier};
 use crate::token::Hash;
 
-/// Who may call.
+/// The accepted credentials.
 #[derive(Debug)]
 pub struct Authenticator {
-    /// The holder of the one token, or everybody.
+    /// The caller of the one token, or of every request.
     one: Option<(Option<Hash>, Caller)>,
     tokens: Option<Arc<Tokens>>,
     oauth: Option<OAuth>,
@@ -37,19 +36,19 @@ struct OAuth {
     metadata_url: String,
 }
 
-/// Why a caller is not known.
+/// Why a caller was not authenticated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unauthenticated {
     /// No bearer token was sent.
     Missing,
-    /// It is not the right one, or not any more.
+    /// The token is unknown or was revoked.
     Wrong,
-    /// It is of an authorization server, and not accepted.
+    /// The token of an authorization server was not accepted.
     Denied(Denied),
 }
 
 impl Authenticator {
-    /// Everybody who sends `token` is `caller`; without a token everybody is.
+    /// The caller of `token`; without a token, the caller of every request.
     #[must_use]
     pub fn new(token: Option<&SecretString>, caller: Caller) -> Self {
         let expected = token.map(|token| Hash::of(token.expose_secret()));
@@ -60,7 +59,7 @@ impl Authenticator {
         }
     }
 
-    /// The same with more tokens. Nobody comes in without a token then.
+    /// Adds a file of tokens. Every request then needs a token.
     #[must_use]
     pub fn with_tokens(mut self, tokens: Arc<Tokens>) -> Self {
         self.tokens = Some(tokens);
@@ -68,7 +67,7 @@ impl Authenticator {
         self
     }
 
-    /// The same with tokens of authorization servers. Nobody comes in without a token then.
+    /// Adds authorization servers. Every request then needs a token.
     #[must_use]
     pub fn with_oauth(mut self, verifier: Arc<Verifier>) -> Self {
         self.oauth = Some(OAuth {
@@ -79,27 +78,27 @@ impl Authenticator {
         self
     }
 
-    /// What judges tokens of authorization servers, if there are some.
+    /// The verifier of access tokens, if authorization servers are set.
     #[must_use]
     pub fn verifier(&self) -> Option<Arc<Verifier>> {
         self.oauth.as_ref().map(|oauth| oauth.verifier.clone())
     }
 
-    /// Where clients learn about the authorization servers, if there are some.
+    /// The URL of the OAuth metadata, if authorization servers are set.
     pub(super) fn metadata_url(&self) -> Option<&str> {
         self.oauth.as_ref().map(|oauth| oauth.metadata_url.as_str())
     }
 
-    /// The tokens of a file, if there is one.
+    /// The tokens file, if there is one.
     #[must_use]
     pub fn tokens(&self) -> Option<Arc<Tokens>> {
         self.tokens.clone()
     }
 
-    /// Who sent these headers.
+    /// The caller of a request with these headers.
     ///
     /// # Errors
-    /// If the token is missing or wrong.
+    /// The token is missing or invalid.
     pub async fn authenticate(&self, headers: &HeaderMap) -> Result<Caller, Unauthenticated> {
         if let Some((None, everybody)) = &self.one {
             return Ok(everybody.clone());
@@ -137,7 +136,7 @@ fn bearer(value: &HeaderValue) -> Option<&[u8]> {
     (scheme.eq_ignore_ascii_case(b"bearer ") && !token.is_empty()).then_some(token)
 }
 
-/// Lets callers with a token through and tells the layers below who they are.
+/// Authenticates requests and adds the caller to them.
 pub(super) async fn layer(
     State(auth): State<Arc<Authenticator>>,
     mut request: Request,
@@ -156,7 +155,7 @@ pub(super) async fn layer(
     }
 }
 
-/// An event stream that ends with its caller's credential. Other answers are whole already.
+/// An event stream that ends with its caller's credential. Other answers are already complete.
 fn while_good(response: Response, validity: Validity) -> Response {
     let kind = response.headers().get(CONTENT_TYPE);
     if !kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream")) {
@@ -166,20 +165,21 @@ fn while_good(response: Response, validity: Validity) -> Response {
     response.map(|body| Body::from_stream(body.into_data_stream().take_until(over)))
 }
 
-/// The answer to a caller who is not known.
+/// The answer to a request that was not authenticated.
 pub(super) fn refuse(auth: &Authenticator, reason: Unauthenticated) -> Response {
     const WRONG: &str = "the bearer token is not valid: ask the operator of this server for one";
     let (error, detail) = match reason {
         Unauthenticated::Missing => (None, "send the header `Authorization: Bearer <token>`"),
-        Unauthenticated::Wrong => (Some("it is not known here, any more"), WRONG),
+        Unauthenticated::Wrong => (Some("the token is unknown or was revoked"), WRONG),
         Unauthenticated::Denied(Denied::Invalid(why)) => (Some(why), WRONG),
         Unauthenticated::Denied(Denied::NoScope) => return oauth::insufficient(auth, Scope::Read),
         Unauthenticated::Denied(Denied::NoUser) => {
-            let detail = "your sign-in leads to no Kasm user: ask the operator of this server";
+            let detail =
+                "your account is not linked to a Kasm user: ask the operator of this server";
             return Problem::new(StatusCode::FORBIDDEN, "no Kasm user", detail).into_response();
         }
         Unauthenticated::Denied(Denied::Unavailable) => {
-            let detail = "the token cannot be judged now; try again in a moment";
+            let detail = "the token cannot be verified now; try again in a moment";
             let status = StatusCode::SERVICE_UNAVAILABLE;
             let problem = Problem::new(status, "unavailable", detail);
             return ([(RETRY_AFTER, "5")], problem).into_response();

@@ -1,7 +1,7 @@
-//! `GET` and `PUT /files/{kasm_id}/{path}`: files that should not pass through a model.
+//! `GET` and `PUT /files/{kasm_id}/{path}`: file transfers that bypass the model.
 //!
-//! With a bearer token, or with a link of [`crate::links`] and nothing else. Both go through the same
-//! checks as the tools; bytes are streamed, and a file is stored whole or not at all.
+//! They need a bearer token, or a link of [`crate::links`] alone. Both pass the checks of the file tools. Bytes
+//! are streamed, and a file is stored completely or not at all.
 
 mod record;
 
@@ -39,17 +39,17 @@ use crate::tool::{ErrorType, ToolError};
 const REPR_DIGEST: HeaderName = HeaderName::from_static("repr-digest");
 /// The first second of the year 10000, in Unix time.
 const YEAR_10000: u64 = 253_402_300_800;
-/// How long a client may pause in the middle of an upload.
+/// How long a client may pause during an upload.
 const STALL: Duration = Duration::from_secs(60);
 
 /// What the routes work with.
 #[derive(Clone, Debug)]
 pub struct Files {
-    /// Who has the files.
+    /// The provider's transfers.
     pub transfers: Arc<dyn Transfers>,
-    /// The links that stand for a token.
+    /// The links, which replace a token.
     pub links: Option<Arc<Links>>,
-    /// Transfers at a time.
+    /// Limits the concurrent transfers.
     pub at_a_time: usize,
 }
 
@@ -66,13 +66,13 @@ struct Options {
     link: Option<String>,
 }
 
-/// Why nothing is transferred.
+/// Why a transfer was refused.
 enum Refusal {
-    /// With an answer of the layer that knows the callers.
+    /// The authentication layer refused it.
     Caller(Box<Response>),
-    /// Too soon.
+    /// A rate limit was reached.
     Limited(limits::Refusal),
-    /// Too many transfers are under way.
+    /// Too many transfers are running.
     Busy,
     Other(Problem),
 }
@@ -82,7 +82,7 @@ impl Refusal {
         Self::Other(Problem::new(status, title, detail))
     }
 
-    /// What it is called in the record.
+    /// The method in the audit log.
     fn word(&self) -> &'static str {
         match self {
             Self::Caller(_) => "unauthenticated",
@@ -99,7 +99,7 @@ impl IntoResponse for Refusal {
             Self::Caller(answer) => *answer,
             Self::Limited(refusal) => refusal.into_response(),
             Self::Busy => {
-                let detail = "too many files are on their way; try again in a moment";
+                let detail = "too many file transfers are running; try again in a moment";
                 let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, "busy", detail);
                 ([(RETRY_AFTER, "5")], problem).into_response()
             }
@@ -153,8 +153,8 @@ async fn download(
     request: Request,
 ) -> Result<Response, Refusal> {
     if request.method() == Method::HEAD {
-        // A link would be used up by a preview.
-        let detail = "GET takes the file";
+        // A preview by HEAD would use up the link.
+        let detail = "use GET to download the file";
         return Err(Refusal::new(
             StatusCode::METHOD_NOT_ALLOWED,
             "no HEAD",
@@ -164,7 +164,7 @@ async fn download(
     let path = format!("/{path}");
     let origin = request.extensions().get::<Origin>().cloned();
     let direction = Direction::Download;
-    // First, so that a busy server does not use a link up.
+    // Checked first, so that a busy server does not use up a link.
     let place = shared.enter()?;
     let (headers, from) = (request.headers(), request.extensions());
     let caller = shared.caller(headers, from, &options, direction, &computer, &path);
@@ -219,8 +219,7 @@ async fn upload(
     Ok((StatusCode::CREATED, Json(body)).into_response())
 }
 
-/// How long a body is; None: nobody knows yet. Without any word about it there is none (RFC 9112,
-/// section 6.3).
+/// The length of a body; None: unknown. Without any header about it there is no body (RFC 9112, section 6.3).
 fn length(headers: &HeaderMap) -> Option<u64> {
     match headers.get(CONTENT_LENGTH) {
         Some(length) => length.to_str().ok()?.parse().ok(),
@@ -229,7 +228,7 @@ fn length(headers: &HeaderMap) -> Option<u64> {
 }
 
 impl Shared {
-    /// Whose transfer it is.
+    /// The caller of a transfer.
     async fn caller(
         &self,
         headers: &HeaderMap,
@@ -251,7 +250,8 @@ impl Shared {
             let toolset = self.files.transfers.toolset();
             let reads = direction == Direction::Download;
             if !caller.reach.includes(toolset, reads) {
-                let detail = "this token is not for it: it is read-only, or without these tools";
+                let detail =
+                    "this token does not allow it: it is read-only, or lacks the file tools";
                 return Err(Refusal::new(StatusCode::FORBIDDEN, "forbidden", detail));
             }
             if !caller.may(needed) && caller.credential == Credential::OAuth {
@@ -270,7 +270,8 @@ impl Shared {
             link.direction == direction && link.computer == computer && link.path == path
         });
         link.map(|link| link.caller).ok_or_else(|| {
-            let detail = "the link was used, is over, or is not for this; ask for another with link_kasm_file";
+            let detail = "the link was used, has expired, or is for another file or method; create another with \
+                link_kasm_file";
             Refusal::new(StatusCode::NOT_FOUND, "not found", detail)
         })
     }
@@ -279,7 +280,7 @@ impl Shared {
         Refusal::Caller(Box::new(auth::refuse(&self.auth, reason)))
     }
 
-    /// Gives up what is being done for a caller whose token is taken back.
+    /// Cancels work for a caller whose token is revoked.
     async fn while_good<T>(
         &self,
         caller: &Caller,
@@ -292,15 +293,15 @@ impl Shared {
         }
     }
 
-    /// A place among the transfers under way.
+    /// A permit for one running transfer.
     fn enter(&self) -> Result<OwnedSemaphorePermit, Refusal> {
         let places = self.places.clone();
         places.try_acquire_owned().map_err(|_| Refusal::Busy)
     }
 }
 
-/// The answer that carries a file. `place` is kept until its last byte. It breaks off when the token is
-/// taken back.
+/// The answer with the file. `place` is held until the last byte. The answer breaks off when the token is
+/// revoked.
 fn attachment(
     file: Download,
     path: &str,
@@ -330,7 +331,7 @@ fn attachment(
     let bytes = stream::try_unfold((file.bytes, place), |(mut bytes, place)| async {
         let next = bytes.try_next().await;
         if let Err(error) = &next {
-            tracing::warn!(%error, "a download broke off");
+            tracing::warn!(%error, "a download was interrupted");
         }
         Ok::<_, ToolError>(next?.map(|chunk| (chunk, (bytes, place))))
     });
@@ -348,13 +349,13 @@ fn repr_digest(hex: &str) -> Option<String> {
     Some(format!("sha-256=:{}:", BASE64.encode(&digest)))
 }
 
-/// None for a year of more than four digits, which the format has no room for: files may have any date.
+/// None for a year of more than four digits, which the HTTP date format cannot express.
 fn http_date(seconds: u64) -> Option<String> {
     let fits = seconds < YEAR_10000;
     fits.then(|| httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(seconds)))
 }
 
-/// The body of a request, with an end to patience.
+/// The body of a request, with a time limit for pauses.
 fn incoming(body: Body) -> stream::BoxStream<'static, Result<bytes::Bytes, String>> {
     let chunks = body.into_data_stream();
     stream::unfold(Some(chunks), |chunks| async {
@@ -363,7 +364,7 @@ fn incoming(body: Body) -> stream::BoxStream<'static, Result<bytes::Bytes, Strin
             Ok(None) => None,
             Ok(Some(Ok(chunk))) => Some((Ok(chunk), Some(chunks))),
             Ok(Some(Err(error))) => Some((Err(error.to_string()), None)),
-            Err(_elapsed) => Some((Err("no byte for 60 s".to_owned()), None)),
+            Err(_elapsed) => Some((Err("no byte received for 60 s".to_owned()), None)),
         }
     })
     .boxed()

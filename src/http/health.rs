@@ -1,4 +1,4 @@
-//! `/health`, `/healthz` and `/readyz`: open to everybody, so they tell next to nothing.
+//! `/health`, `/healthz` and `/readyz`: public, so they reveal almost nothing.
 
 use std::fmt;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use super::limits::Visitor;
 
 type Probe = Box<dyn Fn() -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
 
-/// Asks what this server depends on whether it is there.
+/// Probes what this server depends on.
 pub struct Health {
     upstream: Probe,
 }
@@ -51,7 +51,7 @@ pub(super) fn routes(health: Arc<Health>, auth: Arc<Authenticator>) -> Router {
         .with_state(Shared { health, auth })
 }
 
-/// What a supervisor asks, however often.
+/// For supervisors, which may poll it often.
 pub(super) fn open_routes() -> Router {
     Router::new()
         .route("/healthz", get(ok))
@@ -74,7 +74,8 @@ async fn detail(
     Json(body).into_response()
 }
 
-/// A wrong token counts, and none is tried where too many were wrong: this must not be the place to guess.
+/// An invalid token counts as a failed authentication, and no token is tried beyond that limit: this must not
+/// become a place to guess tokens.
 async fn is_known(
     auth: &Authenticator,
     visitor: Option<Extension<Arc<Visitor>>>,
@@ -94,7 +95,7 @@ async fn is_known(
     is_known
 }
 
-/// A server that is stopping takes no connections, so one that answers is alive and ready.
+/// A stopping server accepts no connections, so a server that answers is alive and ready.
 async fn ok() -> &'static str {
     "ok\n"
 }

@@ -1,6 +1,5 @@
-//! HTTP+SSE of revision 2024-11-05: a stream that names the address to post to, and answers 202
-//! to what is posted there. Deprecated, but what several clients speak when they are given a URL
-//! and nothing else.
+//! HTTP+SSE of revision 2024-11-05: a stream that names the URL to post to; posts are answered with 202.
+//! Deprecated, but several clients use it when they are given only a URL.
 
 use std::sync::Arc;
 
@@ -26,7 +25,7 @@ use crate::caller::Caller;
 use crate::mcp::peek::{Body, peek};
 use crate::mcp::sessions::{OUTBOX_MESSAGES, Sessions, StreamGuard, exchange};
 
-/// Opens the stream. Its first event names the address for messages.
+/// Opens the stream. Its first event names the URL for messages.
 pub(super) async fn open<H: ServerHandler + Clone + Sync>(
     State(mcp): State<Arc<Mcp<H>>>,
     request: Request,
@@ -68,7 +67,7 @@ pub(super) async fn open<H: ServerHandler + Clone + Sync>(
     }))
 }
 
-/// The session ends with its stream: there is no other way to answer.
+/// The session ends with its stream, because it has no other channel for answers.
 struct OpenStream {
     sessions: Arc<Sessions>,
     caller: Caller,
@@ -88,7 +87,7 @@ pub(super) struct Address {
     session_id: String,
 }
 
-/// Takes a message for a stream.
+/// Receives a message for a stream.
 pub(super) async fn message<H: ServerHandler + Clone + Sync>(
     State(mcp): State<Arc<Mcp<H>>>,
     address: Result<Query<Address>, QueryRejection>,
@@ -119,7 +118,7 @@ pub(super) async fn message<H: ServerHandler + Clone + Sync>(
     let message = match peek(&body) {
         Body::Malformed(why) => Err(RpcError::parse_error(why)),
         Body::Invalid(why) => Err(RpcError::invalid_request(why)),
-        Body::Batch => Err(RpcError::invalid_request("one message at a time")),
+        Body::Batch => Err(RpcError::invalid_request("send one message per request")),
         Body::Message(_) => parse(&body),
     };
     let mut message = match message {

@@ -1,7 +1,7 @@
-//! How much one address and one caller may ask for, and what they are told beyond it.
+//! Rate limits per address and per caller, and the answers beyond them.
 //!
-//! Before authentication the address counts, after it the caller. All of it is remembered in books that
-//! are never fuller than they may be; whoever finds no place in one shares a limit with others like that.
+//! Before authentication the address is counted, after it the caller. The state is kept in bounded maps;
+//! addresses and callers for which a map has no room share one limit.
 
 mod account;
 mod layers;
@@ -22,33 +22,33 @@ pub(super) use account::{Account, ConnectionPlace, StreamPlace, Visitor};
 pub(super) use layers::{Refusal, Refused, by_address, by_caller};
 pub(super) use patience::{TooSlow, layer as patience};
 
-/// Addresses that are remembered, and callers.
+/// The most addresses and callers that are remembered.
 const ADDRESSES_MAX: usize = 65_536;
 const CALLERS_MAX: usize = 65_536;
-/// How often what does not matter any more is forgotten.
+/// How often idle entries are removed.
 const FORGET: Duration = Duration::from_secs(30);
 
-/// How much may be asked for.
+/// The rate limits and maxima.
 #[derive(Clone, Copy, Debug)]
 pub struct RequestLimits {
-    /// Requests of one address, whoever asks.
+    /// Requests of one address, with any credential.
     pub per_address: Rate,
-    /// Wrong credentials from one address.
+    /// Failed authentications of one address.
     pub failures: Rate,
-    /// Requests of one caller whose credential names no rate of its own.
+    /// Requests of one caller whose credential sets no rate.
     pub per_caller: Rate,
-    /// Open event streams in all.
+    /// The most open notification streams.
     pub streams_max: usize,
-    /// Open event streams of one caller.
+    /// The most open notification streams of one caller.
     pub streams_per_caller_max: usize,
-    /// Open connections of one address.
+    /// The most open connections of one address.
     pub connections_per_address_max: usize,
-    /// How long a body may pause in all, if it is small; a larger one has more time.
+    /// How long the pauses of a small body may last in total; a larger one has more time.
     pub body_pause: Duration,
 }
 
 impl RequestLimits {
-    /// As good as none, for servers that nobody else can reach.
+    /// No limits, for servers that only this machine can reach.
     #[must_use]
     pub fn none() -> Self {
         let rate = Rate {
@@ -67,7 +67,7 @@ impl RequestLimits {
     }
 }
 
-/// Where a limit is counted: an IPv4 address, or the network that one IPv6 customer has.
+/// The unit that limits count: an IPv4 address, or an IPv6 /64 network, which is one customer's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Place {
     V4([u8; 4]),
@@ -86,14 +86,14 @@ impl From<IpAddr> for Place {
     }
 }
 
-/// What all requests are held against.
+/// The state of all limits.
 #[derive(Debug)]
 pub(super) struct Limiter {
     limits: RequestLimits,
     metrics: Metrics,
     visitors: Book<Place, Visitor>,
     accounts: Book<(Arc<str>, u32), Account>,
-    /// For those who find no place in the books.
+    /// Shared by the addresses and callers for which the maps have no room.
     crowd: (Arc<Visitor>, Arc<Account>),
     streams: Arc<AtomicUsize>,
 }
@@ -114,7 +114,7 @@ impl Limiter {
         }
     }
 
-    /// Calls [`Book::forget`] from time to time, until the task is dropped.
+    /// Calls [`Book::forget`] periodically, until the task is dropped.
     pub(super) async fn forget_forever(&self) {
         loop {
             tokio::time::sleep(FORGET).await;
@@ -123,10 +123,10 @@ impl Limiter {
         }
     }
 
-    /// Counts a connection until the place is dropped. None: the address has too many.
+    /// Counts a connection until the returned value is dropped. None: the address has too many.
     pub(super) fn connect(&self, address: IpAddr) -> Option<ConnectionPlace> {
         let visitor = self.visitor(address);
-        // The crowd is many addresses, for which one number would be no limit but a wall.
+        // The overflow state stands for many addresses, so one maximum would lock them all out.
         let max = if Arc::ptr_eq(&visitor, &self.crowd.0) {
             usize::MAX
         } else {
@@ -139,7 +139,7 @@ impl Limiter {
         place
     }
 
-    /// How many event streams are open.
+    /// The number of open event streams.
     pub(super) fn open_streams(&self) -> usize {
         self.streams.load(Ordering::Relaxed)
     }
@@ -150,7 +150,7 @@ impl Limiter {
         known.unwrap_or_else(|| self.crowd.0.clone())
     }
 
-    /// Who comes from the address of a request. None: it came over no connection.
+    /// The state of a request's address. None: it came over no connection.
     fn visitor_of(&self, extensions: &Extensions) -> Option<Arc<Visitor>> {
         let address = extensions.get::<Origin>()?.address?;
         Some(self.visitor(address))
@@ -174,10 +174,11 @@ impl Limiter {
         }
     }
 
-    /// Counts a request of a caller whose credential is right.
+    /// Counts a request of an authenticated caller.
     ///
     /// # Errors
-    /// It is too soon, or so many wrong credentials came from there that a right one might be a guess.
+    /// A rate is exceeded, or the address had so many failed authentications that a valid token might be a
+    /// guess.
     pub(super) fn admit(
         &self,
         extensions: &Extensions,
@@ -198,10 +199,10 @@ impl Limiter {
         }
     }
 
-    /// Counts an event stream of `account` until the place is dropped.
+    /// Counts an event stream of `account` until the returned value is dropped.
     ///
     /// # Errors
-    /// There are too many.
+    /// Too many streams are open.
     fn open_stream(&self, account: &Arc<Account>) -> Result<StreamPlace, Refusal> {
         let own_max = self.limits.streams_per_caller_max;
         let place = StreamPlace::take(account, own_max, &self.streams, self.limits.streams_max);
@@ -209,7 +210,7 @@ impl Limiter {
     }
 }
 
-/// Adds one unless `max` are there.
+/// Adds one unless `max` is reached.
 fn take_one(count: &AtomicUsize, max: usize) -> bool {
     let more = |open: usize| (open < max).then(|| open + 1);
     count
@@ -217,7 +218,7 @@ fn take_one(count: &AtomicUsize, max: usize) -> bool {
         .is_ok()
 }
 
-/// A pause after which a place may be free.
+/// When to retry if a maximum is reached.
 const PLACE_PAUSE: Wait = Wait(Duration::from_secs(5));
 
 #[cfg(test)]

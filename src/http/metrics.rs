@@ -1,4 +1,4 @@
-//! `GET /metrics`: for callers with kasm:admin, or for everybody at an address of its own.
+//! `GET /metrics`: for callers with kasm:admin, or without a token at its own address.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ use crate::caller::{Caller, Credential, Scope};
 use crate::mcp::sessions::Sessions;
 use crate::metrics::{MEDIA_TYPE, Metrics};
 
-/// What there is to tell.
+/// The metrics to serve.
 #[derive(Clone, Debug)]
 pub struct Exposition {
     pub(super) metrics: Metrics,
@@ -35,7 +35,7 @@ impl Exposition {
     }
 }
 
-/// The route behind authentication.
+/// The route with authentication.
 pub(super) fn routes(exposition: Exposition, auth: Arc<Authenticator>) -> Router {
     Router::new()
         .route("/metrics", get(to_admins))
@@ -57,10 +57,10 @@ async fn to_admins(
     Problem::new(StatusCode::FORBIDDEN, "forbidden", detail).into_response()
 }
 
-/// Tells whoever asks at `listener`. For an address that only the monitoring system reaches.
+/// Serves metrics without a token at `listener`, an address that only the monitoring system can reach.
 ///
 /// # Errors
-/// The listener broke.
+/// The listener failed.
 pub async fn serve(listener: TcpListener, exposition: Exposition) -> std::io::Result<()> {
     let answer = async |State(exposition): State<Exposition>| exposition.answer();
     let router = Router::new().route("/metrics", get(answer));

@@ -1,5 +1,4 @@
-//! What a resource server of OAuth 2.1 tells its clients: where to get tokens (RFC 9728), and which scope
-//! is missing, before anything else is sent.
+//! The OAuth 2.1 resource server's part: where clients get tokens (RFC 9728), and which scope a request lacks.
 
 use std::sync::Arc;
 
@@ -19,19 +18,19 @@ use crate::oauth::{Verifier, scopes_up_to};
 use crate::tool::registry::Registry;
 
 const WELL_KNOWN: &str = "/.well-known/oauth-protected-resource";
-/// What is asked for before it is known what is needed. More comes by challenge.
+/// The scope of the first sign-in, before a call shows what it needs. More scope is requested by challenge.
 const USUAL: Scope = Scope::Use;
 
-/// Where clients find the metadata, absolute. Below the public URL, so that a proxy which passes our paths
-/// on passes it on, too.
+/// The absolute URL of the metadata. It is below the public URL, so a proxy that forwards our paths forwards it
+/// too.
 pub(super) fn metadata_url(verifier: &Verifier) -> String {
     let resource = &verifier.config().resource;
     let base = resource.strip_suffix("/mcp").unwrap_or(resource);
     format!("{base}{WELL_KNOWN}/mcp")
 }
 
-/// The metadata, at the places where clients look: named in challenges, and put in by RFC 9728. Open to
-/// every page of every origin: it is public.
+/// The metadata, at the URLs where clients look: the one in challenges, and the one of RFC 9728. Every origin
+/// may read it, because it is public.
 pub(super) fn routes(verifier: &Verifier, path_prefix: &str) -> Router {
     let config = verifier.config();
     let metadata: Value = json!({
@@ -81,12 +80,12 @@ pub(super) fn challenge(
     HeaderValue::from_str(&value).unwrap_or_else(|_| HeaderValue::from_static("Bearer"))
 }
 
-/// The scope to ask for when it is not known what is needed.
+/// The scope to request before the needed one is known.
 pub(super) fn usual_scope() -> Scope {
     USUAL
 }
 
-/// What has to be looked at in a message.
+/// The members of a message that matter here.
 #[derive(Deserialize)]
 struct Peeked {
     method: Option<String>,
@@ -98,8 +97,8 @@ struct Params {
     name: Option<String>,
 }
 
-/// The refusal of a body with calls that need more than the token has, if its client can ask the
-/// authorization server for more. Everybody else is told by the tool.
+/// The refusal of a body with calls that need more scope, if the client can request it from the authorization
+/// server. Other clients get the tool's error.
 pub(super) fn step_up(
     auth: &Authenticator,
     registry: &Registry,
@@ -115,7 +114,7 @@ pub(super) fn step_up(
     } else {
         vec![serde_json::from_slice(body).ok()?]
     };
-    // What cannot be read is refused elsewhere.
+    // Other layers refuse a malformed body.
     let messages = messages.into_iter();
     let read = messages.filter_map(|it| serde_json::from_value::<Peeked>(it).ok());
     let calls = read.filter(|message| message.method.as_deref() == Some("tools/call"));

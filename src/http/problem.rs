@@ -19,7 +19,7 @@ pub struct Problem {
 }
 
 impl Problem {
-    /// `title` is the kind, the same for each occurrence; `detail` says what to do.
+    /// `title` is the kind, equal for each occurrence; `detail` names the next step.
     pub fn new(status: StatusCode, title: &'static str, detail: impl Into<String>) -> Self {
         Self {
             status,
@@ -58,7 +58,7 @@ pub struct RpcError {
 }
 
 impl RpcError {
-    /// An error that answers no request in particular.
+    /// An error that belongs to no request.
     pub fn new(status: StatusCode, code: ErrorCode, message: impl Into<String>) -> Self {
         Self {
             status,
@@ -75,37 +75,37 @@ impl RpcError {
         Self::new(
             StatusCode::BAD_REQUEST,
             ErrorCode::PARSE_ERROR,
-            format!("the body is no JSON: {message}"),
+            format!("the body is not valid JSON: {message}"),
         )
     }
 
-    /// The request cannot be accepted.
+    /// The request is invalid.
     pub fn invalid_request(message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, ErrorCode::INVALID_REQUEST, message)
     }
 
-    /// There is no such session, or it is somebody else's. Clients start a new one on this.
+    /// The session does not exist, or belongs to another caller. Clients then initialize again.
     #[must_use]
     pub fn session_not_found() -> Self {
-        let message = "session not found: it ended or never was; initialize again";
+        let message = "session not found: it has ended or never existed; send initialize again";
         Self::new(StatusCode::NOT_FOUND, ErrorCode::INVALID_REQUEST, message)
     }
 
-    /// The same error, as the answer to a request.
+    /// The error as the answer to a request.
     #[must_use]
     pub fn answering(mut self, id: RequestId) -> Self {
         self.id = Some(id);
         self
     }
 
-    /// The same error with more for programs.
+    /// Adds data for programs.
     #[must_use]
     pub fn with_data(mut self, data: Value) -> Self {
         self.data = Some(data);
         self
     }
 
-    /// The same error, after how many seconds it may be over, and what limit it is.
+    /// Adds the seconds until a retry makes sense, and the limit that was reached.
     pub(super) fn refused(mut self, seconds: u64, mark: Refused) -> Self {
         self.refused = Some((seconds, mark));
         self

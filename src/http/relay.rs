@@ -1,6 +1,6 @@
-//! `POST /relay/<one-time token>/<offset>`: where programs inside a workspace deliver output.
+//! `POST /relay/<one-time token>/<offset>`: where programs in a session post output.
 //!
-//! The token is the only credential, and it opens its own mailbox only; nothing else is reached here.
+//! The token is the only credential. It opens its own mailbox and nothing else.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use super::limits::TooSlow;
 use super::problem::Problem;
 use crate::relay::{Refusal, Relay};
 
-/// What the wrapper posts before it has anything to tell.
+/// The wrapper's first post, before it has output.
 const GREETING: &str = "hello";
 
 pub(super) fn routes(relay: Arc<Relay>) -> Router {
@@ -55,7 +55,8 @@ async fn receive(
         Ok(body) => body,
         Err(error) if TooSlow::is_behind(&*error) => {
             let status = StatusCode::REQUEST_TIMEOUT;
-            return Problem::new(status, "too slow", "the body came too slowly").into_response();
+            return Problem::new(status, "too slow", "the body was received too slowly")
+                .into_response();
         }
         Err(_) => return refused(Refusal::TooLarge),
     };
@@ -70,17 +71,17 @@ fn refused(refusal: Refusal) -> Response {
         Refusal::Unknown => Problem::new(
             StatusCode::NOT_FOUND,
             "not found",
-            "this address takes nothing, any more",
+            "this relay token is unknown or expired",
         ),
         Refusal::TooLarge => Problem::new(
             StatusCode::PAYLOAD_TOO_LARGE,
             "too large",
-            "more than this job may send",
+            "this job may not send more",
         ),
         Refusal::OutOfOrder => Problem::new(
             StatusCode::CONFLICT,
             "out of order",
-            "send one piece after the other",
+            "send the chunks in order",
         ),
     };
     problem.into_response()

@@ -21,11 +21,11 @@ use crate::telemetry::TraceContext;
 /// W3C Trace Context.
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-/// Ids from outside are taken up to this length.
+/// The longest request id that is accepted from a client.
 const REQUEST_ID_CHARS_MAX: usize = 64;
 
-/// Gives the request an id and an origin, runs it, and logs method, path, client, status and time. Query
-/// strings are left out: HTTP+SSE has session names in them.
+/// Gives the request an id and a client address, runs it, and logs method, path, client, status and time. Query
+/// strings are not logged, because HTTP+SSE puts session ids in them.
 pub(super) async fn layer(
     State((proxies, metrics)): State<(Arc<TrustedProxies>, Metrics)>,
     mut request: Request,
@@ -66,7 +66,7 @@ pub(super) async fn layer(
         } else if status >= 400 {
             tracing::info!(%method, path, client, status, took_us, "request");
         } else {
-            // Tool calls have a line of their own at info.
+            // Tool calls have their own line at info.
             tracing::debug!(%method, path, client, status, took_us, "request");
         }
         response.headers_mut().insert(REQUEST_ID, id);
@@ -76,7 +76,7 @@ pub(super) async fn layer(
     .await
 }
 
-/// What a path is for, in a word of ours.
+/// The route of a path, for metrics.
 fn route(path: &str) -> &'static str {
     let first = path.split('/').nth(1).unwrap_or_default();
     match first {
@@ -100,7 +100,7 @@ fn is_plain(id: &HeaderValue) -> bool {
             .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
 }
 
-/// Unique and hard to mistake for another run's; not a secret.
+/// Unique across restarts; not a secret.
 fn random_id() -> HeaderValue {
     static START: LazyLock<u64> = LazyLock::new(|| u64::from_ne_bytes(random::bytes()));
     static COUNT: AtomicU64 = AtomicU64::new(0);
@@ -109,7 +109,7 @@ fn random_id() -> HeaderValue {
         .unwrap_or_else(|_| HeaderValue::from_static("none"))
 }
 
-/// Relay addresses have their credential in the path.
+/// Paths of the relay contain their credential.
 fn logged(path: &str) -> &str {
     const RELAY: &str = "/relay/";
     if path.starts_with(RELAY) { RELAY } else { path }

@@ -1,5 +1,5 @@
-//! The tools for programs without MCP: `GET /tools/list`, `POST /tools/call`, `POST /api/v1/tools/{name}`
-//! and `GET /openapi.json`. A call goes the way of every call; what differs is how it is asked for and answered.
+//! The tools for clients without MCP: `GET /tools/list`, `POST /tools/call`, `POST /api/v1/tools/{name}` and
+//! `GET /openapi.json`. Calls use the common pipeline; only the forms of request and answer differ.
 
 use std::sync::Arc;
 
@@ -47,7 +47,7 @@ struct Rest {
     path_prefix: String,
 }
 
-/// The routes, with what those of MCP have. The layers around them have found a caller.
+/// The routes. The layers around them have authenticated the caller.
 pub(super) fn routes<H: ServerHandler>(mcp: &Mcp<H>) -> Router {
     let rest = Rest {
         registry: mcp.registry.clone(),
@@ -64,7 +64,7 @@ pub(super) fn routes<H: ServerHandler>(mcp: &Mcp<H>) -> Router {
         .with_state(Arc::new(rest))
 }
 
-/// Whether a POST to `path` is a call of plain HTTP, and no message.
+/// Whether a POST to `path` is a call by plain HTTP, not a message.
 pub(super) fn has(path: &str) -> bool {
     path == "/tools/call" || path.starts_with("/api/")
 }
@@ -85,7 +85,7 @@ async fn list(
         None => Dialect::default(),
         Some(name) => Dialect::named(name).ok_or_else(|| {
             let names = Dialect::ALL.map(Dialect::name).join(", ");
-            bad_request(format!("`format` is one of {names}"))
+            bad_request(format!("`format` must be one of {names}"))
         })?,
     };
     let caller = caller_of(request.extensions())?;
@@ -123,7 +123,7 @@ async fn call_named(
 ) -> Result<Response, Problem> {
     let Path(name) = name.map_err(|error| bad_request(error.body_text()))?;
     let (parts, body) = rest.read(request).await?;
-    // Some clients send nothing where there is nothing to say.
+    // Some clients send no body for empty arguments.
     let arguments = match body.trim_ascii() {
         b"" => SentArguments::default(),
         body => parse(body, "an object with the arguments of the tool")?,
@@ -132,8 +132,8 @@ async fn call_named(
 }
 
 impl Rest {
-    /// Reads the body within the limit. What is not declared as JSON is refused: a page could send other
-    /// types without asking (CORS).
+    /// Reads the body within the limit. Other content types than JSON are refused, because a web page can send
+    /// them without a preflight request (CORS).
     async fn read(&self, request: Request) -> Result<(Parts, Bytes), Problem> {
         let (parts, body) = request.into_parts();
         let max = self.body_bytes_max;
@@ -147,7 +147,11 @@ impl Rest {
             }
             Err(error) if TooSlow::is_behind(&*error) => {
                 let status = StatusCode::REQUEST_TIMEOUT;
-                return Err(Problem::new(status, "too slow", "the body came too slowly"));
+                return Err(Problem::new(
+                    status,
+                    "too slow",
+                    "the body was received too slowly",
+                ));
             }
             Err(error) => return Err(bad_request(format!("the body could not be read: {error}"))),
         };
@@ -161,7 +165,7 @@ impl Rest {
         ))
     }
 
-    /// Calls a tool, and gives the call up when nobody waits for its answer any more.
+    /// Calls a tool, and cancels the call if the client disconnects.
     async fn run(
         &self,
         parts: &Parts,
@@ -180,11 +184,11 @@ impl Rest {
             origin: parts.extensions.get::<Origin>().cloned(),
             cancelled: cancelled.clone(),
             progress: Progress::ignored(),
-            // Between a request and its answer nobody can be asked anything.
+            // No person can be asked between a request and its answer.
             confirm: Confirm::nobody(),
         };
         let (registry, tool) = (self.registry.clone(), name.to_owned());
-        // In a task of its own, so that a call which is given up still comes to its end in the record.
+        // In its own task, so that a cancelled call still gets the end line of the audit log.
         let call = async move { registry.call(&tool, arguments, options).await };
         let _gone = cancelled.drop_guard();
         let done = tokio::spawn(call.in_current_span()).await;
@@ -192,14 +196,14 @@ impl Rest {
             Ok(Ok(Outcome::Replied(finished))) => Ok(answer(finished, &parts.headers)),
             Ok(Err(_unknown)) => {
                 let name: String = name.chars().take(128).collect();
-                let detail = format!("there is no tool `{name}`: GET /tools/list shows the tools");
+                let detail = format!("unknown tool `{name}`: GET /tools/list lists the tools");
                 Err(Problem::new(StatusCode::NOT_FOUND, "unknown tool", detail))
             }
             Ok(Ok(Outcome::Asks(_))) | Err(_) => Err(internal()),
         }
     }
 
-    /// A client that can ask for more scope is told which.
+    /// A client that can request more scope is told which scope.
     fn step_up(&self, needed: Scope) -> Response {
         let detail = format!("this needs the scope {needed}");
         let error = Some(("insufficient_scope", &*detail));
@@ -208,7 +212,7 @@ impl Rest {
         ([(WWW_AUTHENTICATE, challenge)], problem).into_response()
     }
 
-    /// Where the client reaches this server: as configured, or as it just did.
+    /// The URL of this server: as configured, or as this request used it.
     fn address(&self, headers: &HeaderMap) -> String {
         if let Some(url) = &self.public_url {
             return url.clone();
@@ -216,10 +220,10 @@ impl Rest {
         let text = |name| headers.get(name)?.to_str().ok();
         let host = text(HOST).filter(|host| host.parse::<Authority>().is_ok());
         let Some(host) = host else {
-            // Of the document itself, as OpenAPI has it.
+            // Relative to the document, as OpenAPI defines it.
             return format!("{}/", self.path_prefix);
         };
-        // Whoever sends it deceives nobody else.
+        // A forged Host header only affects the client that sent it.
         let is_tls = text(FORWARDED_PROTO).is_some_and(|proto| proto == "https");
         let scheme = if is_tls { "https" } else { "http" };
         format!("{scheme}://{host}{}", self.path_prefix)
@@ -228,7 +232,7 @@ impl Rest {
 
 fn parse<T: DeserializeOwned>(body: &[u8], expected: &str) -> Result<T, Problem> {
     serde_json::from_slice(body)
-        .map_err(|error| bad_request(format!("the body is not {expected}: {error}")))
+        .map_err(|error| bad_request(format!("the body must be {expected}: {error}")))
 }
 
 fn is_json(headers: &HeaderMap) -> bool {
@@ -243,7 +247,7 @@ fn is_json(headers: &HeaderMap) -> bool {
     essence.trim().eq_ignore_ascii_case("application/json")
 }
 
-/// The reply form with its status; or the picture alone, where that is asked for and there is one.
+/// The reply form with its status; or only the picture, if the client asked for it and there is one.
 fn answer(finished: Finished, headers: &HeaderMap) -> Response {
     let status = finished.error.map_or(StatusCode::OK, status);
     let retry_after = finished.retry_after;
@@ -269,7 +273,7 @@ fn form_or_picture(status: StatusCode, finished: Finished, headers: &HeaderMap) 
     }
 }
 
-/// Whether `Accept` names pictures before all else.
+/// Whether `Accept` prefers pictures.
 fn wants_picture(headers: &HeaderMap) -> bool {
     let accept = headers
         .get(ACCEPT)
@@ -287,6 +291,7 @@ fn bad_request(detail: String) -> Problem {
 }
 
 fn internal() -> Problem {
-    let detail = "the request failed unexpectedly; it is in the server's log under the x-request-id of this answer";
+    let detail = "the request failed unexpectedly; the server's log has the cause under the x-request-id of this \
+        answer";
     Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal error", detail)
 }

@@ -15,7 +15,7 @@ use rmcp::model::ServerJsonRpcMessage;
 /// Comments keep proxies from closing a quiet stream.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
-/// A stream of events as a response.
+/// An event stream as a response.
 pub(super) fn respond(events: impl Stream<Item = Event> + Send + 'static) -> Response {
     let events = events.map(Ok::<_, Infallible>);
     Sse::new(events)
@@ -23,8 +23,8 @@ pub(super) fn respond(events: impl Stream<Item = Event> + Send + 'static) -> Res
         .into_response()
 }
 
-/// Prepares every event stream, also those of rmcp, for proxies and for clients that split lines by
-/// Unicode's rules. Other responses stay as they are.
+/// Prepares every event stream, including rmcp's, for proxies and for clients that split lines at Unicode line
+/// ends. Other responses are unchanged.
 pub(super) async fn prepare_stream(mut response: Response) -> Response {
     let kind = response.headers().get(CONTENT_TYPE);
     if !kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream")) {
@@ -32,14 +32,14 @@ pub(super) async fn prepare_stream(mut response: Response) -> Response {
     }
     let headers = response.headers_mut();
     headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
-    // A proxy that compresses holds a stream back until its buffer is full; `no-transform` forbids it.
+    // A compressing proxy delays a stream until its buffer is full; `no-transform` forbids compression.
     let policy = HeaderValue::from_static("no-cache, no-transform");
     headers.insert(CACHE_CONTROL, policy);
     response.map(|body| Body::new(body.map_frame(|frame| frame.map_data(escape_line_ends))))
 }
 
-/// Escapes U+0085, U+2028 and U+2029. JSON has them in strings only, so the escape means the same. A client
-/// that takes them for line ends would read half an event. Each frame holds whole events, hence whole characters.
+/// Escapes U+0085, U+2028 and U+2029, which clients may take for line ends. In JSON they occur only in strings,
+/// so the escape has the same meaning. Each frame holds whole events, so characters are never split.
 fn escape_line_ends(event: Bytes) -> Bytes {
     let Ok(text) = std::str::from_utf8(&event) else {
         return event;

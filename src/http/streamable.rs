@@ -1,7 +1,7 @@
-//! `/mcp`: Streamable HTTP in all its revisions, bare JSON-RPC, and the opener of HTTP+SSE.
+//! `/mcp`: Streamable HTTP in all its revisions, bare JSON-RPC, and the GET of HTTP+SSE.
 //!
-//! Revision 2026-07-28 goes to rmcp as it is, after its few gaps are mended. The revisions before
-//! it are served from our own sessions ([`crate::mcp::sessions`]).
+//! Requests of revision 2026-07-28 go to rmcp, with corrections for its gaps. The earlier revisions are served
+//! from our own sessions ([`crate::mcp::sessions`]).
 
 mod batch;
 mod legacy;
@@ -64,8 +64,8 @@ async fn post<H: ServerHandler + Clone + Sync>(
     answer.unwrap_or_else(IntoResponse::into_response)
 }
 
-/// Reads the body within the limit and refuses what is not declared as JSON: a page could send
-/// other types without asking (CORS).
+/// Reads the body within the limit. Other content types than JSON are refused, because a web page can send them
+/// without a preflight request (CORS).
 pub(super) async fn read(request: Request, bytes_max: usize) -> Result<(Parts, Bytes), RpcError> {
     let (parts, body) = request.into_parts();
     let kind = parts
@@ -94,7 +94,7 @@ pub(super) async fn read(request: Request, bytes_max: usize) -> Result<(Parts, B
             ))
         }
         Err(error) if TooSlow::is_behind(&*error) => {
-            let message = "the body came too slowly";
+            let message = "the body was received too slowly";
             let status = StatusCode::REQUEST_TIMEOUT;
             Err(RpcError::new(status, ErrorCode::INVALID_REQUEST, message))
         }
@@ -104,11 +104,10 @@ pub(super) async fn read(request: Request, bytes_max: usize) -> Result<(Parts, B
     }
 }
 
-/// Modern requests say so in `_meta`; a header or `server/discover` alone is a modern request
-/// with something missing, which rmcp refuses in the words of the specification.
+/// Requests of 2026-07-28 name it in `_meta`; a header or `server/discover` alone is such a request with a part
+/// missing, and rmcp refuses it as the specification requires.
 ///
-/// A complete `initialize` is a handshake whatever `_meta` says: some clients send one after
-/// `server/discover`.
+/// A complete `initialize` is a handshake whatever `_meta` says: some clients send one after `server/discover`.
 fn is_modern(headers: &HeaderMap, message: &Message<'_>, body: &[u8]) -> bool {
     let method = message.method.as_deref();
     if method == Some("initialize") {
@@ -168,7 +167,7 @@ async fn delete<H: ServerHandler + Clone + Sync>(
 
 /// Revision 2026-07-28 has neither GET nor DELETE.
 fn not_in_modern() -> Response {
-    let message = "revision 2026-07-28 has no sessions: POST only";
+    let message = "revision 2026-07-28 has no sessions: use POST only";
     let refusal = RpcError::new(
         StatusCode::METHOD_NOT_ALLOWED,
         ErrorCode::INVALID_REQUEST,
@@ -206,13 +205,13 @@ fn accepts(headers: &HeaderMap, wanted: &str) -> bool {
     })
 }
 
-/// Whom the authentication found.
+/// The authenticated caller.
 pub(super) fn caller_of(extensions: &http::Extensions) -> Result<&Caller, RpcError> {
     extensions.get::<Caller>().ok_or_else(|| {
         RpcError::new(
             StatusCode::INTERNAL_SERVER_ERROR,
             ErrorCode::INTERNAL_ERROR,
-            "the caller is not known",
+            "the caller is unknown",
         )
     })
 }

@@ -185,11 +185,11 @@ impl<'a> Follow<'a> {
         if session.status != Status::Running {
             return Err(JobError::Kasm(KasmError::InvalidState {
                 message: format!(
-                    "the session is `{}`, so the job cannot be heard",
+                    "the session is `{}`, so the job's output cannot be read",
                     session.status.word()
                 ),
                 remedy:
-                    "look at it with get_session_status; a stopped session has lost its processes"
+                    "check it with get_session_status; a stopped session has lost its processes"
                         .to_owned(),
             }));
         }

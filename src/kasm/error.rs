@@ -24,7 +24,7 @@ pub enum KasmError {
         what: &'static str,
     },
     /// No workspace of that name; `near` lists similar ones.
-    #[error("no workspace is called `{name}`")]
+    #[error("there is no workspace `{name}`")]
     NoSuchWorkspace {
         /// The name that was asked for.
         name: String,
@@ -32,7 +32,7 @@ pub enum KasmError {
         near: Vec<String>,
     },
     /// Kasm has no free host, core or memory for another session.
-    #[error("Kasm has no resources for this: {0}")]
+    #[error("Kasm has no capacity for this: {0}")]
     NoResources(String),
     /// A limit of Kasm's licence is reached, or the feature is not licensed.
     #[error("Kasm's licence does not allow this: {0}")]
@@ -138,7 +138,7 @@ impl KasmError {
             Self::InvalidState {
                 message: "no viewer is connected to the session, so there are no frame statistics"
                     .to_owned(),
-                remedy: "open the session in a browser, then ask again".to_owned(),
+                remedy: "open the session in a browser, then call again".to_owned(),
             }
         } else {
             Self::Rejected { endpoint, message }

@@ -75,7 +75,7 @@ impl Kasm {
         if !image.enabled {
             return Err(KasmError::InvalidState {
                 message: format!("the workspace `{}` is disabled", image.label()),
-                remedy: "choose another one from get_available_workspaces, or ask an administrator to enable it"
+                remedy: "choose another workspace from get_available_workspaces, or ask an administrator to enable it"
                     .to_owned(),
             });
         }

@@ -45,10 +45,10 @@ pub enum PlaneError {
     #[error("the session has no `{0}` service")]
     NoService(&'static str),
     /// The session or its web server is not up, or cannot be reached. Worth another try.
-    #[error("the session's web server is not reachable: {0}")]
+    #[error("the session's web server cannot be reached: {0}")]
     Unavailable(String),
     /// The answer came and broke off.
-    #[error("the transfer broke off: {0}")]
+    #[error("the transfer was interrupted: {0}")]
     Broken(String),
     /// Something else was answered.
     #[error("Kasm's proxy answered HTTP {0}")]
@@ -60,7 +60,7 @@ pub enum PlaneError {
 pub struct Place {
     /// The owner.
     pub user: UserId,
-    /// The session.
+    /// The `kasm_id` of the session.
     pub kasm_id: KasmId,
     /// What Kasm said of it last.
     pub session: Session,
@@ -129,7 +129,8 @@ impl Plane {
         let mut url = self.base.clone();
         url.set_path(&format!("/{}{rest}", address.path));
         if let Some(port) = address.port {
-            let told = || PlaneError::Unavailable("the API's URL takes no port".to_owned());
+            let told =
+                || PlaneError::Unavailable("KASM_API_URL cannot have a port here".to_owned());
             url.set_port(Some(port)).map_err(|()| told())?;
         }
         Ok(url)
@@ -147,7 +148,7 @@ impl Plane {
             token.expose_secret()
         );
         let mut cookie = HeaderValue::from_str(&cookie)
-            .map_err(|_| PlaneError::Unavailable("the login is no cookie".to_owned()))?;
+            .map_err(|_| PlaneError::Unavailable("the login cookie is invalid".to_owned()))?;
         cookie.set_sensitive(true);
         let request = self.http.request(method, url);
         Ok(request
@@ -167,7 +168,7 @@ impl Kasm {
         let username = place.session.username.as_deref().unwrap_or_default();
         if username.is_empty() || username.contains([';', ',']) {
             return Err(PlaneError::Unavailable(
-                "the session's user is not known".to_owned(),
+                "the session's user is unknown".to_owned(),
             ));
         }
         let tokens = &self.plane.tokens;

@@ -226,7 +226,7 @@ impl PublicApi {
             (_, Some(message)) => KasmError::from_message(endpoint.name, endpoint.needs, message),
             (200..=299, None) => KasmError::Protocol {
                 endpoint: endpoint.name,
-                detail: format!("the body is no JSON object: {}", self.excerpt(body)),
+                detail: format!("the body is not a JSON object: {}", self.excerpt(body)),
             },
             (_, None) => KasmError::Protocol {
                 endpoint: endpoint.name,

@@ -33,7 +33,7 @@ where
     loop {
         match call().await {
             Err(error) if left > 0 && is_transient(&error) => {
-                tracing::debug!(%error, left, "repeating a call to Kasm");
+                tracing::debug!(%error, left, "retrying a call to Kasm");
                 tokio::time::sleep(jittered(pause_ms)).await;
                 left -= 1;
                 pause_ms *= 2;

@@ -94,7 +94,7 @@ impl Waiter<'_> {
         let outcome = done.ok().and_then(|outcome| outcome.clone());
         outcome.unwrap_or_else(|| {
             Err(KasmError::Unavailable(
-                "the request was given up".to_owned(),
+                "the request was cancelled".to_owned(),
             ))
         })
     }

@@ -48,7 +48,7 @@ impl Inner {
             Ok(()) => {}
             Err(KasmError::NotFound { .. }) => self.book().forget(kasm_id),
             Err(error) => {
-                tracing::warn!(%kasm_id, ?duty, %error, "a session cannot be looked after for now");
+                tracing::warn!(%kasm_id, ?duty, %error, "cannot keep a session alive for now");
                 self.book().later(kasm_id, self.clock.now());
             }
         }
@@ -80,7 +80,7 @@ impl Inner {
             return Ok(());
         }
         self.kasm.wire().destroy(user, kasm_id).await?;
-        tracing::info!(%kasm_id, "a session was destroyed: nobody used it during its lease");
+        tracing::info!(%kasm_id, "a session was destroyed: it was not used during its lease");
         self.book().forget(kasm_id);
         Ok(())
     }

@@ -27,7 +27,7 @@ pub(super) struct Store {
 pub(super) enum StoreError {
     #[error("{path}: {error}")]
     File { path: PathBuf, error: io::Error },
-    #[error("{0} is in use by another kasm-mcp: give each its own MCP_STATE_DIR")]
+    #[error("{0} is in use by another kasm-mcp: give each server its own MCP_STATE_DIR")]
     Taken(PathBuf),
 }
 
@@ -78,7 +78,7 @@ fn read(path: &Path, bytes: &[u8]) -> Result<Vec<Kept>, StoreError> {
         Err(error) => {
             let aside = path.with_extension("json.unreadable");
             fs::rename(path, &aside).map_err(failed(path))?;
-            tracing::error!(%error, aside = %aside.display(), "leases of sessions could not be read");
+            tracing::error!(%error, aside = %aside.display(), "cannot read the leases of sessions");
             Ok(Vec::new())
         }
     }

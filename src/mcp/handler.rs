@@ -24,7 +24,7 @@ use super::{ask, completion, instructions, params, prompts, resources};
 use crate::telemetry::TraceContext;
 use crate::tool::invocation::{CallOptions, Outcome};
 
-/// How long a client may keep the tool list, which only changes with a new version of the server.
+/// How long a client may cache the tool list, which changes only with a new version of the server.
 const LIST_TTL_MS: u64 = 300_000;
 
 impl ServerHandler for McpServer {
@@ -86,7 +86,7 @@ impl ServerHandler for McpServer {
         let outcome = outcome.map_err(|_| {
             let name: String = params.name.chars().take(128).collect();
             ErrorData::invalid_params(
-                format!("unknown tool `{name}`: tools/list shows the tools"),
+                format!("unknown tool `{name}`: tools/list lists the tools"),
                 None,
             )
         })?;
@@ -254,7 +254,7 @@ impl ServerHandler for McpServer {
         self.shared.notices.listen(&cx, caller).await
     }
 
-    /// Only a connection of its own says here that it is ready; HTTP has streams.
+    /// Only a connection of its own reports here that it is ready; HTTP uses streams.
     async fn on_initialized(&self, cx: NotificationContext<RoleServer>) {
         self.tell_local(cx.peer);
     }

@@ -1,4 +1,4 @@
-//! A cheap look at a POST body: what it is, before it is parsed as a whole.
+//! Classifies a POST body before it is fully parsed.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -9,12 +9,12 @@ use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess,
 /// The first revision without sessions and handshake.
 pub const FIRST_MODERN_REVISION: &str = "2026-07-28";
 
-/// What a body holds.
+/// The kind of a body.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Body<'a> {
     /// Not JSON.
     Malformed(String),
-    /// JSON, but no JSON-RPC message.
+    /// JSON, but not a JSON-RPC message.
     Invalid(&'static str),
     /// A JSON-RPC batch (revision 2025-03-26).
     Batch,
@@ -22,14 +22,14 @@ pub enum Body<'a> {
     Message(Message<'a>),
 }
 
-/// The parts of a message that decide where it goes.
+/// The members of a message that decide how it is handled.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Message<'a> {
-    /// The method, for requests and notifications.
+    /// The method, if it is a request or a notification.
     pub method: Option<Cow<'a, str>>,
-    /// Whether it has an id.
+    /// Whether the message has an id.
     pub has_id: bool,
-    /// Whether `_meta` names a protocol version, as modern requests do.
+    /// Whether `_meta` names a protocol version, as requests of 2026-07-28 do.
     pub has_revision: bool,
 }
 
@@ -44,7 +44,7 @@ struct Raw<'a> {
     has_revision: bool,
 }
 
-/// Borrowed where it has no escapes; `Option<Cow<str>>` alone would always be copied.
+/// Borrowed unless it has escapes; plain `Option<Cow<str>>` would always be copied.
 #[derive(Deserialize)]
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
@@ -52,7 +52,7 @@ fn names_revision<'de, D: Deserializer<'de>>(params: D) -> Result<bool, D::Error
     Reach(&["_meta", "io.modelcontextprotocol/protocolVersion"]).deserialize(params)
 }
 
-/// Whether these members, one within the other, lead to something that is not null.
+/// Whether these nested members lead to a value that is not null.
 struct Reach(&'static [&'static str]);
 
 impl<'de> DeserializeSeed<'de> for Reach {
@@ -115,23 +115,28 @@ impl<'de> Visitor<'de> for Reach {
     }
 }
 
-/// Looks at a body.
+/// Classifies a body.
 #[must_use]
 pub fn peek(body: &[u8]) -> Body<'_> {
     match body.iter().find(|b| !b.is_ascii_whitespace()) {
         Some(b'[') => return whole(body, Body::Batch),
         Some(b'{') => {}
-        _ => return whole(body, Body::Invalid("the body is no JSON object")),
+        _ => {
+            return whole(
+                body,
+                Body::Invalid("the request body must be a JSON object"),
+            );
+        }
     }
     let raw: Raw<'_> = match serde_json::from_slice(body) {
         Ok(raw) => raw,
         Err(error) if error.is_data() => {
-            return whole(body, Body::Invalid("the body is no JSON-RPC message"));
+            return whole(body, Body::Invalid("the body must be a JSON-RPC message"));
         }
         Err(error) => return Body::Malformed(error.to_string()),
     };
     if raw.jsonrpc.is_none_or(|version| version.0 != "2.0") {
-        return Body::Invalid("the member `jsonrpc` is not \"2.0\"");
+        return Body::Invalid("the member `jsonrpc` must be \"2.0\"");
     }
     Body::Message(Message {
         method: raw.method.map(|method| method.0),
@@ -140,7 +145,7 @@ pub fn peek(body: &[u8]) -> Body<'_> {
     })
 }
 
-/// `otherwise`, unless the body is not even JSON.
+/// Returns `otherwise`, or the JSON error if the body is not JSON.
 fn whole<'a>(body: &[u8], otherwise: Body<'a>) -> Body<'a> {
     match serde_json::from_slice::<IgnoredAny>(body) {
         Ok(_) => otherwise,

@@ -116,7 +116,7 @@ pub(super) fn reason(error: &Error) -> &'static str {
     match error.kind() {
         ErrorKind::ExpiredSignature => "it has expired",
         ErrorKind::ImmatureSignature => "it is not valid yet",
-        ErrorKind::InvalidIssuer => "its issuer is not known here",
+        ErrorKind::InvalidIssuer => "its issuer is unknown",
         ErrorKind::MissingRequiredClaim(_) => "it lacks exp, iss, aud or sub",
         ErrorKind::InvalidSignature => "its signature is wrong",
         _ => "it cannot be verified",

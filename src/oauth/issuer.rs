@@ -127,7 +127,11 @@ impl Issuer {
         }
         match self.fetch(&mut fetches).await {
             Ok(keys) => {
-                tracing::debug!(issuer = self.url, keys = keys.len(), "keys were fetched");
+                tracing::debug!(
+                    issuer = self.url,
+                    keys = keys.len(),
+                    "fetched the issuer's keys"
+                );
                 let known = Known {
                     keys,
                     since: Instant::now(),
@@ -138,7 +142,7 @@ impl Issuer {
             Err(problem) => {
                 // It may have moved.
                 fetches.keys_url = None;
-                tracing::warn!(issuer = self.url, problem, "the keys cannot be fetched");
+                tracing::warn!(issuer = self.url, problem, "cannot fetch the issuer's keys");
             }
         }
     }
@@ -161,7 +165,7 @@ impl Issuer {
         for url in well_known(&self.url) {
             match self.fetcher.json::<Metadata>(&url).await {
                 Ok(found) if found.issuer != self.url => {
-                    problems.push(format!("{url}: it is of the issuer {}", found.issuer));
+                    problems.push(format!("{url}: it belongs to the issuer {}", found.issuer));
                 }
                 Ok(found) if !is_safe(&found.jwks_uri) => {
                     problems.push(format!("{url}: its keys are not protected by https"));

@@ -53,7 +53,7 @@ impl Users {
             return answer.ok_or(Denied::NoUser);
         }
         let answer = (self.find)(named.to_owned()).await.map_err(|problem| {
-            tracing::warn!(problem, "a Kasm user cannot be looked up");
+            tracing::warn!(problem, "cannot look up a Kasm user");
             Denied::Unavailable
         })?;
         let keep = if answer.is_some() { KNOWN } else { UNKNOWN };

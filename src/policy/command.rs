@@ -48,7 +48,7 @@ pub(super) fn explain(rules: &Rules, script: &str, folder: &str) -> Explanation 
                     .collect();
                 judge(rules, &plan, &mut findings);
             }
-            None => findings.push(unprovable("the parser gave up")),
+            None => findings.push(unprovable("the parser failed")),
         }
     }
     let inside = rules.roots.iter().any(|root| path::is_inside(folder, root));
@@ -56,8 +56,8 @@ pub(super) fn explain(rules: &Rules, script: &str, folder: &str) -> Explanation 
         findings.push(Finding {
             verdict: Verdict::Refused,
             rule: "working-directory".to_owned(),
-            what: format!("`{folder}` is outside the roots"),
-            why: "commands start inside the roots".to_owned(),
+            what: format!("`{folder}` is outside the allowed folders"),
+            why: "commands must start in the allowed folders".to_owned(),
             instead: format!("use a folder below {}", rules.roots.join(", ")),
         });
     }
@@ -116,7 +116,7 @@ fn program(rules: &Rules, planned: &Planned, findings: &mut Vec<Finding>) {
             Match::No => {}
             Match::Perhaps if rule.decision == Decision::Allow => {}
             Match::Perhaps => findings.push(unprovable(&format!(
-                "`{}` may be what rule `{}` is about",
+                "`{}` may match rule `{}`",
                 planned.display(),
                 rule.id
             ))),
@@ -174,7 +174,10 @@ fn file(rules: &Rules, touched: &Touched, findings: &mut Vec<Finding>) {
         let sure = path::reaches(touched, tree, false);
         let climbs = path::climbs(&touched.word) && !touched.word.display().contains(' ');
         let (rule, why) = match (touched.writes, climbs) {
-            (true, _) => ("protected-paths", format!("{tree} is not written")),
+            (true, _) => (
+                "protected-paths",
+                format!("{tree} is protected from writing"),
+            ),
             (false, true) => ("path-traversal", format!("`..` leads into {tree}")),
             (false, false) => continue,
         };
@@ -203,10 +206,9 @@ fn file(rules: &Rules, touched: &Touched, findings: &mut Vec<Finding>) {
         match sure.max().unwrap_or(Match::No) {
             Match::No => {}
             Match::Perhaps if rule.decision == Decision::Allow => {}
-            Match::Perhaps => findings.push(unprovable(&format!(
-                "{what} may be what rule `{}` is about",
-                rule.id
-            ))),
+            Match::Perhaps => {
+                findings.push(unprovable(&format!("{what} may match rule `{}`", rule.id)))
+            }
             Match::Yes => findings.extend(of_rule(rule, what.clone())),
         }
     }
@@ -235,8 +237,8 @@ fn unprovable(what: &str) -> Finding {
         verdict: Verdict::Unprovable,
         rule: "unprovable".to_owned(),
         what: what.to_owned(),
-        why: "what it would run cannot be told without running it".to_owned(),
-        instead: "write programs and scripts out literally, without building them from variables or output"
+        why: "what it runs is known only at run time".to_owned(),
+        instead: "write programs and scripts literally, not built from variables or output"
             .to_owned(),
     }
 }

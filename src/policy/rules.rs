@@ -23,19 +23,19 @@ pub enum Decision {
 #[derive(Debug, thiserror::Error)]
 pub enum RulesError {
     /// Not TOML, or not our fields.
-    #[error("the rules cannot be read: {0}")]
+    #[error("the rules cannot be parsed: {0}")]
     Syntax(#[from] toml::de::Error),
     /// Two rules with one id.
-    #[error("two rules are called `{0}`")]
+    #[error("two rules have the id `{0}`")]
     Twice(String),
     /// A rule that would match every command, or none.
     #[error("rule `{0}`: `when` needs `program`, `path`, `path_write` or `path_exact`")]
     Empty(String),
     /// A folder that is not absolute.
-    #[error("`{0}` is no absolute path")]
+    #[error("`{0}` is not an absolute path")]
     Relative(String),
     /// An example of a rule that the rule does not judge as it says.
-    #[error("rule `{rule}`: the example `{example}` should {expected}, and does not")]
+    #[error("rule `{rule}`: the example `{example}` should {expected}, but does not")]
     Example {
         /// The rule.
         rule: String,

@@ -1,5 +1,5 @@
-//! How many calls of one caller may run at a time; more wait their turn for a moment. And how often it
-//! may make costly ones.
+//! Limits the concurrent calls of each caller, and the rate of costly ones. A call over the limit waits briefly
+//! for its turn.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -13,15 +13,15 @@ use crate::rate::{Book, Bucket, Kept, Rate, Used};
 
 /// How long a call waits for its turn.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// How many callers are remembered before idle ones are forgotten.
+/// How many callers are remembered before idle ones are removed.
 const CALLERS_MAX: usize = 10_000;
 
-/// How often each caller may make costly calls.
+/// The rate limit of costly calls, per caller.
 #[derive(Debug)]
 pub struct Costly {
     rate: Rate,
     callers: Book<Arc<str>, Count>,
-    /// Of those for whom the book has no place.
+    /// Shared by the callers for which the map has no room.
     others: Count,
 }
 
@@ -32,7 +32,7 @@ struct Count {
 }
 
 impl Costly {
-    /// The same `rate` for everybody.
+    /// One `rate` for every caller.
     #[must_use]
     pub fn new(rate: Rate) -> Self {
         Self {
@@ -45,7 +45,7 @@ impl Costly {
     /// Counts a call of `tool`.
     ///
     /// # Errors
-    /// `rate_limited` if it is too soon.
+    /// `rate_limited`: the rate is exceeded.
     pub fn count(&self, caller: &Arc<str>, tool: &str) -> Result<(), ToolError> {
         let count = self.callers.entry(caller.clone(), || Count::new(self.rate));
         let count = count.as_deref().unwrap_or(&self.others);
@@ -56,7 +56,7 @@ impl Costly {
                 error_type: ErrorType::RateLimited,
                 code: "too_many_costly_calls",
                 message: format!(
-                    "`{tool}` is one of the costly tools, which this token may call {} times a minute together",
+                    "`{tool}` is a costly tool, and this token may call costly tools {} times a minute",
                     self.rate.per_minute
                 ),
                 hint: format!("wait {} s, then call again", wait.seconds()),
@@ -89,7 +89,7 @@ pub struct Gate {
 }
 
 impl Gate {
-    /// A gate that lets `at_a_time` calls of each caller through.
+    /// A gate for `at_a_time` concurrent calls per caller.
     #[must_use]
     pub fn new(at_a_time: usize) -> Self {
         Self {
@@ -98,10 +98,10 @@ impl Gate {
         }
     }
 
-    /// Waits for a place; it is free again when the permit is dropped.
+    /// Waits for a turn, which ends when the permit is dropped.
     ///
     /// # Errors
-    /// `rate_limited` if none became free in time.
+    /// `rate_limited`: no turn became free in time.
     pub async fn enter(&self, caller: &Arc<str>) -> Result<OwnedSemaphorePermit, ToolError> {
         let places = self.places_of(caller);
         if let Ok(permit) = places.clone().try_acquire_owned() {
@@ -111,8 +111,8 @@ impl Gate {
             Ok(Ok(permit)) => Ok(permit),
             Ok(Err(_)) | Err(_) => Err(ToolError::new(
                 ErrorType::RateLimited,
-                format!("{} calls of this token are running already", self.at_a_time),
-                "wait for some of them to finish, then call again",
+                format!("this token already has {} running calls", self.at_a_time),
+                "wait until some of them have finished, then call again",
             )
             .with_code("too_many_calls")),
         }

@@ -1,4 +1,4 @@
-//! The way of a call: the one path to a tool.
+//! The pipeline of a call: the only way to run a tool.
 
 use std::panic::AssertUnwindSafe;
 
@@ -15,11 +15,11 @@ use super::{JsonObject, Reply, ToolInfo, log, record, schema};
 use crate::caller::Caller;
 
 impl Registry {
-    /// Calls a tool: find, bring the arguments into form, authorise, check them, run within the deadline, log. There is
-    /// no second path to a tool.
+    /// Calls a tool: find it, convert the arguments, authorise, check them, run within the time limit, log.
     ///
     /// # Errors
-    /// [`UnknownTool`] if there is no such tool, or none in the caller's reach; every other failure is an [`Outcome`].
+    /// [`UnknownTool`] if the tool does not exist or is outside the caller's tool filter; every other failure
+    /// is an [`Outcome`].
     pub async fn call(
         &self,
         name: &str,
@@ -107,7 +107,8 @@ impl Registry {
         tokio::select! {
             biased;
             () = options.cancelled.cancelled() => {
-                Err(ToolError::new(ErrorType::Timeout, "the call was cancelled", "call it again if it is still wanted"))
+                Err(ToolError::new(ErrorType::Timeout, "the call was cancelled", "call it again if the result is \
+                    still needed"))
             }
             done = tokio::time::timeout(self.timeout, work) => match done {
                 Ok(Ok(result)) => result.map(Ran::Replied),
@@ -117,8 +118,8 @@ impl Registry {
                 }
                 Err(_elapsed) => Err(ToolError::new(
                     ErrorType::Timeout,
-                    format!("`{}` took longer than {} s and was given up", tool.info.name, self.timeout.as_secs()),
-                    "look at the state before you call it again: it may have had its effect",
+                    format!("`{}` exceeded its time limit of {} s and was cancelled", tool.info.name, self.timeout.as_secs()),
+                    "check the state before you call it again, because it may have taken effect",
                 )),
             },
             question = options.confirm.stopped() => Ok(Ran::Asks(question)),
@@ -126,7 +127,7 @@ impl Registry {
     }
 }
 
-/// The reply form. The data is moved: `json!` would copy it.
+/// Builds the reply form. The data is moved, because `json!` would copy it.
 fn success(reply: Reply<Value>) -> Value {
     let members = [
         ("success", Value::Bool(true)),

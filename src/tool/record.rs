@@ -1,4 +1,4 @@
-//! What the audit record says of a call.
+//! The audit lines of a call.
 
 use serde_json::Value;
 
@@ -7,10 +7,10 @@ use super::invocation::CallOptions;
 use super::{Effect, JsonObject, ToolInfo};
 use crate::audit::{Audit, Begun, Ended, GIVEN_UP, Open, Subject};
 
-/// Notes that a call begins.
+/// Writes the line for the begin of a call.
 ///
 /// # Errors
-/// `unavailable`: a call with effect cannot be written down, so it is not made.
+/// `unavailable`: the line of a call that changes something cannot be written, so the call is not made.
 pub(super) async fn begin(
     audit: &Audit,
     tool: &ToolInfo,
@@ -37,14 +37,14 @@ pub(super) async fn begin(
         ToolError::new(
             ErrorType::Unavailable,
             problem.to_string(),
-            "calls that change something wait for it: ask the operator of this server to make room for the record \
-             (MCP_AUDIT_FILE); tools that only look still work",
+            "calls that change something are refused until then: ask the operator of this server to repair the \
+             audit log (MCP_AUDIT_FILE); read-only tools still work",
         )
     })?;
     Ok(Some(open))
 }
 
-/// Notes how it ended. `left`: nobody waited for the result any more.
+/// Writes the line for the end of a call. `left`: the caller no longer waited for the result.
 pub(super) async fn end(open: Open, result: Result<Option<&Value>, &ToolError>, left: bool) {
     let (outcome, data) = match result {
         Ok(Some(data)) => ("ok", Some(data)),

@@ -131,7 +131,7 @@ async fn a_user_id_may_only_be_the_callers_own() {
             arguments["user_id"] = stranger.into();
             let reply = server.fails(tool, arguments.clone(), "permission").await;
             let (_, hint) = words(&reply);
-            assert!(hint.contains("leave `user_id` out"), "{tool}: {hint}");
+            assert!(hint.contains("omit `user_id`"), "{tool}: {hint}");
         }
         arguments["user_id"] = "me".into();
         refuses(&server, tool, &[(arguments, "argument `user_id`")]).await;

@@ -43,7 +43,7 @@ impl Gestures {
             keysym_named(name).ok_or_else(|| {
                 let known = "single characters, Return, Tab, Escape, BackSpace, Delete, Home, End, PageUp, PageDown, \
                              Left, Right, Up, Down, F1 to F24, ctrl, shift, alt, super";
-                BadAction(format!("there is no key `{name}`; there are {known}"))
+                BadAction(format!("unknown key `{name}`; the keys are {known}"))
             })
         });
         let keysyms: Vec<u32> = keysyms.collect::<Result<_, _>>()?;

@@ -1,4 +1,4 @@
-//! What the audit record says of a transfer.
+//! The audit lines of a transfer.
 
 use http::StatusCode;
 use serde_json::json;
@@ -9,10 +9,10 @@ use crate::caller::Origin;
 use crate::links::Direction;
 use crate::tool::transfer::FileOf;
 
-/// Notes that a transfer begins.
+/// Writes the line for the begin of a transfer.
 ///
 /// # Errors
-/// An upload cannot be written down, so it is not made.
+/// The line of an upload cannot be written, so the upload is refused.
 pub(super) async fn begin(
     audit: Option<&Audit>,
     direction: Direction,
@@ -39,12 +39,12 @@ pub(super) async fn begin(
     };
     let open = audit.begin(begun, direction == Direction::Upload).await;
     open.map(Some).map_err(|problem| {
-        let detail = format!("{problem}; ask the operator of this server to make room for it");
+        let detail = format!("{problem}; ask the operator of this server to repair the audit log");
         Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail)
     })
 }
 
-/// Notes how it ended; of a download, whether it began.
+/// Writes the line for the end; for a download, of its start.
 pub(super) async fn end<T>(record: Option<Open>, result: Result<T, Refusal>) -> Result<T, Refusal> {
     if let Some(record) = record {
         let ended = Ended {

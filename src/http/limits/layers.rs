@@ -1,4 +1,4 @@
-//! The layers that hold requests against the limits, and what a refused client reads.
+//! The layers that enforce the limits, and the answers to refused requests.
 
 use std::sync::Arc;
 
@@ -18,19 +18,19 @@ use crate::http::problem::{Problem, RpcError};
 use crate::http::rest;
 use crate::rate::Wait;
 
-/// Among the codes that JSON-RPC leaves to servers.
+/// An error code in the range that JSON-RPC leaves to servers.
 const RATE_LIMITED: ErrorCode = ErrorCode(-32029);
 
-/// Why a request is not answered now.
+/// Why a request is refused now.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::http) enum Refusal {
-    /// Too many requests came from the address.
+    /// The address sent too many requests.
     Address(Wait),
-    /// Too many wrong credentials came from the address.
+    /// The address had too many failed authentications.
     Failures(Wait),
-    /// The caller asked too often.
+    /// The caller sent too many requests.
     Caller(Wait),
-    /// The caller, or all together, have too many streams open.
+    /// The caller, or all callers together, have too many open streams.
     Streams,
 }
 
@@ -59,7 +59,7 @@ impl Refusal {
         let (what, seconds) = (
             match self {
                 Self::Address(_) => "too many requests from this address",
-                Self::Failures(_) => "too many wrong tokens from this address",
+                Self::Failures(_) => "too many failed authentications from this address",
                 Self::Caller(_) => "too many requests with this token",
                 Self::Streams => "too many open streams: close some",
             },
@@ -68,7 +68,7 @@ impl Refusal {
         format!("{what}; try again in {seconds} s")
     }
 
-    /// As a JSON-RPC client reads it.
+    /// The refusal for a JSON-RPC client.
     pub(in crate::http) fn to_rpc(self) -> RpcError {
         let error = RpcError::new(StatusCode::TOO_MANY_REQUESTS, RATE_LIMITED, self.detail());
         let seconds = self.wait().seconds();
@@ -77,7 +77,7 @@ impl Refusal {
             .refused(seconds, self.mark())
     }
 
-    /// As the sender of a request reads it.
+    /// The refusal in the form that the request expects.
     fn answer(self, form: Form) -> Response {
         match form {
             Form::Message => self.to_rpc().into_response(),
@@ -86,10 +86,10 @@ impl Refusal {
     }
 }
 
-/// What a request is a request of.
+/// The protocol of a request.
 #[derive(Clone, Copy, Debug)]
 enum Form {
-    /// JSON-RPC: a POST, wherever it may be sent, is a message.
+    /// JSON-RPC: every POST outside the plain HTTP routes is a message.
     Message,
     /// Plain HTTP.
     Plain,
@@ -118,7 +118,7 @@ impl IntoResponse for Refusal {
     }
 }
 
-/// Holds requests against the limits of their address.
+/// Enforces the limits of the address.
 pub(in crate::http) async fn by_address(
     State(limiter): State<Arc<Limiter>>,
     mut request: Request,
@@ -132,7 +132,7 @@ pub(in crate::http) async fn by_address(
         return Refusal::Address(wait).answer(form);
     }
     let shows = request.headers().contains_key(AUTHORIZATION);
-    // Whether a token is right shows only in the layers inside, and is not told while this lasts.
+    // Inner layers check the token, and their result is hidden while the address is locked.
     let locked = visitor.locked();
     request.extensions_mut().insert(visitor.clone());
     let response = next.run(request).await;
@@ -148,7 +148,7 @@ pub(in crate::http) async fn by_address(
     }
 }
 
-/// Holds requests against the limits of their caller.
+/// Enforces the limits of the caller.
 pub(in crate::http) async fn by_caller(
     State(limiter): State<Arc<Limiter>>,
     mut request: Request,
@@ -175,7 +175,7 @@ pub(in crate::http) async fn by_caller(
     }
 }
 
-/// Whether the answer may be a stream that stays open by itself, and not just until a call has ended.
+/// Whether the answer may be a notification stream, which stays open after every call has ended.
 fn may_open_stream(request: &Request) -> bool {
     let listens = |request: &Request| {
         let method = request.headers().get("mcp-method");
@@ -198,7 +198,7 @@ fn while_open(response: Response, place: StreamPlace) -> Response {
 }
 
 impl Account {
-    /// Counts what is in a batch beyond the one that its request was.
+    /// Counts the messages of a batch after the first, which its request counted.
     pub(in crate::http) fn batch(&self, messages: usize) -> Result<(), Refusal> {
         let more = u32::try_from(messages.saturating_sub(1)).unwrap_or(u32::MAX);
         match std::num::NonZeroU32::new(more) {

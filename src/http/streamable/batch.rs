@@ -1,4 +1,4 @@
-//! JSON-RPC batches: legal in revision 2025-03-26 only.
+//! JSON-RPC batches, which only revision 2025-03-26 allows.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ use crate::mcp::sessions::exchange;
 
 /// The only revision with batches.
 const REVISION: &str = "2025-03-26";
-/// How many messages one batch may have.
+/// The most messages of one batch.
 const MESSAGES_MAX: usize = 64;
 
 pub(super) async fn post<H: ServerHandler + Clone + Sync>(
@@ -33,7 +33,7 @@ pub(super) async fn post<H: ServerHandler + Clone + Sync>(
         .and_then(|version| version.to_str().ok());
     if version.is_some_and(|version| version != REVISION) {
         return Err(RpcError::invalid_request(
-            "batches exist in revision 2025-03-26 only: send one message",
+            "only revision 2025-03-26 has batches: send one message",
         ));
     }
     let entries: Vec<Value> = serde_json::from_slice(body).map_err(RpcError::parse_error)?;

@@ -1,4 +1,4 @@
-//! The revisions with a handshake, served from our sessions, and bare JSON-RPC without one.
+//! The revisions with a handshake, served from our sessions, and bare JSON-RPC without a session.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,10 +27,10 @@ use crate::mcp::peek::Message;
 use crate::mcp::sessions::exchange::{self, AnswerOnly, DuplicateId};
 use crate::mcp::sessions::{OUTBOX_MESSAGES, Session};
 
-/// An answer that takes longer than this becomes an event stream, whose comments keep proxies
-/// and clients from giving up.
+/// An answer that takes longer becomes an event stream, whose comments keep proxies and clients from timing
+/// out.
 const QUIET_MAX: Duration = Duration::from_secs(5);
-/// Room for most answers.
+/// The initial buffer, enough for most answers.
 const ANSWER_BYTES: usize = 2_048;
 /// LSP's code for a request that its client cancelled.
 const REQUEST_CANCELLED: ErrorCode = ErrorCode(-32800);
@@ -48,7 +48,7 @@ pub(super) async fn post<H: ServerHandler + Clone + Sync>(
             JsonRpcMessage::Response(_)
             | JsonRpcMessage::Notification(_)
             | JsonRpcMessage::Error(_) => Err(RpcError::invalid_request(
-                "initialize is a request: it needs an id",
+                "initialize must be a request: it needs an id",
             )),
         };
     }
@@ -57,22 +57,22 @@ pub(super) async fn post<H: ServerHandler + Clone + Sync>(
         let session = session_of(mcp, &parts)?;
         return in_session(mcp, &session, parts, parse(body)?).await;
     }
-    // Clients that shook hands name the revision they agreed on.
+    // Clients name the revision of their handshake.
     if parts.headers.contains_key(PROTOCOL_VERSION) {
         return Err(RpcError::invalid_request(
-            "the Mcp-Session-Id header is missing: initialize first",
+            "the Mcp-Session-Id header is missing: send initialize first",
         ));
     }
     match parse(body)? {
         JsonRpcMessage::Request(request) => Ok(json(&*alone(mcp, parts, request).await)),
         JsonRpcMessage::Notification(_) => Ok(StatusCode::ACCEPTED.into_response()),
         JsonRpcMessage::Response(_) | JsonRpcMessage::Error(_) => Err(RpcError::invalid_request(
-            "no session: nobody waits for this answer",
+            "this answer needs a session: no request is waiting for it",
         )),
     }
 }
 
-/// `GET` with a session: the stream for what belongs to no request.
+/// `GET` with a session: its notification stream.
 pub(super) fn get<H: ServerHandler>(mcp: &Mcp<H>, request: &Request) -> Result<Response, RpcError> {
     check_version(request.headers())?;
     let id = session_id(request.headers())?;
@@ -96,7 +96,7 @@ pub(super) fn get<H: ServerHandler>(mcp: &Mcp<H>, request: &Request) -> Result<R
 pub(super) fn session_id(headers: &HeaderMap) -> Result<&str, RpcError> {
     let id = headers.get(SESSION_ID).and_then(|id| id.to_str().ok());
     id.ok_or_else(|| {
-        RpcError::invalid_request("the Mcp-Session-Id header is missing: initialize first")
+        RpcError::invalid_request("the Mcp-Session-Id header is missing: send initialize first")
     })
 }
 
@@ -107,7 +107,7 @@ fn session_of<H: ServerHandler>(mcp: &Mcp<H>, parts: &Parts) -> Result<Arc<Sessi
     session.ok_or_else(RpcError::session_not_found)
 }
 
-/// The header is optional before 2025-06-18; a version that nobody speaks is refused.
+/// The header is optional before 2025-06-18; an unknown version is refused.
 fn check_version(headers: &HeaderMap) -> Result<(), RpcError> {
     let Some(version) = headers.get(PROTOCOL_VERSION) else {
         return Ok(());
@@ -126,11 +126,10 @@ fn check_version(headers: &HeaderMap) -> Result<(), RpcError> {
 }
 
 pub(in crate::http) fn parse(body: &[u8]) -> Result<ClientJsonRpcMessage, RpcError> {
-    message::parse(body)
-        .map_err(|_| RpcError::invalid_request("the body is no JSON-RPC message of MCP"))
+    message::parse(body).map_err(|_| RpcError::invalid_request("the body must be an MCP message"))
 }
 
-/// Whether the body is an `initialize` request with everything it needs.
+/// Whether the body is a complete `initialize` request.
 pub(super) fn is_handshake(body: &[u8]) -> bool {
     matches!(
         parse(body),
@@ -151,7 +150,7 @@ async fn initialize<H: ServerHandler + Clone + Sync>(
         let error = RpcError::new(
             StatusCode::BAD_REQUEST,
             ErrorCode::INVALID_PARAMS,
-            "initialize: bad parameters",
+            "initialize: invalid parameters",
         );
         return Err(error.answering(id));
     };
@@ -200,15 +199,15 @@ async fn in_session<H: ServerHandler + Clone + Sync>(
     let call = exchange::start(session, mcp.handler.clone(), request, outbox).map_err(
         |error: DuplicateId| RpcError::invalid_request(error.to_string()).answering(id.clone()),
     )?;
-    // Nobody could hear the answer of a request whose client has gone: revisions before
-    // 2026-07-28 let a stream be resumed, but this server does not offer it.
+    // Without its client, the answer of a request could not be delivered: revisions before 2026-07-28 allow a
+    // stream to be resumed, but this server does not support that.
     let unheard = Unheard(Some(call));
     let status = |_: &ServerJsonRpcMessage| StatusCode::OK;
     Ok(respond(id, answers, unheard, streams, status).await)
 }
 
-/// One JSON object if the answer comes soon and nothing before it, or if the client does not take
-/// event streams; otherwise a stream. An object has the `status` of the answer.
+/// One JSON object if the answer comes soon and no message precedes it, or if the client does not accept event
+/// streams; otherwise a stream. An object has the `status` of the answer.
 pub(super) async fn respond(
     id: RequestId,
     mut answers: Answers,
@@ -233,7 +232,7 @@ pub(super) async fn respond(
     }
 }
 
-/// The answer itself; what comes before it is dropped.
+/// The answer alone; earlier messages are dropped.
 async fn answer_alone(
     id: RequestId,
     mut answers: Answers,
@@ -284,7 +283,7 @@ fn stream_of(
 /// The messages of one request, the answer last.
 pub(super) type Answers = mpsc::Receiver<Box<ServerJsonRpcMessage>>;
 
-/// Stops a call when it is dropped before its answer was sent.
+/// Cancels a call when it is dropped before its answer was sent.
 pub(super) struct Unheard(Option<CancellationToken>);
 
 impl Unheard {
@@ -301,7 +300,7 @@ impl Drop for Unheard {
     }
 }
 
-/// Answers a request that belongs to no session, as one JSON object.
+/// Answers a request without a session, as one JSON object.
 pub(super) async fn alone<H: ServerHandler + Clone + Sync>(
     mcp: &Mcp<H>,
     parts: Parts,
@@ -326,7 +325,7 @@ async fn run_alone<H: ServerHandler + Clone + Sync>(
     answer_alone(id, answers, unheard).await
 }
 
-/// Starts to answer a request that belongs to no session.
+/// Starts to answer a request without a session.
 pub(super) fn start_alone<H: ServerHandler + Clone + Sync>(
     mcp: &Mcp<H>,
     client: InitializeRequestParams,

@@ -1,9 +1,8 @@
-//! Revision 2026-07-28: rmcp's transport serves it; what that leaves undone is done around it.
+//! Revision 2026-07-28: rmcp's transport serves it, and this file closes its gaps.
 //!
-//! A `tools/call` that is complete, which nearly every request is, is read here and goes to the
-//! handler without that transport: it reads and writes each message several times, which is a
-//! sixth of the whole call. It keeps everything that is to be refused, so that there is one place
-//! that refuses.
+//! A complete `tools/call`, the most frequent request, is parsed here and goes to the handler directly: rmcp's
+//! transport parses and serialises each message several times, a sixth of the whole call. Invalid requests
+//! still go to rmcp, so that one place refuses them.
 
 use axum::body::{Body, Bytes};
 use axum::response::{IntoResponse, Response};
@@ -25,7 +24,7 @@ use crate::mcp::message;
 
 const METHOD: &str = "mcp-method";
 const NAME: &str = "mcp-name";
-/// Marks an argument that is sent as a header too (SEP-2243).
+/// Marks an argument that is also sent as a header (SEP-2243).
 const SENT_AS_HEADER: &str = "x-mcp-header";
 
 pub(super) async fn post<H: ServerHandler + Clone + Sync>(
@@ -41,7 +40,7 @@ pub(super) async fn post<H: ServerHandler + Clone + Sync>(
             return legacy::respond(id, answers, unheard, streams, status_of).await;
         }
         body = message::mended(&body).map_or(body, Bytes::from);
-        // rmcp wants both types named; ranges such as `*/*` name them too.
+        // rmcp requires both types by name; ranges such as `*/*` include them.
         let both = HeaderValue::from_static("application/json, text/event-stream");
         parts.headers.insert(ACCEPT, both);
     }
@@ -57,7 +56,7 @@ pub(super) async fn post<H: ServerHandler + Clone + Sync>(
     }
 }
 
-/// A `tools/call` for a tool that there is, whose headers say what its body says.
+/// A `tools/call` for a known tool whose headers match its body.
 fn complete_call<H: ServerHandler>(
     handler: &H,
     headers: &HeaderMap,
@@ -86,7 +85,7 @@ fn complete_call<H: ServerHandler>(
     (complete && agrees).then_some(request)
 }
 
-/// A header that is there once.
+/// A header that occurs exactly once.
 fn only<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a [u8]> {
     let mut values = headers.get_all(name).iter();
     let first = values.next()?;
@@ -102,13 +101,13 @@ fn sends_headers(properties: Option<&Value>) -> bool {
     })
 }
 
-/// What rmcp knows of a client that has not shaken hands. What it can do is in each request.
+/// The client info of a client without a handshake. Its capabilities are in each request.
 fn nobody() -> InitializeRequestParams {
     InitializeRequestParams::new(ClientCapabilities::default(), Implementation::default())
         .with_protocol_version(ProtocolVersion::V_2026_07_28)
 }
 
-/// The HTTP status that the specification gives to some errors.
+/// The HTTP status that the specification assigns to some errors.
 fn status_of(answer: &ServerJsonRpcMessage) -> StatusCode {
     let JsonRpcMessage::Error(error) = answer else {
         return StatusCode::OK;
@@ -130,7 +129,7 @@ fn is_json(answer: &Response) -> bool {
     kind.is_some_and(|kind| kind.starts_with("application/json"))
 }
 
-/// rmcp's transport refuses in plain text, which JSON-RPC clients cannot read.
+/// rmcp's transport refuses in plain text, which JSON-RPC clients cannot parse.
 async fn as_rpc_error(answer: Response) -> Response {
     let status = answer.status();
     let text = answer
@@ -140,7 +139,7 @@ async fn as_rpc_error(answer: Response) -> Response {
         .map(|body| body.to_bytes())
         .unwrap_or_default();
     let text = String::from_utf8_lossy(&text);
-    // The body was JSON and declared as such: what rmcp could not read is not a valid request.
+    // The body was JSON with the right content type: what rmcp could not parse is an invalid request.
     let status = if status == StatusCode::UNSUPPORTED_MEDIA_TYPE {
         StatusCode::BAD_REQUEST
     } else {

@@ -114,7 +114,7 @@ impl Follow<'_> {
         let full = reader.is_full();
         let head = reader.finish()?;
         if head.offset != self.piece {
-            return Err(BadRecord("it belongs elsewhere").into());
+            return Err(BadRecord("the file belongs to another job").into());
         }
         Ok(if full { Look::Full } else { Look::Found(head) })
     }
@@ -178,10 +178,10 @@ impl Follow<'_> {
                 Ok(true)
             }
             Ok(None) if works => Err(JobError::Unheard {
-                why: "Kasm accepted the command, but it did not start in the workspace".to_owned(),
+                why: "Kasm accepted the command, but it did not start in the session".to_owned(),
             }),
             Ok(None) => {
-                let why = "nothing of the command appeared below ~/Downloads".to_owned();
+                let why = "the command's output did not appear below ~/Downloads".to_owned();
                 self.give_up(Channel::Downloads, why).await.map(|()| false)
             }
             Err(error) => self.fails(error).await.map(|changed| !changed),

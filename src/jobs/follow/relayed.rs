@@ -39,7 +39,7 @@ impl Follow<'_> {
                     return Ok(Some(Step::Quiet));
                 }
                 Ok(None) | Err(_) => {
-                    let why = "the workspace does not reach this server's public URL".to_owned();
+                    let why = "the session cannot reach this server's public URL".to_owned();
                     return self.give_up(Channel::Relay, why).await.map(|()| None);
                 }
             };
@@ -61,7 +61,7 @@ impl Follow<'_> {
         let full = reader.is_full();
         let head = reader.finish()?;
         if head.offset != self.piece {
-            return Err(BadRecord("it belongs elsewhere").into());
+            return Err(BadRecord("the output belongs to another job").into());
         }
         if full {
             // The rest has to be asked for again, from where it is kept.
@@ -97,7 +97,7 @@ impl Follow<'_> {
             Some(0) => {}
             Some(60) => return Err(JobError::NoSuchJob),
             Some(61) => return Err(JobError::NoSuchOffset(self.offset)),
-            _ => return Err(BadRecord("it could not be collected").into()),
+            _ => return Err(BadRecord("the output could not be collected").into()),
         }
         self.piece = self.offset;
         let mut reader = Reader::default();

@@ -69,7 +69,7 @@ impl KasmConfig {
             let certificates = reqwest::Certificate::from_pem_bundle(&pem).map_err(unusable)?;
             if certificates.is_empty() {
                 return Err(TlsProblem::Unusable(format!(
-                    "{} holds no certificate",
+                    "{} contains no certificate",
                     path.display()
                 )));
             }

@@ -1,7 +1,7 @@
-//! One request and its answer: an rmcp service that lives as long as the request does.
+//! One request and its answer: an rmcp service that lives as long as the request.
 //!
-//! What the server asks back in the meantime (elicitation, sampling, roots) gets an id that is
-//! unique in the session, so that the client's answer, which comes in another POST, finds its way.
+//! Requests of the server to the client (elicitation, sampling, roots) get an id that is unique in the session,
+//! so that the client's answer, which arrives in another POST, reaches the right call.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -21,18 +21,18 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Outbox, Session};
 
-/// How many questions of the server may wait for the client's answer, per session.
+/// The most server requests per session that wait for the client's answer.
 const QUESTIONS_MAX: usize = 256;
 
-/// Marks a request whose client hears the answer and nothing before it: it cannot be asked.
+/// Marks a request whose client reads only the answer, so it cannot be asked.
 #[derive(Clone, Copy, Debug)]
 pub struct AnswerOnly;
 
-/// The requests of a session that are being answered.
+/// The requests of a session in progress.
 #[derive(Debug, Default)]
 pub(super) struct Calls {
     running: HashMap<RequestId, Running>,
-    /// Questions to the client: their id in the session, the call that asks, its own id for it.
+    /// Server requests: the id in the session, the call that sent it, and the call's own id for it.
     asked: HashMap<i64, (RequestId, RequestId)>,
     next_question: i64,
 }
@@ -70,7 +70,7 @@ impl Calls {
         Some(RequestId::Number(self.next_question))
     }
 
-    /// Forgets a question. Its id in the session, if it was open.
+    /// Removes a server request. Returns its id in the session, if it was open.
     fn withdraw(&mut self, call: &RequestId, own: &RequestId) -> Option<RequestId> {
         let mut open = self.asked.iter();
         let number = *open
@@ -80,7 +80,7 @@ impl Calls {
         Some(RequestId::Number(number))
     }
 
-    /// Hands the client's answer to the call that asked, under the id it asked with.
+    /// Passes the client's answer to the call that sent the request, under the call's own id.
     fn answer(
         &mut self,
         question: &RequestId,
@@ -103,16 +103,16 @@ impl Calls {
     }
 }
 
-/// A request with this id is being answered already.
+/// A request with this id is still in progress.
 #[derive(Debug, thiserror::Error)]
 #[error("a request with the same id is still being answered")]
 pub struct DuplicateId;
 
-/// Starts to answer `request` for the client of `session`. Messages go to `outbox`, the answer
-/// last; dropping the receiving end does not stop the work.
+/// Starts to answer `request` for the client of `session`. Messages go to `outbox`, the answer last. The work
+/// continues if the receiving end is dropped.
 ///
 /// # Errors
-/// If the id is in use.
+/// The id is in use.
 pub fn start<H: ServerHandler>(
     session: &Arc<Session>,
     handler: H,
@@ -149,7 +149,7 @@ pub fn start<H: ServerHandler>(
     Ok(cancelled)
 }
 
-/// Whether a request changes what its session is told, so that the handler must know it.
+/// Whether a request changes the session's subscriptions, so that the handler needs the session.
 fn is_told_of_changes(request: &ClientRequest) -> bool {
     matches!(
         request,
@@ -159,7 +159,7 @@ fn is_told_of_changes(request: &ClientRequest) -> bool {
     )
 }
 
-/// Starts to answer a request that belongs to no session. The server cannot ask back.
+/// Starts to answer a request without a session. The server cannot ask the client.
 pub fn start_alone<H: ServerHandler>(
     handler: H,
     client: InitializeRequestParams,
@@ -172,8 +172,8 @@ pub fn start_alone<H: ServerHandler>(
     cancelled
 }
 
-/// Lets an rmcp service run until it has answered. The service stops when its handle is dropped,
-/// so its own transport keeps it.
+/// Runs an rmcp service until it has answered. The service stops when its handle is dropped, so its own
+/// transport holds the handle.
 fn serve<H: ServerHandler>(
     handler: H,
     transport: CallTransport<H>,
@@ -181,11 +181,11 @@ fn serve<H: ServerHandler>(
 ) {
     let (cancelled, handle) = (transport.cancelled.clone(), transport.handle.clone());
     let service = serve_directly_with_ct(handler, transport, Some(client), cancelled);
-    // If it has ended already, this is the last reference and nothing is kept.
+    // If the service has ended already, this is the last reference.
     *handle.lock() = Some(service);
 }
 
-/// Takes a message that is no request: an answer to a question, or a notification.
+/// Handles a message that is not a request: an answer to a server request, or a notification.
 pub fn accept(session: &Session, message: ClientJsonRpcMessage) {
     let found = match message {
         JsonRpcMessage::Response(mut response) => {
@@ -207,17 +207,17 @@ pub fn accept(session: &Session, message: ClientJsonRpcMessage) {
             {
                 session.cancel_call(&id);
             }
-            // The others (initialized, progress, changed roots) change nothing here.
+            // The other notifications (initialized, progress, changed roots) have no effect here.
             true
         }
         JsonRpcMessage::Request(_) => false,
     };
     if !found {
-        tracing::debug!("an answer came for a question that nobody waits for");
+        tracing::debug!("received an answer to an unknown request");
     }
 }
 
-/// What an rmcp service reads from and writes to while it answers one request.
+/// The transport of an rmcp service that answers one request.
 struct CallTransport<H: ServerHandler> {
     first: Option<ClientJsonRpcMessage>,
     inbox: Option<mpsc::UnboundedReceiver<Box<ClientJsonRpcMessage>>>,
@@ -231,7 +231,7 @@ struct CallTransport<H: ServerHandler> {
 type Handle<H> = Arc<Mutex<Option<RunningService<RoleServer, H>>>>;
 
 impl<H: ServerHandler> CallTransport<H> {
-    /// A transport of a request that belongs to no session.
+    /// A transport for a request without a session.
     fn new(
         request: JsonRpcRequest<ClientRequest>,
         outbox: Outbox,
@@ -248,8 +248,8 @@ impl<H: ServerHandler> CallTransport<H> {
         }
     }
 
-    /// Gives a question of the server, or its withdrawal, the id in the session. None: it cannot be
-    /// asked, or nobody was asked.
+    /// Gives a server request, or its cancellation, its id in the session. None: the client cannot be asked, or
+    /// was not asked.
     fn outgoing(&self, message: ServerJsonRpcMessage) -> Option<ServerJsonRpcMessage> {
         match message {
             JsonRpcMessage::Request(mut question) => {
@@ -275,7 +275,7 @@ impl<H: ServerHandler> CallTransport<H> {
 impl<H: ServerHandler> Drop for CallTransport<H> {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            tracing::error!("the answering of a request broke");
+            tracing::error!("answering a request failed");
         }
         if let Some((session, id)) = &self.session {
             session.calls().finish(id);
@@ -294,7 +294,7 @@ impl<H: ServerHandler> Transport<RoleServer> for CallTransport<H> {
             message,
             JsonRpcMessage::Response(_) | JsonRpcMessage::Error(_)
         );
-        // A cancelled request is not answered.
+        // A cancelled request gets no answer.
         let message = if self.cancelled.is_cancelled() {
             None
         } else {
@@ -304,7 +304,7 @@ impl<H: ServerHandler> Transport<RoleServer> for CallTransport<H> {
         let answered = self.answered.clone();
         async move {
             if let Some(message) = message {
-                // The client may have gone; the work goes on all the same.
+                // The client may have disconnected; the work continues.
                 let _gone = outbox.send(Box::new(message)).await;
             }
             if last {

@@ -158,7 +158,7 @@ impl Walk {
         } else if COMMAND_VARIABLES.contains(&name) {
             match literal {
                 Some(script) => self.subscript(&script),
-                None => self.doubt(format!("the command in `{name}` is not known")),
+                None => self.doubt(format!("the command in `{name}` is unknown")),
             }
         }
     }
@@ -175,7 +175,7 @@ impl Walk {
         let Some(name) = argv.first() else { return };
         let Some(program) = base_name(name) else {
             self.doubt(format!(
-                "the program `{}` is not known before it runs",
+                "the program `{}` is known only at run time",
                 name.display()
             ));
             // `$nothing sudo` runs sudo.
@@ -220,7 +220,7 @@ impl Walk {
         let literal: Option<Vec<_>> = words.iter().map(Word::literal).collect();
         match literal {
             Some(words) => self.subscript(&words.join(" ")),
-            None => self.doubt("a script that is put together when it runs"),
+            None => self.doubt("a script that is built at run time"),
         }
     }
 

@@ -1,4 +1,4 @@
-//! The `exec` toolset: run commands for real, and hear what they say.
+//! The `exec` toolset: runs commands and returns their output and exit codes.
 
 mod output;
 mod prepare;
@@ -13,7 +13,7 @@ use crate::tool::{ErrorType, ToolError, Toolset};
 
 pub(super) const TOOLSET: Toolset<KasmProvider> = Toolset {
     name: "exec",
-    about: "Run commands, with their true output and exit code",
+    about: "Run commands and read their output and exit code",
     scope: Scope::Use,
     tools: &[
         &run::ExecuteKasmCommand,
@@ -22,9 +22,9 @@ pub(super) const TOOLSET: Toolset<KasmProvider> = Toolset {
     ],
 };
 
-/// What an administrator can do when nothing of a command can be heard.
-pub(super) const REMEDY: &str = "an administrator can allow downloads for the user's group (allow_kasm_downloads), or set \
-                      MCP_PUBLIC_URL of this server to an address that the workspace reaches";
+/// The remedy if a command's output cannot be read.
+pub(super) const REMEDY: &str = "ask an administrator to allow downloads for the user's group \
+    (allow_kasm_downloads), or to set this server's MCP_PUBLIC_URL to a URL that the session can reach";
 
 impl From<JobError> for ToolError {
     fn from(error: JobError) -> Self {
@@ -35,37 +35,38 @@ impl From<JobError> for ToolError {
             JobError::Away { .. } => Self::new(
                 ErrorType::Unavailable,
                 message,
-                "ask again in a moment; if it stays, the session has died: destroy_kasm_session, then \
-                 create_kasm_session for a new one",
+                "try again in a moment; if it fails again, the session is broken: call destroy_kasm_session, then \
+                 create_kasm_session",
             ),
             JobError::NoSuchJob => Self::new(
                 ErrorType::NotFound,
                 message,
-                "results are kept for a while after they were delivered; run the command again if it may run twice",
+                "the output of a finished command is kept for a limited time; run the command again if that is safe",
             ),
             JobError::NoSuchOffset(_) => Self::validation(
                 message,
-                "leave `offset` out to begin at the start, or pass a `next_offset` of an earlier reply",
+                "omit `offset` to start at the beginning, or pass the `next_offset` of an earlier reply",
             ),
             JobError::DiskFull => Self::new(
                 ErrorType::Unavailable,
                 message,
-                "remove files that are not needed (commands run, though their output is lost), then look again",
+                "remove files that are not needed (commands still run, but their output is lost), then try again",
             ),
             JobError::BadRecord(_) => Self::new(
                 ErrorType::Api,
                 message,
-                "something in the workspace changed the files of the job below ~/Downloads; run the command again",
+                "a program in the session changed the job's files below ~/Downloads; run the command again if that \
+                 is safe",
             ),
         }
     }
 }
 
-/// A denial of the policy, as the model reads it.
+/// The policy's denial, in words for a model.
 pub(super) fn denied(denial: &Denial) -> ToolError {
     let hint = match denial.decision {
         Decision::Ask => format!(
-            "a person would have to agree, who is not asked about this; instead: {}",
+            "this needs a person's approval, which cannot be requested here; instead: {}",
             denial.instead
         ),
         Decision::Allow | Decision::Deny => denial.instead.clone(),

@@ -48,9 +48,9 @@ struct UserView {
     created: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     last_session: Option<String>,
-    /// Names of its groups.
+    /// The names of the user's groups.
     groups: Vec<String>,
-    /// Its sessions.
+    /// The user's sessions.
     kasm_ids: Vec<String>,
 }
 
@@ -82,7 +82,7 @@ struct GetKasmUsers;
 
 #[derive(Deserialize, JsonSchema)]
 struct PageArgs {
-    /// Which page of 50 users, from 1 (default).
+    /// The page, 50 users each, from 1 (default).
     page: Option<usize>,
 }
 
@@ -115,8 +115,8 @@ impl Tool for GetKasmUsers {
         let pages = total.div_ceil(PAGE_SIZE).max(1);
         if page == 0 || page > pages {
             return Err(ToolError::validation(
-                format!("there is no page {page}"),
-                format!("pages are 1 to {pages}"),
+                format!("page {page} does not exist"),
+                format!("the pages are 1 to {pages}"),
             ));
         }
         let shown = users
@@ -141,7 +141,7 @@ struct GetKasmUser;
 
 #[derive(Deserialize, JsonSchema)]
 struct UserRefArgs {
-    /// The user's id. This or `username` is required.
+    /// The user's id. Give this or `username`.
     user_id: Option<UserId>,
     /// The user's login name.
     username: Option<String>,
@@ -153,7 +153,7 @@ impl Tool for GetKasmUser {
     type Output = UserView;
     const NAME: &'static str = "get_kasm_user";
     const TITLE: &'static str = "Show a user";
-    const ABOUT: &'static str = "Show one user of the Kasm server, by id or by name.";
+    const ABOUT: &'static str = "Show one user of the Kasm server, by id or by login name.";
     const EFFECT: Effect = Effect::Read;
 
     async fn call(
@@ -166,8 +166,8 @@ impl Tool for GetKasmUser {
             (None, Some(name)) if !name.trim().is_empty() => UserRef::Name(name.trim().to_owned()),
             (_, _) => {
                 return Err(ToolError::validation(
-                    "exactly one of `user_id` and `username` is needed",
-                    "pass the id or the name of one user",
+                    "give exactly one of `user_id` and `username`",
+                    "give the id or the login name of one user",
                 ));
             }
         };
@@ -183,16 +183,16 @@ struct CreateKasmUser;
 struct CreateUserArgs {
     /// The login name, usually an e-mail address.
     username: String,
-    /// The password. Kasm asks for at least 8 characters of several kinds.
+    /// The password. Kasm requires at least 8 characters of several kinds.
     #[schemars(with = "Private<String>")]
     password: SecretString,
     first_name: Option<String>,
     last_name: Option<String>,
     organization: Option<String>,
     phone: Option<String>,
-    /// Start out locked.
+    /// Create the user locked.
     locked: Option<bool>,
-    /// Start out disabled.
+    /// Create the user disabled.
     disabled: Option<bool>,
 }
 
@@ -214,7 +214,7 @@ impl Tool for CreateKasmUser {
         if args.username.trim().is_empty() {
             return Err(ToolError::validation(
                 "argument `username` is empty",
-                "give the user a name",
+                "give a login name",
             ));
         }
         let fields = UserFields {
@@ -237,7 +237,7 @@ struct UpdateKasmUser;
 
 #[derive(Deserialize, JsonSchema)]
 struct UpdateUserArgs {
-    /// Who.
+    /// The user's id.
     user_id: UserId,
     /// A new login name.
     username: Option<String>,
@@ -259,8 +259,8 @@ impl Tool for UpdateKasmUser {
     type Args = UpdateUserArgs;
     type Output = UserView;
     const NAME: &'static str = "update_kasm_user";
-    const TITLE: &'static str = "Change a user";
-    const ABOUT: &'static str = "Change the given fields of a user; what is left out stays.";
+    const TITLE: &'static str = "Update a user";
+    const ABOUT: &'static str = "Update the given fields of a user. Other fields stay unchanged.";
     const EFFECT: Effect = Effect::Write;
     const COSTLY: bool = true;
 
@@ -281,8 +281,8 @@ impl Tool for UpdateKasmUser {
         };
         if fields.is_empty() {
             return Err(ToolError::validation(
-                "nothing to change",
-                "pass at least one field besides `user_id`",
+                "no field to change was given",
+                "give at least one field besides `user_id`",
             ));
         }
         let user = cx
@@ -291,7 +291,7 @@ impl Tool for UpdateKasmUser {
             .wire()
             .update_user(args.user_id, &fields)
             .await?;
-        let message = format!("user {} was changed", user.username);
+        let message = format!("user {} was updated", user.username);
         Ok(Reply::new(user.into(), message))
     }
 }
@@ -300,9 +300,9 @@ struct DeleteKasmUser;
 
 #[derive(Deserialize, JsonSchema)]
 struct DeleteUserArgs {
-    /// Who.
+    /// The user's id.
     user_id: UserId,
-    /// Also when the user has sessions, which end then (default false).
+    /// Delete the user even with sessions, which end then (default false).
     force: Option<bool>,
 }
 
@@ -317,7 +317,7 @@ impl Tool for DeleteKasmUser {
     type Output = Done;
     const NAME: &'static str = "delete_kasm_user";
     const TITLE: &'static str = "Delete a user";
-    const ABOUT: &'static str = "Delete a user of the Kasm server. Cannot be undone.";
+    const ABOUT: &'static str = "Delete a user of the Kasm server. This cannot be undone.";
     const EFFECT: Effect = Effect::Destroy;
     const COSTLY: bool = true;
 
@@ -344,7 +344,7 @@ struct LogoutKasmUser;
 
 #[derive(Deserialize, JsonSchema)]
 struct LogoutArgs {
-    /// Who.
+    /// The user's id.
     user_id: UserId,
 }
 
@@ -354,7 +354,7 @@ impl Tool for LogoutKasmUser {
     type Output = Done;
     const NAME: &'static str = "logout_kasm_user";
     const TITLE: &'static str = "Log a user out";
-    const ABOUT: &'static str = "End all logins of a user. Sessions go on.";
+    const ABOUT: &'static str = "End all logins of a user. Sessions continue.";
     const EFFECT: Effect = Effect::Destroy;
     const COSTLY: bool = true;
 
@@ -368,7 +368,7 @@ impl Tool for LogoutKasmUser {
             Done {
                 user_id: args.user_id.to_string(),
             },
-            "the user's logins were ended",
+            "all logins of the user were ended",
         ))
     }
 }

@@ -64,7 +64,7 @@ async fn the_rust_sdk_asks_its_user_over_http_in_both_eras() {
         let client = client.await.unwrap();
         let reply = run(&client, "rm").await;
         assert_eq!(reply["data"]["times"], times, "{reply}");
-        refused(&run(&client, "reboot").await, "did not allow");
+        refused(&run(&client, "reboot").await, "person refused");
         assert_eq!(server.times(), times);
     }
 }
@@ -78,7 +78,7 @@ async fn the_rust_sdk_asks_its_user_over_stdio() {
     let client = Person.serve(theirs).await.unwrap();
     let reply = run(&client, "rm").await;
     assert_eq!(reply["data"]["times"], 1, "{reply}");
-    refused(&run(&client, "reboot").await, "did not allow");
+    refused(&run(&client, "reboot").await, "person refused");
     client.cancel().await.unwrap();
     served.await.unwrap().unwrap();
 }
@@ -160,7 +160,7 @@ async fn a_session_of_another_client_cannot_answer() {
     assert_eq!(answer(json!({ "answer": "once" }), &two).await, 202);
     assert_eq!(answer(json!({ "answer": "no" }), &one).await, 202);
     let reply = message(events.next().await);
-    refused(&reply["result"]["structuredContent"], "did not allow");
+    refused(&reply["result"]["structuredContent"], "person refused");
     assert_eq!(server.times(), 0);
 }
 
@@ -177,7 +177,10 @@ async fn silence_is_a_no_and_the_question_is_withdrawn() {
         assert_eq!(withdrawn["method"], "notifications/cancelled");
         assert_eq!(withdrawn["params"]["requestId"], question["id"]);
         let reply = message(events.next().await);
-        refused(&reply["result"]["structuredContent"], "nobody answered");
+        refused(
+            &reply["result"]["structuredContent"],
+            "no answer was received",
+        );
     }
     assert_eq!(server.times(), 0);
 }

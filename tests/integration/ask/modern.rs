@@ -75,19 +75,19 @@ async fn the_call_runs_once_a_person_agreed() {
 async fn anything_but_a_clear_yes_is_a_no() {
     let server = start("no", &SHARED).await;
     for (answer, why) in [
-        (json!({ "action": "decline" }), "did not allow"),
+        (json!({ "action": "decline" }), "person refused"),
         (json!({ "action": "cancel" }), "without an answer"),
         (
             json!({ "action": "accept", "content": { "answer": "no" } }),
-            "did not allow",
+            "person refused",
         ),
         (json!({ "action": "accept" }), "without a person's choice"),
         (
             json!({ "action": "accept", "content": { "answer": true } }),
             "without a person's choice",
         ),
-        (json!({ "action": "sure" }), "cannot be read"),
-        (json!("yes"), "cannot be read"),
+        (json!({ "action": "sure" }), "is malformed"),
+        (json!("yes"), "is malformed"),
     ] {
         let state = state(&server, "rm").await;
         let result = call(&server, answered(params("rm"), &state, &answer)).await;
@@ -136,10 +136,7 @@ async fn a_changed_or_invented_state_is_refused() {
     }
     for forged in forged {
         let result = call(&server, answered(params("rm"), &json!(forged), &yes())).await;
-        refused(
-            &result["structuredContent"],
-            "not one that this server gave you",
-        );
+        refused(&result["structuredContent"], "requestState is unknown");
     }
     assert_eq!(server.times(), 0);
     let result = call(&server, answered(params("rm"), &state, &yes())).await;
@@ -156,10 +153,7 @@ async fn a_state_counts_for_its_caller_tool_arguments_and_subject_only() {
     let state = state(&server, "rm a").await;
 
     let result = call(&other, answered(params("rm a"), &state, &yes())).await;
-    refused(
-        &result["structuredContent"],
-        "not one that this server gave you",
-    );
+    refused(&result["structuredContent"], "requestState is unknown");
     assert_eq!(other.times(), 0);
 
     let tool = json!({ "name": "run_elsewhere", "arguments": { "command": "rm a" } });
@@ -176,7 +170,7 @@ async fn a_state_counts_for_its_caller_tool_arguments_and_subject_only() {
     // The same call means something else since the rules have changed.
     server.provider.rules.store(1, Ordering::SeqCst);
     let result = call(&server, answered(params("rm a"), &state, &yes())).await;
-    refused(&result["structuredContent"], "something else");
+    refused(&result["structuredContent"], "another action");
     server.provider.rules.store(0, Ordering::SeqCst);
 
     assert_eq!(server.times(), 0);

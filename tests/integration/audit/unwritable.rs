@@ -127,7 +127,7 @@ async fn a_record_has_one_writer_and_a_server_without_one_does_not_start() {
     let _first = TestServer::with(&settings).await;
     let second = kasm_mcp::app::http_app(&config(&emulator, &settings)).unwrap_err();
     assert!(
-        second.to_string().contains("another process writes it"),
+        second.to_string().contains("another process is writing it"),
         "{second}"
     );
     let nowhere = [("MCP_AUDIT_FILE", "/nonexistent/audit.jsonl")];

@@ -316,7 +316,7 @@ async fn the_claim_leads_to_the_kasm_user() {
             answer.body["detail"]
                 .as_str()
                 .unwrap()
-                .contains("no Kasm user")
+                .contains("not linked to a Kasm user")
         );
     }
 }

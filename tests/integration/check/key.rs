@@ -35,7 +35,7 @@ async fn a_key_that_is_refused() {
     ] {
         let said = check(&emulator, &settings, &[]).await;
         let words = [
-            "refuses everything",
+            "refuses every request",
             "KASM_API_SECRET is wrong",
             "Settings, Developers",
         ];

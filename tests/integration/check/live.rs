@@ -49,7 +49,7 @@ async fn without_a_session_it_says_how_to_have_one() {
     said.has(
         "session: screen",
         "skip",
-        &["no running session", "--start"],
+        &["no session is running", "--start"],
     );
 }
 

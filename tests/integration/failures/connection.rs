@@ -41,7 +41,7 @@ async fn somebody_listens_and_never_answers() {
         ("KASM_RETRIES", "0"),
     ];
     let server = TestServer::with(&settings).await;
-    let words = ("within 1 s", "look at the state");
+    let words = ("within 1 s", "check the state");
     told(&server, (LIST, json!({})), "timeout", words).await;
     drop(listener);
 }

@@ -35,7 +35,7 @@ async fn a_wrong_key() {
                 .emulator
                 .configure(|profile| profile.bad_key_status = status);
             let call = ("list_user_sessions", json!({}));
-            let words = ("Kasm refused `get_kasms`", "check the API key");
+            let words = ("Kasm refused `get_kasms`", "check this server's API key");
             told(&server, call, "permission", words).await;
             assert_eq!(
                 server.emulator.request_count("get_kasms"),
@@ -203,8 +203,8 @@ async fn a_licence_without_the_api() {
 #[tokio::test(flavor = "multi_thread")]
 async fn no_room_for_another_session() {
     let cases = [
-        (Fault::NoResources, "no resources", "destroy_kasm_session"),
-        (Fault::UnableToCreate, "no resources", "add hosts"),
+        (Fault::NoResources, "no capacity", "destroy_kasm_session"),
+        (Fault::UnableToCreate, "no capacity", "add hosts"),
         (
             Fault::LicenceLimit,
             "licence",
@@ -243,7 +243,7 @@ async fn no_room_for_another_session() {
         &server,
         call,
         "unavailable",
-        ("no resources", "smaller workspace"),
+        ("no capacity", "smaller workspace"),
     )
     .await;
     assert!(server.emulator.sessions().is_empty());
@@ -256,12 +256,12 @@ async fn a_refusal_nobody_has_written_down() {
     let odd = Fault::ErrorMessage("The moon\tis\n  full".to_owned());
     server.emulator.fail_next("request_kasm", odd, 1);
     let call = ("create_kasm_session", terminal());
-    let words = ("The moon is full", "Kasm's own");
+    let words = ("The moon is full", "from Kasm");
     told(&server, call, "api", words).await;
     let long = Fault::ErrorMessage("ab ".repeat(5_000));
     server.emulator.fail_next("get_kasms", long, 1);
     let call = ("list_user_sessions", json!({}));
-    let reply = told(&server, call, "api", ("ab ab", "Kasm's own")).await;
+    let reply = told(&server, call, "api", ("ab ab", "from Kasm")).await;
     assert!(reply.to_string().len() < 1_000, "{reply}");
 }
 

@@ -33,7 +33,7 @@ fn stumbles() -> Vec<Stumble> {
         fault,
         error_type: "timeout",
         error: "within 1 s",
-        hint: "look at the state (list_user_sessions)",
+        hint: "check the state (list_user_sessions)",
         repeated: true,
     };
     vec![
@@ -46,8 +46,8 @@ fn stumbles() -> Vec<Stumble> {
         Stumble {
             fault: Fault::InvalidJson,
             error_type: "api",
-            error: "the body is no JSON object",
-            hint: "report it to the operator",
+            error: "the body is not a JSON object",
+            hint: "report this to the operator",
             repeated: false,
         },
     ]
@@ -159,7 +159,7 @@ async fn a_write_that_takes_too_long_says_so_once() {
     for (endpoint, tool, arguments) in writes(&session, &other) {
         let before = server.emulator.request_count(endpoint);
         server.emulator.fail_next(endpoint, Fault::Latency(LONG), 1);
-        let words = ("within 1 s", "it may have had its effect");
+        let words = ("within 1 s", "may have taken effect");
         told(&server, (tool, arguments), "timeout", words).await;
         let calls = server.emulator.request_count(endpoint) - before;
         assert_eq!(calls, 1, "{endpoint}");
@@ -239,7 +239,7 @@ async fn an_endpoint_that_is_nowhere() {
     server.emulator.configure(|profile| {
         profile.mounts.insert("get_kasms".to_owned(), Mount::Ui);
     });
-    let words = ("does not have the endpoint", "report it to the operator");
+    let words = ("does not have the endpoint", "report this to the operator");
     let call = ("list_user_sessions", json!({}));
     told(&server, call, "api", words).await;
     assert_eq!(

@@ -75,7 +75,7 @@ async fn mistakes_are_named_with_what_there_is() {
         ),
         (
             json!({ "name": "find_out_why", "arguments": { "problem": 1 } }),
-            "`problem` is no text",
+            "`problem` must be text",
         ),
         (
             json!({ "name": "find_out_why", "arguments": { "problem": "x".repeat(20_000) } }),
@@ -102,7 +102,10 @@ async fn prompts_need_their_tools() {
     let params = json!({ "name": "research_in_browser", "arguments": arguments });
     let (code, message) = asker.error("prompts/get", params).await;
     assert_eq!(code, -32602);
-    assert!(message.ends_with("there are find_out_why"), "{message}");
+    assert!(
+        message.ends_with("the prompts are find_out_why"),
+        "{message}"
+    );
     // Reading is for readers.
     let read = asker
         .result("resources/read", json!({ "uri": "kasm://sessions" }))

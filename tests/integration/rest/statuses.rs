@@ -109,7 +109,7 @@ async fn nobody_is_asked_in_between() {
     assert_eq!(answer.status, 403);
     assert_eq!(answer.body["error_type"], "security");
     let error = answer.body["error"].as_str().unwrap();
-    assert!(error.contains("consent of a person"), "{error}");
+    assert!(error.contains("person's approval"), "{error}");
 }
 
 #[tokio::test]

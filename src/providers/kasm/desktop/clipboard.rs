@@ -12,19 +12,19 @@ pub(super) struct DesktopClipboard;
 
 #[derive(Deserialize, JsonSchema)]
 pub(super) struct ClipboardArgs {
-    /// The session.
+    /// The `kasm_id` of the session.
     kasm_id: KasmId,
-    /// What to put on it. Left out: tell what is on it.
+    /// The text to set. Omit it to read the clipboard.
     #[schemars(extend("x-keeps-empty" = true))]
     text: Option<Private<String>>,
-    /// Not needed: the user follows from the token.
+    /// Optional: must be the id of the token's own Kasm user.
     user_id: Option<UserId>,
 }
 
 #[derive(Serialize, JsonSchema)]
 pub(super) struct ClipboardContent {
-    /// Null if nothing was copied since this server connected to the desktop: what was there before is
-    /// not told.
+    /// The text that was copied last. Null if nothing was copied since this server connected; earlier content
+    /// cannot be read.
     text: Option<String>,
 }
 
@@ -34,7 +34,8 @@ impl Tool for DesktopClipboard {
     type Output = ClipboardContent;
     const NAME: &'static str = "desktop_clipboard";
     const TITLE: &'static str = "Read or set the clipboard";
-    const ABOUT: &'static str = "Set the clipboard of a session's desktop, to paste it there with ctrl+v, or read what was copied there.";
+    const ABOUT: &'static str = "Set the clipboard of a session's desktop, to paste with ctrl+v, or read the text \
+        that was copied there.";
     const EFFECT: Effect = Effect::Write;
 
     async fn call(
@@ -49,11 +50,11 @@ impl Tool for DesktopClipboard {
         {
             return Err(ToolError::validation(
                 format!("`text` is longer than {CLIPBOARD_BYTES_MAX} bytes"),
-                "write it to a file with write_kasm_file and open that on the desktop",
+                "write the text to a file with write_kasm_file and open the file on the desktop",
             ));
         }
         let place = place(&cx, args.kasm_id, args.user_id).await?;
-        // The look shows whether the connection is alive.
+        // Reading the screen shows whether the connection is alive.
         let (desktop, _) = cx.provider.look(&place).await?;
         if let Some(text) = args.text.map(Private::into_inner) {
             desktop.copy(text.clone()).await?;
@@ -62,10 +63,10 @@ impl Tool for DesktopClipboard {
             return Ok(Reply::new(content, message));
         }
         let (text, message) = match desktop.copied().await? {
-            Clipboard::Text(text) => (Some(text), "this was copied last"),
+            Clipboard::Text(text) => (Some(text), "this text was copied last"),
             Clipboard::Unknown => (
                 None,
-                "nothing was copied since this server connected to the desktop: copy with ctrl+c, then ask again",
+                "nothing was copied since this server connected to the desktop: copy with ctrl+c, then call again",
             ),
         };
         Ok(Reply::new(ClipboardContent { text }, message))

@@ -45,14 +45,14 @@ impl Signal {
 
 #[derive(Deserialize, JsonSchema)]
 pub(super) struct StopArgs {
-    /// The session.
+    /// The `kasm_id` of the session.
     kasm_id: KasmId,
-    /// The command, as execute_kasm_command named it.
+    /// The `job_id` from execute_kasm_command.
     job_id: JobId,
-    /// The signal for it and all it started. Default: TERM, and KILL after 5 seconds.
+    /// The signal for the command and all its processes. Default: TERM, then KILL after 5 seconds.
     #[serde(default)]
     signal: Signal,
-    /// Not needed: the user follows from the token.
+    /// Optional: must be the id of the token's own Kasm user.
     user_id: Option<UserId>,
 }
 
@@ -60,7 +60,7 @@ pub(super) struct StopArgs {
 pub(super) struct Stopped {
     kasm_id: String,
     job_id: String,
-    /// False: it was over already.
+    /// Whether the signal was sent. False: the command had ended already.
     signalled: bool,
 }
 
@@ -71,7 +71,7 @@ impl Tool for StopCommand {
     const NAME: &'static str = "stop_command";
     const TITLE: &'static str = "Stop a command";
     const ABOUT: &'static str =
-        "End a running command and everything it started, or send it a signal.";
+        "End a running command and all its processes, or send them a signal.";
     const EFFECT: Effect = Effect::Write;
 
     async fn call(
@@ -80,20 +80,20 @@ impl Tool for StopCommand {
         args: StopArgs,
     ) -> Result<Reply<Stopped>, ToolError> {
         if args.job_id.as_root() && !cx.provider.commands.allow_root {
-            // The signal is sent by a script that runs as the job does.
+            // The script that sends the signal runs as the job's own user.
             return Err(ToolError::new(
                 ErrorType::Security,
-                "the command runs as root, which this server does not",
-                "let it run; the operator can set KASM_ALLOW_ROOT",
+                "the command runs as root, which this server does not allow",
+                "let it run to its end; the operator can allow root with KASM_ALLOW_ROOT",
             ));
         }
         let place = place(&cx, args.kasm_id, args.user_id).await?;
         let jobs = &cx.provider.jobs;
         let signalled = jobs.stop(&place, args.job_id, args.signal.name()).await?;
         let message = if signalled {
-            "the signal was sent; get_command_output tells how the command ended"
+            "the signal was sent; get_command_output shows how the command ended"
         } else {
-            "the command was over already; get_command_output tells how it ended"
+            "the command had ended already; get_command_output shows how"
         };
         let stopped = Stopped {
             kasm_id: args.kasm_id.to_string(),

@@ -126,7 +126,7 @@ async fn a_click_by_an_old_picture_is_refused_after_a_resize() {
     let args = json!({ "kasm_id": id, "frame_id": old, "actions": click });
     let reply = server.fails("control_desktop", args, "conflict").await;
     assert!(words(&reply).0.contains("1000 by 800"), "{reply}");
-    assert!(server.desktop(&id).clicks.is_empty(), "nothing was done");
+    assert!(server.desktop(&id).clicks.is_empty(), "no action was done");
     let new = server.screen(&id).await;
     assert_eq!(new.image().dimensions(), (1000, 800));
     server.hands(&id, &new.frame_id(), click).await;

@@ -85,7 +85,7 @@ async fn without_a_channel_nothing_is_made_up() {
     assert!(data["exit_code"].is_null(), "{data}");
     assert_eq!(data["stdout"], "");
     let message = reply["message"].as_str().unwrap();
-    for word in ["allow_kasm_downloads", "MCP_PUBLIC_URL", "dispatched"] {
+    for word in ["allow_kasm_downloads", "MCP_PUBLIC_URL", "was sent"] {
         assert!(message.contains(word), "{message}");
     }
     let args = json!({ "kasm_id": id, "job_id": data["job_id"] });

@@ -77,7 +77,7 @@ async fn a_command_that_a_restart_has_ended_is_lost() {
     assert_eq!(data["running"], false);
     assert_eq!(data["stdout"], "on\n");
     assert!(data["exit_code"].is_null());
-    assert!(reply["message"].as_str().unwrap().contains("died"));
+    assert!(reply["message"].as_str().unwrap().contains("ended without"));
     let args = json!({ "kasm_id": id, "job_id": args["job_id"] });
     let stopped = server.ok("stop_command", args).await;
     assert_eq!(stopped["signalled"], false);

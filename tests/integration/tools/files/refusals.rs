@@ -169,8 +169,8 @@ async fn what_is_no_readable_file_is_said_to_be_none() {
     for (name, error_type, says) in [
         ("missing", "not_found", "no such file"),
         ("folder", "validation", "is a folder"),
-        ("secret", "permission", "no permission"),
-        ("pipe", "validation", "no regular file"),
+        ("secret", "permission", "lacks permission"),
+        ("pipe", "validation", "not a regular file"),
     ] {
         let args = json!({ "kasm_id": id, "file_path": format!("{HOME}/{name}") });
         let reply = server.fails("read_kasm_file", args, error_type).await;
@@ -299,7 +299,7 @@ async fn without_a_channel_a_change_is_not_claimed() {
     let path = format!("{HOME}/f");
     let args = json!({ "kasm_id": id, "file_path": path, "content": base64(&noise(10)) });
     let reply = server.fails("write_kasm_file", args, "unavailable").await;
-    assert!(words(&reply).0.contains("cannot be told"), "{reply}");
+    assert!(words(&reply).0.contains("its result is unknown"), "{reply}");
     assert!(words(&reply).1.contains("allow_kasm_downloads"), "{reply}");
     let args = json!({ "kasm_id": id, "file_path": path });
     server.fails("read_kasm_file", args, "unavailable").await;

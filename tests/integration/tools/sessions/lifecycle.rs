@@ -121,7 +121,7 @@ async fn what_kasm_refuses_is_told_in_its_words() {
     assert_ne!(words(&kind).0, words(&policy).0);
     for reply in [kind, policy] {
         assert!(words(&reply).0.starts_with("Kasm refused"), "{reply}");
-        assert!(words(&reply).1.contains("Kasm's own"), "{reply}");
+        assert!(words(&reply).1.contains("from Kasm"), "{reply}");
     }
     assert_eq!(server.word_of(&session).as_deref(), Some("running"));
 }

@@ -92,7 +92,7 @@ async fn a_token_that_may_only_look_gets_no_link() {
         .fails("get_session_status", arguments, "permission")
         .await;
     assert!(words(&reply).0.contains("kasm:use"), "{reply}");
-    assert!(words(&reply).1.contains("do without it"), "{reply}");
+    assert!(words(&reply).1.contains("call without it"), "{reply}");
 }
 
 /// The listed sessions: id and status word.

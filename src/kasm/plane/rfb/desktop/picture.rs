@@ -37,7 +37,7 @@ impl Task {
                     return Ok(());
                 }
                 if parts >= PARTS_MAX {
-                    return Err(RfbError::Protocol("a picture in too many parts"));
+                    return Err(RfbError::Protocol("a frame with too many parts"));
                 }
             }
         };

@@ -1,4 +1,4 @@
-//! The actions of one call: checked against the picture, done in their order, and counted.
+//! The actions of one call: all are checked against the screenshot, then run in order.
 
 use std::time::Duration;
 
@@ -7,10 +7,10 @@ use crate::desktop::{Action, FrameId, Step, settle};
 use crate::kasm::plane::rfb::{Desktop, Input, RfbError, Screen};
 use crate::tool::{ErrorType, ToolError};
 
-/// The longest that one action waits.
+/// The longest wait of one action.
 const WAIT_MAX: Duration = Duration::from_secs(30);
 
-/// The picture that coordinates belong to.
+/// The screenshot that the coordinates refer to.
 pub(super) fn frame_of(named: Option<&str>, now: &Screen) -> Result<FrameId, ToolError> {
     let (width, height) = (now.width(), now.height());
     let Some(named) = named else {
@@ -19,24 +19,24 @@ pub(super) fn frame_of(named: Option<&str>, now: &Screen) -> Result<FrameId, Too
     let frame: FrameId = named.parse().map_err(|error| {
         ToolError::validation(
             format!("{error}"),
-            "get_session_screenshot gives one with its picture",
+            "call get_session_screenshot and use its frame_id",
         )
     })?;
     if (frame.width, frame.height) != (width, height) {
         return Err(ToolError::new(
             ErrorType::Conflict,
             format!(
-                "the desktop is {width} by {height} pixels now, and was {} by {} when the picture `{named}` was taken; \
-                 nothing was done",
+                "the desktop is {width} by {height} pixels, but was {} by {} in the screenshot `{named}`; no action \
+                 was done",
                 frame.width, frame.height
             ),
-            "look again with get_session_screenshot and use its frame_id and coordinates",
+            "call get_session_screenshot again and use its frame_id and coordinates",
         ));
     }
     Ok(frame)
 }
 
-/// What has to be done. All of it is checked before any of it is done.
+/// The steps of all actions. Every action is checked before the first one runs.
 pub(super) fn check_actions(
     actions: &[ActionArgs],
     frame: FrameId,
@@ -45,15 +45,15 @@ pub(super) fn check_actions(
         let step = Action::from(action).step(frame, WAIT_MAX);
         step.map_err(|error| {
             ToolError::validation(
-                format!("action {}: {error}; nothing was done", index + 1),
-                "correct this action and send all of them again",
+                format!("action {}: {error}; no action was done", index + 1),
+                "correct this action and send all actions again",
             )
         })
     });
     steps.collect()
 }
 
-/// Does the steps; an error comes with how many were done before it.
+/// Runs the steps. An error comes with the number of actions that were done.
 pub(super) async fn perform_steps(
     desktop: &Desktop,
     steps: &[Step],
@@ -85,11 +85,11 @@ pub(super) fn broken_off(done: usize, total: usize, error: RfbError) -> ToolErro
     let error = ToolError::from(error);
     ToolError {
         message: format!(
-            "{}; {done} of {total} actions were done for certain, later ones perhaps",
+            "{}; {done} of {total} actions were done, later ones may have been",
             error.message
         ),
         hint: format!(
-            "look with get_session_screenshot before you repeat anything; {}",
+            "call get_session_screenshot before you repeat an action; {}",
             error.hint
         ),
         ..error
