@@ -7,11 +7,14 @@
 //! The pieces come out over a [`Channel`]: fetched through Kasm's own proxy, or posted to [`crate::relay`].
 //! Where neither works, a command can be dispatched but not heard of, and that is what is said.
 
-mod channels;
-mod follow;
+mod backoff;
+mod channel_health;
 mod id;
+mod reader;
 mod record;
 mod spec;
+mod stop;
+mod sweeper;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,27 +22,26 @@ use std::time::Duration;
 use secrecy::ExposeSecret;
 use tokio::time::Instant;
 
-pub use channels::Channel;
-pub use follow::{Follow, Step};
+pub use channel_health::Channel;
 pub use id::{BadJobId, JobId};
+pub use reader::{OutputReader, Step};
 pub use record::{BadRecord, Ended, Sink, State, Stream, Why};
 pub use spec::{Folder, INPUT_BYTES_MAX, JobSpec};
+pub use stop::{RunningProcess, StopReport};
+pub use sweeper::Removal;
 
 use crate::kasm::plane::Place;
-use crate::kasm::{Kasm, KasmError};
+use crate::kasm::{Kasm, KasmError, KasmId};
 use crate::relay::{Mailbox, Relay};
-use channels::Channels;
+use backoff::JobPaces;
+use channel_health::{ChannelHealth, FailureKind, Readiness};
+use sweeper::Sweeper;
 
 const COLLECT: &str = include_str!("jobs/scripts/collect.sh");
-const STOP: &str = include_str!("jobs/scripts/stop.sh");
-/// How long the folder of a finished job stays for whoever asks again.
-const LINGER: Duration = Duration::from_secs(120);
-/// How often folders are removed where no further job does it on its way.
-const SWEEP_EVERY: Duration = Duration::from_secs(60);
-/// Folders removed by one dispatch.
-const SWEEP_MAX: usize = 64;
 /// What is added to the time limit of a job before its relay mailbox closes.
 const GRACE: Duration = Duration::from_secs(60);
+/// How long a script of ours may take beyond its time limit until its end is read.
+const END_PATIENCE: Duration = Duration::from_secs(15);
 /// What a piece has beside the bytes of its streams.
 const HEAD_ROOM: u64 = 4_096;
 
@@ -49,18 +51,29 @@ pub enum JobError {
     /// Kasm did not take the command.
     #[error(transparent)]
     Kasm(#[from] KasmError),
-    /// The command was dispatched, and nothing of it can be heard.
+    /// The command was dispatched, and its output cannot be had: no channel is allowed or works.
     #[error("{why}")]
-    Unheard {
+    NoChannel {
         /// Why no channel works.
         why: String,
     },
-    /// The workspace does not answer, so nothing is known of the job at present.
+    /// The session's web server does not answer, so nothing is known of the job at present.
     #[error("the job's state cannot be read now: {why}")]
-    Away {
-        /// Why it was not heard.
+    Unreachable {
+        /// What failed.
         why: String,
     },
+    /// The session's web server failed a moment ago, so a script whose result could not be read was not sent.
+    #[error("nothing was sent: {why}")]
+    NotSent {
+        /// What failed, and when.
+        why: String,
+        /// When it is worth another try.
+        again_in: Duration,
+    },
+    /// Kasm took the command, and the workspace did not run it, or not to its end.
+    #[error("Kasm accepted the command, but it did not run in the session")]
+    NotStarted,
     /// The workspace knows no such job: it was never there, or its folder is gone.
     #[error("unknown job")]
     NoSuchJob,
@@ -80,7 +93,9 @@ pub enum JobError {
 pub struct Jobs {
     kasm: Kasm,
     relay: Option<Arc<Relay>>,
-    channels: Arc<Channels>,
+    health: Arc<ChannelHealth>,
+    paces: Arc<JobPaces>,
+    sweeper: Arc<Sweeper>,
 }
 
 /// A job that was dispatched by this process.
@@ -124,7 +139,9 @@ impl Jobs {
         Self {
             kasm,
             relay,
-            channels: Arc::default(),
+            health: Arc::default(),
+            paces: Arc::default(),
+            sweeper: Arc::default(),
         }
     }
 
@@ -139,29 +156,47 @@ impl Jobs {
     /// # Errors
     /// Kasm did not take it. That nothing will be heard of it is no error here.
     pub async fn start(&self, place: &Place, spec: &JobSpec) -> Result<Started, JobError> {
-        let via = self.choose(place);
+        let via = self.choose_channel(place);
         self.start_on(place, spec, via).await
     }
 
-    /// The channel to use, or why there is none.
-    fn choose(&self, place: &Place) -> Result<Channel, String> {
-        let downloads = match place.session.downloads_allowed {
-            Some(false) => Some(
-                "downloads are turned off for this user's group (allow_kasm_downloads)".to_owned(),
-            ),
-            Some(true) | None => self.channels.broken(place.kasm_id, Channel::Downloads),
+    fn readiness(&self, kasm_id: KasmId, channel: Channel) -> Readiness {
+        let answered = match channel {
+            Channel::Downloads => self.kasm.last_answer(kasm_id),
+            Channel::Relay => None,
         };
-        let Some(downloads) = downloads else {
-            return Ok(Channel::Downloads);
+        let now = Instant::now();
+        self.health.readiness(kasm_id, channel, now, answered)
+    }
+
+    /// The channel to use, or why there is none. Downloads that failed are tried all the same where there is no
+    /// other way: the job lies in its folder until somebody can read it.
+    fn choose_channel(&self, place: &Place) -> Result<Channel, String> {
+        let is_resting = |channel| {
+            matches!(
+                self.readiness(place.kasm_id, channel),
+                Readiness::Resting { .. }
+            )
         };
-        let relay = match &self.relay {
-            None => Some("the relay is off (MCP_PUBLIC_URL is not set)".to_owned()),
-            Some(_) => self.channels.broken(place.kasm_id, Channel::Relay),
-        };
-        match relay {
-            None => Ok(Channel::Relay),
-            Some(relay) => Err(format!("{downloads}; {relay}")),
+        let relay = self.relay.is_some() && !is_resting(Channel::Relay);
+        match downloads_forbidden(place) {
+            None if relay && is_resting(Channel::Downloads) => Ok(Channel::Relay),
+            None => Ok(Channel::Downloads),
+            Some(_) if relay => Ok(Channel::Relay),
+            Some(why) => Err(self.no_channel(place, why)),
         }
+    }
+
+    /// Why there is no channel: `downloads` is why not that one.
+    fn no_channel(&self, place: &Place, downloads: &str) -> String {
+        let relay = match &self.relay {
+            None => "the relay is off (MCP_PUBLIC_URL is not set)".to_owned(),
+            Some(_) => match self.readiness(place.kasm_id, Channel::Relay) {
+                Readiness::Resting { why, .. } => why,
+                Readiness::Ready | Readiness::TryAgain => return downloads.to_owned(),
+            },
+        };
+        format!("{downloads}; {relay}")
     }
 
     async fn start_on(
@@ -184,9 +219,7 @@ impl Jobs {
                 via = Err("the relay has too many open mailboxes".to_owned());
             }
         }
-        let sweep = self
-            .channels
-            .take_done(place.kasm_id, spec.as_root, SWEEP_MAX);
+        let sweep = self.sweeper.take_for_job(place.kasm_id, spec.as_root);
         let url = mailbox
             .as_ref()
             .map(|mailbox| mailbox.url().expose_secret());
@@ -204,40 +237,71 @@ impl Jobs {
         })
     }
 
-    /// Hears a job that was just started from its beginning.
-    pub fn hear<'a>(&'a self, place: &'a Place, started: Started) -> Follow<'a> {
-        Follow::from_start(self, place, started)
+    /// Reads a job that was just started, from its beginning.
+    pub fn read_new<'a>(&'a self, place: &'a Place, started: Started) -> OutputReader<'a> {
+        OutputReader::from_start(self, place, started)
     }
 
-    /// Follows a job by its id, whoever started it.
-    pub fn follow<'a>(&'a self, place: &'a Place, id: JobId, offset: u64) -> Follow<'a> {
-        Follow::from_offset(self, place, id, offset)
+    /// Reads a job by its id, whoever started it. It is tried whatever failed before.
+    pub fn read_by_id<'a>(&'a self, place: &'a Place, id: JobId, offset: u64) -> OutputReader<'a> {
+        OutputReader::from_offset(self, place, id, offset)
     }
 
-    /// Runs a short script of ours to its end.
+    /// Runs a short script of ours to its end. Where its result could not be read, it is not sent.
     ///
     /// # Errors
-    /// It cannot be run, or nothing is heard of it.
+    /// It cannot be run, or its result cannot be read.
     pub async fn run(&self, place: &Place, spec: &JobSpec) -> Result<Finished, JobError> {
+        self.check_reachable(place).await?;
         let started = self.start(place, spec).await?;
-        self.heard_out(place, spec, started).await
+        self.run_to_end(place, spec, started).await
     }
 
-    async fn heard_out(
+    /// After a failure of the only channel: refuses while it rests, and then looks whether the session's web server
+    /// answers. A script that was sent and cannot be read would leave open whether it had its effect.
+    async fn check_reachable(&self, place: &Place) -> Result<(), JobError> {
+        if self.choose_channel(place) != Ok(Channel::Downloads) {
+            return Ok(());
+        }
+        match self.readiness(place.kasm_id, Channel::Downloads) {
+            Readiness::Ready => return Ok(()),
+            Readiness::Resting { why, left } => {
+                let again_in = left;
+                return Err(JobError::NotSent { why, again_in });
+            }
+            Readiness::TryAgain => {}
+        }
+        let Err(error) = self.kasm.download(place, ".kmcp-probe").await else {
+            self.health.note_works(place.kasm_id, Channel::Downloads);
+            return Ok(());
+        };
+        let failure = (FailureKind::Unreachable, error.to_string());
+        self.health
+            .note_failure(place.kasm_id, Channel::Downloads, Instant::now(), failure);
+        match self.readiness(place.kasm_id, Channel::Downloads) {
+            Readiness::Resting { why, left } => Err(JobError::NotSent {
+                why,
+                again_in: left,
+            }),
+            Readiness::Ready | Readiness::TryAgain => Ok(()),
+        }
+    }
+
+    async fn run_to_end(
         &self,
         place: &Place,
         spec: &JobSpec,
         started: Started,
     ) -> Result<Finished, JobError> {
         let id = started.id;
-        let deadline = Instant::now() + spec.time_limit + Duration::from_secs(15);
-        let mut follow = self.hear(place, started);
+        let deadline = Instant::now() + spec.time_limit + END_PATIENCE;
+        let mut reader = self.read_new(place, started).of_internal_job();
         let mut whole = Whole::default();
         loop {
-            match follow.next(&mut whole, deadline).await? {
+            match reader.read_output(&mut whole, deadline).await? {
                 Step::Piece | Step::Full => {}
                 Step::Ended(ended) => {
-                    self.forget(place, id, Duration::ZERO);
+                    self.forget(place, id, Removal::Now);
                     return Ok(Finished {
                         stdout: whole.stdout,
                         stderr: whole.stderr,
@@ -245,30 +309,8 @@ impl Jobs {
                         id,
                     });
                 }
-                Step::Lost | Step::Quiet => {
-                    return Err(JobError::Unheard {
-                        why: "the script did not finish in the session".to_owned(),
-                    });
-                }
+                Step::Lost | Step::Quiet => return Err(JobError::NotStarted),
             }
-        }
-    }
-
-    /// Ends a job with a signal: `TERM` (and `KILL` after five seconds) or another one. False: it was
-    /// over already.
-    ///
-    /// # Errors
-    /// There is no such job, or the signal cannot be sent.
-    pub async fn stop(&self, place: &Place, id: JobId, signal: &str) -> Result<bool, JobError> {
-        let args = vec![id.to_string(), signal.to_owned(), spec::HOME.to_owned()];
-        let spec = JobSpec::internal(&[STOP], args).as_root(id.as_root());
-        let done = self.run(place, &spec).await?;
-        match done.ended.exit_code {
-            Some(0) => Ok(done.stdout.trim_ascii() != b"over"),
-            Some(60) => Err(JobError::NoSuchJob),
-            _ => Err(JobError::BadRecord(BadRecord(
-                "the signal could not be sent",
-            ))),
         }
     }
 
@@ -292,38 +334,20 @@ impl Jobs {
             .await?)
     }
 
-    /// A finished job was reported whole: its folder may go, after a while in which the report may still
-    /// be asked for again.
-    pub fn reported(&self, place: &Place, id: JobId) {
-        self.forget(place, id, LINGER);
+    /// The folder of `id` may go.
+    pub fn forget(&self, place: &Place, id: JobId, removal: Removal) {
+        self.sweeper.remove_later(&self.kasm, place, id, removal);
     }
+}
 
-    /// The folder of `id` may go after `delay`.
-    pub fn forget(&self, place: &Place, id: JobId, delay: Duration) {
-        if !self.channels.done(place.kasm_id, id, delay) {
-            return;
-        }
-        let (jobs, place) = (self.clone(), place.clone());
-        tokio::spawn(async move {
-            loop {
-                tokio::time::sleep(SWEEP_EVERY).await;
-                for as_root in [false, true] {
-                    let ids = jobs.channels.take_done(place.kasm_id, as_root, SWEEP_MAX);
-                    if !ids.is_empty() {
-                        let exec = spec::sweep(&ids, as_root);
-                        // A session that is gone took its folders along.
-                        let _gone = jobs
-                            .kasm
-                            .wire()
-                            .exec(place.user, place.kasm_id, &exec)
-                            .await;
-                    }
-                }
-                if !jobs.channels.keeps_sweeping(place.kasm_id) {
-                    return;
-                }
-            }
-        });
+/// Why no download is ever allowed in a session, if that is known.
+fn downloads_forbidden(place: &Place) -> Option<&'static str> {
+    if place.session.downloads_allowed == Some(false) {
+        Some("downloads are turned off for this user's group (allow_kasm_downloads)")
+    } else if place.session.vnc.is_none() {
+        Some("the session has no `vnc` service")
+    } else {
+        None
     }
 }
 

@@ -1,6 +1,8 @@
 //! What an agent wants done on a desktop, and the hands that do it.
 
+mod fields;
 mod gestures;
+mod layout;
 mod typing;
 
 use std::time::Duration;
@@ -11,6 +13,7 @@ use serde::Deserialize;
 use super::frame::FrameId;
 use crate::kasm::plane::rfb::Input;
 use gestures::Gestures;
+use typing::find_modifiers;
 
 /// Between the clicks of a double click.
 const BETWEEN_CLICKS: Duration = Duration::from_millis(80);
@@ -58,17 +61,25 @@ pub struct Action {
     /// What to do.
     pub kind: ActionKind,
     /// Where, in the picture.
-    pub place: Option<(u16, u16)>,
+    pub x: Option<u16>,
+    /// The same, from the top.
+    pub y: Option<u16>,
     /// Where to, of a drag.
-    pub to: Option<(u16, u16)>,
-    /// Which button.
-    pub button: Button,
-    /// How far the wheel turns, notches to the right and down.
-    pub notches: (i32, i32),
-    /// The text, or the keys.
+    pub to_x: Option<u16>,
+    /// The same, from the top.
+    pub to_y: Option<u16>,
+    /// Which button; without one the left.
+    pub button: Option<Button>,
+    /// How far the wheel turns to the right, notches.
+    pub right: Option<i32>,
+    /// The same, down.
+    pub down: Option<i32>,
+    /// The text, or the keys; with the pointer, keys to hold.
     pub text: Option<String>,
+    /// Keys to hold meanwhile, with the pointer.
+    pub modifiers: Vec<String>,
     /// How long, of the waits.
-    pub time: Option<Duration>,
+    pub seconds: Option<f32>,
 }
 
 /// What has to be done for an action.
@@ -82,62 +93,122 @@ pub enum Step {
 
 /// The action cannot be done as it was asked for.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct BadAction(String);
+#[error("{message}")]
+pub struct BadAction {
+    /// Which kind of mistake, for programs.
+    pub code: &'static str,
+    message: String,
+}
+
+impl BadAction {
+    const fn new(code: &'static str, message: String) -> Self {
+        Self { code, message }
+    }
+
+    fn missing(what: &str) -> Self {
+        Self::new("field_missing", format!("this action needs {what}"))
+    }
+}
 
 impl Action {
-    /// What has to be done, if the picture was `frame`. `time_max` bounds waits.
+    /// What has to be done, if the picture was `frame`. No wait may be longer than `time_max`.
     ///
     /// # Errors
-    /// A field is missing, a place is beyond the picture, a key is unknown.
+    /// A field is missing or of no use, a place is beyond the picture, a key is unknown, an amount too large.
     pub fn step(&self, frame: FrameId, time_max: Duration) -> Result<Step, BadAction> {
-        let time = |otherwise: Duration| self.time.unwrap_or(otherwise).min(time_max);
+        self.check_fields()?;
         let mut hand = Gestures::default();
         match self.kind {
-            ActionKind::Click => hand.click(self.place(frame)?, self.button),
-            ActionKind::DoubleClick => {
-                let place = self.place(frame)?;
-                hand.click(place, self.button);
-                hand.pause(BETWEEN_CLICKS);
-                hand.click(place, self.button);
-            }
-            ActionKind::Move => hand.point(0, self.place(frame)?),
-            ActionKind::Drag => {
-                let to = mapped(frame, self.to, "to_x and to_y")?;
-                hand.drag(self.place(frame)?, to, self.button);
-            }
-            ActionKind::Scroll => {
-                let (right, down) = self.notches;
-                if (right, down) == (0, 0) {
-                    return Err(BadAction("a scroll needs dx or dy, in notches".to_owned()));
-                }
-                hand.scroll(self.place(frame)?, right, down);
-            }
             ActionKind::Type => hand.type_text(self.text("text")?)?,
             ActionKind::Key => hand.press_keys(self.text("a key, such as `ctrl+l`, in text")?)?,
-            ActionKind::Wait => hand.pause(time(Duration::from_secs(1))),
-            ActionKind::WaitUntilStable => return Ok(Step::Settle(time(Duration::from_secs(5)))),
+            ActionKind::Wait => hand.pause(self.time(Duration::from_secs(1), time_max)?),
+            ActionKind::WaitUntilStable => {
+                return Ok(Step::Settle(self.time(Duration::from_secs(5), time_max)?));
+            }
+            ActionKind::Click
+            | ActionKind::DoubleClick
+            | ActionKind::Move
+            | ActionKind::Drag
+            | ActionKind::Scroll => {
+                let text = self.text.as_deref().filter(|text| !text.is_empty());
+                let held = find_modifiers(self.modifiers.iter().map(String::as_str).chain(text))?;
+                for keysym in &held {
+                    hand.key(true, *keysym);
+                }
+                self.point_at(frame, &mut hand)?;
+                for keysym in held.iter().rev() {
+                    hand.key(false, *keysym);
+                }
+            }
         }
         Ok(Step::Do(hand.inputs))
     }
 
-    fn place(&self, frame: FrameId) -> Result<(u16, u16), BadAction> {
-        mapped(frame, self.place, "x and y")
+    /// What the pointer does, of the actions that need it.
+    fn point_at(&self, frame: FrameId, hand: &mut Gestures) -> Result<(), BadAction> {
+        let place = mapped(frame, self.x.zip(self.y), "x and y")?;
+        let button = self.button.unwrap_or_default();
+        match self.kind {
+            ActionKind::Click => hand.click(place, button),
+            ActionKind::DoubleClick => {
+                hand.click(place, button);
+                hand.pause(BETWEEN_CLICKS);
+                hand.click(place, button);
+            }
+            ActionKind::Drag => {
+                let to = mapped(frame, self.to_x.zip(self.to_y), "to_x and to_y")?;
+                hand.drag(place, to, button);
+            }
+            ActionKind::Scroll => {
+                hand.scroll(place, self.right.unwrap_or(0), self.down.unwrap_or(0))?;
+            }
+            ActionKind::Move
+            | ActionKind::Type
+            | ActionKind::Key
+            | ActionKind::Wait
+            | ActionKind::WaitUntilStable => hand.point(0, place),
+        }
+        Ok(())
     }
 
     fn text(&self, what: &str) -> Result<&str, BadAction> {
         let text = self.text.as_deref().filter(|text| !text.is_empty());
-        text.ok_or_else(|| BadAction(format!("this action needs {what}")))
+        text.ok_or_else(|| BadAction::missing(what))
+    }
+
+    fn time(&self, otherwise: Duration, max: Duration) -> Result<Duration, BadAction> {
+        let Some(seconds) = self.seconds else {
+            return Ok(otherwise.min(max));
+        };
+        let time = Duration::try_from_secs_f32(seconds).map_err(|_| {
+            BadAction::new(
+                "wait_invalid",
+                format!("{seconds} is not a valid wait time"),
+            )
+        })?;
+        if time > max {
+            let (max, wish) = (max.as_secs(), seconds);
+            return Err(BadAction::new(
+                "wait_too_long",
+                format!(
+                    "one action waits at most {max} seconds, not {wish}; add another wait action"
+                ),
+            ));
+        }
+        Ok(time)
     }
 }
 
 fn mapped(frame: FrameId, place: Option<(u16, u16)>, what: &str) -> Result<(u16, u16), BadAction> {
-    let (x, y) = place.ok_or_else(|| BadAction(format!("this action needs {what}")))?;
+    let (x, y) = place.ok_or_else(|| BadAction::missing(what))?;
     frame.to_desktop(x, y).ok_or_else(|| {
-        BadAction(format!(
-            "{x}, {y} is outside the screenshot of {} by {} pixels",
-            frame.shown_width, frame.shown_height
-        ))
+        BadAction::new(
+            "place_beyond_picture",
+            format!(
+                "{x}, {y} is outside the screenshot of {} by {} pixels",
+                frame.shown_width, frame.shown_height
+            ),
+        )
     })
 }
 
@@ -152,71 +223,146 @@ mod tests {
         shown_height: 720,
     };
 
+    const SHIFT: u32 = 0xffe1;
+    const CONTROL: u32 = 0xffe3;
+
     fn action(kind: ActionKind, text: &str) -> Action {
         Action {
             kind,
-            place: Some((640, 360)),
-            to: None,
-            button: Button::Left,
-            notches: (0, 0),
+            x: None,
+            y: None,
+            to_x: None,
+            to_y: None,
+            button: None,
+            right: None,
+            down: None,
             text: Some(text.to_owned()),
-            time: None,
+            modifiers: Vec::new(),
+            seconds: None,
         }
     }
 
-    fn keys(kind: ActionKind, text: &str) -> Vec<(bool, u32)> {
-        let step = action(kind, text).step(FRAME, Duration::MAX).unwrap();
+    fn inputs(action: &Action) -> Vec<Input> {
+        let step = action.step(FRAME, Duration::MAX).unwrap();
         let Step::Do(inputs) = step else { panic!() };
-        let keys = inputs.into_iter().filter_map(|input| match input {
+        inputs
+    }
+
+    fn keys(kind: ActionKind, text: &str) -> Vec<(bool, u32)> {
+        let keys = inputs(&action(kind, text)).into_iter();
+        let keys = keys.filter_map(|input| match input {
             Input::Key { down, keysym } => Some((down, keysym)),
-            Input::Pointer { .. } | Input::Pause(_) => None,
+            Input::Pointer { .. } | Input::Pause(_) | Input::LiftLocks | Input::RestoreLocks => {
+                None
+            }
         });
         keys.collect()
     }
 
+    /// The keys that go down.
+    fn pressed(keys_named: &str) -> Vec<u32> {
+        let keys = keys(ActionKind::Key, keys_named).into_iter();
+        keys.filter(|(down, _)| *down)
+            .map(|(_, keysym)| keysym)
+            .collect()
+    }
+
+    fn fault(kind: ActionKind, text: &str) -> BadAction {
+        action(kind, text).step(FRAME, Duration::MAX).unwrap_err()
+    }
+
     #[test]
     fn keys_are_pressed_together_and_released_in_reverse() {
-        let (ctrl, shift) = (0xffe3, 0xffe1);
         assert_eq!(
             keys(ActionKind::Key, "ctrl+shift+t"),
             [
-                (true, ctrl),
-                (true, shift),
-                (true, 0x74),
-                (false, 0x74),
-                (false, shift),
-                (false, ctrl)
+                (true, CONTROL),
+                (true, SHIFT),
+                (true, 0x54),
+                (false, 0x54),
+                (false, SHIFT),
+                (false, CONTROL)
             ]
         );
-        assert_eq!(keys(ActionKind::Key, "Ctrl++")[1], (true, 0x2b));
-        assert_eq!(keys(ActionKind::Key, "+"), [(true, 0x2b), (false, 0x2b)]);
-        assert_eq!(keys(ActionKind::Key, "F12")[0], (true, 0xffc9));
+        for (keys, expected) in [
+            ("Ctrl++", vec![CONTROL, SHIFT, 0x2b]),
+            ("+", vec![SHIFT, 0x2b]),
+            ("ctrl+plus", vec![CONTROL, SHIFT, 0x2b]),
+            ("ctrl+C", vec![CONTROL, 0x63]),
+            ("A", vec![SHIFT, 0x41]),
+            ("shift+a", vec![SHIFT, 0x41]),
+            ("ctrl+shift+1", vec![CONTROL, SHIFT, 0x21]),
+            ("ctrl+shift+/", vec![CONTROL, SHIFT, 0x3f]),
+            ("ctrl+shift+=", vec![CONTROL, SHIFT, 0x2b]),
+            ("ctrl+shift+!", vec![CONTROL, SHIFT, 0x21]),
+            ("ctrl + KeyS", vec![CONTROL, 0x73]),
+            ("F12", vec![0xffc9]),
+            (" ", vec![0x20]),
+            // A spare key is lost with the first event after another keyboard, which here is that of Shift.
+            ("é", vec![SHIFT, 0xe9]),
+        ] {
+            assert_eq!(pressed(keys), expected, "{keys}");
+        }
+        for bad in ["ctrl+", "ctrl+shift+", "+a", "ctrl++c", "++"] {
+            assert_eq!(fault(ActionKind::Key, bad).code, "key_incomplete", "{bad}");
+        }
+        let bad = fault(ActionKind::Key, "ctrl+Retrun");
+        assert_eq!(bad.code, "key_unknown");
+        assert!(bad.to_string().contains("`Return`"), "{bad}");
+    }
+
+    #[test]
+    fn text_is_typed_with_shift_where_its_level_wants_it() {
+        let tap = |keysym| [(true, keysym), (false, keysym)];
+        assert_eq!(keys(ActionKind::Type, "\r\n"), tap(0xff0d));
         assert_eq!(
-            keys(ActionKind::Type, "é漢\r\n")[..3],
-            [(true, 0xe9), (false, 0xe9), (true, 0x0100_6f22)]
+            keys(ActionKind::Type, "aAB!c"),
+            [
+                &tap(0x61)[..],
+                &[(true, SHIFT)],
+                &tap(0x41),
+                &tap(0x42),
+                &tap(0x21),
+                &[(false, SHIFT)],
+                &tap(0x63),
+            ]
+            .concat()
         );
+        // Before the first one that the keyboard may lack, and after each pause.
         assert_eq!(
-            keys(ActionKind::Type, "\r\n"),
-            [(true, 0xff0d), (false, 0xff0d)]
+            keys(ActionKind::Type, "é漢a"),
+            [
+                tap(SHIFT),
+                tap(0xe9),
+                tap(SHIFT),
+                tap(0x0100_6f22),
+                tap(0x61)
+            ]
+            .concat()
         );
-        let bad = action(ActionKind::Key, "ctrl+hyperspace").step(FRAME, Duration::MAX);
-        assert!(bad.unwrap_err().to_string().contains("hyperspace"));
+        let long = "x".repeat(10_001);
+        assert_eq!(fault(ActionKind::Type, &long).code, "text_too_long");
     }
 
     #[test]
     fn places_are_those_of_the_picture() {
-        let step = action(ActionKind::Move, "").step(FRAME, Duration::MAX);
         let there = Input::Pointer {
             buttons: 0,
             x: 960,
             y: 540,
             scroll: (0, 0),
         };
-        assert_eq!(step, Ok(Step::Do(vec![there])));
-        let beyond = Action {
-            place: Some((1280, 0)),
-            ..action(ActionKind::Click, "")
+        let pointed = Action {
+            x: Some(640),
+            y: Some(360),
+            ..action(ActionKind::Move, "")
         };
-        assert!(beyond.step(FRAME, Duration::MAX).is_err());
+        assert_eq!(inputs(&pointed), [there]);
+        let beyond = Action {
+            x: Some(1280),
+            ..pointed
+        };
+        let fault = beyond.step(FRAME, Duration::MAX).unwrap_err();
+        assert_eq!(fault.code, "place_beyond_picture");
     }
 }

@@ -9,7 +9,7 @@ use futures::{StreamExt, stream};
 use sha2::{Digest, Sha256};
 
 use super::{FileError, Files, Run, Target, hex_digest, number, words};
-use crate::jobs::JobId;
+use crate::jobs::{JobId, Removal};
 use crate::kasm::plane::{Download, Place};
 
 const OFFER: &str = include_str!("scripts/offer.sh");
@@ -54,7 +54,7 @@ impl Files {
         let done = self
             .run(place, Run::new(OFFER, target.args([folder.clone()])))
             .await?;
-        self.jobs.forget(place, id, OFFER_KEPT);
+        self.jobs.forget(place, id, Removal::After(OFFER_KEPT));
         let [size, modified, sha256] = words(&done.stdout)?;
         let (size, modified) = (number(size)?, number(modified)?);
         if size > max {

@@ -1,11 +1,9 @@
 //! Writing a file, whole or at its end: always beside it first, then by rename.
 
-use std::time::Duration;
-
 use futures::{StreamExt, TryStreamExt, stream};
 
 use super::{FileError, Files, Run, Target, number, sha256, words};
-use crate::jobs::{INPUT_BYTES_MAX, JobId};
+use crate::jobs::{INPUT_BYTES_MAX, JobId, Removal};
 use crate::kasm::plane::Place;
 
 pub(super) const WRITE: &str = include_str!("scripts/write.sh");
@@ -40,8 +38,8 @@ impl Files {
     /// Writes `bytes`. Missing folders on the way are made.
     ///
     /// # Errors
-    /// As [`FileError`] tells. [`JobError::Unheard`] means that it was sent off and nobody knows
-    /// whether it was done.
+    /// As [`FileError`] tells. [`JobError::NoChannel`] and [`JobError::Unreachable`] mean that it was sent off and
+    /// nobody knows whether it was done.
     pub async fn write(
         &self,
         place: &Place,
@@ -83,7 +81,7 @@ impl Files {
             }
             Err(error) => Err(error.into()),
         };
-        self.jobs.forget(place, id, Duration::ZERO);
+        self.jobs.forget(place, id, Removal::Now);
         done
     }
 

@@ -151,7 +151,7 @@ fn ended<'a>(mut words: impl Iterator<Item = &'a str>) -> Option<Ended> {
 
 /// Reads a piece as its bytes arrive.
 #[derive(Debug, Default)]
-pub(super) struct Reader {
+pub(super) struct PieceReader {
     line: Vec<u8>,
     head: Option<Head>,
     /// Bytes after the head that went to the sink, or were there before.
@@ -161,7 +161,7 @@ pub(super) struct Reader {
     full: bool,
 }
 
-impl Reader {
+impl PieceReader {
     /// A reader that leaves out the first `skip` bytes after the head.
     pub(super) fn after(skip: u64) -> Self {
         Self {
@@ -257,7 +257,7 @@ mod tests {
     fn a_piece_reads_the_same_however_it_is_cut() {
         let piece = b"kmcp1 7 3 4 ended exited 3 12 0 1\nouterr\0";
         for size in 1..piece.len() {
-            let (mut reader, mut both) = (Reader::default(), Both::default());
+            let (mut reader, mut both) = (PieceReader::default(), Both::default());
             for chunk in piece.chunks(size) {
                 reader.feed(chunk, &mut both).unwrap();
             }
@@ -272,7 +272,7 @@ mod tests {
 
     #[test]
     fn what_was_taken_before_is_left_out() {
-        let (mut reader, mut both) = (Reader::after(4), Both::default());
+        let (mut reader, mut both) = (PieceReader::after(4), Both::default());
         reader
             .feed(b"kmcp1 0 3 4 running\nouterr\0", &mut both)
             .unwrap();
@@ -298,7 +298,7 @@ mod tests {
             &[b'k'; 5_000],
         ];
         for piece in pieces {
-            let (mut reader, mut both) = (Reader::default(), Both::default());
+            let (mut reader, mut both) = (PieceReader::default(), Both::default());
             let read = reader
                 .feed(piece, &mut both)
                 .and_then(|()| reader.finish().map(drop));

@@ -12,7 +12,12 @@ use crate::policy::{CommandRequest, Permit};
 
 /// The only command line that Kasm is ever given. Right whether Kasm splits words or asks a shell.
 const CMD: &str = r#"bash -c 'eval "$(printf %s "$KMCP_BOOT" | base64 -d)"'"#;
-const RUN: &str = include_str!("scripts/run.sh");
+/// The wrapper, which ends what a command started when its time is over.
+const RUN: &str = concat!(
+    include_str!("scripts/members.sh"),
+    include_str!("scripts/run.sh")
+);
+pub(super) const MEMBERS: &str = include_str!("scripts/members.sh");
 const PART: &str = include_str!("scripts/part.sh");
 const SWEEP: &str = include_str!("scripts/sweep.sh");
 

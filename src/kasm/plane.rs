@@ -18,6 +18,7 @@ use reqwest::header::{COOKIE, HeaderValue, ORIGIN};
 use reqwest::{Method, RequestBuilder, Response, StatusCode, Url};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
 
 use super::Kasm;
 use super::id::{KasmId, UserId};
@@ -31,7 +32,7 @@ pub use uploads::Upload;
 
 /// Requests to one session at a time: KasmVNC's listen backlog is short, a burst waits for seconds.
 const REQUESTS_PER_SESSION: usize = 4;
-/// Sessions whose gates are remembered.
+/// Sessions whose gates and last answers are remembered.
 const GATES_MAX: usize = 10_000;
 
 /// Why the session plane gave nothing. A variant is a decision.
@@ -75,6 +76,7 @@ pub struct Plane {
     timeout: Duration,
     tokens: Tokens,
     gates: Mutex<HashMap<KasmId, Arc<Semaphore>>>,
+    answers: Mutex<HashMap<KasmId, Instant>>,
     desktops: Desktops,
     metrics: Metrics,
 }
@@ -94,6 +96,7 @@ impl Plane {
             timeout: config.timeout,
             tokens: Tokens::default(),
             gates: Mutex::default(),
+            answers: Mutex::default(),
             desktops: Desktops::default(),
             metrics: Metrics::default(),
         })
@@ -123,6 +126,17 @@ impl Plane {
         };
         // It is never closed.
         gate.acquire_owned().await.ok()
+    }
+
+    /// The web server of a session answered as it should.
+    fn note_answer(&self, kasm_id: KasmId) {
+        let now = Instant::now();
+        let mut answers = self.answers.lock();
+        if answers.len() >= GATES_MAX {
+            // What is older than the longest rest of a channel decides nothing any more.
+            answers.retain(|_, answered| now - *answered < self.timeout * 2);
+        }
+        answers.insert(kasm_id, now);
     }
 
     fn url(&self, address: &ServiceAddress, rest: &str) -> Result<Url, PlaneError> {
@@ -158,6 +172,12 @@ impl Plane {
 }
 
 impl Kasm {
+    /// When the web server of a session last answered as it should.
+    #[must_use]
+    pub fn last_answer(&self, kasm_id: KasmId) -> Option<Instant> {
+        self.plane.answers.lock().get(&kasm_id).copied()
+    }
+
     /// Sends a request with cookies that the proxy accepts: the ones in use, then those of the last
     /// status, then fresh ones, once.
     async fn with_cookies(
@@ -198,16 +218,26 @@ fn is_refusal(status: StatusCode) -> bool {
 }
 
 async fn sent(request: RequestBuilder) -> Result<Response, PlaneError> {
-    request
-        .send()
-        .await
-        .map_err(|error| PlaneError::Unavailable(super::public::describe(&error.without_url())))
+    request.send().await.map_err(|error| {
+        // The address is what an operator has to know: Kasm may name a port that is not open.
+        let address = error.url().map(address_of).unwrap_or_default();
+        let why = super::public::describe(&error.without_url());
+        PlaneError::Unavailable(format!("{address}: {why}"))
+    })
+}
+
+/// Scheme, host and port of a URL, without its path.
+fn address_of(url: &Url) -> String {
+    url.origin().ascii_serialization()
 }
 
 /// What an answer that is no success means.
-fn failure(status: StatusCode) -> PlaneError {
-    match status.as_u16() {
-        code @ 500.. => PlaneError::Unavailable(format!("HTTP {code}")),
+fn failure(response: &Response) -> PlaneError {
+    match response.status().as_u16() {
+        code @ 500.. => {
+            let address = address_of(response.url());
+            PlaneError::Unavailable(format!("{address}: HTTP {code}"))
+        }
         code => PlaneError::Unexpected(code),
     }
 }

@@ -44,7 +44,9 @@ impl Handle {
     pub(super) fn of_reply(registry: &Registry, tool: &str, reply: &Finished) -> Option<Self> {
         let continuation = registry.info(tool)?.continues?;
         let data = reply.body.get("data")?;
-        if reply.error.is_some() || data.get("running") != Some(&Value::Bool(true)) {
+        // Null: whether it still runs is not known, so it has to be asked for again.
+        let goes_on = matches!(data.get("running"), Some(Value::Bool(true) | Value::Null));
+        if reply.error.is_some() || !goes_on {
             return None;
         }
         let value = |key: &&str| Some(data.get(*key)?.as_str()?.to_owned());

@@ -210,17 +210,17 @@ async fn every_tool(unset: &Value) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_tool_takes_empty_texts_and_values_in_texts() {
+async fn every_tool_accepts_empty_strings_and_values_in_strings() {
     every_tool(&json!("")).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_tool_takes_nulls_and_values_in_texts() {
+async fn every_tool_accepts_nulls_and_values_in_strings() {
     every_tool(&Value::Null).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn careless_arguments_are_read_on_every_transport() {
+async fn careless_arguments_are_accepted_on_every_transport() {
     let server = TestServer::start().await;
     let listed: Vec<_> = tools::listed().map(|(_, info)| info).collect();
     let schema = |tool: &str| {
@@ -254,7 +254,7 @@ async fn careless_arguments_are_read_on_every_transport() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn arguments_with_more_than_one_meaning_are_refused_by_name() {
+async fn ambiguous_arguments_are_validation_naming_the_argument() {
     let server = TestServer::start().await;
     let kasm_id = server.session().await;
     for (tool, more, culprit) in [
@@ -305,7 +305,7 @@ async fn arguments_with_more_than_one_meaning_are_refused_by_name() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn texts_that_look_like_json_stay_texts() {
+async fn string_argument_that_looks_like_json_stays_a_string() {
     let server = exec::server(&[]).await;
     let kasm_id = server.session().await;
     let args = json!({
@@ -324,7 +324,7 @@ async fn texts_that_look_like_json_stay_texts() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn secrets_in_texts_are_recorded_by_size() {
+async fn secrets_in_json_strings_are_audited_by_size_only() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("audit.jsonl");
     let server = TestServer::with(&[("MCP_AUDIT_FILE", file.to_str().unwrap())]).await;

@@ -116,7 +116,7 @@ fn refused(reply: &Value, why: &str) {
 }
 
 #[tokio::test]
-async fn who_cannot_be_asked_is_refused() {
+async fn approval_without_elicitation_is_refused() {
     let server = start("bare", &SHARED).await;
     let call = |command: &str, meta: Value| {
         let arguments = json!({ "command": command });

@@ -53,7 +53,7 @@ pub fn verify(directory: &Path) -> Result<Verified, Broken> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_call_with_effect_has_two_lines_and_a_look_has_one() {
+async fn audit_has_two_lines_for_changes_and_one_for_reads() {
     let recorded = Recorded::start(&[]).await;
     let id = recorded.server.session().await;
     let look = json!({ "kasm_id": id });
@@ -112,7 +112,7 @@ async fn a_call_with_effect_has_two_lines_and_a_look_has_one() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_private_arguments_only_sizes_are_recorded() {
+async fn audit_records_only_sizes_of_private_arguments() {
     let recorded = Recorded::start(&[]).await;
     let server = &recorded.server;
     let id = server.session().await;
@@ -178,7 +178,7 @@ async fn of_private_arguments_only_sizes_are_recorded() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_call_that_its_client_left_is_recorded_as_given_up() {
+async fn audit_records_a_call_left_by_its_client_as_given_up() {
     let recorded = Recorded::start(&[]).await;
     let id = recorded.server.session().await;
     let arguments = json!({ "kasm_id": id, "command": "sleep 30", "wait_seconds": 30 });

@@ -26,7 +26,7 @@ fn text(bytes: &[u8]) -> String {
 }
 
 #[test]
-fn wrong_settings_end_with_64_and_say_everything() {
+fn serve_with_wrong_settings_exits_64_naming_all() {
     let output = run(
         &[],
         &[("KASM_API_URL", "nonsense"), ("MCP_SERVER_PORT", "x")],
@@ -46,7 +46,7 @@ fn wrong_settings_end_with_64_and_say_everything() {
 }
 
 #[test]
-fn manual_pages_name_every_command_setting_and_exit_code() {
+fn man_pages_name_every_command_setting_and_exit_code() {
     let page = text(&run(&["man"], &[]).stdout).replace("\\-", "-");
     for variable in kasm_mcp::config::VARIABLES {
         assert!(page.contains(variable.name), "{}", variable.name);
@@ -72,7 +72,7 @@ fn manual_pages_name_every_command_setting_and_exit_code() {
 }
 
 #[test]
-fn the_emulator_says_what_it_needs_for_commands() {
+fn emulate_without_tools_names_what_commands_need() {
     let empty = tempfile::tempdir().unwrap();
     let path = empty.path().to_str().unwrap();
     let mut emulator = Command::new(BINARY)
@@ -92,7 +92,7 @@ fn the_emulator_says_what_it_needs_for_commands() {
 }
 
 #[test]
-fn a_shell_completes_commands() {
+fn completions_in_bash_complete_commands() {
     let script = run(&["completions", "bash"], &[]);
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("kasm-mcp");
@@ -110,7 +110,7 @@ fn a_shell_completes_commands() {
 }
 
 #[test]
-fn lists_are_printed() {
+fn tools_and_settings_commands_print_lists() {
     let tools = run(&["tools"], &[]);
     assert!(text(&tools.stdout).contains("create_kasm_session"));
     let tools: Value =
@@ -131,7 +131,7 @@ fn lists_are_printed() {
 }
 
 #[test]
-fn a_taken_port_is_explained() {
+fn demo_on_taken_port_names_the_port() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
     let output = run(&["demo", "--port", &port], &[]);
@@ -158,7 +158,7 @@ async fn demo_facts(arguments: &[&str], variables: &[(&str, &str)]) -> Value {
 }
 
 #[tokio::test]
-async fn demo_obeys_the_port_before_and_after_its_name_and_of_the_environment() {
+async fn demo_obeys_the_port_of_flag_and_environment() {
     let free = || {
         let probe = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         probe.local_addr().unwrap().port().to_string()
@@ -183,7 +183,7 @@ async fn demo_obeys_the_port_before_and_after_its_name_and_of_the_environment() 
 }
 
 #[test]
-fn demo_refuses_settings_that_it_cannot_obey() {
+fn demo_with_settings_it_cannot_obey_exits_1() {
     for (arguments, variables, named) in [
         (&["--config", "x.toml", "demo"][..], &[][..], "--config"),
         (&["demo"], &[("MCP_SERVER_PORT", "many")], "MCP_SERVER_PORT"),
@@ -227,7 +227,7 @@ async fn log_until(emulator: &Emulator, settings: &[(&str, &str)], word: &str) -
 }
 
 #[tokio::test]
-async fn a_server_says_at_its_start_why_kasm_does_not_answer() {
+async fn serve_logs_why_kasm_does_not_answer() {
     let tls = Emulator::builder().tls(true).start().await.unwrap();
     let plain = tls.url().replace("https://", "http://");
     for (settings, words) in [
@@ -260,14 +260,14 @@ async fn a_server_says_at_its_start_why_kasm_does_not_answer() {
 }
 
 #[test]
-fn the_emulator_stays_on_this_machine() {
+fn emulate_on_public_address_exits_1() {
     let output = run(&["emulate", "--listen", "0.0.0.0:0"], &[]);
     assert_eq!(output.status.code(), Some(1));
     assert!(text(&output.stderr).contains("loopback"));
 }
 
 #[tokio::test]
-async fn the_demo_prints_what_a_newcomer_pastes() {
+async fn demo_prints_a_working_curl_command() {
     let mut demo = tokio::process::Command::new(BINARY);
     demo.args(["demo", "--port", "0"])
         .env_clear()
@@ -311,7 +311,7 @@ async fn the_demo_prints_what_a_newcomer_pastes() {
 }
 
 #[tokio::test]
-async fn sigterm_lets_calls_finish_and_exits_0() {
+async fn serve_on_sigterm_finishes_calls_and_exits_0() {
     let emulator = Emulator::builder().start().await.unwrap();
     let sources = support::sources(&emulator, &[("LOG_FORMAT", "json")]);
     let mut command = tokio::process::Command::new(BINARY);

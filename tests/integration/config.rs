@@ -32,7 +32,7 @@ fn mistakes(sources: &Sources) -> Mistakes {
 }
 
 #[test]
-fn defaults_are_those_of_the_documents() {
+fn settings_have_the_documented_defaults() {
     let config = Config::load(&valid()).unwrap();
     assert_eq!(config.http.listen.to_string(), "0.0.0.0:8080");
     assert_eq!(config.limits.body_bytes_max, 8 << 20);
@@ -49,7 +49,7 @@ fn defaults_are_those_of_the_documents() {
 }
 
 #[test]
-fn flags_are_above_the_environment_and_that_above_the_file() {
+fn settings_flag_overrides_environment_overrides_file() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("kasm-mcp.toml");
     fs::write(&file, "mcp_server_port = 1000\nmcp_drain_seconds = 1\nkasm_retries = 5\nkasm_allowed_roots = [\"/a\", \"/b\"]\n").unwrap();
@@ -67,7 +67,7 @@ fn flags_are_above_the_environment_and_that_above_the_file() {
 }
 
 #[test]
-fn every_mistake_is_reported_with_its_remedy_and_without_secrets() {
+fn settings_mistakes_are_all_reported_without_secrets() {
     let mut sources = Sources::default();
     for (name, value) in [
         ("KASM_API_URL", "kasm.example.org"),
@@ -98,7 +98,7 @@ fn every_mistake_is_reported_with_its_remedy_and_without_secrets() {
 }
 
 #[test]
-fn an_origin_that_no_request_can_have_is_a_mistake() {
+fn settings_with_impossible_origin_are_a_mistake() {
     for wrong in [
         "app.example.org",
         "*",
@@ -133,7 +133,7 @@ fn an_origin_that_no_request_can_have_is_a_mistake() {
 }
 
 #[tokio::test]
-async fn without_a_token_only_this_machine_is_served() {
+async fn settings_without_token_on_public_host_lack_a_credential() {
     let mut sources = valid();
     sources.environment.remove("MCP_AUTH_TOKEN");
     for (host, open) in [
@@ -154,7 +154,7 @@ async fn without_a_token_only_this_machine_is_served() {
 }
 
 #[test]
-fn secrets_can_come_from_files() {
+fn settings_read_secrets_from_files() {
     use secrecy::ExposeSecret;
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("secret");
@@ -182,7 +182,7 @@ fn secrets_can_come_from_files() {
 }
 
 #[test]
-fn a_file_that_is_wrong_says_where() {
+fn settings_file_with_mistake_names_the_file() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("kasm-mcp.toml");
     let mut sources = valid();
@@ -200,7 +200,7 @@ fn a_file_that_is_wrong_says_where() {
 }
 
 #[test]
-fn older_names_work_with_a_notice() {
+fn settings_with_older_names_work_with_a_notice() {
     let config = Config::load(&set(valid(), "ALLOWED_ROOTS", "/srv,/home/kasm-user")).unwrap();
     assert_eq!(config.tools.policy.roots(), ["/srv", "/home/kasm-user"]);
     assert!(
@@ -212,7 +212,7 @@ fn older_names_work_with_a_notice() {
 }
 
 #[test]
-fn relaxations_are_noticed_and_secrets_do_not_print() {
+fn settings_that_relax_safety_are_noticed_and_secrets_hidden() {
     let sources = set(
         set(valid(), "KASM_TLS_INSECURE", "true"),
         "KASM_API_URL",
@@ -231,7 +231,7 @@ fn relaxations_are_noticed_and_secrets_do_not_print() {
 }
 
 #[test]
-fn oauth_needs_what_makes_it_safe() {
+fn oauth_settings_without_claim_or_public_url_are_mistakes() {
     let issuers = "https://login.example.org/realms/a";
     let sources = set(valid(), "MCP_OAUTH_ISSUERS", issuers);
     let found = mistakes(&sources);

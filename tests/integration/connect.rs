@@ -91,7 +91,7 @@ fn values(client: &Client, printed: &str) -> Option<Vec<String>> {
 }
 
 #[test]
-fn nothing_breaks_out_of_its_place() {
+fn connect_with_odd_url_and_token_stays_quoted() {
     for client in CLIENTS {
         let printed = printed(client, NASTY_URL, NASTY_TOKEN);
         let Some(values) = values(client, &printed) else {
@@ -115,7 +115,7 @@ fn nothing_breaks_out_of_its_place() {
 }
 
 #[tokio::test]
-async fn every_address_answers() {
+async fn connect_addresses_answer_on_a_real_server() {
     let server = TestServer::start().await;
     for client in CLIENTS {
         let printed = printed(client, &server.base, TOKEN);
@@ -147,7 +147,7 @@ async fn every_address_answers() {
 }
 
 #[test]
-fn clients_get_the_fields_that_they_read() {
+fn connect_prints_the_fields_each_client_reads() {
     let field = |id: &str, pointer: &str| {
         let client = kasm_mcp::clients::find(id).unwrap();
         let value: Value =
@@ -202,7 +202,7 @@ fn clients_get_the_fields_that_they_read() {
 }
 
 #[test]
-fn address_and_token_come_from_the_settings() {
+fn connect_takes_address_and_token_from_settings() {
     let cline = |arguments: &[&str], environment: &[(&str, &str)]| {
         let output = connect(&[&["cline"], arguments].concat(), environment);
         assert!(output.status.success(), "{}", text(&output.stderr));
@@ -254,7 +254,7 @@ fn address_and_token_come_from_the_settings() {
 }
 
 #[test]
-fn what_is_wrong_is_said_and_nothing_is_printed() {
+fn connect_with_wrong_arguments_prints_nothing() {
     for (arguments, token, code, words) in [
         (vec!["clin"], "t", 2, "a similar value exists: 'cline'"),
         (vec!["cline", "zed"], "t", 1, "one client at a time"),
@@ -306,7 +306,7 @@ fn what_is_wrong_is_said_and_nothing_is_printed() {
 }
 
 #[test]
-fn clients_are_listed_once() {
+fn connect_lists_each_client_once() {
     let listed = text(&connect(&[], &[]).stdout);
     let ids: Vec<_> = listed
         .lines()
@@ -325,7 +325,7 @@ fn clients_are_listed_once() {
 }
 
 #[test]
-fn addresses_are_taken_as_people_write_them() {
+fn connect_normalizes_addresses() {
     for (given, wanted) in [
         ("https://h.example", "https://h.example/mcp"),
         ("https://h.example/", "https://h.example/mcp"),
@@ -349,7 +349,7 @@ fn addresses_are_taken_as_people_write_them() {
 }
 
 #[test]
-fn what_is_said_to_be_run_is_run() {
+fn connect_clients_marked_as_run_have_an_interop_check() {
     let read = |name: &str| {
         let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
         std::fs::read_to_string(root.join("tests/interop").join(name)).unwrap()

@@ -27,7 +27,7 @@ fn generated<'a>(document: &'a str, name: &str) -> &'a str {
 }
 
 #[test]
-fn documents_are_those_of_the_code() {
+fn generated_documents_match_the_code() {
     assert_eq!(
         read(".env.example"),
         Variables.env_example(),
@@ -47,7 +47,7 @@ fn documents_are_those_of_the_code() {
 }
 
 #[test]
-fn the_reference_of_tools_is_that_of_the_code() {
+fn tool_reference_matches_the_code() {
     let document = read("docs/tools.md");
     let part = generated(&document, "tools --full");
     assert_eq!(part, tools::reference::markdown(), "run `just docs`");
@@ -62,7 +62,7 @@ fn the_reference_of_tools_is_that_of_the_code() {
 }
 
 #[test]
-fn configurations_in_documents_are_those_of_the_code() {
+fn client_configurations_in_documents_match_the_code() {
     for name in ["README.md", "docs/clients.md"] {
         let document = read(name);
         let starts = document.lines().filter_map(|line| {
@@ -84,7 +84,7 @@ fn configurations_in_documents_are_those_of_the_code() {
 }
 
 #[test]
-fn settings_are_documented() {
+fn every_setting_is_documented_once() {
     for variable in VARIABLES {
         assert!(variable.about.ends_with('.'), "{}", variable.name);
         let same = VARIABLES.iter().filter(|other| other.name == variable.name);
@@ -93,7 +93,7 @@ fn settings_are_documented() {
 }
 
 #[test]
-fn tools_keep_the_laws() {
+fn every_tool_keeps_the_naming_and_schema_rules() {
     let mut names = Vec::new();
     for (_, tool) in tools::listed() {
         assert!(!names.contains(&tool.name), "{} is there twice", tool.name);
@@ -174,7 +174,7 @@ fn strange_words(schema: &Value, found: &mut Vec<String>) {
 }
 
 #[test]
-fn input_schemas_have_only_words_that_model_apis_accept() {
+fn input_schemas_have_only_keywords_that_model_apis_accept() {
     for (_, tool) in tools::listed() {
         let schema = Value::Object((*tool.input_schema).clone());
         let mut found = Vec::new();
@@ -188,7 +188,7 @@ fn input_schemas_have_only_words_that_model_apis_accept() {
 }
 
 #[test]
-fn work_that_goes_on_can_be_followed() {
+fn tools_that_continue_name_poll_and_stop_tools() {
     let all: Vec<_> = tools::listed().map(|(_, info)| info).collect();
     let named = |name: &str| all.iter().find(|info| info.name == name).unwrap();
     let required = |schema: &Value| schema["required"].as_array().cloned().unwrap_or_default();
@@ -232,7 +232,7 @@ fn work_that_goes_on_can_be_followed() {
 }
 
 #[test]
-fn tool_schemas_are_as_agreed() {
+fn tool_schemas_match_the_snapshots() {
     for (toolset, tool) in tools::listed() {
         let contract = json!({
             "name": tool.name, "title": tool.title, "description": tool.about, "toolset": toolset.name,
@@ -244,7 +244,7 @@ fn tool_schemas_are_as_agreed() {
 }
 
 #[test]
-fn help_is_as_agreed() {
+fn help_matches_the_snapshots() {
     let mut command = kasm_mcp::cli::Cli::command();
     insta::assert_snapshot!("help", command.render_long_help().to_string());
     let check = command.find_subcommand_mut("check").unwrap();

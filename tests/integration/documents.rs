@@ -92,7 +92,7 @@ fn parses(block: &Block) -> Result<(), String> {
 }
 
 #[test]
-fn blocks_parse() {
+fn code_blocks_in_documents_parse() {
     let blocks = blocks();
     assert!(blocks.len() > 40, "{}", blocks.len());
     for block in blocks {
@@ -132,7 +132,7 @@ fn calls(line: &str) -> Vec<Vec<String>> {
 }
 
 #[test]
-fn commands_are_those_of_the_program() {
+fn commands_in_documents_are_accepted_by_the_program() {
     let mut seen = 0;
     for block in blocks().iter().filter(|block| block.language == "sh") {
         for line in block.text.replace("\\\n", " ").lines() {
@@ -149,7 +149,7 @@ fn commands_are_those_of_the_program() {
 }
 
 #[test]
-fn settings_that_are_named_exist() {
+fn settings_named_in_documents_exist() {
     // Of compose, the installer and the tests, of the examples, of Claude Code, and Kasm's own.
     let others = [
         "KASM_API_JWT",
@@ -184,7 +184,7 @@ fn settings_that_are_named_exist() {
 }
 
 #[test]
-fn links_lead_somewhere() {
+fn links_in_documents_have_targets() {
     let mut seen = 0;
     for path in documents() {
         let text = fs::read_to_string(&path).unwrap();

@@ -55,7 +55,7 @@ fn assert_problem(answer: &Answer, status: u16, about: &str) {
 }
 
 #[tokio::test]
-async fn a_program_without_mcp_does_the_whole_job() {
+async fn rest_runs_a_session_from_create_to_destroy() {
     let server = TestServer::start().await;
     let created =
         json!({ "name": "create_kasm_session", "arguments": { "image_name": "Terminal" } });
@@ -82,7 +82,7 @@ async fn a_program_without_mcp_does_the_whole_job() {
 }
 
 #[tokio::test]
-async fn every_api_gets_definitions_of_its_own_form() {
+async fn rest_tools_list_has_each_model_apis_format() {
     let server = TestServer::start().await;
     let plain = send(server.get("/tools/list")).await.body;
     let listed = server
@@ -131,7 +131,7 @@ async fn every_api_gets_definitions_of_its_own_form() {
 }
 
 #[tokio::test]
-async fn what_is_somebody_elses_never_was() {
+async fn rest_call_on_foreign_session_is_404() {
     let server = TestServer::start().await;
     let foreign = server.foreign_session().await;
     for tool in ["get_session_status", "destroy_kasm_session"] {
@@ -146,7 +146,7 @@ async fn what_is_somebody_elses_never_was() {
 }
 
 #[tokio::test]
-async fn fewer_tools_are_offered_on_request() {
+async fn rest_tool_filter_narrows_list_and_document() {
     let server = TestServer::start().await;
     let narrowed = |request: reqwest::RequestBuilder| {
         request
@@ -172,7 +172,7 @@ async fn fewer_tools_are_offered_on_request() {
 }
 
 #[tokio::test]
-async fn a_picture_is_a_member_or_the_whole_answer() {
+async fn rest_screenshot_is_json_member_or_raw_image() {
     let server = TestServer::start().await;
     let args = json!({ "kasm_id": server.session().await });
     let reply = send(server.rest("get_session_screenshot", &args))
@@ -203,7 +203,7 @@ async fn a_picture_is_a_member_or_the_whole_answer() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn calls_are_recorded_and_given_up_when_nobody_waits() {
+async fn rest_calls_are_audited_and_given_up_on_hang_up() {
     let recorded = Recorded::start(&[]).await;
     let server = &recorded.server;
     let id = server.session().await;

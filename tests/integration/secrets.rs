@@ -338,17 +338,17 @@ async fn play(log_format: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_secret_in_any_reply_or_log() {
+async fn text_log_and_replies_have_no_secret() {
     play("text").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_secret_in_any_reply_or_json_log() {
+async fn json_log_and_replies_have_no_secret() {
     play("json").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_link_is_in_its_own_reply_and_nowhere_else() {
+async fn session_url_is_in_its_own_reply_only() {
     let mut program = Program::start("text").await;
     let mut session = program.session().await;
     let kasm_id = session["kasm_id"].as_str().unwrap().to_owned();

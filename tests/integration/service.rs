@@ -101,7 +101,7 @@ fn health(settings: &[(&str, &str)], arguments: &[&str]) -> Output {
 }
 
 #[tokio::test]
-async fn the_service_manager_hears_ready_alive_and_stopping() {
+async fn service_manager_is_notified_of_ready_alive_and_stopping() {
     let emulator = Emulator::builder().start().await.unwrap();
     let manager = Manager::new();
     let settings = [
@@ -123,7 +123,7 @@ async fn the_service_manager_hears_ready_alive_and_stopping() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_client_that_hangs_up_is_no_error() {
+async fn client_hang_up_is_not_logged_as_error() {
     let emulator = Emulator::builder().start().await.unwrap();
     let manager = Manager::new();
     let settings = [
@@ -147,7 +147,7 @@ async fn a_client_that_hangs_up_is_no_error() {
 }
 
 #[tokio::test]
-async fn nobody_is_told_who_did_not_ask() {
+async fn watchdog_of_another_process_is_not_notified() {
     let emulator = Emulator::builder().start().await.unwrap();
     let manager = Manager::new();
     let settings = [
@@ -169,7 +169,7 @@ async fn nobody_is_told_who_did_not_ask() {
 }
 
 #[tokio::test]
-async fn health_asks_the_server_of_its_settings() {
+async fn health_command_asks_the_server_of_its_settings() {
     let emulator = Emulator::builder().start().await.unwrap();
     let manager = Manager::new();
     let settings = [
@@ -203,7 +203,7 @@ async fn health_asks_the_server_of_its_settings() {
 }
 
 #[tokio::test]
-async fn the_journal_gets_levels_and_no_times() {
+async fn journal_log_has_levels_and_no_times() {
     let emulator = Emulator::builder().start().await.unwrap();
     let settings = [("LOG_FORMAT", "journal"), ("KASM_TLS_INSECURE", "true")];
     let mut server = Server::start(&emulator, &settings);
@@ -217,7 +217,7 @@ async fn the_journal_gets_levels_and_no_times() {
 }
 
 #[test]
-fn a_demo_in_a_container_is_reached_from_outside() {
+fn demo_on_all_addresses_is_reached_from_outside() {
     let mut command = Command::new(BINARY);
     command
         .args(["--host", "0.0.0.0", "demo", "--port", "0", "--json"])

@@ -59,7 +59,7 @@ fn finish(server: &Server) {
 }
 
 #[tokio::test]
-async fn a_task_goes_from_working_to_completed() {
+async fn tasks_get_goes_from_working_to_completed() {
     let server = start().await;
     let begun = begin(&server, json!({})).await;
     assert_eq!(begun["resultType"], "task", "{begun}");
@@ -96,7 +96,7 @@ async fn a_task_goes_from_working_to_completed() {
 }
 
 #[tokio::test]
-async fn a_task_can_be_cancelled_more_than_once() {
+async fn tasks_cancel_twice_or_after_end_is_acknowledged() {
     let server = start().await;
     let id = task(&server).await;
     for _ in 0..2 {
@@ -114,7 +114,7 @@ async fn a_task_can_be_cancelled_more_than_once() {
 }
 
 #[tokio::test]
-async fn an_update_is_acknowledged_and_changes_nothing() {
+async fn tasks_update_is_acknowledged_and_changes_nothing() {
     let server = start().await;
     let id = task(&server).await;
     let answer = ask(&server, "tasks/update", &id).await;
@@ -124,7 +124,7 @@ async fn an_update_is_acknowledged_and_changes_nothing() {
 }
 
 #[tokio::test]
-async fn an_id_grants_nothing() {
+async fn tasks_get_by_other_caller_or_forged_id_is_refused() {
     let server = start().await;
     let id = task(&server).await;
     let stranger = serve(&server.provider, caller("stranger")).await;
@@ -167,7 +167,7 @@ async fn an_id_grants_nothing() {
 }
 
 #[tokio::test]
-async fn a_failure_to_look_is_not_the_end_of_a_task() {
+async fn tasks_get_while_kasm_fails_keeps_the_task() {
     let server = start().await;
     let id = task(&server).await;
     server
@@ -191,7 +191,7 @@ async fn a_failure_to_look_is_not_the_end_of_a_task() {
 }
 
 #[tokio::test]
-async fn only_clients_with_tasks_and_work_that_goes_on_make_tasks() {
+async fn task_is_made_only_for_running_work_and_capable_client() {
     let server = start().await;
     let quick = begin(&server, json!({ "quick": true })).await;
     assert_eq!(quick["resultType"], "complete", "{quick}");
@@ -211,7 +211,7 @@ async fn only_clients_with_tasks_and_work_that_goes_on_make_tasks() {
 }
 
 #[tokio::test]
-async fn tasks_are_announced_in_their_own_revision_only() {
+async fn tasks_capability_is_announced_in_its_revision_only() {
     let server = start().await;
     let discovered = server.modern("server/discover", json!({}), "", json!({}));
     let capabilities = &discovered.await["result"]["capabilities"];

@@ -28,7 +28,7 @@ async fn call(server: &Program, header: &str, meta: Option<&str>) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_log_names_the_clients_trace() {
+async fn log_has_the_clients_trace_id() {
     let emulator = Emulator::builder().start().await.unwrap();
     let directory = TempDir::new().unwrap();
     let settings = [("LOG_FORMAT", "json")];
@@ -50,7 +50,7 @@ async fn the_log_names_the_clients_trace() {
 
 #[cfg(not(feature = "otlp"))]
 #[test]
-fn a_program_without_it_says_so() {
+fn otlp_setting_without_the_feature_exits_64() {
     use std::process::Command;
     let output = Command::new(env!("CARGO_BIN_EXE_kasm-mcp"))
         .env_clear()
@@ -64,7 +64,7 @@ fn a_program_without_it_says_so() {
 
 #[cfg(feature = "otlp")]
 #[tokio::test(flavor = "multi_thread")]
-async fn a_collector_gets_the_spans_of_the_clients_trace() {
+async fn otlp_collector_gets_spans_of_the_clients_trace() {
     use std::sync::Arc;
 
     use axum::Router;

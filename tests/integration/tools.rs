@@ -40,7 +40,7 @@ async fn refuses(server: &TestServer, tool: &str, table: &[(Value, &str)]) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn bad_arguments_are_refused_by_every_tool_of_a_session() {
+async fn session_tools_with_bad_kasm_id_are_validation() {
     let server = TestServer::start().await;
     for tool in TOOLS_OF_A_SESSION {
         let table = [
@@ -74,7 +74,7 @@ async fn bad_arguments_are_refused_by_every_tool_of_a_session() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_foreign_session_looks_like_none() {
+async fn session_tools_on_foreign_session_are_not_found() {
     let server = TestServer::start().await;
     let foreign = server.foreign_session().await;
     server.emulator.attach_viewer(&foreign);
@@ -104,7 +104,7 @@ async fn a_foreign_session_looks_like_none() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_user_id_may_only_be_the_callers_own() {
+async fn tools_with_another_user_id_are_refused() {
     let server = TestServer::start().await;
     let session = server.session().await;
     let own = server.emulator.user_id().to_owned();
@@ -148,7 +148,7 @@ async fn a_user_id_may_only_be_the_callers_own() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_token_does_what_its_scope_allows() {
+async fn tools_over_the_tokens_scope_are_permission() {
     for (scope, allowed) in [("kasm:read", 0), ("kasm:use", 1), ("kasm:admin", 2)] {
         let server = TestServer::with(&[("MCP_AUTH_SCOPE", scope)]).await;
         let calls = [

@@ -6,7 +6,7 @@ use crate::support::TestServer;
 use crate::support::clients::{Client, TRANSPORTS};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_life_of_a_session_through_every_transport() {
+async fn session_lives_from_create_to_destroy_on_every_transport() {
     let server = TestServer::start().await;
     for transport in TRANSPORTS {
         let mut client = Client::connect(&server, transport).await;
@@ -73,7 +73,7 @@ async fn gone(server: &TestServer, client: &mut Client, session: Value) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn failures_can_be_read_in_every_transport() {
+async fn tool_errors_have_error_type_on_every_transport() {
     let server = TestServer::start().await;
     for transport in TRANSPORTS {
         let mut client = Client::connect(&server, transport).await;

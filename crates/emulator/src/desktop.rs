@@ -7,11 +7,11 @@ mod encode;
 mod frame;
 mod handshake;
 mod hostile;
+pub(crate) mod keyboard;
 mod message;
 mod pixel;
 pub(crate) mod scene;
 mod socket;
-mod spare_keys;
 mod upgrade;
 mod viewer;
 

@@ -218,7 +218,7 @@ mod tests {
     use super::ENDPOINTS;
 
     #[test]
-    fn names_are_unique_and_need_something() {
+    fn endpoint_names_are_unique_and_have_permissions() {
         let names: BTreeSet<_> = ENDPOINTS.iter().map(|e| e.name).collect();
         assert_eq!(names.len(), ENDPOINTS.len());
         assert!(ENDPOINTS.iter().all(|e| !e.needs.is_empty()));

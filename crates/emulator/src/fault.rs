@@ -113,7 +113,7 @@ mod tests {
     use super::{Fault, FaultPlan};
 
     #[test]
-    fn plans_are_used_up_in_order() {
+    fn fault_plans_are_used_in_order() {
         let mut plan = FaultPlan::default();
         plan.add("get_kasms", 0, 2, Fault::HtmlError);
         plan.add("get_kasms", 3, 1, Fault::NoResources);

@@ -64,7 +64,7 @@ mod tests {
     use super::Id;
 
     #[test]
-    fn both_forms_are_one_id() {
+    fn emulator_id_in_both_forms_is_equal() {
         let hex = "0123456789abcdef0123456789abcdef";
         let id = Id::parse(hex).unwrap();
         assert_eq!(id.to_string(), hex);
@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn anything_else_is_refused() {
+    fn emulator_id_in_any_other_form_is_refused() {
         for text in [
             "",
             "chromium",

@@ -47,6 +47,6 @@ pub use profile::{
     TimeStyle,
 };
 pub use record::{
-    Area, ClickRecord, CommandRecord, DesktopView, ImageView, KeySpec, RecordingSpec,
-    RequestRecord, SessionView, UserView,
+    Area, ClickRecord, CommandRecord, DesktopView, ImageView, KeySpec, KeyboardLayout,
+    ModifierMask, RecordingSpec, RequestRecord, SessionView, StrokeRecord, UserView,
 };

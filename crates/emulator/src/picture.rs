@@ -109,7 +109,7 @@ mod tests {
     use super::Picture;
 
     #[test]
-    fn proportions_are_kept() {
+    fn picture_fits_in_proportion() {
         let size = |desktop, within| {
             let picture = Picture::fitting(desktop, within, 0);
             (picture.width, picture.height)

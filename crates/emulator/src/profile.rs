@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::fault::DesktopFault;
+use crate::record::KeyboardLayout;
 
 /// How `get_kasm_status` describes a session that is not running.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -149,6 +150,11 @@ pub struct Profile {
     /// Whether characters that the keyboard lacks come out wrong when too many
     /// different ones come faster than this one after the other.
     pub key_pace: Option<Duration>,
+    /// The layout of the keyboards.
+    pub keyboard_layout: KeyboardLayout,
+    /// Whether a program on the desktops uses a keyboard device of its own whenever a client has typed a
+    /// character, as a running xdotool does.
+    pub other_keyboard_busy: bool,
     /// Whether the upload service runs. It is in the port map all the same.
     pub uploads_run: bool,
     /// Status named in the text of failed frame statistics: 503, or 502.
@@ -237,6 +243,8 @@ impl Default for Profile {
             desktop_animated: false,
             input_time: Duration::from_millis(10),
             key_pace: None,
+            keyboard_layout: KeyboardLayout::default(),
+            other_keyboard_busy: false,
             uploads_run: true,
             frame_stats_status: 503,
             proxy_port: None,

@@ -2,6 +2,7 @@
 //! the hex form, so that a caller needs none of this crate's types.
 
 mod desktop;
+mod keyboard;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant, SystemTime};
@@ -9,6 +10,7 @@ use std::time::{Duration, Instant, SystemTime};
 use serde_json::Value;
 
 pub use desktop::{Area, ClickRecord, DesktopView};
+pub use keyboard::{KeyboardLayout, ModifierMask, StrokeRecord};
 
 /// The request log keeps this many calls.
 const RECORDS_MAX: usize = 5_000;

@@ -133,7 +133,7 @@ mod tests {
     use super::{Topic, Wording};
 
     #[test]
-    fn runs_differ_and_one_run_does_not() {
+    fn wording_differs_between_runs_only() {
         let texts: std::collections::BTreeSet<_> = [3, 1 << 20, 0x9e37_79b9_7f4a_7c15]
             .into_iter()
             .map(|seed| Wording::new(seed).say(Topic::Session))

@@ -11,6 +11,7 @@ mod tests {
     mod desktop_clipboard;
     mod desktop_faults;
     mod desktop_input;
+    mod desktop_keyboard;
     mod disk;
     mod faults;
     mod handle;

@@ -15,7 +15,7 @@ use crate::kasm::model::{SessionRequest, Status};
 use crate::kasm::plane::Place;
 use crate::kasm::{Kasm, KasmError, KasmId, UserId};
 use crate::policy::Access;
-use crate::providers::kasm::diagnose::session_checks;
+use crate::providers::kasm::diagnose::{UNREACHABLE_REMEDY, session_checks};
 use crate::tool::ToolError;
 
 const START: &str = "session: start";
@@ -213,12 +213,15 @@ fn of_job(error: JobError) -> Problem {
             let error = ToolError::from(error);
             Problem::new(error.message, error.hint)
         }
-        error @ JobError::Unheard { .. } => Problem::new(
+        error @ JobError::NoChannel { .. } => Problem::new(
             format!("the command was sent, but its output cannot be read: {error}"),
             "turn allow_kasm_downloads on for the user's group in Kasm, or set MCP_PUBLIC_URL so that output can be \
              posted to this server",
         ),
-        error @ (JobError::Away { .. }
+        error @ (JobError::Unreachable { .. } | JobError::NotSent { .. }) => {
+            unreachable(&error.to_string())
+        }
+        error @ (JobError::NotStarted
         | JobError::NoSuchJob
         | JobError::NoSuchOffset(_)
         | JobError::DiskFull
@@ -227,6 +230,11 @@ fn of_job(error: JobError) -> Problem {
             "try another workspace; its image needs bash and coreutils, as stock images have",
         ),
     }
+}
+
+/// The address that Kasm names for its sessions does not answer.
+fn unreachable(fact: &str) -> Problem {
+    Problem::new(fact, UNREACHABLE_REMEDY)
 }
 
 async fn commands(jobs: &Jobs, place: &Place) -> Result<String, Problem> {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::Button;
+use super::{BadAction, Button};
 use crate::kasm::plane::rfb::Input;
 
 /// From press to release, as a person's finger.
@@ -13,7 +13,12 @@ const DRAG_STEPS: i32 = 12;
 const DRAG_STEP: Duration = Duration::from_millis(20);
 /// What the wheel turns for one notch.
 const NOTCH: i32 = 50;
-const NOTCHES_MAX: i32 = 100;
+/// The X server makes 24 clicks of one event at most, and the rest is lost.
+const NOTCHES_PER_EVENT: i32 = 20;
+/// Between two events of one scroll.
+const BETWEEN_TURNS: Duration = Duration::from_millis(10);
+/// The farthest that one action scrolls.
+const NOTCHES_MAX: u32 = 1_000;
 
 /// What hands do, one thing after the other.
 #[derive(Default)]
@@ -63,19 +68,43 @@ impl Gestures {
         self.point(0, to);
     }
 
-    pub(super) fn scroll(&mut self, (x, y): (u16, u16), right: i32, down: i32) {
+    /// Turns the wheel by all of it, in as many events as that takes.
+    pub(super) fn scroll(
+        &mut self,
+        (x, y): (u16, u16),
+        mut right: i32,
+        mut down: i32,
+    ) -> Result<(), BadAction> {
+        if (right, down) == (0, 0) {
+            return Err(BadAction::missing("dx or dy, in notches"));
+        }
+        if right.unsigned_abs().max(down.unsigned_abs()) > NOTCHES_MAX {
+            return Err(BadAction::new(
+                "scroll_too_far",
+                format!(
+                    "one action scrolls at most {NOTCHES_MAX} notches; press Home or End, or scroll again"
+                ),
+            ));
+        }
         self.point(0, (x, y));
-        let turn = |notches: i32| {
-            let notches = notches.clamp(-NOTCHES_MAX, NOTCHES_MAX);
-            i16::try_from(notches * NOTCH).unwrap_or(0)
+        let turn = |notches: &mut i32| {
+            let now = (*notches).clamp(-NOTCHES_PER_EVENT, NOTCHES_PER_EVENT);
+            *notches -= now;
+            i16::try_from(now * NOTCH).unwrap_or(0)
         };
-        let scroll = (turn(right), turn(down));
-        self.inputs.push(Input::Pointer {
-            buttons: 0,
-            x,
-            y,
-            scroll,
-        });
+        loop {
+            let scroll = (turn(&mut right), turn(&mut down));
+            self.inputs.push(Input::Pointer {
+                buttons: 0,
+                x,
+                y,
+                scroll,
+            });
+            if (right, down) == (0, 0) {
+                return Ok(());
+            }
+            self.pause(BETWEEN_TURNS);
+        }
     }
 }
 

@@ -47,7 +47,7 @@ if [ "$EUID" = 0 ]; then
 fi
 : >"$dir/out"
 : >"$dir/err"
-pos=0 out_sent=0 err_sent=0 out_size=0 err_size=0 out_cut=0 err_cut=0 pieces=0 news=
+pos=0 out_sent=0 err_sent=0 out_size=0 err_size=0 out_cut=0 err_cut=0 pieces=0 news= held_sizes= held_since=0
 
 measure() {
     local sizes
@@ -55,6 +55,30 @@ measure() {
     out_size=${sizes%%$'\n'*} err_size=${sizes##*$'\n'}
     [ "$out_size" -le "$keep" ] || out_size=$keep out_cut=1
     [ "$err_size" -le "$keep" ] || err_size=$keep err_cut=1
+}
+# Sets `part`: how many bytes before $2 in the stream $1 begin a character of UTF-8 and do not end it. $3 were sent.
+partial() {
+    local last from=$(($2 - 2))
+    part=0
+    [ "$from" -gt 0 ] || from=1
+    last=$(tail -c "+$from" "$dir/$1" | head -c $(($2 - from + 1)) | od -An -tx1 | tr -d '\n')
+    case $last in
+    *' c'[2-9a-f] | *' d'? | *' e'? | *' f'[0-4]) part=1 ;;
+    *' e'?' '[89ab]? | *' f'[0-4]' '[89ab]?) part=2 ;;
+    *' f'[0-4]' '[89ab]?' '[89ab]?) part=3 ;;
+    esac
+    # What went out is not taken back.
+    [ $(($2 - part)) -ge "$3" ] || part=0
+}
+# Leaves the beginning of a character for the piece that has the rest of it. When nothing more comes for a
+# while it is no character, and goes out as it is.
+hold_back() {
+    local part sizes="$out_size $err_size"
+    clock
+    [ "$sizes" = "$held_sizes" ] || held_sizes=$sizes held_since=$now
+    [ $((now - held_since)) -lt 2000 ] || return
+    if [ "$out_size" -gt "$out_sent" ]; then partial out "$out_size" "$out_sent" && out_size=$((out_size - part)); fi
+    if [ "$err_size" -gt "$err_sent" ]; then partial err "$err_size" "$err_sent" && err_size=$((err_size - part)); fi
 }
 slice() { [ "$3" = 0 ] || tail -c "+$(($2 + 1))" "$dir/$1" | head -c "$3"; }
 publish() {
@@ -167,6 +191,8 @@ prepare() {
     entry=$(decoded "$KMCP_CMD" && printf .)
     [ "$EUID" = 0 ] || export HOME="$home"
     export DISPLAY="${DISPLAY:-:1}"
+    # What the command starts is known by this, wherever it goes.
+    export KASM_MCP_JOB="$KMCP_ID"
     for name in "${!KMCP_@}" "${!KASM_API_@}" VNC_PW VNC_VIEW_ONLY_PW BASH_ENV ENV; do unset "$name"; done
     umask 022
     exec bash --noprofile --norc -c "${entry%.}" bash "$@"
@@ -212,7 +238,9 @@ fi
 # Signals the command and all it started.
 signal() {
     local child
-    read -r child _ 2>/dev/null <"$dir/pid" && kill -s "$1" -- "-$child" 2>/dev/null
+    read -r child _ 2>/dev/null <"$dir/pid" || return
+    find_members "$KMCP_ID" "$child"
+    send_signal "$1" "$child"
 }
 status= open=2 why=exited tick=0.1 kill_at= begun=
 until [ -n "$status" ] && [ "$open" = 0 ]; do
@@ -230,6 +258,7 @@ until [ -n "$status" ] && [ "$open" = 0 ]; do
     # Something that lives on holds the streams: the command itself is over.
     [ -z "$status" ] || break
     measure
+    hold_back
     if [ "$out_size" -gt "$out_sent" ] || [ "$err_size" -gt "$err_sent" ]; then
         publish running
         if [ "$pieces" -lt 200 ]; then tick=0.25; elif [ "$pieces" -lt 1000 ]; then tick=0.5; else tick=1; fi
@@ -243,6 +272,13 @@ until [ -n "$status" ] && [ "$open" = 0 ]; do
         signal TERM
     fi
 done
+if [ "$why" = time ]; then
+    # What is in a session of its own has not ended with the command.
+    while find_members "$KMCP_ID" '' && [ -n "$members" ]; do
+        if [ "$SECONDS" -ge "$kill_at" ]; then send_signal KILL '' && break; fi
+        sleep 0.1
+    done
+fi
 [ ! -e "$dir/stopped" ] || why=stopped
 measure
 finish "$why" "$status"

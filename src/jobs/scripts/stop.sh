@@ -1,5 +1,7 @@
-# Ends a job: stop ID SIGNAL. Says `signalled`, `killed` or `over`. TERM becomes KILL after five seconds.
-# Exits with 60 if there is no such job.
+# Ends a job: stop ID SIGNAL HOME, after members.sh. TERM becomes KILL after five seconds.
+#
+# Says `over`, `signalled` or `killed` and how many processes are left, then these, a line for each of the first few:
+# number and name. Exits with 60 if there is no such job.
 set -u
 dir=$HOME/Downloads/.kmcp-$1
 if [ "$EUID" = 0 ] && [ ! -d "$dir" ]; then dir=$3/Downloads/.kmcp-$1; fi
@@ -12,16 +14,41 @@ birth() {
     echo "${20}"
 }
 read -r child wrapper born 2>/dev/null <"$dir/pid" || exit 60
-[ "$(birth "$wrapper")" = "$born" ] && kill -0 -- "-$child" 2>/dev/null || { echo over && exit; }
+# Without the wrapper the number of the group may be somebody else's. The mark is nobody else's.
+[ "$(birth "$wrapper")" = "$born" ] || child=
+find_members "$1" "$child"
+[ -n "$members" ] || { echo over 0 && exit; }
 case $2 in TERM | KILL | INT | HUP | QUIT) : >"$dir/stopped" ;; esac
-kill -s "$2" -- "-$child" || { echo over && exit; }
-if [ "$2" = TERM ]; then
-    for _ in {1..50}; do
-        kill -0 -- "-$child" 2>/dev/null || { echo signalled && exit; }
-        sleep 0.1
+send_signal "$2" "$child"
+said=signalled
+case $2 in
+TERM)
+    # A process that is stopped sees a signal only when it goes on.
+    send_signal CONT "$child"
+    end=$((SECONDS + 5))
+    while find_members "$1" "$child" && [ -n "$members" ] && [ "$SECONDS" -lt "$end" ]; do sleep 0.1; done
+    ;;
+KILL) ;;
+*)
+    sleep 0.1
+    find_members "$1" "$child"
+    ;;
+esac
+case $2 in
+TERM | KILL)
+    for ((n = 0; n < 20; n++)); do
+        [ -n "$members" ] || break
+        said=killed
+        send_signal KILL "$child"
+        sleep 0.05
+        find_members "$1" "$child"
     done
-    kill -s KILL -- "-$child" 2>/dev/null
-    echo killed
-else
-    echo signalled
-fi
+    ;;
+esac
+set -- $members
+echo "$said $#"
+for pid in "${@:1:20}"; do
+    name=
+    read -r name 2>/dev/null <"/proc/$pid/comm"
+    echo "$pid $name"
+done

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use reqwest::{Method, Response};
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::{Place, PlaneError, failure};
+use super::{Place, PlaneError, address_of, failure};
 use crate::kasm::Kasm;
 use crate::percent;
 
@@ -77,17 +77,25 @@ impl Kasm {
         let build =
             |username: &str, token: &_| plane.request(Method::GET, url.clone(), username, token);
         let response = tokio::time::timeout(plane.timeout, self.with_cookies(place, build)).await;
-        let response =
-            response.map_err(|_| PlaneError::Unavailable("no answer in time".to_owned()))??;
+        let response = response.map_err(|_| {
+            let address = address_of(&url);
+            PlaneError::Unavailable(format!("{address}: no answer in time"))
+        })??;
         match response.status().as_u16() {
-            200 => Ok(Some(Download {
-                length: response.content_length(),
-                response,
-                received: 0,
-                _place_in_queue: permit,
-            })),
-            404 => Ok(None),
-            _ => Err(failure(response.status())),
+            200 => {
+                plane.note_answer(place.kasm_id);
+                Ok(Some(Download {
+                    length: response.content_length(),
+                    response,
+                    received: 0,
+                    _place_in_queue: permit,
+                }))
+            }
+            404 => {
+                plane.note_answer(place.kasm_id);
+                Ok(None)
+            }
+            _ => Err(failure(&response)),
         }
     }
 }

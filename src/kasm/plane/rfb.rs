@@ -19,7 +19,7 @@ use parking_lot::{Mutex, MutexGuard};
 use tokio::time::Instant;
 
 pub use desktop::{CLIPBOARD_BYTES_MAX, Clipboard, Desktop, Input};
-pub use keysym::{keysym_named, keysym_of};
+pub use keysym::{character_of, keys_like, keysym_named, keysym_of};
 pub use screen::Screen;
 
 use super::{Place, PlaneError};

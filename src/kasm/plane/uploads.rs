@@ -101,7 +101,7 @@ impl Kasm {
         };
         let response = self.with_cookies(place, build).await?;
         if !response.status().is_success() {
-            return Err(failure(response.status()));
+            return Err(failure(&response));
         }
         upload.sent += chunk.len() as u64;
         upload.chunks += 1;

@@ -13,10 +13,14 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{KasmProvider, acting_user, place};
-use crate::kasm::plane::Place;
+use crate::kasm::plane::{Place, PlaneError};
 use crate::kasm::{Kasm, KasmError, KasmId, UserId};
 use crate::tool::{Call, Effect, Reply, Tool, ToolError};
 use probes::{COMMANDS, Nobody, PROBES, Probe, call};
+
+/// The remedy if the address that Kasm names for its sessions does not answer.
+pub const UNREACHABLE_REMEDY: &str = "commands, files and the desktop use this address, which Kasm names for its \
+    sessions: let this server reach it, or correct the zone's proxy port in Kasm (Infrastructure, Zones)";
 
 /// The most endpoints that are probed at a time.
 const AT_A_TIME: usize = 4;
@@ -236,12 +240,15 @@ pub async fn session_checks(kasm: &Kasm, place: &Place) -> Vec<Check> {
         }
     };
     let session = &place.session;
-    let downloads = allowed(
+    let mut downloads = allowed(
         "downloads",
         session.downloads_allowed,
         "allow_kasm_downloads",
         COMMANDS,
     );
+    if downloads.works == Some(true) {
+        try_address(kasm, place, &mut downloads).await;
+    }
     let large = &["write_kasm_file", "link_kasm_file"];
     let uploads = allowed(
         "uploads",
@@ -263,4 +270,19 @@ pub async fn session_checks(kasm: &Kasm, place: &Place) -> Vec<Check> {
         lacking: Vec::new(),
     };
     vec![downloads, uploads, desktop]
+}
+
+/// Requests a file that does not exist from the session's web server. An answer shows that output can be read.
+async fn try_address(kasm: &Kasm, place: &Place, check: &mut Check) {
+    let Err(error) = kasm.download(place, ".kmcp-check").await else {
+        return;
+    };
+    check.works = Some(false);
+    check.problem = Some(error.to_string());
+    check.remedy = Some(match error {
+        PlaneError::Unavailable(_) | PlaneError::Broken(_) => UNREACHABLE_REMEDY.to_owned(),
+        PlaneError::Refused(_) | PlaneError::NoService(_) | PlaneError::Unexpected(_) => {
+            super::exec::REMEDY.to_owned()
+        }
+    });
 }

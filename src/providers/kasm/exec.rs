@@ -31,13 +31,32 @@ impl From<JobError> for ToolError {
         let message = error.to_string();
         match error {
             JobError::Kasm(error) => error.into(),
-            JobError::Unheard { .. } => Self::new(ErrorType::Unavailable, message, REMEDY),
-            JobError::Away { .. } => Self::new(
+            JobError::NoChannel { .. } => {
+                Self::new(ErrorType::Unavailable, message, REMEDY).with_code("no_output_channel")
+            }
+            JobError::Unreachable { .. } => Self::new(
                 ErrorType::Unavailable,
                 message,
-                "try again in a moment; if it fails again, the session is broken: call destroy_kasm_session, then \
-                 create_kasm_session",
-            ),
+                "try again in a moment; if it fails again, the operator can run `kasm-mcp check`, or the session is \
+                 broken: call destroy_kasm_session, then create_kasm_session",
+            )
+            .with_code("session_unreachable"),
+            JobError::NotSent { again_in, .. } => Self::new(
+                ErrorType::Unavailable,
+                message,
+                format!(
+                    "nothing was changed; try again in {} s",
+                    again_in.as_secs() + 1
+                ),
+            )
+            .with_code("session_unreachable"),
+            JobError::NotStarted => Self::new(
+                ErrorType::Unavailable,
+                message,
+                "check the session with get_session_status and get_session_screenshot; if commands never run, the \
+                 image has no bash",
+            )
+            .with_code("command_not_started"),
             JobError::NoSuchJob => Self::new(
                 ErrorType::NotFound,
                 message,

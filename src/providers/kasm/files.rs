@@ -33,8 +33,13 @@ fn target(provider: &KasmProvider, path: &str, access: Access) -> Result<Target,
 
 /// A change whose result is unknown, because the answer was lost.
 fn unconfirmed(error: FileError) -> ToolError {
-    let FileError::Job(JobError::Unheard { why }) = error else {
-        return error.into();
+    let why = match error {
+        FileError::Job(
+            error @ (JobError::NoChannel { .. }
+            | JobError::Unreachable { .. }
+            | JobError::NotStarted),
+        ) => error.to_string(),
+        other => return other.into(),
     };
     ToolError::new(
         ErrorType::Unavailable,

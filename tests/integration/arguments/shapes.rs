@@ -63,7 +63,7 @@ async fn answer(request: reqwest::RequestBuilder) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn params_over_http_may_be_an_empty_list() {
+async fn mcp_params_over_http_may_be_an_empty_list() {
     let server = TestServer::start().await;
     let opened = server
         .post(&rpc("initialize", handshake("2025-06-18")))
@@ -112,7 +112,7 @@ async fn params_over_http_may_be_an_empty_list() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn params_over_sse_may_be_an_empty_list() {
+async fn mcp_params_over_sse_may_be_an_empty_list() {
     let server = TestServer::start().await;
     let mut client = SseClient::connect(&server.base, "/sse").await;
     for (method, params) in good() {
@@ -126,7 +126,7 @@ async fn params_over_sse_may_be_an_empty_list() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn arguments_of_the_newest_revision_may_be_an_empty_list() {
+async fn arguments_in_newest_revision_may_be_an_empty_list() {
     let server = TestServer::start().await;
     for (method, params) in good() {
         if method == "tools/call" {
@@ -143,7 +143,7 @@ async fn arguments_of_the_newest_revision_may_be_an_empty_list() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn params_over_stdio_may_be_an_empty_list() {
+async fn mcp_params_over_stdio_may_be_an_empty_list() {
     let server = TestServer::start().await;
     let mut program = tokio::process::Command::new(env!("CARGO_BIN_EXE_kasm-mcp"));
     program
@@ -174,7 +174,7 @@ async fn params_over_stdio_may_be_an_empty_list() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn arguments_over_plain_http_may_be_an_empty_list() {
+async fn rest_arguments_may_be_an_empty_list() {
     let server = TestServer::start().await;
     let post = async |path: &str, body: &Value| {
         let url = format!("{}{path}", server.base);

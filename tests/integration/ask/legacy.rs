@@ -52,7 +52,7 @@ async fn run(client: &RunningService<RoleClient, Person>, command: &str) -> Valu
 }
 
 #[tokio::test]
-async fn the_rust_sdk_asks_its_user_over_http_in_both_eras() {
+async fn rust_sdk_elicits_over_http_in_both_lifecycles() {
     let server = start("sdk", &SHARED).await;
     let modern = ClientLifecycleMode::Discover {
         preferred_versions: vec![ProtocolVersion::V_2026_07_28],
@@ -70,7 +70,7 @@ async fn the_rust_sdk_asks_its_user_over_http_in_both_eras() {
 }
 
 #[tokio::test]
-async fn the_rust_sdk_asks_its_user_over_stdio() {
+async fn rust_sdk_elicits_over_stdio() {
     let world = Arc::default();
     let (ours, theirs) = tokio::io::duplex(1 << 16);
     let server = server(&world, TOOLSET, &SHARED).for_local(caller("stdio"));
@@ -116,7 +116,7 @@ fn message(event: Option<Event>) -> Value {
 }
 
 #[tokio::test]
-async fn a_question_travels_on_the_stream_of_its_call() {
+async fn elicitation_is_sent_on_the_stream_of_its_call() {
     let server = start("stream", &SHARED).await;
     for version in ["2025-06-18", "2025-11-25"] {
         let before = server.times();
@@ -143,7 +143,7 @@ async fn a_question_travels_on_the_stream_of_its_call() {
 }
 
 #[tokio::test]
-async fn a_session_of_another_client_cannot_answer() {
+async fn elicitation_answer_from_another_session_is_ignored() {
     let server = start("two", &SHARED).await;
     let (one, two) = (
         session(&server, "2025-11-25").await,
@@ -165,7 +165,7 @@ async fn a_session_of_another_client_cannot_answer() {
 }
 
 #[tokio::test]
-async fn silence_is_a_no_and_the_question_is_withdrawn() {
+async fn elicitation_without_answer_is_refused_and_cancelled() {
     let consent = Consent::new(Duration::from_millis(100));
     let server = start("silence", &consent).await;
     let session = session(&server, "2025-11-25").await;
@@ -186,7 +186,7 @@ async fn silence_is_a_no_and_the_question_is_withdrawn() {
 }
 
 #[tokio::test]
-async fn a_client_that_hears_only_the_answer_cannot_be_asked() {
+async fn approval_for_client_without_event_stream_is_refused() {
     let server = start("deaf", &SHARED).await;
     let session = session(&server, "2025-11-25").await;
     let request = server.post(&call("rm")).header("mcp-session-id", &session);
@@ -196,7 +196,7 @@ async fn a_client_that_hears_only_the_answer_cannot_be_asked() {
 }
 
 #[tokio::test]
-async fn http_sse_asks_on_its_one_stream() {
+async fn elicitation_over_http_sse_uses_the_one_stream() {
     let server = start("sse", &SHARED).await;
     let mut client = SseClient::connect(&server.base, "/sse").await;
     let params = json!({ "name": "run", "arguments": { "command": "rm" } });

@@ -43,7 +43,7 @@ async fn state(server: &Server, command: &str) -> Value {
 }
 
 #[tokio::test]
-async fn the_call_runs_once_a_person_agreed() {
+async fn approved_call_runs_once() {
     let server = start("agreed", &SHARED).await;
     let result = call(&server, params("rm -r x")).await;
     assert_eq!(result["resultType"], "input_required", "{result}");
@@ -72,7 +72,7 @@ async fn the_call_runs_once_a_person_agreed() {
 }
 
 #[tokio::test]
-async fn anything_but_a_clear_yes_is_a_no() {
+async fn approval_answer_other_than_yes_is_refused() {
     let server = start("no", &SHARED).await;
     for (answer, why) in [
         (json!({ "action": "decline" }), "person refused"),
@@ -101,7 +101,7 @@ async fn anything_but_a_clear_yes_is_a_no() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_state_is_good_for_one_answer() {
+async fn request_state_used_twice_is_refused() {
     let server = start("replay", &SHARED).await;
     let state = state(&server, "rm").await;
     let again = answered(params("rm"), &state, &yes());
@@ -115,7 +115,7 @@ async fn a_state_is_good_for_one_answer() {
 }
 
 #[tokio::test]
-async fn a_changed_or_invented_state_is_refused() {
+async fn request_state_changed_or_forged_is_refused() {
     let server = start("tampered", &SHARED).await;
     let state = state(&server, "rm").await;
     let text = state.as_str().unwrap();
@@ -147,7 +147,7 @@ async fn a_changed_or_invented_state_is_refused() {
 }
 
 #[tokio::test]
-async fn a_state_counts_for_its_caller_tool_arguments_and_subject_only() {
+async fn request_state_for_other_caller_tool_or_arguments_is_refused() {
     let server = start("first", &SHARED).await;
     let other = start("second", &SHARED).await;
     let state = state(&server, "rm a").await;
@@ -179,7 +179,7 @@ async fn a_state_counts_for_its_caller_tool_arguments_and_subject_only() {
 }
 
 #[tokio::test]
-async fn the_order_of_arguments_does_not_matter() {
+async fn request_state_with_reordered_arguments_is_accepted() {
     let server = start("order", &SHARED).await;
     let one = json!({ "name": "run", "arguments": { "command": "rm", "place": "/" } });
     let two = json!({ "name": "run", "arguments": { "place": "/", "command": "rm" } });
@@ -189,7 +189,7 @@ async fn the_order_of_arguments_does_not_matter() {
 }
 
 #[tokio::test]
-async fn an_answer_can_come_too_late_and_a_restart_voids_questions() {
+async fn request_state_too_old_or_before_restart_is_refused() {
     let clock = ManualClock::new(jiff::Timestamp::UNIX_EPOCH);
     let consent = Consent::with_clock(Duration::from_secs(60), clock.wall_clock());
     let server = start("late", &consent).await;
@@ -204,7 +204,7 @@ async fn an_answer_can_come_too_late_and_a_restart_voids_questions() {
 }
 
 #[tokio::test]
-async fn an_answer_without_its_state_asks_again() {
+async fn approval_answer_without_state_asks_again() {
     let server = start("stateless", &SHARED).await;
     let mut guess = params("rm");
     guess["inputResponses"] = json!({ "consent": yes() });
@@ -218,7 +218,7 @@ async fn an_answer_without_its_state_asks_again() {
 }
 
 #[tokio::test]
-async fn only_clients_that_show_forms_are_asked() {
+async fn approval_without_form_elicitation_is_refused() {
     let server = start("formless", &SHARED).await;
     for capabilities in [
         json!({}),
@@ -242,7 +242,7 @@ async fn only_clients_that_show_forms_are_asked() {
 }
 
 #[tokio::test]
-async fn a_caller_can_have_a_few_questions_open() {
+async fn ninth_open_approval_of_a_caller_is_rate_limited() {
     let consent = Consent::new(Duration::from_secs(60));
     let server = start("many", &consent).await;
     let first = state(&server, "rm").await;

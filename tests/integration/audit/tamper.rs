@@ -39,7 +39,7 @@ fn found(directory: &Path, changed: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_change_of_any_kind_is_found() {
+async fn audit_verify_finds_every_kind_of_change() {
     let directory = record(&[], 5).await;
     let path = directory.path();
     let whole = text(path);
@@ -73,7 +73,7 @@ async fn a_change_of_any_kind_is_found() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_chain_goes_on_over_files_and_restarts() {
+async fn audit_chain_continues_over_files_and_restarts() {
     let settings = [("MCP_AUDIT_FILE_BYTES", "4096")];
     let directory = record(&settings, 30).await;
     let path = directory.path();
@@ -102,7 +102,7 @@ async fn a_chain_goes_on_over_files_and_restarts() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn old_files_go_as_the_settings_say() {
+async fn audit_rotation_keeps_the_configured_number_of_files() {
     let settings = [("MCP_AUDIT_FILE_BYTES", "4096"), ("MCP_AUDIT_FILES", "2")];
     let directory = record(&settings, 30).await;
     let whole = verify(directory.path()).unwrap();
@@ -116,7 +116,7 @@ async fn old_files_go_as_the_settings_say() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_cut_off_while_nobody_wrote_stays_found() {
+async fn audit_lines_cut_while_stopped_are_found_later() {
     let directory = record(&[], 3).await;
     let path = directory.path();
     let whole = text(path);
@@ -136,7 +136,7 @@ async fn what_was_cut_off_while_nobody_wrote_stays_found() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn half_a_line_that_a_crash_left_is_no_tampering() {
+async fn audit_line_torn_by_a_crash_is_repaired() {
     let directory = record(&[], 2).await;
     let file = directory.path().join("audit.jsonl");
     fs::write(&file, text(directory.path()) + "{\"seq\":6,\"prev").unwrap();
@@ -163,7 +163,7 @@ fn program(arguments: &[&str], file: &Path) -> (bool, String) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_command_line_verifies_and_shows() {
+async fn audit_command_verifies_and_shows_lines() {
     let directory = record(&[], 2).await;
     let file = directory.path().join("audit.jsonl");
     let (good, said) = program(&["verify"], &file);
@@ -191,7 +191,7 @@ async fn the_command_line_verifies_and_shows() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_file_that_was_put_aside_before_does_not_end_the_record() {
+async fn audit_continues_after_an_early_rotated_file() {
     let recorded = Recorded::start(&[("MCP_AUDIT_FILE_BYTES", "4096")]).await;
     // As it is when the disk had no room for the next file.
     let file = recorded.directory.path().join("audit.jsonl");

@@ -70,7 +70,7 @@ async fn quick() -> Emulator {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_full_disk_stops_calls_with_effect_only() {
+async fn audit_on_full_disk_stops_only_calls_with_effect() {
     let emulator = quick().await;
     let full = Full::start(&emulator, "false").await;
     let mut made = 0;
@@ -103,7 +103,7 @@ async fn a_full_disk_stops_calls_with_effect_only() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_operator_may_want_it_otherwise() {
+async fn audit_on_full_disk_with_setting_lets_calls_run() {
     let emulator = quick().await;
     let full = Full::start(&emulator, "true").await;
     for _ in 0..60 {
@@ -119,7 +119,7 @@ async fn the_operator_may_want_it_otherwise() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_record_has_one_writer_and_a_server_without_one_does_not_start() {
+async fn audit_file_in_use_or_unwritable_stops_the_start() {
     let emulator = quick().await;
     let directory = TempDir::new().unwrap();
     let file = directory.path().join("audit.jsonl");

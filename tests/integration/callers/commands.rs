@@ -13,7 +13,7 @@ use crate::support::rpc;
 const TOKENS: &str = "MCP_TOKENS_FILE";
 
 #[tokio::test]
-async fn a_token_is_made_used_listed_and_revoked() {
+async fn token_command_makes_lists_and_revokes_a_token() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("tokens.toml");
     let settings = [(TOKENS, file.to_str().unwrap())];
@@ -89,7 +89,7 @@ async fn a_token_is_made_used_listed_and_revoked() {
 }
 
 #[tokio::test]
-async fn what_a_person_wrote_into_the_file_stays() {
+async fn token_command_keeps_comments_in_the_file() {
     let file = TokenFile::new(&[]);
     let text = format!(
         "# ours\n{}# the build server\n{}",
@@ -126,7 +126,7 @@ async fn what_a_person_wrote_into_the_file_stays() {
 }
 
 #[tokio::test]
-async fn wrong_options_make_no_token() {
+async fn token_command_with_wrong_options_makes_no_token() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("tokens.toml");
     let settings = [(TOKENS, file.to_str().unwrap())];
@@ -146,7 +146,7 @@ async fn wrong_options_make_no_token() {
 }
 
 #[tokio::test]
-async fn a_server_without_a_token_makes_one_and_shows_it_once() {
+async fn server_without_token_makes_a_bootstrap_token_once() {
     let emulator = Emulator::builder().start().await.unwrap();
     let folder = tempfile::tempdir().unwrap();
     let state = folder.path().join("state");
@@ -195,7 +195,7 @@ async fn a_server_without_a_token_makes_one_and_shows_it_once() {
 }
 
 #[tokio::test]
-async fn a_token_that_cannot_be_kept_is_not_made() {
+async fn bootstrap_token_without_state_directory_stops_the_start() {
     let emulator = Emulator::builder().start().await.unwrap();
     for state in ["/dev/null/x", "/dev/null"] {
         let settings = without_token(

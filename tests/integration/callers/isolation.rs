@@ -272,7 +272,7 @@ async fn nothing_is_there(server: &TestServer, emulator: &Emulator, door: Door, 
 }
 
 #[tokio::test]
-async fn a_session_of_somebody_else_is_none_for_every_tool_and_transport() {
+async fn foreign_session_is_not_found_by_every_tool_and_transport() {
     let place = Place::start().await;
     let foreign = place.session(FIRST).await;
     let own = place.session(SECOND).await;

@@ -55,7 +55,7 @@ fn with(mut claims: Value, name: &str, value: Value) -> Value {
 }
 
 #[tokio::test]
-async fn good_tokens_of_all_kinds_are_callers() {
+async fn access_token_of_each_algorithm_is_accepted() {
     let keys = [
         Algorithm::RS256,
         Algorithm::PS256,
@@ -111,7 +111,7 @@ async fn one_key() -> (Key, Issuer, TestServer, Value) {
 }
 
 #[tokio::test]
-async fn a_missing_scope_is_said_over_plain_http_too() {
+async fn rest_call_with_missing_scope_is_403_with_challenge() {
     let key = Key::new("one", Algorithm::ES256);
     let issuer = Issuer::start("", OPENID, &[&key]).await;
     let (server, user) = server(&issuer.url).await;
@@ -132,7 +132,7 @@ async fn a_missing_scope_is_said_over_plain_http_too() {
 }
 
 #[tokio::test]
-async fn a_missing_scope_is_said_before_anything_is_done() {
+async fn mcp_call_with_missing_scope_is_403_before_any_effect() {
     let key = Key::new("one", Algorithm::ES256);
     let issuer = Issuer::start("", OPENID, &[&key]).await;
     let (server, user) = server(&issuer.url).await;
@@ -203,7 +203,7 @@ async fn a_missing_scope_is_said_before_anything_is_done() {
 }
 
 #[tokio::test]
-async fn a_token_without_a_scope_of_ours_gets_one_named() {
+async fn access_token_without_known_scope_is_403_naming_read() {
     let (key, _issuer, server, good) = one_key().await;
     let none = key.sign(&with(good, "scope", json!("openid profile")));
     let answer = list(&server, &none).await;
@@ -216,7 +216,7 @@ async fn a_token_without_a_scope_of_ours_gets_one_named() {
 }
 
 #[tokio::test]
-async fn keys_are_rotated_and_outlive_their_issuer() {
+async fn issuer_keys_rotate_and_survive_issuer_failure() {
     let (old, new) = (
         Key::new("old", Algorithm::ES256),
         Key::new("new", Algorithm::ES256),
@@ -240,7 +240,7 @@ async fn keys_are_rotated_and_outlive_their_issuer() {
 }
 
 #[tokio::test]
-async fn an_issuer_is_found_both_ways_and_must_name_itself() {
+async fn issuer_metadata_is_found_both_ways_and_names_itself() {
     for (path, at) in [
         ("", RFC_8414),
         ("", OPENID),
@@ -272,7 +272,7 @@ async fn an_issuer_is_found_both_ways_and_must_name_itself() {
 }
 
 #[tokio::test]
-async fn the_claim_leads_to_the_kasm_user() {
+async fn user_claim_selects_the_kasm_user() {
     let key = Key::new("one", Algorithm::ES256);
     let issuer = Issuer::start("", OPENID, &[&key]).await;
     let (server, user) = server(&issuer.url).await;
@@ -322,7 +322,7 @@ async fn the_claim_leads_to_the_kasm_user() {
 }
 
 #[tokio::test]
-async fn metadata_is_there_only_with_an_issuer() {
+async fn protected_resource_metadata_exists_only_with_issuer() {
     let issuer = "https://login.example.org/realms/a";
     let (server, _) = server(issuer).await;
     for path in [

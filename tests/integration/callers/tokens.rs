@@ -14,7 +14,7 @@ fn list() -> Value {
 }
 
 #[tokio::test]
-async fn every_mistake_is_named_with_its_entry_and_field() {
+async fn token_file_mistake_names_its_entry_and_field() {
     let emulator = kasm_emulator::Emulator::builder().start().await.unwrap();
     let good = entry("good", USE);
     let twin = entry("good", "scope = \"kasm:read\"").replace("name = \"good\"", "name = \"twin\"");
@@ -86,7 +86,7 @@ async fn every_mistake_is_named_with_its_entry_and_field() {
 }
 
 #[tokio::test]
-async fn a_named_file_must_be_there() {
+async fn token_file_missing_stops_the_start() {
     let emulator = kasm_emulator::Emulator::builder().start().await.unwrap();
     let missing = [("MCP_TOKENS_FILE", "/there/is/none")];
     let found = Config::load(&crate::support::sources(&emulator, &missing)).unwrap_err();
@@ -94,7 +94,7 @@ async fn a_named_file_must_be_there() {
 }
 
 #[tokio::test]
-async fn a_token_is_good_for_what_its_entry_says() {
+async fn token_allows_what_its_entry_says() {
     let file = TokenFile::new(&[
         (
             "all",
@@ -149,7 +149,7 @@ async fn a_token_is_good_for_what_its_entry_says() {
 }
 
 #[tokio::test]
-async fn files_keep_to_the_token_too() {
+async fn file_endpoint_obeys_the_tokens_toolsets() {
     let file = TokenFile::new(&[
         ("looks", &format!("{USE}\nread_only = true")),
         ("exec", &format!("{USE}\ntoolsets = [\"exec\"]")),
@@ -177,7 +177,7 @@ async fn files_keep_to_the_token_too() {
 }
 
 #[tokio::test]
-async fn what_a_revoked_token_began_ends_with_it() {
+async fn revoked_token_ends_its_streams_and_calls() {
     let file = TokenFile::new(&[("stays", USE), ("goes", USE)]);
     let server = file.serve().await;
     let kasm_id = server.session().await;
@@ -229,7 +229,7 @@ async fn what_a_revoked_token_began_ends_with_it() {
 }
 
 #[tokio::test]
-async fn an_expired_token_takes_its_streams_along() {
+async fn expired_token_ends_its_streams() {
     let soon = jiff::Timestamp::now() + std::time::Duration::from_secs(5);
     let file = TokenFile::new(&[("goes", &format!("{USE}\nexpires = \"{soon}\""))]);
     let server = file.serve().await;
@@ -240,7 +240,7 @@ async fn an_expired_token_takes_its_streams_along() {
 }
 
 #[tokio::test]
-async fn a_file_with_a_mistake_changes_nothing() {
+async fn token_file_with_mistake_keeps_the_old_tokens() {
     let file = TokenFile::new(&[("one", USE)]);
     let server = file.serve().await;
     let mut stream = sse(&server, "one", "/sse").await;
@@ -258,7 +258,7 @@ async fn a_file_with_a_mistake_changes_nothing() {
 }
 
 #[tokio::test]
-async fn a_link_ends_with_the_token_that_made_it() {
+async fn file_link_ends_with_the_token_that_made_it() {
     let settings = [("MCP_PUBLIC_URL", "http://127.0.0.1:1")];
     let file = TokenFile::new(&[("goes", USE)]);
     let server = TestServer::with(&[settings[0], ("MCP_TOKENS_FILE", file.path())]).await;

@@ -14,7 +14,7 @@ async fn emulator() -> Emulator {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn all_is_well() {
+async fn check_with_good_settings_is_all_ok() {
     let server = TestServer::start().await;
     let port = server.base.rsplit_once(':').unwrap().1;
     let settings = [
@@ -45,7 +45,7 @@ async fn all_is_well() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn settings_that_cannot_be_read_end_as_for_serve() {
+async fn check_with_wrong_settings_exits_64() {
     let wrong = [("KASM_API_URL", "nonsense"), ("MCP_SERVER_PORT", "x")];
     let wrong: HashMap<_, _> = wrong
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
@@ -71,7 +71,7 @@ async fn settings_that_cannot_be_read_end_as_for_serve() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nobody_listens_at_the_port() {
+async fn check_with_refused_connection_fails_kasm_port() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);
@@ -88,7 +88,7 @@ async fn nobody_listens_at_the_port() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_name_is_not_known() {
+async fn check_with_unknown_name_fails_kasm_name() {
     let url = [("KASM_API_URL", "https://kasm.invalid")];
     let said = check(&emulator().await, &url, &[]).await;
     said.has(
@@ -102,7 +102,7 @@ async fn the_name_is_not_known() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_proxy_of_the_environment_is_the_way() {
+async fn check_uses_the_proxy_of_the_environment() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let gone = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);
@@ -120,7 +120,7 @@ async fn a_proxy_of_the_environment_is_the_way() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn another_web_server_is_not_kasm() {
+async fn check_with_other_web_server_fails_kasm_answers() {
     let emulator = emulator().await;
     let page = "<html><head><title>Our wiki</title></head></html>";
     for (status, headers, words) in [
@@ -148,7 +148,7 @@ async fn another_web_server_is_not_kasm() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_never_answers_is_given_up() {
+async fn check_with_silent_server_fails_kasm_tls() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let said = check(&emulator().await, &[("KASM_API_URL", &url)], &[]).await;
@@ -159,7 +159,7 @@ async fn what_never_answers_is_given_up() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn clocks_that_differ() {
+async fn check_with_clock_difference_notes_or_fails_clock() {
     let emulator = emulator().await;
     let date = |ahead: i64| {
         let time = jiff::Timestamp::now() + jiff::SignedDuration::from_secs(ahead);
@@ -180,7 +180,7 @@ async fn clocks_that_differ() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_secret_that_somebody_repeats_is_not_shown() {
+async fn check_redacts_secrets_in_answers() {
     let page = "<title>Welcome, key-that-leaks and secret-that-leaks</title>";
     let url = stranger(200, &[], page).await;
     let settings = [

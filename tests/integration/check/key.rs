@@ -19,7 +19,7 @@ async fn emulator() -> Emulator {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_key_that_is_refused() {
+async fn check_with_refused_key_fails_api_key() {
     let emulator = emulator().await;
     let (bare, bare_secret) = emulator.add_key(KeySpec::with([]));
     for settings in [
@@ -46,7 +46,7 @@ async fn a_key_that_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn each_missing_permission_is_named() {
+async fn check_names_each_missing_permission() {
     let emulator = emulator().await;
     for (permission, row) in [
         ("Images View", "tools: workspaces"),
@@ -67,7 +67,7 @@ async fn each_missing_permission_is_named() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_permission_that_few_need_is_told_and_no_failure() {
+async fn check_with_rare_permission_missing_is_a_note() {
     let emulator = emulator().await;
     for (permission, row) in [
         ("Session Recordings View", "tools: monitoring"),
@@ -88,7 +88,7 @@ async fn a_permission_that_few_need_is_told_and_no_failure() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_key_that_may_only_read_is_told_from_one_that_is_refused() {
+async fn check_with_read_only_key_fails_sessions_only() {
     let emulator = emulator().await;
     let spec = KeySpec {
         read_only: true,
@@ -103,7 +103,7 @@ async fn a_key_that_may_only_read_is_told_from_one_that_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_user_has_to_exist() {
+async fn check_with_unknown_user_fails_user() {
     let emulator = emulator().await;
     let said = check(&emulator, &[], &[]).await;
     said.has("user", "ok", &[emulator.user_id(), "@"]);
@@ -113,7 +113,7 @@ async fn the_user_has_to_exist() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn looking_changes_nothing() {
+async fn check_changes_nothing_in_kasm() {
     let emulator = emulator().await;
     let users = emulator.users().len();
     check(&emulator, &[], &[]).await.fails_only(&[]);

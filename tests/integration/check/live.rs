@@ -18,7 +18,7 @@ async fn emulator() -> Emulator {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_running_session_is_looked_at_and_left_alone() {
+async fn check_reads_a_running_session_and_leaves_it() {
     let server = TestServer::start().await;
     let id = server.session().await;
     let said = check(&server.emulator, &[], &[]).await;
@@ -44,7 +44,7 @@ async fn a_running_session_is_looked_at_and_left_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_a_session_it_says_how_to_have_one() {
+async fn check_without_session_names_the_start_option() {
     let said = check(&emulator().await, &[], &[]).await;
     said.has(
         "session: screen",
@@ -54,7 +54,7 @@ async fn without_a_session_it_says_how_to_have_one() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_session_is_started_tried_and_destroyed() {
+async fn check_with_start_destroys_its_session() {
     let server = TestServer::start().await;
     let own = server.session().await;
     let said = check(&server.emulator, &[], START).await;
@@ -73,7 +73,7 @@ async fn a_session_is_started_tried_and_destroyed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_session_that_fails_is_destroyed_as_well() {
+async fn check_with_start_destroys_a_failing_session() {
     let emulator = emulator().await;
     emulator.configure(|profile| profile.downloads_allowed = false);
     let said = check(&emulator, &[], START).await;
@@ -89,7 +89,7 @@ async fn a_session_that_fails_is_destroyed_as_well() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn ctrl_c_destroys_what_was_started() {
+async fn check_on_ctrl_c_destroys_its_session() {
     // It never runs, so the check waits for it.
     let emulator = Emulator::builder()
         .start_time(Duration::from_secs(600))

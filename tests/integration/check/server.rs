@@ -23,7 +23,7 @@ fn port(url: &str) -> &str {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_is_at_the_port() {
+async fn check_names_who_listens_on_the_port() {
     let server = TestServer::start().await;
     let said = check(&server.emulator, &[], &[]).await;
     said.has("listen", "ok", &["is free"]);
@@ -44,7 +44,7 @@ async fn who_is_at_the_port() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_proxy_that_holds_streams_back_is_found() {
+async fn check_with_buffering_proxy_fails_public_stream() {
     let server = TestServer::start().await;
     let own = ("MCP_SERVER_PORT", port(&server.base));
     let buffers = proxy(&server.base, Twist::Buffer).await;
@@ -66,7 +66,7 @@ async fn a_proxy_that_holds_streams_back_is_found() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_public_url_that_leads_elsewhere() {
+async fn check_with_wrong_public_url_fails_public_health() {
     let server = TestServer::start().await;
     let own = ("MCP_SERVER_PORT", port(&server.base));
     let other = stranger(200, &[], "<title>Our wiki</title>").await;
@@ -95,7 +95,7 @@ async fn a_public_url_that_leads_elsewhere() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_stream_takes_a_token() {
+async fn check_reads_the_stream_token_from_a_file() {
     let server = TestServer::start().await;
     let own = [
         ("MCP_SERVER_PORT", port(&server.base)),
@@ -131,7 +131,7 @@ async fn the_stream_takes_a_token() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_with_other_settings_refuses_the_public_names() {
+async fn check_with_unallowed_host_fails_public_stream() {
     let server = TestServer::start().await;
     let url = server.base.replace("127.0.0.1", "localhost");
     let front = proxy(&server.base, Twist::Host("mcp.example.org")).await;
@@ -147,7 +147,7 @@ async fn a_server_with_other_settings_refuses_the_public_names() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn where_metrics_go() {
+async fn check_with_taken_metrics_address_fails_metrics() {
     let emulator = Emulator::builder().start().await.unwrap();
     let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let listen = taken.local_addr().unwrap().to_string();
@@ -160,7 +160,7 @@ async fn where_metrics_go() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_does_not_run_is_no_failure() {
+async fn check_without_running_server_skips_public_rows() {
     let emulator = Emulator::builder().start().await.unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -180,7 +180,7 @@ async fn a_server_that_does_not_run_is_no_failure() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn folders_and_credentials() {
+async fn check_reports_state_folder_and_credentials() {
     let emulator = Emulator::builder().start().await.unwrap();
     let folder = tempfile::tempdir().unwrap();
     let state = folder.path().to_str().unwrap();
@@ -210,7 +210,7 @@ async fn folders_and_credentials() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn issuers_are_asked() {
+async fn check_reads_issuer_metadata() {
     let emulator = Emulator::builder().start().await.unwrap();
     let key = crate::callers::issuer::Key::new("one", jsonwebtoken::Algorithm::ES256);
     let issuer = Issuer::start("", OPENID, &[&key]).await;

@@ -80,7 +80,7 @@ async fn fails(emulator: &Emulator, url: &str, ca: Option<&NamedTempFile>, words
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn certificates_that_are_not_trusted() {
+async fn check_with_untrusted_certificate_fails_kasm_tls() {
     let emulator = Emulator::builder().tls(true).start().await.unwrap();
     let unknown = ["issuer of the certificate is unknown", "KASM_TLS_CA_FILE"];
     fails(&emulator, emulator.url(), None, &unknown).await;
@@ -102,7 +102,7 @@ async fn certificates_that_are_not_trusted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn certificates_that_are_not_good() {
+async fn check_with_invalid_certificate_fails_kasm_tls() {
     let emulator = Emulator::builder().start().await.unwrap();
     let mut old = params(LOCAL);
     old.not_before = date_time_ymd(2020, 1, 1);
@@ -140,7 +140,7 @@ async fn certificates_that_are_not_good() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_certificate_that_ends_soon() {
+async fn check_with_certificate_ending_soon_is_a_note() {
     let emulator = Emulator::builder().start().await.unwrap();
     let mut soon = params(LOCAL);
     soon.not_after = (std::time::SystemTime::now() + std::time::Duration::from_secs(86_400)).into();
@@ -154,7 +154,7 @@ async fn a_certificate_that_ends_soon() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn http_and_https_mixed_up() {
+async fn check_with_http_and_https_mixed_up_fails_kasm_tls() {
     let plain = Emulator::builder().start().await.unwrap();
     let url = plain.url().replace("http://", "https://");
     fails(
@@ -176,7 +176,7 @@ async fn http_and_https_mixed_up() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_certificate_can_be_trusted_or_ignored() {
+async fn check_accepts_trusted_or_ignored_certificate() {
     let emulator = Emulator::builder().tls(true).start().await.unwrap();
     let ca = file(emulator.ca_pem().unwrap());
     let path = ca.path().to_str().unwrap();

@@ -28,7 +28,7 @@ fn json_parameter(link: &Url, name: &str) -> Value {
 }
 
 #[test]
-fn vs_code_link_has_the_configuration_and_asks_for_the_token() {
+fn vs_code_link_has_the_entry_and_asks_for_the_token() {
     for address in [
         "http://127.0.0.1:8080",
         "https://h.example/a'b;&+=/mcp/readonly",
@@ -61,7 +61,7 @@ fn vs_code_link_has_the_configuration_and_asks_for_the_token() {
 }
 
 #[test]
-fn cursor_link_has_the_entry_with_the_token_of_the_environment() {
+fn cursor_link_has_the_entry_with_the_environments_token() {
     for address in ["http://127.0.0.1:8080", "https://h.example/kasm"] {
         let links = links("cursor", address);
         assert_eq!(links.len(), 2, "{links:?}");
@@ -89,7 +89,7 @@ fn cursor_link_has_the_entry_with_the_token_of_the_environment() {
 }
 
 #[test]
-fn clients_without_links_print_none() {
+fn connect_without_link_prints_none() {
     for client in CLIENTS.iter().filter(|client| client.link.is_none()) {
         assert!(
             links(client.id, "https://h.example").is_empty(),
@@ -100,7 +100,7 @@ fn clients_without_links_print_none() {
 }
 
 #[test]
-fn readme_has_the_links_of_the_demo() {
+fn readme_has_the_install_links_of_the_demo() {
     let readme =
         std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
     let address = "http://127.0.0.1:8080".parse().unwrap();

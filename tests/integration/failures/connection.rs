@@ -16,7 +16,7 @@ use crate::support::{TestServer, config};
 const LIST: &str = "list_user_sessions";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nobody_listens() {
+async fn kasm_connection_refused_is_unavailable() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);
@@ -32,7 +32,7 @@ async fn nobody_listens() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn somebody_listens_and_never_answers() {
+async fn kasm_that_never_answers_is_timeout() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let settings = [
@@ -47,7 +47,7 @@ async fn somebody_listens_and_never_answers() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_url_that_is_not_kasms() {
+async fn kasm_url_of_other_server_is_api_error() {
     let server = TestServer::start().await;
     let elsewhere = format!("{}/portal", server.emulator.url());
     let wrong = TestServer::with(&[("KASM_API_URL", &elsewhere)]).await;
@@ -62,7 +62,7 @@ async fn tls_emulator() -> Emulator {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_self_signed_certificate_is_refused() {
+async fn kasm_with_self_signed_certificate_is_unavailable() {
     let server = TestServer::in_front_of(tls_emulator().await, &[]).await;
     let words = ("certificate", "kasm-mcp check");
     told(&server, (LIST, json!({})), "unavailable", words).await;
@@ -70,7 +70,7 @@ async fn a_self_signed_certificate_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_certificate_of_another_is_refused() {
+async fn kasm_with_untrusted_certificate_is_unavailable() {
     let (emulator, another) = (tls_emulator().await, tls_emulator().await);
     let mut file = tempfile::NamedTempFile::new().unwrap();
     file.write_all(another.ca_pem().unwrap().as_bytes())
@@ -83,7 +83,7 @@ async fn the_certificate_of_another_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_self_signed_certificate_can_be_trusted() {
+async fn kasm_with_trusted_self_signed_certificate_works() {
     let emulator = tls_emulator().await;
     let mut file = tempfile::NamedTempFile::new().unwrap();
     file.write_all(emulator.ca_pem().unwrap().as_bytes())
@@ -95,7 +95,7 @@ async fn a_self_signed_certificate_can_be_trusted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn any_certificate_can_be_accepted() {
+async fn kasm_with_tls_insecure_setting_works() {
     let settings = [("KASM_TLS_INSECURE", "true")];
     let server = TestServer::in_front_of(tls_emulator().await, &settings).await;
     let session = timeout(PATIENCE, server.session()).await.unwrap();
@@ -103,7 +103,7 @@ async fn any_certificate_can_be_accepted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_useless_ca_file_stops_the_start() {
+async fn ca_file_missing_or_unreadable_stops_the_start() {
     let emulator = tls_emulator().await;
     let mut file = tempfile::NamedTempFile::new().unwrap();
     file.write_all(b"not a certificate\n").unwrap();
@@ -117,7 +117,7 @@ async fn a_useless_ca_file_stops_the_start() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn plain_http_to_a_tls_port() {
+async fn kasm_http_to_tls_port_is_unavailable() {
     let emulator = tls_emulator().await;
     let url = emulator.url().replace("https://", "http://");
     let server = TestServer::in_front_of(emulator, &[("KASM_API_URL", &url)]).await;

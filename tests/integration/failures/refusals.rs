@@ -27,7 +27,7 @@ const EVERYTHING: [&str; 11] = [
 ];
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_wrong_key() {
+async fn kasm_with_wrong_key_is_permission_without_retry() {
     for status in [401, 403] {
         for setting in ["KASM_API_KEY", "KASM_API_SECRET"] {
             let server = TestServer::with(&[(setting, "not-the-right-one")]).await;
@@ -47,7 +47,7 @@ async fn a_wrong_key() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_key_that_is_off_expired_or_read_only() {
+async fn kasm_with_disabled_expired_or_read_only_key_is_permission() {
     let server = TestServer::start().await;
     let session = server.session().await;
     let past = SystemTime::now() - Duration::from_secs(60);
@@ -151,7 +151,7 @@ fn needs(server: &TestServer, session: &str) -> Vec<(&'static str, &'static str,
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn each_revoked_permission_is_named() {
+async fn kasm_with_revoked_permission_names_it() {
     let server = TestServer::start().await;
     let session = server.session().await;
     let (sessions, users) = (server.emulator.sessions(), server.emulator.users());
@@ -171,7 +171,7 @@ async fn each_revoked_permission_is_named() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn administrators_need_a_permission_of_their_own() {
+async fn user_tools_on_admin_without_permission_are_permission() {
     let server = TestServer::start().await;
     let users = server.emulator.users().into_iter();
     let mut admins = users.filter(|user| user.username == "admin@kasm.local");
@@ -190,7 +190,7 @@ async fn administrators_need_a_permission_of_their_own() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_licence_without_the_api() {
+async fn kasm_without_api_licence_is_permission() {
     let server = TestServer::start().await;
     server
         .emulator
@@ -201,7 +201,7 @@ async fn a_licence_without_the_api() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_room_for_another_session() {
+async fn create_kasm_session_without_resources_fails_with_hint() {
     let cases = [
         (Fault::NoResources, "no capacity", "destroy_kasm_session"),
         (Fault::UnableToCreate, "no capacity", "add hosts"),
@@ -251,7 +251,7 @@ async fn no_room_for_another_session() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_refusal_nobody_has_written_down() {
+async fn kasm_with_unknown_refusal_is_api_error_with_its_text() {
     let server = TestServer::start().await;
     let odd = Fault::ErrorMessage("The moon\tis\n  full".to_owned());
     server.emulator.fail_next("request_kasm", odd, 1);
@@ -266,7 +266,7 @@ async fn a_refusal_nobody_has_written_down() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_session_that_has_gone() {
+async fn session_tools_after_session_ended_are_not_found() {
     let server = TestServer::start().await;
     for expire in [true, false] {
         let session = server.session().await;

@@ -60,7 +60,7 @@ const QUICK: [(&str, &str); 3] = [
 ];
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_read_is_repeated() {
+async fn kasm_read_that_fails_is_retried() {
     for stumble in stumbles() {
         let server = TestServer::with(&QUICK).await;
         if stumble.repeated {
@@ -84,7 +84,7 @@ async fn a_read_is_repeated() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn reads_are_repeated_twice_unless_told_otherwise() {
+async fn kasm_read_is_retried_as_often_as_the_setting() {
     for (settings, calls) in [(&[][..], 3), (&[("KASM_RETRIES", "0")][..], 1)] {
         let server = TestServer::with(settings).await;
         for (endpoint, tool) in [
@@ -131,7 +131,7 @@ fn writes(session: &str, other: &str) -> Vec<(&'static str, &'static str, Value)
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_write_is_never_repeated() {
+async fn kasm_write_that_fails_is_not_retried() {
     let server = TestServer::with(&QUICK).await;
     let session = server.session().await;
     let other = server.emulator.other_user_id().to_owned();
@@ -152,7 +152,7 @@ async fn a_write_is_never_repeated() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_write_that_takes_too_long_says_so_once() {
+async fn kasm_write_that_times_out_is_sent_once() {
     let server = TestServer::with(&QUICK).await;
     let session = server.session().await;
     let other = server.emulator.other_user_id().to_owned();
@@ -167,7 +167,7 @@ async fn a_write_that_takes_too_long_says_so_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn waiting_for_a_session_survives_a_stumble() {
+async fn create_kasm_session_survives_failing_polls() {
     let server = TestServer::start().await;
     for fault in [Fault::HtmlError, Fault::ConnectionReset] {
         // More than the repeats of one poll.
@@ -181,7 +181,7 @@ async fn waiting_for_a_session_survives_a_stumble() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn another_mount_is_found_and_remembered() {
+async fn kasm_endpoint_on_another_mount_is_found_and_remembered() {
     let server = TestServer::start().await;
     let session = server.session().await;
     server.emulator.attach_viewer(&session);
@@ -234,7 +234,7 @@ async fn another_mount_is_found_and_remembered() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_endpoint_that_is_nowhere() {
+async fn kasm_endpoint_on_no_mount_is_api_error() {
     let server = TestServer::start().await;
     server.emulator.configure(|profile| {
         profile.mounts.insert("get_kasms".to_owned(), Mount::Ui);

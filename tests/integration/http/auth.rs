@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::support::{TOKEN, TestServer, rpc};
 
 #[tokio::test]
-async fn every_route_of_mcp_needs_the_token() {
+async fn mcp_routes_without_token_are_401() {
     let server = TestServer::start().await;
     let list = rpc("tools/list", json!({}));
     for path in ["/mcp", "/mcp/", "/messages?session_id=x"] {
@@ -41,7 +41,7 @@ async fn every_route_of_mcp_needs_the_token() {
 }
 
 #[tokio::test]
-async fn a_challenge_says_what_is_wrong() {
+async fn bearer_challenge_names_the_error() {
     let server = TestServer::start().await;
     let list = rpc("tools/list", json!({}));
     let cases: [(Option<&str>, &str); 6] = [
@@ -79,7 +79,7 @@ async fn a_challenge_says_what_is_wrong() {
 }
 
 #[tokio::test]
-async fn the_scheme_is_read_as_http_reads_it_and_two_headers_are_refused() {
+async fn bearer_scheme_ignores_case_and_two_headers_are_401() {
     let server = TestServer::start().await;
     let list = rpc("tools/list", json!({}));
     let lower = server
@@ -98,7 +98,7 @@ async fn the_scheme_is_read_as_http_reads_it_and_two_headers_are_refused() {
 }
 
 #[tokio::test]
-async fn a_smaller_scope_sees_and_calls_less() {
+async fn mcp_with_read_scope_lists_and_calls_fewer_tools() {
     let server = TestServer::with(&[("MCP_AUTH_SCOPE", "kasm:read")]).await;
     let list: serde_json::Value = server
         .post(&rpc("tools/list", json!({})))

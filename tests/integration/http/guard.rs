@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::support::{TestServer, rpc};
 
 #[tokio::test]
-async fn foreign_hosts_and_origins_are_refused() {
+async fn foreign_host_or_origin_is_403() {
     let server = TestServer::start().await;
     let list = rpc("tools/list", json!({}));
     for host in [
@@ -45,7 +45,7 @@ async fn foreign_hosts_and_origins_are_refused() {
 }
 
 #[tokio::test]
-async fn configured_names_are_let_in() {
+async fn configured_host_and_origin_are_allowed() {
     let settings = [
         ("MCP_PUBLIC_URL", "https://mcp.example.org/kasm/mcp"),
         ("MCP_ALLOWED_HOSTS", "other.example.org"),
@@ -75,7 +75,7 @@ async fn configured_names_are_let_in() {
 }
 
 #[tokio::test]
-async fn a_browser_may_ask_before_it_has_a_token() {
+async fn cors_preflight_without_token_is_200() {
     let server = TestServer::with(&[("MCP_ALLOWED_ORIGINS", "https://app.example.org")]).await;
     let preflight = server
         .http
@@ -116,7 +116,7 @@ const OF_PROGRAMS: [&str; 8] = [
 ];
 
 #[tokio::test]
-async fn origins_that_are_no_web_page_are_compared_exactly() {
+async fn origin_of_program_is_compared_exactly() {
     let allowed = OF_PROGRAMS.join(", ");
     let server = TestServer::with(&[("MCP_ALLOWED_ORIGINS", &allowed)]).await;
     let list = rpc("tools/list", json!({}));
@@ -154,7 +154,7 @@ async fn origins_that_are_no_web_page_are_compared_exactly() {
 }
 
 #[tokio::test]
-async fn origins_of_programs_are_refused_unless_they_are_named() {
+async fn origin_of_program_without_setting_is_403() {
     let server = TestServer::with(&[("MCP_ALLOWED_ORIGINS", "https://app.example.org")]).await;
     for origin in OF_PROGRAMS {
         let request = server.post(&rpc("tools/list", json!({})));
@@ -164,7 +164,7 @@ async fn origins_of_programs_are_refused_unless_they_are_named() {
 }
 
 #[tokio::test]
-async fn a_name_with_other_letters_is_allowed_in_both_spellings() {
+async fn origin_with_international_name_is_allowed_in_both_spellings() {
     let origins = "https://b\u{fc}cher.example, https://APP.example.org:443";
     let server = TestServer::with(&[("MCP_ALLOWED_ORIGINS", origins)]).await;
     // Browsers send the form that DNS has, and leave the usual port out.

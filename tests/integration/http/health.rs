@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::support::{TOKEN, TestServer};
 
 #[tokio::test]
-async fn health_is_open_and_tells_little() {
+async fn health_without_token_has_status_and_version_only() {
     let server = TestServer::start().await;
     let answer = server
         .http
@@ -34,7 +34,7 @@ async fn health_is_open_and_tells_little() {
 }
 
 #[tokio::test]
-async fn with_the_token_it_tells_whether_kasm_answers() {
+async fn health_with_token_tells_whether_kasm_answers() {
     let server = TestServer::start().await;
     let health = || async {
         let asked = server

@@ -51,7 +51,7 @@ fn retry_after(answer: &reqwest::Response) -> u64 {
 }
 
 #[tokio::test]
-async fn an_oversized_body_is_refused_with_and_without_its_length() {
+async fn mcp_body_over_limit_is_413_with_and_without_length() {
     let server = TestServer::with(&[("MCP_MAX_BODY_BYTES", "2000")]).await;
     let body = |size: usize| {
         rpc(
@@ -95,7 +95,7 @@ async fn an_oversized_body_is_refused_with_and_without_its_length() {
 }
 
 #[tokio::test]
-async fn headers_that_never_end_are_cut_off() {
+async fn headers_over_time_limit_close_the_connection() {
     let server = TestServer::with(&[("MCP_HEADER_TIMEOUT_SECONDS", "1")]).await;
     let mut socket = TcpStream::connect(server.base.strip_prefix("http://").unwrap())
         .await
@@ -119,7 +119,7 @@ async fn headers_that_never_end_are_cut_off() {
 }
 
 #[tokio::test]
-async fn calls_beyond_the_limit_wait_for_their_turn() {
+async fn calls_over_caller_limit_wait_for_their_turn() {
     let server = TestServer::with(&[("MCP_MAX_CALLS_PER_CALLER", "1")]).await;
     let kasm_id = server.session().await;
     let asked = |endpoint: &str| {
@@ -155,7 +155,7 @@ async fn calls_beyond_the_limit_wait_for_their_turn() {
 }
 
 #[tokio::test]
-async fn a_tool_that_takes_too_long_is_given_up() {
+async fn tool_call_over_time_limit_is_timeout() {
     let server = TestServer::with(&[("MCP_TOOL_TIMEOUT_SECONDS", "1")]).await;
     server
         .emulator

@@ -73,7 +73,7 @@ fn sum(text: &str, metric: &str, labels: &[&str]) -> f64 {
 }
 
 #[tokio::test]
-async fn everything_is_counted() {
+async fn metrics_count_calls_jobs_and_refusals() {
     let (server, text) = busy().await;
     let count = |metric: &str, labels: &[&str]| sum(&text, metric, labels) as u64;
     let calls = |tool: &str, outcome: &str| {
@@ -115,7 +115,7 @@ async fn everything_is_counted() {
 }
 
 #[tokio::test]
-async fn names_types_and_meanings_are_as_agreed() {
+async fn metrics_names_types_and_help_match_the_snapshot() {
     let (_server, text) = busy().await;
     let about: Vec<&str> = text.lines().filter(|line| line.starts_with('#')).collect();
     insta::assert_snapshot!(about.join("\n"));
@@ -126,7 +126,7 @@ async fn names_types_and_meanings_are_as_agreed() {
 }
 
 #[tokio::test]
-async fn no_label_comes_from_outside() {
+async fn metrics_labels_never_come_from_clients() {
     let (server, text) = busy().await;
     let tools = Client::connect(&server, "bare").await.tools(&server).await;
     let tools: BTreeSet<&str> = tools.iter().map(String::as_str).collect();
@@ -169,7 +169,7 @@ async fn no_label_comes_from_outside() {
 }
 
 #[tokio::test]
-async fn only_administrators_are_told() {
+async fn metrics_without_admin_scope_are_403() {
     let server = TestServer::with(&[("MCP_AUTH_SCOPE", "kasm:use")]).await;
     let get = || server.http.get(format!("{}/metrics", server.base));
     let refused = get().send().await.unwrap();
@@ -184,7 +184,7 @@ async fn only_administrators_are_told() {
 }
 
 #[tokio::test]
-async fn an_address_of_its_own_needs_no_token_and_has_nothing_else() {
+async fn metrics_address_needs_no_token_and_serves_nothing_else() {
     let emulator = kasm_emulator::Emulator::builder().start().await.unwrap();
     let directory = tempfile::tempdir().unwrap();
     let settings = [("MCP_METRICS_LISTEN", "127.0.0.1:0")];
@@ -216,7 +216,7 @@ async fn an_address_of_its_own_needs_no_token_and_has_nothing_else() {
 }
 
 #[test]
-fn the_document_has_the_table() {
+fn monitoring_document_has_the_metrics_table() {
     let document = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/monitoring.md");
     let document = std::fs::read_to_string(document).unwrap();
     let table = metrics::markdown();

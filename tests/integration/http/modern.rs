@@ -7,7 +7,7 @@ use crate::support::TestServer;
 use crate::support::clients::{modern, modern_request};
 
 #[tokio::test]
-async fn discover_tells_what_there_is() {
+async fn discover_returns_versions_and_capabilities() {
     let server = TestServer::start().await;
     let answer = modern(&server, "server/discover", json!({}), None).await;
     let result = &answer["result"];
@@ -35,7 +35,7 @@ async fn discover_tells_what_there_is() {
 }
 
 #[tokio::test]
-async fn results_name_the_server_and_lists_are_private() {
+async fn modern_results_name_the_server_and_are_private() {
     let server = TestServer::start().await;
     let list = modern(&server, "tools/list", json!({}), None).await;
     assert_eq!(list["result"]["cacheScope"], "private");
@@ -50,7 +50,7 @@ async fn results_name_the_server_and_lists_are_private() {
 }
 
 #[tokio::test]
-async fn any_media_range_is_good_enough() {
+async fn modern_request_with_any_json_media_range_is_200() {
     let server = TestServer::start().await;
     for accept in ["*/*", "application/json", "application/*"] {
         let request = modern_request(&server, "tools/list", json!({}), None);
@@ -64,7 +64,7 @@ async fn any_media_range_is_good_enough() {
 }
 
 #[tokio::test]
-async fn refusals_are_json_rpc() {
+async fn modern_refusals_are_json_rpc_errors() {
     let server = TestServer::start().await;
     let wrong_name = json!({ "name": "list_user_sessions" });
     let list = || modern_request(&server, "tools/list", json!({}), None);
@@ -117,7 +117,7 @@ async fn refusals_are_json_rpc() {
 }
 
 #[tokio::test]
-async fn there_are_no_sessions() {
+async fn modern_get_and_delete_are_405() {
     let server = TestServer::start().await;
     for method in [http::Method::GET, http::Method::DELETE] {
         let request = server
@@ -151,7 +151,7 @@ async fn changed(
 
 /// A complete call goes another way than one that is to be refused.
 #[tokio::test]
-async fn calls_whose_headers_are_not_complete_are_refused() {
+async fn modern_call_with_missing_or_wrong_header_is_400() {
     let server = TestServer::start().await;
     let (status, answer) = changed(&server, |_| {}).await;
     assert_eq!(status, StatusCode::OK);
@@ -176,7 +176,7 @@ async fn calls_whose_headers_are_not_complete_are_refused() {
 }
 
 #[tokio::test]
-async fn calls_whose_meta_is_not_complete_are_refused() {
+async fn modern_call_with_missing_or_wrong_meta_is_refused() {
     let server = TestServer::start().await;
     let meta = |name: &'static str, value: Value| {
         move |request: &mut reqwest::Request| {

@@ -39,7 +39,7 @@ fn names(list: &Value) -> BTreeSet<String> {
 }
 
 #[tokio::test]
-async fn path_and_headers_say_which_tools_are_offered() {
+async fn tool_filter_in_path_or_header_narrows_the_list() {
     let server = TestServer::start().await;
     let all = offered(&server, "/mcp", &[]).await;
     let files = offered(&server, "/mcp/x/files", &[]).await;
@@ -93,7 +93,7 @@ async fn path_and_headers_say_which_tools_are_offered() {
 }
 
 #[tokio::test]
-async fn what_is_not_known_is_named_with_what_is() {
+async fn tool_filter_with_unknown_toolset_names_the_known() {
     let server = TestServer::start().await;
     let list = rpc("tools/list", json!({}));
     for (path, header, status) in [
@@ -114,7 +114,7 @@ async fn what_is_not_known_is_named_with_what_is() {
 
 /// Whatever the transport, a tool that is not offered is answered as one that never was.
 #[tokio::test]
-async fn a_tool_that_is_not_offered_is_unknown() {
+async fn tool_outside_the_filter_is_unknown() {
     let server = TestServer::start().await;
     let meta = json!({
         "io.modelcontextprotocol/protocolVersion": "2026-07-28",
@@ -148,7 +148,7 @@ async fn a_tool_that_is_not_offered_is_unknown() {
 }
 
 #[tokio::test]
-async fn a_stream_stays_as_narrow_as_it_was_opened() {
+async fn tool_filter_of_a_stream_lasts_as_long_as_it() {
     let server = TestServer::start().await;
     let mut narrow = SseClient::connect(&server.base, "/mcp/x/files/readonly").await;
     let list = narrow.request("tools/list", json!({})).await;
@@ -163,7 +163,7 @@ async fn a_stream_stays_as_narrow_as_it_was_opened() {
 }
 
 #[tokio::test]
-async fn read_only_is_more_than_a_list_of_tools() {
+async fn read_only_filter_refuses_arguments_that_write() {
     let server = TestServer::start().await;
     let kasm_id = server.session().await;
     let path = "/home/kasm-user/x";

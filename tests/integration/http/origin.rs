@@ -27,7 +27,7 @@ async fn line(settings: &[(&str, &str)]) -> String {
 }
 
 #[tokio::test]
-async fn a_header_is_believed_only_from_a_trusted_proxy() {
+async fn log_takes_forwarded_address_from_trusted_proxy_only() {
     let untrusted = line(&[]).await;
     assert!(untrusted.contains("client=127.0.0.1"), "{untrusted}");
     let trusted = line(&[("MCP_TRUSTED_PROXIES", "192.0.2.0/24, 127.0.0.0/8")]).await;

@@ -34,7 +34,7 @@ async fn status_with(server: &TestServer, body: &Value, id: &str) -> StatusCode 
 }
 
 #[tokio::test]
-async fn a_session_lives_from_initialize_to_delete() {
+async fn mcp_session_lives_from_initialize_to_delete() {
     let server = TestServer::start().await;
     for version in ["2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25"] {
         let (id, answer) = open(&server, version).await;
@@ -71,7 +71,7 @@ async fn a_session_lives_from_initialize_to_delete() {
 }
 
 #[tokio::test]
-async fn versions_are_negotiated_and_nonsense_is_refused() {
+async fn mcp_version_is_negotiated_and_unknown_header_is_400() {
     let server = TestServer::start().await;
     for asked in ["2026-07-28", "1999-01-01", "2099-01-01"] {
         let (_, answer) = open(&server, asked).await;
@@ -118,7 +118,7 @@ async fn versions_are_negotiated_and_nonsense_is_refused() {
 }
 
 #[tokio::test]
-async fn the_longest_unused_session_makes_room() {
+async fn mcp_session_over_limit_replaces_the_longest_unused() {
     let server = TestServer::with(&[("MCP_MAX_SESSIONS_PER_CALLER", "2")]).await;
     let ping = rpc("ping", json!({}));
     let (first, _) = open(&server, "2025-11-25").await;
@@ -137,7 +137,7 @@ async fn the_longest_unused_session_makes_room() {
 }
 
 #[tokio::test]
-async fn sessions_in_use_are_not_taken_away() {
+async fn mcp_session_over_limit_with_all_in_use_is_429() {
     let server = TestServer::with(&[("MCP_MAX_SESSIONS_PER_CALLER", "1")]).await;
     let _client = SseClient::connect(&server.base, "/sse").await;
     let refused = server
@@ -150,7 +150,7 @@ async fn sessions_in_use_are_not_taken_away() {
 
 #[tokio::test]
 #[ignore = "slow: a session must be unused for a real second"]
-async fn slow_unused_sessions_end_but_not_those_with_an_open_stream() {
+async fn slow_idle_mcp_session_ends_unless_its_stream_is_open() {
     let server = TestServer::with(&[("MCP_SESSION_IDLE_SECONDS", "1")]).await;
     let (unused, _) = open(&server, "2025-11-25").await;
     let (held, _) = open(&server, "2025-11-25").await;
@@ -172,7 +172,7 @@ async fn slow_unused_sessions_end_but_not_those_with_an_open_stream() {
 }
 
 #[tokio::test]
-async fn a_cancelled_request_is_answered_as_cancelled() {
+async fn cancelled_request_is_answered_as_cancelled() {
     let server = TestServer::start().await;
     let (id, _) = open(&server, "2025-11-25").await;
     server
@@ -205,7 +205,7 @@ async fn a_cancelled_request_is_answered_as_cancelled() {
 }
 
 #[tokio::test]
-async fn an_id_in_use_is_refused() {
+async fn request_id_in_use_is_refused() {
     let server = TestServer::start().await;
     let (id, _) = open(&server, "2025-11-25").await;
     server
@@ -224,7 +224,7 @@ async fn an_id_in_use_is_refused() {
 }
 
 #[tokio::test]
-async fn a_long_answer_becomes_a_stream() {
+async fn long_answer_becomes_an_event_stream() {
     let server = TestServer::start().await;
     let (id, _) = open(&server, "2025-11-25").await;
     server
@@ -245,7 +245,7 @@ async fn a_long_answer_becomes_a_stream() {
 }
 
 #[tokio::test]
-async fn http_sse_ends_its_session_with_its_stream() {
+async fn http_sse_session_ends_with_its_stream() {
     let server = TestServer::start().await;
     let client = SseClient::connect(&server.base, "/").await;
     let endpoint = client.endpoint.clone();
@@ -269,7 +269,7 @@ async fn http_sse_ends_its_session_with_its_stream() {
 }
 
 #[tokio::test]
-async fn http_sse_refuses_what_it_cannot_take() {
+async fn http_sse_with_bad_body_or_unknown_session_is_refused() {
     let server = TestServer::start().await;
     let client = SseClient::connect(&server.base, "/sse").await;
     let post = |url: String, body: &'static str| {
@@ -296,7 +296,7 @@ async fn http_sse_refuses_what_it_cannot_take() {
 }
 
 #[tokio::test]
-async fn the_endpoint_keeps_the_proxys_prefix() {
+async fn http_sse_endpoint_keeps_the_public_path() {
     let settings = [("MCP_PUBLIC_URL", "https://mcp.example.org/kasm/mcp")];
     let server = TestServer::with(&settings).await;
     let opened = server

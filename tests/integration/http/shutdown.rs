@@ -10,7 +10,7 @@ use crate::support::sse_client::{Events, SseClient};
 use crate::support::{TOKEN, TestServer, handshake, rpc};
 
 #[tokio::test]
-async fn running_calls_finish_and_new_ones_are_refused() {
+async fn shutdown_finishes_running_calls_and_refuses_new_ones() {
     let mut server = TestServer::start().await;
     server
         .emulator
@@ -44,7 +44,7 @@ async fn running_calls_finish_and_new_ones_are_refused() {
 }
 
 #[tokio::test]
-async fn open_streams_do_not_hold_the_server_back() {
+async fn shutdown_with_open_streams_does_not_wait_for_them() {
     let server = TestServer::start().await;
     let mut sse = SseClient::connect(&server.base, "/sse").await;
     let opened = server
@@ -68,7 +68,7 @@ async fn open_streams_do_not_hold_the_server_back() {
 }
 
 #[tokio::test]
-async fn an_answer_still_comes_on_an_event_stream() {
+async fn shutdown_still_answers_on_an_event_stream() {
     let mut server = TestServer::start().await;
     let mut sse = SseClient::connect(&server.base, "/sse").await;
     server
@@ -88,7 +88,7 @@ async fn an_answer_still_comes_on_an_event_stream() {
 }
 
 #[tokio::test]
-async fn what_takes_too_long_is_cut_off_at_the_limit() {
+async fn shutdown_cuts_calls_off_at_the_drain_limit() {
     let mut server = TestServer::with(&[("MCP_DRAIN_SECONDS", "1")]).await;
     server
         .emulator

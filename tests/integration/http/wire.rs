@@ -22,7 +22,7 @@ async fn post(server: &TestServer, body: &str, headers: &[(&str, &str)]) -> (Sta
 }
 
 #[tokio::test]
-async fn what_is_no_json_rpc_gets_the_right_error() {
+async fn body_that_is_no_json_rpc_gets_its_error_code() {
     let server = TestServer::start().await;
     let modern = [("mcp-protocol-version", "2026-07-28")];
     for headers in [&[][..], &modern] {
@@ -46,7 +46,7 @@ async fn what_is_no_json_rpc_gets_the_right_error() {
 }
 
 #[tokio::test]
-async fn only_json_is_taken() {
+async fn body_that_is_not_json_media_type_is_415() {
     let server = TestServer::start().await;
     let ping = rpc("ping", json!({})).to_string();
     for kind in [
@@ -68,7 +68,7 @@ async fn only_json_is_taken() {
 }
 
 #[tokio::test]
-async fn bare_posts_are_answered_whatever_they_accept() {
+async fn bare_post_with_any_accept_header_is_200() {
     let server = TestServer::start().await;
     for accept in [
         None,
@@ -103,7 +103,7 @@ async fn bare_posts_are_answered_whatever_they_accept() {
 }
 
 #[tokio::test]
-async fn unknown_tools_and_methods_are_protocol_errors() {
+async fn unknown_tool_or_method_is_protocol_error() {
     let server = TestServer::start().await;
     let call = rpc("tools/call", json!({ "name": "no_such_tool" })).to_string();
     let (status, answer) = post(&server, &call, &[]).await;
@@ -132,7 +132,7 @@ async fn unknown_tools_and_methods_are_protocol_errors() {
 }
 
 #[tokio::test]
-async fn batches_belong_to_one_revision() {
+async fn batch_is_accepted_in_its_revision_only() {
     let server = TestServer::start().await;
     let batch = json!([
         { "jsonrpc": "2.0", "id": 1, "method": "ping" },
@@ -172,7 +172,7 @@ async fn batches_belong_to_one_revision() {
 }
 
 #[tokio::test]
-async fn get_without_a_stream_and_unknown_paths() {
+async fn get_without_stream_is_406_and_unknown_path_is_404() {
     let server = TestServer::start().await;
     let get = |path: &str| {
         server
@@ -200,7 +200,7 @@ async fn get_without_a_stream_and_unknown_paths() {
 }
 
 #[tokio::test]
-async fn every_answer_has_a_request_id() {
+async fn every_http_answer_has_a_request_id() {
     let server = TestServer::start().await;
     let own = server
         .post(&rpc("ping", json!({})))

@@ -34,7 +34,7 @@ async fn values(asker: &mut Asker<'_>, params: Value) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn sessions_are_the_callers_own() {
+async fn completion_of_kasm_id_lists_own_sessions() {
     let server = TestServer::start().await;
     let foreign = server.foreign_session().await;
     let mut own = [server.session().await, server.session().await];
@@ -64,7 +64,7 @@ async fn sessions_are_the_callers_own() {
 }
 
 #[tokio::test]
-async fn workspaces_are_those_that_can_be_started() {
+async fn completion_of_image_name_lists_enabled_workspaces() {
     let server = TestServer::start().await;
     let workspaces = server.ok("get_available_workspaces", json!({})).await;
     let workspaces = workspaces["workspaces"].as_array().unwrap();
@@ -87,7 +87,7 @@ async fn workspaces_are_those_that_can_be_started() {
 }
 
 #[tokio::test]
-async fn only_what_there_is_is_completed() {
+async fn completion_of_unknown_prompt_or_argument_is_refused() {
     let server = TestServer::start().await;
     for way in WAYS {
         let mut asker = Asker::connect(&server, way).await;

@@ -26,7 +26,7 @@ fn updated(uri: &str) -> (String, Option<String>) {
 }
 
 #[tokio::test]
-async fn a_session_hears_of_the_sessions_it_watches() {
+async fn mcp_session_is_notified_of_subscribed_sessions() {
     let server = TestServer::start().await;
     let mut listener = Listener::session(&server.base).await;
     listener.subscribe("kasm://sessions").await;
@@ -74,7 +74,7 @@ async fn a_session_hears_of_the_sessions_it_watches() {
 }
 
 #[tokio::test]
-async fn whoever_has_not_asked_for_resources_is_not_told_that_their_list_changed() {
+async fn list_changed_goes_only_to_clients_that_listed_resources() {
     let server = TestServer::start().await;
     let mut listener = Listener::session(&server.base).await;
     let tools = listener.ask("tools/list", json!({})).await;
@@ -95,7 +95,7 @@ async fn whoever_has_not_asked_for_resources_is_not_told_that_their_list_changed
 }
 
 #[tokio::test]
-async fn a_screen_is_told_when_this_server_uses_it() {
+async fn screenshot_resource_is_notified_after_control_desktop() {
     let server = TestServer::start().await;
     let kasm_id = server.session().await;
     let mut listener = Listener::session(&server.base).await;
@@ -108,7 +108,7 @@ async fn a_screen_is_told_when_this_server_uses_it() {
 }
 
 #[tokio::test]
-async fn http_sse_hears_it_on_its_stream() {
+async fn http_sse_is_notified_on_its_stream() {
     let server = TestServer::start().await;
     let mut client = SseClient::connect(&server.base, "/sse").await;
     let uri = json!({ "uri": "kasm://sessions" });
@@ -123,7 +123,7 @@ async fn http_sse_hears_it_on_its_stream() {
 }
 
 #[tokio::test]
-async fn a_listening_request_hears_what_it_asked_for() {
+async fn listen_request_is_notified_of_what_it_named() {
     let server = TestServer::start().await;
     let kasm_id = server.session().await;
     let one = format!("kasm://sessions/{kasm_id}");
@@ -151,7 +151,7 @@ async fn a_listening_request_hears_what_it_asked_for() {
 }
 
 #[tokio::test]
-async fn nobody_hears_of_the_sessions_of_others() {
+async fn callers_are_not_notified_of_foreign_sessions() {
     let people = TwoPeople::start().await;
     let [first, other] = &people.bases;
     let mut one = Listener::session(first).await;
@@ -188,7 +188,7 @@ async fn nobody_hears_of_the_sessions_of_others() {
 }
 
 #[tokio::test]
-async fn a_credential_that_was_taken_back_hears_nothing_more() {
+async fn revoked_caller_gets_no_more_notifications() {
     let people = TwoPeople::start().await;
     let [_, other] = &people.bases;
     let mut session = Listener::session(other).await;
@@ -204,7 +204,7 @@ async fn a_credential_that_was_taken_back_hears_nothing_more() {
 }
 
 #[tokio::test]
-async fn of_two_streams_the_newer_one_speaks() {
+async fn newer_notification_stream_replaces_the_older() {
     let server = TestServer::start().await;
     let mut listener = Listener::session(&server.base).await;
     listener.ask("resources/list", json!({})).await;
@@ -224,7 +224,7 @@ async fn of_two_streams_the_newer_one_speaks() {
 }
 
 #[tokio::test]
-async fn subscriptions_are_for_what_there_is_and_not_too_many() {
+async fn subscription_to_unknown_resource_or_over_limit_is_refused() {
     let server = TestServer::start().await;
     let kasm_id = server.session().await;
     for way in WAYS {
@@ -260,7 +260,7 @@ async fn subscriptions_are_for_what_there_is_and_not_too_many() {
 }
 
 #[tokio::test]
-async fn listening_requests_of_a_caller_are_counted() {
+async fn listen_requests_over_caller_limit_are_refused() {
     let server = TestServer::start().await;
     let wanted = json!({ "resourcesListChanged": true });
     let mut open = Vec::new();
@@ -287,7 +287,7 @@ async fn listening_requests_of_a_caller_are_counted() {
 }
 
 #[tokio::test]
-async fn a_client_on_stdio_hears_it_too() {
+async fn stdio_client_is_notified_of_changes() {
     let server = TestServer::start().await;
     let mut child = tokio::process::Command::new(env!("CARGO_BIN_EXE_kasm-mcp"))
         .arg("stdio")

@@ -21,7 +21,7 @@ const PROMPTS: [&str; 6] = [
 ];
 
 #[tokio::test]
-async fn prompts_are_filled_in() {
+async fn prompts_get_fills_arguments_in() {
     let server = TestServer::start().await;
     for way in WAYS {
         let mut asker = Asker::connect(&server, way).await;
@@ -60,7 +60,7 @@ async fn prompts_are_filled_in() {
 }
 
 #[tokio::test]
-async fn mistakes_are_named_with_what_there_is() {
+async fn prompts_get_with_bad_arguments_names_the_known() {
     let server = TestServer::start().await;
     let cases = [
         (json!({ "name": "nope" }), "research_in_browser"),
@@ -93,7 +93,7 @@ async fn mistakes_are_named_with_what_there_is() {
 }
 
 #[tokio::test]
-async fn prompts_need_their_tools() {
+async fn prompts_without_their_tools_are_not_listed() {
     let server = TestServer::with(&[("MCP_AUTH_SCOPE", "kasm:read")]).await;
     let mut asker = Asker::connect(&server, "bare").await;
     let list = asker.result("prompts/list", json!({})).await;
@@ -114,7 +114,7 @@ async fn prompts_need_their_tools() {
 }
 
 #[tokio::test]
-async fn all_that_is_named_is_there() {
+async fn catalogue_names_only_existing_tools_and_arguments() {
     let emulator = kasm_emulator::Emulator::builder().start().await.unwrap();
     let config = config(&emulator, &[]);
     let kasm = app::kasm(&config).unwrap();

@@ -9,7 +9,7 @@ use crate::support::kasm::NO_SUCH_ID;
 use crate::support::{TOKEN, TestServer, rpc};
 
 #[tokio::test]
-async fn lists_name_the_callers_sessions_in_a_fixed_order() {
+async fn resources_list_has_own_sessions_in_fixed_order() {
     let server = TestServer::start().await;
     server.foreign_session().await;
     let mut own = [server.session().await, server.session().await];
@@ -57,7 +57,7 @@ async fn lists_name_the_callers_sessions_in_a_fixed_order() {
 }
 
 #[tokio::test]
-async fn a_resource_is_what_its_tool_says() {
+async fn resources_read_matches_its_tool() {
     let server = TestServer::start().await;
     let kasm_id = server.session().await;
     let id = json!({ "kasm_id": kasm_id });
@@ -127,7 +127,7 @@ fn without_clock(data: &mut Value) {
 }
 
 #[tokio::test]
-async fn what_is_not_the_callers_is_not_there() {
+async fn resources_read_of_foreign_or_unknown_uri_is_not_found() {
     let server = TestServer::start().await;
     let foreign = server.foreign_session().await;
     let own = server.session().await;
@@ -158,7 +158,7 @@ async fn what_is_not_the_callers_is_not_there() {
 }
 
 #[tokio::test]
-async fn what_the_tools_do_not_reach_is_not_there() {
+async fn resources_outside_the_tool_filter_are_not_listed() {
     let server = TestServer::start().await;
     let own = format!("kasm://sessions/{}", server.session().await);
     let ask = async |path: &str, method: &str, params: Value| -> Value {
@@ -201,7 +201,7 @@ async fn what_the_tools_do_not_reach_is_not_there() {
 }
 
 #[tokio::test]
-async fn failures_say_what_to_do() {
+async fn resources_read_failure_has_error_type_and_hint() {
     let server = TestServer::start().await;
     let kasm_id = server.session().await;
     let id = json!({ "kasm_id": kasm_id });
@@ -240,7 +240,7 @@ async fn failures_say_what_to_do() {
 }
 
 #[tokio::test]
-async fn long_lists_come_in_pages() {
+async fn resources_list_is_paged() {
     let server = TestServer::start().await;
     let (user, image) = (server.emulator.user_id(), server.emulator.image_id());
     for _ in 0..105 {

@@ -67,7 +67,7 @@ const CATALOGUE: Catalogue = Catalogue {
 };
 
 #[tokio::test]
-async fn whoever_is_far_behind_is_told_once_and_goes_on() {
+async fn listener_that_falls_behind_is_notified_once() {
     let registry = Registry::new(Duration::from_secs(5), 8).mount(&Arc::new(()), &[TOOLSET]);
     let registry = Arc::new(registry.with_catalogue(CATALOGUE));
     let server = McpServer::new(registry.clone());

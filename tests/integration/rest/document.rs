@@ -15,7 +15,7 @@ const REQUEST: &str = "/post/requestBody/content/application~1json/schema";
 const DATA: &str = "/post/responses/200/content/application~1json/schema/properties/data";
 
 #[test]
-fn it_is_as_agreed() {
+fn openapi_document_matches_the_snapshot() {
     let mut document = openapi::document("https://kasm.example.com", Scope::Admin);
     document["info"]["version"] = "(this one)".into();
     let paths = document["paths"].as_object_mut().unwrap();
@@ -37,7 +37,7 @@ fn it_is_as_agreed() {
 }
 
 #[test]
-fn chatgpt_takes_it() {
+fn openapi_document_keeps_to_chatgpts_limits() {
     let document = openapi::document("https://kasm.example.com", Scope::Use);
     let paths = document["paths"].as_object().unwrap();
     assert!(paths.len() <= CHATGPT_OPERATIONS_MAX, "{}", paths.len());
@@ -53,7 +53,7 @@ fn chatgpt_takes_it() {
 }
 
 #[test]
-fn every_reference_leads_somewhere() {
+fn openapi_references_have_targets() {
     fn walk(value: &Value, document: &Value) {
         if let Some(reference) = value["$ref"].as_str() {
             let pointer = reference.strip_prefix('#').unwrap();
@@ -71,7 +71,7 @@ fn every_reference_leads_somewhere() {
 }
 
 #[tokio::test]
-async fn a_server_tells_its_own_address_and_what_it_offers() {
+async fn openapi_of_a_server_has_its_address_and_tools() {
     let server = TestServer::with(&[("MCP_AUTH_SCOPE", "kasm:use")]).await;
     let served = send(server.get("/openapi.json")).await;
     assert_eq!(served.status, 200);
@@ -84,7 +84,7 @@ async fn a_server_tells_its_own_address_and_what_it_offers() {
 }
 
 #[tokio::test]
-async fn a_public_address_is_told_to_everybody() {
+async fn openapi_with_public_url_has_that_address() {
     let settings = [
         ("MCP_PUBLIC_URL", "https://kasm.example.com/desk/mcp"),
         ("MCP_ALLOWED_HOSTS", "127.0.0.1"),

@@ -86,7 +86,7 @@ async fn fail(toolbox: &Toolbox<World>, how: &str) -> Answer {
 }
 
 #[tokio::test]
-async fn each_kind_of_failure_has_its_status() {
+async fn rest_failure_of_each_error_type_has_its_status() {
     let toolbox = toolbox().await;
     for (kind, status) in KINDS {
         let answer = fail(&toolbox, kind.name()).await;
@@ -104,7 +104,7 @@ async fn each_kind_of_failure_has_its_status() {
 }
 
 #[tokio::test]
-async fn nobody_is_asked_in_between() {
+async fn rest_call_that_needs_approval_is_403() {
     let answer = fail(&toolbox().await, "ask").await;
     assert_eq!(answer.status, 403);
     assert_eq!(answer.body["error_type"], "security");
@@ -113,7 +113,7 @@ async fn nobody_is_asked_in_between() {
 }
 
 #[tokio::test]
-async fn a_request_that_leads_to_no_call_is_a_problem() {
+async fn rest_request_that_is_no_call_is_problem_json() {
     let server = TestServer::with(&[("MCP_MAX_BODY_BYTES", "4096")]).await;
     let post = |path: &str| {
         let url = format!("{}{path}", server.base);
@@ -164,7 +164,7 @@ async fn a_request_that_leads_to_no_call_is_a_problem() {
 }
 
 #[tokio::test]
-async fn nothing_and_null_are_no_arguments() {
+async fn rest_call_without_or_with_null_arguments_is_200() {
     let server = TestServer::start().await;
     let url = format!("{}/api/v1/tools/list_user_sessions", server.base);
     let nothing = send(server.http.post(url).bearer_auth(TOKEN)).await;
@@ -178,7 +178,7 @@ async fn nothing_and_null_are_no_arguments() {
 }
 
 #[tokio::test]
-async fn rules_and_scopes_are_those_of_every_call() {
+async fn rest_call_obeys_policy_scope_and_schema() {
     let server = TestServer::with(&[("MCP_AUTH_SCOPE", "kasm:use")]).await;
     let command = json!({ "kasm_id": server.session().await, "command": "sudo ls" });
     let refused = send(server.rest("execute_kasm_command", &command)).await;
@@ -193,7 +193,7 @@ async fn rules_and_scopes_are_those_of_every_call() {
 }
 
 #[tokio::test]
-async fn who_asks_too_often_is_told_when_to_come_back() {
+async fn rest_call_over_rate_is_429_with_retry_after() {
     let settings = [
         ("MCP_RATE_COSTLY_TOOLS", "1/1"),
         ("MCP_RATE_PER_CALLER", "6/4"),

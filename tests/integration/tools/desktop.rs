@@ -3,7 +3,9 @@
 mod connection;
 mod hands;
 mod hostile;
+mod keyboard;
 mod looks;
+mod pointer;
 
 use data_encoding::BASE64;
 use image::RgbImage;

@@ -24,7 +24,7 @@ async fn diagnosis(server: &TestServer) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn each_missing_permission_is_named() {
+async fn diagnose_kasm_names_each_missing_permission() {
     let server = TestServer::start().await;
     assert_eq!(
         diagnosis(&server).await["well"],
@@ -48,7 +48,7 @@ async fn each_missing_permission_is_named() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_is_changed_by_looking() {
+async fn diagnose_kasm_changes_nothing_in_kasm() {
     let server = TestServer::start().await;
     let id = server.session().await;
     let users = server.emulator.users().len();
@@ -61,7 +61,7 @@ async fn nothing_is_changed_by_looking() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_session_is_looked_at_as_well() {
+async fn diagnose_kasm_with_session_reports_forbidden_downloads() {
     let server = TestServer::start().await;
     let id = server.session().await;
     let found = server.ok("diagnose_kasm", json!({ "kasm_id": id })).await;

@@ -4,8 +4,10 @@ mod channels;
 mod deaths;
 mod judging;
 mod large;
+mod outages;
 mod output;
 mod policy;
+mod stops;
 mod watched;
 
 use std::time::Duration;

@@ -10,7 +10,7 @@ use crate::support::TestServer;
 use crate::support::kasm::words;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn frame_stats_need_a_viewer() {
+async fn get_session_frame_stats_without_viewer_is_conflict() {
     let server = TestServer::start().await;
     let session = server.session().await;
     let arguments = json!({ "kasm_id": session });
@@ -33,7 +33,7 @@ async fn frame_stats_need_a_viewer() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn frame_stats_are_of_the_viewer_asked_for() {
+async fn get_session_frame_stats_filters_by_client() {
     let server = TestServer::start().await;
     let session = server.session().await;
     server.emulator.attach_viewer(&session);
@@ -63,7 +63,7 @@ async fn frame_stats_are_of_the_viewer_asked_for() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_client_id_has_bounds() {
+async fn get_session_frame_stats_with_bad_client_is_validation() {
     let server = TestServer::start().await;
     let session = server.session().await;
     let before = server.emulator.requests().len();
@@ -80,7 +80,7 @@ async fn a_client_id_has_bounds() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn bottlenecks_are_told_per_viewer() {
+async fn get_session_bottleneck_stats_has_one_entry_per_viewer() {
     let server = TestServer::start().await;
     let session = server.session().await;
     let arguments = json!({ "kasm_id": session });
@@ -99,7 +99,7 @@ async fn bottlenecks_are_told_per_viewer() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_paused_session_has_no_statistics() {
+async fn session_stats_of_paused_session_are_api_error() {
     let server = TestServer::start().await;
     let session = server.session().await;
     let arguments = json!({ "kasm_id": session });
@@ -111,7 +111,7 @@ async fn a_paused_session_has_no_statistics() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn recordings_come_with_links_only_on_request() {
+async fn get_session_recordings_has_links_only_on_request() {
     let server = TestServer::start().await;
     let session = server.session().await;
     let mut arguments = json!({ "kasm_id": session });

@@ -22,7 +22,7 @@ async fn in_kasm(server: &TestServer, user_id: &str) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn users_come_sorted_and_in_pages() {
+async fn get_kasm_users_is_sorted_and_paged() {
     let server = TestServer::start().await;
     for number in 0..50 {
         let target = json!({ "username": format!("crew{number:02}"), "password": "x" });
@@ -58,7 +58,7 @@ async fn users_come_sorted_and_in_pages() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_page_that_is_none_is_refused() {
+async fn get_kasm_users_with_page_out_of_range_is_validation() {
     let server = TestServer::start().await;
     for page in [0_u64, 2, u64::MAX] {
         let arguments = json!({ "page": page });
@@ -83,7 +83,7 @@ async fn a_page_that_is_none_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_user_is_found_by_id_or_by_name() {
+async fn get_kasm_user_finds_by_id_or_name() {
     let server = TestServer::start().await;
     let session = server.session().await;
     let id = server.emulator.user_id().to_owned();
@@ -104,7 +104,7 @@ async fn a_user_is_found_by_id_or_by_name() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn exactly_one_way_to_name_a_user() {
+async fn get_kasm_user_without_exactly_one_key_is_validation() {
     let server = TestServer::start().await;
     let id = server.emulator.user_id().to_owned();
     let table = [
@@ -128,7 +128,7 @@ async fn exactly_one_way_to_name_a_user() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_new_user_is_in_kasm_with_all_fields() {
+async fn create_kasm_user_stores_all_fields() {
     let server = TestServer::start().await;
     let arguments = json!({
         "username": " new@kasm.local ", "password": "Mellon-9-friend", "first_name": "Nia",
@@ -160,7 +160,7 @@ async fn a_new_user_is_in_kasm_with_all_fields() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_user_needs_a_name_and_a_password() {
+async fn create_kasm_user_without_name_or_password_is_validation() {
     let server = TestServer::start().await;
     let table = [
         (json!({}), "missing field"),
@@ -199,7 +199,7 @@ async fn a_user_needs_a_name_and_a_password() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_change_touches_only_what_is_given() {
+async fn update_kasm_user_sends_only_given_fields() {
     let server = TestServer::start().await;
     let id = server.emulator.other_user_id().to_owned();
     let before = in_kasm(&server, &id).await;
@@ -224,7 +224,7 @@ async fn a_change_touches_only_what_is_given() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_change_needs_a_user_and_a_field() {
+async fn update_kasm_user_without_user_or_field_is_validation() {
     let server = TestServer::start().await;
     let id = server.emulator.other_user_id().to_owned();
     let table = [
@@ -251,7 +251,7 @@ async fn a_change_needs_a_user_and_a_field() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_unknown_user_cannot_be_changed() {
+async fn user_tools_with_unknown_user_are_api_error() {
     let server = TestServer::start().await;
     for (tool, arguments) in [
         (
@@ -270,7 +270,7 @@ async fn an_unknown_user_cannot_be_changed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_user_with_sessions_is_deleted_only_by_force() {
+async fn delete_kasm_user_with_sessions_needs_force() {
     let server = TestServer::start().await;
     let id = server.emulator.other_user_id().to_owned();
     let session = server.foreign_session().await;
@@ -300,7 +300,7 @@ async fn a_user_with_sessions_is_deleted_only_by_force() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_logout_ends_the_logins_but_not_the_sessions() {
+async fn logout_kasm_user_ends_logins_and_keeps_sessions() {
     let server = TestServer::start().await;
     let id = server.emulator.user_id().to_owned();
     let session = server.session().await;
@@ -334,7 +334,7 @@ async fn a_logout_ends_the_logins_but_not_the_sessions() {
 }
 
 #[tokio::test]
-async fn a_password_that_kasm_repeats_is_taken_out() {
+async fn password_in_kasms_error_text_is_removed() {
     let server = TestServer::start().await;
     let password = "Marked-Passw0rd-7261";
     let refusal = Fault::ErrorMessage(format!("the password {password} is too common"));

@@ -13,7 +13,7 @@ async fn listed(server: &TestServer) -> Vec<Value> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_list_is_what_kasm_lets_one_start() {
+async fn get_available_workspaces_lists_enabled_images() {
     let server = TestServer::start().await;
     let list = listed(&server).await;
     let images = server.emulator.images();
@@ -42,7 +42,7 @@ async fn the_list_is_what_kasm_lets_one_start() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn registry_credentials_stay_with_kasm() {
+async fn get_available_workspaces_has_no_registry_credentials() {
     let server = TestServer::start().await;
     let raw = server.kasm("get_images", json!({})).await.to_string();
     let text = server.call("get_available_workspaces", json!({})).await;
@@ -54,7 +54,7 @@ async fn registry_credentials_stay_with_kasm() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn hidden_workspaces_are_left_out() {
+async fn get_available_workspaces_leaves_hidden_images_out() {
     let server = TestServer::start().await;
     let before = listed(&server).await.len();
     let image_id = server.image("kasmweb/firefox:1.19.0");
@@ -66,7 +66,7 @@ async fn hidden_workspaces_are_left_out() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_list_is_fresh_and_names_are_remembered() {
+async fn workspace_list_is_fresh_and_names_are_cached() {
     let server = TestServer::with(&[("KASM_IMAGE_CACHE_SECONDS", "300")]).await;
     let terminal = json!({ "image_name": "Terminal" });
     server.ok("create_kasm_session", terminal.clone()).await;
@@ -90,7 +90,7 @@ async fn the_list_is_fresh_and_names_are_remembered() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn it_takes_no_arguments() {
+async fn get_available_workspaces_with_arguments_is_validation() {
     let server = TestServer::start().await;
     let table = [
         (json!({ "page": 2 }), "unknown argument `page`"),

@@ -51,7 +51,7 @@ mod tests {
     use super::{quote, split};
 
     #[test]
-    fn quotes_join_and_nothing_expands() {
+    fn split_joins_quotes_and_expands_nothing() {
         let words = split(r#"bash -c 'a "$b"' x"y \"z\" $HOME"'' \  '' #c *"#).unwrap();
         let expected = [
             "bash",
@@ -67,14 +67,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_open_is_refused() {
+    fn split_refuses_open_quotes_and_empty_lines() {
         for line in ["", "  ", "'a", "\"a", "a\\", "\"a\\"] {
             assert_eq!(split(line), None, "{line}");
         }
     }
 
     #[test]
-    fn a_quoted_word_comes_back() {
+    fn quoted_word_splits_to_itself() {
         let word = r#"it's "$HOME" \ "#;
         assert_eq!(split(&quote(word)).unwrap(), [word]);
     }

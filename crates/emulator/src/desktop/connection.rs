@@ -9,10 +9,10 @@ use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep, sleep_until};
 
+use super::keyboard::KeyEvent;
 use super::message::{self, Message};
 use super::scene::Input;
 use super::socket::Socket;
-use super::spare_keys::SpareKeys;
 use super::viewer::Viewer;
 use super::{Desktop, Event, handshake, hostile};
 use crate::id::Id;
@@ -87,7 +87,6 @@ pub(super) async fn serve(
         changes,
         viewer: Viewer::new(size),
         pending: VecDeque::new(),
-        spare: SpareKeys::default(),
     };
     talk.go_on().await
 }
@@ -102,7 +101,6 @@ struct Talk<'a> {
     viewer: Viewer,
     /// Input on its way, and when it arrives.
     pending: VecDeque<(Instant, Input)>,
-    spare: SpareKeys,
 }
 
 impl Talk<'_> {
@@ -161,9 +159,8 @@ impl Talk<'_> {
                 self.viewer.want(incremental, area);
             }
             Message::Key { down, keysym } => {
-                let pace = self.guest.kasm.lock().profile.key_pace;
-                let keysym = pace.map_or(keysym, |pace| self.spare.lend(keysym, pace));
-                self.send_in(Input::Key { down, keysym });
+                let event = self.key_event(down, keysym);
+                self.send_in(Input::Key(event));
             }
             Message::Pointer { mask, x, y, scroll } => {
                 self.send_in(Input::Pointer { mask, x, y, scroll });
@@ -176,6 +173,19 @@ impl Talk<'_> {
             Message::Nothing => {}
         }
         Ok(())
+    }
+
+    fn key_event(&self, down: bool, keysym: u32) -> KeyEvent {
+        let profile = &self.guest.kasm.lock().profile;
+        KeyEvent {
+            down,
+            keysym,
+            knows_locks: self.viewer.knows_locks(),
+            layout: profile.keyboard_layout,
+            pace: profile.key_pace,
+            at: Instant::now(),
+            other_is_busy: profile.other_keyboard_busy,
+        }
     }
 
     /// Input sets out; whoever may only look has none.
@@ -265,6 +275,8 @@ impl Talk<'_> {
         if let Some(fault) = fault {
             return hostile::answer(fault, &mut self.socket, &mut self.viewer, &frame).await;
         }
+        let lights = self.guest.desktop.look(|scene| scene.keyboard.lights());
+        self.viewer.see_lights(lights);
         match self.viewer.answer(&frame) {
             Some(update) => {
                 self.guest.desktop.keep(frame);

@@ -148,7 +148,7 @@ mod tests {
     use super::{Message, Unknown, next};
 
     #[test]
-    fn messages_come_out_whole_or_not_at_all() {
+    fn rfb_message_is_read_only_when_complete() {
         let pointer = [5, 0, 1, 0, 10, 0, 20, 0, 0, 255, 206];
         let mut inbox = Vec::new();
         for byte in pointer {

@@ -9,11 +9,11 @@ mod font;
 mod keys;
 mod mouse;
 
-use std::collections::BTreeSet;
 use std::time::Instant;
 
 use super::frame::Frame;
-use crate::record::{Area, ClickRecord};
+use super::keyboard::{KeyEvent, Keyboard};
+use crate::record::{Area, ClickRecord, ModifierMask, StrokeRecord};
 use clipboard::Clipboard;
 
 /// Half of the time in which a blinking cursor comes and goes.
@@ -37,10 +37,7 @@ const ROWS: i32 = 200;
 /// Input of a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Input {
-    Key {
-        down: bool,
-        keysym: u32,
-    },
+    Key(KeyEvent),
     Pointer {
         mask: u16,
         x: u16,
@@ -75,14 +72,15 @@ pub(crate) struct Scene {
     pub(crate) buttons: u16,
     /// Whose buttons they are.
     holder: Option<u64>,
-    /// Where each button went down.
-    pressed: [(u16, u16); 16],
+    /// Where each button went down, and what was held then.
+    pressed: [((u16, u16), ModifierMask); 16],
     /// Parts of a notch that have come from scroll fields.
     wheel: (i32, i32),
-    held: BTreeSet<(u64, u32)>,
+    pub(crate) keyboard: Keyboard,
     clipboard: Clipboard,
     pub(crate) typed: String,
     pub(crate) keys: Vec<(u32, bool)>,
+    pub(crate) strokes: Vec<StrokeRecord>,
     pub(crate) clicks: Vec<ClickRecord>,
     began: Instant,
     cursor_shows: bool,
@@ -104,12 +102,13 @@ impl Scene {
             pointer: (width / 2, height / 2),
             buttons: 0,
             holder: None,
-            pressed: [(0, 0); 16],
+            pressed: [((0, 0), ModifierMask::NONE); 16],
             wheel: (0, 0),
-            held: BTreeSet::new(),
+            keyboard: Keyboard::new(),
             clipboard: Clipboard::default(),
             typed: String::new(),
             keys: Vec::new(),
+            strokes: Vec::new(),
             clicks: Vec::new(),
             began: Instant::now(),
             cursor_shows: true,
@@ -130,21 +129,15 @@ impl Scene {
     /// Takes input of a client. Whether anything changed.
     pub(crate) fn take(&mut self, from: u64, input: &Input) -> bool {
         match *input {
-            Input::Key { down, keysym } => self.key(from, down, keysym),
+            Input::Key(event) => self.key(from, &event),
             Input::Pointer { mask, x, y, scroll } => self.mouse(from, mask, (x, y), scroll),
         }
     }
 
     /// A client is gone. Its keys are released, its buttons stay as they are.
     pub(crate) fn left_by(&mut self, who: u64) -> bool {
-        let held: Vec<u32> = self
-            .held
-            .iter()
-            .filter(|k| k.0 == who)
-            .map(|k| k.1)
-            .collect();
-        for keysym in held {
-            self.key(who, false, keysym);
+        for keysym in self.keyboard.held_by(who) {
+            self.let_go(who, keysym);
         }
         if self.holder == Some(who) {
             self.holder = None;

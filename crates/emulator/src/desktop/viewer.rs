@@ -8,6 +8,8 @@ pub(super) const RAW: i32 = 0;
 pub(super) const ZRLE: i32 = 16;
 const DESKTOP_SIZE: i32 = -223;
 const EXTENDED_DESKTOP_SIZE: i32 = -308;
+/// The lights of the locks, one byte.
+const LED_STATE: i32 = -261;
 const FENCE: i32 = -312;
 const CONTINUOUS_UPDATES: i32 = -313;
 
@@ -31,6 +33,14 @@ pub(super) struct Viewer {
     news: Vec<(u16, u16)>,
     /// A plain size still to be told.
     resized: bool,
+    lights: Lights,
+}
+
+/// The lights of the locks.
+#[derive(Clone, Copy, Debug, Default)]
+struct Lights {
+    now: u8,
+    told: Option<u8>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -49,6 +59,7 @@ impl Viewer {
             wanted: None,
             news: Vec::new(),
             resized: false,
+            lights: Lights::default(),
         }
     }
 
@@ -88,6 +99,28 @@ impl Viewer {
                 area: asked.area.with(other.area),
             },
         });
+    }
+
+    /// Whether the client is told of the locks.
+    pub(super) fn knows_locks(&self) -> bool {
+        self.takes(LED_STATE)
+    }
+
+    /// The lights of the locks as they are; the next update tells of them if that is news.
+    pub(super) fn see_lights(&mut self, lights: u8) {
+        self.lights.now = lights;
+    }
+
+    /// The rectangle with the lights, if the client takes it and does not know them.
+    fn news_of_lights(&mut self) -> Option<Vec<u8>> {
+        let is_news = self.takes(LED_STATE) && self.lights.told != Some(self.lights.now);
+        is_news.then(|| {
+            self.lights.told = Some(self.lights.now);
+            let mut rectangle = vec![0; 8];
+            rectangle.extend(LED_STATE.to_be_bytes());
+            rectangle.push(self.lights.now);
+            rectangle
+        })
     }
 
     pub(super) fn is_waiting(&self) -> bool {
@@ -136,11 +169,13 @@ impl Viewer {
             Some(area) if wanted.incremental => self.shown.differences(frame, area),
             Some(area) => bands(area),
         };
-        if rects.is_empty() && wanted.incremental {
+        let lights = self.news_of_lights();
+        if rects.is_empty() && wanted.incremental && lights.is_none() {
             return None;
         }
         self.wanted = None;
-        let mut update = update_of(rects.len());
+        let mut update = update_of(rects.len() + usize::from(lights.is_some()));
+        update.extend(lights.unwrap_or_default());
         for rect in rects {
             self.rectangle(frame, rect, &mut update);
             self.shown.take(frame, rect);

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::Emulator;
+use crate::desktop::keyboard::Keyboard;
 use crate::desktop::{Desktop, scene};
 use crate::record::DesktopView;
 
@@ -18,6 +19,8 @@ impl Emulator {
             connections,
             typed: scene.typed.clone(),
             keys: scene.keys.clone(),
+            strokes: scene.strokes.clone(),
+            keyboard_state: scene.keyboard.state(),
             clicks: scene.clicks.clone(),
             pointer: scene.pointer,
             buttons: scene.buttons,
@@ -52,6 +55,35 @@ impl Emulator {
             });
         };
         self.known_desktop(kasm_id).map(copy).is_some()
+    }
+
+    /// Switches Caps Lock. False if there is no such desktop.
+    pub fn set_caps_lock(&self, kasm_id: &str, on: bool) -> bool {
+        self.use_keyboard(kasm_id, |keyboard| keyboard.set_caps_lock(on))
+    }
+
+    /// Switches Num Lock. False if there is no such desktop.
+    pub fn set_num_lock(&self, kasm_id: &str, on: bool) -> bool {
+        self.use_keyboard(kasm_id, |keyboard| keyboard.set_num_lock(on))
+    }
+
+    /// Types as a program on the desktop does that has a keyboard device of its own (xdotool). False if there is
+    /// no such desktop.
+    pub fn type_by_program(&self, kasm_id: &str, text: &str) -> bool {
+        let desktop = self.known_desktop(kasm_id);
+        let typed = desktop.map(|desktop| desktop.change(|scene| scene.type_by_other(text)));
+        typed.is_some()
+    }
+
+    fn use_keyboard(&self, kasm_id: &str, turn: impl FnOnce(&mut Keyboard)) -> bool {
+        let desktop = self.known_desktop(kasm_id);
+        let turned = desktop.map(|desktop| {
+            desktop.change(|scene| {
+                turn(&mut scene.keyboard);
+                true
+            });
+        });
+        turned.is_some()
     }
 
     /// Cuts all connections to a desktop. False if there is no such desktop.

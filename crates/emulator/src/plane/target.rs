@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn a_target_comes_apart() {
+    fn proxy_target_is_split_into_its_parts() {
         let it = target("/desktop/01234567-89ab-cdef-0123-456789abcdef/vnc/a%20b%2Fc%C3%BC%4?x=1");
         assert!(it.kasm_id.is_some());
         assert_eq!((it.service.as_str(), it.length()), ("vnc", 22));
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn climbing_is_seen_through_any_spelling() {
+    fn proxy_target_that_climbs_is_found_in_any_spelling() {
         for path in ["../x", "%2e%2E/x", "%2e.%2fx", "x?y=../", "a../x"] {
             assert!(target(&format!("/desktop/x/vnc/{path}")).climbs(), "{path}");
         }

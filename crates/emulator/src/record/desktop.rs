@@ -1,5 +1,7 @@
 //! What a test sees of a desktop.
 
+use super::keyboard::{ModifierMask, StrokeRecord};
+
 /// A part of the screen, in pixels from its upper left corner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Area {
@@ -54,6 +56,8 @@ pub struct ClickRecord {
     pub from: (u16, u16),
     /// Where it came up.
     pub to: (u16, u16),
+    /// What was held on the keyboard when it went down.
+    pub state: ModifierMask,
 }
 
 /// A desktop as it is. On it are a terminal, a text field below it, a button
@@ -68,10 +72,14 @@ pub struct DesktopView {
     pub viewers: usize,
     /// How many ever connected.
     pub connections: u64,
-    /// All text that was typed, with `\n`, `\t` and `\u{8}` for their keys.
+    /// All text that programs received, with `\n`, `\t` and `\u{8}` for their keys.
     pub typed: String,
-    /// Keysyms, and whether the key went down.
+    /// Keysyms as clients sent them, and whether the key went down.
     pub keys: Vec<(u32, bool)>,
+    /// Key presses as programs received them.
+    pub strokes: Vec<StrokeRecord>,
+    /// What is held on the keyboard now, and which locks are on.
+    pub keyboard_state: ModifierMask,
     /// All clicks, oldest first.
     pub clicks: Vec<ClickRecord>,
     /// Where the pointer is.

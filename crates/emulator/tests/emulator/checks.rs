@@ -12,7 +12,7 @@ fn map(value: Value) -> Map<String, Value> {
 }
 
 #[tokio::test]
-async fn the_health_check_asks_for_nothing() {
+async fn healthcheck_without_key_is_ok() {
     let server = Server::start().await;
     let url = server.at("/api/__healthcheck");
     let answer = server.http().get(url).send().await.unwrap();
@@ -20,7 +20,7 @@ async fn the_health_check_asks_for_nothing() {
 }
 
 #[tokio::test]
-async fn only_post_and_only_known_names() {
+async fn endpoint_by_get_is_405_and_unknown_is_404() {
     let server = Server::start().await;
     let url = server.at("/api/public/get_kasms");
     let got = server.http().get(url).send().await.unwrap();
@@ -29,7 +29,7 @@ async fn only_post_and_only_known_names() {
 }
 
 #[tokio::test]
-async fn every_mount_serves_a_name_unless_it_is_restricted() {
+async fn endpoint_is_served_on_every_mount_unless_restricted() {
     let server = Server::start().await;
     let (key, secret) = server.key();
     let body = map(json!({"api_key": key, "api_key_secret": secret}));
@@ -52,7 +52,7 @@ async fn every_mount_serves_a_name_unless_it_is_restricted() {
 }
 
 #[tokio::test]
-async fn a_body_that_is_no_json_object_is_a_crash() {
+async fn body_that_is_no_json_object_is_html_crash() {
     let server = Server::start().await;
     let url = server.at("/api/public/get_kasms");
     for (kind, body) in [
@@ -69,7 +69,7 @@ async fn a_body_that_is_no_json_object_is_a_crash() {
 }
 
 #[tokio::test]
-async fn credentials_go_into_the_body_under_two_names() {
+async fn request_without_both_credentials_is_refused() {
     let server = Server::start().await;
     let (key, secret) = server.key();
     for body in [
@@ -87,7 +87,7 @@ async fn credentials_go_into_the_body_under_two_names() {
 }
 
 #[tokio::test]
-async fn a_key_must_be_in_force() {
+async fn key_disabled_or_expired_is_refused() {
     let server = Server::start().await;
     let hour = Duration::from_secs(3600);
     let off = KeySpec {
@@ -110,7 +110,7 @@ async fn a_key_must_be_in_force() {
 }
 
 #[tokio::test]
-async fn a_missing_permission_is_a_403_that_says_unauthorized() {
+async fn missing_permission_is_403_unauthorized() {
     let server = Server::start().await;
     server.revoke_permission("Sessions View");
     let reply = server.call("get_kasms", json!({})).await;
@@ -125,7 +125,7 @@ async fn a_missing_permission_is_a_403_that_says_unauthorized() {
 }
 
 #[tokio::test]
-async fn a_new_key_may_do_nothing_and_global_admin_everything() {
+async fn new_key_is_403_and_global_admin_key_200() {
     let server = Server::start().await;
     let (key, secret) = server.add_key(KeySpec::default());
     let reply = server.call_as(&key, &secret, "get_images", json!({})).await;
@@ -136,7 +136,7 @@ async fn a_new_key_may_do_nothing_and_global_admin_everything() {
 }
 
 #[tokio::test]
-async fn a_read_only_key_reads() {
+async fn read_only_key_reads_but_does_not_write() {
     let server = Server::start().await;
     let (key, secret) = server.add_key(KeySpec {
         read_only: true,
@@ -151,7 +151,7 @@ async fn a_read_only_key_reads() {
 }
 
 #[tokio::test]
-async fn destroying_wants_its_own_permission_unless_told_otherwise() {
+async fn destroy_kasm_needs_its_own_permission() {
     let server = Server::start().await;
     let (kasm_id, _) = server.request().await;
     server.revoke_permission("Sessions Delete");
@@ -166,7 +166,7 @@ async fn destroying_wants_its_own_permission_unless_told_otherwise() {
 }
 
 #[tokio::test]
-async fn the_permission_is_looked_at_before_the_ids() {
+async fn permission_is_checked_before_the_ids() {
     let server = Server::start().await;
     let fields = json!({"kasm_id": "not-a-uuid", "user_id": server.user_id()});
     let reply = server.call("get_kasm_status", fields.clone()).await;
@@ -177,7 +177,7 @@ async fn the_permission_is_looked_at_before_the_ids() {
 }
 
 #[tokio::test]
-async fn ids_are_checked_however_deep_they_are() {
+async fn bad_id_at_any_depth_is_html_crash() {
     let server = Server::start().await;
     let fields = json!({"target_user": {"user_id": "nobody"}});
     assert!(server.call("get_user", fields).await.is_html_crash());
@@ -191,13 +191,13 @@ async fn ids_are_checked_however_deep_they_are() {
 }
 
 #[tokio::test]
-async fn without_a_licence_nothing_answers() {
+async fn every_endpoint_without_licence_is_403() {
     let server = Server::with(|b| b.profile(|p| p.licensed = false)).await;
     assert_eq!(server.call("get_images", json!({})).await.status, 403);
 }
 
 #[tokio::test]
-async fn runs_word_their_failures_differently() {
+async fn error_texts_differ_between_runs() {
     let mut texts = std::collections::BTreeSet::new();
     for _ in 0..4 {
         let server = Server::start().await;

@@ -51,7 +51,7 @@ async fn prints(server: &Server, kasm_id: &str, script: &str, root: bool) -> Str
 }
 
 #[tokio::test]
-async fn a_command_runs_with_the_words_and_the_environment_it_was_given() {
+async fn exec_command_passes_words_and_environment() {
     let server = Server::start().await;
     let fields = json!({
         "image_id": server.image_id(), "user_id": server.user_id(),
@@ -85,7 +85,7 @@ async fn a_command_runs_with_the_words_and_the_environment_it_was_given() {
 }
 
 #[tokio::test]
-async fn the_home_is_furnished() {
+async fn session_home_has_kasms_folders() {
     let server = Server::start().await;
     let (kasm_id, home) = session(&server).await;
     let text = prints(&server, &kasm_id, "cd; ls -A", false).await;
@@ -98,7 +98,7 @@ async fn the_home_is_furnished() {
 }
 
 #[tokio::test]
-async fn users_are_the_two_there_are() {
+async fn exec_command_runs_as_root_or_kasm_user_only() {
     let server = Server::start().await;
     let (kasm_id, _) = session(&server).await;
     let script = "touch mine && chown 1000:1000 mine && id -u && ls -n mine";
@@ -111,7 +111,7 @@ async fn users_are_the_two_there_are() {
 }
 
 #[tokio::test]
-async fn commands_of_one_session_see_each_other_and_no_other() {
+async fn commands_see_only_processes_of_their_session() {
     let server = Server::start().await;
     let (kasm_id, home) = session(&server).await;
     let cmd = "bash -c 'echo $$ >p; mv p pid; exec sleep 600'";
@@ -127,7 +127,7 @@ async fn commands_of_one_session_see_each_other_and_no_other() {
 }
 
 #[tokio::test]
-async fn the_machine_is_out_of_reach() {
+async fn confined_command_cannot_reach_the_machine() {
     if confinement::skips_test() {
         return;
     }
@@ -147,7 +147,7 @@ async fn the_machine_is_out_of_reach() {
 }
 
 #[tokio::test]
-async fn the_network_is_open_or_not() {
+async fn confined_command_reaches_network_only_with_egress() {
     if confinement::skips_test() {
         return;
     }
@@ -164,7 +164,7 @@ async fn the_network_is_open_or_not() {
 }
 
 #[tokio::test]
-async fn tools_can_be_missing() {
+async fn commands_without_curl_or_wget_do_not_find_them() {
     let server = Server::start().await;
     for missing in ["curl", "wget"] {
         server.configure(|p| {
@@ -219,7 +219,7 @@ async fn processes_pause_and_stop_with_their_session() {
 }
 
 #[tokio::test]
-async fn nothing_is_left_of_a_session_that_is_gone() {
+async fn ended_session_leaves_no_files_or_processes() {
     let server = Server::start().await;
     let (destroyed, first) = ticking(&server).await;
     server.get("destroy_kasm", server.of(&destroyed)).await;
@@ -234,7 +234,7 @@ async fn nothing_is_left_of_a_session_that_is_gone() {
 }
 
 #[tokio::test]
-async fn a_container_can_die_unnoticed() {
+async fn killed_container_still_shows_as_running() {
     let server = Server::start().await;
     let (kasm_id, file) = ticking(&server).await;
     assert!(server.kill_container(&kasm_id));
@@ -250,7 +250,7 @@ async fn a_container_can_die_unnoticed() {
 }
 
 #[tokio::test]
-async fn a_command_can_come_to_nothing() {
+async fn exec_command_that_cannot_run_has_no_effect() {
     let server = Server::start().await;
     let (kasm_id, home) = session(&server).await;
     run(&server, &kasm_id, json!({"cmd": "no-such-program"})).await;
@@ -275,7 +275,7 @@ async fn a_command_can_come_to_nothing() {
 }
 
 #[tokio::test]
-async fn without_confinement_nothing_runs_unless_that_was_asked_for() {
+async fn unconfined_commands_run_only_if_asked_for() {
     let server = Server::with(|b| b.start_time(Duration::ZERO).unconfined(true)).await;
     let (kasm_id, home) = session(&server).await;
     let text = prints(&server, &kasm_id, "echo $HOME; pwd; type sh", false).await;
@@ -298,7 +298,7 @@ async fn without_confinement_nothing_runs_unless_that_was_asked_for() {
 }
 
 #[tokio::test]
-async fn what_root_makes_is_served_once_it_is_given_away() {
+async fn file_of_root_is_served_after_chown() {
     let server = Server::start().await;
     let (kasm_id, token, home) = server.session().await;
     let url = server.service(&kasm_id, "vnc/Downloads/Downloads/made");

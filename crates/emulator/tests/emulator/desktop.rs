@@ -15,7 +15,7 @@ async fn session() -> (Server, String, String) {
 }
 
 #[tokio::test]
-async fn only_a_browser_that_may_gets_in() {
+async fn desktop_socket_needs_browser_headers_and_cookies() {
     let (server, kasm_id, token) = session().await;
     let own = cookies(&token);
     let status =
@@ -35,7 +35,7 @@ async fn only_a_browser_that_may_gets_in() {
 }
 
 #[tokio::test]
-async fn the_empty_password_is_the_right_one_unless_there_is_another() {
+async fn rfb_empty_password_is_accepted_unless_another_is_set() {
     let (server, kasm_id, token) = session().await;
     let own = cookies(&token);
     for (security, right, accepted) in [
@@ -78,7 +78,7 @@ async fn the_empty_password_is_the_right_one_unless_there_is_another() {
 }
 
 #[tokio::test]
-async fn other_versions_are_spoken_and_junk_is_not() {
+async fn rfb_accepts_other_versions_and_refuses_junk() {
     let (server, kasm_id, token) = session().await;
     let own = cookies(&token);
     let mut client = Rfb::open(&server, &kasm_id, &own).await;
@@ -97,7 +97,7 @@ async fn other_versions_are_spoken_and_junk_is_not() {
 }
 
 #[tokio::test]
-async fn both_encodings_show_the_same_picture() {
+async fn rfb_raw_and_zrle_show_the_same_picture() {
     let (server, kasm_id, token) = session().await;
     let mut raw = Rfb::connect(&server, &kasm_id, &token).await;
     let rects = raw.update(false).await;
@@ -120,7 +120,7 @@ async fn both_encodings_show_the_same_picture() {
 }
 
 #[tokio::test]
-async fn a_client_chooses_its_pixels() {
+async fn rfb_client_chooses_its_pixel_format() {
     let (server, kasm_id, token) = session().await;
     let mut client = Rfb::connect(&server, &kasm_id, &token).await;
     client.update(false).await;
@@ -136,7 +136,7 @@ async fn a_client_chooses_its_pixels() {
 }
 
 #[tokio::test]
-async fn an_idle_screen_has_no_news() {
+async fn rfb_idle_screen_sends_no_update() {
     let (server, kasm_id, token) = session().await;
     let mut client = Rfb::connect(&server, &kasm_id, &token).await;
     client.encodings(&[ZRLE, DESKTOP_SIZE]).await;
@@ -161,7 +161,7 @@ async fn an_idle_screen_has_no_news() {
 }
 
 #[tokio::test]
-async fn whoever_cannot_be_told_of_a_size_is_cut_off() {
+async fn rfb_resize_closes_clients_without_desktop_size() {
     let (server, kasm_id, token) = session().await;
     let mut deaf = Rfb::connect(&server, &kasm_id, &token).await;
     deaf.encodings(&[ZRLE, 0]).await;
@@ -183,7 +183,7 @@ async fn whoever_cannot_be_told_of_a_size_is_cut_off() {
 }
 
 #[tokio::test]
-async fn extended_sizes_come_alone_and_can_be_asked_for() {
+async fn rfb_extended_size_comes_alone_and_can_be_set() {
     let (server, kasm_id, token) = session().await;
     let mut other = Rfb::connect(&server, &kasm_id, &token).await;
     other.encodings(&[0, DESKTOP_SIZE]).await;
@@ -211,7 +211,7 @@ async fn extended_sizes_come_alone_and_can_be_asked_for() {
 }
 
 #[tokio::test]
-async fn everybody_hears_who_comes_and_goes() {
+async fn rfb_viewers_are_notified_of_joins_and_leaves() {
     let (server, kasm_id, token) = session().await;
     let mut first = Rfb::connect(&server, &kasm_id, &token).await;
     assert_eq!(first.told(253).await, b"username_unavailable");
@@ -231,7 +231,7 @@ async fn everybody_hears_who_comes_and_goes() {
 }
 
 #[tokio::test]
-async fn statistics_of_frames_reach_the_viewers() {
+async fn frame_stats_request_reaches_the_viewers() {
     let (server, kasm_id, token) = session().await;
     let mut client = Rfb::connect(&server, &kasm_id, &token).await;
     client.settle().await;
@@ -243,7 +243,7 @@ async fn statistics_of_frames_reach_the_viewers() {
 }
 
 #[tokio::test]
-async fn the_web_socket_has_its_habits() {
+async fn websocket_sends_no_pong_and_drops_continuations() {
     let (server, kasm_id, token) = session().await;
     let mut client = Rfb::connect(&server, &kasm_id, &token).await;
     // No pong, and a continuation is lost.
@@ -276,7 +276,7 @@ async fn the_web_socket_has_its_habits() {
 }
 
 #[tokio::test]
-async fn a_desktop_ends_with_its_session() {
+async fn desktop_connection_ends_with_its_session() {
     let (server, kasm_id, token) = session().await;
     let mut client = Rfb::connect(&server, &kasm_id, &token).await;
     client.text("kept").await;

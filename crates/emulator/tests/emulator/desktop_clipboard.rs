@@ -57,7 +57,7 @@ async fn with_control(client: &mut Rfb, letter: &str) {
 }
 
 #[tokio::test]
-async fn what_a_client_brings_is_pasted_as_long_as_it_is_there() {
+async fn clipboard_from_client_is_pasted() {
     let board = Board::new().await;
     let mut client = board.client().await;
     bring(&mut client, &[("text/plain", "Grüße\n漢".as_bytes())]).await;
@@ -81,7 +81,7 @@ async fn what_a_client_brings_is_pasted_as_long_as_it_is_there() {
 }
 
 #[tokio::test]
-async fn what_is_copied_on_the_desktop_reaches_everybody() {
+async fn clipboard_from_desktop_reaches_every_client() {
     let board = Board::new().await;
     let mut clients = [board.client().await, board.client().await];
     for client in &mut clients {
@@ -104,7 +104,7 @@ async fn what_is_copied_on_the_desktop_reaches_everybody() {
 }
 
 #[tokio::test]
-async fn what_the_group_forbids_does_not_pass() {
+async fn clipboard_forbidden_by_group_does_not_pass() {
     let board = Board::new().await;
     let mut client = board.client().await;
     board.server.configure(|profile| {

@@ -35,7 +35,7 @@ async fn comes(client: &mut Rfb) -> (usize, bool) {
 }
 
 #[tokio::test]
-async fn updates_stop_in_the_middle() {
+async fn desktop_fault_stops_updates_halfway() {
     let (_server, mut client) = before(DesktopFault::Silent).await;
     assert_eq!(comes(&mut client).await, (0, false));
     let (_server, mut client) = before(DesktopFault::Stalled).await;
@@ -50,7 +50,7 @@ async fn updates_stop_in_the_middle() {
 }
 
 #[tokio::test]
-async fn rectangles_lie() {
+async fn desktop_fault_sends_wrong_rectangles() {
     let (_server, mut client) = before(DesktopFault::WrongLength).await;
     let update = client.take(20).await;
     assert_eq!(update[..4], [0, 0, 0, 1]);
@@ -64,7 +64,7 @@ async fn rectangles_lie() {
 }
 
 #[tokio::test]
-async fn contents_are_no_picture() {
+async fn desktop_fault_sends_broken_contents() {
     let rectangle = async |fault| {
         let (server, mut client) = before(fault).await;
         let update = client.take(16).await;
@@ -85,7 +85,7 @@ async fn contents_are_no_picture() {
 }
 
 #[tokio::test]
-async fn messages_are_unknown_or_too_long() {
+async fn desktop_fault_sends_unknown_or_long_messages() {
     let (_server, mut client) = before(DesktopFault::UnknownMessage).await;
     assert_eq!(client.take(1).await, [77]);
     let (_server, mut client) = before(DesktopFault::HugeClipboard).await;
@@ -95,7 +95,7 @@ async fn messages_are_unknown_or_too_long() {
 }
 
 #[tokio::test]
-async fn a_desktop_boasts() {
+async fn desktop_fault_names_huge_screen_or_name() {
     for (fault, size) in [
         (DesktopFault::HugeScreen, [255; 4]),
         (DesktopFault::LongName, [5, 0, 2, 208]),

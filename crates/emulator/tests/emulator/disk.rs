@@ -28,7 +28,7 @@ async fn left(server: &Server, kasm_id: &str, name: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_full_disk_takes_no_more_of_commands_and_uploads() {
+async fn full_disk_refuses_commands_writes_and_uploads() {
     let server = Server::start().await;
     server.configure(|profile| profile.disk_bytes = Some(1 << 20));
     let (kasm_id, token) = {
@@ -83,7 +83,7 @@ async fn a_full_disk_takes_no_more_of_commands_and_uploads() {
 }
 
 #[tokio::test]
-async fn a_disk_is_endless_unless_it_was_given_a_size() {
+async fn disk_without_size_is_never_full() {
     let server = Server::start().await;
     let (kasm_id, _, home) = server.session().await;
     assert!(!server.fill_disk(&kasm_id));
@@ -92,7 +92,7 @@ async fn a_disk_is_endless_unless_it_was_given_a_size() {
 }
 
 #[tokio::test]
-async fn a_slow_disk_takes_its_time_for_both_ways() {
+async fn disk_with_delay_slows_downloads_and_uploads() {
     let server = Server::start().await;
     let (kasm_id, token, home) = server.session().await;
     fs::write(home.join("Downloads/file"), vec![1; 100_000]).unwrap();
@@ -114,7 +114,7 @@ async fn a_slow_disk_takes_its_time_for_both_ways() {
 }
 
 #[tokio::test]
-async fn a_container_dies_in_three_ways() {
+async fn container_can_stop_restart_or_die() {
     let server = Server::start().await;
     let (kasm_id, _, home) = server.session().await;
     let beat = "while :; do echo >>~/beat; sleep 0.02; done";

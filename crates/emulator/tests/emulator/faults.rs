@@ -19,7 +19,7 @@ fn credentials(server: &Server) -> Map<String, Value> {
 }
 
 #[tokio::test]
-async fn the_next_calls_fail_and_then_no_more() {
+async fn fail_next_affects_only_that_many_calls() {
     let server = Server::start().await;
     server.fail_next("get_kasms", Fault::Status(502), 2);
     let mut statuses = Vec::new();
@@ -31,7 +31,7 @@ async fn the_next_calls_fail_and_then_no_more() {
 }
 
 #[tokio::test]
-async fn the_nth_call_fails() {
+async fn fail_nth_affects_only_that_call() {
     let server = Server::start().await;
     server.fail_nth("get_kasms", Fault::HtmlError, 2);
     assert_eq!(server.call("get_kasms", json!({})).await.status, 200);
@@ -42,7 +42,7 @@ async fn the_nth_call_fails() {
 }
 
 #[tokio::test]
-async fn business_faults_have_the_known_texts_and_no_effect() {
+async fn refusal_faults_have_known_texts_and_no_effect() {
     let server = Server::start().await;
     let fields = json!({"image_id": server.image_id(), "user_id": server.user_id()});
     for (fault, text) in [
@@ -59,7 +59,7 @@ async fn business_faults_have_the_known_texts_and_no_effect() {
 }
 
 #[tokio::test]
-async fn a_refusal_can_be_made_up() {
+async fn forbidden_fault_is_403_unauthorized() {
     let server = Server::start().await;
     server.fail_next("get_images", Fault::Forbidden, 1);
     let reply = server.call("get_images", json!({})).await;
@@ -70,7 +70,7 @@ async fn a_refusal_can_be_made_up() {
 }
 
 #[tokio::test]
-async fn a_late_answer_is_late() {
+async fn latency_fault_delays_the_answer() {
     let server = Server::start().await;
     for fault in [Fault::Latency(SOON), Fault::SlowBody(SOON)] {
         server.fail_next("get_images", fault, 1);
@@ -81,7 +81,7 @@ async fn a_late_answer_is_late() {
 }
 
 #[tokio::test]
-async fn a_session_can_exist_although_nobody_was_told() {
+async fn timeout_after_effect_fault_still_makes_the_session() {
     let server = Server::start().await;
     let late = Fault::TimeoutAfterEffect(Duration::from_secs(60));
     server.fail_next("request_kasm", late, 1);
@@ -96,7 +96,7 @@ async fn a_session_can_exist_although_nobody_was_told() {
 }
 
 #[tokio::test]
-async fn a_connection_can_end_without_an_answer() {
+async fn connection_reset_fault_has_no_answer_or_effect() {
     let server = Server::start().await;
     server.fail_next("request_kasm", Fault::ConnectionReset, 1);
     let path = "/api/public/request_kasm";
@@ -109,7 +109,7 @@ async fn a_connection_can_end_without_an_answer() {
 }
 
 #[tokio::test]
-async fn json_can_be_cut_off() {
+async fn invalid_json_fault_is_200_with_broken_json() {
     let server = Server::start().await;
     server.fail_next("request_kasm", Fault::InvalidJson, 1);
     let fields = json!({"image_id": server.image_id(), "user_id": server.user_id()});
@@ -121,7 +121,7 @@ async fn json_can_be_cut_off() {
 }
 
 #[tokio::test]
-async fn the_health_check_can_fail_too() {
+async fn healthcheck_with_status_fault_fails() {
     let server = Server::start().await;
     server.fail_next("__healthcheck", Fault::Status(503), 1);
     let url = server.at("/api/__healthcheck");

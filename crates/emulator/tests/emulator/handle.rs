@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::support::Server;
 
 #[tokio::test]
-async fn calls_are_noted_without_their_credentials() {
+async fn recorded_requests_have_no_credentials() {
     let server = Server::start().await;
     server.request().await;
     server.call("no_such_name", json!({"x": 1})).await;
@@ -29,7 +29,7 @@ async fn calls_are_noted_without_their_credentials() {
 }
 
 #[tokio::test]
-async fn sessions_expire_and_die_on_demand() {
+async fn handle_expires_and_kills_sessions() {
     let server = Server::start().await;
     let (expired, _) = server.request().await;
     let (killed, _) = server.request().await;
@@ -41,7 +41,7 @@ async fn sessions_expire_and_die_on_demand() {
 }
 
 #[tokio::test]
-async fn tls_comes_with_something_to_trust() {
+async fn tls_emulator_has_a_trusted_ca() {
     let server = Server::with(|b| b.tls(true)).await;
     assert!(server.url().starts_with("https://127.0.0.1:"));
     assert!(server.ca_pem().unwrap().contains("BEGIN CERTIFICATE"));
@@ -49,7 +49,7 @@ async fn tls_comes_with_something_to_trust() {
 }
 
 #[tokio::test]
-async fn a_demonstration_has_a_fixed_key_and_an_end() {
+async fn emulator_with_fixed_key_frees_its_port_at_end() {
     let emulator = Emulator::builder()
         .key("demo-key", "demo-secret")
         .start_time(Duration::from_secs(2))

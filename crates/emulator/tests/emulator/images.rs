@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::support::Server;
 
 #[tokio::test]
-async fn the_catalogue_has_one_of_each_trap() {
+async fn get_images_has_one_of_each_odd_image() {
     let server = Server::start().await;
     let answer = server.get("get_images", json!({})).await;
     let images = answer["images"].as_array().unwrap();
@@ -18,7 +18,7 @@ async fn the_catalogue_has_one_of_each_trap() {
 }
 
 #[tokio::test]
-async fn four_fields_are_written_as_text_and_read_as_objects() {
+async fn image_fields_are_written_as_text_and_read_as_objects() {
     let server = Server::start().await;
     let target = json!({
         "name": "kasmweb/gimp:1.19.0", "friendly_name": "GIMP",
@@ -48,7 +48,7 @@ async fn four_fields_are_written_as_text_and_read_as_objects() {
 }
 
 #[tokio::test]
-async fn a_host_and_its_zone_can_be_looked_at() {
+async fn infrastructure_endpoints_list_host_and_zone() {
     let server = Server::start().await;
     server.configure(|p| p.proxy_path = "apps".to_owned());
     let zones = server.get("get_zones", json!({"brief": true})).await;

@@ -9,7 +9,7 @@ use super::support::Server;
 const LONG: Duration = Duration::from_secs(600);
 
 #[tokio::test]
-async fn a_start_takes_its_time() {
+async fn session_is_running_after_its_start_time() {
     let server = Server::with(|b| b.start_time(Duration::from_millis(250))).await;
     let (kasm_id, _) = server.request().await;
     assert_eq!(server.word(&kasm_id).as_deref(), Some("starting"));
@@ -18,7 +18,7 @@ async fn a_start_takes_its_time() {
 }
 
 #[tokio::test]
-async fn pause_stop_and_resume_go_round() {
+async fn session_pauses_stops_and_resumes() {
     let server = Server::start().await;
     let (kasm_id, _) = server.request().await;
     for (endpoint, word) in [
@@ -34,7 +34,7 @@ async fn pause_stop_and_resume_go_round() {
 }
 
 #[tokio::test]
-async fn the_wrong_moment_is_refused() {
+async fn session_change_in_wrong_state_is_refused() {
     let server = Server::start().await;
     let (kasm_id, _) = server.request().await;
     server.fails("resume_kasm", server.of(&kasm_id)).await;
@@ -54,7 +54,7 @@ async fn the_wrong_moment_is_refused() {
 }
 
 #[tokio::test]
-async fn policy_and_kind_can_forbid_a_pause() {
+async fn pause_kasm_forbidden_by_policy_or_kind_is_refused() {
     let server = Server::start().await;
     let (kasm_id, _) = server.request().await;
     server.configure(|p| p.pause_allowed = false);
@@ -69,7 +69,7 @@ async fn policy_and_kind_can_forbid_a_pause() {
 }
 
 #[tokio::test]
-async fn a_move_shows_a_word_of_its_own() {
+async fn session_in_transition_shows_its_own_status() {
     let server = Server::with(|b| b.start_time(Duration::ZERO).transition_time(LONG)).await;
     let (kasm_id, _) = server.request().await;
     server.get("pause_kasm", server.of(&kasm_id)).await;
@@ -80,7 +80,7 @@ async fn a_move_shows_a_word_of_its_own() {
 }
 
 #[tokio::test]
-async fn destroying_answers_before_the_session_is_gone() {
+async fn destroy_kasm_answers_before_the_session_is_gone() {
     let server = Server::with(|b| {
         b.start_time(Duration::ZERO)
             .transition_time(Duration::from_millis(250))
@@ -96,7 +96,7 @@ async fn destroying_answers_before_the_session_is_gone() {
 }
 
 #[tokio::test]
-async fn only_the_owner_ends_a_session() {
+async fn destroy_kasm_by_another_user_is_refused() {
     let server = Server::start().await;
     let (kasm_id, _) = server.request().await;
     let fields = json!({"kasm_id": kasm_id, "user_id": server.other_user_id()});
@@ -113,7 +113,7 @@ async fn expiry(server: &Server, kasm_id: &str) -> String {
 }
 
 #[tokio::test]
-async fn keepalive_moves_the_expiry() {
+async fn keepalive_moves_the_expiration_date() {
     let server = Server::start().await;
     let (kasm_id, _) = server.request().await;
     let before = expiry(&server, &kasm_id).await;
@@ -126,7 +126,7 @@ async fn keepalive_moves_the_expiry() {
 }
 
 #[tokio::test]
-async fn a_time_limit_is_not_moved() {
+async fn keepalive_does_not_move_a_time_limit() {
     let server = Server::with(|b| b.profile(|p| p.session_time_limit = Some(LONG))).await;
     let (kasm_id, _) = server.request().await;
     let before = expiry(&server, &kasm_id).await;
@@ -135,7 +135,7 @@ async fn a_time_limit_is_not_moved() {
 }
 
 #[tokio::test]
-async fn a_session_nobody_keeps_goes() {
+async fn session_without_keepalive_expires() {
     let server = Server::with(|b| {
         b.start_time(Duration::ZERO)
             .transition_time(Duration::ZERO)
@@ -149,7 +149,7 @@ async fn a_session_nobody_keeps_goes() {
 }
 
 #[tokio::test]
-async fn a_command_is_noted_and_nothing_comes_back() {
+async fn exec_command_is_recorded_and_returns_no_output() {
     let server = Server::start().await;
     let (kasm_id, _) = server.request().await;
     let mut fields = server.of(&kasm_id);
@@ -170,7 +170,7 @@ async fn a_command_is_noted_and_nothing_comes_back() {
 }
 
 #[tokio::test]
-async fn a_command_must_be_one_that_can_be_passed_on() {
+async fn exec_command_without_or_with_huge_config_is_refused() {
     let server = Server::start().await;
     let (kasm_id, _) = server.request().await;
     let with = |config: Value| {

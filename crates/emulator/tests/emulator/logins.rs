@@ -9,7 +9,7 @@ fn user(server: &Server) -> Value {
 }
 
 #[tokio::test]
-async fn a_session_token_is_made_moved_listed_and_ended() {
+async fn session_token_is_created_updated_listed_and_deleted() {
     let server = Server::start().await;
     let made = server.get("create_session_token", user(&server)).await;
     let made = &made["session_token"];
@@ -31,7 +31,7 @@ async fn a_session_token_is_made_moved_listed_and_ended() {
 }
 
 #[tokio::test]
-async fn logging_out_ends_every_token() {
+async fn logout_user_ends_every_token() {
     let server = Server::start().await;
     let (_, answer) = server.request().await;
     let token = answer["session_token"].as_str().unwrap();
@@ -40,7 +40,7 @@ async fn logging_out_ends_every_token() {
 }
 
 #[tokio::test]
-async fn a_login_link_names_the_server() {
+async fn get_login_url_names_the_server() {
     let server = Server::start().await;
     let answer = server.get("get_login", user(&server)).await;
     let url = answer["url"].as_str().unwrap();

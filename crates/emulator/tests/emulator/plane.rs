@@ -60,7 +60,7 @@ impl Files {
 }
 
 #[tokio::test]
-async fn a_file_comes_whole_and_the_connection_ends() {
+async fn download_is_complete_and_closes_the_connection() {
     let files = Files::new().await;
     let bytes: Vec<u8> = (0..300_000_u32).map(|n| (n % 251) as u8).collect();
     fs::write(files.downloads.join("a.html"), &bytes).unwrap();
@@ -81,7 +81,7 @@ async fn a_file_comes_whole_and_the_connection_ends() {
 }
 
 #[tokio::test]
-async fn odd_names_are_served() {
+async fn download_of_odd_names_works() {
     let files = Files::new().await;
     for (name, encoded) in [
         (".hidden", ".hidden"),
@@ -110,7 +110,7 @@ async fn odd_names_are_served() {
 }
 
 #[tokio::test]
-async fn what_is_not_served_is_404_with_that_body() {
+async fn download_of_missing_or_forbidden_path_is_404() {
     let files = Files::new().await;
     fs::write(files.downloads.join("file"), "x").unwrap();
     let long = format!("file?{}", "x".repeat(1024));
@@ -145,7 +145,7 @@ async fn what_is_not_served_is_404_with_that_body() {
 }
 
 #[tokio::test]
-async fn a_directory_without_its_slash_moves_to_a_place_inside() {
+async fn directory_without_slash_redirects_to_inner_path() {
     let files = Files::new().await;
     fs::create_dir(files.downloads.join("sub dir")).unwrap();
     symlink("sub dir", files.downloads.join("link")).unwrap();
@@ -162,7 +162,7 @@ async fn a_directory_without_its_slash_moves_to_a_place_inside() {
 }
 
 #[tokio::test]
-async fn a_listing_is_html_and_breaks_what_is_not_ascii() {
+async fn directory_listing_is_html_and_breaks_non_ascii() {
     let files = Files::new().await;
     for name in [".dot", "a-b_c,d.e", "q<\"t>", "ü"] {
         fs::write(files.downloads.join(name), "").unwrap();
@@ -190,7 +190,7 @@ async fn a_listing_is_html_and_breaks_what_is_not_ascii() {
 }
 
 #[tokio::test]
-async fn links_lead_where_they_lead_inside() {
+async fn symlinks_resolve_inside_the_session() {
     let files = Files::new().await;
     let link = |target: &str, name: &str| symlink(target, files.downloads.join(name)).unwrap();
     link("../.bashrc", "relative");
@@ -208,7 +208,7 @@ async fn links_lead_where_they_lead_inside() {
 }
 
 #[tokio::test]
-async fn only_what_the_user_of_the_session_may_read_is_there() {
+async fn download_of_unreadable_file_is_404() {
     let files = Files::new().await;
     for (name, mode) in [("mine", 0o000), ("open", 0o644)] {
         let path = files.downloads.join(name);
@@ -228,7 +228,7 @@ async fn only_what_the_user_of_the_session_may_read_is_there() {
 }
 
 #[tokio::test]
-async fn a_file_replaced_while_it_is_read_stays_what_it_was() {
+async fn download_of_replaced_file_keeps_old_content() {
     let files = Files::new().await;
     let path = files.downloads.join("big");
     fs::write(&path, vec![b'a'; 8_000_000]).unwrap();
@@ -241,7 +241,7 @@ async fn a_file_replaced_while_it_is_read_stays_what_it_was() {
 }
 
 #[tokio::test]
-async fn a_pipe_is_waited_for() {
+async fn download_of_a_pipe_blocks() {
     let files = Files::new().await;
     let made = std::process::Command::new("mkfifo")
         .arg(files.downloads.join("pipe"))

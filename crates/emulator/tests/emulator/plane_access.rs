@@ -24,7 +24,7 @@ async fn status(server: &Server, url: &str, token: &str) -> u16 {
 }
 
 #[tokio::test]
-async fn both_cookies_must_be_right() {
+async fn session_proxy_without_both_cookies_is_401() {
     let server = Server::start().await;
     let (_, token, url) = furnished(&server).await;
     assert_eq!(status(&server, &url, &token).await, 200);
@@ -47,7 +47,7 @@ async fn both_cookies_must_be_right() {
 }
 
 #[tokio::test]
-async fn a_token_opens_all_sessions_of_its_user_and_no_other() {
+async fn session_token_opens_all_sessions_of_its_user_only() {
     let server = Server::start().await;
     let (_, token, _) = furnished(&server).await;
     let (_, _, second) = furnished(&server).await;
@@ -59,7 +59,7 @@ async fn a_token_opens_all_sessions_of_its_user_and_no_other() {
 }
 
 #[tokio::test]
-async fn tokens_end_and_can_be_of_no_use() {
+async fn session_token_expired_or_refused_is_401() {
     let server = Server::start().await;
     server.configure(|p| p.token_lifetime = Duration::ZERO);
     let (_, token, url) = furnished(&server).await;
@@ -79,7 +79,7 @@ async fn tokens_end_and_can_be_of_no_use() {
 }
 
 #[tokio::test]
-async fn viewers_see_the_desktop_and_no_files() {
+async fn shared_viewer_reaches_desktop_but_no_files() {
     let server = Server::start().await;
     let fields = json!({
         "image_id": server.image_id(), "user_id": server.user_id(), "enable_sharing": true,
@@ -98,7 +98,7 @@ async fn viewers_see_the_desktop_and_no_files() {
 }
 
 #[tokio::test]
-async fn policy_forbids_files_and_nothing_else() {
+async fn downloads_forbidden_by_policy_are_403_only_for_files() {
     let server = Server::start().await;
     let (kasm_id, token, url) = furnished(&server).await;
     server.configure(|p| p.downloads_allowed = false);
@@ -113,7 +113,7 @@ async fn policy_forbids_files_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn services_and_sessions_must_be_there() {
+async fn unknown_service_or_session_is_404() {
     let server = Server::start().await;
     let (kasm_id, token, url) = furnished(&server).await;
     let nobody = server.service("0123456789abcdef0123456789abcdef", FILE);
@@ -138,7 +138,7 @@ async fn services_and_sessions_must_be_there() {
 }
 
 #[tokio::test]
-async fn the_path_is_the_one_in_the_port_map() {
+async fn session_proxy_path_is_the_one_in_port_map() {
     let server = Server::start().await;
     server.configure(|p| p.proxy_path = "zone/desk".to_owned());
     let (kasm_id, token, url) = furnished(&server).await;
@@ -150,7 +150,7 @@ async fn the_path_is_the_one_in_the_port_map() {
 }
 
 #[tokio::test]
-async fn requests_are_counted_noted_and_made_to_fail() {
+async fn session_proxy_requests_are_counted_and_can_fail() {
     let server = Server::start().await;
     let (kasm_id, token, url) = furnished(&server).await;
     assert_eq!(server.plane_requests(&kasm_id), 0);

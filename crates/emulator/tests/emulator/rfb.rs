@@ -18,6 +18,7 @@ pub(super) const BROWSER: &str = "Origin: https://kasm\r\nSec-WebSocket-Protocol
 pub(super) const ZRLE: i32 = 16;
 pub(super) const DESKTOP_SIZE: i32 = -223;
 pub(super) const EXTENDED: i32 = -308;
+pub(super) const LED_STATE: i32 = -261;
 
 /// A connected client and its picture.
 pub(super) struct Rfb {
@@ -27,6 +28,8 @@ pub(super) struct Rfb {
     pub(super) width: usize,
     pub(super) height: usize,
     pub(super) pixels: Vec<u32>,
+    /// The lights of the locks, each time that they were told.
+    pub(super) lights: Vec<u8>,
     /// Messages that nobody asked for: their type and what is in them.
     pub(super) unasked: Vec<(u8, Vec<u8>)>,
 }
@@ -113,6 +116,7 @@ impl Rfb {
             width: 0,
             height: 0,
             pixels: Vec::new(),
+            lights: Vec::new(),
             unasked: Vec::new(),
         }
     }
@@ -305,6 +309,10 @@ impl Rfb {
                 self.tiles(rect, &plain);
             }
             DESKTOP_SIZE => self.adopt(vec![rect.width, rect.height]),
+            LED_STATE => {
+                let lights = self.try_take(1).await?[0];
+                self.lights.push(lights);
+            }
             EXTENDED => {
                 self.try_take(20).await?;
                 self.adopt(vec![rect.width, rect.height]);
@@ -350,7 +358,7 @@ impl Rfb {
             let number = u32::from(letter);
             let keysym = match letter {
                 '\n' => 0xff0d,
-                ' '..='~' => number,
+                ' '..='~' | '\u{a0}'..='\u{ff}' => number,
                 _ => 0x0100_0000 + number,
             };
             self.key(keysym, true).await;

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::support::Server;
 
 #[tokio::test]
-async fn a_session_starts_from_an_image_id() {
+async fn request_kasm_with_image_id_starts_a_session() {
     let server = Server::start().await;
     let (kasm_id, answer) = server.request().await;
     assert_eq!(answer["status"], "starting");
@@ -22,7 +22,7 @@ async fn a_session_starts_from_an_image_id() {
 }
 
 #[tokio::test]
-async fn both_forms_of_an_id_are_read() {
+async fn request_kasm_accepts_both_forms_of_id() {
     let server = Server::start().await;
     let id = server.image_id();
     let dashed = [&id[..8], &id[8..12], &id[12..16], &id[16..20], &id[20..]].join("-");
@@ -34,7 +34,7 @@ async fn both_forms_of_an_id_are_read() {
 }
 
 #[tokio::test]
-async fn a_name_is_no_image_and_a_group_no_field() {
+async fn request_kasm_ignores_image_name_and_group() {
     let server = Server::start().await;
     let fields = json!({"image_name": "Chromium", "user_id": server.user_id()});
     let error = server.fails("request_kasm", fields).await;
@@ -47,7 +47,7 @@ async fn a_name_is_no_image_and_a_group_no_field() {
 }
 
 #[tokio::test]
-async fn an_image_must_be_there_and_on_and_pulled() {
+async fn request_kasm_of_unusable_image_is_refused() {
     let server = Server::start().await;
     let images = server.images();
     let off = images.iter().find(|i| !i.enabled).unwrap();
@@ -64,7 +64,7 @@ async fn an_image_must_be_there_and_on_and_pulled() {
 }
 
 #[tokio::test]
-async fn quotas_and_capacity_are_kept() {
+async fn request_kasm_over_quota_or_capacity_is_refused() {
     let server = Server::with(|b| b.profile(|p| p.sessions_per_user = Some(1))).await;
     server.request().await;
     let fields = json!({"image_id": server.image_id(), "user_id": server.user_id()});
@@ -78,7 +78,7 @@ async fn quotas_and_capacity_are_kept() {
 }
 
 #[tokio::test]
-async fn nobody_is_somebody_new() {
+async fn request_kasm_without_user_makes_a_new_user() {
     let server = Server::start().await;
     let fields = json!({"image_id": server.image_id()});
     let answer = server.get("request_kasm", fields).await;
@@ -88,7 +88,7 @@ async fn nobody_is_somebody_new() {
 }
 
 #[tokio::test]
-async fn the_list_names_everybody_in_one_of_two_places() {
+async fn get_kasms_names_the_owner_in_either_place() {
     let server = Server::start().await;
     server.request().await;
     let fields = json!({"image_id": server.image_id(), "user_id": server.other_user_id()});
@@ -108,7 +108,7 @@ async fn the_list_names_everybody_in_one_of_two_places() {
 }
 
 #[tokio::test]
-async fn the_token_can_be_missing_or_useless() {
+async fn request_kasm_token_can_be_missing_or_refused() {
     let server = Server::start().await;
     server.configure(|p| p.request_token = RequestToken::Missing);
     let (_, answer) = server.request().await;
@@ -121,7 +121,7 @@ async fn the_token_can_be_missing_or_useless() {
 }
 
 #[tokio::test]
-async fn a_viewer_joins_by_the_share() {
+async fn join_kasm_with_share_id_returns_two_services() {
     let server = Server::start().await;
     let fields = json!({
         "image_id": server.image_id(), "user_id": server.user_id(), "enable_sharing": true,
@@ -140,7 +140,7 @@ async fn a_viewer_joins_by_the_share() {
 }
 
 #[tokio::test]
-async fn a_session_is_shared_with_named_users() {
+async fn set_session_permissions_grants_named_users_access() {
     let server = Server::start().await;
     let (kasm_id, _) = server.request().await;
     let viewer = json!({"user_id": server.other_user_id(), "access": "r"});

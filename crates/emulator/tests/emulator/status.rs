@@ -10,7 +10,7 @@ use super::support::Server;
 const LONG: Duration = Duration::from_secs(600);
 
 #[tokio::test]
-async fn a_running_session_is_described_in_full() {
+async fn get_kasm_status_of_running_session_is_complete() {
     let server = Server::start().await;
     let (kasm_id, _) = server.request().await;
     let status = server.get("get_kasm_status", server.of(&kasm_id)).await;
@@ -34,7 +34,7 @@ async fn a_running_session_is_described_in_full() {
 }
 
 #[tokio::test]
-async fn the_proxy_and_the_policy_show() {
+async fn get_kasm_status_has_proxy_path_and_policy() {
     let server = Server::start().await;
     server.configure(|p| {
         p.proxy_port = Some(8443);
@@ -53,7 +53,7 @@ async fn the_proxy_and_the_policy_show() {
 }
 
 #[tokio::test]
-async fn dates_have_no_zone_and_may_be_missing_in_two_ways() {
+async fn status_dates_have_no_zone_and_may_be_missing() {
     let server = Server::with(|b| b.start_time(LONG)).await;
     let (kasm_id, _) = server.request().await;
     let status = server.get("get_kasm_status", server.of(&kasm_id)).await;
@@ -69,7 +69,7 @@ async fn dates_have_no_zone_and_may_be_missing_in_two_ways() {
 }
 
 #[tokio::test]
-async fn a_session_that_is_not_ready_has_three_shapes() {
+async fn get_kasm_status_of_starting_session_has_three_shapes() {
     let server = Server::with(|b| {
         b.start_time(LONG)
             .profile(|p| p.transitional_word = "settling".to_owned())
@@ -98,7 +98,7 @@ async fn a_session_that_is_not_ready_has_three_shapes() {
 }
 
 #[tokio::test]
-async fn each_status_brings_a_token_and_may_void_the_others() {
+async fn get_kasm_status_brings_a_new_token() {
     let server = Server::start().await;
     let (kasm_id, answer) = server.request().await;
     let first = answer["session_token"].as_str().unwrap();
@@ -118,7 +118,7 @@ async fn each_status_brings_a_token_and_may_void_the_others() {
 }
 
 #[tokio::test]
-async fn a_session_shows_itself_to_its_owner_only() {
+async fn get_kasm_status_by_another_user_is_refused() {
     let server = Server::start().await;
     let (kasm_id, _) = server.request().await;
     let fields = json!({"kasm_id": kasm_id, "user_id": server.other_user_id()});

@@ -46,7 +46,7 @@ pub(super) async fn post(server: &Server, url: &str, token: &str, form: Vec<u8>)
 }
 
 #[tokio::test]
-async fn chunks_become_a_file() {
+async fn upload_chunks_become_a_file() {
     let server = Server::start().await;
     let (kasm_id, token, home) = server.session().await;
     let url = server.service(&kasm_id, "uploads/upload");
@@ -67,7 +67,7 @@ async fn chunks_become_a_file() {
 }
 
 #[tokio::test]
-async fn a_form_must_have_all_fields_and_make_sense() {
+async fn upload_form_with_missing_or_wrong_field_is_400() {
     let server = Server::start().await;
     let (kasm_id, token, home) = server.session().await;
     let url = server.service(&kasm_id, "uploads/upload");
@@ -98,7 +98,7 @@ async fn a_form_must_have_all_fields_and_make_sense() {
 }
 
 #[tokio::test]
-async fn policy_and_cookies_come_first() {
+async fn upload_without_cookie_is_401_and_forbidden_is_403() {
     let server = Server::start().await;
     let (kasm_id, token, home) = server.session().await;
     let url = server.service(&kasm_id, "uploads/upload");
@@ -114,7 +114,7 @@ async fn policy_and_cookies_come_first() {
 }
 
 #[tokio::test]
-async fn a_service_that_is_switched_off_is_in_the_port_map_all_the_same() {
+async fn upload_service_switched_off_is_502_but_in_port_map() {
     let server = Server::start().await;
     let (kasm_id, token, _) = server.session().await;
     server.configure(|profile| profile.uploads_run = false);

@@ -14,7 +14,7 @@ async fn create(server: &Server) -> String {
 }
 
 #[tokio::test]
-async fn a_user_is_made_found_changed_and_removed() {
+async fn user_is_created_found_updated_and_deleted() {
     let server = Server::start().await;
     let user_id = create(&server).await;
     let fields = json!({"target_user": {"username": "new@kasm.local"}});
@@ -38,7 +38,7 @@ async fn a_user_is_made_found_changed_and_removed() {
 }
 
 #[tokio::test]
-async fn wrong_nesting_is_a_crash_and_a_taken_name_is_not() {
+async fn create_user_without_nesting_is_html_crash() {
     let server = Server::start().await;
     let flat = json!({"username": "x", "password": "y"});
     assert!(server.call("create_user", flat).await.is_html_crash());
@@ -50,7 +50,7 @@ async fn wrong_nesting_is_a_crash_and_a_taken_name_is_not() {
 }
 
 #[tokio::test]
-async fn a_user_with_sessions_goes_only_by_force() {
+async fn delete_user_with_sessions_needs_force() {
     let server = Server::start().await;
     server.request().await;
     let target = json!({"user_id": server.user_id()});
@@ -62,7 +62,7 @@ async fn a_user_with_sessions_goes_only_by_force() {
 }
 
 #[tokio::test]
-async fn administrators_want_one_more_permission() {
+async fn update_user_of_admin_needs_one_more_permission() {
     let server = Server::start().await;
     let users = server.users();
     let admin = users.iter().find(|u| u.username.starts_with("admin"));
@@ -77,7 +77,7 @@ async fn administrators_want_one_more_permission() {
 }
 
 #[tokio::test]
-async fn a_locked_user_gets_no_session() {
+async fn request_kasm_for_locked_user_is_refused() {
     let server = Server::start().await;
     let target = json!({"user_id": server.user_id(), "locked": true});
     server
@@ -88,7 +88,7 @@ async fn a_locked_user_gets_no_session() {
 }
 
 #[tokio::test]
-async fn attributes_are_kept() {
+async fn update_user_attributes_are_kept() {
     let server = Server::start().await;
     let target = json!({"user_id": server.user_id(), "preferred_timezone": "Europe/Berlin"});
     let fields = json!({"target_user_attributes": target});
@@ -107,7 +107,7 @@ async fn members(server: &Server, group_id: &Value) -> usize {
 }
 
 #[tokio::test]
-async fn groups_have_members_and_images() {
+async fn group_has_members_and_images() {
     let server = Server::start().await;
     let target = json!({"name": "Research", "priority": 7});
     let made = server

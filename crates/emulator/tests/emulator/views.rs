@@ -22,7 +22,7 @@ fn size(jpeg: &[u8]) -> (u16, u16) {
 }
 
 #[tokio::test]
-async fn a_screenshot_is_jpeg_and_keeps_its_proportions() {
+async fn get_kasm_screenshot_is_jpeg_in_proportion() {
     let server = Server::start().await;
     server.configure(|p| p.desktop_size = (3840, 2008));
     let (kasm_id, _) = server.request().await;
@@ -33,7 +33,7 @@ async fn a_screenshot_is_jpeg_and_keeps_its_proportions() {
 }
 
 #[tokio::test]
-async fn a_screenshot_is_as_old_as_the_mode_says() {
+async fn get_kasm_screenshot_is_as_old_as_its_mode() {
     let server = Server::start().await;
     let (kasm_id, _) = server.request().await;
     let pause = Duration::from_millis(5);
@@ -53,7 +53,7 @@ async fn a_screenshot_is_as_old_as_the_mode_says() {
 }
 
 #[tokio::test]
-async fn a_screenshot_without_a_user_or_of_a_machine_is_a_crash() {
+async fn get_kasm_screenshot_without_user_or_of_machine_is_html_crash() {
     let server = Server::start().await;
     let (kasm_id, _) = server.request().await;
     let fields = json!({"kasm_id": kasm_id, "width": 320, "height": 180});
@@ -68,7 +68,7 @@ async fn a_screenshot_without_a_user_or_of_a_machine_is_a_crash() {
 }
 
 #[tokio::test]
-async fn statistics_want_a_viewer() {
+async fn stats_without_viewer_are_empty_or_error() {
     let server = Server::start().await;
     let (kasm_id, _) = server.request().await;
     let mut fields = server.of(&kasm_id);
@@ -93,7 +93,7 @@ async fn statistics_want_a_viewer() {
 }
 
 #[tokio::test]
-async fn recordings_outlive_their_session() {
+async fn recordings_exist_after_their_session_ended() {
     let server = Server::start().await;
     let (kasm_id, _) = server.request().await;
     let spec = RecordingSpec {

@@ -59,6 +59,7 @@ impl Kasm {
         };
         let response = self.with_cookies(place, build).await?;
         check_upgrade(&response, &key)?;
+        plane.note_answer(place.kasm_id);
         let upgraded = response.upgrade().await;
         let upgraded = upgraded.map_err(|_| RfbError::Closed)?;
         let config = WebSocketConfig::default()
@@ -70,7 +71,7 @@ impl Kasm {
 
 fn check_upgrade(response: &Response, key: &str) -> Result<(), RfbError> {
     if response.status().as_u16() != 101 {
-        return Err(failure(response.status()).into());
+        return Err(failure(response).into());
     }
     let accept = response.headers().get(SEC_WEBSOCKET_ACCEPT);
     if accept.is_none_or(|accept| accept.as_bytes() != derive_accept_key(key.as_bytes()).as_bytes())

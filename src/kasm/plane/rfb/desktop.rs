@@ -3,6 +3,7 @@
 
 mod clipboard;
 mod input;
+mod locks;
 mod picture;
 
 use std::time::Duration;
@@ -15,7 +16,7 @@ pub use input::Input;
 
 use super::RfbError;
 use super::connect::Connection;
-use super::message::Canvas;
+use super::message::{Canvas, LED_STATE};
 use super::screen::Screen;
 use super::stream::Stream;
 use crate::metrics::Counting;
@@ -148,14 +149,14 @@ impl Task {
         let _gone_already = timeout(LEAVE, self.leave()).await;
     }
 
-    /// Pixels of four bytes, blue first; ZRLE or raw; other sizes are understood. No cursor encoding, so
+    /// Pixels of four bytes, blue first; ZRLE or raw; other sizes and the lights of the locks are understood. No cursor encoding, so
     /// that the pointer is in the picture.
     async fn set_up(&mut self) -> Result<(), RfbError> {
         let mut bytes = vec![
             0, 0, 0, 0, 32, 24, 0, 1, 0, 255, 0, 255, 0, 255, 16, 8, 0, 0, 0, 0,
         ];
-        bytes.extend([2, 0, 0, 3]);
-        for encoding in [16_i32, 0, -223] {
+        bytes.extend([2, 0, 0, 4]);
+        for encoding in [16_i32, 0, -223, LED_STATE] {
             bytes.extend(encoding.to_be_bytes());
         }
         self.stream.send(&bytes).await
@@ -190,6 +191,7 @@ impl Task {
     /// Nothing stays held down, and nothing that was sent is lost.
     async fn leave(&mut self) -> Result<(), RfbError> {
         self.let_go().await?;
+        self.restore_locks().await?;
         self.round_trip().await?;
         self.stream.close().await;
         Ok(())

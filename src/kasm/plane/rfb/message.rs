@@ -15,6 +15,9 @@ const RAW: i32 = 0;
 const ZRLE: i32 = 16;
 /// The desktop has another size from now on. KasmVNC closes on clients that do not take this.
 const DESKTOP_SIZE: i32 = -223;
+/// Which locks of the keyboard are on, one byte. A client that does not take this is assumed to have locks of its
+/// own, and KasmVNC switches those of the session by what it guesses of them.
+pub(super) const LED_STATE: i32 = -261;
 
 /// What a message brought.
 pub(super) enum Event {
@@ -31,6 +34,8 @@ pub(super) enum Event {
 /// The picture of the desktop and what it takes to draw it.
 pub(super) struct Canvas {
     pub screen: Screen,
+    /// The locks of the keyboard that are on, a bit each, once the server has told.
+    pub lights: Option<u8>,
     inflater: Inflater,
 }
 
@@ -38,6 +43,7 @@ impl Canvas {
     pub(super) fn new(screen: Screen) -> Self {
         Self {
             screen,
+            lights: None,
             inflater: Inflater::new(),
         }
     }
@@ -120,6 +126,10 @@ impl Canvas {
                 self.screen = Screen::new(area.width, area.height)?;
                 pixels_left = self.screen.area().pixels() * 4;
                 resized = true;
+                continue;
+            }
+            if encoding == LED_STATE {
+                self.lights = Some(stream.u8().await?);
                 continue;
             }
             self.screen.check(area)?;

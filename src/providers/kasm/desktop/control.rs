@@ -42,14 +42,15 @@ struct ActionArgs {
     to_x: Option<u16>,
     to_y: Option<u16>,
     /// The button for clicks and drags. Default: left.
-    #[serde(default)]
-    button: Button,
-    /// Scroll distance to the right, in notches.
+    button: Option<Button>,
+    /// Scroll distance to the right, in notches, at most 1000.
     dx: Option<i32>,
     /// Scroll distance down, in notches.
     dy: Option<i32>,
     /// For `type`: the text. For `key`: keys to press together, such as `ctrl+l` or `Return`.
     text: Option<Private<String>>,
+    /// Keys to hold during a pointer action, such as `ctrl` and `shift`.
+    modifiers: Option<Vec<String>>,
     /// Wait time in seconds, at most 30.
     seconds: Option<f32>,
 }
@@ -149,15 +150,16 @@ impl From<&ActionArgs> for Action {
     fn from(args: &ActionArgs) -> Self {
         Self {
             kind: args.r#type,
-            place: args.x.zip(args.y),
-            to: args.to_x.zip(args.to_y),
+            x: args.x,
+            y: args.y,
+            to_x: args.to_x,
+            to_y: args.to_y,
             button: args.button,
-            notches: (args.dx.unwrap_or(0), args.dy.unwrap_or(0)),
+            right: args.dx,
+            down: args.dy,
             text: args.text.as_deref().cloned(),
-            // A negative value or NaN means no wait.
-            time: args
-                .seconds
-                .map(|seconds| Duration::try_from_secs_f32(seconds).unwrap_or_default()),
+            modifiers: args.modifiers.clone().unwrap_or_default(),
+            seconds: args.seconds,
         }
     }
 }

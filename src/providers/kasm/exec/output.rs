@@ -4,7 +4,7 @@ use data_encoding::BASE64;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::jobs::{Channel, Ended, Follow, JobId, Sink, Step, Stream, Why};
+use crate::jobs::{Channel, Ended, JobId, OutputReader, Sink, Step, Stream, Why};
 use crate::kasm::KasmId;
 
 /// A command, its state and its output.
@@ -13,8 +13,9 @@ pub(super) struct CommandOutput {
     kasm_id: String,
     /// The id to pass to get_command_output and stop_command.
     job_id: String,
-    /// Whether the command is still running; get_command_output returns the rest.
-    pub(super) running: bool,
+    /// Whether the command is still running; get_command_output returns the rest. Null: unknown, because the
+    /// session could not be reached; call again.
+    pub(super) running: Option<bool>,
     /// How output is read: `downloads`, `relay`, or `none` if it cannot be read.
     output_channel: String,
     /// The exit code as the shell reports it; 128 + n for signal n. Null while the command runs, or if it is
@@ -41,43 +42,41 @@ pub(super) struct CommandOutput {
     next_offset: u64,
 }
 
+/// What is known about a command.
+pub(super) enum Known<'a> {
+    Step(&'a Step),
+    /// Nothing for now: the session could not be reached.
+    NotNow,
+    /// Nothing, permanently: the output cannot be read.
+    Never,
+}
+
 impl CommandOutput {
-    /// The content of `streams` after `step`.
+    /// The content of `streams`, with the known state of the command.
     pub(super) fn new(
         kasm_id: KasmId,
         job_id: JobId,
-        follow: &Follow<'_>,
-        step: &Step,
-        streams: Streams,
-    ) -> Self {
-        let next_offset = follow.offset();
-        let channel = follow.channel();
-        Self::of(kasm_id, job_id, channel, next_offset, step, streams)
-    }
-
-    /// A command whose output cannot be read.
-    pub(super) fn unheard(kasm_id: KasmId, job_id: JobId) -> Self {
-        let streams = Streams::excerpts(0);
-        Self {
-            running: false,
-            ..Self::of(kasm_id, job_id, None, 0, &Step::Quiet, streams)
-        }
-    }
-
-    fn of(
-        kasm_id: KasmId,
-        job_id: JobId,
-        channel: Option<Channel>,
-        mut next_offset: u64,
-        step: &Step,
+        reader: &OutputReader<'_>,
+        known: &Known<'_>,
         mut streams: Streams,
     ) -> Self {
-        let (ended, running) = match step {
-            Step::Ended(ended) => (Some(ended), false),
-            Step::Lost => (None, false),
-            Step::Piece | Step::Full | Step::Quiet => (None, true),
+        let (end, running) = match known {
+            Known::Step(Step::Ended(ended)) => (Some(word(ended.why)), Some(false)),
+            Known::Step(Step::Lost) => (Some("lost"), Some(false)),
+            Known::Step(Step::Piece | Step::Full | Step::Quiet) => (None, Some(true)),
+            Known::NotNow => (None, None),
+            Known::Never => (None, Some(false)),
         };
-        if running {
+        let ended = match known {
+            Known::Step(Step::Ended(ended)) => Some(ended),
+            Known::Step(_) | Known::NotNow | Known::Never => None,
+        };
+        let channel = match known {
+            Known::Never => None,
+            Known::Step(_) | Known::NotNow => reader.channel(),
+        };
+        let mut next_offset = reader.offset();
+        if running != Some(false) {
             next_offset -= streams.give_back();
         }
         let cut = |flag: fn(&Ended) -> bool| ended.is_some_and(flag);
@@ -92,11 +91,7 @@ impl CommandOutput {
             output_channel: channel.map_or("none", Channel::name).to_owned(),
             exit_code: ended.and_then(|ended| ended.exit_code),
             stopped: ended.is_some_and(|ended| ended.why == Why::Stopped),
-            ended: match step {
-                Step::Ended(ended) => Some(word(ended.why)),
-                Step::Lost => Some("lost"),
-                Step::Piece | Step::Full | Step::Quiet => None,
-            },
+            ended: end,
             stdout,
             stderr,
             stdout_encoding,
@@ -110,7 +105,7 @@ impl CommandOutput {
 
     /// Whether the reply contains the whole output.
     pub(super) fn is_whole(&self) -> bool {
-        !(self.running || self.stdout_truncated || self.stderr_truncated)
+        self.running == Some(false) && !(self.stdout_truncated || self.stderr_truncated)
     }
 
     /// One sentence about the state.
@@ -128,7 +123,7 @@ impl CommandOutput {
                 on, or stop_command to end it"
                 .to_owned(),
         };
-        if !self.running && (self.stdout_truncated || self.stderr_truncated) {
+        if self.running == Some(false) && (self.stdout_truncated || self.stderr_truncated) {
             return format!(
                 "{state}; the output is cut: call get_command_output with offset 0 to page through it"
             );
@@ -152,6 +147,8 @@ pub(super) struct Streams {
     stderr: Excerpt,
     /// One shared limit for both streams, read in pages.
     page: Option<usize>,
+    /// The stream that received bytes last.
+    last: Stream,
     /// The latest bytes, for progress notifications.
     fresh: Vec<u8>,
 }
@@ -163,6 +160,7 @@ impl Streams {
             stdout: Excerpt::new(bytes_max),
             stderr: Excerpt::new(bytes_max),
             page: None,
+            last: Stream::Stdout,
             fresh: Vec::new(),
         }
     }
@@ -176,20 +174,39 @@ impl Streams {
     }
 
     /// The output since the last call, as text for a person.
-    pub(super) fn news(&mut self) -> String {
+    pub(super) fn take_news(&mut self) -> String {
         let fresh = std::mem::take(&mut self.fresh);
-        String::from_utf8_lossy(&fresh).into_owned()
+        let cut = if fresh.len() >= NEWS_BYTES_MAX {
+            partial_character(&fresh)
+        } else {
+            0
+        };
+        String::from_utf8_lossy(&fresh[..fresh.len() - cut]).into_owned()
     }
 
-    /// Leaves an incomplete character at the end to the next reply. Only the stream that was cut can have one.
+    /// Leaves an incomplete character at the end of a page to the next reply. It was read last, so a slightly
+    /// smaller offset reads it again.
     fn give_back(&mut self) -> u64 {
-        let only = match (self.stdout.total, self.stderr.total) {
-            (_, 0) => &mut self.stdout,
-            (0, _) => &mut self.stderr,
-            _ => return 0,
+        let last = match self.last {
+            Stream::Stdout => &mut self.stdout,
+            Stream::Stderr => &mut self.stderr,
         };
-        only.drop_half_character() as u64
+        last.drop_partial_character() as u64
     }
+}
+
+/// How many bytes at the end are an incomplete UTF-8 character.
+fn partial_character(bytes: &[u8]) -> usize {
+    let tail = &bytes[bytes.len().saturating_sub(3)..];
+    (1..=tail.len())
+        .find(|length| {
+            let end = &tail[tail.len() - length..];
+            std::str::from_utf8(end).is_err_and(|error| {
+                // The bytes are valid so far; the character is only incomplete.
+                error.valid_up_to() == 0 && error.error_len().is_none()
+            })
+        })
+        .unwrap_or(0)
 }
 
 /// The most of the newest output in a progress notification.
@@ -201,6 +218,9 @@ impl Sink for Streams {
         let bytes = &bytes[..take];
         if let Some(room) = &mut self.page {
             *room -= take;
+        }
+        if take > 0 {
+            self.last = stream;
         }
         match stream {
             Stream::Stdout => self.stdout.push(bytes),
@@ -256,21 +276,20 @@ impl Excerpt {
         self.total > (self.half * 2) as u64
     }
 
-    fn drop_half_character(&mut self) -> usize {
+    fn drop_partial_character(&mut self) -> usize {
         let end = if self.tail.is_empty() {
             &mut self.head
         } else {
             &mut self.tail
         };
-        let half = match std::str::from_utf8(end) {
-            Err(error) if error.error_len().is_none() && error.valid_up_to() > 0 => {
-                end.len() - error.valid_up_to()
-            }
-            Ok(_) | Err(_) => 0,
-        };
-        end.truncate(end.len() - half);
-        self.total -= half as u64;
-        half
+        let partial = partial_character(end);
+        // A page without any complete character would be read forever, so it is treated as binary.
+        if partial as u64 == self.total {
+            return 0;
+        }
+        end.truncate(end.len() - partial);
+        self.total -= partial as u64;
+        partial
     }
 
     /// The stream as text, or as base64 of its beginning.

@@ -7,10 +7,10 @@ use serde::Deserialize;
 use tokio::time::Instant;
 
 use super::REMEDY;
-use super::output::{CommandOutput, Streams};
+use super::output::{CommandOutput, Known, Streams};
 use super::prepare::{self, ExecuteArgs};
 use super::stop::StopCommand;
-use crate::jobs::{Follow, JobError, JobId, Step};
+use crate::jobs::{JobError, JobId, OutputReader, Removal, Step};
 use crate::kasm::{KasmId, UserId};
 use crate::policy::Judgement;
 use crate::providers::kasm::{KasmProvider, place};
@@ -60,46 +60,35 @@ impl Tool for ExecuteKasmCommand {
         let jobs = &cx.provider.jobs;
         let started = jobs.start(&place, &spec).await?;
         let id = started.id;
-        if let Err(why) = started.channel() {
-            let message = format!(
-                "the command was sent, but its output and exit code cannot be read: {why}; {REMEDY}"
-            );
-            return Ok(Reply::new(
-                CommandOutput::unheard(args.kasm_id, id),
-                message,
-            ));
-        }
         report(&cx, 0, format!("job {id} started")).await;
         let wait = wait(cx.provider, args.wait_seconds, cx.provider.commands.wait);
-        let streams = Streams::excerpts(cx.provider.commands.output_bytes);
-        match hear(
-            &cx,
-            args.kasm_id,
-            id,
-            jobs.hear(&place, started),
-            streams,
-            wait,
-        )
-        .await
-        {
-            Ok(output) => {
-                if output.is_whole() {
-                    jobs.reported(&place, id);
-                }
-                let message = output.message();
-                Ok(Reply::new(output, message))
-            }
-            Err(JobError::Unheard { why }) => {
+        let mut streams = Streams::excerpts(cx.provider.commands.output_bytes);
+        let mut reader = jobs.read_new(&place, started);
+        let read = read_until(&cx, &mut reader, &mut streams, wait).await;
+        let (known, message) = match &read {
+            Ok(step) => (Known::Step(step), None),
+            // The command may run from here on, so every failure must return its `job_id`.
+            Err(error @ (JobError::NoChannel { .. } | JobError::NotStarted)) => {
                 let message = format!(
-                    "the command was sent, but its output and exit code cannot be read: {why}; {REMEDY}"
+                    "the command was sent, but its output and exit code cannot be read: {error}; {REMEDY}"
                 );
-                Ok(Reply::new(
-                    CommandOutput::unheard(args.kasm_id, id),
-                    message,
-                ))
+                (Known::Never, Some(message))
             }
-            Err(error) => Err(error.into()),
+            Err(JobError::Unreachable { why }) => {
+                let message = format!(
+                    "the command was sent, but its output could not be read, so it may still be running: {why}; \
+                     call get_command_output to try again"
+                );
+                (Known::NotNow, Some(message))
+            }
+            Err(error) => return Err(error.clone().into()),
+        };
+        let output = CommandOutput::new(args.kasm_id, id, &reader, &known, streams);
+        if output.is_whole() {
+            jobs.forget(&place, id, Removal::AfterReport);
         }
+        let message = message.unwrap_or_else(|| output.message());
+        Ok(Reply::new(output, message))
     }
 }
 
@@ -138,35 +127,38 @@ impl Tool for GetCommandOutput {
         let place = place(&cx, args.kasm_id, args.user_id).await?;
         let jobs = &cx.provider.jobs;
         let wait = wait(cx.provider, args.wait_seconds, Duration::ZERO);
-        let streams = Streams::page(cx.provider.commands.output_bytes);
-        let follow = jobs.follow(&place, args.job_id, args.offset);
-        let output = hear(&cx, args.kasm_id, args.job_id, follow, streams, wait).await?;
+        let mut streams = Streams::page(cx.provider.commands.output_bytes);
+        let mut reader = jobs.read_by_id(&place, args.job_id, args.offset);
+        let step = read_until(&cx, &mut reader, &mut streams, wait).await?;
+        if matches!(step, Step::Ended(_)) {
+            jobs.forget(&place, args.job_id, Removal::AfterReading);
+        }
+        let known = Known::Step(&step);
+        let output = CommandOutput::new(args.kasm_id, args.job_id, &reader, &known, streams);
         let message = output.message();
         Ok(Reply::new(output, message))
     }
 }
 
 /// Reads output until the command ends, the wait is over, or the reply is full.
-async fn hear(
+async fn read_until(
     cx: &Call<'_, KasmProvider>,
-    kasm_id: KasmId,
-    id: JobId,
-    mut follow: Follow<'_>,
-    mut streams: Streams,
+    reader: &mut OutputReader<'_>,
+    streams: &mut Streams,
     wait: Duration,
-) -> Result<CommandOutput, JobError> {
+) -> Result<Step, JobError> {
     if cx.progress.is_heard() {
-        follow.watched();
+        reader.watch_output();
     }
     let deadline = Instant::now() + wait;
     loop {
-        let step = follow.next(&mut streams, deadline).await?;
-        let news = streams.news();
+        let step = reader.read_output(streams, deadline).await?;
+        let news = streams.take_news();
         if !news.is_empty() {
-            report(cx, follow.offset(), news).await;
+            report(cx, reader.offset(), news).await;
         }
         if step != Step::Piece || Instant::now() >= deadline {
-            return Ok(CommandOutput::new(kasm_id, id, &follow, &step, streams));
+            return Ok(step);
         }
     }
 }

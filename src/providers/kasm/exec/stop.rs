@@ -60,8 +60,19 @@ pub(super) struct StopArgs {
 pub(super) struct Stopped {
     kasm_id: String,
     job_id: String,
-    /// Whether the signal was sent. False: the command had ended already.
+    /// Whether the signal was sent. False: the command and all its processes had ended already.
     signalled: bool,
+    /// How many of the command's processes are left.
+    processes_left: usize,
+    /// The first of these processes.
+    processes: Vec<LeftProcess>,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct LeftProcess {
+    /// The process id in the session.
+    pid: u32,
+    name: String,
 }
 
 impl Tool for StopCommand {
@@ -89,16 +100,31 @@ impl Tool for StopCommand {
         }
         let place = place(&cx, args.kasm_id, args.user_id).await?;
         let jobs = &cx.provider.jobs;
-        let signalled = jobs.stop(&place, args.job_id, args.signal.name()).await?;
-        let message = if signalled {
-            "the signal was sent; get_command_output shows how the command ended"
-        } else {
-            "the command had ended already; get_command_output shows how"
+        let report = jobs
+            .stop_job(&place, args.job_id, args.signal.name())
+            .await?;
+        let message = match (report.was_running, report.left) {
+            (false, _) => "the command had ended already; get_command_output shows how".to_owned(),
+            (true, 0) => {
+                "the command and all its processes have ended; get_command_output shows how"
+                    .to_owned()
+            }
+            (true, left) => format!(
+                "the signal was sent; {left} processes are left, see `processes`; send KILL to end them"
+            ),
         };
+        let processes = report.processes.into_iter();
         let stopped = Stopped {
             kasm_id: args.kasm_id.to_string(),
             job_id: args.job_id.to_string(),
-            signalled,
+            signalled: report.was_running,
+            processes_left: report.left,
+            processes: processes
+                .map(|process| LeftProcess {
+                    pid: process.pid,
+                    name: process.name,
+                })
+                .collect(),
         };
         Ok(Reply::new(stopped, message))
     }

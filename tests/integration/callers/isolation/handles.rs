@@ -34,7 +34,7 @@ async fn ask_task(server: &TestServer, method: &str, id: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_job_and_its_task_are_its_owners() {
+async fn foreign_job_and_task_are_not_found() {
     let place = Place::start().await;
     let foreign = place.session(FIRST).await;
     let own = place.session(SECOND).await;
@@ -73,7 +73,7 @@ async fn a_job_and_its_task_are_its_owners() {
 }
 
 #[tokio::test]
-async fn files_and_links_of_somebody_else_are_none() {
+async fn foreign_files_and_links_are_not_found() {
     let place = Place::start().await;
     let foreign = place.session(FIRST).await;
     let server = &place.server;
@@ -129,7 +129,7 @@ async fn files_and_links_of_somebody_else_are_none() {
 }
 
 #[tokio::test]
-async fn sessions_of_mcp_are_their_owners() {
+async fn foreign_mcp_session_is_not_found() {
     let place = Place::start().await;
     let server = &place.server;
     let hello = server.http.post(server.mcp()).bearer_auth(token(FIRST));
@@ -200,7 +200,7 @@ async fn sessions_of_mcp_are_their_owners() {
 }
 
 #[tokio::test]
-async fn resources_of_somebody_else_are_none() {
+async fn foreign_resources_are_not_found() {
     let place = Place::start().await;
     let foreign = place.session(FIRST).await;
     // Plain HTTP has no resources.

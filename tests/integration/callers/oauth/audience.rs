@@ -8,7 +8,7 @@ use crate::callers::issuer::{Issuer, Key, RFC_8414};
 use crate::support::TestServer;
 
 #[tokio::test]
-async fn an_audience_counts_in_every_spelling_of_this_server() {
+async fn audience_in_every_spelling_of_this_server_is_accepted() {
     let (key, _issuer, server, good) = one_key().await;
     for audience in [
         json!(RESOURCE),
@@ -27,7 +27,7 @@ async fn an_audience_counts_in_every_spelling_of_this_server() {
 }
 
 #[tokio::test]
-async fn another_audience_is_refused_however_near_it_is() {
+async fn audience_near_this_server_but_other_is_refused() {
     let (key, _issuer, server, good) = one_key().await;
     for audience in [
         json!("https://mcp.example.org.evil.example/mcp"),
@@ -67,7 +67,7 @@ async fn another_audience_is_refused_however_near_it_is() {
 }
 
 #[tokio::test]
-async fn an_audience_that_is_no_web_address_is_compared_exactly() {
+async fn audience_that_is_no_url_is_compared_exactly() {
     let key = Key::new("one", Algorithm::ES256);
     let issuer = Issuer::start("", RFC_8414, &[&key]).await;
     let server = TestServer::with(&[

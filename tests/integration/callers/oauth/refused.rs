@@ -27,7 +27,7 @@ async fn refused(server: &TestServer, name: &str, token: &str, why: &str) {
 }
 
 #[tokio::test]
-async fn what_the_issuer_did_not_sign_is_refused() {
+async fn access_token_not_signed_by_issuer_is_refused() {
     let (key, _issuer, server, good) = one_key().await;
     let encode = |value: &Value| BASE64URL_NOPAD.encode(value.to_string().as_bytes());
     let unsigned = |alg: &str| {
@@ -76,7 +76,7 @@ async fn what_the_issuer_did_not_sign_is_refused() {
 }
 
 #[tokio::test]
-async fn what_the_issuer_signed_for_others_is_refused() {
+async fn access_token_with_wrong_claims_is_refused() {
     let (key, issuer, server, good) = one_key().await;
     let now = good["iat"].as_u64().unwrap();
     let change = |name: &str, value: Value| key.sign(&with(good.clone(), name, value));

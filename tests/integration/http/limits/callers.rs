@@ -28,7 +28,7 @@ async fn with_other(more: &str, settings: &[(&str, &str)]) -> (TestServer, tempf
 }
 
 #[tokio::test]
-async fn a_caller_that_asks_too_often_is_refused_in_every_transport() {
+async fn caller_over_rate_is_429_in_every_transport() {
     let (server, _file) = with_other(USES, &[("MCP_RATE_PER_CALLER", "2/8")]).await;
     let bare = server.post(&rpc("ping", json!({})));
     let shaken = server.post(&rpc("initialize", handshake("2025-11-25")));
@@ -96,7 +96,7 @@ async fn a_caller_that_asks_too_often_is_refused_in_every_transport() {
 
 #[tokio::test]
 #[ignore = "slow: waits for the rate to recover"]
-async fn slow_a_token_has_the_rate_of_its_own_entry() {
+async fn slow_token_has_the_rate_of_its_entry() {
     let (server, _file) = with_other(
         "scope = \"kasm:use\"\nrate = 4",
         &[("MCP_RATE_PER_CALLER", "60/2")],
@@ -118,7 +118,7 @@ async fn slow_a_token_has_the_rate_of_its_own_entry() {
 }
 
 #[tokio::test]
-async fn a_batch_counts_as_what_is_in_it() {
+async fn batch_counts_as_its_requests_for_the_rate() {
     let server = TestServer::with(&[("MCP_RATE_PER_CALLER", "1/6")]).await;
     let batch = |size: usize| Value::Array(vec![rpc("ping", json!({})); size]);
     assert_eq!(status(server.post(&batch(5))).await, 200);
@@ -128,7 +128,7 @@ async fn a_batch_counts_as_what_is_in_it() {
 }
 
 #[tokio::test]
-async fn costly_tools_have_a_limit_of_their_own() {
+async fn costly_tool_over_rate_is_too_many_costly_calls() {
     let settings = [("MCP_RATE_COSTLY_TOOLS", "6/2")];
     let (server, _file) = with_other("scope = \"kasm:admin\"", &settings).await;
     let create = json!({ "image_name": "Terminal" });
@@ -174,7 +174,7 @@ async fn costly_tools_have_a_limit_of_their_own() {
 }
 
 #[tokio::test]
-async fn open_streams_are_counted_for_a_caller_and_in_all() {
+async fn streams_over_caller_or_total_limit_are_refused() {
     let settings = [
         ("MCP_MAX_STREAMS_PER_CALLER", "2"),
         ("MCP_MAX_STREAMS", "3"),

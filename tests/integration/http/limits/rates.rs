@@ -10,7 +10,7 @@ use crate::support::{TOKEN, TestServer};
 
 #[tokio::test]
 #[ignore = "slow: waits for the rate to recover"]
-async fn slow_an_address_that_asks_too_often_waits_and_others_do_not() {
+async fn slow_address_over_rate_is_429_and_others_are_not() {
     let server = TestServer::with(&[("MCP_RATE_PER_ADDRESS", "30/5")]).await;
     let (one, other) = (from("127.0.0.1"), from("127.0.0.2"));
     let (refused, answered) = until_refused(ping(&one, &server, TOKEN)).await;
@@ -42,7 +42,7 @@ async fn slow_an_address_that_asks_too_often_waits_and_others_do_not() {
 }
 
 #[tokio::test]
-async fn behind_a_trusted_proxy_the_address_is_the_clients() {
+async fn rate_behind_trusted_proxy_is_per_client_address() {
     let settings = [
         ("MCP_RATE_PER_ADDRESS", "1/2"),
         ("MCP_TRUSTED_PROXIES", "127.0.0.1"),
@@ -65,7 +65,7 @@ async fn behind_a_trusted_proxy_the_address_is_the_clients() {
 
 #[tokio::test]
 #[ignore = "slow: waits for the rate to recover"]
-async fn slow_wrong_tokens_lock_their_address_and_nobody_elses() {
+async fn slow_wrong_tokens_lock_their_address_only() {
     let server = TestServer::with(&[("MCP_RATE_FAILED_AUTH", "12/3")]).await;
     let (one, other) = (from("127.0.0.1"), from("127.0.0.2"));
     let guess = || ping(&one, &server, "a-token-that-somebody-guessed");
@@ -103,7 +103,7 @@ async fn slow_wrong_tokens_lock_their_address_and_nobody_elses() {
 }
 
 #[tokio::test]
-async fn who_was_known_before_is_not_locked_out() {
+async fn rate_of_failed_auth_never_locks_a_known_caller() {
     let server = TestServer::with(&[("MCP_RATE_FAILED_AUTH", "1/2")]).await;
     let client = from("127.0.0.1");
     let health = || client.get(format!("{}/health", server.base));

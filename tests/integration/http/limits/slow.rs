@@ -43,7 +43,7 @@ fn head(path: &str, length: usize) -> String {
 }
 
 #[tokio::test]
-async fn a_body_of_a_byte_at_a_time_is_not_waited_for() {
+async fn body_in_single_bytes_over_time_limit_is_408() {
     let server = TestServer::with(&[("MCP_BODY_TIMEOUT_SECONDS", "1")]).await;
     for path in ["/mcp", "/tools/call", "/api/v1/tools/list_user_sessions"] {
         let socket = connect(&server, "127.0.0.1").await.unwrap();
@@ -65,7 +65,7 @@ async fn a_body_of_a_byte_at_a_time_is_not_waited_for() {
 }
 
 #[tokio::test]
-async fn a_large_body_has_more_time() {
+async fn large_body_has_more_time_than_a_small_one() {
     let server = TestServer::with(&[("MCP_BODY_TIMEOUT_SECONDS", "1")]).await;
     let mut socket = connect(&server, "127.0.0.1").await.unwrap();
     let ping = rpc("ping", json!({})).to_string();
@@ -85,7 +85,7 @@ async fn a_large_body_has_more_time() {
 }
 
 #[tokio::test]
-async fn headers_without_end_are_refused() {
+async fn headers_over_size_limit_are_431() {
     let server = TestServer::with(&[("MCP_MAX_HEADER_BYTES", "16384")]).await;
     let many: String = (0..101).map(|count| format!("X-{count}: a\r\n")).collect();
     let long = format!("X-Long: {}\r\n", "a".repeat(20_000));
@@ -104,7 +104,7 @@ async fn headers_without_end_are_refused() {
 }
 
 #[tokio::test]
-async fn an_address_with_many_half_open_connections_is_cut_off_and_others_are_not() {
+async fn half_open_connections_of_one_address_are_closed() {
     let server = TestServer::with(&[]).await;
     let mut open = Vec::new();
     for _ in 0..2_000 {
@@ -141,7 +141,7 @@ async fn an_address_with_many_half_open_connections_is_cut_off_and_others_are_no
 
 #[tokio::test]
 #[ignore = "slow: 12 s of processor time"]
-async fn slow_ten_thousand_handshakes_leave_room_for_others() {
+async fn slow_ten_thousand_handshakes_of_one_caller_leave_room_for_others() {
     let server = TestServer::with(&[]).await;
     let shake = || {
         server

@@ -9,7 +9,7 @@ use crate::support::kasm::until;
 use crate::support::{TOKEN, TestServer, rpc};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_connection_that_ended_is_made_anew() {
+async fn desktop_connection_after_cut_is_opened_again() {
     let server = TestServer::start().await;
     let id = server.session().await;
     for round in 1..=3 {
@@ -24,7 +24,7 @@ async fn a_connection_that_ended_is_made_anew() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn other_viewers_and_questions_do_not_disturb() {
+async fn desktop_with_other_viewers_and_requests_keeps_its_connection() {
     let server = TestServer::start().await;
     let id = server.session().await;
     server.screen(&id).await;
@@ -44,7 +44,7 @@ async fn other_viewers_and_questions_do_not_disturb() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn callers_at_once_share_one_desktop() {
+async fn concurrent_callers_share_one_desktop_connection() {
     let server = TestServer::start().await;
     let id = server.session().await;
     let looks = (0..8).map(|_| server.screen(&id));
@@ -65,7 +65,7 @@ async fn callers_at_once_share_one_desktop() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_desktop_without_a_login_works_and_one_with_a_password_says_so() {
+async fn desktop_security_none_works_and_other_password_is_unsupported() {
     let server = TestServer::start().await;
     server
         .emulator
@@ -86,7 +86,7 @@ async fn a_desktop_without_a_login_works_and_one_with_a_password_says_so() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_caller_that_gives_up_leaves_nothing_pressed() {
+async fn control_desktop_after_hang_up_releases_buttons_and_keys() {
     let server = TestServer::start().await;
     let id = server.session().await;
     server.screen(&id).await;
@@ -111,7 +111,7 @@ async fn a_caller_that_gives_up_leaves_nothing_pressed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_session_that_does_not_run_has_no_desktop() {
+async fn desktop_tools_on_paused_session_are_conflict() {
     let server = TestServer::start().await;
     let id = server.session().await;
     server
@@ -127,7 +127,7 @@ async fn a_session_that_does_not_run_has_no_desktop() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_person_who_comes_resizes_and_goes_disturbs_nothing() {
+async fn control_desktop_while_viewer_resizes_types_whole_text() {
     let server = TestServer::start().await;
     let id = server.session().await;
     server.screen(&id).await;

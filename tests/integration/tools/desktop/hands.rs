@@ -7,7 +7,7 @@ use crate::support::TestServer;
 use crate::support::kasm::words;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_done_is_seen() {
+async fn control_desktop_actions_show_in_the_next_picture() {
     let server = TestServer::start().await;
     let id = server.session().await;
     let first = server.screen(&id).await;
@@ -67,13 +67,13 @@ async fn what_is_done_is_seen() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn buttons_arrive_at_the_right_pixel() {
+async fn click_on_scaled_picture_hits_the_right_pixel() {
     buttons_arrive((1600, 900), (1280, 720)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "slow: pictures of up to 8 megapixels"]
-async fn slow_buttons_arrive_at_the_right_pixel_of_each_size() {
+async fn slow_click_on_each_screen_size_hits_the_right_pixel() {
     buttons_arrive((1280, 720), (1280, 720)).await;
     buttons_arrive((1920, 1080), (1280, 720)).await;
     buttons_arrive((3840, 2008), (1280, 669)).await;
@@ -117,7 +117,7 @@ async fn buttons_arrive(size: (u16, u16), shown_size: (u32, u32)) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_click_by_an_old_picture_is_refused_after_a_resize() {
+async fn click_with_old_frame_after_resize_is_conflict() {
     let server = TestServer::start().await;
     let id = server.session().await;
     let old = server.screen(&id).await.frame_id();
@@ -134,7 +134,7 @@ async fn a_click_by_an_old_picture_is_refused_after_a_resize() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn bad_actions_do_nothing_at_all() {
+async fn control_desktop_with_one_bad_action_does_nothing() {
     let server = TestServer::start().await;
     let id = server.session().await;
     let good = json!({ "type": "click", "x": 750, "y": 60 });
@@ -164,7 +164,7 @@ async fn bad_actions_do_nothing_at_all() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_long_text_arrives_whole_and_in_order() {
+async fn type_action_with_long_text_arrives_in_order() {
     let server = TestServer::start().await;
     server
         .emulator
@@ -181,7 +181,7 @@ async fn a_long_text_arrives_whole_and_in_order() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_clipboard_goes_both_ways() {
+async fn desktop_clipboard_is_written_and_read() {
     let server = TestServer::start().await;
     let id = server.session().await;
     let clipboard = async |text: Option<&str>| {

@@ -10,7 +10,7 @@ use crate::support::TestServer;
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "slow: 14 desktops, some of which are silent until a timeout"]
-async fn slow_a_desktop_that_means_ill_harms_nobody() {
+async fn slow_hostile_desktop_fails_and_other_sessions_work() {
     let faults = [
         DesktopFault::Cut,
         DesktopFault::WrongLength,

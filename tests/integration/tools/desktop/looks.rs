@@ -7,7 +7,7 @@ use super::super::files::{HOME, sha256};
 use crate::support::TestServer;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_look_is_true_and_says_what_it_is() {
+async fn screenshot_matches_the_screen_and_names_its_size() {
     let server = TestServer::start().await;
     server
         .emulator
@@ -26,7 +26,7 @@ async fn a_look_is_true_and_says_what_it_is() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn pictures_keep_to_their_bounds() {
+async fn screenshot_keeps_to_byte_and_size_limits() {
     let server = TestServer::with(&[("KASM_SCREENSHOT_BYTES", "20000")]).await;
     server
         .emulator
@@ -53,7 +53,7 @@ async fn pictures_keep_to_their_bounds() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_picture_is_saved_where_the_roots_allow() {
+async fn screenshot_is_saved_inside_the_allowed_roots_only() {
     let Some(server) = super::super::files::server(&[]).await else {
         return;
     };
@@ -71,7 +71,7 @@ async fn a_picture_is_saved_where_the_roots_allow() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn where_the_desktop_is_out_of_reach_kasms_picture_is_marked() {
+async fn screenshot_without_desktop_is_kasms_and_possibly_stale() {
     let server = TestServer::start().await;
     server.emulator.configure(|profile| {
         profile.desktop_fault = Some(DesktopFault::UnknownMessage);
@@ -98,7 +98,7 @@ async fn where_the_desktop_is_out_of_reach_kasms_picture_is_marked() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_picture_is_left_out_when_nothing_changed() {
+async fn control_desktop_without_change_returns_no_picture() {
     let server = TestServer::start().await;
     server
         .emulator
@@ -129,7 +129,7 @@ async fn a_picture_is_left_out_when_nothing_changed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_screen_that_never_settles_is_said_to_move() {
+async fn wait_until_stable_on_animated_screen_is_not_settled() {
     let server = TestServer::start().await;
     server
         .emulator

@@ -6,7 +6,7 @@ use super::{emulator, relayed, server};
 use crate::support::TestServer;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_relay_takes_over_where_downloads_are_forbidden() {
+async fn command_with_downloads_forbidden_uses_the_relay() {
     let server = relayed().await;
     server
         .emulator
@@ -29,7 +29,7 @@ async fn the_relay_takes_over_where_downloads_are_forbidden() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_relay_works_with_whatever_the_image_has() {
+async fn relay_works_without_curl_or_wget_in_image() {
     for (curl, wget) in [(false, true), (false, false)] {
         let server = relayed().await;
         server.emulator.configure(|profile| {
@@ -49,7 +49,7 @@ async fn the_relay_works_with_whatever_the_image_has() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_refusal_that_nobody_announced_changes_the_channel() {
+async fn downloads_refused_during_a_command_change_to_relay() {
     let server = relayed().await;
     let id = server.session().await;
     assert_eq!(server.run(&id, "true").await["output_channel"], "downloads");
@@ -71,7 +71,7 @@ async fn a_refusal_that_nobody_announced_changes_the_channel() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_a_channel_nothing_is_made_up() {
+async fn command_without_output_channel_has_no_exit_code() {
     let server = server(&[]).await;
     server
         .emulator
@@ -101,7 +101,7 @@ async fn without_a_channel_nothing_is_made_up() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_short_command_costs_few_requests() {
+async fn short_command_takes_few_requests() {
     let server = server(&[]).await;
     let id = server.session().await;
     let mut costs = Vec::new();
@@ -120,7 +120,7 @@ async fn a_short_command_costs_few_requests() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "slow: that nothing is sent takes a second to see"]
-async fn slow_nobody_asks_for_a_job_that_nobody_waits_for() {
+async fn slow_job_without_waiting_call_is_not_polled() {
     let server = server(&[]).await;
     let id = server.session().await;
     let args = json!({ "kasm_id": id, "command": "sleep 3", "wait_seconds": 1 });
@@ -133,7 +133,7 @@ async fn slow_nobody_asks_for_a_job_that_nobody_waits_for() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_silent_job_costs_few_requests_with_and_without_a_wait() {
+async fn silent_job_takes_few_requests_with_and_without_wait() {
     let server = server(&[]).await;
     let id = server.session().await;
     let args = json!({ "kasm_id": id, "command": "sleep 3600", "wait_seconds": 0 });
@@ -157,7 +157,7 @@ async fn a_silent_job_costs_few_requests_with_and_without_a_wait() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_job_is_found_again_by_another_server() {
+async fn get_command_output_on_another_server_finds_the_job() {
     let first = server(&[]).await;
     let id = first.session().await;
     let command = "for i in 1 2 3 4; do echo $i; sleep 0.3; done; exit 9";
@@ -171,7 +171,7 @@ async fn a_job_is_found_again_by_another_server() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_login_that_is_refused_is_made_anew() {
+async fn session_proxy_login_refused_is_made_again() {
     let emulator = emulator().await;
     emulator.configure(|profile| profile.status_invalidates_tokens = true);
     let server = TestServer::in_front_of(emulator, &[]).await;
@@ -182,7 +182,7 @@ async fn a_login_that_is_refused_is_made_anew() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_container_that_dies_is_no_exit_code() {
+async fn get_command_output_after_session_died_is_not_found() {
     let server = server(&[]).await;
     let id = server.session().await;
     let args = json!({ "kasm_id": id, "command": "echo on; sleep 30", "wait_seconds": 0 });
@@ -193,7 +193,7 @@ async fn a_container_that_dies_is_no_exit_code() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_relay_address_is_good_for_its_job_only() {
+async fn relay_with_unknown_address_is_404() {
     let server = relayed().await;
     let guess = "0".repeat(64);
     for path in [

@@ -11,7 +11,7 @@ use crate::support::program::Program;
 use crate::support::{TestServer, signal};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_killed_server_is_succeeded_in_the_middle_of_a_command() {
+async fn command_survives_a_killed_server_and_is_read_by_the_next() {
     let emulator = emulator().await;
     let directory = TempDir::new().unwrap();
     let mut first = Program::start(&emulator, directory.path(), "first", &[]).await;
@@ -63,7 +63,7 @@ async fn busy(server: &TestServer) -> (String, Value) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_command_that_a_restart_has_ended_is_lost() {
+async fn command_ended_by_container_restart_is_lost() {
     let server = server(&[]).await;
     let (id, args) = busy(&server).await;
     assert!(server.emulator.restart_container(&id));
@@ -84,7 +84,7 @@ async fn a_command_that_a_restart_has_ended_is_lost() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_container_that_dies_unnoticed_gives_no_exit_code() {
+async fn get_command_output_from_dead_container_is_unavailable() {
     let server = server(&[]).await;
     let (id, mut args) = busy(&server).await;
     assert!(server.emulator.kill_container(&id));
@@ -98,7 +98,7 @@ async fn a_container_that_dies_unnoticed_gives_no_exit_code() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_container_that_stops_in_a_wait_ends_the_wait() {
+async fn container_stopped_during_wait_is_conflict_at_once() {
     let server = server(&[]).await;
     let (id, args) = busy(&server).await;
     let call = server.fails("get_command_output", args.clone(), "conflict");

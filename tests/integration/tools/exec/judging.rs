@@ -29,7 +29,7 @@ async fn keep_asking(server: &TestServer, answers: &mut usize) {
 }
 
 #[tokio::test]
-async fn an_environment_of_500_000_variables_is_refused_before_it_is_judged() {
+async fn command_with_500_000_variables_is_environment_too_long() {
     let server = server(&[]).await;
     let id = server.session().await;
     let variables = (0..500_000).map(|number| (format!("V{number}"), Value::from("")));
@@ -42,7 +42,7 @@ async fn an_environment_of_500_000_variables_is_refused_before_it_is_judged() {
 }
 
 #[tokio::test]
-async fn an_environment_is_judged_as_a_whole() {
+async fn command_environment_is_judged_as_a_whole() {
     let server = server(&[]).await;
     let id = server.session().await;
     let variables = json!({ "A": "it's", "PAGER": "sudo ls", "Z": "z" });
@@ -141,7 +141,7 @@ async fn slow_healthz_answers_in_time_while_a_thousand_commands_are_judged() {
 }
 
 #[tokio::test]
-async fn carriage_returns_at_line_ends_are_dropped_in_commands_only() {
+async fn carriage_returns_are_dropped_in_command_but_not_stdin() {
     let server = server(&[]).await;
     let id = server.session().await;
     let args = json!({ "kasm_id": id, "command": "if true; then\r\n od -An -c\r\nfi\r\n", "stdin": "a\r\n" });
@@ -153,7 +153,7 @@ async fn carriage_returns_at_line_ends_are_dropped_in_commands_only() {
 }
 
 #[tokio::test]
-async fn an_incomplete_script_is_refused_as_one_and_needs_no_consent() {
+async fn incomplete_script_is_command_incomplete_without_approval() {
     let server = server(&[]).await;
     let id = server.session().await;
     for script in [

@@ -52,7 +52,7 @@ fn numbers(bytes: usize) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "slow: 10 MiB through a shell"]
-async fn slow_ten_mebibytes_of_anything_come_through_unharmed() {
+async fn slow_ten_mebibytes_of_random_output_arrive_unchanged() {
     let server = server(&[("KASM_COMMAND_OUTPUT_BYTES", "1048576")]).await;
     let id = server.session().await;
     let command = "cd; head -c 10485760 /dev/urandom | tee >(sha256sum >sum) && sync sum";
@@ -70,7 +70,7 @@ async fn slow_ten_mebibytes_of_anything_come_through_unharmed() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "slow: 12 MiB through a shell"]
-async fn slow_what_goes_beyond_the_cap_is_told_and_the_rest_is_true() {
+async fn slow_output_over_the_cap_is_truncated_and_says_so() {
     let server = server(&[("KASM_COMMAND_OUTPUT_BYTES", "1048576")]).await;
     let id = server.session().await;
     let data = server.run(&id, "seq 1 99999999 | head -c 12582912").await;
@@ -92,7 +92,7 @@ async fn slow_what_goes_beyond_the_cap_is_told_and_the_rest_is_true() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "slow: 200,000 lines through a shell"]
-async fn slow_two_hundred_thousand_lines_are_all_there() {
+async fn slow_two_hundred_thousand_lines_arrive_complete() {
     let server = server(&[]).await;
     let id = server.session().await;
     let data = server.run(&id, "seq 1 200000").await;

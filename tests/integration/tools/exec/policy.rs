@@ -7,7 +7,7 @@ use crate::support::TestServer;
 use crate::support::kasm::{NO_SUCH_ID, words};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn blocked_commands_never_reach_kasm() {
+async fn blocked_command_is_security_and_not_sent_to_kasm() {
     let server = server(&[]).await;
     let id = server.session().await;
     let before = server.emulator.commands().len();
@@ -32,7 +32,7 @@ async fn blocked_commands_never_reach_kasm() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_needs_a_person_does_not_run_where_nobody_can_be_asked() {
+async fn command_that_needs_approval_without_elicitation_is_security() {
     let server = server(&[]).await;
     let id = server.session().await;
     let before = server.emulator.commands().len();
@@ -44,7 +44,7 @@ async fn what_needs_a_person_does_not_run_where_nobody_can_be_asked() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn bad_arguments_are_refused() {
+async fn execute_kasm_command_with_bad_arguments_is_validation() {
     let server = server(&[]).await;
     let id = server.session().await;
     for (name, value) in [("A B", "1"), ("", "1"), ("1A", "1")] {
@@ -74,7 +74,7 @@ async fn bad_arguments_are_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn links_do_not_lead_a_working_dir_out_of_the_roots() {
+async fn working_dir_through_symlink_out_of_roots_does_not_start() {
     if crate::support::confinement::skips_test() {
         return;
     }
@@ -98,7 +98,7 @@ async fn links_do_not_lead_a_working_dir_out_of_the_roots() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn root_is_for_whom_the_operator_lets() {
+async fn command_as_root_with_setting_runs_as_root() {
     let server = server(&[("KASM_ALLOW_ROOT", "true")]).await;
     let id = server.session().await;
     let command = "id -u; sleep 1; echo done; exit 3";
@@ -131,7 +131,7 @@ async fn root_is_for_whom_the_operator_lets() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn root_is_refused_where_the_operator_has_not_said_so() {
+async fn command_as_root_without_setting_is_security() {
     let server = server(&[]).await;
     let id = server.session().await;
     let before = server.emulator.commands().len();

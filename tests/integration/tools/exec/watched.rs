@@ -34,7 +34,7 @@ impl ClientHandler for Watcher {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn lines_are_seen_while_they_are_printed() {
+async fn command_output_arrives_as_progress_while_it_runs() {
     let server = server(&[]).await;
     let id = server.session().await;
     let watcher = Watcher::default();
@@ -78,7 +78,7 @@ fn job_of(message: &str) -> Option<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_cancelled_call_leaves_its_job_alone() {
+async fn cancelled_call_does_not_stop_its_job() {
     let server = server(&[]).await;
     let id = server.session().await;
     let watcher = Watcher::default();
@@ -104,7 +104,7 @@ async fn a_cancelled_call_leaves_its_job_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_closed_stream_leaves_its_job_alone() {
+async fn closed_event_stream_does_not_stop_its_job() {
     let server = server(&[]).await;
     let id = server.session().await;
     let params = json!({
@@ -128,7 +128,7 @@ async fn a_closed_stream_leaves_its_job_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn many_sessions_at_once_keep_their_own_output() {
+async fn concurrent_commands_in_many_sessions_keep_their_output() {
     let server = server(&[("MCP_MAX_CALLS_PER_CALLER", "100")]).await;
     let sessions = futures::future::join_all((0..64).map(|_| server.session())).await;
     let calls = sessions.iter().enumerate().map(|(n, id)| {

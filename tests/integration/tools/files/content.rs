@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{HOME, base64, noise, server, sha256, unbase64};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn bytes_of_any_size_come_back() {
+async fn written_bytes_of_each_size_are_read_back() {
     let Some(server) = server(&[]).await else {
         return;
     };
@@ -33,7 +33,7 @@ async fn bytes_of_any_size_come_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn large_content_does_without_the_upload_service() {
+async fn write_kasm_file_with_uploads_forbidden_writes_large_content() {
     let Some(server) = server(&[]).await else {
         return;
     };
@@ -50,7 +50,7 @@ async fn large_content_does_without_the_upload_service() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn names_may_be_anything_that_linux_allows() {
+async fn file_tools_accept_every_name_that_linux_allows() {
     let Some(server) = server(&[]).await else {
         return;
     };
@@ -93,7 +93,7 @@ async fn names_may_be_anything_that_linux_allows() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn content_is_told_from_bytes() {
+async fn read_kasm_file_picks_text_or_base64() {
     let Some(server) = server(&[]).await else {
         return;
     };
@@ -140,7 +140,7 @@ async fn content_is_told_from_bytes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn long_files_come_in_parts_that_fit_together() {
+async fn read_kasm_file_pages_of_long_file_fit_together() {
     let Some(server) = server(&[("KASM_FILE_READ_BYTES", "1024")]).await else {
         return;
     };
@@ -168,7 +168,7 @@ async fn long_files_come_in_parts_that_fit_together() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn writing_appends_keeps_permissions_and_makes_folders() {
+async fn write_kasm_file_appends_keeps_mode_and_makes_folders() {
     let Some(server) = server(&[]).await else {
         return;
     };
@@ -193,7 +193,7 @@ async fn writing_appends_keeps_permissions_and_makes_folders() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_reader_never_sees_half_a_file() {
+async fn write_kasm_file_replaces_content_atomically() {
     let Some(server) = server(&[]).await else {
         return;
     };
@@ -214,7 +214,7 @@ async fn a_reader_never_sees_half_a_file() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_edit_is_exact() {
+async fn edit_kasm_file_replaces_exact_text_only() {
     let Some(server) = server(&[]).await else {
         return;
     };
@@ -254,7 +254,7 @@ async fn an_edit_is_exact() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_listing_tells_what_is_there() {
+async fn list_kasm_files_lists_kinds_sizes_and_hidden_files() {
     let Some(server) = server(&[]).await else {
         return;
     };
@@ -304,7 +304,7 @@ async fn a_listing_tells_what_is_there() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_file_that_changes_while_it_is_read_is_a_conflict() {
+async fn read_kasm_file_of_changing_file_is_conflict() {
     let Some(server) = server(&[]).await else {
         return;
     };

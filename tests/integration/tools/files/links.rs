@@ -25,7 +25,7 @@ impl TestServer {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_link_carries_one_file_once() {
+async fn file_link_works_once_in_each_direction() {
     let Some(server) = linked(&[]).await else {
         return;
     };
@@ -70,7 +70,7 @@ async fn a_link_carries_one_file_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_link_is_good_for_its_file_and_direction_only() {
+async fn file_link_for_other_file_or_direction_is_404() {
     let Some(server) = linked(&[]).await else {
         return;
     };
@@ -121,7 +121,7 @@ async fn a_link_is_good_for_its_file_and_direction_only() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "slow: a link is good for a second at least"]
-async fn slow_a_link_ends_by_itself_and_with_its_session() {
+async fn slow_file_link_after_its_time_or_session_is_404() {
     let Some(server) = linked(&[("KASM_FILE_LINK_SECONDS", "1")]).await else {
         return;
     };
@@ -137,7 +137,7 @@ async fn slow_a_link_ends_by_itself_and_with_its_session() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_does_not_know_its_address_gives_no_links() {
+async fn link_kasm_file_without_public_url_is_unsupported() {
     let Some(server) = server(&[]).await else {
         return;
     };
@@ -148,7 +148,7 @@ async fn a_server_that_does_not_know_its_address_gives_no_links() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_read_only_token_uploads_nothing() {
+async fn upload_with_read_scope_is_permission() {
     let Some(server) = linked(&[("MCP_AUTH_SCOPE", "kasm:read")]).await else {
         return;
     };
@@ -169,7 +169,7 @@ async fn a_read_only_token_uploads_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn uploads_say_how_long_they_are_and_keep_to_it() {
+async fn upload_without_length_is_411_and_too_long_is_400() {
     let Some(server) = linked(&[("KASM_FILE_LINK_BYTES", "2048")]).await else {
         return;
     };
@@ -194,7 +194,7 @@ async fn uploads_say_how_long_they_are_and_keep_to_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_upload_that_breaks_off_changes_nothing() {
+async fn upload_that_breaks_off_keeps_the_old_file() {
     use tokio::io::AsyncWriteExt;
     let Some(server) = linked(&[]).await else {
         return;
@@ -216,7 +216,7 @@ async fn an_upload_that_breaks_off_changes_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "slow: 12 s of processor time, 1.5 GB of disk"]
-async fn slow_half_a_gigabyte_goes_both_ways() {
+async fn slow_half_a_gigabyte_is_uploaded_and_downloaded() {
     let Some(server) = linked(&[]).await else {
         return;
     };
@@ -248,7 +248,7 @@ async fn slow_half_a_gigabyte_goes_both_ways() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_download_goes_through_the_relay_where_it_must() {
+async fn download_with_downloads_forbidden_uses_the_relay() {
     let Some(server) = linked(&[]).await else {
         return;
     };
@@ -276,7 +276,7 @@ async fn a_download_goes_through_the_relay_where_it_must() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_file_that_changes_on_the_way_does_not_arrive_whole() {
+async fn download_of_changing_file_breaks_off() {
     let Some(server) = linked(&[]).await else {
         return;
     };
@@ -299,7 +299,7 @@ async fn a_file_that_changes_on_the_way_does_not_arrive_whole() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_busy_server_does_not_use_a_link_up() {
+async fn file_link_over_transfer_limit_is_503_and_stays_usable() {
     let Some(server) = linked(&[("MCP_MAX_TRANSFERS", "1")]).await else {
         return;
     };

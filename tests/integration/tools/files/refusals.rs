@@ -38,7 +38,7 @@ fn links(kasm_id: &str, path: &str) -> Vec<(&'static str, Value)> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn paths_are_refused_by_their_text() {
+async fn file_tools_with_forbidden_path_text_send_nothing_to_kasm() {
     let public = [("MCP_PUBLIC_URL", "http://127.0.0.1:1")];
     let Some(server) = server(&public).await else {
         return;
@@ -71,7 +71,7 @@ async fn paths_are_refused_by_their_text() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn links_do_not_lead_out_of_the_roots() {
+async fn file_tools_through_symlink_out_of_roots_are_security() {
     let Some(server) = server(&[]).await else {
         return;
     };
@@ -158,7 +158,7 @@ async fn transfer(server: &TestServer, kasm_id: &str, way: &str, path: &str) -> 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_no_readable_file_is_said_to_be_none() {
+async fn read_kasm_file_of_folder_pipe_or_missing_file_fails() {
     let Some(server) = server(&[]).await else {
         return;
     };
@@ -203,7 +203,7 @@ async fn what_is_no_readable_file_is_said_to_be_none() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn bad_arguments_are_refused() {
+async fn file_tools_with_bad_arguments_are_validation() {
     let Some(server) = server(&[("KASM_FILE_EDIT_BYTES", "2048")]).await else {
         return;
     };
@@ -261,7 +261,7 @@ async fn bad_arguments_are_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn files_of_others_are_not_there() {
+async fn file_tools_on_foreign_session_are_not_found() {
     let Some(server) = server(&[]).await else {
         return;
     };
@@ -288,7 +288,7 @@ async fn files_of_others_are_not_there() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_a_channel_a_change_is_not_claimed() {
+async fn write_kasm_file_without_output_channel_is_unavailable() {
     let Some(server) = server(&[]).await else {
         return;
     };
@@ -306,7 +306,7 @@ async fn without_a_channel_a_change_is_not_claimed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_full_disk_is_said_to_be_full() {
+async fn write_to_full_disk_fails_and_keeps_the_old_file() {
     if crate::support::confinement::skips_test() {
         return;
     }

@@ -17,7 +17,7 @@ async fn start(server: &TestServer, arguments: Value) -> (Value, String) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_workspace_has_many_names() {
+async fn create_kasm_session_accepts_each_name_of_a_workspace() {
     let server = TestServer::start().await;
     let terminal = server.image("kasmweb/terminal:1.19.0");
     let dashed = format!(
@@ -55,7 +55,7 @@ async fn a_workspace_has_many_names() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_unknown_name_is_answered_with_near_ones() {
+async fn create_kasm_session_with_unknown_name_suggests_near_names() {
     let server = TestServer::start().await;
     for (name, near, far) in [
         ("Termnal", "Terminal", "Firefox"),
@@ -86,7 +86,7 @@ async fn an_unknown_name_is_answered_with_near_ones() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_disabled_workspace_is_not_started() {
+async fn create_kasm_session_of_disabled_workspace_is_conflict() {
     let server = TestServer::start().await;
     let id = server.image("kasmweb/kali-rolling-desktop:1.19.0");
     for name in ["Kali Linux", "kasmweb/kali-rolling-desktop", &id] {
@@ -110,7 +110,7 @@ async fn a_disabled_workspace_is_not_started() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_given_goes_to_kasm() {
+async fn create_kasm_session_sends_all_given_arguments() {
     let server = TestServer::start().await;
     let environment = json!({ "TOKEN_KIND": "a=b \"c\"", "EMPTY": "", "Ü": "ß" });
     let arguments = json!({
@@ -133,7 +133,7 @@ async fn what_is_given_goes_to_kasm() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_not_given_is_not_sent() {
+async fn create_kasm_session_omits_arguments_not_given() {
     let server = TestServer::start().await;
     let (data, image_id) = start(&server, json!({ "image_name": "Firefox" })).await;
     let body = json!({
@@ -144,7 +144,7 @@ async fn what_is_not_given_is_not_sent() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn bad_arguments_start_nothing() {
+async fn create_kasm_session_with_bad_arguments_starts_nothing() {
     let server = TestServer::start().await;
     let with = |name: &str, value: Value| {
         let mut arguments = json!({ "image_name": "Terminal" });
@@ -185,7 +185,7 @@ async fn bad_arguments_start_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_reply_has_a_login() {
+async fn create_kasm_session_reply_has_no_login_secret() {
     let server = TestServer::start().await;
     for wait in [true, false] {
         let arguments = json!({ "image_name": "Terminal", "wait": wait, "enable_sharing": true });

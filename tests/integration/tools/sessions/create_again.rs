@@ -37,7 +37,7 @@ async fn hang_up_after(server: &TestServer, arguments: Value, endpoint: &str, co
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_time_out_after_the_effect_finds_the_session() {
+async fn create_after_timeout_finds_the_created_session() {
     let server = TestServer::with(&[("KASM_REQUEST_TIMEOUT_SECONDS", "1")]).await;
     let earlier = server.session().await;
     let image = server.image("kasmweb/terminal:1.19.0");
@@ -54,7 +54,7 @@ async fn a_time_out_after_the_effect_finds_the_session() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_time_out_is_not_taken_for_the_session_of_somebody_else() {
+async fn create_after_timeout_never_takes_another_users_session() {
     let server = TestServer::with(&[("KASM_REQUEST_TIMEOUT_SECONDS", "1")]).await;
     let theirs = json!({
         "user_id": server.emulator.other_user_id(),
@@ -76,7 +76,7 @@ async fn a_time_out_is_not_taken_for_the_session_of_somebody_else() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn hanging_up_while_kasm_creates() {
+async fn create_again_after_hang_up_during_request_makes_one_session() {
     let server = TestServer::start().await;
     let late = Fault::TimeoutAfterEffect(Duration::from_millis(600));
     server.emulator.fail_next("request_kasm", late, 1);
@@ -91,7 +91,7 @@ async fn hanging_up_while_kasm_creates() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn hanging_up_while_the_session_starts() {
+async fn create_again_after_hang_up_during_start_makes_one_session() {
     let server = slow(Duration::from_secs(1)).await;
     hang_up_after(&server, terminal(), "get_kasm_status", 1).await;
     let data = server.ok("create_kasm_session", terminal()).await;
@@ -104,7 +104,7 @@ async fn hanging_up_while_the_session_starts() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn hanging_up_twice() {
+async fn create_again_after_two_hang_ups_makes_one_session() {
     let server = slow(Duration::from_secs(1)).await;
     hang_up_after(&server, terminal(), "get_kasm_status", 1).await;
     let looks = server.emulator.request_count("get_kasm_status");
@@ -115,7 +115,7 @@ async fn hanging_up_twice() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn another_request_is_another_session() {
+async fn create_with_other_arguments_makes_another_session() {
     let server = slow(Duration::from_secs(1)).await;
     hang_up_after(&server, terminal(), "get_kasm_status", 1).await;
     let differs = json!({ "image_name": "Terminal", "environment": { "A": "1" }, "wait": false });
@@ -125,7 +125,7 @@ async fn another_request_is_another_session() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_session_that_ended_meanwhile_is_made_anew() {
+async fn create_again_after_session_ended_makes_a_new_one() {
     let server = slow(Duration::from_millis(600)).await;
     hang_up_after(&server, terminal(), "get_kasm_status", 1).await;
     let lost = server.emulator.sessions()[0].kasm_id.clone();
@@ -136,7 +136,7 @@ async fn a_session_that_ended_meanwhile_is_made_anew() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_failure_that_nobody_heard_is_tried_anew() {
+async fn create_again_after_unheard_failure_asks_kasm_again() {
     let server = TestServer::start().await;
     let late = Fault::Latency(Duration::from_millis(200));
     server.emulator.fail_next("request_kasm", late, 1);
@@ -155,7 +155,7 @@ async fn a_failure_that_nobody_heard_is_tried_anew() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn cancelling_and_calling_again() {
+async fn create_again_after_cancelled_call_makes_one_session() {
     let server = slow(Duration::from_secs(1)).await;
     let config = StreamableHttpClientTransportConfig::with_uri(server.mcp()).auth_header(TOKEN);
     let client = ().serve(StreamableHttpClientTransport::from_config(config)).await.unwrap();

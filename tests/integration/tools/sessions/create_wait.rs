@@ -27,7 +27,7 @@ fn terminal(wait: bool) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_waiting_it_returns_at_once() {
+async fn create_without_wait_returns_a_starting_session() {
     let server = slow(Duration::from_secs(600)).await;
     let reply = server.call("create_kasm_session", terminal(false)).await;
     assert_eq!(reply["data"]["operational_status"], "starting", "{reply}");
@@ -42,7 +42,7 @@ async fn without_waiting_it_returns_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn waiting_ends_when_it_runs() {
+async fn create_with_wait_returns_a_running_session() {
     let server = slow(Duration::from_millis(300)).await;
     let data = server.ok("create_kasm_session", terminal(true)).await;
     assert_eq!(data["operational_status"], "running");
@@ -57,7 +57,7 @@ async fn waiting_ends_when_it_runs() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_shape_and_word_of_not_ready_is_waited_out() {
+async fn create_waits_for_each_shape_of_not_ready() {
     let server = slow(Duration::from_millis(150)).await;
     for shape in [
         NotReadyShape::Kasm,
@@ -82,7 +82,7 @@ async fn every_shape_and_word_of_not_ready_is_waited_out() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_session_that_is_not_ready_shows_how_far_it_is() {
+async fn get_session_status_of_starting_session_has_progress() {
     let server = slow(Duration::from_secs(600)).await;
     for shape in [
         NotReadyShape::Kasm,
@@ -127,7 +127,7 @@ async fn a_session_that_is_not_ready_shows_how_far_it_is() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_session_that_dies_while_starting_is_reported() {
+async fn create_whose_session_dies_while_starting_is_not_found() {
     let server = slow(Duration::from_secs(600)).await;
     let call = server.call("create_kasm_session", terminal(true));
     let death = async {
@@ -157,7 +157,7 @@ impl ClientHandler for Listener {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn progress_is_told_while_waiting() {
+async fn create_with_progress_token_sends_progress_notifications() {
     let server = slow(Duration::from_millis(500)).await;
     server
         .emulator

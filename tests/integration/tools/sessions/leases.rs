@@ -139,7 +139,7 @@ async fn slow_session_in_use_outlives_kasms_expiry() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn looking_on_is_no_use() {
+async fn list_and_status_calls_do_not_renew_a_lease() {
     let server = TestServer::in_front_of(hasty(Duration::from_secs(600)).await, &[]).await;
     let id = create(&server, seconds(2.0)).await;
     let end = Instant::now() + Duration::from_secs(15);
@@ -181,7 +181,7 @@ async fn slow_session_of_a_person_is_not_destroyed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_abandoned_session_is_destroyed_by_the_next_server() {
+async fn lease_of_killed_server_is_ended_by_the_next() {
     let emulator = hasty(Duration::from_secs(600)).await;
     let directory = TempDir::new().unwrap();
     let state = directory.path().to_str().unwrap();
@@ -232,7 +232,7 @@ async fn an_abandoned_session_is_destroyed_by_the_next_server() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_state_directory_serves_one_server() {
+async fn second_server_in_one_state_directory_warns() {
     let emulator = hasty(Duration::from_secs(600)).await;
     let directory = TempDir::new().unwrap();
     let settings = [
@@ -252,7 +252,7 @@ async fn one_state_directory_serves_one_server() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_spoilt_file_is_put_aside() {
+async fn unreadable_lease_file_is_moved_aside() {
     let emulator = hasty(Duration::from_secs(600)).await;
     let directory = TempDir::new().unwrap();
     let file = directory.path().join("leases.json");
@@ -267,7 +267,7 @@ async fn a_spoilt_file_is_put_aside() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_session_whose_caller_hung_up_has_its_lease() {
+async fn create_after_hang_up_keeps_its_lease() {
     let server = TestServer::in_front_of(hasty(Duration::from_secs(600)).await, &[]).await;
     let late = Fault::TimeoutAfterEffect(Duration::from_millis(600));
     server.emulator.fail_next("request_kasm", late, 1);
@@ -285,7 +285,7 @@ async fn a_session_whose_caller_hung_up_has_its_lease() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn impossible_leases_are_refused() {
+async fn create_with_impossible_lease_is_validation() {
     let server = TestServer::with(&[("KASM_LEASE_MAX_MINUTES", "30")]).await;
     for minutes in [0.0, -1.0, 30.5, 1e300] {
         let reply = server

@@ -14,7 +14,7 @@ fn named(server: &TestServer, session: &str) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_destroyed_session_is_gone() {
+async fn destroy_kasm_session_removes_only_that_session() {
     let server = TestServer::start().await;
     let (session, kept) = (server.session().await, server.session().await);
     let arguments = json!({ "kasm_id": session });
@@ -30,7 +30,7 @@ async fn a_destroyed_session_is_gone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_session_that_is_ending_may_be_ended_again() {
+async fn destroy_kasm_session_while_deleting_succeeds_again() {
     let server = TestServer::start().await;
     server
         .emulator
@@ -47,7 +47,7 @@ async fn a_session_that_is_ending_may_be_ended_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn pausing_and_resuming() {
+async fn pause_and_resume_change_the_status_in_kasm() {
     let emulator = Emulator::builder()
         .start_time(Duration::from_millis(100))
         .transition_time(Duration::from_millis(100))
@@ -79,7 +79,7 @@ async fn pausing_and_resuming() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_stopped_session_can_be_resumed_but_not_paused() {
+async fn stopped_session_resumes_but_does_not_pause() {
     let server = TestServer::start().await;
     let session = server.session().await;
     server.kasm("stop_kasm", named(&server, &session)).await;
@@ -106,7 +106,7 @@ async fn a_stopped_session_can_be_resumed_but_not_paused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_kasm_refuses_is_told_in_its_words() {
+async fn pause_refused_by_kasm_is_api_error_with_its_text() {
     let server = TestServer::start().await;
     let windows = json!({ "image_name": "Windows Accounting" });
     let windows = server.ok("create_kasm_session", windows).await;
@@ -133,7 +133,7 @@ async fn expiry(server: &TestServer, session: &str) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn extending_moves_the_expiry() {
+async fn extend_kasm_session_moves_the_expiration_date() {
     let server = TestServer::start().await;
     let session = server.session().await;
     let before = expiry(&server, &session).await;
@@ -152,7 +152,7 @@ async fn extending_moves_the_expiry() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_time_limit_is_not_hidden() {
+async fn extend_kasm_session_with_time_limit_names_it() {
     let emulator = Emulator::builder()
         .start_time(Duration::from_millis(20))
         .profile(|profile| profile.session_time_limit = Some(Duration::from_secs(900)));
@@ -177,7 +177,7 @@ async fn a_time_limit_is_not_hidden() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_expired_session_is_gone() {
+async fn extend_kasm_session_of_expired_session_is_not_found() {
     let server = TestServer::start().await;
     let session = server.session().await;
     assert!(server.emulator.expire_session(&session));

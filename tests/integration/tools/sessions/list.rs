@@ -11,7 +11,7 @@ use crate::support::kasm::words;
 use crate::tools::refuses;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_status_is_kasms_own() {
+async fn get_session_status_returns_kasms_values() {
     let server = TestServer::start().await;
     let session = server.session().await;
     for style in [TimeStyle::Plain, TimeStyle::Iso] {
@@ -48,7 +48,7 @@ async fn the_status_is_kasms_own() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_link_comes_only_when_asked_for() {
+async fn get_session_status_has_url_only_on_request() {
     let server = TestServer::start().await;
     let session = server.session().await;
     for arguments in [
@@ -80,7 +80,7 @@ async fn the_link_comes_only_when_asked_for() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_token_that_may_only_look_gets_no_link() {
+async fn get_session_status_url_with_read_scope_is_permission() {
     let server = TestServer::with(&[("MCP_AUTH_SCOPE", "kasm:read")]).await;
     let (user, image) = (server.emulator.user_id(), server.emulator.image_id());
     let request = json!({ "user_id": user, "image_id": image });
@@ -107,7 +107,7 @@ fn listed(data: &Value) -> BTreeMap<String, String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_lists_are_kasms_own() {
+async fn session_lists_match_kasm() {
     let server = TestServer::start().await;
     for tool in ["list_user_sessions", "list_all_sessions"] {
         assert!(listed(&server.ok(tool, json!({})).await).is_empty());
@@ -145,7 +145,7 @@ async fn the_lists_are_kasms_own() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_lists_take_no_arguments() {
+async fn session_lists_with_arguments_are_validation() {
     let server = TestServer::start().await;
     for tool in ["list_user_sessions", "list_all_sessions"] {
         let arguments = json!({ "user_id": server.emulator.other_user_id() });
@@ -157,7 +157,7 @@ async fn the_lists_take_no_arguments() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_session_that_is_not_ready_is_its_owners_all_the_same() {
+async fn starting_session_of_another_user_is_not_found() {
     let server = TestServer::start().await;
     let (own, foreign) = (server.session().await, server.foreign_session().await);
     let shapes = [

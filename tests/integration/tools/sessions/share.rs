@@ -13,7 +13,7 @@ async fn permissions(server: &TestServer, session: &str) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_has_the_share_id_may_join() {
+async fn share_kasm_session_returns_a_share_id_to_join_with() {
     let server = TestServer::start().await;
     let shared = json!({ "image_name": "Terminal", "enable_sharing": true });
     let created = server.ok("create_kasm_session", shared).await;
@@ -36,7 +36,7 @@ async fn whoever_has_the_share_id_may_join() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_unshared_session_has_no_share_id() {
+async fn share_kasm_session_of_unshared_session_is_conflict() {
     let server = TestServer::start().await;
     let arguments = json!({ "kasm_id": server.session().await });
     let reply = server
@@ -49,7 +49,7 @@ async fn an_unshared_session_has_no_share_id() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_named_user_is_let_in() {
+async fn share_kasm_session_with_user_grants_access() {
     let server = TestServer::start().await;
     let session = server.session().await;
     let viewer = server.emulator.other_user_id();
@@ -67,7 +67,7 @@ async fn a_named_user_is_let_in() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn bad_input_lets_nobody_in() {
+async fn share_kasm_session_with_bad_arguments_grants_nothing() {
     let server = TestServer::start().await;
     let session = server.session().await;
     let viewer = server.emulator.other_user_id().to_owned();

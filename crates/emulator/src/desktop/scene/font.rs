@@ -53,7 +53,7 @@ mod tests {
     use super::glyph;
 
     #[test]
-    fn no_two_characters_look_the_same() {
+    fn font_glyphs_are_all_different() {
         let ascii = (' '..='~').chain("äöüß€漢字かな🙂🙃ЖД\u{1}".chars());
         let count = ascii.clone().count();
         let shapes: BTreeSet<_> = ascii.map(glyph).collect();

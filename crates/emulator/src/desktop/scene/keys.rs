@@ -1,41 +1,61 @@
 //! Keys, as the program with the focus takes them.
 
 use super::{Focus, Scene};
+use crate::desktop::keyboard::{KeyEvent, Stroke};
+use crate::record::{ModifierMask, StrokeRecord};
 
 const BACK_SPACE: u32 = 0xff08;
 const TAB: u32 = 0xff09;
 const RETURN: u32 = 0xff0d;
 const KEYPAD_ENTER: u32 = 0xff8d;
 const INSERT: u32 = 0xff63;
-const SHIFT: [u32; 2] = [0xffe1, 0xffe2];
-const CONTROL: [u32; 2] = [0xffe3, 0xffe4];
-const ALT_AND_SUPER: [u32; 4] = [0xffe9, 0xffea, 0xffeb, 0xffec];
-/// From here on a keysym is a number of Unicode.
-const UNICODE: u32 = 0x0100_0000;
 /// Keys that are remembered.
 const KEYS_MAX: usize = 100_000;
 
 impl Scene {
-    pub(super) fn key(&mut self, from: u64, down: bool, keysym: u32) -> bool {
+    pub(super) fn key(&mut self, from: u64, event: &KeyEvent) -> bool {
+        if !event.down {
+            self.let_go(from, event.keysym);
+            return false;
+        }
+        self.remember(event.keysym, true);
+        let lights = self.keyboard.lights();
+        let stroke = self.keyboard.press(from, event);
+        let changed = stroke.is_some_and(|stroke| self.stroke(&stroke));
+        if changed && event.other_is_busy {
+            self.keyboard.use_other();
+        }
+        changed || lights != self.keyboard.lights()
+    }
+
+    /// A key of a client goes up.
+    pub(super) fn let_go(&mut self, from: u64, keysym: u32) {
+        self.remember(keysym, false);
+        self.keyboard.release(from, keysym);
+    }
+
+    fn remember(&mut self, keysym: u32, down: bool) {
         if self.keys.len() < KEYS_MAX {
             self.keys.push((keysym, down));
         }
-        if !down {
-            self.held.remove(&(from, keysym));
+    }
+
+    /// What the program with the focus does. Whether anything changed.
+    fn stroke(&mut self, stroke: &Stroke) -> bool {
+        let StrokeRecord { keysym, state } = stroke.record;
+        if self.strokes.len() < KEYS_MAX {
+            self.strokes.push(stroke.record);
+        }
+        if state.has(ModifierMask::ALT) || state.has(ModifierMask::SUPER) {
             return false;
         }
-        self.held.insert((from, keysym));
-        let letter = letter(keysym);
-        if self.holds(&ALT_AND_SUPER) {
-            return false;
-        }
-        if keysym == INSERT && self.holds(&SHIFT) {
+        if keysym == INSERT && state.has(ModifierMask::SHIFT) {
             return self.paste();
         }
-        if self.holds(&CONTROL) {
-            return letter.is_some_and(|letter| self.command(letter));
+        if state.has(ModifierMask::CONTROL) {
+            return stroke.letter.is_some_and(|letter| self.command(letter));
         }
-        match (keysym, letter) {
+        match (keysym, stroke.letter) {
             (RETURN | KEYPAD_ENTER, _) => self.write('\n'),
             (TAB, _) => self.write('\t'),
             (BACK_SPACE, _) => {
@@ -47,8 +67,13 @@ impl Scene {
         }
     }
 
-    fn holds(&self, keys: &[u32]) -> bool {
-        self.held.iter().any(|(_, held)| keys.contains(held))
+    /// Another program types by a keyboard device of its own, as xdotool does.
+    pub(crate) fn type_by_other(&mut self, text: &str) -> bool {
+        self.keyboard.use_other();
+        text.chars().for_each(|letter| {
+            self.write(letter);
+        });
+        true
     }
 
     /// What a letter does with Control: empty, copy or paste.
@@ -82,14 +107,5 @@ impl Scene {
             Focus::Terminal => &mut self.terminal,
             Focus::Field => &mut self.field,
         }
-    }
-}
-
-/// The character of a key, if it has one.
-fn letter(keysym: u32) -> Option<char> {
-    match keysym {
-        0x20..=0x7e | 0xa0..=0xff => char::from_u32(keysym),
-        UNICODE.. => char::from_u32(keysym - UNICODE),
-        _ => None,
     }
 }

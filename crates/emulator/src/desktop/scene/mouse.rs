@@ -1,12 +1,14 @@
 //! The pointer, its buttons and its wheel.
 
 use super::{BUTTON, FIELD, Focus, LIST, ROW, ROWS, Scene, TERMINAL};
-use crate::record::ClickRecord;
+use crate::record::{ClickRecord, ModifierMask};
 
 /// The bits of the buttons that are a wheel: up, down, left, right.
 const WHEEL: [u16; 4] = [8, 16, 32, 64];
 /// Units of a scroll field that make a notch.
 const NOTCH: i32 = 50;
+/// The X server makes no more clicks than this of one event; the rest of it is lost.
+const NOTCHES_MAX: i32 = 24;
 /// Rows that a notch scrolls.
 const ROWS_PER_NOTCH: i32 = 3;
 /// Clicks that are remembered.
@@ -49,9 +51,9 @@ impl Scene {
     }
 
     fn press(&mut self, bit: u8) {
-        let at = self.pointer;
+        let (at, state) = (self.pointer, self.keyboard.state());
         if let Some(pressed) = self.pressed.get_mut(usize::from(bit)) {
-            *pressed = at;
+            *pressed = (at, state);
         }
         match bit {
             0 if self.dragged.has(at) => {
@@ -67,7 +69,8 @@ impl Scene {
 
     fn release(&mut self, bit: u8) {
         let to = self.pointer;
-        let from = self.pressed.get(usize::from(bit)).copied().unwrap_or(to);
+        let pressed = self.pressed.get(usize::from(bit)).copied();
+        let (from, state) = pressed.unwrap_or((to, ModifierMask::NONE));
         if bit == 0 {
             let dragged = self.grip.take().is_some();
             if !dragged && BUTTON.has(from) && BUTTON.has(to) {
@@ -79,6 +82,7 @@ impl Scene {
                 button: bit + 1,
                 from,
                 to,
+                state,
             });
         }
     }
@@ -94,7 +98,7 @@ impl Scene {
         for (count, less, more) in [(notches.1, up, down), (notches.0, left, right)] {
             let bit = if count < 0 { less } else { more }.trailing_zeros();
             let bit = u8::try_from(bit).unwrap_or(0);
-            for _ in 0..count.abs() {
+            for _ in 0..count.abs().min(NOTCHES_MAX) {
                 self.press(bit);
                 self.release(bit);
             }

@@ -29,6 +29,10 @@ pub enum Input {
         /// Which, as X names it.
         keysym: u32,
     },
+    /// Caps Lock is off from here on, if its state is known, so that keys mean what they say.
+    LiftLocks,
+    /// Caps Lock is again as it was before [`Self::LiftLocks`].
+    RestoreLocks,
     /// Nothing for a while.
     Pause(Duration),
 }
@@ -40,6 +44,8 @@ pub(super) struct Hand {
     x: u16,
     y: u16,
     keys: Vec<u32>,
+    /// Caps Lock was on, and was switched off for what is being typed.
+    pub(super) caps_lifted: bool,
 }
 
 impl Task {
@@ -51,6 +57,7 @@ impl Task {
         for input in inputs {
             if wanted.is_closed() {
                 self.let_go().await?;
+                self.restore_locks().await?;
                 break;
             }
             match *input {
@@ -61,6 +68,8 @@ impl Task {
                     scroll,
                 } => self.point(buttons, x, y, scroll).await?,
                 Input::Key { down, keysym } => self.key(down, keysym).await?,
+                Input::LiftLocks => self.lift_locks().await?,
+                Input::RestoreLocks => self.restore_locks().await?,
                 Input::Pause(time) => sleep(time).await,
             }
         }
@@ -87,7 +96,7 @@ impl Task {
         self.stream.send(&bytes).await
     }
 
-    async fn key(&mut self, down: bool, keysym: u32) -> Result<(), RfbError> {
+    pub(super) async fn key(&mut self, down: bool, keysym: u32) -> Result<(), RfbError> {
         let mut bytes = vec![4, u8::from(down), 0, 0];
         bytes.extend(keysym.to_be_bytes());
         self.hand.keys.retain(|held| *held != keysym);

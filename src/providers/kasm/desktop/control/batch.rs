@@ -48,6 +48,7 @@ pub(super) fn check_actions(
                 format!("action {}: {error}; no action was done", index + 1),
                 "correct this action and send all actions again",
             )
+            .with_code(error.code)
         })
     });
     steps.collect()

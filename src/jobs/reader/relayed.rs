@@ -1,12 +1,12 @@
-//! Hearing pieces that the workspace posts, and having it tell everything at once.
+//! Reading pieces that the workspace posts, and having a script tell everything at once.
 
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
 
-use super::{Follow, PATIENCE, Step, Via};
-use crate::jobs::channels::Channel;
-use crate::jobs::record::{BadRecord, Reader, Sink, State};
+use super::{COLLECT_WAIT, FAILURE_PATIENCE, OutputReader, Step, Via};
+use crate::jobs::channel_health::{Channel, FailureKind};
+use crate::jobs::record::{BadRecord, PieceReader, Sink, State};
 use crate::jobs::spec::JobSpec;
 use crate::jobs::{COLLECT, HEAD_ROOM, JobError};
 
@@ -15,19 +15,19 @@ const COLLECT_TIME_MAX: Duration = Duration::from_secs(60);
 /// What is collected at a time.
 const COLLECT_BYTES: u64 = 1 << 20;
 
-impl Follow<'_> {
+impl OutputReader<'_> {
     /// Waits for the next post. None: the channel has changed.
-    pub(super) async fn open_mail(
+    pub(super) async fn next_relay_chunk(
         &mut self,
         sink: &mut dyn Sink,
         deadline: Instant,
     ) -> Result<Option<Step>, JobError> {
         let kasm_id = self.place.kasm_id;
+        let silent_until = self.dispatched.unwrap_or_else(Instant::now) + FAILURE_PATIENCE;
         loop {
             let Via::Mailbox { mailbox, greeted } = &mut self.via else {
                 return Ok(None);
             };
-            let silent_until = self.since + PATIENCE;
             let until = if *greeted {
                 deadline
             } else {
@@ -40,41 +40,70 @@ impl Follow<'_> {
                 }
                 Ok(None) | Err(_) => {
                     let why = "the session cannot reach this server's public URL".to_owned();
-                    return self.give_up(Channel::Relay, why).await.map(|()| None);
+                    let kind = FailureKind::Forbidden;
+                    return self
+                        .fail_over(Channel::Relay, kind, why)
+                        .await
+                        .map(|()| None);
                 }
             };
             if !std::mem::replace(greeted, true) {
-                self.jobs.channels.note_works(kasm_id, Channel::Relay);
+                self.jobs.health.note_works(kasm_id, Channel::Relay);
             }
             if piece.bytes.is_empty() {
                 continue;
             }
-            let mut reader = Reader::after(self.offset - self.piece);
+            let mut reader = self.cursor.piece_reader();
             reader.feed(&piece.bytes, sink)?;
             return self.read_whole(reader).map(Some);
         }
     }
 
     /// What a piece that has been read says.
-    fn read_whole(&mut self, reader: Reader) -> Result<Step, JobError> {
-        self.offset = self.offset.max(self.piece + reader.taken());
+    fn read_whole(&mut self, reader: PieceReader) -> Result<Step, JobError> {
+        self.cursor.note_taken(&reader);
         let full = reader.is_full();
         let head = reader.finish()?;
-        if head.offset != self.piece {
-            return Err(BadRecord("the output belongs to another job").into());
-        }
+        self.cursor.check_place(&head)?;
         if full {
             // The rest has to be asked for again, from where it is kept.
-            self.piece = self.offset;
+            self.cursor.piece = self.cursor.offset;
             return Ok(Step::Full);
         }
-        self.piece = head.offset + head.length();
+        self.cursor.piece = head.offset + head.length();
         Ok(match head.state {
             State::Running if head.length() == 0 => Step::Quiet,
             State::Running => Step::Piece,
             State::Ended(ended) => Step::Ended(ended),
             State::Lost => Step::Lost,
         })
+    }
+
+    /// Lets scripts wait in the workspace until there is something to tell. None: the channel has changed, or it
+    /// is worth another script.
+    pub(super) async fn collect_until(
+        &mut self,
+        sink: &mut dyn Sink,
+        deadline: Instant,
+    ) -> Result<Option<Step>, JobError> {
+        let now = Instant::now();
+        let wait = deadline.saturating_duration_since(now).min(COLLECT_WAIT);
+        let is_last = now + wait >= deadline;
+        match self.collect(Channel::Relay, wait, sink).await {
+            Ok(Step::Quiet) if !is_last => Ok(None),
+            Ok(step) => Ok(Some(step)),
+            Err(
+                error @ (JobError::NoChannel { .. }
+                | JobError::Unreachable { .. }
+                | JobError::NotStarted),
+            ) => {
+                let (kind, why) = (FailureKind::Forbidden, error.to_string());
+                self.fail_over(Channel::Relay, kind, why)
+                    .await
+                    .map(|()| None)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// Lets a script in the workspace tell everything from the offset on, in one piece.
@@ -85,22 +114,23 @@ impl Follow<'_> {
         sink: &mut dyn Sink,
     ) -> Result<Step, JobError> {
         let limit = sink.room().min(COLLECT_BYTES);
-        let numbers = [self.offset, limit, wait.as_secs()].map(|number| number.to_string());
+        let offset = self.cursor.offset;
+        let numbers = [offset, limit, wait.as_secs()].map(|number| number.to_string());
         let mut args = vec![self.id.to_string()];
         args.extend(numbers);
         let spec =
             JobSpec::internal(&[COLLECT], args).with_limits(COLLECT_TIME_MAX, limit + HEAD_ROOM);
         let started = self.jobs.start_on(self.place, &spec, Ok(channel)).await?;
-        // It is heard by another follower, which does not collect.
-        let done = Box::pin(self.jobs.heard_out(self.place, &spec, started)).await?;
+        // Another reader reads it, which does not collect.
+        let done = Box::pin(self.jobs.run_to_end(self.place, &spec, started)).await?;
         match done.ended.exit_code {
             Some(0) => {}
             Some(60) => return Err(JobError::NoSuchJob),
-            Some(61) => return Err(JobError::NoSuchOffset(self.offset)),
+            Some(61) => return Err(JobError::NoSuchOffset(offset)),
             _ => return Err(BadRecord("the output could not be collected").into()),
         }
-        self.piece = self.offset;
-        let mut reader = Reader::default();
+        self.cursor.piece = offset;
+        let mut reader = PieceReader::default();
         reader.feed(&done.stdout, sink)?;
         self.read_whole(reader)
     }

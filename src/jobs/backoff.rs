@@ -1,0 +1,309 @@
+//! When to look at a job again.
+//!
+//! Every look at `~/Downloads` costs memory in the user's container, so looks become rarer the longer a job
+//! says nothing. The pace belongs to the job and not to the call: a reader that comes back goes on at the pace
+//! that the last one had reached. Time comes in as an argument, so all of this is arithmetic.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::time::Instant;
+
+use super::id::JobId;
+
+/// The longest pause of a job that has just been quiet for a little while.
+const PAUSE_MAX: Duration = Duration::from_secs(2);
+/// The same while somebody watches the output grow.
+const PAUSE_MAX_WATCHED: Duration = Duration::from_millis(700);
+/// A pause is at most this part of the time that the job has been quiet.
+const QUIET_PER_PAUSE: u32 = 6;
+const QUIET_PER_PAUSE_WATCHED: u32 = 10;
+/// The longest pause of all: four looks a minute.
+const PAUSE_MAX_QUIET: Duration = Duration::from_secs(15);
+/// From here on a job is quiet: calls that end soon after a look make no further one.
+const QUIET_AFTER: Duration = Duration::from_secs(60);
+/// After a piece the next one is some time away: the wrapper makes a few a second at most.
+const PAUSE_AFTER_PIECE: Duration = Duration::from_millis(400);
+/// The first pause after a look that failed.
+const PAUSE_AFTER_FAILURE: Duration = Duration::from_millis(100);
+/// How long a web server that fails is asked as often as one that works.
+const FAILURE_PATIENCE: Duration = Duration::from_secs(10);
+/// How long it is taken for granted that a job is still there: at least, and at most.
+const PROOF_AGE_MIN: Duration = Duration::from_secs(2);
+const PROOF_AGE_MAX: Duration = Duration::from_secs(60);
+/// Jobs whose pace is remembered.
+const JOBS_MAX: usize = 10_000;
+
+/// The pace of the looks at one job.
+#[derive(Clone, Debug)]
+pub(super) struct Backoff {
+    pause: Duration,
+    /// When the job last said something, or was dispatched.
+    news_at: Instant,
+    last_look: Instant,
+    looks: u32,
+    /// When the job was last known to be there, and how long that is taken for granted.
+    proof_at: Option<Instant>,
+    proof_age_max: Duration,
+    failing_since: Option<Instant>,
+    watched: bool,
+}
+
+impl Backoff {
+    /// The pace of a job that was dispatched at `since`; the shortest take `typical`.
+    pub(super) fn of_new_job(since: Instant, typical: Duration) -> Self {
+        Self {
+            pause: typical,
+            news_at: since,
+            last_look: since,
+            looks: 0,
+            proof_at: Some(since),
+            proof_age_max: PROOF_AGE_MAX,
+            failing_since: None,
+            watched: false,
+        }
+    }
+
+    /// The pace of a job of which nothing is known: the first look is due, and so is a proof that it is there.
+    pub(super) fn of_unknown_job(now: Instant) -> Self {
+        Self {
+            proof_at: None,
+            ..Self::of_new_job(now, Duration::ZERO)
+        }
+    }
+
+    /// Somebody watches the output grow: look more often.
+    pub(super) fn watch_output(&mut self) {
+        self.watched = true;
+    }
+
+    pub(super) fn is_watched(&self) -> bool {
+        self.watched
+    }
+
+    /// When to look next in a call that ends at `deadline`. None: not again in this call.
+    pub(super) fn next_look(
+        &self,
+        now: Instant,
+        deadline: Instant,
+        has_looked: bool,
+    ) -> Option<Instant> {
+        if now >= deadline {
+            return (!has_looked).then_some(now);
+        }
+        let due = self.last_look + self.pause;
+        if due <= deadline {
+            return Some(due.max(now));
+        }
+        let is_quiet = self.quiet_for(now) >= QUIET_AFTER;
+        let is_recent = deadline < self.last_look + PAUSE_MAX_QUIET;
+        (!(is_quiet && is_recent)).then_some(deadline)
+    }
+
+    /// A look found nothing new.
+    pub(super) fn note_miss(&mut self, now: Instant) {
+        self.count_look(now);
+        self.failing_since = None;
+        let quiet = self.quiet_for(now);
+        let longest = if self.watched {
+            PAUSE_MAX_WATCHED.max(quiet / QUIET_PER_PAUSE_WATCHED)
+        } else {
+            PAUSE_MAX.max(quiet / QUIET_PER_PAUSE)
+        };
+        self.lengthen(longest.min(PAUSE_MAX_QUIET));
+    }
+
+    /// A look found a piece.
+    pub(super) fn note_piece(&mut self, now: Instant) {
+        self.count_look(now);
+        self.failing_since = None;
+        self.news_at = now;
+        self.pause = PAUSE_AFTER_PIECE;
+        // The piece of a job that this server does not know may be old.
+        if self.proof_at.is_some() {
+            self.note_proof(now);
+        }
+    }
+
+    /// A look failed. Returns since when they fail.
+    pub(super) fn note_failure(&mut self, now: Instant) -> Instant {
+        self.count_look(now);
+        let since = *self.failing_since.get_or_insert(now);
+        let longest = if now < since + FAILURE_PATIENCE {
+            PAUSE_MAX
+        } else {
+            PAUSE_MAX_QUIET
+        };
+        self.pause = self.pause.max(PAUSE_AFTER_FAILURE);
+        self.lengthen(longest);
+        since
+    }
+
+    fn count_look(&mut self, now: Instant) {
+        self.looks = self.looks.saturating_add(1);
+        self.last_look = now;
+    }
+
+    fn lengthen(&mut self, longest: Duration) {
+        self.pause = (self.pause * 3 / 2).clamp(Duration::from_millis(10), longest);
+    }
+
+    /// The job is there, for certain.
+    pub(super) fn note_proof(&mut self, now: Instant) {
+        self.proof_age_max = self.quiet_for(now).clamp(PROOF_AGE_MIN, PROOF_AGE_MAX);
+        self.proof_at = Some(now);
+    }
+
+    /// Whether it should be proved that the job is still there. A call asks sooner at its first miss.
+    pub(super) fn wants_proof(&self, now: Instant, is_first_miss: bool) -> bool {
+        let age_max = if is_first_miss {
+            self.proof_age_max
+        } else {
+            PROOF_AGE_MAX
+        };
+        self.proof_at.is_none_or(|proof| now >= proof + age_max)
+    }
+
+    /// Looks so far.
+    pub(super) fn looks(&self) -> u32 {
+        self.looks
+    }
+
+    fn quiet_for(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.news_at)
+    }
+}
+
+/// The pace of each job that was looked at, and the offset of the piece that is looked for.
+#[derive(Debug, Default)]
+pub(super) struct JobPaces(Mutex<HashMap<JobId, (u64, Backoff)>>);
+
+impl JobPaces {
+    /// The pace that the last reader had reached, if it looked for the same piece.
+    pub(super) fn recall(&self, id: JobId, piece: u64) -> Option<Backoff> {
+        let paces = self.0.lock();
+        let (at, backoff) = paces.get(&id)?;
+        let mut backoff = (*at == piece).then(|| backoff.clone())?;
+        backoff.watched = false;
+        Some(backoff)
+    }
+
+    pub(super) fn remember(&self, id: JobId, piece: u64, backoff: &Backoff) {
+        let mut paces = self.0.lock();
+        if paces.len() >= JOBS_MAX && !paces.contains_key(&id) {
+            let oldest = paces.iter().min_by_key(|(_, (_, pace))| pace.last_look);
+            let oldest = oldest.map(|(id, _)| *id);
+            oldest.map(|id| paces.remove(&id));
+        }
+        paces.insert(id, (piece, backoff.clone()));
+    }
+
+    pub(super) fn forget(&self, id: JobId) {
+        self.0.lock().remove(&id);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn seconds(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    /// The looks at a silent job by a reader that always waits, in calls of `wait` each: for each look, how long after
+    /// the start it was. A proof counts for two.
+    fn looks(total: Duration, wait: Duration, watched: bool) -> Vec<Duration> {
+        let start = Instant::now();
+        let mut backoff = Backoff::of_new_job(start, Duration::from_millis(40));
+        let mut looks = Vec::new();
+        let mut now = start;
+        while now < start + total {
+            let deadline = now + wait;
+            backoff.watched = watched;
+            let mut has_looked = false;
+            while let Some(next) = backoff.next_look(now, deadline, has_looked) {
+                now = next;
+                looks.push(now - start);
+                backoff.note_miss(now);
+                if backoff.wants_proof(now, !has_looked) {
+                    looks.extend([now - start; 2]);
+                    backoff.note_proof(now);
+                }
+                has_looked = true;
+            }
+            now = deadline;
+        }
+        looks
+    }
+
+    #[test]
+    fn a_reader_that_always_waits_costs_six_looks_a_minute() {
+        for wait in [3, 5, 10, 30, 55, 600].map(seconds) {
+            for watched in [false, true] {
+                let looks = looks(seconds(3_600), wait, watched);
+                for minute in 3..60 {
+                    let within = seconds(minute * 60)..seconds(minute * 60 + 60);
+                    let count = looks.iter().filter(|at| within.contains(*at)).count();
+                    assert!(count <= 6, "{wait:?}, minute {minute}: {count}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_silent_job_costs_few_looks_while_it_is_young() {
+        for (time, most) in [(1, 8), (30, 25), (60, 40)] {
+            let count = looks(seconds(time), seconds(time), false).len();
+            assert!(count <= most, "{time} s: {count}");
+        }
+    }
+
+    #[test]
+    fn a_line_is_seen_within_a_second_by_those_who_watch() {
+        let start = Instant::now();
+        let mut backoff = Backoff::of_new_job(start, Duration::from_millis(40));
+        backoff.watch_output();
+        let mut now = start;
+        for _ in 0..10 {
+            now = backoff.next_look(now, now + seconds(60), true).unwrap();
+            backoff.note_miss(now);
+            assert!(backoff.pause <= PAUSE_MAX_WATCHED, "{:?}", backoff.pause);
+        }
+    }
+
+    #[test]
+    fn a_call_that_does_not_wait_looks_at_once() {
+        let now = Instant::now();
+        let mut backoff = Backoff::of_new_job(now, Duration::ZERO);
+        backoff.note_miss(now + seconds(600));
+        let later = now + seconds(601);
+        assert_eq!(backoff.next_look(later, later, false), Some(later));
+        assert_eq!(backoff.next_look(later, later, true), None);
+    }
+
+    #[test]
+    fn a_piece_makes_the_looks_frequent_again() {
+        let now = Instant::now();
+        let mut backoff = Backoff::of_new_job(now, Duration::ZERO);
+        let later = now + seconds(600);
+        (0..20).for_each(|_| backoff.note_miss(later));
+        assert_eq!(backoff.pause, PAUSE_MAX_QUIET);
+        backoff.note_piece(later);
+        let next = backoff.next_look(later, later + seconds(30), true);
+        assert_eq!(next, Some(later + PAUSE_AFTER_PIECE));
+    }
+
+    #[test]
+    fn a_job_is_proved_to_be_there_now_and_then() {
+        let now = Instant::now();
+        let mut backoff = Backoff::of_unknown_job(now);
+        assert!(backoff.wants_proof(now, true));
+        backoff.note_proof(now);
+        assert!(!backoff.wants_proof(now + seconds(1), true));
+        assert!(backoff.wants_proof(now + seconds(2), true));
+        assert!(!backoff.wants_proof(now + seconds(59), false));
+        assert!(backoff.wants_proof(now + seconds(60), false));
+    }
+}

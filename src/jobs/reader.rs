@@ -1,0 +1,291 @@
+//! Reading the output of a job: looking for its next piece, seldom enough, and changing channels when one fails.
+//!
+//! ```text
+//!   new job, downloads        new job, relay          job by id, no downloads
+//!          |                        |                           |
+//!          v        a piece is      v        silence for        v
+//!   +-> Downloads   posted: read  Mailbox    10 s: fail over  Collecting <---------+
+//!   |    |  |  |                    |                           |  |               |
+//!   |    |  |  +-- 10 s of failures, and the relay is there ----+--|---------------+
+//!   |    |  |                                                   |  |
+//!   |    |  +-- failures until the call ends: Unreachable       |  +-- no answer: fail over --+
+//!   |    +-- piece: read it. Nothing new: wait longer           +-- one script tells all      |
+//!   +------------------------------------------------------------------------------------------+
+//! ```
+//!
+//! A failure of the web server is not the end of a job: its pieces lie in its folder. So whoever asks gets a try
+//! at once, and a call that waits tries until its time is over. `Nothing` is for what can never be had.
+
+mod downloads;
+mod relayed;
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::backoff::Backoff;
+use super::channel_health::{Channel, FailureKind, Readiness};
+use super::record::{BadRecord, Ended, Head, PieceReader, Sink};
+use super::{JobError, JobId, Jobs, Started};
+use crate::kasm::KasmError;
+use crate::kasm::model::Status;
+use crate::kasm::plane::Place;
+use crate::relay::Mailbox;
+
+/// How long a script in the workspace waits for something to tell.
+const COLLECT_WAIT: Duration = Duration::from_secs(10);
+/// How long a channel may fail before another one is used, or a script of ours is given up.
+const FAILURE_PATIENCE: Duration = Duration::from_secs(10);
+
+/// What reading brought.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// More bytes; the job goes on.
+    Piece,
+    /// The sink is full; the job may go on or not.
+    Full,
+    /// All bytes, and the end.
+    Ended(Ended),
+    /// All bytes there are; the job died without an end.
+    Lost,
+    /// Nothing new before the deadline.
+    Quiet,
+}
+
+/// How far a job has been read.
+#[derive(Clone, Copy, Debug)]
+struct Cursor {
+    /// What of all that was published has been taken.
+    offset: u64,
+    /// Where the piece begins that has the next byte, as far as is known.
+    piece: u64,
+}
+
+impl Cursor {
+    fn at(offset: u64) -> Self {
+        Self {
+            offset,
+            piece: offset,
+        }
+    }
+
+    /// A reader for the piece that leaves out what was taken of it before.
+    fn piece_reader(&self) -> PieceReader {
+        PieceReader::after(self.offset - self.piece)
+    }
+
+    /// What was taken is not taken again, whatever comes of the rest of the piece.
+    fn note_taken(&mut self, reader: &PieceReader) {
+        self.offset = self.offset.max(self.piece + reader.taken());
+    }
+
+    /// Refuses a piece that says it belongs elsewhere.
+    fn check_place(&self, head: &Head) -> Result<(), BadRecord> {
+        if head.offset == self.piece {
+            Ok(())
+        } else {
+            Err(BadRecord("the output belongs to another job"))
+        }
+    }
+}
+
+/// Reads the output of one job.
+#[derive(Debug)]
+pub struct OutputReader<'a> {
+    jobs: &'a Jobs,
+    place: &'a Place,
+    id: JobId,
+    cursor: Cursor,
+    backoff: Backoff,
+    via: Via,
+    /// When the job was dispatched, if this process did it just now.
+    dispatched: Option<Instant>,
+    /// A script of ours is given up when its channel fails for a while; a command is waited for until the deadline.
+    is_internal: bool,
+    has_looked: bool,
+    has_missed: bool,
+    /// Checks made so far whether a new job has begun at all.
+    start_checks: usize,
+    /// Pieces in a row without a miss.
+    streak: u32,
+    /// Why the last look failed, if it did.
+    trouble: Option<(FailureKind, String)>,
+}
+
+/// Where the output comes from.
+#[derive(Debug)]
+enum Via {
+    Downloads,
+    Mailbox {
+        mailbox: Mailbox,
+        greeted: bool,
+    },
+    /// A script of ours per look, whose answer comes through the relay.
+    Collecting,
+    Nothing(String),
+}
+
+impl<'a> OutputReader<'a> {
+    pub(super) fn from_start(jobs: &'a Jobs, place: &'a Place, started: Started) -> Self {
+        let via = match (started.via, started.mailbox) {
+            (_, Some(mailbox)) => Via::Mailbox {
+                mailbox,
+                greeted: false,
+            },
+            (Ok(_), None) => Via::Downloads,
+            (Err(why), None) => Via::Nothing(why),
+        };
+        let typical = jobs.health.typical_duration(place.kasm_id);
+        let backoff = Backoff::of_new_job(started.since, typical);
+        Self {
+            dispatched: Some(started.since),
+            ..Self::new(jobs, place, started.id, Cursor::at(0), backoff, via)
+        }
+    }
+
+    pub(super) fn from_offset(jobs: &'a Jobs, place: &'a Place, id: JobId, offset: u64) -> Self {
+        let via = match jobs.choose_channel(place) {
+            Ok(Channel::Downloads) => Via::Downloads,
+            Ok(Channel::Relay) => Via::Collecting,
+            Err(why) => Via::Nothing(why),
+        };
+        let remembered = jobs.paces.recall(id, offset);
+        let backoff = remembered.unwrap_or_else(|| Backoff::of_unknown_job(Instant::now()));
+        Self::new(jobs, place, id, Cursor::at(offset), backoff, via)
+    }
+
+    fn new(
+        jobs: &'a Jobs,
+        place: &'a Place,
+        id: JobId,
+        cursor: Cursor,
+        backoff: Backoff,
+        via: Via,
+    ) -> Self {
+        Self {
+            jobs,
+            place,
+            id,
+            cursor,
+            backoff,
+            via,
+            dispatched: None,
+            is_internal: false,
+            has_looked: false,
+            has_missed: false,
+            start_checks: 0,
+            streak: 0,
+            trouble: None,
+        }
+    }
+
+    /// Reads a script of ours: when its channel fails for a while, it is given up.
+    pub(super) fn of_internal_job(mut self) -> Self {
+        self.is_internal = true;
+        self
+    }
+
+    /// Somebody watches the output grow: look more often.
+    pub fn watch_output(&mut self) {
+        self.backoff.watch_output();
+    }
+
+    /// How much of all that was published has been taken: where to read on.
+    #[must_use]
+    pub fn offset(&self) -> u64 {
+        self.cursor.offset
+    }
+
+    /// How the output comes.
+    #[must_use]
+    pub fn channel(&self) -> Option<Channel> {
+        match self.via {
+            Via::Downloads => Some(Channel::Downloads),
+            Via::Mailbox { .. } | Via::Collecting => Some(Channel::Relay),
+            Via::Nothing(_) => None,
+        }
+    }
+
+    /// Reads the next piece, or waits for it until `deadline`.
+    ///
+    /// # Errors
+    /// There is no such job, or its output cannot be read, now or ever.
+    pub async fn read_output(
+        &mut self,
+        sink: &mut dyn Sink,
+        deadline: Instant,
+    ) -> Result<Step, JobError> {
+        if sink.room() == 0 {
+            return Ok(Step::Full);
+        }
+        loop {
+            let step = match &mut self.via {
+                Via::Downloads => self.poll_downloads(sink, deadline).await?,
+                Via::Mailbox { .. } => self.next_relay_chunk(sink, deadline).await?,
+                Via::Collecting => self.collect_until(sink, deadline).await?,
+                Via::Nothing(why) => return Err(JobError::NoChannel { why: why.clone() }),
+            };
+            match step {
+                Some(step @ (Step::Ended(_) | Step::Lost)) => {
+                    self.jobs.paces.forget(self.id);
+                    return Ok(step);
+                }
+                Some(step) => return Ok(step),
+                None => {}
+            }
+        }
+    }
+
+    /// A session that does not run explains every failure.
+    async fn check_session(&self) -> Result<(), JobError> {
+        let (jobs, place) = (self.jobs, self.place);
+        let session = jobs.kasm.session_of(place.user, place.kasm_id).await?;
+        if session.status == Status::Running {
+            return Ok(());
+        }
+        Err(JobError::Kasm(KasmError::InvalidState {
+            message: format!(
+                "the session is `{}`, so the output of job {} cannot be read",
+                session.status.word(),
+                self.id
+            ),
+            remedy: "check it with get_session_status; a paused session keeps its jobs, a stopped one has lost its \
+                processes"
+                .to_owned(),
+        }))
+    }
+
+    /// A channel does not work: notes it and changes over to another one, or to none.
+    async fn fail_over(
+        &mut self,
+        channel: Channel,
+        kind: FailureKind,
+        why: String,
+    ) -> Result<(), JobError> {
+        self.check_session().await?;
+        let (jobs, place) = (self.jobs, self.place);
+        let failure = (kind, why.clone());
+        jobs.health
+            .note_failure(place.kasm_id, channel, Instant::now(), failure);
+        self.trouble = None;
+        self.via = match jobs.choose_channel(place) {
+            Ok(Channel::Relay) if channel != Channel::Relay => Via::Collecting,
+            Ok(Channel::Downloads) if channel != Channel::Downloads => Via::Downloads,
+            Ok(_) if kind == FailureKind::Unreachable => {
+                return Err(JobError::Unreachable { why });
+            }
+            Ok(_) | Err(_) => Via::Nothing(jobs.no_channel(place, &why)),
+        };
+        Ok(())
+    }
+
+    /// Whether the relay can take over.
+    fn can_use_relay(&self) -> bool {
+        let jobs = self.jobs;
+        let relay = jobs.relay.is_some().then_some(Channel::Relay);
+        relay.is_some_and(|relay| {
+            let readiness = jobs.readiness(self.place.kasm_id, relay);
+            !matches!(readiness, Readiness::Resting { .. })
+        })
+    }
+}

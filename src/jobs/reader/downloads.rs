@@ -1,0 +1,274 @@
+//! Looking for pieces below `~/Downloads`.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep_until};
+
+use super::{FAILURE_PATIENCE, OutputReader, Step, Via};
+use crate::jobs::JobError;
+use crate::jobs::channel_health::{Channel, FailureKind};
+use crate::jobs::record::{BadRecord, Head, Sink, State};
+use crate::kasm::plane::PlaneError;
+
+/// Pieces in a row without a miss, after which the rest is collected in one.
+const STREAK_MAX: u32 = 3;
+/// When to look whether a new job has begun at all, while its channel is not known to work.
+const START_CHECKS: [Duration; 2] = [Duration::from_secs(2), Duration::from_secs(6)];
+/// Looks after which a job is read through the relay, if there is one: it costs the container less.
+const LOOKS_MAX: u32 = 40;
+/// How long a channel that never worked may be refused until that is taken for a policy.
+const REFUSAL_PATIENCE: Duration = Duration::from_secs(1);
+
+/// What one look at `~/Downloads` brought.
+enum Look {
+    Found(Head),
+    Full,
+    Missing,
+}
+
+impl OutputReader<'_> {
+    /// Looks at `~/Downloads` until something comes or the deadline. None: the channel has changed.
+    pub(super) async fn poll_downloads(
+        &mut self,
+        sink: &mut dyn Sink,
+        deadline: Instant,
+    ) -> Result<Option<Step>, JobError> {
+        loop {
+            let now = Instant::now();
+            let Some(next) = self.backoff.next_look(now, deadline, self.has_looked) else {
+                sleep_until(deadline).await;
+                return self.end_of_wait().await.map(Some);
+            };
+            sleep_until(next).await;
+            let look = self.look_for_piece(sink).await;
+            self.has_looked = true;
+            let step = match look {
+                Ok(Look::Found(head)) => self.take_piece(head, sink).await.map(Some),
+                Ok(Look::Full) => Ok(Some(Step::Full)),
+                Ok(Look::Missing) => self.take_miss(sink).await,
+                Err(LookError::Job(error)) => Err(error),
+                Err(LookError::Plane(error)) => self.take_failure(error).await.map(|()| None),
+            };
+            let paces = &self.jobs.paces;
+            paces.remember(self.id, self.cursor.piece, &self.backoff);
+            match step? {
+                Some(step) => return Ok(Some(step)),
+                None if matches!(self.via, Via::Downloads) => {}
+                None => return Ok(None),
+            }
+        }
+    }
+
+    /// The time of the call is over, and nothing new came. Silence of a workspace that answers is news of a job;
+    /// any other is none.
+    async fn end_of_wait(&mut self) -> Result<Step, JobError> {
+        let Some((kind, why)) = self.trouble.take() else {
+            return Ok(Step::Quiet);
+        };
+        self.check_session().await?;
+        let failure = (kind, why.clone());
+        let (health, kasm_id) = (&self.jobs.health, self.place.kasm_id);
+        health.note_failure(kasm_id, Channel::Downloads, Instant::now(), failure);
+        Err(JobError::Unreachable { why })
+    }
+
+    /// One look at the piece with the next byte.
+    async fn look_for_piece(&mut self, sink: &mut dyn Sink) -> Result<Look, LookError> {
+        let path = format!(".kmcp-{}/{}", self.id, self.cursor.piece);
+        let Some(mut file) = self.jobs.kasm.download(self.place, &path).await? else {
+            return Ok(Look::Missing);
+        };
+        if file.length() == Some(0) {
+            return Err(LookError::Job(JobError::DiskFull));
+        }
+        let mut reader = self.cursor.piece_reader();
+        let read = async {
+            while let Some(chunk) = file.chunk().await? {
+                reader.feed(&chunk, sink)?;
+                if reader.is_full() {
+                    break;
+                }
+            }
+            Ok::<_, LookError>(())
+        };
+        let read = read.await;
+        self.cursor.note_taken(&reader);
+        read?;
+        let full = reader.is_full();
+        let head = reader.finish()?;
+        self.cursor.check_place(&head)?;
+        Ok(if full { Look::Full } else { Look::Found(head) })
+    }
+
+    async fn take_piece(&mut self, head: Head, sink: &mut dyn Sink) -> Result<Step, JobError> {
+        self.note_answer();
+        let now = Instant::now();
+        self.backoff.note_piece(now);
+        self.cursor.piece = head.offset + head.length();
+        match head.state {
+            State::Ended(ended) => {
+                let is_first = self.streak == 0 && self.start_checks == 0;
+                if is_first && self.cursor.piece == self.cursor.offset {
+                    self.learn_duration(now);
+                }
+                Ok(Step::Ended(ended))
+            }
+            State::Lost => Ok(Step::Lost),
+            State::Running => {
+                self.start_checks = START_CHECKS.len();
+                self.streak += 1;
+                let watched = self.backoff.is_watched();
+                if self.streak < STREAK_MAX || watched || sink.room() == 0 {
+                    return Ok(Step::Piece);
+                }
+                // This job is far ahead of us: one script brings all of it at once.
+                self.streak = 0;
+                let step = self
+                    .collect(Channel::Downloads, Duration::ZERO, sink)
+                    .await?;
+                let nothing_new = step == Step::Quiet;
+                Ok(if nothing_new { Step::Piece } else { step })
+            }
+        }
+    }
+
+    fn learn_duration(&self, now: Instant) {
+        if let Some(since) = self.dispatched {
+            let (health, looks) = (&self.jobs.health, self.backoff.looks());
+            health.learn_duration(self.place.kasm_id, now - since, looks);
+        }
+    }
+
+    /// The web server answered.
+    fn note_answer(&mut self) {
+        self.trouble = None;
+        let health = &self.jobs.health;
+        health.note_works(self.place.kasm_id, Channel::Downloads);
+    }
+
+    /// There is no such piece: the job is quiet, has not begun, is over, lost or unknown, or the offset lies inside a
+    /// piece. None: nothing is known that ends the wait.
+    async fn take_miss(&mut self, sink: &mut dyn Sink) -> Result<Option<Step>, JobError> {
+        self.streak = 0;
+        self.trouble = None;
+        let now = Instant::now();
+        self.backoff.note_miss(now);
+        let is_first = !std::mem::replace(&mut self.has_missed, true);
+        if self.backoff.wants_proof(now, is_first) {
+            return self.prove_job(sink).await;
+        }
+        if let Some(since) = self.dispatched {
+            self.check_start(now - since).await?;
+        }
+        if matches!(self.via, Via::Downloads)
+            && self.backoff.looks() >= LOOKS_MAX
+            && self.can_use_relay()
+        {
+            self.via = Via::Collecting;
+        }
+        Ok(None)
+    }
+
+    /// Asks a script whether the job is still there, and for all it has. A failure of that script says as much as
+    /// a look that failed.
+    async fn prove_job(&mut self, sink: &mut dyn Sink) -> Result<Option<Step>, JobError> {
+        match self.collect(Channel::Downloads, Duration::ZERO, sink).await {
+            Ok(Step::Quiet) => {
+                self.backoff.note_proof(Instant::now());
+                Ok(None)
+            }
+            Ok(step) => {
+                self.backoff.note_piece(Instant::now());
+                Ok(Some(step))
+            }
+            Err(JobError::Unreachable { why }) => {
+                self.backoff.note_failure(Instant::now());
+                self.trouble = Some((FailureKind::Unreachable, why));
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Looks whether a job of ours that has been silent for `waited` has begun, as far as can be seen.
+    async fn check_start(&mut self, waited: Duration) -> Result<(), JobError> {
+        let kasm_id = self.place.kasm_id;
+        let works = self.jobs.health.works(kasm_id, Channel::Downloads);
+        let due = START_CHECKS
+            .get(self.start_checks)
+            .is_some_and(|due| waited >= *due);
+        if !due || (works && self.start_checks > 0) {
+            return Ok(());
+        }
+        let path = format!(".kmcp-{}/pid", self.id);
+        match self.jobs.kasm.download(self.place, &path).await {
+            Ok(Some(_)) => {
+                self.start_checks = START_CHECKS.len();
+                self.note_answer();
+                Ok(())
+            }
+            Ok(None) if self.start_checks + 1 < START_CHECKS.len() => {
+                self.start_checks += 1;
+                Ok(())
+            }
+            Ok(None) if works => Err(JobError::NotStarted),
+            Ok(None) => {
+                let why = "the command's output did not appear below ~/Downloads".to_owned();
+                self.fail_over(Channel::Downloads, FailureKind::Forbidden, why)
+                    .await
+            }
+            Err(error) => self.take_failure(error).await,
+        }
+    }
+
+    /// A look failed. A hiccup is waited out; what lasts changes the channel.
+    async fn take_failure(&mut self, error: PlaneError) -> Result<(), JobError> {
+        let now = Instant::now();
+        let failing_for = now - self.backoff.note_failure(now);
+        let has_worked = {
+            let health = &self.jobs.health;
+            health.has_worked(self.place.kasm_id, Channel::Downloads)
+        };
+        let kind = match error {
+            PlaneError::Unavailable(_) | PlaneError::Broken(_) => FailureKind::Unreachable,
+            PlaneError::Refused(_) | PlaneError::Unexpected(_) if has_worked => {
+                FailureKind::Unreachable
+            }
+            PlaneError::Refused(_) | PlaneError::Unexpected(_) | PlaneError::NoService(_) => {
+                FailureKind::Forbidden
+            }
+        };
+        let can_use_relay = self.can_use_relay();
+        let is_over = match &error {
+            PlaneError::NoService(_) => true,
+            // It was answered, so there is nothing to wait for where another way is open.
+            PlaneError::Refused(_) | PlaneError::Unexpected(_) if can_use_relay => true,
+            _ if kind == FailureKind::Forbidden => failing_for >= REFUSAL_PATIENCE,
+            _ => failing_for >= FAILURE_PATIENCE && (can_use_relay || self.is_internal),
+        };
+        if is_over {
+            let why = error.to_string();
+            return self.fail_over(Channel::Downloads, kind, why).await;
+        }
+        self.trouble = Some((kind, error.to_string()));
+        Ok(())
+    }
+}
+
+/// A look went wrong: in the transfer, or in what came.
+enum LookError {
+    Plane(PlaneError),
+    Job(JobError),
+}
+
+impl From<PlaneError> for LookError {
+    fn from(error: PlaneError) -> Self {
+        Self::Plane(error)
+    }
+}
+
+impl From<BadRecord> for LookError {
+    fn from(error: BadRecord) -> Self {
+        Self::Job(error.into())
+    }
+}
