@@ -1,4 +1,4 @@
-//! The composition root: from a valid configuration to a server.
+//! The composition root: builds a server from a valid configuration.
 
 use std::sync::Arc;
 
@@ -31,9 +31,9 @@ use crate::providers::kasm::{CATALOGUE, KasmProvider, TOOLSETS};
 use crate::relay::Relay;
 use crate::tool::registry::Registry;
 
-/// The name of the caller that the one token belongs to.
+/// The name of the caller of the one token.
 const TOKEN_CALLER: &str = "token";
-/// The name of the caller where no token is needed.
+/// The name of the caller if no token is needed.
 const LOCAL_CALLER: &str = "local";
 
 /// A client of the configured Kasm server.
@@ -44,21 +44,21 @@ pub fn kasm(config: &Config) -> Result<Kasm, TlsProblem> {
     counted_kasm(config, &Metrics::default())
 }
 
-/// The same, counted in `metrics`.
+/// Adds metrics.
 fn counted_kasm(config: &Config, metrics: &Metrics) -> Result<Kasm, TlsProblem> {
     let api = PublicApi::new(&config.kasm)?.with_metrics(metrics.clone());
     let plane = Plane::new(&config.kasm)?.with_metrics(metrics.clone());
     Ok(Kasm::new(Arc::new(api), plane, config.image_cache))
 }
 
-/// Where workspaces deliver output, if this server has a public URL.
+/// The output relay, if this server has a public URL.
 #[must_use]
 pub fn relay(config: &Config) -> Option<Arc<Relay>> {
     let url = config.http.public_url.as_ref()?;
     Some(Relay::new(format!("{url}/relay")))
 }
 
-/// Links to files, if it is known where clients reach this server.
+/// File links, if the URL of this server is known.
 #[must_use]
 pub fn links(config: &Config) -> Option<Arc<Links>> {
     let http = &config.http;
@@ -68,7 +68,7 @@ pub fn links(config: &Config) -> Option<Arc<Links>> {
     Some(Arc::new(Links::new(base, config.link_lifetime)))
 }
 
-/// The sessions that are kept alive or end in time. Call it inside a tokio runtime.
+/// The keeper of sessions and leases. Call it inside a tokio runtime.
 #[must_use]
 pub fn leases(config: &Config, kasm: &Kasm) -> Leases {
     let directory = config.state_dir.as_deref();
@@ -81,10 +81,10 @@ pub fn leases(config: &Config, kasm: &Kasm) -> Leases {
     Leases::new(kasm.clone(), directory, WallClock::default())
 }
 
-/// The record of calls, if there is to be one.
+/// The audit log, if it is on.
 ///
 /// # Errors
-/// It cannot be opened, and the settings do not say that calls go on all the same.
+/// It cannot be opened, and the settings do not allow calls without it.
 pub fn audit(config: &Config) -> Result<Option<Audit>, Unwritable> {
     let Some(settings) = &config.audit else {
         return Ok(None);
@@ -99,7 +99,7 @@ pub fn audit(config: &Config) -> Result<Option<Audit>, Unwritable> {
     }
 }
 
-/// All tools of `provider`, and what else it offers.
+/// All tools of `provider`, and its catalogue.
 #[must_use]
 pub fn registry(provider: &Arc<KasmProvider>, config: &Config, audit: Option<Audit>) -> Registry {
     let limits = &config.limits;
@@ -111,7 +111,7 @@ pub fn registry(provider: &Arc<KasmProvider>, config: &Config, audit: Option<Aud
         .with_costly_rate(limits.costly_tools)
 }
 
-/// Who uses the configured server: the holder of the token, or whoever is on this machine.
+/// The caller of the configured server: of the one token, or of this machine.
 #[must_use]
 pub fn caller(config: &Config, local: bool) -> Caller {
     let name = if local { LOCAL_CALLER } else { TOKEN_CALLER };
@@ -122,7 +122,7 @@ pub fn caller(config: &Config, local: bool) -> Caller {
     caller
 }
 
-/// Why there is no server.
+/// Why no server can be built.
 #[derive(Debug, thiserror::Error)]
 pub enum NoServer {
     /// The TLS settings cannot be used.
@@ -131,15 +131,15 @@ pub enum NoServer {
     /// The file of tokens cannot be used.
     #[error("{0}: {1}")]
     Tokens(String, Unusable),
-    /// The record of calls cannot be written.
+    /// The audit log cannot be written.
     #[error(transparent)]
     Audit(#[from] Unwritable),
-    /// Others can reach it, and everybody could use it.
+    /// Other machines can reach it, but no credential is set.
     #[error("no token is set, but other machines can reach this address")]
     Open,
 }
 
-/// Who may use the configured server.
+/// The accepted credentials of the configured server.
 fn authenticator(config: &Config, kasm: &Kasm) -> Result<Authenticator, NoServer> {
     let http = &config.http;
     if http.lacks_credential() {
@@ -161,7 +161,7 @@ fn authenticator(config: &Config, kasm: &Kasm) -> Result<Authenticator, NoServer
     Ok(auth.with_tokens(Arc::new(tokens)))
 }
 
-/// Finds Kasm users by name for those who sign in.
+/// Finds Kasm users by name, for OAuth.
 fn find_user(kasm: &Kasm) -> FindUser {
     let kasm = kasm.clone();
     Box::new(move |name| {
@@ -182,7 +182,7 @@ fn find_user(kasm: &Kasm) -> FindUser {
 /// The whole HTTP server, ready for [`http::serve::serve`].
 ///
 /// # Errors
-/// As [`NoServer`] tells.
+/// See [`NoServer`].
 pub fn http_app(config: &Config) -> Result<http::App, NoServer> {
     let metrics = Metrics::default();
     let kasm = counted_kasm(config, &metrics)?;
@@ -235,7 +235,7 @@ pub fn http_app(config: &Config) -> Result<http::App, NoServer> {
     Ok(http::app(server, surface))
 }
 
-/// The limits of legacy sessions.
+/// The limits of MCP sessions.
 #[must_use]
 pub fn session_limits(limits: &Limits) -> SessionLimits {
     SessionLimits {

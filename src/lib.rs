@@ -4,21 +4,21 @@
 //!
 //! - [`percent`], [`random`], [`token`]: percent-encoding; random bytes; random tokens and their hashes
 //! - [`clients`]: how each MCP client connects
-//! - [`metrics`]: what is counted and timed
-//! - [`rate`]: how often something may happen
-//! - [`caller`]: who is asking, and how much they may do
+//! - [`metrics`]: counters and timers
+//! - [`rate`]: rate limits
+//! - [`caller`]: callers and their permissions
 //! - [`clock`]: the time of day, which tests can set
-//! - [`access`]: the callers that a file of tokens names
+//! - [`access`]: the callers of a tokens file
 //! - [`oauth`]: access tokens of authorization servers
-//! - [`policy`]: what may be run, and which files may be touched
+//! - [`policy`]: the rules for commands and paths
 //! - [`picture`]: pictures for models, scaled and small
-//! - [`relay`]: mailboxes that programs inside a workspace post to
-//! - [`links`]: links that carry one file, once
+//! - [`relay`]: mailboxes that programs in a session post to
+//! - [`links`]: links that transfer one file, once
 //! - [`kasm`]: the Kasm client; domain types in front, the wire behind one trait, and the session plane
-//! - [`jobs`]: commands that run for real in a workspace, with their output and exit code
-//! - [`leases`]: sessions that live while they are used, and no longer
-//! - [`files`]: the files of a workspace, read, written and moved
-//! - [`desktop`]: a desktop as an agent uses it
+//! - [`jobs`]: commands in a session, with their output and exit code
+//! - [`leases`]: keeping sessions alive while they are used, and ending them afterwards
+//! - [`files`]: the files of a session
+//! - [`desktop`]: a desktop with screen, mouse and keyboard
 //! - [`tool`]: what a tool is, and the registry that is the only way to call one
 //! - [`providers`]: the tools, one file per toolset
 //! - [`mcp`]: the registry as an MCP server; sessions of the older revisions

@@ -40,7 +40,7 @@ const FIELDS: [&str; 9] = [
     "rate",
 ];
 
-/// A token and what it is good for.
+/// A token with its permissions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
     /// Its name, unique in the file.
@@ -49,13 +49,13 @@ pub struct Entry {
     pub hash: Hash,
     /// How much it may do.
     pub scope: Scope,
-    /// The Kasm user whose sessions it may touch, if it is not the usual one.
+    /// The Kasm user whose sessions it gives access to, if not the default one.
     pub kasm_user: Option<String>,
-    /// Which tools it is offered.
+    /// The tools that it is offered.
     pub reach: Reach,
-    /// When it ends.
+    /// Its expiry.
     pub expires: Option<Timestamp>,
-    /// How many calls a minute it is good for.
+    /// How many requests per minute it allows.
     pub rate: Option<NonZeroU32>,
 }
 
@@ -64,7 +64,7 @@ pub struct Entry {
 pub struct Fault {
     /// The entry and the field, or the line.
     pub place: String,
-    /// What is wrong there.
+    /// The error there.
     pub problem: String,
 }
 
@@ -77,7 +77,7 @@ impl fmt::Display for Fault {
 /// Reads the text of a file.
 ///
 /// # Errors
-/// Everything that is wrong with it.
+/// All errors in it.
 pub(super) fn read(text: &str, rules: &Rules) -> Result<Vec<Entry>, Vec<Fault>> {
     let fault = |place: String, problem: String| vec![Fault { place, problem }];
     let table: Table = toml::from_str(text).map_err(|error| {
@@ -109,14 +109,14 @@ pub(super) fn read(text: &str, rules: &Rules) -> Result<Vec<Entry>, Vec<Fault>> 
     }
 }
 
-/// Whether a text can be a token's name. It is written into logs and files as it is.
+/// Whether a text is a valid token name. It is written into logs and files unchanged.
 #[must_use]
 pub fn is_name(text: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._@-".contains(&byte);
     !text.is_empty() && text.len() <= NAME_CHARS_MAX && text.bytes().all(plain)
 }
 
-/// The fields of one entry, and what is wrong with them so far.
+/// The fields of one entry, and its errors so far.
 struct Fields<'a> {
     entry: String,
     table: Option<&'a Table>,
@@ -149,7 +149,7 @@ impl<'a> Fields<'a> {
         self.table?.get(field)
     }
 
-    /// The entry, if nothing is wrong with it.
+    /// The entry, if it has no error.
     fn entry(&mut self) -> Option<Entry> {
         let Some(table) = self.table else {
             self.fault(ENTRIES, "it is not a table");
@@ -184,7 +184,7 @@ impl<'a> Fields<'a> {
         })
     }
 
-    /// Refuses what is there already.
+    /// Refuses duplicates.
     fn compare(&mut self, entry: &Entry, others: &[Entry]) {
         if others.iter().any(|other| other.name == entry.name) {
             self.fault("name", "another token has this name");
@@ -218,7 +218,7 @@ impl<'a> Fields<'a> {
         hash
     }
 
-    /// The largest that is named: each includes the ones before it.
+    /// The largest of the named scopes: each includes the smaller ones.
     fn scope(&mut self) -> Option<Scope> {
         let names: Vec<&Value> = match (self.get("scope"), self.get("scopes")) {
             (Some(_), Some(_)) => {

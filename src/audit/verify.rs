@@ -6,33 +6,33 @@ use std::path::{Path, PathBuf};
 
 use super::chain::{self, Head, LINE_BYTES_MAX, NOTHING};
 
-/// A record in which nothing is wrong.
+/// The result for an intact log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verified {
-    /// The number of the oldest line. Older ones were let go as the settings say.
+    /// The number of the oldest line. Older ones were deleted as configured.
     pub first: u64,
     /// The number of the newest line.
     pub last: u64,
     /// Files.
     pub files: usize,
-    /// Lines that the head does not know yet: the server is writing, or has crashed.
+    /// Lines that are newer than the head file: the server is writing, or crashed.
     pub beyond_the_head: u64,
 }
 
-/// What is wrong with a record.
+/// A defect of a log.
 #[derive(Debug, thiserror::Error)]
 pub enum Broken {
     /// A file cannot be read.
     #[error("{0}: {1}")]
     File(PathBuf, io::Error),
-    /// A line is none of this record.
+    /// A line does not belong to this log.
     #[error("{file}, line {line}: {what}")]
     Line {
-        /// Which file.
+        /// The file.
         file: PathBuf,
-        /// Which line of it, from 1.
+        /// The number of the line in the file, from 1.
         line: u64,
-        /// What is wrong.
+        /// The defect.
         what: String,
     },
     /// Lines are missing at the end or at the beginning.
@@ -40,7 +40,7 @@ pub enum Broken {
     Missing(String),
 }
 
-/// The files of a record, the oldest first.
+/// The files of a log, oldest first.
 ///
 /// # Errors
 /// The directory cannot be read.
@@ -49,11 +49,11 @@ pub fn files(file: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(full.chain([file.to_owned()]).collect())
 }
 
-/// Reads a record from its oldest line to its newest.
+/// Reads a log from its oldest line to its newest.
 ///
 /// # Errors
-/// The first thing that is wrong: a line that was changed, removed, added or moved, an end that is
-/// missing, and what the server itself found wrong when it started.
+/// The first defect: a line that was changed, removed, added or moved, a missing end, or a defect that the
+/// server itself found at its start.
 pub fn verify(file: &Path) -> Result<Verified, Broken> {
     let failed = |path: &Path| {
         let path = path.to_owned();
@@ -94,7 +94,7 @@ pub fn verify(file: &Path) -> Result<Verified, Broken> {
 
 struct Walk<'a> {
     head: &'a Head,
-    /// The number and the name of the line before.
+    /// Number and hash of the previous line.
     last: Option<(u64, String)>,
     first: u64,
     head_seen: bool,

@@ -5,7 +5,7 @@ use super::reader::Reader;
 use crate::http::limits::RequestLimits;
 use crate::rate::Rate;
 
-/// hyper works with no less.
+/// The smallest limit that hyper accepts.
 const HEADER_BYTES_MIN: usize = 8_192;
 
 pub(super) fn read(reader: &mut Reader) -> Option<Limits> {

@@ -54,7 +54,7 @@ pub(super) fn read(reader: &mut Reader, public_url: Option<&str>) -> Option<OAut
     })
 }
 
-/// An address that says where an issuer is, and nothing else.
+/// Whether a URL is valid as an issuer.
 fn is_issuer(text: &str) -> bool {
     let Ok(url) = text.parse::<reqwest::Url>() else {
         return false;

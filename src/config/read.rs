@@ -1,4 +1,4 @@
-//! From texts to a valid [`Config`]. Collects mistakes instead of stopping at the first.
+//! Converts texts to a valid [`Config`]. Collects all errors instead of stopping at the first.
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -134,10 +134,10 @@ fn is_local(url: &reqwest::Url) -> bool {
             .is_ok_and(super::is_loopback)
 }
 
-/// Where to listen, whatever else is wrong.
+/// The address to listen on, even if other settings are invalid.
 pub(super) fn listen(sources: &Sources) -> Result<SocketAddr, Mistakes> {
     let mut reader = Reader::new(sources)?;
-    // Secrets that cannot be read are no concern of this one.
+    // Unreadable secrets do not matter here.
     reader.mistakes.clear();
     match address(&mut reader) {
         Some(listen) if reader.mistakes.is_empty() => Ok(listen),

@@ -1,4 +1,4 @@
-//! Reads single values and collects what is wrong with them.
+//! Reads single values and collects their errors.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -8,18 +8,18 @@ use std::time::Duration;
 use super::source::{RENAMED, Sources};
 use super::table::VARIABLES;
 
-/// One mistake in the settings.
+/// One invalid setting.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mistake {
     /// The variable.
     pub variable: String,
-    /// What is wrong, with the value unless it is secret.
+    /// The error, with the value unless it is secret.
     pub problem: String,
-    /// What to do.
+    /// The remedy.
     pub remedy: String,
 }
 
-/// Every mistake there is.
+/// All invalid settings.
 #[derive(Clone, Debug)]
 pub struct Mistakes(pub Vec<Mistake>);
 
@@ -40,7 +40,7 @@ impl fmt::Display for Mistakes {
 
 impl std::error::Error for Mistakes {}
 
-/// The values of all sources, and the mistakes found in them so far.
+/// The values of all sources, and the errors found so far.
 pub(super) struct Reader {
     values: HashMap<String, String>,
     pub(super) mistakes: Vec<Mistake>,

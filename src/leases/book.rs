@@ -1,4 +1,4 @@
-//! What is known of each session in use, and what is to be done about it.
+//! The state of each session in use, and the work that is due.
 
 #[cfg(test)]
 mod tests;

@@ -17,9 +17,9 @@ const STACK_BYTES: usize = 512 * 1024 * 1024;
 pub struct Explanation {
     /// The strictest of the findings.
     pub verdict: Verdict,
-    /// What happens for that verdict: `Unprovable` has a decision of its own.
+    /// The decision for that verdict: `Unprovable` has its own.
     pub decision: Decision,
-    /// All programs that it would run, as far as they are known.
+    /// All programs that the script would run, as far as they are known.
     pub programs: Vec<String>,
     /// All reasons, the strictest first.
     pub findings: Vec<Finding>,
@@ -31,7 +31,7 @@ impl Explanation {
     }
 }
 
-/// Takes `script` apart and judges it.
+/// Parses and judges `script`.
 pub(super) fn explain(rules: &Rules, script: &str, folder: &str) -> Explanation {
     let mut findings = Vec::new();
     let mut programs = Vec::new();
@@ -69,7 +69,7 @@ pub(super) fn explain(rules: &Rules, script: &str, folder: &str) -> Explanation 
         Verdict::Allowed => Decision::Allow,
         Verdict::Ask => Decision::Ask,
         Verdict::Refused | Verdict::Invalid => Decision::Deny,
-        // What is asked for must still be asked for.
+        // A part that needs approval still needs it, whatever the other parts do.
         Verdict::Unprovable
             if findings
                 .iter()
@@ -87,7 +87,7 @@ pub(super) fn explain(rules: &Rules, script: &str, folder: &str) -> Explanation 
     }
 }
 
-/// The plan, made on a stack of its own; `None` if the parser panicked.
+/// The plan, made on its own stack; `None` if the parser panicked.
 fn plan(script: &str, folder: &str, home: &str) -> Option<Plan> {
     thread::scope(|scope| {
         let work = thread::Builder::new().stack_size(STACK_BYTES);

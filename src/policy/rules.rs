@@ -13,7 +13,7 @@ pub(super) const BUILT_IN: &str = include_str!("default.toml");
 pub enum Decision {
     /// It runs.
     Allow,
-    /// It runs if a person agrees.
+    /// It runs if a person approves.
     Ask,
     /// It does not run.
     Deny,
@@ -22,7 +22,7 @@ pub enum Decision {
 /// A rules file that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum RulesError {
-    /// Not TOML, or not our fields.
+    /// Not valid TOML, or unknown fields.
     #[error("the rules cannot be parsed: {0}")]
     Syntax(#[from] toml::de::Error),
     /// Two rules with one id.

@@ -66,7 +66,7 @@ impl Walk {
             self.doubt("options that are known only at run time");
             return;
         };
-        // `command -v sudo` only looks.
+        // `command -v sudo` only looks the name up.
         let looks = given
             .iter()
             .any(|option| ["v", "V"].contains(&option.name.as_str()));

@@ -244,7 +244,7 @@ impl Walk {
             let value = option.value.clone().unwrap_or_default();
             match option.name.as_str() {
                 "S" | "split-string" => match value.literal() {
-                    // The text is split into words much as a shell does.
+                    // The text is split into words roughly as a shell does.
                     Some(text) => {
                         let words = text
                             .split_whitespace()

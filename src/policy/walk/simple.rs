@@ -8,7 +8,7 @@ use super::super::plan::Planned;
 use super::super::word::Word;
 use super::{Input, Walk};
 
-/// More commands than this are not judged.
+/// The most commands that are judged in one script.
 const COMMANDS_MAX: usize = 1024;
 
 /// Variables whose value a shell or the loader runs or loads.
@@ -69,7 +69,7 @@ impl Walk {
         for item in command.prefix.iter().flat_map(|prefix| &prefix.0) {
             self.item(item, alone, &mut argv, &mut input);
         }
-        // What stands before the program is no argument of it.
+        // Words before the program are not its arguments.
         argv.clear();
         if let Some(name) = &command.word_or_name {
             argv.extend(self.read(name).braces());

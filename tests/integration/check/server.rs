@@ -90,7 +90,7 @@ async fn check_with_wrong_public_url_fails_public_health() {
     said.fails_only(&["public health"]);
     let surprise = format!("{}/sse", server.base);
     let said = check(&server.emulator, &[own, ("MCP_PUBLIC_URL", &surprise)], &[]).await;
-    said.has("public url", "fail", &["ends with /sse", "leave /sse out"]);
+    said.has("public url", "fail", &["ends with /sse", "remove /sse"]);
     said.skips(PUBLIC);
 }
 
