@@ -1,5 +1,5 @@
-//! A desktop as an agent uses it: actions in the coordinates of the picture it saw, turned into what hands
-//! do; and a look that waits until the screen has settled.
+//! A desktop for an agent: actions in the coordinates of a screenshot are converted to input events, and a
+//! screenshot waits until the screen is stable.
 
 mod action;
 mod frame;
@@ -13,28 +13,28 @@ pub use frame::{BadFrame, FrameId};
 
 use crate::kasm::plane::rfb::{Desktop, RfbError, Screen};
 
-/// Time between two looks while the screen settles.
+/// Time between two polls of the screen while it changes.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(100);
-/// How long nothing has to change.
+/// How long the screen must not change.
 const QUIET: Duration = Duration::from_millis(250);
-/// While the screen settles, a change no larger than this is a cursor that blinks, pixels.
+/// A change of at most this many pixels counts as a blinking cursor.
 const CURSOR: (u16, u16) = (24, 40);
-/// A bar this wide and high is the cursor of a text field; anything wider is news.
+/// The largest width and height of a text cursor; anything larger is a change.
 const BAR: (u16, u16) = (3, 40);
 
-/// A look at a screen that was given time to settle.
+/// A screen that was given time to settle.
 #[derive(Debug)]
 pub struct Settled {
-    /// What is there.
+    /// The screen.
     pub screen: Screen,
     /// Whether it stopped changing in time.
     pub quiet: bool,
 }
 
-/// Looks until nothing but a cursor changes any more, for at most `patience`.
+/// Polls the screen until only a cursor changes, for at most `patience`.
 ///
 /// # Errors
-/// As [`RfbError`] tells.
+/// See [`RfbError`].
 pub async fn settle(desktop: &Desktop, patience: Duration) -> Result<Settled, RfbError> {
     let end = Instant::now() + patience;
     let mut screen = desktop.look().await?;

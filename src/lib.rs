@@ -11,10 +11,10 @@
 //! - [`access`]: the callers of a tokens file
 //! - [`oauth`]: access tokens of authorization servers
 //! - [`policy`]: the rules for commands and paths
-//! - [`picture`]: pictures for models, scaled and small
+//! - [`picture`]: screenshots for models: scaling and encoding
 //! - [`relay`]: mailboxes that programs in a session post to
 //! - [`links`]: links that transfer one file, once
-//! - [`kasm`]: the Kasm client; domain types in front, the wire behind one trait, and the session plane
+//! - [`kasm`]: the Kasm client; domain types in front, the API behind one trait, and the session proxy
 //! - [`jobs`]: commands in a session, with their output and exit code
 //! - [`leases`]: keeping sessions alive while they are used, and ending them afterwards
 //! - [`files`]: the files of a session
@@ -22,13 +22,13 @@
 //! - [`tool`]: what a tool is, and the registry that is the only way to call one
 //! - [`providers`]: the tools, one file per toolset
 //! - [`mcp`]: the registry as an MCP server; sessions of the older revisions
-//! - [`rest`]: the registry as plain HTTP and JSON, for programs without MCP
+//! - [`rest`]: the registry as plain HTTP and JSON, for clients without MCP
 //! - [`http`]: the HTTP surface in front of it
-//! - [`config`]: settings from all sources, checked
-//! - [`app`]: puts everything together
+//! - [`config`]: settings from all sources, validated
+//! - [`app`]: builds the application from its parts
 //! - [`cli`], [`commands`]: the command line, one file per command
 //!
-//! `docs/architecture.md` tells why it is so.
+//! `docs/architecture.md` gives the reasons.
 
 pub mod access;
 pub mod app;

@@ -1,7 +1,7 @@
-//! Links that carry one file in one direction, once.
+//! Links that transfer one file in one direction, once.
 //!
-//! A link has 256 random bits and stands for the caller that asked for it, for a short time. They are
-//! kept here by their hash; a signature would need the same memory to be good for one use only.
+//! A link has 256 random bits and acts for the caller that requested it, for a short time. The links are stored
+//! by their hash; a signature would need this memory too, to be valid only once.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -16,41 +16,41 @@ use crate::caller::Caller;
 use crate::percent;
 use crate::token::{self, Hash};
 
-/// Open links of one caller.
+/// The most open links of one caller.
 const LINKS_PER_CALLER_MAX: usize = 64;
-/// Open links of all callers.
+/// The most open links of all callers.
 const LINKS_MAX: usize = 4_096;
 
-/// Which way a file goes.
+/// The direction of a transfer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Direction {
-    /// From the workspace.
+    /// From the session.
     Download,
-    /// To the workspace.
+    /// To the session.
     Upload,
 }
 
-/// What a link is good for.
+/// What a link allows.
 #[derive(Clone, Debug)]
 pub struct Link {
-    /// Whose rights it has.
+    /// The caller whose permissions it has.
     pub caller: Caller,
-    /// Which way.
+    /// The direction.
     pub direction: Direction,
-    /// The computer that has the file, such as a `kasm_id`.
+    /// The computer with the file, such as a `kasm_id`.
     pub computer: String,
-    /// The file, absolute.
+    /// The absolute path of the file.
     pub path: String,
 }
 
-/// There is no new link, because too many are open.
+/// Too many links are open for a new one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TooManyLinks;
 
 /// All open links of a server.
 pub struct Links {
-    /// The public URL of the server, without a slash at its end.
+    /// The public URL of the server, without a trailing slash.
     base: String,
     lifetime: Duration,
     open: Mutex<HashMap<Hash, (Link, Instant)>>,
@@ -65,7 +65,7 @@ impl fmt::Debug for Links {
 }
 
 impl Links {
-    /// Links of a server that clients reach at `base`, each good for `lifetime`.
+    /// Links of a server with the URL `base`, each valid for `lifetime`.
     #[must_use]
     pub fn new(base: String, lifetime: Duration) -> Self {
         Self {
@@ -75,7 +75,7 @@ impl Links {
         }
     }
 
-    /// How long a link is good.
+    /// How long a link is valid.
     #[must_use]
     pub fn lifetime(&self) -> Duration {
         self.lifetime
@@ -85,7 +85,7 @@ impl Links {
         self.open.lock()
     }
 
-    /// Makes a link; returns its URL.
+    /// Creates a link; returns its URL.
     ///
     /// # Errors
     /// Too many are open.
@@ -110,7 +110,8 @@ impl Links {
         Ok(url)
     }
 
-    /// Uses a link up. None: it was used, is over, or never was; or the token behind it is over.
+    /// Uses a link up. None: it was used, has expired or never existed, or its caller's token is no longer
+    /// valid.
     #[must_use]
     pub fn take(&self, token: &str) -> Option<Link> {
         let (link, expires) = self.open().remove(&Hash::of(token))?;

@@ -1,7 +1,7 @@
-//! Mailboxes that programs inside a workspace post to, where results cannot be fetched.
+//! Mailboxes that programs in a session post to, for output that cannot be downloaded.
 //!
-//! A mailbox has a one-time token of 256 random bits, takes pieces in order up to a bound, and is gone
-//! with its reader. A token opens its own mailbox and nothing else.
+//! A mailbox has a one-time token of 256 random bits, accepts chunks in order up to a limit, and ends with its
+//! reader. A token opens only its own mailbox.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -15,15 +15,15 @@ use tokio::time::Instant;
 
 use crate::token::{self, Hash};
 
-/// Mailboxes open at a time.
+/// The most open mailboxes.
 const MAILBOXES_MAX: usize = 1_000;
-/// What all pieces that wait to be read may take together, in units of [`UNIT_BYTES`].
+/// The most memory of all unread chunks together, in units of [`UNIT_BYTES`].
 const MEMORY_UNITS: usize = 64;
 const UNIT_BYTES: u64 = 1 << 20;
 
 /// All mailboxes of a server.
 pub struct Relay {
-    /// Where the workspaces reach this server, such as `https://mcp.example.org/relay`.
+    /// The URL at which sessions reach the relay, such as `https://mcp.example.org/relay`.
     url: String,
     open: Mutex<HashMap<Hash, Entry>>,
     memory: Arc<Semaphore>,
@@ -39,22 +39,22 @@ impl fmt::Debug for Relay {
 
 struct Entry {
     pieces: mpsc::Sender<Piece>,
-    /// How many bytes may still come.
+    /// How many more bytes are accepted.
     room: u64,
     last: Option<u64>,
     busy: bool,
     expires: Instant,
 }
 
-/// One posted piece.
+/// One posted chunk.
 #[derive(Debug)]
 pub struct Piece {
-    /// What was posted.
+    /// Its bytes.
     pub bytes: Bytes,
     _memory: OwnedSemaphorePermit,
 }
 
-/// The reading end. Dropping it ends the token.
+/// The reading end. Dropping it voids the token.
 #[derive(Debug)]
 pub struct Mailbox {
     relay: Arc<Relay>,
@@ -63,18 +63,18 @@ pub struct Mailbox {
     pieces: mpsc::Receiver<Piece>,
 }
 
-/// Why a post was not taken.
+/// Why a post is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// No mailbox has this token, any more.
+    /// The token is unknown or expired.
     Unknown,
-    /// More than the mailbox takes.
+    /// More than the mailbox accepts.
     TooLarge,
-    /// Another post to it is under way, or this one is out of order.
+    /// Another post to it is in progress, or this one is out of order.
     OutOfOrder,
 }
 
-/// A post that may be read.
+/// An accepted post, whose body may be read.
 #[derive(Debug)]
 pub struct Posting<'a> {
     relay: &'a Relay,
@@ -84,7 +84,7 @@ pub struct Posting<'a> {
 }
 
 impl Relay {
-    /// A relay that workspaces reach at `url`.
+    /// A relay that sessions reach at `url`.
     #[must_use]
     pub fn new(url: String) -> Arc<Self> {
         Arc::new(Self {
@@ -126,11 +126,11 @@ impl Relay {
         })
     }
 
-    /// Begins a post of `length` bytes that starts at `offset` of all that is posted; without an offset it
-    /// is a greeting that only shows that posts arrive. None: this piece was taken before.
+    /// Begins a post of `length` bytes at `offset` of the whole output; a post without an offset is a greeting
+    /// that only shows that posts arrive. None: this chunk was received before.
     ///
     /// # Errors
-    /// It is not taken.
+    /// The post is refused.
     pub async fn begin(
         &self,
         token: &str,
@@ -161,7 +161,7 @@ impl Relay {
             memory: None,
         };
         let units = u32::try_from(length.div_ceil(UNIT_BYTES).max(1)).unwrap_or(u32::MAX);
-        // It is never closed.
+        // The semaphore is never closed, so `acquire` cannot fail.
         let memory = self.memory.clone().acquire_many_owned(units).await;
         posting.memory = memory.ok();
         Ok(Some(posting))
@@ -169,10 +169,10 @@ impl Relay {
 }
 
 impl Posting<'_> {
-    /// Hands the piece to the reader.
+    /// Passes the chunk to the reader.
     ///
     /// # Errors
-    /// The mailbox is gone meanwhile.
+    /// The mailbox was closed meanwhile.
     pub async fn deliver(mut self, bytes: Bytes) -> Result<(), Refusal> {
         let sender = {
             let boxes = self.relay.boxes();
@@ -204,13 +204,13 @@ impl Drop for Posting<'_> {
 }
 
 impl Mailbox {
-    /// Where to post to: a secret.
+    /// The URL to post to: a secret.
     #[must_use]
     pub fn url(&self) -> &SecretString {
         &self.url
     }
 
-    /// The next piece.
+    /// Receives the next chunk.
     pub async fn next(&mut self) -> Option<Piece> {
         self.pieces.recv().await
     }

@@ -1,5 +1,5 @@
-//! Content that is too large for dispatches: through Kasm's upload service to `~/Uploads`, and from there
-//! to its place.
+//! Content that is too large for dispatches: through Kasm's upload service to `~/Uploads`, then to its
+//! destination.
 
 use bytes::{Bytes, BytesMut};
 use futures::stream::BoxStream;
@@ -11,17 +11,17 @@ use super::{FileError, Files, Target, Writing, Written, hex_digest};
 use crate::jobs::{JobId, JobSpec};
 use crate::kasm::plane::{Place, Upload};
 
-/// What arrives in one piece is written without the upload service if that fails.
+/// Content up to this size is written without the upload service if that fails.
 const COLLECTED_BYTES_MAX: u64 = 8 << 20;
 
-/// Content on its way here; an error tells why it broke off.
+/// Content that is being received; an error says why it was interrupted.
 pub type Content = BoxStream<'static, Result<Bytes, String>>;
 
 impl Files {
     /// Writes a file from a stream of exactly `length` bytes.
     ///
     /// # Errors
-    /// As [`FileError`] tells.
+    /// See [`FileError`].
     pub async fn receive(
         &self,
         place: &Place,
@@ -99,16 +99,16 @@ impl Files {
         Ok(hex_digest(hasher))
     }
 
-    /// Removes what arrived of an upload that broke off.
+    /// Removes the parts of an interrupted upload.
     async fn discard(&self, place: &Place, name: &str) {
         let script = r#"rm -rf -- "$HOME/Uploads/$1""#;
         let spec = JobSpec::internal(&[script], vec![name.to_owned()]);
-        // Whatever comes of it: the failure that led here is the one to report.
+        // A failure here is ignored: the failure that led here is the one to report.
         let _started = self.jobs.start(place, &spec).await;
     }
 }
 
-/// The next `length` bytes; what came beyond them stays in `spare`.
+/// The next `length` bytes; the bytes after them stay in `spare`.
 async fn take(
     content: &mut Content,
     spare: &mut BytesMut,

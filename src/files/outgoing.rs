@@ -1,5 +1,5 @@
-//! Files on their way out, whole: served by KasmVNC through a link below `~/Downloads`, or read piece by
-//! piece where that is not possible.
+//! Downloads of whole files: served by KasmVNC through a link below `~/Downloads`, or read in chunks if that is
+//! not possible.
 
 use std::time::Duration;
 
@@ -13,20 +13,20 @@ use crate::jobs::{JobId, Removal};
 use crate::kasm::plane::{Download, Place};
 
 const OFFER: &str = include_str!("scripts/offer.sh");
-/// What one job reads where the file cannot be served.
+/// The chunk that one job reads if the file cannot be served.
 const PIECE_BYTES: u64 = 4 << 20;
-/// When the link below `~/Downloads` may go, if nobody says so earlier.
+/// When the link below `~/Downloads` may be removed, if it was not removed before.
 const OFFER_KEPT: Duration = Duration::from_secs(60);
 
-/// A file on its way.
+/// A download.
 pub struct Outgoing {
-    /// Its size, bytes.
+    /// Its size in bytes.
     pub size: u64,
-    /// When it was last changed, seconds since 1970.
+    /// Last change, in seconds since 1970.
     pub modified: u64,
     /// SHA-256 in hex.
     pub sha256: String,
-    /// Its bytes. The last ones come only if all of it had that hash; otherwise an error does.
+    /// Its bytes. The last ones follow only if the whole content has that hash; otherwise an error follows.
     pub bytes: BoxStream<'static, Result<Bytes, FileError>>,
 }
 
@@ -42,7 +42,7 @@ impl Files {
     /// Opens a file of at most `max` bytes.
     ///
     /// # Errors
-    /// As [`FileError`] tells.
+    /// See [`FileError`].
     pub async fn send_out(
         &self,
         place: &Place,
@@ -111,8 +111,8 @@ enum Source {
     },
 }
 
-/// The bytes of a file. One chunk is held back until it is known whether all were right: after the last
-/// byte of a body of known length nobody can be told that they were not.
+/// The bytes of a file. One chunk is held back until the hash was compared, because no error can follow the
+/// last byte of a body with known length.
 struct Flow {
     source: Source,
     held: Option<Bytes>,
@@ -148,7 +148,7 @@ impl Flow {
         }
     }
 
-    /// The next bytes from wherever they come; None at the end.
+    /// The next bytes from either source; None at the end.
     async fn chunk(&mut self) -> Result<Option<Bytes>, FileError> {
         match &mut self.source {
             Source::Served(download) => Ok(download.chunk().await?),

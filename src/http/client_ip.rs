@@ -150,7 +150,7 @@ mod tests {
         assert_eq!(one("203.0.113.5:4711,192.0.2.7"), "203.0.113.5");
         assert_eq!(one("10.2.3.4"), "10.2.3.4");
         assert_eq!(one("::ffff:203.0.113.5"), "203.0.113.5");
-        // Whoever wrote what cannot be read is as far as it goes.
+        // The search ends at the sender of an invalid entry.
         assert_eq!(one("203.0.113.5, unknown, 10.2.3.4"), "10.2.3.4");
         assert_eq!(one(""), "10.0.0.1");
         let two = [

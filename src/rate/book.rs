@@ -1,4 +1,4 @@
-//! What is remembered of each of many, as long as it matters, and of not more than so many.
+//! A sharded map with a hard size limit that removes idle entries.
 
 use std::collections::HashMap;
 use std::collections::hash_map::RandomState;
@@ -8,14 +8,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::{Mutex, MutexGuard};
-/// Parts with a lock of their own, so that two callers seldom wait for each other.
+/// Shards, each with its own lock, so that two callers rarely wait for each other.
 const SHARDS: usize = 16;
-/// How often a part is looked through for what does not matter any more, when something new comes.
+/// How often a shard removes idle entries when a new one is added.
 const LOOK: Duration = Duration::from_secs(30);
-/// The same for a part that is full.
+/// How often a full shard does so.
 const LOOK_FULL: Duration = Duration::from_secs(1);
 
-/// When something was used last. Cheap to set from many threads.
+/// The time of the last use. Cheap to set from many threads.
 #[derive(Debug)]
 pub struct Used {
     epoch: Instant,
@@ -23,7 +23,7 @@ pub struct Used {
 }
 
 impl Used {
-    /// Just now.
+    /// Used now.
     #[must_use]
     pub fn now() -> Self {
         Self {
@@ -32,13 +32,13 @@ impl Used {
         }
     }
 
-    /// Used again.
+    /// Marks it as used now.
     pub fn again(&self) {
         let ms = u64::try_from(self.epoch.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.ms.store(ms, Ordering::Relaxed);
     }
 
-    /// For how long it was not used.
+    /// The time since the last use.
     #[must_use]
     pub fn ago(&self) -> Duration {
         let used = Duration::from_millis(self.ms.load(Ordering::Relaxed));
@@ -46,13 +46,13 @@ impl Used {
     }
 }
 
-/// What a book is about.
+/// A value of the map.
 pub trait Kept {
-    /// Whether it says nothing that a new one would not say.
+    /// Whether a new value would be equal to it, so that it can be removed.
     fn is_as_new(&self) -> bool;
 }
 
-/// What is remembered by key. What somebody holds is never forgotten.
+/// Values by key. A value that is in use elsewhere is never removed.
 #[derive(Debug)]
 pub struct Book<K, V> {
     shards: Box<[Mutex<Shard<K, V>>]>,
@@ -67,7 +67,7 @@ struct Shard<K, V> {
 }
 
 impl<K: Hash + Eq, V: Kept> Book<K, V> {
-    /// An empty one for about `max` entries.
+    /// An empty map for about `max` entries.
     #[must_use]
     pub fn new(max: usize) -> Self {
         let shard = || Shard {
@@ -81,7 +81,7 @@ impl<K: Hash + Eq, V: Kept> Book<K, V> {
         }
     }
 
-    /// The entry of `key`, which is made if there is none. None: the book is full, and all in it matters.
+    /// The value of `key`, created if it is missing. None: the map is full of entries in use.
     pub fn entry(&self, key: K, make: impl FnOnce() -> V) -> Option<Arc<V>> {
         let mut shard = self.shard(&key)?;
         if let Some(known) = shard.entries.get(&key) {
@@ -100,7 +100,7 @@ impl<K: Hash + Eq, V: Kept> Book<K, V> {
         Some(made)
     }
 
-    /// Forgets what does not matter any more.
+    /// Removes idle entries.
     pub fn forget(&self) {
         for shard in &*self.shards {
             lock(shard).forget();

@@ -59,7 +59,7 @@ impl Kasm {
     /// none that the session's user may read.
     ///
     /// # Errors
-    /// As [`PlaneError`] tells.
+    /// See [`PlaneError`].
     pub async fn download(
         &self,
         place: &Place,

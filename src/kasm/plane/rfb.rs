@@ -101,7 +101,7 @@ impl Kasm {
     /// The desktop of a running session, connected.
     ///
     /// # Errors
-    /// As [`RfbError`] tells.
+    /// See [`RfbError`].
     pub async fn desktop(&self, place: &Place) -> Result<Desktop, RfbError> {
         let desktops = &self.plane.desktops;
         if let Some(desktop) = desktops.find(place.kasm_id) {

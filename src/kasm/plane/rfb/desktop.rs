@@ -77,7 +77,7 @@ impl Desktop {
     /// The whole screen as it is now.
     ///
     /// # Errors
-    /// As [`RfbError`] tells.
+    /// See [`RfbError`].
     pub async fn look(&self) -> Result<Screen, RfbError> {
         self.order(Order::Look).await
     }
@@ -95,7 +95,7 @@ impl Desktop {
     /// connection lives.
     ///
     /// # Errors
-    /// As [`RfbError`] tells.
+    /// See [`RfbError`].
     pub async fn copy(&self, text: String) -> Result<(), RfbError> {
         self.order(|reply| Order::Copy(text, reply)).await
     }
@@ -103,7 +103,7 @@ impl Desktop {
     /// What was copied last.
     ///
     /// # Errors
-    /// As [`RfbError`] tells.
+    /// See [`RfbError`].
     pub async fn copied(&self) -> Result<Clipboard, RfbError> {
         self.order(Order::Copied).await
     }

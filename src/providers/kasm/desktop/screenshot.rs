@@ -49,7 +49,7 @@ impl Tool for GetSessionScreenshot {
     type Args = ScreenshotArgs;
     type Output = Screenshot;
     const NAME: &'static str = "get_session_screenshot";
-    const TITLE: &'static str = "Look at the screen";
+    const TITLE: &'static str = "Take a screenshot";
     const ABOUT: &'static str = "Take a screenshot of a session. Pass its frame_id and coordinates from it to \
         control_desktop.";
     const EFFECT: Effect = Effect::Read;
