@@ -152,11 +152,11 @@ ask() { # ask NAME: prints the answer
 wrong_value() { # wrong_value NAME VALUE: prints what is wrong with it, if anything
     case $2 in *"'"* | *"$NEWLINE"*) say "has a quote or a line break in it" && return ;; esac
     case $1 in
-        KASM_API_URL) case $2 in http://?* | https://?*) ;; *) say "is no http or https address" ;; esac ;;
+        KASM_API_URL) case $2 in http://?* | https://?*) ;; *) say "is not an http or https URL" ;; esac ;;
         KASM_USER_ID)
             digits=$(printf '%s' "$2" | tr -d -- -)
-            case $digits in *[!0-9a-fA-F]*) say "is no user id: 32 hex digits" && return ;; esac
-            [ ${#digits} -eq 32 ] || say "is no user id: 32 hex digits"
+            case $digits in *[!0-9a-fA-F]*) say "is not a user id: 32 hex digits" && return ;; esac
+            [ ${#digits} -eq 32 ] || say "is not a user id: 32 hex digits"
             ;;
         MCP_AUTH_TOKEN) [ ${#2} -ge 16 ] || say "is shorter than 16 characters" ;;
     esac
@@ -238,7 +238,7 @@ write_config() {
                     }
                     !($1 in drop)' "$CONFIG"
             else
-                say "# Settings of kasm-mcp, for systemd and for people. \`kasm-mcp settings\` lists all that there are."
+                say "# Settings of kasm-mcp, for systemd and for people. \`kasm-mcp settings\` lists all settings."
                 say "# After a change: systemctl restart kasm-mcp"
             fi
             printf '%s\n' "$lines"

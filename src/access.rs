@@ -1,8 +1,8 @@
-//! The callers that a file of tokens names, kept up to date while the server runs.
+//! The callers of a tokens file, updated while the server runs.
 //!
-//! The file is looked at twice a second. A token that is gone from it or changed is over at once, and so
-//! is what was begun with it ([`crate::caller::Validity`]); the others notice nothing. A file with a
-//! mistake changes nothing and is logged.
+//! The file is checked twice a second. A token that was removed or changed becomes invalid at once, and its
+//! work ends ([`crate::caller::Validity`]); other tokens are not affected. A file with an error is logged and
+//! ignored.
 
 pub mod edit;
 pub mod entry;
@@ -19,19 +19,19 @@ use crate::token::Hash;
 use entry::{Entry, Fault};
 use parking_lot::{Mutex, MutexGuard};
 
-/// How often the file is looked at.
+/// How often the file is checked.
 const LOOK: Duration = Duration::from_millis(500);
 /// The largest file that is read: some thousand entries.
 const FILE_BYTES_MAX: u64 = 4 << 20;
 
-/// What an entry may say.
+/// The valid values of an entry.
 #[derive(Clone, Debug)]
 pub struct Rules {
-    /// The toolsets that there are.
+    /// The existing toolsets.
     pub toolsets: Vec<&'static str>,
-    /// The Kasm user of entries that name none.
+    /// The default Kasm user.
     pub kasm_user: String,
-    /// The one form of a Kasm user's id; None if the text is no id.
+    /// Normalises the id of a Kasm user; None if the text is not an id.
     pub user_id: fn(&str) -> Option<String>,
 }
 
@@ -45,7 +45,7 @@ pub struct Tokens {
 
 #[derive(Debug)]
 struct State {
-    /// Which version of the file was read last, good or not. None: it could not be read.
+    /// The version of the file that was read last, valid or not. None: it could not be read.
     seen: Option<Stamp>,
     known: HashMap<Hash, Known>,
 }
@@ -56,7 +56,7 @@ struct Known {
     caller: Caller,
 }
 
-/// Tells two versions of a file apart: size, inode, and the seconds and nanoseconds of its last changes.
+/// Identifies a version of a file: size, inode, and the seconds and nanoseconds of its last changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Stamp([i64; 6]);
 
@@ -66,7 +66,7 @@ pub enum Unusable {
     /// It cannot be read.
     #[error("cannot be read: {0}")]
     Io(#[from] std::io::Error),
-    /// What it says is wrong, in these places.
+    /// It has these errors.
     #[error("{}", .0.iter().map(Fault::to_string).collect::<Vec<_>>().join("; "))]
     Wrong(Vec<Fault>),
 }
@@ -75,7 +75,7 @@ impl Tokens {
     /// Reads `file`.
     ///
     /// # Errors
-    /// It cannot be read, or something in it is wrong.
+    /// The file cannot be read, or has an error.
     pub fn open(file: PathBuf, rules: Rules) -> Result<Self, Unusable> {
         let (seen, entries) = read(&file, &rules)?;
         let known = entries.into_iter().map(|entry| rules.known(entry));
@@ -89,10 +89,10 @@ impl Tokens {
         })
     }
 
-    /// Whose token has this hash. None: nobody's, or it has expired.
+    /// The caller of the token with this hash. None: unknown or expired.
     ///
-    /// The look-up is no comparison in constant time and needs none: its time depends on the hash of what
-    /// was sent, and nobody can choose tokens by the hashes that they will have.
+    /// The look-up needs no constant time: its time depends on the hash of the token, and an attacker cannot
+    /// choose tokens by their hashes.
     #[must_use]
     pub fn find(&self, hash: &Hash) -> Option<Caller> {
         let state = self.state();
@@ -100,13 +100,13 @@ impl Tokens {
         (!caller.validity.is_over()).then(|| caller.clone())
     }
 
-    /// How many tokens there are.
+    /// The number of tokens.
     #[must_use]
     pub fn count(&self) -> usize {
         self.state().known.len()
     }
 
-    /// Where they are.
+    /// The path of the file.
     #[must_use]
     pub fn file(&self) -> &Path {
         &self.file
@@ -116,7 +116,7 @@ impl Tokens {
     pub async fn watch(&self) {
         loop {
             tokio::time::sleep(LOOK).await;
-            // One call that looks at a file's date. A thread of its own would cost more.
+            // One `stat` call; a thread of its own would cost more.
             self.look();
         }
     }
@@ -130,16 +130,16 @@ impl Tokens {
         match read(&self.file, &self.rules) {
             Ok((stamp, entries)) => {
                 let changed = self.replace(stamp, entries);
-                tracing::info!(%file, tokens = self.count(), changed, "the tokens were read again");
+                tracing::info!(%file, tokens = self.count(), changed, "the tokens file was reloaded");
             }
             Err(problem) => {
                 self.state().seen = stamp;
-                tracing::error!(%file, %problem, "the tokens cannot be read again: those read before stay");
+                tracing::error!(%file, %problem, "the tokens file cannot be reloaded: the previous tokens stay valid");
             }
         }
     }
 
-    /// Takes new entries over. Returns how many tokens are over by that.
+    /// Applies new entries. Returns how many tokens became invalid.
     fn replace(&self, stamp: Stamp, entries: Vec<Entry>) -> usize {
         let mut state = self.state();
         state.seen = Some(stamp);

@@ -1,4 +1,4 @@
-//! The composition root: from a valid configuration to a server.
+//! The composition root: builds a server from a valid configuration.
 
 use std::sync::Arc;
 
@@ -30,9 +30,9 @@ use crate::providers::kasm::{CATALOGUE, KasmProvider, TOOLSETS};
 use crate::relay::Relay;
 use crate::tool::registry::Registry;
 
-/// The name of the caller that the one token belongs to.
+/// The name of the caller of the one token.
 const TOKEN_CALLER: &str = "token";
-/// The name of the caller where no token is needed.
+/// The name of the caller if no token is needed.
 const LOCAL_CALLER: &str = "local";
 
 /// A client of the configured Kasm server.
@@ -71,7 +71,7 @@ fn leases(config: &Config, kasm: &Kasm) -> Leases {
     let directory = directory.filter(|directory| directory.is_dir());
     if directory.is_none() {
         tracing::debug!(
-            "there is no MCP_STATE_DIR: leases of sessions are forgotten when this server stops"
+            "MCP_STATE_DIR does not exist: leases of sessions are lost when this server stops"
         );
     }
     Leases::new(kasm.clone(), directory, WallClock::default())
@@ -86,7 +86,7 @@ fn audit(config: &Config) -> Result<Option<Audit>, Unwritable> {
     match Audit::open(settings) {
         Ok(audit) => Ok(Some(audit)),
         Err(problem) if settings.fail_open => {
-            tracing::error!(%problem, "there is no record of calls");
+            tracing::error!(%problem, "no audit log is written");
             Ok(None)
         }
         Err(problem) => Err(problem),
@@ -103,24 +103,24 @@ fn caller(config: &Config, local: bool) -> Caller {
     caller
 }
 
-/// Why there is no server.
+/// Why no server can be built.
 #[derive(Debug, thiserror::Error)]
 pub enum NoServer {
     /// The TLS settings cannot be used.
-    #[error("{0}; KASM_TLS_CA_FILE has to name a PEM file that this user can read, or nothing")]
+    #[error("{0}; KASM_TLS_CA_FILE must be unset, or name a PEM file that this user can read")]
     Tls(#[from] TlsProblem),
     /// The file of tokens cannot be used.
     #[error("{0}: {1}")]
     Tokens(String, Unusable),
-    /// The record of calls cannot be written.
+    /// The audit log cannot be written.
     #[error(transparent)]
     Audit(#[from] Unwritable),
-    /// Others can reach it, and everybody could use it.
-    #[error("no token is set, and other machines can reach this address")]
+    /// Other machines can reach it, but no credential is set.
+    #[error("no token is set, but other machines can reach this address")]
     Open,
 }
 
-/// Who may use the configured server.
+/// The accepted credentials of the configured server.
 fn authenticator(config: &Config, kasm: &Kasm) -> Result<Authenticator, NoServer> {
     let http = &config.http;
     if http.lacks_credential() {
@@ -142,7 +142,7 @@ fn authenticator(config: &Config, kasm: &Kasm) -> Result<Authenticator, NoServer
     Ok(auth.with_tokens(Arc::new(tokens)))
 }
 
-/// Finds Kasm users by name for those who sign in.
+/// Finds Kasm users by name, for OAuth.
 fn find_user(kasm: &Kasm) -> FindUser {
     let kasm = kasm.clone();
     Box::new(move |name| {

@@ -1,10 +1,9 @@
-//! Who did what, in a file that shows any tampering.
+//! The audit log: every call, in a file that reveals tampering.
 //!
-//! Each line is one JSON object that carries the SHA-256 of the line before it, so a line that is
-//! changed, removed or moved is found, and a small file beside it names the newest line, so a tail
-//! that is cut off is found too ([`verify`]). A call with effect has a line before it begins and one
-//! when it has ended; other calls have the latter only. What cannot be written down does not happen,
-//! unless the operator wants it so.
+//! Each line is a JSON object with the SHA-256 of the line before it, so a line that is changed, removed or
+//! moved is found. A small head file names the newest line, so a missing end is found too ([`verify`]). A call
+//! that changes something has a line before it begins and one after its end; other calls have only the latter.
+//! If the line before a call cannot be written, the call is refused, unless the operator allows it.
 
 mod chain;
 mod line;
@@ -25,45 +24,45 @@ pub use line::{Begun, Ended, Subject};
 pub use verify::{Broken, Verified, files, verify};
 use writer::{Message, Writer};
 
-/// Lines that wait for the disk. Beyond that, calls wait too.
+/// The most lines that wait for the disk. Beyond that, calls wait too.
 const WAITING_MAX: usize = 1_024;
 
-/// The outcome of a call whose client left.
+/// The outcome of a call whose client disconnected.
 pub const GIVEN_UP: &str = "given_up";
 
-/// Where the record is, and how large it may become.
+/// Path and size limits of the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuditSettings {
-    /// The file that is written. Full ones are beside it, named after their first line.
+    /// The current file. Full ones are beside it, named after their first line.
     pub file: PathBuf,
-    /// How large a file becomes before the next one is begun.
+    /// The size at which the next file is started.
     pub bytes_max: u64,
     /// How many full files are kept; 0 keeps all.
     pub keep: usize,
-    /// Whether calls with effect go on when nothing can be written.
+    /// Whether calls that change something run even if nothing can be written.
     pub fail_open: bool,
 }
 
-/// The record of calls. Cheap to clone.
+/// The audit log. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Audit(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
     messages: mpsc::Sender<Message>,
-    /// Makes digests that say nothing to somebody who guesses what was digested.
+    /// The random key of digests, so that they cannot be guessed.
     key: hmac::Key,
     fail_open: bool,
     calls: AtomicU64,
 }
 
-/// The record cannot be written.
+/// The log cannot be written.
 #[derive(Clone, Debug, thiserror::Error)]
-#[error("the audit record cannot be written: {0}")]
+#[error("the audit log cannot be written: {0}")]
 pub struct Unwritable(pub String);
 
 impl Audit {
-    /// Opens the record, and notes that the server has started.
+    /// Opens the log, and writes that the server has started.
     ///
     /// # Errors
     /// The file cannot be opened, read or locked.
@@ -83,12 +82,12 @@ impl Audit {
         })))
     }
 
-    /// Begins the record of a call. With `has_effect` its line is written when this returns: the operating
-    /// system has it, though a power cut may still lose it.
+    /// Writes the begin of a call. If `has_effect`, this returns after the line was written: the operating
+    /// system has it, but a power failure may still lose it.
     ///
     /// # Errors
-    /// The line of a call with effect cannot be written, and the settings do not say that calls go on
-    /// all the same.
+    /// The line of a call that changes something cannot be written, and the settings do not allow the call
+    /// without it.
     pub async fn begin(&self, begun: Begun, has_effect: bool) -> Result<Open, Unwritable> {
         let call = self.0.calls.fetch_add(1, Ordering::Relaxed);
         if has_effect {
@@ -100,7 +99,7 @@ impl Audit {
                 Err(_) => Err(gone()),
             };
             if let Err(problem) = written {
-                tracing::error!(%problem, "a call with effect is not on record");
+                tracing::error!(%problem, "the audit log lacks the begin of a call that changes something");
                 if !self.0.fail_open {
                     return Err(problem);
                 }
@@ -114,16 +113,15 @@ impl Audit {
         })
     }
 
-    /// A digest that is the same for the same value as long as this process runs, and says nothing
-    /// else about it.
+    /// A digest that is equal for equal values while this process runs, and reveals nothing else about them.
     #[must_use]
     pub fn digest(&self, value: &Value) -> String {
         let tag = hmac::sign(&self.0.key, value.to_string().as_bytes());
         HEXLOWER.encode(&tag.as_ref()[..16])
     }
 
-    /// Waits until all that was recorded is written, and gives the file up. Calls with effect are
-    /// refused afterwards.
+    /// Waits until all lines are written, and closes the file. Calls that change something are refused
+    /// afterwards.
     pub async fn close(&self) {
         let (told, heard) = oneshot::channel();
         if self.0.messages.send(Message::Close(told)).await.is_ok() {
@@ -132,7 +130,7 @@ impl Audit {
     }
 }
 
-/// A call that is on record and goes on. Dropped without an end, it is recorded as given up.
+/// A running call. If it is dropped without an end, the log says that the client disconnected.
 #[derive(Debug)]
 pub struct Open {
     audit: Audit,
@@ -142,7 +140,7 @@ pub struct Open {
 }
 
 impl Open {
-    /// Records how it ended.
+    /// Writes the end of the call.
     pub async fn end(mut self, ended: &Ended<'_>) {
         if let Some(line) = self.line(ended)
             && self
@@ -153,7 +151,7 @@ impl Open {
                 .await
                 .is_err()
         {
-            tracing::error!("the end of a call is not on record");
+            tracing::error!("the audit log lacks the end of a call");
         }
     }
 
@@ -177,16 +175,16 @@ impl Drop for Open {
                 .try_send(Message::Line(line, None))
                 .is_err()
         {
-            tracing::error!("the end of a call is not on record");
+            tracing::error!("the audit log lacks the end of a call");
         }
     }
 }
 
 fn gone() -> Unwritable {
-    Unwritable("its writer has ended".to_owned())
+    Unwritable("the writer has ended".to_owned())
 }
 
-/// The name of a line: the SHA-256 of its bytes without the line break.
+/// The hash of a line: SHA-256 of its bytes without the line break.
 fn hash(line: &[u8]) -> String {
     HEXLOWER.encode(digest::digest(&digest::SHA256, line).as_ref())
 }

@@ -1,4 +1,4 @@
-//! Who is asking, and how much they may do.
+//! Callers and their permissions.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -11,17 +11,17 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
-/// How often a wait for an end looks at the clock.
+/// How often a wait for the expiry checks the clock.
 const CLOCK_LOOK: Duration = Duration::from_secs(60);
 
-/// How much a caller may do. Each scope includes the ones before it.
+/// The permissions of a caller. Each scope includes the ones before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Scope {
-    /// Look at sessions and workspaces.
+    /// Read sessions and workspaces.
     Read,
-    /// Start, use and end sessions of one's own Kasm user.
+    /// Start, use and end sessions of the caller's own Kasm user.
     Use,
-    /// Manage users and see everybody's sessions.
+    /// Manage users and list the sessions of all users.
     Admin,
 }
 
@@ -57,12 +57,12 @@ impl FromStr for Scope {
     }
 }
 
-/// The text names no scope.
+/// The text is not a scope.
 #[derive(Debug, thiserror::Error)]
 #[error("expected one of kasm:read, kasm:use, kasm:admin")]
 pub struct UnknownScope;
 
-/// Which of the tools within its scope a caller is offered. The default is all of them.
+/// Which tools within its scope a caller is offered. The default is all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Reach {
     /// Only tools that change nothing.
@@ -72,7 +72,7 @@ pub struct Reach {
 }
 
 impl Reach {
-    /// What both offer.
+    /// The tools that both offer.
     #[must_use]
     pub fn and(&self, other: &Self) -> Self {
         let toolsets = match (&self.toolsets, &other.toolsets) {
@@ -93,48 +93,48 @@ impl Reach {
     }
 }
 
-/// What a caller showed.
+/// The credential of a caller.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Credential {
-    /// Nothing: it is on this machine.
+    /// None: the caller is on this machine.
     #[default]
     Local,
-    /// A token that the operator gave out.
+    /// A token from the operator.
     Token,
-    /// An access token of an authorization server, where it can ask for more scopes.
+    /// An access token of an authorization server, where the client can request more scopes.
     OAuth,
 }
 
-/// How long a credential is good: what was begun with it ends with it.
+/// How long a credential is valid; work ends with its credential.
 #[derive(Clone, Debug, Default)]
 pub struct Validity {
-    /// Fires when it was taken back.
+    /// Cancelled when the credential is revoked.
     pub revoked: CancellationToken,
-    /// When it ends by itself.
+    /// Its expiry.
     pub until: Option<Timestamp>,
 }
 
 impl Validity {
-    /// Whether it has ended by now.
+    /// Whether it is invalid now.
     #[must_use]
     pub fn is_over(&self) -> bool {
         self.is_over_at(Timestamp::now())
     }
 
-    /// Whether it has been taken back, or ends at `now` or before.
+    /// Whether it is revoked, or expires at `now` or before.
     #[must_use]
     pub fn is_over_at(&self, now: Timestamp) -> bool {
         self.revoked.is_cancelled() || self.until.is_some_and(|until| until <= now)
     }
 
-    /// Waits for its end.
+    /// Waits until it becomes invalid.
     pub async fn over(&self) {
         loop {
             let pause = match self.until {
                 Some(until) => {
                     let left = until.duration_since(Timestamp::now());
                     let left = Duration::try_from(left).unwrap_or_default();
-                    // Looked at again, because the clock can be set.
+                    // Checked again and again, because the clock can be set.
                     left.min(CLOCK_LOOK)
                 }
                 None => return self.revoked.cancelled().await,
@@ -150,14 +150,13 @@ impl Validity {
     }
 }
 
-/// Which request something was asked in, and where that came from. Cheap to clone.
+/// The request of a call, and the client's address. Cheap to clone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Origin {
-    /// What joins its lines in the log, and its answer, to everything else: up to 64 letters, digits,
-    /// `-` and `_`, maybe of the client's own making.
+    /// The request id, in log lines and in the answer: up to 64 letters, digits, `-` and `_`. The client may
+    /// have chosen it.
     pub request_id: Arc<str>,
-    /// The client's address as far as it is known: the other end of the connection, or whom a trusted
-    /// proxy names.
+    /// The client's address, if known: the peer of the connection, or the address that a trusted proxy names.
     pub address: Option<IpAddr>,
 }
 
@@ -166,23 +165,23 @@ pub struct Origin {
 pub struct Caller {
     /// A stable name for logs and limits. Not a secret.
     pub name: Arc<str>,
-    /// How much it may do.
+    /// The scope.
     pub scope: Scope,
-    /// The Kasm user whose sessions it may touch, as configured.
+    /// The Kasm user whose sessions it may use, as configured.
     pub kasm_user: Arc<str>,
-    /// Which tools it is offered.
+    /// The tools that it is offered.
     pub reach: Reach,
-    /// How many calls a minute its credential is good for, if it says so.
+    /// The requests per minute that its credential allows, if it says so.
     pub rate: Option<NonZeroU32>,
-    /// What it showed.
+    /// The kind of credential.
     pub credential: Credential,
-    /// How long that is good.
+    /// How long the credential is valid.
     pub validity: Validity,
     owner: Arc<str>,
 }
 
 impl Caller {
-    /// A caller with all tools of `scope`, without an end.
+    /// A caller with all tools of `scope`, without expiry.
     #[must_use]
     pub fn new(name: &str, scope: Scope, kasm_user: &str) -> Self {
         Self {
@@ -193,7 +192,7 @@ impl Caller {
             rate: None,
             credential: Credential::default(),
             validity: Validity::default(),
-            // The user has no line break, so it is clear where it begins.
+            // The user contains no line break, so the name's end is unambiguous.
             owner: format!("{name}\n{kasm_user}").into(),
         }
     }
@@ -212,13 +211,13 @@ impl Caller {
         &self.owner
     }
 
-    /// Whether the caller may use what needs `scope`.
+    /// Whether the caller has `scope` or a larger one.
     #[must_use]
     pub fn may(&self, scope: Scope) -> bool {
         self.scope >= scope
     }
 
-    /// The same caller with fewer tools. There is no way to give it more.
+    /// A copy of the caller with fewer tools. No method adds tools.
     #[must_use]
     pub fn narrowed(mut self, reach: &Reach) -> Self {
         self.reach = self.reach.and(reach);

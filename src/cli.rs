@@ -14,12 +14,12 @@ use crate::clients::CLIENTS;
 
 /// A remote MCP server for Kasm Workspaces.
 ///
-/// Settings come from a TOML file, the environment and flags, each over the one before;
-/// `kasm-mcp settings` lists them. `kasm-mcp demo` needs none.
+/// Settings come from a TOML file, then the environment, then flags; a later one overrides an earlier one.
+/// `kasm-mcp settings` lists them. `kasm-mcp demo` needs no settings.
 #[derive(Debug, Parser)]
 #[command(version, max_term_width = 100)]
 pub struct Cli {
-    /// What to do; `serve` if nothing is said.
+    /// The command to run. Default: `serve`.
     #[command(subcommand)]
     pub command: Option<Command>,
     /// Settings of the server.
@@ -27,7 +27,7 @@ pub struct Cli {
     pub settings: Settings,
 }
 
-/// Flags that set what is also in the environment.
+/// Flags for the settings that are needed most often.
 #[derive(Args, Clone, Debug, Default)]
 pub struct Settings {
     /// A TOML file with settings [env: KASM_MCP_CONFIG]
@@ -39,7 +39,7 @@ pub struct Settings {
     /// The port to listen on [env: MCP_SERVER_PORT]
     #[arg(long)]
     pub port: Option<u16>,
-    /// error, warn, info, debug or trace [env: LOG_LEVEL]
+    /// The log level: error, warn, info, debug or trace [env: LOG_LEVEL]
     #[arg(long, global = true, value_name = "LEVEL")]
     pub log_level: Option<String>,
 }
@@ -51,110 +51,110 @@ pub enum Command {
     Serve,
     /// Serve MCP over standard input and output, for a client on this machine
     Stdio,
-    /// Try it without a Kasm server: an emulator and a server on this machine
+    /// Run an emulated Kasm and a server for it, to try kasm-mcp without Kasm
     #[cfg(feature = "demo")]
     Demo(Demo),
-    /// Run the Kasm emulator alone
+    /// Run only the Kasm emulator
     #[cfg(feature = "demo")]
     Emulate(Emulate),
-    /// Check the whole chain, from the settings over Kasm to the URL that clients use
+    /// Run every connectivity check, from the settings through Kasm to the public URL
     ///
-    /// One row for each link: ok, note (it works, and there is something to know), skip (it was not tried, and
-    /// why) or FAIL with what to do. Without --start nothing is changed in Kasm.
-    /// Exit code 0: nothing fails. 1: something does. 64: the settings cannot be read.
+    /// Prints one row per check: ok, note (it works, but read this), skip (not checked, and why) or FAIL with a
+    /// remedy. Without --start, nothing in Kasm is changed. Exit code 0: no check failed. 1: a check failed.
+    /// 64: the settings are invalid.
     Check(Check),
-    /// Ask the server on this machine whether it is well: exit code 0 if it is, for health checks
+    /// Probe the health endpoint of the local server. Exit code 0 if it is healthy
     Health,
     /// List the tools
     Tools {
-        /// With Markdown, all arguments and members of replies instead of a line per tool
+        /// With Markdown: describe all arguments and reply members instead of one line per tool
         #[arg(long)]
         full: bool,
-        /// How to write the list
+        /// The output format
         #[arg(long, value_enum, default_value_t = ToolsFormat::Text)]
         format: ToolsFormat,
     },
-    /// Print how a client connects to this server, ready to paste
+    /// Print the configuration of a client for this server, ready to paste
     ///
-    /// Standard output has nothing but the configuration. Standard error says where it goes, and for some clients
-    /// has a link that installs it with one click; the token is never in a link. The token is that of
-    /// --token-file, else of KASM_MCP_TOKEN, else MCP_AUTH_TOKEN of the settings. It is no argument, because
-    /// everybody on a machine can read those.
+    /// Standard output holds only the configuration. Standard error says which file it belongs in and, for some
+    /// clients, prints a link that installs it with one click. The link never contains the token. The token
+    /// comes from --token-file, KASM_MCP_TOKEN or MCP_AUTH_TOKEN, in this order. It is not an argument because
+    /// other users of the machine can read arguments.
     Connect(Connect),
-    /// Print the tools as an OpenAPI document, for ChatGPT Actions and other programs without MCP
+    /// Print the tools as an OpenAPI document, for ChatGPT Actions and other clients without MCP
     Openapi(OpenApi),
     /// List the settings
     Settings {
-        /// How to write the list
+        /// The output format
         #[arg(long, value_enum, default_value_t = SettingsFormat::Env)]
         format: SettingsFormat,
     },
-    /// Make, list and revoke tokens of callers
+    /// Create, list and revoke tokens
     #[command(subcommand)]
     Token(TokenCommand),
-    /// Read the record of calls
+    /// Verify or show the audit log
     #[command(subcommand)]
     Audit(AuditCommand),
-    /// Ask the command policy
+    /// Test commands against the command policy
     #[command(subcommand)]
     Policy(PolicyCommand),
-    /// Print the manual page, or write it and those of all commands
+    /// Print the manual page, or write the pages of all commands to a folder
     Man {
-        /// The folder for the pages
+        /// The folder to write the pages to
         directory: Option<PathBuf>,
     },
-    /// Print what a shell needs to complete commands and flags
+    /// Print the completion script for a shell
     Completions {
-        /// Which shell
+        /// The shell
         shell: Shell,
     },
 }
 
-/// What to do with the record of calls.
+/// Verify or show the audit log.
 ///
-/// It is in the file that MCP_AUDIT_FILE names, or in `audit.jsonl` in MCP_STATE_DIR.
+/// The log is the file that MCP_AUDIT_FILE names, or `audit.jsonl` in MCP_STATE_DIR.
 #[derive(Clone, Debug, Subcommand)]
 pub enum AuditCommand {
-    /// Tell whether it is whole: nothing changed, removed, moved or cut off. Exit code 1 if it is not
+    /// Verify that no line was changed, removed, moved or cut off. Exit code 1 if one was
     Verify {
-        /// The file that is written; full ones beside it are read as well
+        /// The current file of the log; the full files beside it are read too
         file: Option<PathBuf>,
     },
     /// Show the newest lines
     Tail {
-        /// The file that is written
+        /// The current file of the log; the full files beside it are read too
         file: Option<PathBuf>,
-        /// How many
+        /// How many lines
         #[arg(short = 'n', long, default_value_t = 20)]
         lines: usize,
-        /// How to write them
+        /// The output format
         #[arg(long, value_enum, default_value_t = TailFormat::Text)]
         format: TailFormat,
     },
 }
 
-/// How to write lines of the record.
+/// How `audit tail` prints lines.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub enum TailFormat {
     /// For people
     Text,
-    /// As they are
+    /// The JSON lines of the file
     Json,
 }
 
-/// What to do with tokens.
+/// Create, list and revoke tokens.
 ///
-/// They are in the file that MCP_TOKENS_FILE names, or in `tokens.toml` in MCP_STATE_DIR. A running server
-/// takes changes within a second.
+/// Tokens are stored in the file that MCP_TOKENS_FILE names, or in `tokens.toml` in MCP_STATE_DIR. A running
+/// server applies changes within a second.
 #[derive(Clone, Debug, Subcommand)]
 pub enum TokenCommand {
-    /// Make a token, print it once, and keep its hash
+    /// Create a token, print it once, and store its hash
     New(NewToken),
-    /// List the tokens, without anything secret
+    /// List the tokens, without secrets
     List,
-    /// End a token
+    /// Revoke a token
     Revoke {
-        /// Its name
+        /// The name of the token
         name: String,
     },
 }
@@ -162,36 +162,36 @@ pub enum TokenCommand {
 /// Options of `token new`.
 #[derive(Args, Clone, Debug)]
 pub struct NewToken {
-    /// Its name, for logs and `token revoke`
+    /// The name of the token, for logs and `token revoke`
     #[arg(long)]
     pub name: String,
-    /// How much it may do: kasm:read, kasm:use or kasm:admin
+    /// The scope of the token: kasm:read, kasm:use or kasm:admin
     #[arg(long, default_value = "kasm:use")]
     pub scope: Scope,
-    /// The Kasm user whose sessions it may touch, by id; KASM_USER_ID if not said
+    /// The id of the Kasm user whose sessions the token gives access to. Default: KASM_USER_ID
     #[arg(long, value_name = "ID")]
     pub kasm_user: Option<String>,
-    /// Only tools of these toolsets, separated by commas
+    /// Allow only the tools of these toolsets, separated by commas
     #[arg(long, value_delimiter = ',')]
     pub toolsets: Vec<String>,
-    /// Only tools that change nothing
+    /// Allow only tools that change nothing
     #[arg(long)]
     pub read_only: bool,
-    /// When it ends, such as 30d or 12h; never if not said
+    /// When the token expires, such as 30d or 12h. Default: never
     #[arg(long, value_name = "TIME")]
     pub expires_in: Option<Span>,
-    /// How many calls a minute it is good for
+    /// How many requests per minute the token allows
     #[arg(long, value_name = "N")]
     pub rate: Option<NonZeroU32>,
 }
 
-/// What to ask the policy.
+/// Test commands against the command policy.
 #[derive(Clone, Debug, Subcommand)]
 pub enum PolicyCommand {
-    /// Explain how a command is judged
+    /// Show how the policy judges a command, and why
     ///
-    /// Exit code 0: allowed. 1: refused, or the rules cannot be read. 2: a person would be asked.
-    /// 3: unprovable, what it would run cannot be told without running it.
+    /// Exit code 0: allowed. 1: refused, or the rules file is invalid. 2: needs a person's approval. 3:
+    /// unprovable, because what it runs is known only at run time.
     Check(PolicyCheck),
 }
 
@@ -201,10 +201,10 @@ pub struct PolicyCheck {
     /// The command, as a bash script
     #[arg(allow_hyphen_values = true)]
     pub command: String,
-    /// The folder it would run in; the home folder if not said
+    /// The folder that the command starts in. Default: the home folder
     #[arg(long, value_name = "DIR")]
     pub working_dir: Option<String>,
-    /// A rules file, over the built-in rules
+    /// A file with rules, which are added to the built-in rules
     #[arg(long, value_name = "FILE")]
     pub rules: Option<PathBuf>,
 }
@@ -212,10 +212,10 @@ pub struct PolicyCheck {
 /// Options of `check`.
 #[derive(Args, Clone, Debug)]
 pub struct Check {
-    /// Start a session of this workspace, try commands, files and the desktop in it, and destroy it
+    /// Start a session of this workspace, test commands, files and the desktop in it, and destroy it
     #[arg(long, value_name = "WORKSPACE")]
     pub start: Option<String>,
-    /// A file with a token of this server, to open a stream with; MCP_AUTH_TOKEN if not said
+    /// A file with a token for this server, used to open an event stream. Default: MCP_AUTH_TOKEN
     #[arg(long, value_name = "FILE")]
     pub token_file: Option<PathBuf>,
     /// Print one JSON object: {"ok", "checks": [{"name", "status", "fact", "remedy"}]}
@@ -226,7 +226,7 @@ pub struct Check {
 /// Options of `demo`.
 #[derive(Args, Clone, Debug)]
 pub struct Demo {
-    /// The port for MCP clients, 8080 if not said; 0 takes a free one [env: MCP_SERVER_PORT]
+    /// The port for MCP clients, 8080 by default; 0 takes a free port [env: MCP_SERVER_PORT]
     #[arg(long = "port", id = "demo_port", value_name = "PORT")]
     pub port: Option<u16>,
     /// Print one JSON object with addresses and keys instead of instructions
@@ -237,10 +237,10 @@ pub struct Demo {
 /// Options of `emulate`.
 #[derive(Args, Clone, Debug)]
 pub struct Emulate {
-    /// Where to listen
+    /// The address and port to listen on
     #[arg(long, default_value = "127.0.0.1:8443")]
     pub listen: SocketAddr,
-    /// Serve TLS with a certificate made for this run
+    /// Serve TLS with a certificate that is created for this run
     #[arg(long)]
     pub tls: bool,
 }
@@ -248,16 +248,16 @@ pub struct Emulate {
 /// Options of `connect`.
 #[derive(Args, Clone, Debug)]
 pub struct Connect {
-    /// The client; if none is said, they are listed
+    /// The client. Without it, all clients are listed
     #[arg(value_name = "CLIENT", value_parser = client_ids(), hide_possible_values = true)]
     pub clients: Vec<String>,
-    /// Where the client reaches the server; MCP_PUBLIC_URL, else the address on this machine, if not said
+    /// The URL at which the client reaches the server. Default: MCP_PUBLIC_URL, else this machine's address
     #[arg(long)]
     pub url: Option<String>,
-    /// A file with the token; - is standard input
+    /// A file with the token; - reads standard input
     #[arg(long, value_name = "FILE")]
     pub token_file: Option<PathBuf>,
-    /// How to write
+    /// The output format
     #[arg(long, value_enum, default_value_t = ConnectFormat::Text)]
     pub format: ConnectFormat,
 }
@@ -266,42 +266,42 @@ fn client_ids() -> PossibleValuesParser {
     PossibleValuesParser::new(CLIENTS.iter().map(|client| PossibleValue::new(client.id)))
 }
 
-/// How `connect` writes.
+/// How `connect` prints configurations.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub enum ConnectFormat {
-    /// The configuration of one client, for its file
+    /// The configuration file of one client
     Text,
-    /// Sections for a document, of the named clients or of all; without a token
+    /// Sections for a document, of the named clients or of all, without a token
     Markdown,
 }
 
 /// Options of `openapi`.
 #[derive(Args, Clone, Debug)]
 pub struct OpenApi {
-    /// Where clients reach the server; MCP_PUBLIC_URL if not said
+    /// The URL at which clients reach the server. Default: MCP_PUBLIC_URL
     #[arg(long)]
     pub url: Option<String>,
-    /// The scope of the token that will be used: kasm:read, kasm:use or kasm:admin
+    /// The scope of the token that clients will use: kasm:read, kasm:use or kasm:admin
     #[arg(long, default_value = "kasm:use")]
     pub scope: Scope,
 }
 
-/// How `tools` writes.
+/// How `tools` prints the list.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub enum ToolsFormat {
-    /// A line per tool
+    /// One line per tool
     Text,
-    /// Everything, schemas included
+    /// All data, with schemas
     Json,
-    /// The table of the documents
+    /// The table of the README
     Markdown,
 }
 
-/// How `settings` writes.
+/// How `settings` prints the list.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub enum SettingsFormat {
-    /// An environment file to fill in
+    /// An environment file to edit
     Env,
-    /// The table of the documents
+    /// The table of the README
     Markdown,
 }

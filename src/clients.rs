@@ -1,4 +1,4 @@
-//! How each client connects: one list, for `connect`, the demo and the documents.
+//! How each client connects: one list for `connect`, the demo and the documents.
 //!
 //! A new client is an entry here and a file in `clients/templates`. Facts are from the documents and sources
 //! of the clients, as of November 2026.
@@ -14,25 +14,25 @@ pub use list::CLIENTS;
 /// One client.
 #[derive(Clone, Copy, Debug)]
 pub struct Client {
-    /// Its name on the command line.
+    /// Its id on the command line.
     pub id: &'static str,
     /// Its name.
     pub name: &'static str,
-    /// Where its configuration goes.
+    /// The file or form for its configuration.
     pub place: &'static str,
-    /// How the configuration is written.
+    /// The format of the configuration.
     pub format: Format,
-    /// The configuration, with `{{url}}` and the like for what differs from server to server.
+    /// The configuration, with `{{url}}` and the like for values that differ between servers.
     template: &'static str,
-    /// What about it is not as one would think.
+    /// Notes on unexpected behaviour.
     pub note: &'static str,
-    /// How it takes a link that installs the server, if it does.
+    /// The form of its install links, if it has them.
     pub link: Option<LinkFormat>,
-    /// What was done with the very text that is printed.
+    /// How the printed configuration was tested.
     pub tested: Tested,
 }
 
-/// How a configuration is written.
+/// The format of a configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     /// JSON.
@@ -45,7 +45,7 @@ pub enum Format {
     Shell,
     /// A Python program.
     Python,
-    /// What somebody types into a form.
+    /// Values that a person enters into a form.
     Text,
 }
 
@@ -64,12 +64,12 @@ impl Format {
     }
 }
 
-/// What the tests do with a configuration as it is printed.
+/// How tests use a configuration as it is printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tested {
-    /// The program that is named has connected with it, and used the tools.
+    /// The named program connected with it and used the tools.
     Run(&'static str),
-    /// It was read as its format, and its address answers. Why nothing more.
+    /// It was parsed, and its URL answers. Why it was not run.
     Parsed(&'static str),
 }
 

@@ -1,6 +1,6 @@
 //! The time of day, which tests can set.
 //!
-//! What ends at a date takes its time from here, or as an argument. What only waits uses tokio's clock.
+//! Code with a date takes the time from here, or as an argument. Code that only waits uses tokio's clock.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,7 +30,7 @@ impl WallClock {
     }
 }
 
-/// A clock that stands still until it is advanced. Clones are the same clock.
+/// A clock that stands still until it is advanced. Clones share the time.
 #[derive(Clone, Debug)]
 pub struct ManualClock(Arc<Mutex<Timestamp>>);
 
@@ -41,13 +41,13 @@ impl ManualClock {
         Self(Arc::new(Mutex::new(start)))
     }
 
-    /// Moves it on. It stops at the latest time that there is.
+    /// Advances the clock. It stops at the latest possible time.
     pub fn advance(&self, by: Duration) {
         let mut time = self.time();
         *time = time.checked_add(by).unwrap_or(Timestamp::MAX);
     }
 
-    /// The clock for what only reads it.
+    /// The clock for code that only reads it.
     #[must_use]
     pub fn wall_clock(&self) -> WallClock {
         WallClock(TimeSource::Manual(self.clone()))

@@ -1,5 +1,5 @@
-//! One file per command. Errors end here: exit 64 for wrong settings (sysexits.h: EX_USAGE), 1 for
-//! the rest.
+//! One file per command. The exit code is 64 for invalid settings (sysexits.h: EX_USAGE), and 1 for other
+//! errors.
 
 mod audit;
 mod check;
@@ -31,7 +31,7 @@ use crate::config::{Config, Mistakes, Sources};
 
 const EXIT_SETTINGS: u8 = 64;
 
-/// Runs what the command line says.
+/// Runs the chosen command and returns its exit code.
 #[must_use]
 pub fn run(cli: Cli) -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_multi_thread()

@@ -1,7 +1,7 @@
-//! Settings: read from all sources, checked, and turned into values that cannot be wrong.
+//! Settings: read from all sources, validated, and converted to types that allow only valid values.
 //!
-//! Layers: defaults < TOML file < environment < flags. All mistakes are reported at once. A
-//! [`Config`] that exists is valid; raw texts stay in this module.
+//! Layers: defaults < TOML file < environment < flags. All errors are reported together. A [`Config`] is always
+//! valid; raw texts stay in this module.
 
 mod audit;
 mod documents;
@@ -37,22 +37,22 @@ pub use source::Sources;
 pub use table::{VARIABLES, Variable};
 pub use tokens::{TOKENS_FILE_NAME, token_rules, tokens_file};
 
-/// Everything that can be set.
+/// All settings.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// The Kasm server.
     pub kasm: KasmConfig,
-    /// The user whose sessions the token may touch.
+    /// The user whose sessions the token gives access to.
     pub kasm_user: String,
-    /// How long the workspace list is kept.
+    /// How long the workspace list is cached.
     pub image_cache: Duration,
-    /// How the Kasm tools behave.
+    /// Settings of the Kasm tools.
     pub tools: KasmSettings,
-    /// Where to keep what must outlive a restart, if the directory exists.
+    /// The folder for data that must survive a restart, if it exists.
     pub state_dir: Option<PathBuf>,
-    /// How long a link to a file is good.
+    /// How long a file link is valid.
     pub link_lifetime: Duration,
-    /// The record of calls, if there is to be one.
+    /// The audit log, if it is on.
     pub audit: Option<AuditSettings>,
     /// The HTTP server.
     pub http: HttpConfig,
@@ -60,32 +60,32 @@ pub struct Config {
     pub limits: Limits,
     /// Logging.
     pub log: LogConfig,
-    /// Things the operator should know, though nothing is wrong.
+    /// Notices for the operator about valid but risky settings.
     pub notices: Vec<String>,
 }
 
 /// The HTTP server.
 #[derive(Clone, Debug)]
 pub struct HttpConfig {
-    /// Where to listen.
+    /// The address to listen on.
     pub listen: SocketAddr,
     /// The bearer token.
     pub auth_token: Option<SecretString>,
-    /// More bearer tokens, which were readable and without a mistake.
+    /// The tokens file, which was readable and valid.
     pub tokens_file: Option<PathBuf>,
-    /// Authorization servers whose tokens are accepted, too.
+    /// Additional authorization servers.
     pub oauth: Option<OAuthConfig>,
-    /// How much the caller of the bearer token may do.
+    /// The scope of the bearer token.
     pub auth_scope: Scope,
-    /// Names that requests may be addressed to.
+    /// The accepted host names.
     pub allowed_hosts: AllowedHosts,
-    /// Origins that may call.
+    /// The accepted origins.
     pub allowed_origins: Vec<AllowedOrigin>,
-    /// The proxies in front, whose word is taken for where a request comes from.
+    /// The proxies in front, whose forwarding headers are used.
     pub trusted_proxies: Vec<Range>,
-    /// Where to tell a monitoring system what was counted, without a token.
+    /// The address that serves metrics without a token.
     pub metrics_listen: Option<SocketAddr>,
-    /// The path of the public URL, without `/mcp`: what a proxy puts in front of our paths.
+    /// The path of the public URL without `/mcp`, which the proxy removes.
     pub path_prefix: String,
     /// The public URL without `/mcp`, if it is set.
     pub public_url: Option<String>,
@@ -94,53 +94,53 @@ pub struct HttpConfig {
 /// Limits, each with a default that suits one small server.
 #[derive(Clone, Debug)]
 pub struct Limits {
-    /// How much one address and one caller may ask for.
+    /// The rate limits of addresses and callers.
     pub requests: RequestLimits,
-    /// How often one caller may call tools that cost Kasm much.
+    /// The rate limit of costly calls per caller.
     pub costly_tools: Rate,
     /// The largest request body.
     pub body_bytes_max: usize,
-    /// Legacy sessions in all.
+    /// The most MCP sessions.
     pub sessions_max: usize,
-    /// Legacy sessions of one caller.
+    /// The most MCP sessions of one caller.
     pub sessions_per_caller_max: usize,
-    /// How long an unused legacy session is kept.
+    /// How long an unused MCP session is kept.
     pub session_idle: Duration,
-    /// Calls of one caller at a time.
+    /// The most concurrent calls of one caller.
     pub calls_per_caller_max: usize,
-    /// Files on their way at a time.
+    /// The most concurrent file transfers.
     pub transfers_max: usize,
-    /// How long one tool call may take.
+    /// The time limit of one tool call.
     pub tool_timeout: Duration,
-    /// How long a person may take to answer a question.
+    /// How long a question waits for a person's answer.
     pub confirm_timeout: Duration,
-    /// How long a client may take to send its request headers, or hold an idle connection.
+    /// The time limit for request headers, and for an idle connection.
     pub header_timeout: Duration,
-    /// How long the headers of a request may be.
+    /// The largest size of a request's headers.
     pub header_bytes_max: usize,
-    /// Open connections.
+    /// The most open connections.
     pub connections_max: usize,
-    /// How long calls may finish after the stop signal.
+    /// How long calls may run after the stop signal.
     pub drain: Duration,
 }
 
-/// How to log.
+/// Settings of the log.
 #[derive(Clone, Debug)]
 pub struct LogConfig {
-    /// The least level that is written.
+    /// The lowest level that is written.
     pub level: tracing::Level,
-    /// How a line is written.
+    /// The format of a line.
     pub format: LogFormat,
-    /// Where traces go, if they do: a collector that takes OTLP over HTTP.
+    /// A collector that receives traces as OTLP over HTTP, if there is one.
     pub otlp_endpoint: Option<String>,
 }
 
-/// How a line of the log is written.
+/// The format of the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogFormat {
-    /// For people.
+    /// Text for people.
     Text,
-    /// For systemd's journal, which has the time already and reads the level from a number in front.
+    /// For systemd's journal, which adds the time and reads the level from a prefix.
     Journal,
     /// One JSON object per line.
     Json,
@@ -150,15 +150,15 @@ impl Config {
     /// Reads all sources.
     ///
     /// # Errors
-    /// Every mistake there is.
+    /// All invalid settings.
     pub fn load(sources: &Sources) -> Result<Self, Mistakes> {
         read::config(sources)
     }
 
-    /// Reads only where the server listens, for a look at one that may have started with other settings.
+    /// Reads only the address to listen on, to find a server that may have other settings.
     ///
     /// # Errors
-    /// The mistakes in that.
+    /// The errors in that setting.
     pub fn listen(sources: &Sources) -> Result<SocketAddr, Mistakes> {
         read::listen(sources)
     }
@@ -171,13 +171,13 @@ impl HttpConfig {
         is_loopback(self.listen.ip())
     }
 
-    /// Whether nothing says who callers have to be.
+    /// Whether no credential is configured.
     #[must_use]
     pub fn is_without_credential(&self) -> bool {
         self.auth_token.is_none() && self.tokens_file.is_none() && self.oauth.is_none()
     }
 
-    /// Whether others can reach the server, and nothing says who they have to be.
+    /// Whether other machines can connect but no credential is configured.
     #[must_use]
     pub fn lacks_credential(&self) -> bool {
         !self.is_loopback() && self.is_without_credential()

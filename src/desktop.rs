@@ -1,5 +1,5 @@
-//! A desktop as an agent uses it: actions in the coordinates of the picture it saw, turned into what hands
-//! do; and a look that waits until the screen has settled.
+//! A desktop for an agent: actions in the coordinates of a screenshot are converted to input events, and a
+//! screenshot waits until the screen is stable.
 
 mod action;
 mod frame;
@@ -18,7 +18,7 @@ use motion::same_size;
 
 /// Time between two looks while the screen settles, and before the first action. A spinner has moved by then.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(100);
-/// How long nothing has to change.
+/// How long the screen must not change.
 const QUIET: Duration = Duration::from_millis(250);
 /// A change no larger than this may be a cursor that blinks or a digit of a clock, pixels.
 const CURSOR: (u16, u16) = (24, 40);
@@ -29,10 +29,10 @@ const ROOM_BESIDE: u16 = 4;
 /// How long a change of the size of a cursor is watched: by then a cursor has blinked and a clock has ticked.
 const WATCH: Duration = Duration::from_millis(1_200);
 
-/// A look at a screen that was given time to settle.
+/// A screen that was given time to settle.
 #[derive(Debug)]
 pub struct Settled {
-    /// What is there.
+    /// The screen.
     pub screen: Screen,
     /// Whether it stopped changing in time, apart from what moves by itself.
     pub quiet: bool,

@@ -1,9 +1,9 @@
-//! Files in a workspace: read, written, listed and moved in both directions.
+//! Files in a session: read, write, list, and transfer in both directions.
 //!
-//! Each operation is a short job: a constant script that follows the links of a path, checks once more
-//! that it stays in the allowed folders, does its work and tells sizes and hashes. What comes back is
-//! compared with these. Contents come out as the job's output or through Kasm's proxy, and go in with the
-//! dispatch, in parts, or through Kasm's upload service.
+//! Each operation is a short job: a constant script that resolves the links of a path, checks again that it
+//! stays in the allowed folders, does its work and reports sizes and hashes, which are compared with the
+//! content. Content is read as the job's output or through Kasm's proxy, and written with the dispatch, in
+//! parts, or through Kasm's upload service.
 
 mod incoming;
 mod list;
@@ -27,65 +27,65 @@ use crate::kasm::plane::{Place, PlaneError};
 use crate::policy::{Access, CheckedPath, Denial, Permit, Policy};
 
 const PATHS: &str = include_str!("files/scripts/paths.sh");
-/// What the scripts print beside contents.
+/// The most that the scripts print beside contents.
 const FACTS_BYTES: u64 = 16 * 1024;
 
-/// A file operation failed. A variant is a decision.
+/// A failed file operation. Each variant is a decision.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum FileError {
-    /// There is nothing at the path.
+    /// The path does not exist.
     #[error("there is no such file")]
     Missing,
-    /// It is a folder where a file is wanted.
-    #[error("it is a folder")]
+    /// It is a folder, but a file is needed.
+    #[error("the path is a folder")]
     Folder,
-    /// It is no folder where one is wanted.
-    #[error("it is no folder")]
+    /// It is not a folder, but a folder is needed.
+    #[error("the path is not a folder")]
     NoFolder,
     /// It is a device, a pipe or a socket.
-    #[error("it is no regular file")]
+    #[error("the path is not a regular file")]
     NoRegularFile,
-    /// The session's user may not.
-    #[error("the session's user has no permission for it")]
+    /// The session's user lacks permission.
+    #[error("the session's user lacks permission")]
     Denied,
-    /// Links lead out of the allowed folders, or into one that is off limits.
-    #[error("it leads to {0}, which is off limits")]
+    /// Links lead out of the allowed folders, or into a forbidden one.
+    #[error("the path leads to {0}, which the policy forbids")]
     Escapes(String),
-    /// The disk of the workspace is full.
-    #[error("the disk of the workspace is full")]
+    /// The session's disk is full.
+    #[error("the session's disk is full")]
     Full,
-    /// It was changed by somebody else meanwhile.
-    #[error("it was changed meanwhile")]
+    /// Another process changed it meanwhile.
+    #[error("the file was changed meanwhile")]
     Changed,
-    /// What arrived is not what was sent.
-    #[error("what arrived is not what was sent")]
+    /// The received content differs from the sent content.
+    #[error("the received content differs from the sent content")]
     Mangled,
     /// It is larger than this server transfers.
-    #[error("it has {size} bytes, {max} are allowed")]
+    #[error("the file has {size} bytes, but at most {max} are allowed")]
     TooLarge {
-        /// Its size, bytes.
+        /// Its size in bytes.
         size: u64,
-        /// The limit, bytes.
+        /// The limit in bytes.
         max: u64,
     },
-    /// Something else, in the words of the workspace's tools.
+    /// Another failure, in the words of the session's tools.
     #[error("{0}")]
     Told(String),
-    /// It took longer than it may.
-    #[error("it took too long in the workspace")]
+    /// It exceeded its time limit.
+    #[error("the operation took too long in the session")]
     TimedOut,
-    /// Whoever sends the content broke off.
-    #[error("the content did not come whole: {0}")]
+    /// The sender interrupted the content.
+    #[error("the content was not received completely: {0}")]
     Broken(String),
-    /// The job could not be run, or nothing was heard of it.
+    /// The job could not be run, or its output could not be read.
     #[error(transparent)]
     Job(#[from] JobError),
-    /// Kasm's proxy did not do it.
+    /// Kasm's proxy failed.
     #[error(transparent)]
     Plane(#[from] PlaneError),
 }
 
-/// A path that the policy permits, with what it takes to check it again where the file is.
+/// A path that the policy permits, with the rules that the script checks again in the session.
 #[derive(Clone, Debug)]
 pub struct Target {
     path: Permit<CheckedPath>,
@@ -94,7 +94,7 @@ pub struct Target {
 }
 
 impl Target {
-    /// Asks the policy.
+    /// Judges the path by the policy.
     ///
     /// # Errors
     /// The policy's denial.
@@ -125,7 +125,7 @@ impl Target {
     }
 }
 
-/// Works on the files of workspaces. Cheap to clone.
+/// File operations in sessions. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Files {
     jobs: Jobs,
@@ -136,7 +136,7 @@ struct Run {
     script: &'static str,
     args: Vec<String>,
     stdin: Vec<u8>,
-    /// How much it may print, bytes.
+    /// The most that it may print, in bytes.
     output: u64,
     time_limit: Duration,
 }
@@ -154,7 +154,7 @@ impl Run {
 }
 
 impl Files {
-    /// Works through `jobs`.
+    /// Uses `jobs` to run the scripts.
     #[must_use]
     pub fn new(jobs: Jobs) -> Self {
         Self { jobs }
@@ -171,7 +171,7 @@ impl Files {
         match (done.ended.why, done.ended.exit_code) {
             (Why::Exited, Some(0)) if done.ended.stdout_cut => Err(FileError::Mangled),
             (Why::Exited, Some(0)) => Ok(done),
-            // What the script said was dropped to make room for the news of its end.
+            // The script's output was dropped to make room for its end.
             (Why::Exited, Some(_)) if done.ended.stderr_cut => Err(FileError::Full),
             (Why::Exited, Some(code)) => Err(script_failure(code, &done.stderr)),
             _ => Err(FileError::TimedOut),
@@ -199,7 +199,7 @@ fn script_failure(code: i32, stderr: &[u8]) -> FileError {
         _ if told.contains("Not a directory") || told.contains("File exists") => {
             FileError::NoFolder
         }
-        _ => FileError::Told(format!("the workspace says: {told} (status {code})")),
+        _ => FileError::Told(format!("the session reports: {told} (status {code})")),
     }
 }
 

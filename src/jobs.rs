@@ -58,7 +58,7 @@ pub enum JobError {
         why: String,
     },
     /// The session's web server does not answer, so nothing is known of the job at present.
-    #[error("nothing is known of the job at present: {why}")]
+    #[error("the job's state cannot be read now: {why}")]
     Unreachable {
         /// What failed.
         why: String,
@@ -72,16 +72,16 @@ pub enum JobError {
         again_in: Duration,
     },
     /// Kasm took the command, and the workspace did not run it, or not to its end.
-    #[error("Kasm accepted the command, but it did not run in the workspace")]
+    #[error("Kasm accepted the command, but it did not run in the session")]
     NotStarted,
     /// The workspace knows no such job: it was never there, or its folder is gone.
-    #[error("no such job")]
+    #[error("unknown job")]
     NoSuchJob,
     /// The job never had this offset.
-    #[error("the job's output has no offset {0} to read on from")]
+    #[error("the job's output has no offset {0}")]
     NoSuchOffset(u64),
     /// The command did not begin, or is over and how it ended could not be written down.
-    #[error("the disk of the workspace is full: nothing of the command could be written down")]
+    #[error("the session's disk is full, so the command's output could not be stored")]
     DiskFull,
     /// What came is not what our wrapper writes.
     #[error(transparent)]
@@ -346,7 +346,7 @@ impl Jobs {
 /// Why no download is ever allowed in a session, if that is known.
 fn downloads_forbidden(place: &Place) -> Option<&'static str> {
     if place.session.downloads_allowed == Some(false) {
-        Some("downloads are switched off for this user's group (allow_kasm_downloads)")
+        Some("downloads are turned off for this user's group (allow_kasm_downloads)")
     } else if place.session.vnc.is_none() {
         Some("the session has no `vnc` service")
     } else {

@@ -1,8 +1,8 @@
-//! The Kasm client: domain types and operations in front, the wire behind one trait.
+//! The Kasm client: domain types and operations in front, the API behind one trait.
 //!
-//! Tools talk to [`Kasm`]. It resolves workspace names, waits for sessions and maps refusals to
-//! errors that a caller can act on. What goes over the network is decided by a [`wire::Wire`]:
-//! today [`public::PublicApi`], the released Developer API.
+//! Tools use [`Kasm`]. It resolves workspace names, waits for sessions and converts refusals to errors that a
+//! caller can act on. A [`wire::Wire`] sends the requests: today [`public::PublicApi`], the released Developer
+//! API.
 
 pub mod error;
 pub mod id;
@@ -26,7 +26,7 @@ use plane::Plane;
 use sessions::Attempts;
 use wire::Wire;
 
-/// A Kasm server as the tools see it. Cheap to clone.
+/// A Kasm server for the tools. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Kasm {
     wire: Arc<dyn Wire>,
@@ -36,8 +36,7 @@ pub struct Kasm {
 }
 
 impl Kasm {
-    /// Puts the operations in front of `wire` and `plane`. The workspace list is kept for
-    /// `image_cache`.
+    /// Creates the operations on top of `wire` and `plane`. The workspace list is cached for `image_cache`.
     #[must_use]
     pub fn new(wire: Arc<dyn Wire>, plane: Plane, image_cache: Duration) -> Self {
         Self {

@@ -1,9 +1,9 @@
-//! Sessions that live while they are used, and end when nobody uses them any more.
+//! Keeps sessions alive while they are used, and ends unused ones.
 //!
-//! Kasm ends a session some time after the last keepalive, and only a browser sends those. So each
-//! use of a session is noted here, and a task sends the keepalives that a browser would send. A
-//! session may also have a lease: until it is over the session is kept alive even if unused, and
-//! then it is destroyed. Leases are in a file, so they outlive this process.
+//! Kasm ends a session some time after the last keepalive, and only a browser sends keepalives. So each use of
+//! a session is noted here, and a task sends the keepalives that a browser would send. A session may have a
+//! lease: until the lease ends, the session is kept alive even if unused, and then it is destroyed. Leases are
+//! stored in a file, so they survive a restart.
 
 mod book;
 mod keeper;
@@ -22,7 +22,7 @@ use crate::kasm::{Kasm, KasmId, UserId};
 use book::Book;
 use store::Store;
 
-/// What is known of the sessions in use. Cheap to clone; the last clone ends the task.
+/// The sessions in use. Cheap to clone; the last clone ends the task.
 #[derive(Clone, Debug)]
 pub struct Leases(Arc<Inner>);
 
@@ -34,26 +34,25 @@ struct Inner {
     store: Option<tokio::sync::Mutex<Store>>,
 }
 
-/// A session's lease as it stands.
+/// The current state of a session's lease.
 #[derive(Clone, Copy, Debug)]
 pub struct Lease {
     /// How long the session may be unused.
     pub time: Duration,
-    /// When it is over unless the session is used before.
+    /// When it ends, unless the session is used before.
     pub ends: Timestamp,
 }
 
-/// The lease cannot be given: too many sessions have one.
+/// No lease is possible: too many sessions have one.
 #[derive(Debug, thiserror::Error)]
-#[error("{0} sessions have a lease, and there is no room for more")]
+#[error("{0} sessions have a lease, which is the limit")]
 pub struct TooManyLeases(usize);
 
 impl Leases {
-    /// Keeps sessions of `kasm` alive, and their leases in `directory`. Without a directory, or if
-    /// it cannot be used, leases are forgotten when the process ends; what they were for is then
-    /// ended by Kasm at its own expiry.
+    /// Keeps sessions of `kasm` alive, with leases stored in `directory`. Without a usable directory, leases
+    /// are lost when the process ends; Kasm's own expiry then ends those sessions.
     ///
-    /// Uses and leases are timed by `clock`. Call it inside a tokio runtime.
+    /// Uses `clock` for all times. Call it inside a tokio runtime.
     #[must_use]
     pub fn new(kasm: Kasm, directory: Option<&Path>, clock: WallClock) -> Self {
         let (store, known) = match directory.map(Store::open) {
@@ -61,7 +60,7 @@ impl Leases {
             Some(Err(problem)) => {
                 tracing::warn!(
                     %problem,
-                    "leases of sessions are not kept on disk: after a restart Kasm's own expiry ends those sessions"
+                    "leases are not stored on disk: after a restart, Kasm's own expiry ends those sessions"
                 );
                 (None, Vec::new())
             }
@@ -77,8 +76,8 @@ impl Leases {
         Self(inner)
     }
 
-    /// Notes that a session of `user` is in use until the returned guard is dropped. `session` is
-    /// what Kasm said of it just now.
+    /// Marks a session of `user` as in use until the returned guard is dropped. `session` is Kasm's latest
+    /// answer about it.
     #[must_use]
     pub fn used(&self, user: UserId, kasm_id: KasmId, session: &Session) -> Use {
         let now = self.0.clock.now();
@@ -89,15 +88,15 @@ impl Leases {
         }
     }
 
-    /// Gives a session of `user` a lease, or another one.
+    /// Gives a session of `user` a lease, or replaces it.
     ///
     /// # Errors
-    /// There are too many.
+    /// Too many sessions have a lease.
     pub fn give(&self, user: UserId, kasm_id: KasmId, time: Duration) -> Result<(), TooManyLeases> {
         self.0.book().give(user, kasm_id, time, self.0.clock.now())
     }
 
-    /// Whether all leases are on disk now, and so outlive this process.
+    /// Whether all leases are stored on disk now, so that they survive this process.
     pub async fn save(&self) -> bool {
         self.0.save().await
     }
@@ -108,7 +107,7 @@ impl Leases {
         self.0.book().lease(kasm_id, self.0.clock.now())
     }
 
-    /// Forgets a session that has ended.
+    /// Removes a session that has ended.
     pub fn forget(&self, kasm_id: KasmId) {
         self.0.book().forget(kasm_id);
     }
@@ -129,7 +128,7 @@ impl Inner {
         };
         let saved = store.write(leases).await;
         if let Err(problem) = &saved {
-            tracing::error!(%problem, "leases of sessions cannot be written");
+            tracing::error!(%problem, "cannot write the leases of sessions");
             self.book().changed_again();
         }
         saved.is_ok()

@@ -5,31 +5,31 @@
 //! - [`bounded_map`]: what is remembered of each of many, within a limit
 //! - [`percent`], [`random`], [`token`]: percent-encoding; random bytes; random tokens and their hashes
 //! - [`clients`]: how each MCP client connects
-//! - [`metrics`]: what is counted and timed
-//! - [`rate`]: how often something may happen
-//! - [`caller`]: who is asking, and how much they may do
+//! - [`metrics`]: counters and timers
+//! - [`rate`]: rate limits
+//! - [`caller`]: callers and their permissions
 //! - [`clock`]: the time of day, which tests can set
-//! - [`access`]: the callers that a file of tokens names
+//! - [`access`]: the callers of a tokens file
 //! - [`oauth`]: access tokens of authorization servers
-//! - [`policy`]: what may be run, and which files may be touched
-//! - [`picture`]: pictures for models, scaled and small
-//! - [`relay`]: mailboxes that programs inside a workspace post to
-//! - [`links`]: links that carry one file, once
-//! - [`kasm`]: the Kasm client; domain types in front, the wire behind one trait, and the session plane
-//! - [`jobs`]: commands that run for real in a workspace, with their output and exit code
-//! - [`leases`]: sessions that live while they are used, and no longer
-//! - [`files`]: the files of a workspace, read, written and moved
-//! - [`desktop`]: a desktop as an agent uses it
+//! - [`policy`]: the rules for commands and paths
+//! - [`picture`]: screenshots for models: scaling and encoding
+//! - [`relay`]: mailboxes that programs in a session post to
+//! - [`links`]: links that transfer one file, once
+//! - [`kasm`]: the Kasm client; domain types in front, the API behind one trait, and the session proxy
+//! - [`jobs`]: commands in a session, with their output and exit code
+//! - [`leases`]: keeping sessions alive while they are used, and ending them afterwards
+//! - [`files`]: the files of a session
+//! - [`desktop`]: a desktop with screen, mouse and keyboard
 //! - [`tool`]: what a tool is, and the registry that is the only way to call one
 //! - [`providers`]: the tools, one file per toolset
 //! - [`mcp`]: the registry as an MCP server; sessions of the older revisions
-//! - [`rest`]: the registry as plain HTTP and JSON, for programs without MCP
+//! - [`rest`]: the registry as plain HTTP and JSON, for clients without MCP
 //! - [`http`]: the HTTP surface in front of it
-//! - [`config`]: settings from all sources, checked
-//! - [`app`]: puts everything together
+//! - [`config`]: settings from all sources, validated
+//! - [`app`]: builds the application from its parts
 //! - [`cli`], [`commands`]: the command line, one file per command
 //!
-//! `docs/architecture.md` tells why it is so.
+//! `docs/architecture.md` gives the reasons.
 
 pub mod access;
 pub mod app;

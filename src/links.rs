@@ -1,4 +1,4 @@
-//! Links that carry one file in one direction, once.
+//! Links that transfer one file in one direction, once.
 //!
 //! A link ends with one complete transfer, or with its time. A preview, a part of the file and a transfer that
 //! broke off leave it as it is, so a client that resumes gets the rest: what was delivered is added up.
@@ -22,9 +22,9 @@ use crate::caller::Caller;
 use crate::percent;
 use crate::token::{self, Hash};
 
-/// Open links of one caller.
+/// The most open links of one caller.
 const LINKS_PER_CALLER_MAX: usize = 64;
-/// Open links of all callers.
+/// The most open links of all callers.
 const LINKS_MAX: usize = 4_096;
 
 /// Separate parts of a file that are remembered as delivered.
@@ -34,32 +34,32 @@ const PARTS_MAX: usize = 64;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Direction {
-    /// From the workspace.
+    /// From the session.
     Download,
-    /// To the workspace.
+    /// To the session.
     Upload,
 }
 
-/// What a link is good for.
+/// What a link allows.
 #[derive(Clone, Debug)]
 pub struct Link {
-    /// Whose rights it has.
+    /// The caller whose permissions it has.
     pub caller: Caller,
-    /// Which way.
+    /// The direction.
     pub direction: Direction,
-    /// The computer that has the file, such as a `kasm_id`.
+    /// The computer with the file, such as a `kasm_id`.
     pub computer: String,
-    /// The file, absolute.
+    /// The absolute path of the file.
     pub path: String,
 }
 
-/// There is no new link, because too many are open.
+/// Too many links are open for a new one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TooManyLinks;
 
 /// All open links of a server.
 pub struct Links {
-    /// The public URL of the server, without a slash at its end.
+    /// The public URL of the server, without a trailing slash.
     base: String,
     lifetime: Duration,
     open: BoundedMap<LinkId, OpenLink>,
@@ -139,7 +139,7 @@ impl fmt::Debug for Links {
 }
 
 impl Links {
-    /// Links of a server that clients reach at `base`, each good for `lifetime`.
+    /// Links of a server with the URL `base`, each valid for `lifetime`.
     #[must_use]
     pub fn new(base: String, lifetime: Duration) -> Self {
         Self {
@@ -150,7 +150,7 @@ impl Links {
         }
     }
 
-    /// How long a link is good.
+    /// How long a link is valid.
     #[must_use]
     pub fn lifetime(&self) -> Duration {
         self.lifetime

@@ -1,4 +1,4 @@
-//! rmcp at the edge: the registry as an MCP server, and what rmcp leaves to its user.
+//! The registry as an MCP server: rmcp, and what it leaves to its users.
 
 mod ask;
 mod completion;

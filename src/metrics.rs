@@ -1,7 +1,7 @@
-//! What is counted and timed, for a monitoring system.
+//! Counters and timers, for a monitoring system.
 //!
-//! Labels are bounded by construction: all of them are texts of this program. Nothing that a client, Kasm
-//! or an operator wrote becomes a label or a name.
+//! The number of label values is bounded: all are texts of this program. No text of a client, Kasm or an
+//! operator becomes a label or a name.
 
 mod declaration;
 
@@ -18,9 +18,9 @@ use prometheus_client::registry::Registry;
 pub use declaration::MetricInfo;
 use declaration::{Counters, Declarations, Labels, Timers};
 
-/// The media type of what [`Metrics::text`] gives.
+/// The media type of [`Metrics::text`].
 pub const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-/// The tool of calls for which there is none.
+/// The tool name for calls of unknown tools.
 pub const UNKNOWN: &str = "unknown";
 
 /// The table of the documents.
@@ -104,7 +104,7 @@ impl Labels for OfLimit {
     const NAMES: &'static str = "limit";
 }
 
-/// What is counted. Cheap to clone; clones count together.
+/// The metrics. Cheap to clone; clones share the counters.
 #[derive(Clone)]
 pub struct Metrics(Arc<Counted>);
 
@@ -227,23 +227,23 @@ impl Metrics {
         seconds.observe(took.as_secs_f64());
     }
 
-    /// Somebody called a tool that there is not, or not for them.
+    /// Counts a call of an unknown tool, or of one that the caller is not offered.
     pub fn call_of_nothing(&self) {
         let (tool, outcome) = (UNKNOWN, "not_found");
         self.0.calls.get_or_create(&OfCall { tool, outcome }).inc();
     }
 
-    /// A call was refused by the policy.
+    /// Counts a call that the policy refused.
     pub fn denial(&self, tool: &'static str) {
         self.0.denials.get_or_create(&OfTool { tool }).inc();
     }
 
-    /// A command was started.
+    /// Counts a started command.
     pub fn job(&self) {
         self.0.jobs.inc();
     }
 
-    /// Kasm answered, or did not.
+    /// Counts a request to Kasm.
     pub fn kasm_request(&self, endpoint: &'static str, outcome: &'static str, took: Duration) {
         let of = OfRequest { endpoint, outcome };
         self.0.kasm_requests.get_or_create(&of).inc();
@@ -251,14 +251,14 @@ impl Metrics {
         seconds.observe(took.as_secs_f64());
     }
 
-    /// A desktop is connected as long as what this gives is kept.
+    /// Counts a desktop connection while the returned value lives.
     #[must_use]
     pub fn desktop(&self) -> Counting {
         self.0.desktops.inc();
         Counting(self.0.desktops.clone())
     }
 
-    /// An HTTP request was answered.
+    /// Counts an HTTP request.
     pub fn http_request(&self, route: &'static str, status: u16) {
         let status = match status {
             ..200 => "1xx",
@@ -271,17 +271,17 @@ impl Metrics {
         self.0.http_requests.get_or_create(&of).inc();
     }
 
-    /// Something was refused because of a limit.
+    /// Counts a refusal by a limit.
     pub fn refusal(&self, limit: &'static str) {
         self.0.refusals.get_or_create(&OfLimit { limit }).inc();
     }
 
-    /// A token was not valid.
+    /// Counts an invalid token.
     pub fn auth_failure(&self) {
         self.0.auth_failures.inc();
     }
 
-    /// All of it in the text form of OpenMetrics, with what is counted elsewhere.
+    /// All metrics in the text form of OpenMetrics, with values that are counted elsewhere.
     #[must_use]
     pub fn text(&self, sessions: usize, streams: usize) -> String {
         let number = |count| i64::try_from(count).unwrap_or(i64::MAX);
@@ -290,13 +290,13 @@ impl Metrics {
         let mut out = String::new();
         match text::encode(&mut out, &self.0.registry) {
             Ok(()) => out,
-            // A String takes everything.
+            // Writing to a String cannot fail.
             Err(fmt::Error) => String::new(),
         }
     }
 }
 
-/// Something that is counted while it is there.
+/// Counts an object while it exists.
 #[derive(Debug)]
 pub struct Counting(Gauge);
 

@@ -1,7 +1,7 @@
-//! Access tokens of authorization servers (OAuth 2.1): who sent one, and what it allows.
+//! Access tokens of authorization servers (OAuth 2.1): the caller and its scope.
 //!
-//! A token counts if a configured issuer signed it, for this server, and it has not expired. Its subject
-//! is the caller; one of its claims names the Kasm user.
+//! A token is valid if a configured issuer signed it for this server, and it has not expired. Its subject is
+//! the caller; a claim names the Kasm user.
 
 mod audience;
 mod claims;
@@ -26,9 +26,9 @@ pub use resource::{WELL_KNOWN, is_entry_point};
 pub use users::FindUser;
 use users::Users;
 
-/// The largest token that is looked at.
+/// The largest token that is verified.
 const TOKEN_BYTES_MAX: usize = 16 << 10;
-/// What a key may be used with. Never `none`, and never a shared secret: a public key is no secret.
+/// The accepted algorithms. Never `none`, and never a shared secret, because a public key is not secret.
 const ALGORITHMS: [Algorithm; 4] = [
     Algorithm::RS256,
     Algorithm::PS256,
@@ -36,35 +36,35 @@ const ALGORITHMS: [Algorithm; 4] = [
     Algorithm::EdDSA,
 ];
 
-/// Whose tokens are accepted, and how.
+/// The settings of OAuth.
 #[derive(Clone, Debug)]
 pub struct OAuthConfig {
-    /// The issuers, exactly as they name themselves.
+    /// The issuers, exactly as in their `iss` claims.
     pub issuers: Vec<String>,
     /// The audiences that mean this server. None: the addresses of its entry points, and its own.
     pub audiences: Vec<String>,
     /// The claim that names the Kasm user, by id or username.
     pub user_claim: String,
-    /// How far the clocks may be apart.
+    /// The largest accepted clock difference.
     pub clock_skew: Duration,
     /// The URL of this server's MCP endpoint, as clients write it.
     pub resource: String,
 }
 
-/// Why a token is not accepted.
+/// Why a token is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Denied {
-    /// It is no good, for a reason that its owner may know.
+    /// It is invalid, for a reason that its owner may know.
     Invalid(&'static str),
-    /// It is good, but names no scope of this server.
+    /// It is valid, but has no scope of this server.
     NoScope,
-    /// It is good, but it leads to no Kasm user.
+    /// It is valid, but is not linked to a Kasm user.
     NoUser,
-    /// It cannot be judged now.
+    /// It cannot be verified now.
     Unavailable,
 }
 
-/// Judges tokens. One for a whole server.
+/// Verifies tokens. A server has one.
 pub struct Verifier {
     config: OAuthConfig,
     issuers: Vec<Issuer>,
@@ -80,8 +80,8 @@ impl fmt::Debug for Verifier {
 }
 
 impl Verifier {
-    /// A verifier. Kasm users are found by `users`; `user_id` gives the one form of an id, and None for
-    /// what is no id. Nothing is fetched before the first token comes.
+    /// Creates a verifier. `users` finds Kasm users; `user_id` normalises an id, and returns None if the text
+    /// is not an id. Nothing is fetched before the first token.
     ///
     /// # Errors
     /// The TLS library cannot be used.
@@ -100,25 +100,25 @@ impl Verifier {
         })
     }
 
-    /// Whose tokens are accepted, and how.
+    /// The settings of OAuth.
     #[must_use]
     pub fn config(&self) -> &OAuthConfig {
         &self.config
     }
 
-    /// Who sent this token.
+    /// The caller of this token.
     ///
     /// # Errors
-    /// It is not accepted.
+    /// The token is refused.
     pub async fn caller(&self, token: &[u8]) -> Result<Caller, Denied> {
         let (issuer, claims) = self.verify(token).await?;
         let subject = claims
             .subject()
-            .ok_or(Denied::Invalid("it names no subject"))?;
+            .ok_or(Denied::Invalid("it has no subject"))?;
         let until = Timestamp::from_second(claims.expires().unwrap_or(0));
-        let until = until.map_err(|_| Denied::Invalid("its expiry is no time"))?;
+        let until = until.map_err(|_| Denied::Invalid("its expiry is invalid"))?;
         let until = until.saturating_add(self.config.clock_skew);
-        let until = until.map_err(|_| Denied::Invalid("its expiry is no time"))?;
+        let until = until.map_err(|_| Denied::Invalid("its expiry is invalid"))?;
         let scope = claims.scope().ok_or(Denied::NoScope)?;
         let named = claims.user(&self.config.user_claim).ok_or(Denied::NoUser)?;
         let user = self.users.resolve(named).await?;
@@ -131,21 +131,19 @@ impl Verifier {
         Ok(caller)
     }
 
-    /// What a good token claims, and who issued it.
+    /// The claims of a valid token, and its issuer.
     async fn verify(&self, token: &[u8]) -> Result<(&str, Claims), Denied> {
-        let unreadable = Denied::Invalid("it is no token of an authorization server");
+        let unreadable = Denied::Invalid("it is not a token of an authorization server");
         if token.len() > TOKEN_BYTES_MAX {
             return Err(unreadable);
         }
         let header = jsonwebtoken::decode_header(token).map_err(|_| unreadable)?;
         if !ALGORITHMS.contains(&header.alg) {
-            return Err(Denied::Invalid(
-                "its signature is of a kind that is not accepted",
-            ));
+            return Err(Denied::Invalid("its signature algorithm is not accepted"));
         }
         let named = claims::issuer(token).ok_or(unreadable)?;
         let issuer = self.issuers.iter().find(|issuer| issuer.url() == named);
-        let issuer = issuer.ok_or(Denied::Invalid("its issuer is not known here"))?;
+        let issuer = issuer.ok_or(Denied::Invalid("its issuer is unknown"))?;
         let keys = issuer.keys(header.kid.as_deref(), header.alg).await;
         let keys = keys.map_err(|no| match no {
             NoKey::Unknown => Denied::Invalid("its issuer has no such key"),
@@ -154,7 +152,7 @@ impl Verifier {
         let mut validation = Validation::new(header.alg);
         validation.leeway = self.config.clock_skew.as_secs();
         validation.validate_nbf = true;
-        // The library compares texts; ours is below.
+        // The library compares audiences as texts; we compare them as URLs below.
         validation.validate_aud = false;
         validation.set_issuer(&[issuer.url()]);
         validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
@@ -170,10 +168,10 @@ impl Verifier {
         let claims = outcome?;
         let is_ours = |audience| self.config.accepts_audience(audience);
         if !claims.audiences().into_iter().any(is_ours) {
-            return Err(Denied::Invalid("it is not for this server"));
+            return Err(Denied::Invalid("it is for another audience"));
         }
         if !claims.is_of_access_token(header.typ.as_deref()) {
-            return Err(Denied::Invalid("it is no access token"));
+            return Err(Denied::Invalid("it is not an access token"));
         }
         Ok((issuer.url(), claims))
     }

@@ -1,4 +1,4 @@
-//! Pictures for models: scaled to fit, and small enough to travel in a reply.
+//! Screenshots for models: scaled to fit, and small enough for a reply.
 
 use std::borrow::Cow;
 use std::io::Cursor;
@@ -8,27 +8,27 @@ use image::codecs::png::{CompressionType, FilterType as PngFilter, PngEncoder};
 use image::imageops::{self, FilterType};
 use image::{ExtendedColorType, ImageBuffer, ImageDecoder, ImageEncoder, ImageResult, Rgb};
 
-/// How a picture has to be.
+/// The limits of a picture.
 #[derive(Clone, Copy, Debug)]
 pub struct Bounds {
-    /// The most pixels from left to right.
+    /// The largest width in pixels.
     pub width: u32,
-    /// The most pixels from top to bottom.
+    /// The largest height in pixels.
     pub height: u32,
-    /// The most bytes, if they can be kept to.
+    /// The most bytes, if possible.
     pub bytes: usize,
 }
 
-/// A picture, ready to be shown.
+/// An encoded picture.
 #[derive(Clone)]
 pub struct Picture {
     /// Its bytes.
     pub bytes: Vec<u8>,
     /// `image/png` or `image/jpeg`.
     pub media_type: &'static str,
-    /// Its width, pixels.
+    /// Its width in pixels.
     pub width: u32,
-    /// Its height, pixels.
+    /// Its height in pixels.
     pub height: u32,
 }
 
@@ -42,13 +42,13 @@ impl std::fmt::Debug for Picture {
     }
 }
 
-/// The picture cannot be made.
+/// The picture cannot be encoded.
 #[derive(Debug, thiserror::Error)]
-#[error("the picture cannot be made: {0}")]
+#[error("the screenshot cannot be encoded: {0}")]
 pub struct PictureError(String);
 
-/// The size of a picture of `width` by `height` that fits into the bounds. It is never enlarged, and never
-/// without pixels.
+/// The size of a picture of `width` by `height`, scaled to fit the bounds. It is never enlarged, and has at
+/// least one pixel.
 #[must_use]
 pub fn fitted(width: u32, height: u32, bounds: Bounds) -> (u32, u32) {
     let (width, height) = (u64::from(width.max(1)), u64::from(height.max(1)));
@@ -76,18 +76,19 @@ fn narrow(number: u64) -> u32 {
     u32::try_from(number.max(1)).unwrap_or(u32::MAX)
 }
 
-/// Makes a picture of `rgb`, `width` by `height` pixels of three bytes: PNG, which is sharp, if it is small
-/// enough, and JPEG otherwise.
+/// Encodes `rgb`, `width` by `height` pixels of three bytes: as PNG, which is sharp, if that is small enough,
+/// otherwise as JPEG.
 ///
 /// # Errors
-/// The pixels are not as many as announced.
+/// The number of pixels differs from the announced size.
 pub fn encode(
     rgb: &[u8],
     width: u32,
     height: u32,
     bounds: Bounds,
 ) -> Result<Picture, PictureError> {
-    let missing = || PictureError("the pixels are not as many as announced".to_owned());
+    let missing =
+        || PictureError("the number of pixels differs from the announced size".to_owned());
     if rgb.len() as u64 != u64::from(width) * u64::from(height) * 3 {
         return Err(missing());
     }
@@ -109,14 +110,14 @@ pub fn encode(
     })
 }
 
-/// The width and the height that a JPEG file says it has. None: it is none.
+/// The width and height in a JPEG header. None: the bytes are not a JPEG.
 #[must_use]
 pub fn jpeg_size(jpeg: &[u8]) -> Option<(u32, u32)> {
     let decoder = JpegDecoder::new(Cursor::new(jpeg)).ok()?;
     Some(decoder.dimensions())
 }
 
-/// The best of the ways to write it that has at most `max` bytes, or the one with the fewest.
+/// The best encoding with at most `max` bytes, or the smallest one.
 fn smallest(
     rgb: &[u8],
     width: u32,

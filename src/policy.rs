@@ -1,8 +1,8 @@
-//! What may be run and which files may be touched: values in, [`Permit`] or [`Denial`] out. Only this
-//! module makes permits, so what takes one cannot be reached around the policy.
+//! The rules for commands and paths: values in, [`Permit`] or [`Denial`] out. Only this module creates permits,
+//! so code that requires one cannot bypass the policy.
 //!
-//! Commands are parsed, never matched as text. This prevents accidents and gives approval a place; the
-//! boundary is the container. `docs/policy.md` says what it cannot do.
+//! Commands are parsed, never matched as text. This prevents accidents and makes approval possible; the
+//! boundary is the container. `docs/policy.md` lists the limits.
 
 mod admission;
 mod command;
@@ -26,7 +26,7 @@ pub use rules::{Decision, RulesError};
 
 use rules::Rules;
 
-/// A value that the policy has looked at and permits.
+/// A value that the policy permits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Permit<T>(T);
 
@@ -36,7 +36,7 @@ impl<T> Permit<T> {
         &self.0
     }
 
-    /// Uses the permit up.
+    /// Consumes the permit.
     pub fn into_inner(self) -> T {
         self.0
     }
@@ -45,15 +45,15 @@ impl<T> Permit<T> {
 /// Why something is not permitted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Denial {
-    /// How it was judged; never [`Verdict::Allowed`].
+    /// The verdict; never [`Verdict::Allowed`].
     pub verdict: Verdict,
-    /// Whether a person may still agree.
+    /// Whether a person may still approve it.
     pub decision: Decision,
-    /// The rule that decided.
+    /// The id of the deciding rule.
     pub rule: String,
-    /// What is wrong, for the caller.
+    /// The problem, for the caller.
     pub message: String,
-    /// What would be allowed.
+    /// An allowed alternative.
     pub instead: String,
 }
 
@@ -93,8 +93,8 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// The built-in rules alone. Their examples are run by the tests, not at each start: the parser
-    /// would take memory before anybody needs it.
+    /// The built-in rules alone. The tests run their examples, not each start, because the parser would use
+    /// memory before any call needs it.
     ///
     /// # Errors
     /// Never, as the tests show; the built-in file is read like any other.
@@ -104,10 +104,10 @@ impl Policy {
         })
     }
 
-    /// The rules of an operator's file, over the built-in ones.
+    /// The rules of an operator's file, added to the built-in ones.
     ///
     /// # Errors
-    /// The file cannot be read, or an example is not judged as it says.
+    /// The file is invalid, or an example fails.
     pub fn load(text: &str) -> Result<Self, RulesError> {
         let policy = Self {
             rules: Rules::read(text)?,
@@ -116,7 +116,7 @@ impl Policy {
         Ok(policy)
     }
 
-    /// The same rules for other folders than the file names.
+    /// Replaces the folders of the file.
     ///
     /// # Errors
     /// A folder is not absolute.
@@ -125,14 +125,14 @@ impl Policy {
         Ok(self)
     }
 
-    /// The folders that files may be touched in. Links are resolved where the files are, so the check is
-    /// made again there.
+    /// The folders that file tools may use. Links can only be resolved in the session, so the check is repeated
+    /// there.
     #[must_use]
     pub fn roots(&self) -> &[String] {
         &self.rules.roots
     }
 
-    /// The folders that are off limits all the same.
+    /// The folders inside them that are forbidden.
     #[must_use]
     pub fn barred(&self, access: Access) -> Vec<String> {
         let mut barred = self.rules.hidden.clone();
@@ -142,7 +142,7 @@ impl Policy {
         barred
     }
 
-    /// Takes a script apart and tells what speaks against it.
+    /// Parses a script and returns the findings.
     #[must_use]
     pub fn explain(&self, script: &str, working_dir: Option<&str>) -> Explanation {
         command::explain(&self.rules, script, &self.folder(working_dir))
@@ -154,7 +154,7 @@ impl Policy {
     /// calls this through a [`CommandJudge`], so that no thread that serves requests waits.
     ///
     /// # Errors
-    /// The strictest finding, when it ends in [`Decision::Deny`], and for variables whenever it is not
+    /// The deciding finding: for the script, if it leads to [`Decision::Deny`]; for variables, if it is not
     /// allowed.
     pub fn judge(&self, request: CommandRequest) -> Result<Judgement, Denial> {
         let explanation = self.explain(&request.script, request.working_dir.as_deref());
@@ -165,8 +165,7 @@ impl Policy {
         {
             return Err(denial.clone());
         }
-        // A person is asked about the script and would not see the variables, so what needs consent among
-        // them is denied.
+        // A person is shown the script but not the variables, so a variable that needs approval is denied.
         let assignments = request.assignments();
         let assigned =
             assignments.and_then(|assignments| strictest(self.explain(&assignments, None)));
@@ -182,7 +181,7 @@ impl Policy {
     /// Permits a path for the file tools.
     ///
     /// # Errors
-    /// The path is not plain and absolute, outside the roots, protected or hidden.
+    /// The path is not absolute and plain, is outside the roots, protected or hidden.
     pub fn path(&self, path: &str, access: Access) -> Result<Permit<CheckedPath>, Denial> {
         let deny = |rule: &str, message: String| {
             Err(Denial {
@@ -212,11 +211,17 @@ impl Policy {
             .iter()
             .any(|root| path::is_inside(&path, root))
         {
-            return deny("path-roots", format!("`{path}` is outside the roots"));
+            return deny(
+                "path-roots",
+                format!("`{path}` is outside the allowed folders"),
+            );
         }
         let inside = |trees: &[String]| trees.iter().any(|tree| path::is_inside(&path, tree));
         if access == Access::Write && inside(&self.rules.protected) {
-            return deny("protected-paths", format!("`{path}` is not written"));
+            return deny(
+                "protected-paths",
+                format!("`{path}` is protected from writing"),
+            );
         }
         if inside(&self.rules.hidden) {
             return deny("hidden-paths", format!("`{path}` holds secrets"));
@@ -226,7 +231,7 @@ impl Policy {
 
     fn folder(&self, working_dir: Option<&str>) -> String {
         match working_dir {
-            // A relative folder stays as it is and is refused.
+            // A relative folder is kept and refused later.
             Some(folder) if folder.starts_with('/') => path::resolve("/", folder),
             Some(folder) => folder.to_owned(),
             None => self.rules.home.clone(),

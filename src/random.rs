@@ -2,15 +2,16 @@
 
 use std::process;
 
-/// `N` bytes that nobody can predict. Ends the process where the system's generator fails.
+/// `N` unpredictable bytes. Ends the process if the system's generator fails.
 #[must_use]
 pub fn bytes<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
     if let Err(error) = getrandom::fill(&mut bytes) {
-        // All that is made of these bytes must be hard to guess: a token, the name of a session, a key. There is no
-        // safe substitute, and a generator that fails once does not recover. A panic would be caught with one request
-        // and the server would go on refusing; an abort is seen by the service manager, which starts it anew.
-        tracing::error!(%error, "the operating system's random generator fails; this process ends");
+        // Everything made of these bytes must be hard to guess: a token, the id of a session, a key. There is
+        // no safe substitute, and a generator that fails once does not recover. A panic would be caught with
+        // one request and the server would refuse every later one; after an abort, the service manager restarts
+        // it.
+        tracing::error!(%error, "the operating system's random generator failed; this process ends");
         process::abort();
     }
     bytes

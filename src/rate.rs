@@ -13,23 +13,23 @@ use governor::{Quota, RateLimiter};
 /// So many a minute, and so many at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rate {
-    /// What the average may be.
+    /// The average per minute.
     pub per_minute: NonZeroU32,
-    /// How many may come at once after a pause.
+    /// How many are allowed at once after a pause.
     pub burst: NonZeroU32,
 }
 
 impl Rate {
-    /// How long it takes until as many as ever may come at once.
+    /// The time in which the whole burst is available again.
     #[must_use]
     pub fn rest(self) -> Duration {
         Duration::from_secs(60) * self.burst.get() / self.per_minute.get()
     }
 }
 
-/// The text is no rate.
+/// The text is not a rate.
 #[derive(Debug, thiserror::Error)]
-#[error("expected a number a minute and how many at once, such as 600/60")]
+#[error("expected requests per minute/burst, such as 600/60")]
 pub struct NoRate;
 
 impl FromStr for Rate {
@@ -45,12 +45,12 @@ impl FromStr for Rate {
     }
 }
 
-/// It is too soon; how long to wait.
+/// The rate is exceeded; how long to wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Wait(pub Duration);
 
 impl Wait {
-    /// Whole seconds after which it is not too soon, for `Retry-After`. At least one.
+    /// The wait in whole seconds, for `Retry-After`. At least one.
     #[must_use]
     pub fn seconds(self) -> u64 {
         let whole = self.0.as_secs();
@@ -59,7 +59,7 @@ impl Wait {
     }
 }
 
-/// One limit, which everybody who shares it uses up together.
+/// One limit, shared by all who use it.
 #[derive(Debug)]
 pub struct Bucket {
     rate: Rate,
@@ -67,7 +67,7 @@ pub struct Bucket {
 }
 
 impl Bucket {
-    /// A full one.
+    /// A limit with its whole burst available.
     #[must_use]
     pub fn new(rate: Rate) -> Self {
         let quota = Quota::per_minute(rate.per_minute).allow_burst(rate.burst);
@@ -77,10 +77,10 @@ impl Bucket {
         }
     }
 
-    /// Counts one, and says how many more may come at once.
+    /// Counts one. Returns how many more are allowed at once.
     ///
     /// # Errors
-    /// It is too soon. Nothing is counted then.
+    /// The rate is exceeded. Nothing is counted then.
     pub fn take(&self) -> Result<u32, Wait> {
         match self.limiter.check() {
             Ok(left) => Ok(left.remaining_burst_capacity()),
@@ -88,10 +88,10 @@ impl Bucket {
         }
     }
 
-    /// Counts `many` together; not more than ever may come at once.
+    /// Counts `many` together; at most the burst.
     ///
     /// # Errors
-    /// It is too soon. Nothing is counted then.
+    /// The rate is exceeded. Nothing is counted then.
     pub fn take_many(&self, many: NonZeroU32) -> Result<(), Wait> {
         match self.limiter.check_n(many.min(self.rate.burst)) {
             Ok(Err(until)) => Err(Wait(until.wait_time_from(DefaultClock::default().now()))),
@@ -99,7 +99,7 @@ impl Bucket {
         }
     }
 
-    /// What it was made for.
+    /// The rate of the limit.
     #[must_use]
     pub fn rate(&self) -> Rate {
         self.rate

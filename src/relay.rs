@@ -1,7 +1,7 @@
-//! Mailboxes that programs inside a workspace post to, where results cannot be fetched.
+//! Mailboxes that programs in a session post to, for output that cannot be downloaded.
 //!
-//! A mailbox has a one-time token of 256 random bits, takes pieces in order up to a bound, and is gone
-//! with its reader. A token opens its own mailbox and nothing else.
+//! A mailbox has a one-time token of 256 random bits, accepts chunks in order up to a limit, and ends with its
+//! reader. A token opens only its own mailbox.
 
 use std::fmt;
 use std::sync::Arc;
@@ -15,15 +15,15 @@ use tokio::time::Instant;
 use crate::bounded_map::{BoundedMap, Evict};
 use crate::token::{self, Hash};
 
-/// Mailboxes open at a time.
+/// The most open mailboxes.
 const MAILBOXES_MAX: usize = 1_000;
-/// What all pieces that wait to be read may take together, in units of [`UNIT_BYTES`].
+/// The most memory of all unread chunks together, in units of [`UNIT_BYTES`].
 const MEMORY_UNITS: usize = 64;
 const UNIT_BYTES: u64 = 1 << 20;
 
 /// All mailboxes of a server.
 pub struct Relay {
-    /// Where the workspaces reach this server, such as `https://mcp.example.org/relay`.
+    /// The URL at which sessions reach the relay, such as `https://mcp.example.org/relay`.
     url: String,
     open: BoundedMap<Hash, Mutex<Entry>>,
     memory: Arc<Semaphore>,
@@ -40,7 +40,7 @@ impl fmt::Debug for Relay {
 #[derive(Debug)]
 struct Entry {
     pieces: mpsc::Sender<Piece>,
-    /// How many bytes may still come.
+    /// How many more bytes are accepted.
     room: u64,
     last: Option<u64>,
     busy: bool,
@@ -56,12 +56,12 @@ impl Evict for Entry {
 /// One posted piece.
 #[derive(Debug)]
 pub struct Piece {
-    /// What was posted.
+    /// Its bytes.
     pub bytes: Bytes,
     _memory: OwnedSemaphorePermit,
 }
 
-/// The reading end. Dropping it ends the token.
+/// The reading end. Dropping it voids the token.
 #[derive(Debug)]
 pub struct Mailbox {
     relay: Arc<Relay>,
@@ -70,18 +70,18 @@ pub struct Mailbox {
     pieces: mpsc::Receiver<Piece>,
 }
 
-/// Why a post was not taken.
+/// Why a post is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// No mailbox has this token, any more.
+    /// The token is unknown or expired.
     Unknown,
-    /// More than the mailbox takes.
+    /// More than the mailbox accepts.
     TooLarge,
-    /// Another post to it is under way, or this one is out of order.
+    /// Another post to it is in progress, or this one is out of order.
     OutOfOrder,
 }
 
-/// A post that may be read.
+/// An accepted post, whose body may be read.
 #[derive(Debug)]
 pub struct Posting {
     mailbox: Arc<Mutex<Entry>>,
@@ -90,7 +90,7 @@ pub struct Posting {
 }
 
 impl Relay {
-    /// A relay that workspaces reach at `url`.
+    /// A relay that sessions reach at `url`.
     #[must_use]
     pub fn new(url: String) -> Arc<Self> {
         Arc::new(Self {
@@ -122,11 +122,11 @@ impl Relay {
         })
     }
 
-    /// Begins a post of `length` bytes that starts at `offset` of all that is posted; without an offset it
-    /// is a greeting that only shows that posts arrive. None: this piece was taken before.
+    /// Begins a post of `length` bytes at `offset` of the whole output; a post without an offset is a greeting
+    /// that only shows that posts arrive. None: this chunk was received before.
     ///
     /// # Errors
-    /// It is not taken.
+    /// The post is refused.
     pub async fn begin(
         &self,
         token: &str,
@@ -156,7 +156,7 @@ impl Relay {
             memory: None,
         };
         let units = u32::try_from(length.div_ceil(UNIT_BYTES).max(1)).unwrap_or(u32::MAX);
-        // It is never closed.
+        // The semaphore is never closed, so `acquire` cannot fail.
         let memory = self.memory.clone().acquire_many_owned(units).await;
         posting.memory = memory.ok();
         Ok(Some(posting))
@@ -167,7 +167,7 @@ impl Posting {
     /// Hands the piece to the reader.
     ///
     /// # Errors
-    /// The mailbox is gone meanwhile.
+    /// The mailbox was closed meanwhile.
     pub async fn deliver(mut self, bytes: Bytes) -> Result<(), Refusal> {
         let sender = self.mailbox.lock().pieces.clone();
         let length = bytes.len() as u64;
@@ -192,13 +192,13 @@ impl Drop for Posting {
 }
 
 impl Mailbox {
-    /// Where to post to: a secret.
+    /// The URL to post to: a secret.
     #[must_use]
     pub fn url(&self) -> &SecretString {
         &self.url
     }
 
-    /// The next piece.
+    /// Receives the next chunk.
     pub async fn next(&mut self) -> Option<Piece> {
         self.pieces.recv().await
     }

@@ -1,5 +1,5 @@
-//! The registry as plain HTTP and JSON, for programs without MCP: what an answer looks like, and the tools
-//! as such programs describe functions. Values only; the routes are in `http::rest`.
+//! The registry as plain HTTP and JSON, for clients without MCP: the form of answers, and the tools as function
+//! definitions. Values only; the routes are in `http::rest`.
 
 pub mod functions;
 pub mod openapi;
@@ -35,7 +35,7 @@ pub fn status_of(error: ErrorType) -> StatusCode {
     }
 }
 
-/// The reply form with a picture in it, as base64.
+/// The reply form with its picture as base64.
 #[must_use]
 pub fn with_picture(mut body: Value, picture: &Picture) -> Value {
     if let Value::Object(form) = &mut body {

@@ -1,4 +1,4 @@
-//! Traces that others began: W3C Trace Context, and with the feature `otlp` a collector for them.
+//! Trace context of clients (W3C Trace Context), and with the feature `otlp` a collector for spans.
 
 #[cfg(feature = "otlp")]
 pub mod otlp;
@@ -6,20 +6,20 @@ pub mod otlp;
 use data_encoding::HEXLOWER;
 use tracing::Span;
 
-/// Where a trace stands, as a client says in the header `traceparent`, or in `_meta` of an MCP message.
+/// The trace context in the header `traceparent`, or in `_meta` of an MCP message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TraceContext {
-    /// Names the trace; never zero.
+    /// The id of the trace; never zero.
     pub trace_id: u128,
-    /// Names what the client was doing; never zero.
+    /// The id of the client's span; never zero.
     pub parent_id: u64,
     /// Bit 0: the client records this trace.
     pub flags: u8,
 }
 
 impl TraceContext {
-    /// Reads `00-<32 hex>-<16 hex>-<2 hex>` (W3C Trace Context, section 3.2). Later versions may have more
-    /// behind that.
+    /// Parses `00-<32 hex>-<16 hex>-<2 hex>` (W3C Trace Context, section 3.2). Later versions may have more
+    /// fields after that.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let mut parts = text.trim().split('-');
@@ -35,7 +35,7 @@ impl TraceContext {
         })
     }
 
-    /// Makes a span, which has not begun and has an empty field `trace_id`, a part of the trace.
+    /// Makes a span, which has not begun and has an empty field `trace_id`, part of the trace.
     pub fn continue_in(self, span: &Span) {
         span.record("trace_id", format_args!("{:032x}", self.trace_id));
         #[cfg(feature = "otlp")]

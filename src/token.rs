@@ -1,7 +1,7 @@
-//! Random tokens, and the hashes they are kept by.
+//! Random tokens and their hashes.
 //!
-//! A token has 256 random bits. Who keeps one keeps its hash: looking a hash up in a map tells by its
-//! time at most something about the hash, and nothing about a token can be learned from that.
+//! A token has 256 random bits, and the server stores only its hash. The time of a look-up in a map can reveal
+//! something about the hash, but nothing about the token.
 
 use std::fmt;
 
@@ -11,10 +11,10 @@ use subtle::ConstantTimeEq;
 
 use crate::random;
 
-/// What the bearer tokens made here begin with, so that scanners for leaked secrets find them.
+/// The prefix of bearer tokens, so that scanners for leaked secrets recognise them.
 pub const BEARER_PREFIX: &str = "kmcp_";
 
-/// A new token: 43 characters that may stand in a URL.
+/// A new token: 43 characters that are valid in a URL.
 #[must_use]
 pub fn random() -> String {
     BASE64URL_NOPAD.encode(&random::bytes::<32>())
@@ -37,14 +37,14 @@ impl Hash {
         Self(Sha256::digest(token).into())
     }
 
-    /// Reads 64 hex digits, as [`fmt::Display`] writes them.
+    /// Parses 64 hex digits, as [`fmt::Display`] writes them.
     #[must_use]
     pub fn from_hex(text: &str) -> Option<Self> {
         let bytes = HEXLOWER_PERMISSIVE.decode(text.as_bytes()).ok()?;
         bytes.try_into().ok().map(Self)
     }
 
-    /// Whether both are the same, in a time that does not depend on where they differ.
+    /// Whether both are equal, in a time that does not depend on where they differ.
     #[must_use]
     pub fn is(&self, other: &Self) -> bool {
         self.0.ct_eq(&other.0).into()
@@ -57,7 +57,7 @@ impl fmt::Display for Hash {
     }
 }
 
-/// Not shown: who has many hashes can tell which two of them are one token.
+/// Not printed: equal hashes would show that two of them belong to one token.
 impl fmt::Debug for Hash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Hash(…)")

@@ -1,5 +1,5 @@
-//! A tool is one value: name, arguments, effect and body. Everything else (schemas, annotations,
-//! scope, routes, documents) follows from it.
+//! A tool is one value: name, arguments, effect and body. Schemas, annotations, scope, routes and documents
+//! follow from it.
 //!
 //! [`Tool`] is what a tool implements. [`AnyTool`] is its object-safe twin, implemented for all
 //! tools here and never by hand. [`registry::Registry`] is the only way to call one.
@@ -48,14 +48,14 @@ pub use progress::Progress;
 /// Arguments or a result as JSON.
 pub type JsonObject = Map<String, Value>;
 
-/// What a tool does to the world. Annotations, scope and the read-only filter derive from it.
+/// What a tool changes. Annotations, scope and the read-only filter derive from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effect {
     /// Changes nothing.
     Read,
     /// Adds or changes something.
     Write,
-    /// Ends or removes something. Doing it twice is doing it once.
+    /// Ends or removes something. Repeating it has no further effect.
     Destroy,
 }
 
@@ -79,52 +79,51 @@ impl Effect {
     }
 }
 
-/// How work that a tool began can be followed after its reply.
+/// How to follow work that continues after a tool's reply.
 ///
-/// The reply says that it goes on with `data.running == true`, and names it with the members
-/// `keys`, which are texts. The poll tool takes the keys, `offset` and `wait_seconds`, and says the
-/// same of the work; when it has ended, its `data` is a result of the tool that began it (it has
-/// every member that is required there), with `stopped == true` if the stop tool ended it. The
-/// stop tool takes the keys; to end what has ended is no failure. Work that is not there, or not
-/// the caller's, is `not_found`.
+/// The reply has `data.running == true` while the work continues, and names it in the members `keys`, which are
+/// texts. The poll tool takes the keys, `offset` and `wait_seconds`, and replies in this form too. When the
+/// work has ended, its `data` is a result of the tool that started it (with every required member), and has
+/// `stopped == true` if the stop tool ended it. The stop tool takes the keys; stopping finished work is not a
+/// failure. Work that does not exist or belongs to another caller is `not_found`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Continuation {
-    /// The tool that tells how far the work is. Asking twice changes nothing.
+    /// The tool that returns the state of the work. It changes nothing.
     pub poll: &'static str,
-    /// The tool that ends it.
+    /// The tool that ends the work.
     pub stop: &'static str,
     /// The members of `data`, and the arguments of both tools, that name the work.
     pub keys: &'static [&'static str],
-    /// How long after its beginning the work and its result can be found, at least.
+    /// The least time after the start for which the work and its result are kept.
     pub keep: Duration,
 }
 
 /// One tool.
 pub trait Tool: Send + Sync + 'static {
-    /// What it works on.
+    /// The provider's type, with the state that its tools share.
     type Provider: Send + Sync + 'static;
-    /// Its arguments. The doc comments of the fields are the schema's descriptions.
+    /// The arguments. The doc comments of the fields are the schema's descriptions.
     type Args: DeserializeOwned + JsonSchema + Send + 'static;
-    /// The `data` of its reply.
+    /// The `data` of the reply.
     type Output: Serialize + JsonSchema + Send + 'static;
-    /// Its name, `verb_noun`.
+    /// The name, `verb_noun`.
     const NAME: &'static str;
-    /// Its title for people.
+    /// The title for people.
     const TITLE: &'static str;
-    /// One or two sentences for the model.
+    /// The description for models, one or two sentences.
     const ABOUT: &'static str;
-    /// What it does to the world.
+    /// What the tool changes.
     const EFFECT: Effect;
-    /// Whether it reaches things outside Kasm (MCP's `openWorldHint`).
+    /// Whether it reaches systems other than Kasm (MCP's `openWorldHint`).
     const OPEN_WORLD: bool = false;
-    /// Whether a call costs Kasm much, or its administrators: such calls have a limit of their own.
+    /// Whether a call is costly for Kasm or its administrators: such calls have their own rate limit.
     const COSTLY: bool = false;
-    /// A scope beyond what the toolset and the effect ask for.
+    /// A scope beyond the one that toolset and effect require.
     const SCOPE: Option<Scope> = None;
-    /// How its work goes on after its reply, if it can. Clients with tasks get a task then.
+    /// How its work continues after its reply, if it can. Clients with tasks then get a task.
     const CONTINUES: Option<Continuation> = None;
 
-    /// Does it.
+    /// Runs the tool.
     fn call(
         &self,
         cx: Call<'_, Self::Provider>,
@@ -132,14 +131,14 @@ pub trait Tool: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Reply<Self::Output>, ToolError>> + Send;
 }
 
-/// A successful reply: what the tool found, and a sentence about it.
+/// A successful reply: the data and a sentence about it.
 #[derive(Debug)]
 pub struct Reply<T> {
     /// The result.
     pub data: T,
-    /// One sentence that a model can act on.
+    /// One sentence with the outcome and, if there is one, the next step.
     pub message: String,
-    /// What there is to see.
+    /// A picture to show, if there is one.
     pub picture: Option<Picture>,
 }
 
@@ -153,7 +152,7 @@ impl<T> Reply<T> {
         }
     }
 
-    /// The same with something to see.
+    /// Adds a picture to the reply.
     #[must_use]
     pub fn showing(mut self, picture: Option<Picture>) -> Self {
         self.picture = picture;
@@ -164,34 +163,34 @@ impl<T> Reply<T> {
 /// Everything about one call but its arguments.
 #[derive(Debug)]
 pub struct Call<'a, P> {
-    /// What the tool works on.
+    /// The provider's state.
     pub provider: &'a P,
-    /// Who asks.
+    /// The caller.
     pub caller: &'a Caller,
-    /// Fires when the caller no longer wants the result.
+    /// Cancelled when the caller no longer wants the result.
     pub cancelled: &'a CancellationToken,
-    /// Where to tell how far it is.
+    /// Where to report progress.
     pub progress: &'a Progress,
-    /// The way to a person. Tools ask with [`Call::confirm`].
+    /// How to ask a person. Tools ask with [`Call::confirm`].
     pub asker: &'a Confirm,
-    /// What ends with the call. Tools add to it with [`Call::keep`].
+    /// Guards that are dropped when the call ends. Tools add to them with [`Call::keep`].
     pub kept: &'a Kept,
 }
 
 impl<P> Call<'_, P> {
-    /// Asks a person, and returns only if they agreed. Once in a call, and before anything has an
-    /// effect: in revision 2026-07-28 the call ends here, is made again by the client with the
-    /// person's answer, and runs from its start. The consent is for `question.what`, for these
-    /// arguments and for once.
+    /// Asks a person for approval, and returns only if they agreed. A tool asks at most once per call, before
+    /// it changes anything: in revision 2026-07-28 the call ends here, and the client repeats it with the
+    /// person's answer, so it runs from its start. The approval is valid for `question.what` and these
+    /// arguments, once.
     ///
     /// # Errors
-    /// `security`: the person said no or nothing, nobody can be asked, or what came back is no
-    /// answer to this question. `rate_limited`: too many questions of this caller are open.
+    /// `security`: the person refused or did not answer, the client cannot ask, or the answer does not belong
+    /// to the question. `rate_limited`: too many questions of this caller are open.
     pub async fn confirm(&self, question: Question) -> Result<(), ToolError> {
         self.asker.ask(question).await
     }
 
-    /// Holds `thing` until the call has ended, however it ends.
+    /// Holds `thing` until the call ends, in whatever way.
     pub fn keep(&self, thing: impl Send + 'static) {
         self.kept.add(Box::new(thing));
     }
@@ -200,13 +199,13 @@ impl<P> Call<'_, P> {
 /// A group of tools of one provider. The file that defines it is the only list of its tools.
 #[derive(Clone, Copy)]
 pub struct Toolset<P: 'static> {
-    /// Its name, for filters and documents.
+    /// The name, for filters and documents.
     pub name: &'static str,
-    /// What it is for.
+    /// A short description.
     pub about: &'static str,
-    /// The least scope for any of its tools.
+    /// The lowest scope for any of its tools.
     pub scope: Scope,
-    /// Its tools, in the order of the documents.
+    /// The tools, in the order of the documents.
     pub tools: &'static [&'static dyn AnyTool<P>],
 }
 
@@ -218,7 +217,7 @@ impl<P> std::fmt::Debug for Toolset<P> {
     }
 }
 
-/// Facts about a tool, for lists and documents.
+/// The description of a tool, for lists and documents.
 #[derive(Clone, Debug)]
 pub struct ToolInfo {
     /// Its name.
@@ -229,34 +228,34 @@ pub struct ToolInfo {
     pub about: &'static str,
     /// The toolset it belongs to.
     pub toolset: &'static str,
-    /// What it does to the world.
+    /// What the tool changes.
     pub effect: Effect,
-    /// Whether it reaches things outside Kasm.
+    /// Whether it reaches systems other than Kasm.
     pub open_world: bool,
-    /// The scope it needs.
+    /// The required scope.
     pub scope: Scope,
-    /// Whether it shares in the limit of costly calls.
+    /// Whether it counts for the rate limit of costly calls.
     pub costly: bool,
-    /// How its work goes on after its reply.
+    /// How its work continues after its reply.
     pub continues: Option<Continuation>,
-    /// JSON Schema of its arguments.
+    /// The JSON Schema of the arguments.
     pub input_schema: Arc<JsonObject>,
-    /// How arguments that clients send are brought into the form of that schema.
+    /// How arguments that clients send are converted to the schema's form.
     pub argument_forms: Arc<ArgumentForms>,
-    /// What of its arguments may be recorded.
+    /// Which arguments the audit log may hold.
     pub recorded: Arc<Recorded>,
-    /// JSON Schema of its reply.
+    /// The JSON Schema of the reply.
     pub output_schema: Arc<JsonObject>,
 }
 
 impl ToolInfo {
-    /// Whether `caller` is offered it and may call it.
+    /// Whether `caller` may see and call it.
     #[must_use]
     pub fn is_offered(&self, caller: &Caller) -> bool {
         self.is_in_reach(caller) && caller.may(self.scope)
     }
 
-    /// Whether `caller` is offered it, or would be with more scope.
+    /// Whether `caller` may see it, or could with a higher scope.
     #[must_use]
     pub fn is_in_reach(&self, caller: &Caller) -> bool {
         caller
@@ -265,9 +264,9 @@ impl ToolInfo {
     }
 }
 
-/// A [`Tool`] without its types.
+/// A [`Tool`] with its types erased.
 pub trait AnyTool<P>: Send + Sync {
-    /// The facts about it, as a member of `toolset`.
+    /// Its description, as a member of `toolset`.
     fn info(&self, toolset: &Toolset<P>) -> ToolInfo;
     /// Calls it with unchecked arguments.
     fn call_json<'a>(

@@ -184,12 +184,12 @@ fn policy_file_with_mistake_is_refused_with_reason() {
         (rule("{ program = [\"npm\"] }", "{ hit = [\"yarn\"] }"), "`yarn` should hit"),
         (rule("{ program = [\"npm\"] }", "{ miss = [\"nice npm\"] }"), "`nice npm` should miss"),
         (rule("{}", "{}"), "rule `x`"),
-        (rule("{ path = [\"etc\"] }", "{}"), "`etc` is no absolute path"),
+        (rule("{ path = [\"etc\"] }", "{}"), "`etc` is not an absolute path"),
         (rule("{ programs = [\"npm\"] }", "{}"), "programs"),
         ("[policy]\non_unprovable = \"maybe\"".to_owned(), "maybe"),
         (
             "[[rule]]\nid = \"power\"\ndecision = \"deny\"\nwhy = \"\"\nwhen = { program = [\"x\"] }".to_owned(),
-            "two rules are called `power`",
+            "two rules have the id `power`",
         ),
     ];
     for (text, expected) in wrong {

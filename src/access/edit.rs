@@ -1,4 +1,4 @@
-//! Adding tokens to the file and taking them out, at once or not at all.
+//! Adds tokens to the file and removes them, atomically.
 
 use std::fmt::Write as _;
 use std::fs::{self, File, OpenOptions, Permissions};
@@ -10,28 +10,28 @@ use super::entry::{self, Entry};
 use super::{Rules, Unusable};
 use crate::token;
 
-/// Nobody but the owner.
+/// Access for the owner only.
 const PRIVATE: u32 = 0o600;
-/// What a file that was there may keep: its group may read it.
+/// The permissions that an existing file may keep: its group may read it.
 const KEPT: u32 = 0o640;
 
 /// Why the file was not changed.
 #[derive(Debug, thiserror::Error)]
 pub enum NotChanged {
-    /// The file that is there has mistakes.
+    /// The existing file has errors.
     #[error("{0}")]
     Unusable(#[from] Unusable),
-    /// A token of that name is there.
-    #[error("there is a token `{0}` already: revoke it first, or take another name")]
+    /// A token of that name exists.
+    #[error("the token `{0}` already exists: revoke it first, or use another name")]
     Taken(String),
     /// No token has that name.
-    #[error("there is no token `{0}`; `kasm-mcp token list` shows them")]
+    #[error("there is no token `{0}`; `kasm-mcp token list` lists the tokens")]
     Missing(String),
-    /// An entry cannot be told from the text around it.
-    #[error("the entry of `{0}` is written in an unusual way: take it out with an editor")]
+    /// The entry cannot be separated from the text around it.
+    #[error("the entry of `{0}` has an unusual form: remove it with an editor")]
     Unusual(String),
-    /// Somebody else changed the file meanwhile.
-    #[error("the file was changed by somebody else meanwhile: try again")]
+    /// Another program changed the file meanwhile.
+    #[error("another program changed the file meanwhile: try again")]
     Race,
     /// It cannot be written.
     #[error("cannot be written: {0}")]
@@ -41,16 +41,16 @@ pub enum NotChanged {
 /// All entries of a file; none if there is no file.
 ///
 /// # Errors
-/// It cannot be read, or something in it is wrong.
+/// The file cannot be read, or has an error.
 pub fn entries(file: &Path, rules: &Rules) -> Result<Vec<Entry>, Unusable> {
     let text = text_of(file)?;
     entry::read(&text, rules).map_err(Unusable::Wrong)
 }
 
-/// Adds an entry, and makes the file if there is none.
+/// Adds an entry, and creates the file if there is none.
 ///
 /// # Errors
-/// As [`NotChanged`] tells. Nothing has changed then.
+/// See [`NotChanged`]. The file is unchanged then.
 pub fn add(file: &Path, entry: &Entry, rules: &Rules) -> Result<(), NotChanged> {
     let text = text_of(file).map_err(Unusable::Io)?;
     let before = entry::read(&text, rules).map_err(Unusable::Wrong)?;
@@ -67,10 +67,10 @@ pub fn add(file: &Path, entry: &Entry, rules: &Rules) -> Result<(), NotChanged> 
     replace(file, &text, &longer, &wanted, rules, &entry.name)
 }
 
-/// Takes an entry out.
+/// Removes an entry.
 ///
 /// # Errors
-/// As [`NotChanged`] tells. Nothing has changed then.
+/// See [`NotChanged`]. The file is unchanged then.
 pub fn remove(file: &Path, name: &str, rules: &Rules) -> Result<(), NotChanged> {
     let text = text_of(file).map_err(Unusable::Io)?;
     let mut wanted = entry::read(&text, rules).map_err(Unusable::Wrong)?;
@@ -81,7 +81,7 @@ pub fn remove(file: &Path, name: &str, rules: &Rules) -> Result<(), NotChanged> 
     replace(file, &text, &shorter, &wanted, rules, name)
 }
 
-/// The text without the table of that number, and all else as it was.
+/// The text without the table of that number; the rest is unchanged.
 fn without(text: &str, index: usize) -> String {
     let header = format!("[[{}]]", entry::ENTRIES);
     let mut number = None;
@@ -97,7 +97,7 @@ fn without(text: &str, index: usize) -> String {
     kept
 }
 
-/// Writes `after`, which must say exactly `wanted`, in the place of `before`.
+/// Replaces `before` by `after`, after checking that `after` means exactly `wanted`.
 fn replace(
     file: &Path,
     before: &str,
@@ -109,7 +109,7 @@ fn replace(
     if entry::read(after, rules).ok().as_deref() != Some(wanted) {
         return Err(NotChanged::Unusual(name.to_owned()));
     }
-    // A link stays, and what it leads to is replaced.
+    // A symbolic link stays; its target is replaced.
     let target = fs::canonicalize(file).unwrap_or_else(|_| file.to_owned());
     let beside = beside(&target);
     let written = write_beside(&target, &beside, after).and_then(|()| {
@@ -143,7 +143,7 @@ fn write_beside(target: &Path, beside: &Path, text: &str) -> Result<(), NotChang
         .open(beside)?;
     let own = file.metadata()?;
     match fs::metadata(target) {
-        // The server may run as somebody else than who edits its tokens.
+        // The server may run as another user than the one who edits its tokens.
         Ok(former) => {
             if (former.uid(), former.gid()) != (own.uid(), own.gid()) {
                 fchown(&file, Some(former.uid()), Some(former.gid()))?;
@@ -154,7 +154,7 @@ fn write_beside(target: &Path, beside: &Path, text: &str) -> Result<(), NotChang
         Err(_) => {
             let folder = fs::metadata(folder)?;
             if folder.uid() != own.uid() {
-                // Only root can, and only for root it is needed.
+                // Only root can do this, and only root needs it.
                 let _not_root = fchown(&file, Some(folder.uid()), Some(folder.gid()));
             }
         }
@@ -172,7 +172,7 @@ fn text_of(file: &Path) -> Result<String, io::Error> {
     }
 }
 
-/// An entry as TOML. No value has a character that would need an escape.
+/// An entry as TOML. No value contains a character that needs an escape.
 fn written(entry: &Entry) -> String {
     let mut out = format!(
         "[[{}]]\nname = \"{}\"\nsha256 = \"{}\"\nscope = \"{}\"\n",

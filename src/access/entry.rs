@@ -40,7 +40,7 @@ const FIELDS: [&str; 9] = [
     "rate",
 ];
 
-/// A token and what it is good for.
+/// A token with its permissions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
     /// Its name, unique in the file.
@@ -49,13 +49,13 @@ pub struct Entry {
     pub hash: Hash,
     /// How much it may do.
     pub scope: Scope,
-    /// The Kasm user whose sessions it may touch, if it is not the usual one.
+    /// The Kasm user whose sessions it gives access to, if not the default one.
     pub kasm_user: Option<String>,
-    /// Which tools it is offered.
+    /// The tools that it is offered.
     pub reach: Reach,
-    /// When it ends.
+    /// Its expiry.
     pub expires: Option<Timestamp>,
-    /// How many calls a minute it is good for.
+    /// How many requests per minute it allows.
     pub rate: Option<NonZeroU32>,
 }
 
@@ -64,7 +64,7 @@ pub struct Entry {
 pub struct Fault {
     /// The entry and the field, or the line.
     pub place: String,
-    /// What is wrong there.
+    /// The error there.
     pub problem: String,
 }
 
@@ -77,7 +77,7 @@ impl fmt::Display for Fault {
 /// Reads the text of a file.
 ///
 /// # Errors
-/// Everything that is wrong with it.
+/// All errors in it.
 pub(super) fn read(text: &str, rules: &Rules) -> Result<Vec<Entry>, Vec<Fault>> {
     let fault = |place: String, problem: String| vec![Fault { place, problem }];
     let table: Table = toml::from_str(text).map_err(|error| {
@@ -109,14 +109,14 @@ pub(super) fn read(text: &str, rules: &Rules) -> Result<Vec<Entry>, Vec<Fault>> 
     }
 }
 
-/// Whether a text can be a token's name. It is written into logs and files as it is.
+/// Whether a text is a valid token name. It is written into logs and files unchanged.
 #[must_use]
 pub fn is_name(text: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._@-".contains(&byte);
     !text.is_empty() && text.len() <= NAME_CHARS_MAX && text.bytes().all(plain)
 }
 
-/// The fields of one entry, and what is wrong with them so far.
+/// The fields of one entry, and its errors so far.
 struct Fields<'a> {
     entry: String,
     table: Option<&'a Table>,
@@ -149,15 +149,15 @@ impl<'a> Fields<'a> {
         self.table?.get(field)
     }
 
-    /// The entry, if nothing is wrong with it.
+    /// The entry, if it has no error.
     fn entry(&mut self) -> Option<Entry> {
         let Some(table) = self.table else {
-            self.fault(ENTRIES, "it is no table");
+            self.fault(ENTRIES, "it is not a table");
             return None;
         };
         for field in table.keys().filter(|key| !FIELDS.contains(&key.as_str())) {
             let known = FIELDS.join(", ");
-            self.fault(field, format!("there is no such field; there are {known}"));
+            self.fault(field, format!("unknown field; the fields are {known}"));
         }
         let name = self.name();
         let hash = self.hash();
@@ -184,13 +184,13 @@ impl<'a> Fields<'a> {
         })
     }
 
-    /// Refuses what is there already.
+    /// Refuses duplicates.
     fn compare(&mut self, entry: &Entry, others: &[Entry]) {
         if others.iter().any(|other| other.name == entry.name) {
-            self.fault("name", "another token has the same name");
+            self.fault("name", "another token has this name");
         }
         if let Some(other) = others.iter().find(|other| other.hash == entry.hash) {
-            let problem = format!("it is the same token as `{}`", other.name);
+            let problem = format!("it is a duplicate of token `{}`", other.name);
             self.fault("sha256", problem);
         }
     }
@@ -212,13 +212,13 @@ impl<'a> Fields<'a> {
         if hash.is_none() {
             self.fault(
                 "sha256",
-                "give the SHA-256 of the token, 64 hex digits; `kasm-mcp token new` makes both",
+                "give the SHA-256 of the token, 64 hex digits; `kasm-mcp token new` creates a token and its hash",
             );
         }
         hash
     }
 
-    /// The largest that is named: each includes the ones before it.
+    /// The largest of the named scopes: each includes the smaller ones.
     fn scope(&mut self) -> Option<Scope> {
         let names: Vec<&Value> = match (self.get("scope"), self.get("scopes")) {
             (Some(_), Some(_)) => {
@@ -242,7 +242,7 @@ impl<'a> Fields<'a> {
         let scopes: Option<Vec<Scope>> = scopes.collect();
         let largest = scopes.and_then(|scopes| scopes.into_iter().max());
         if largest.is_none() {
-            self.fault(field, "give kasm:read, kasm:use or kasm:admin");
+            self.fault(field, "use kasm:read, kasm:use or kasm:admin");
         }
         largest
     }
@@ -269,12 +269,12 @@ impl<'a> Fields<'a> {
         let known = known.join(", ");
         match names {
             None => {
-                self.fault("toolsets", format!("give a list of some of {known}"));
+                self.fault("toolsets", format!("give a list of these: {known}"));
                 None
             }
             Some(names) => match unknown(&names) {
                 Some(name) => {
-                    let problem = format!("there is no toolset `{name}`; there are {known}");
+                    let problem = format!("unknown toolset `{name}`; the toolsets are {known}");
                     self.fault("toolsets", problem);
                     None
                 }
@@ -316,7 +316,10 @@ impl<'a> Fields<'a> {
         let rate = value.as_integer().and_then(|rate| u32::try_from(rate).ok());
         let rate = rate.and_then(NonZeroU32::new);
         if rate.is_none() {
-            self.fault("rate", "give a whole number of calls a minute, at least 1");
+            self.fault(
+                "rate",
+                "give a whole number of requests per minute, at least 1",
+            );
         }
         rate
     }

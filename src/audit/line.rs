@@ -1,4 +1,4 @@
-//! What a line says.
+//! The content of a line.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 
-/// A call that begins. Nothing in it is a secret: arguments are redacted before they come here.
+/// The begin of a call. It contains no secret: private arguments are removed before.
 #[derive(Clone, Debug, Serialize)]
 pub struct Begun {
     /// The id in the log and in the header `x-request-id`.
@@ -18,16 +18,16 @@ pub struct Begun {
     pub caller: Arc<str>,
     /// The Kasm user that it acts as.
     pub kasm_user: Arc<str>,
-    /// Where it called from.
+    /// The client's address.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub address: Option<IpAddr>,
     /// The tool, or `GET /files` and `PUT /files`.
     pub tool: &'static str,
     /// `read`, `write` or `destroy`.
     pub effect: &'static str,
-    /// The arguments, without what is private.
+    /// The arguments, without private ones.
     pub arguments: Value,
-    /// Of the whole arguments; see [`super::Audit::digest`].
+    /// Digest of the whole arguments; see [`super::Audit::digest`].
     pub digest: String,
 }
 
@@ -36,21 +36,21 @@ pub struct Begun {
 pub struct Ended<'a> {
     /// `ok`, `asks` or the type of the error.
     pub outcome: &'a str,
-    /// What it was about, as far as the reply told.
+    /// The subject, as far as the reply names it.
     #[serde(flatten)]
     pub subject: Subject,
 }
 
-/// Ids of Kasm and of jobs that a reply named.
+/// Ids of Kasm and of jobs in a reply.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Subject {
-    /// The session.
+    /// The `kasm_id` of the session.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kasm_id: Option<String>,
-    /// The command.
+    /// The job's id.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub job_id: Option<String>,
-    /// The user.
+    /// The user's id.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user_id: Option<String>,
 }
@@ -68,19 +68,19 @@ struct Line<'a> {
     duration_ms: Option<u64>,
 }
 
-/// Something about the record itself.
+/// A line about the log itself.
 #[derive(Debug, Serialize)]
 pub(super) struct Note {
     time: Timestamp,
     event: &'static str,
     version: &'static str,
-    /// Bytes after the last whole line that a crash left.
+    /// Bytes after the last complete line, left by a crash.
     #[serde(skip_serializing_if = "is_zero")]
     pub(super) torn_bytes: u64,
     /// Lines that could not be written.
     #[serde(skip_serializing_if = "is_zero")]
     pub(super) missed: u64,
-    /// What does not fit together with the lines before.
+    /// A contradiction to earlier lines.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) broken: Option<String>,
 }

@@ -6,33 +6,33 @@ use std::path::{Path, PathBuf};
 
 use super::chain::{self, Head, LINE_BYTES_MAX, NOTHING};
 
-/// A record in which nothing is wrong.
+/// The result for an intact log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verified {
-    /// The number of the oldest line. Older ones were let go as the settings say.
+    /// The number of the oldest line. Older ones were deleted as configured.
     pub first: u64,
     /// The number of the newest line.
     pub last: u64,
     /// Files.
     pub files: usize,
-    /// Lines that the head does not know yet: the server is writing, or has crashed.
+    /// Lines that are newer than the head file: the server is writing, or crashed.
     pub beyond_the_head: u64,
 }
 
-/// What is wrong with a record.
+/// A defect of a log.
 #[derive(Debug, thiserror::Error)]
 pub enum Broken {
     /// A file cannot be read.
     #[error("{0}: {1}")]
     File(PathBuf, io::Error),
-    /// A line is none of this record.
+    /// A line does not belong to this log.
     #[error("{file}, line {line}: {what}")]
     Line {
-        /// Which file.
+        /// The file.
         file: PathBuf,
-        /// Which line of it, from 1.
+        /// The number of the line in the file, from 1.
         line: u64,
-        /// What is wrong.
+        /// The defect.
         what: String,
     },
     /// Lines are missing at the end or at the beginning.
@@ -40,7 +40,7 @@ pub enum Broken {
     Missing(String),
 }
 
-/// The files of a record, the oldest first.
+/// The files of a log, oldest first.
 ///
 /// # Errors
 /// The directory cannot be read.
@@ -49,11 +49,11 @@ pub fn files(file: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(full.chain([file.to_owned()]).collect())
 }
 
-/// Reads a record from its oldest line to its newest.
+/// Reads a log from its oldest line to its newest.
 ///
 /// # Errors
-/// The first thing that is wrong: a line that was changed, removed, added or moved, an end that is
-/// missing, and what the server itself found wrong when it started.
+/// The first defect: a line that was changed, removed, added or moved, a missing end, or a defect that the
+/// server itself found at its start.
 pub fn verify(file: &Path) -> Result<Verified, Broken> {
     let failed = |path: &Path| {
         let path = path.to_owned();
@@ -94,7 +94,7 @@ pub fn verify(file: &Path) -> Result<Verified, Broken> {
 
 struct Walk<'a> {
     head: &'a Head,
-    /// The number and the name of the line before.
+    /// Number and hash of the previous line.
     last: Option<(u64, String)>,
     first: u64,
     head_seen: bool,
@@ -104,22 +104,24 @@ impl Walk<'_> {
     fn step(&mut self, line: &[u8]) -> Result<(), String> {
         let line = line
             .strip_suffix(b"\n")
-            .ok_or("the line is not whole: a write was cut off, or the server is writing")?;
-        let (link, name) = chain::read_link(line).ok_or("this is no line of a record")?;
+            .ok_or("the line is incomplete: a write was cut off, or the server is writing")?;
+        let (link, name) = chain::read_link(line).ok_or("this is not an audit line")?;
         match &self.last {
             None if link.seq != self.head.first => {
                 return Err(format!(
-                    "the record should begin with line {} and begins with {}",
+                    "the log should begin with line {} but begins with {}",
                     self.head.first, link.seq
                 ));
             }
             None if link.seq == 1 && link.previous != NOTHING => {
-                return Err("the first line follows nothing, and says otherwise".to_owned());
+                return Err(
+                    "the first line must not follow another line, but it names one".to_owned(),
+                );
             }
             None => self.first = link.seq,
             Some((seq, _)) if link.seq != seq + 1 => {
                 return Err(format!(
-                    "line {} should be here, and {} is",
+                    "line {} should be here, but {} is",
                     seq + 1,
                     link.seq
                 ));
@@ -130,11 +132,11 @@ impl Walk<'_> {
             Some(_) => {}
         }
         if let Some(broken) = link.broken {
-            return Err(format!("the server found when it started: {broken}"));
+            return Err(format!("found by the server at its start: {broken}"));
         }
         if link.seq == self.head.last {
             if name != self.head.sha256 {
-                return Err("this line is not the one that the head names".to_owned());
+                return Err("this line differs from the one that the head file names".to_owned());
             }
             self.head_seen = true;
         }
@@ -146,7 +148,7 @@ impl Walk<'_> {
         let last = self.last.map_or(0, |(seq, _)| seq);
         if !self.head_seen {
             return Err(Broken::Missing(format!(
-                "the record ends with line {last}, and there was a line {}",
+                "the log ends with line {last}, but line {} existed",
                 self.head.last
             )));
         }

@@ -1,4 +1,4 @@
-//! The thread that writes. It has the file to itself, so lines are in one order.
+//! The writer thread. It owns the file, so the lines have one order.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
@@ -10,18 +10,18 @@ use super::chain::{self, Head, NOTHING};
 use super::line::Note;
 use super::{AuditSettings, Unwritable, hash};
 
-/// Lines in one write.
+/// The most lines in one write.
 const BATCH_MAX: usize = 256;
 
-/// Who waits for a line to be written.
+/// Receives the result of writing a line.
 type Told = Option<oneshot::Sender<Result<(), Unwritable>>>;
 
-/// Something for the writer.
+/// A message to the writer.
 #[derive(Debug)]
 pub(super) enum Message {
-    /// What a line says, and who waits for it to be written.
+    /// A line, and who waits until it is written.
     Line(Vec<u8>, Told),
-    /// The end.
+    /// Close the log.
     Close(oneshot::Sender<()>),
 }
 
@@ -30,12 +30,12 @@ pub(super) struct Writer {
     settings: AuditSettings,
     file: File,
     head_file: File,
-    /// How long the file is up to its last whole line.
+    /// The length of the file up to its last complete line.
     length: u64,
     /// The number of the first line of this file.
     begins: u64,
     head: Head,
-    /// Lines that could not be written since the last one that could.
+    /// Lines lost since the last successful write.
     missed: u64,
 }
 
@@ -51,7 +51,7 @@ impl Writer {
     fn at_the_end(settings: &AuditSettings) -> io::Result<Self> {
         let file = open(&settings.file)?;
         file.try_lock()
-            .map_err(|_| io::Error::other("another process writes it"))?;
+            .map_err(|_| io::Error::other("another process is writing it"))?;
         Ok(Self {
             settings: settings.clone(),
             file,
@@ -67,7 +67,7 @@ impl Writer {
         })
     }
 
-    /// Finds the newest line, and what is wrong with how the last process left things.
+    /// Finds the newest line, and defects that the last process left.
     fn inspect(&mut self) -> Result<Note, Unwritable> {
         let mut note = Note::new("start");
         let failed = |error: io::Error| Unwritable(error.to_string());
@@ -81,7 +81,7 @@ impl Writer {
         let full = chain::full_files(&self.settings.file).map_err(failed)?;
         let line = match (line, full.last()) {
             (Some(line), _) => Some(line),
-            // The last process ended between two files.
+            // The last process ended while it switched files.
             (None, Some((_, path))) => {
                 chain::last_line(&mut open(path).map_err(failed)?)
                     .map_err(failed)?
@@ -103,12 +103,12 @@ impl Writer {
         self.begins = first_of(&self.file, self.length).unwrap_or(self.head.last + 1);
         let kept = full.first().map_or(self.begins, |(first, _)| *first);
         self.head.first = known.as_ref().map_or(kept, |known| known.first);
-        // The head is written after the lines, so it may be behind them but never in front.
+        // The head is written after the lines, so it may be behind them but never ahead.
         if let Some(known) = known
             && known.last > self.head.last
         {
             note.broken = Some(format!(
-                "the record ended with line {}, and there was a line {} (sha256 {})",
+                "the log ended with line {}, but line {} (sha256 {}) existed",
                 self.head.last, known.last, known.sha256
             ));
             self.head.last = known.last;
@@ -116,7 +116,7 @@ impl Writer {
         Ok(note)
     }
 
-    /// Writes until it is closed, or nobody has anything to say any more.
+    /// Writes until the log is closed or no sender is left.
     pub(super) fn run(mut self, mut messages: mpsc::Receiver<Message>) {
         let mut batch = Vec::new();
         while let Some(first) = messages.blocking_recv() {
@@ -149,7 +149,7 @@ impl Writer {
         }
         let mut unheard = 0;
         for (object, done) in batch.drain(..) {
-            // A call that is refused for want of its line did not happen.
+            // A call that is refused because its line could not be written did not happen.
             unheard += u64::from(done.is_none());
             objects.push(object);
             waiting.extend(done);
@@ -163,7 +163,7 @@ impl Writer {
             Ok(()) => self.missed = 0,
             Err(problem) => {
                 if self.missed == 0 {
-                    tracing::error!(%problem, "calls are not on record");
+                    tracing::error!(%problem, "calls are missing in the audit log");
                 }
                 self.missed += unheard;
             }
@@ -173,7 +173,7 @@ impl Writer {
         }
     }
 
-    /// Adds lines to the chain: all of them or none.
+    /// Appends lines to the chain: all of them or none.
     fn append(&mut self, objects: &[Vec<u8>]) -> Result<(), Unwritable> {
         let failed = |error: io::Error| Unwritable(error.to_string());
         if self.length >= self.settings.bytes_max && self.head.last >= self.begins {
@@ -189,7 +189,7 @@ impl Writer {
             bytes.push(b'\n');
         }
         if let Err(error) = self.file.write_all_at(&bytes, self.length) {
-            // Half a line would break the chain. Shrinking needs no room.
+            // A partial line would break the chain. Truncating needs no disk space.
             self.file.set_len(self.length).map_err(failed)?;
             return Err(failed(error));
         }
@@ -198,25 +198,25 @@ impl Writer {
         self.write_head().map_err(failed)
     }
 
-    /// The head is shorter than a block and always of one length, so it is replaced at a stroke.
+    /// The head is shorter than a block and has a fixed length, so one write replaces it.
     fn write_head(&mut self) -> io::Result<()> {
         let text = serde_json::to_string(&self.head)?;
         let text = format!("{text:<200}\n");
         self.head_file.write_all_at(text.as_bytes(), 0)
     }
 
-    /// Puts a full file aside and begins another.
+    /// Renames a full file and starts the next one.
     fn turn_over(&mut self) -> io::Result<()> {
         let path = &self.settings.file;
         self.file.sync_all()?;
         let full = chain::full_path(path, self.begins);
         match fs::rename(path, &full) {
-            // It was put aside before, and no other could be opened then.
+            // It was renamed before, but the next file could not be opened then.
             Err(error) if error.kind() == io::ErrorKind::NotFound && full.exists() => {}
             done => done?,
         }
         self.file = open(path)?;
-        // Nobody else could have it: the one that had the lock is ours.
+        // No other process can hold the lock: we held it on the previous file.
         let _locked = self.file.try_lock();
         self.length = 0;
         self.begins = self.head.last + 1;
@@ -254,7 +254,7 @@ fn open(path: &std::path::Path) -> io::Result<File> {
 impl Drop for Writer {
     fn drop(&mut self) {
         if let Err(error) = self.file.flush().and_then(|()| self.file.sync_all()) {
-            tracing::error!(%error, "the audit record may not be on disk");
+            tracing::error!(%error, "the audit log may not be on disk");
         }
     }
 }

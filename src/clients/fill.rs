@@ -1,38 +1,39 @@
-//! Fills templates in. Values are checked first and escaped for their place, so that no address and no token
-//! can become a part of a shell line or a program.
+//! Fills templates in. Values are checked and then escaped for their place, so no URL and no token can become
+//! part of a shell command or a program.
 
 use reqwest::Url;
 
 use super::{Client, Format};
 
-/// How paths begin that offer a part of the tools.
+/// Prefixes of paths that filter the tools.
 const NARROWER: [&str; 2] = ["/mcp/x/", "/mcp/readonly"];
 
-/// Where a client reaches the server.
+/// The URL at which a client reaches the server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Address {
-    /// The address of the server, without a path of ours and without a slash at its end.
+    /// The URL of the server, without our own path and without a trailing slash.
     base: String,
-    /// `/mcp`, or a narrower path below it.
+    /// `/mcp`, or a path below it that filters the tools.
     path: String,
 }
 
 /// Not an address that a client could use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "give an http or https address without a user, a query or a fragment, such as https://mcp.example.org"
+    "give an http or https URL without a user, a query or a fragment, such as https://mcp.example.org"
 )]
 pub struct WrongAddress;
 
 /// Not a token that a client could send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the token is empty, or has blanks or characters that cannot be in a header")]
+#[error("the token is empty, or has spaces or characters that are invalid in a header")]
 pub struct WrongToken;
 
 impl std::str::FromStr for Address {
     type Err = WrongAddress;
 
-    /// Takes the address with and without `/mcp`, and with what narrows it, such as `/mcp/readonly`.
+    /// Accepts the URL with and without `/mcp`, and with a path that filters the tools, such as
+    /// `/mcp/readonly`.
     fn from_str(text: &str) -> Result<Self, WrongAddress> {
         let url: Url = text.trim().parse().map_err(|_| WrongAddress)?;
         let plain = url.username().is_empty()
@@ -56,19 +57,19 @@ impl std::str::FromStr for Address {
 }
 
 impl Address {
-    /// Where MCP is.
+    /// The URL of MCP.
     #[must_use]
     pub fn url(&self) -> String {
         format!("{}{}", self.base, self.path)
     }
 
-    /// Whether only a part of the tools is offered there.
+    /// Whether the URL filters the tools.
     #[must_use]
     pub fn is_narrowed(&self) -> bool {
         self.path != "/mcp"
     }
 
-    /// Where HTTP+SSE is. It is at the URL of MCP, too, and a narrowed one has no other.
+    /// The URL of HTTP+SSE. It also works at the URL of MCP; a filtered URL has no other.
     fn sse(&self) -> String {
         if self.is_narrowed() {
             self.url()
@@ -78,7 +79,7 @@ impl Address {
     }
 }
 
-/// What differs from server to server.
+/// The values that differ between servers.
 #[derive(Clone, Debug)]
 pub struct Values {
     address: Address,
@@ -87,8 +88,7 @@ pub struct Values {
 }
 
 impl Values {
-    /// Values for a server at `address` that `token` is good for; `program` is this binary on the machine of
-    /// the client.
+    /// Values for a server at `address` with `token`; `program` is this binary on the machine of the client.
     ///
     /// # Errors
     /// No client could send the token.
@@ -103,7 +103,7 @@ impl Values {
         })
     }
 
-    /// The same with another text in place of the token.
+    /// Replaces the token by another text.
     pub(super) fn with_token(&self, token: &str) -> Self {
         Self {
             token: token.to_owned(),
@@ -111,7 +111,7 @@ impl Values {
         }
     }
 
-    /// Whether only a part of the tools is offered at the address.
+    /// Whether the URL filters the tools.
     #[must_use]
     pub fn is_narrowed(&self) -> bool {
         self.address.is_narrowed()
@@ -132,24 +132,24 @@ impl Values {
 }
 
 impl Client {
-    /// Whether there is nothing narrowed for this client: its paths are not those of MCP.
+    /// Whether filtering by path is impossible for this client, because it does not use MCP.
     #[must_use]
     pub fn is_plain_http(&self) -> bool {
         self.template.contains("{{base}}/")
     }
 
-    /// Whether the token is a part of its configuration.
+    /// Whether its configuration contains the token.
     #[must_use]
     pub fn has_token(&self) -> bool {
         self.template.contains("{{token}}")
     }
 
-    /// Its configuration, with a line break at its end.
+    /// Its configuration, with a trailing line break.
     #[must_use]
     pub fn fill(&self, values: &Values) -> String {
         let mut out = String::new();
         let mut rest = self.template;
-        // In one pass: what is filled in is not looked at again.
+        // In one pass, so that inserted values are not expanded again.
         while let Some((before, after)) = rest.split_once("{{") {
             let (name, behind) = after.split_once("}}").unwrap_or((after, ""));
             out.push_str(before);
@@ -163,7 +163,7 @@ impl Client {
     }
 }
 
-/// `value` for the inside of the quotes that templates put around it: double ones, single ones in a shell.
+/// `value`, escaped for the quotes of the template: double quotes, or single ones in a shell.
 fn escaped(value: &str, format: Format) -> String {
     match format {
         // What JSON escapes, the three others escape alike.

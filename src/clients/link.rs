@@ -1,7 +1,7 @@
 //! Links that install the server in a client with one click.
 //!
-//! A link is kept in histories, logs and chats, so it never has the token in it: VS Code asks for the token, and
-//! Cursor takes it from an environment variable. The rest is the configuration that the client's file gets.
+//! Links end up in histories, logs and chats, so they never contain the token: VS Code asks for it, and Cursor
+//! reads it from an environment variable. The rest is the configuration for the client's file.
 
 use data_encoding::BASE64;
 use serde_json::{Value, json};
@@ -9,10 +9,10 @@ use serde_json::{Value, json};
 use super::{Client, Values};
 use crate::percent;
 
-/// What Cursor replaces by the variable of its environment.
+/// The text that Cursor replaces by its environment variable.
 const TOKEN_FROM_ENVIRONMENT: &str = "${env:KASM_MCP_TOKEN}";
 
-/// How a client takes links.
+/// The form of a client's links.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LinkFormat {
     /// The whole configuration as JSON, with the inputs to ask for.
@@ -31,8 +31,8 @@ pub struct InstallLinks {
 }
 
 impl Client {
-    /// Links that install the server at the address of `values`; the token of `values` is not in them. None if
-    /// the client takes no links.
+    /// Links that install the server at the URL of `values`, without its token. None if the client has no
+    /// links.
     #[must_use]
     pub fn install_links(&self, values: &Values) -> Option<InstallLinks> {
         let format = self.link?;

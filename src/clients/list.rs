@@ -2,19 +2,19 @@
 
 use super::{Client, Format, LinkFormat, Tested};
 
-const BY_CLAUDE_CODE: Tested = Tested::Run("Claude Code, with a made-up model");
-const BY_CLINE: Tested = Tested::Run("the Cline CLI, with a made-up model");
+const BY_CLAUDE_CODE: Tested = Tested::Run("Claude Code, with a scripted model");
+const BY_CLINE: Tested = Tested::Run("the Cline CLI, with a scripted model");
 
 /// The clients, in the order of the documents.
 pub const CLIENTS: &[Client] = &[
     Client {
         id: "cline",
         name: "Cline",
-        place: "cline_mcp_settings.json (MCP Servers, Configure; of the CLI in ~/.cline/data/settings)",
+        place: "cline_mcp_settings.json (MCP Servers, Configure; for the CLI in ~/.cline/data/settings)",
         format: Format::Json,
         template: include_str!("templates/cline.json"),
-        note: "Without `type` Cline speaks HTTP+SSE. `timeout` is in seconds; it is 60 if nothing is said, too \
-               little for the start of some desktops.",
+        note: "Without `type`, Cline uses HTTP+SSE. `timeout` is in seconds. Its default of 60 is too short for the \
+            start of some desktops.",
         link: None,
         tested: BY_CLINE,
     },
@@ -24,7 +24,7 @@ pub const CLIENTS: &[Client] = &[
         place: "cline_mcp_settings.json",
         format: Format::Json,
         template: include_str!("templates/cline_sse.json"),
-        note: "The older transport, for a Cline or a proxy that has nothing better.",
+        note: "The older transport, for a Cline or a proxy that does not support Streamable HTTP.",
         link: None,
         tested: BY_CLINE,
     },
@@ -34,9 +34,8 @@ pub const CLIENTS: &[Client] = &[
         place: "cline_mcp_settings.json",
         format: Format::Json,
         template: include_str!("templates/cline_http_sse.json"),
-        note: "An entry as older guides show it. Cline does not know `\"transport\": \"http+sse\"` and speaks \
-               HTTP+SSE, at the address as it is: the root and `/mcp` answer that, too. `\"type\": \"http+sse\"` \
-               it refuses.",
+        note: "An entry from older guides. Cline does not know `\"transport\": \"http+sse\"`, so it uses HTTP+SSE \
+            at the URL as it is; the root and `/mcp` answer that too. Cline rejects `\"type\": \"http+sse\"`.",
         link: None,
         tested: BY_CLINE,
     },
@@ -46,8 +45,8 @@ pub const CLIENTS: &[Client] = &[
         place: "a shell",
         format: Format::Shell,
         template: include_str!("templates/claude_code.sh"),
-        note: "Add `--scope user` for all projects. A `timeout` in its entry, or MCP_TOOL_TIMEOUT, limits calls; both are in \
-               milliseconds.",
+        note: "Add `--scope user` for all projects. A `timeout` in the entry, or MCP_TOOL_TIMEOUT, limits calls; \
+            both are in milliseconds.",
         link: None,
         tested: BY_CLAUDE_CODE,
     },
@@ -57,8 +56,8 @@ pub const CLIENTS: &[Client] = &[
         place: ".mcp.json in the project",
         format: Format::Json,
         template: include_str!("templates/claude_code_project.json"),
-        note: "The file is meant to be shared, so the token is in the environment variable KASM_MCP_TOKEN. \
-               Claude Code asks once whether it may use the server.",
+        note: "The file is meant to be shared, so the token comes from the environment variable KASM_MCP_TOKEN. \
+            Claude Code asks once whether it may use the server.",
         link: None,
         tested: BY_CLAUDE_CODE,
     },
@@ -68,10 +67,10 @@ pub const CLIENTS: &[Client] = &[
         place: "Customize, Connectors, Add custom connector",
         format: Format::Text,
         template: include_str!("templates/claude_connector.txt"),
-        note: "Anthropic's cloud connects, not your machine: the address must be https and reachable from the \
-               internet. There is no field for a token, so the server needs OAuth (MCP_OAUTH_ISSUERS); the \
-               callbacks are https://claude.ai/api/mcp/auth_callback and https://claude.com/api/mcp/auth_callback. \
-               An address on this machine: claude-desktop.",
+        note: "Anthropic's cloud connects, not your machine, so the URL must be https and reachable from the \
+            internet. There is no field for a token, so the server needs OAuth (MCP_OAUTH_ISSUERS); the callbacks \
+            are https://claude.ai/api/mcp/auth_callback and https://claude.com/api/mcp/auth_callback. For a server \
+            on your machine, see claude-desktop.",
         link: None,
         tested: Tested::Parsed("it needs an account and a public server"),
     },
@@ -81,8 +80,9 @@ pub const CLIENTS: &[Client] = &[
         place: "claude_desktop_config.json (Settings, Developer, Edit Config)",
         format: Format::Json,
         template: include_str!("templates/claude_desktop.json"),
-        note: "The client starts `kasm-mcp stdio` itself; no server and no token. The path must be absolute: the \
-               program does not have the search path of your shell. Remote servers do not go into this file.",
+        note: "The client starts `kasm-mcp stdio` itself, without a server and without a token. The path must be \
+            absolute, because the client does not use your shell's search path. Remote servers do not belong in \
+            this file.",
         link: None,
         tested: Tested::Run(
             "the Python SDK, which starts the program with these arguments and variables",
@@ -94,9 +94,9 @@ pub const CLIENTS: &[Client] = &[
         place: "~/.cursor/mcp.json, or .cursor/mcp.json in a project",
         format: Format::Json,
         template: include_str!("templates/cursor.json"),
-        note: "In a file that others see, write `Bearer ${env:KASM_MCP_TOKEN}`. If the server announces OAuth, \
-               Cursor ignores the headers and signs in. `connect` also prints a link that installs the server with \
-               one click; in it the token is that variable of Cursor's environment.",
+        note: "In a file that others can read, write `Bearer ${env:KASM_MCP_TOKEN}`. If the server announces OAuth, \
+            Cursor ignores the headers and signs in. `connect` also prints a link that installs the server with \
+            one click; it uses that variable for the token.",
         link: Some(LinkFormat::Cursor),
         tested: Tested::Parsed("it is a desktop program with an account"),
     },
@@ -106,8 +106,8 @@ pub const CLIENTS: &[Client] = &[
         place: ".vscode/mcp.json, or `MCP: Open User Configuration`",
         format: Format::Json,
         template: include_str!("templates/vs_code.json"),
-        note: "VS Code asks for the token once and keeps it. At most 128 tools go with a request. `connect` also \
-               prints a link that installs the server with one click; VS Code asks for the token.",
+        note: "VS Code asks for the token once and stores it. A request can have at most 128 tools. `connect` also \
+            prints a link that installs the server with one click; VS Code then asks for the token.",
         link: Some(LinkFormat::VsCode),
         tested: Tested::Parsed("it is a desktop program with an account"),
     },
@@ -117,7 +117,7 @@ pub const CLIENTS: &[Client] = &[
         place: "settings.json (`zed: open settings`)",
         format: Format::Json,
         template: include_str!("templates/zed.json"),
-        note: "No `type`. Without the header Zed signs in with OAuth.",
+        note: "There is no `type`. Without the header, Zed signs in with OAuth.",
         link: None,
         tested: Tested::Parsed("it is a desktop program"),
     },
@@ -127,9 +127,9 @@ pub const CLIENTS: &[Client] = &[
         place: ".continue/mcpServers/kasm.yaml, or the same `mcpServers` in config.yaml",
         format: Format::Yaml,
         template: include_str!("templates/continue.yaml"),
-        note: "`type` is `streamable-http` here. After a restart of the server, reload the configuration.",
+        note: "`type` is `streamable-http` here. Reload the configuration after a restart of the server.",
         link: None,
-        tested: Tested::Run("the Continue CLI, with a made-up model"),
+        tested: Tested::Run("the Continue CLI, with a scripted model"),
     },
     Client {
         id: "gemini-cli",
@@ -137,9 +137,9 @@ pub const CLIENTS: &[Client] = &[
         place: "~/.gemini/settings.json, or .gemini/settings.json in a project",
         format: Format::Json,
         template: include_str!("templates/gemini.json"),
-        note: "`httpUrl`, for `url` means HTTP+SSE. `timeout` is in milliseconds. The folder must be trusted.",
+        note: "Use `httpUrl`, because `url` means HTTP+SSE. `timeout` is in milliseconds. The folder must be trusted.",
         link: None,
-        tested: Tested::Run("Gemini CLI, with a made-up model"),
+        tested: Tested::Run("Gemini CLI, with a scripted model"),
     },
     Client {
         id: "codex",
@@ -147,7 +147,8 @@ pub const CLIENTS: &[Client] = &[
         place: "~/.codex/config.toml",
         format: Format::Toml,
         template: include_str!("templates/codex.toml"),
-        note: "The token is in the environment variable KASM_MCP_TOKEN. Only Streamable HTTP, and `url` means that.",
+        note: "The token comes from the environment variable KASM_MCP_TOKEN. Codex supports only Streamable HTTP, \
+            and `url` means that.",
         link: None,
         tested: Tested::Run("Codex: `codex app-server`, which calls a tool without a model"),
     },
@@ -157,7 +158,7 @@ pub const CLIENTS: &[Client] = &[
         place: "a program, with the package langchain-mcp-adapters",
         format: Format::Python,
         template: include_str!("templates/langchain.py"),
-        note: "`transport` is required. Each call opens a session of its own; `client.session(\"kasm\")` keeps one.",
+        note: "`transport` is required. Each call opens its own session; `client.session(\"kasm\")` keeps one open.",
         link: None,
         tested: Tested::Run("langchain-mcp-adapters"),
     },
@@ -167,7 +168,7 @@ pub const CLIENTS: &[Client] = &[
         place: "a program, with the package openai-agents",
         format: Format::Python,
         template: include_str!("templates/openai_agents.py"),
-        note: "`client_session_timeout_seconds` is 5 if nothing is said, too little for the start of a desktop.",
+        note: "The default of `client_session_timeout_seconds`, 5, is too short for the start of a desktop.",
         link: None,
         tested: Tested::Run("openai-agents"),
     },
@@ -177,8 +178,8 @@ pub const CLIENTS: &[Client] = &[
         place: "a program, with the package openai",
         format: Format::Python,
         template: include_str!("templates/openai_responses.py"),
-        note: "OpenAI's cloud connects: the address must be https and reachable from the internet. Only tools that \
-               change nothing are allowed here; for others, leave `allowed_tools` out and ask for approval.",
+        note: "OpenAI's cloud connects, so the URL must be https and reachable from the internet. Here only tools \
+            that change nothing are allowed; for others, omit `allowed_tools` and require approval.",
         link: None,
         tested: Tested::Run(
             "openai, against a stand-in of the API that lists the tools at that address",
@@ -190,19 +191,19 @@ pub const CLIENTS: &[Client] = &[
         place: "Settings, Apps, Advanced settings, Developer mode, Create",
         format: Format::Text,
         template: include_str!("templates/chatgpt.txt"),
-        note: "OpenAI's cloud connects, by https only. There is no field for a token: the server needs OAuth \
-               (MCP_OAUTH_ISSUERS). Without OAuth: chatgpt-action.",
+        note: "OpenAI's cloud connects, by https only. There is no field for a token, so the server needs OAuth \
+            (MCP_OAUTH_ISSUERS). Without OAuth, see chatgpt-action.",
         link: None,
         tested: Tested::Parsed("it needs an account and a public server"),
     },
     Client {
         id: "chatgpt-action",
         name: "ChatGPT: action of a GPT",
-        place: "a shell; then the file goes into the schema of the action, with the API key as Bearer",
+        place: "a shell; then paste the file into the action's schema, with the API key as Bearer",
         format: Format::Shell,
         template: include_str!("templates/chatgpt_action.sh"),
-        note: "Actions wait 45 s and read 100,000 characters: set `wait_seconds` below 40, and look at screens over \
-               MCP. `kasm-mcp openapi --url https://HOST` writes the same file without a server.",
+        note: "Actions wait 45 s and read 100,000 characters: set `wait_seconds` below 40, and take screenshots \
+            over MCP. `kasm-mcp openapi --url https://HOST` writes the file without a server.",
         link: None,
         tested: Tested::Run("curl; the action itself needs an account"),
     },
@@ -212,8 +213,8 @@ pub const CLIENTS: &[Client] = &[
         place: "a program in Python, without packages",
         format: Format::Python,
         template: include_str!("templates/rest.py"),
-        note: "`format` is `mcp`, `openai`, `openai-responses`, `gemini` or `anthropic`: the list goes into `tools` of \
-               a request to that API as it is.",
+        note: "`format` is `mcp`, `openai`, `openai-responses`, `gemini` or `anthropic`: the list can be used \
+            unchanged as `tools` in a request to that API.",
         link: None,
         tested: Tested::Run("Python"),
     },
@@ -223,7 +224,7 @@ pub const CLIENTS: &[Client] = &[
         place: "a program, without packages",
         format: Format::Python,
         template: include_str!("templates/python.py"),
-        note: "Bare JSON-RPC: no handshake is needed. httpx and requests do as well as urllib.",
+        note: "Bare JSON-RPC: no handshake is needed. httpx and requests work like urllib.",
         link: None,
         tested: Tested::Run("Python"),
     },
@@ -243,7 +244,7 @@ pub const CLIENTS: &[Client] = &[
         place: "a shell",
         format: Format::Shell,
         template: include_str!("templates/curl_rest.sh"),
-        note: "Arguments are the JSON body.",
+        note: "The JSON body holds the arguments.",
         link: None,
         tested: Tested::Run("curl"),
     },

@@ -1,4 +1,4 @@
-//! `kasm-mcp audit`: the record of calls.
+//! `kasm-mcp audit`: verifies and shows the audit log.
 
 use std::collections::VecDeque;
 use std::fmt::Write as _;
@@ -36,13 +36,13 @@ fn chosen(named: Option<&PathBuf>, settings: &Settings) -> anyhow::Result<PathBu
 fn verify(file: &Path) -> anyhow::Result<ExitCode> {
     let whole = audit::verify(file)?;
     let mut text = format!(
-        "whole: lines {} to {} in {} files\n",
+        "intact: lines {} to {} in {} files\n",
         whole.first, whole.last, whole.files
     );
     if whole.beyond_the_head > 0 {
         let _infallible = writeln!(
             text,
-            "{} of them are newer than {}.head: the server is writing, or ended without closing the record",
+            "{} of them are newer than {}.head: the server is writing, or it ended without closing the log",
             whole.beyond_the_head,
             file.display()
         );
@@ -77,7 +77,7 @@ fn tail(file: &Path, count: usize, format: TailFormat) -> anyhow::Result<ExitCod
 /// A line for people.
 fn plain(line: &str) -> String {
     let Ok(line) = serde_json::from_str::<Value>(line) else {
-        return format!("not a line of a record: {} bytes", line.len());
+        return format!("not an audit line: {} bytes", line.len());
     };
     let text = |name: &str| line[name].as_str().unwrap_or("-").to_owned();
     let mut out = format!("{} {:<7}", text("time"), text("event"));

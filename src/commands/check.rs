@@ -1,5 +1,5 @@
-//! `kasm-mcp check`: the whole chain from the settings to a stream that clients read, one row for each link, with
-//! a remedy for what fails. What depends on a link that fails is skipped; the rest goes on.
+//! `kasm-mcp check`: checks every connection from the settings to a client's event stream. Each check is one
+//! row, with a remedy if it fails. A check whose precondition failed is skipped; the others still run.
 
 mod kasm;
 mod net;
@@ -25,10 +25,10 @@ use crate::cli;
 use crate::config::Config;
 use crate::kasm::{Kasm, UserId};
 
-/// The longest that one call to Kasm may take here, though a server waits longer.
+/// Upper limit for one call to Kasm here, even if the server is configured to wait longer.
 const CALL_PATIENCE: Duration = Duration::from_secs(10);
 
-/// What is said of Kasm, in the order of the chain, where the network ends before it.
+/// The rows about Kasm, in order. They are skipped if the network check before them fails.
 const KASM_ROWS: [&str; 6] = [
     "kasm answers",
     "clock",
@@ -47,7 +47,10 @@ pub(super) async fn run(options: &cli::Check, flags: &cli::Settings) -> anyhow::
                 let fact = format!("{}: {}", mistake.variable, mistake.problem);
                 report.fail("settings", &Problem::new(fact, &mistake.remedy))?;
             }
-            report.skip("the rest", "nothing can be tried with these settings")?;
+            report.skip(
+                "the rest",
+                "these settings are invalid, so nothing can be checked",
+            )?;
             report.finish()?;
             return Ok(ExitCode::from(EXIT_SETTINGS));
         }
@@ -64,7 +67,7 @@ pub(super) async fn run(options: &cli::Check, flags: &cli::Settings) -> anyhow::
     if let Some(token) = &config.http.auth_token {
         report.hide(token);
     }
-    report.ok("settings", "they can be read")?;
+    report.ok("settings", "valid")?;
     for notice in &config.notices {
         report.note("settings", notice, "")?;
     }
@@ -82,7 +85,7 @@ pub(super) async fn run(options: &cli::Check, flags: &cli::Settings) -> anyhow::
     })
 }
 
-/// What to open a stream of this server with.
+/// The credential to open an event stream with.
 fn key(options: &cli::Check, config: &Config) -> anyhow::Result<Key> {
     if let Some(file) = &options.token_file {
         let token = std::fs::read_to_string(file)
@@ -93,12 +96,12 @@ fn key(options: &cli::Check, config: &Config) -> anyhow::Result<Key> {
         Some(token) => Key::Token(token.clone()),
         None if config.http.is_without_credential() && config.http.is_loopback() => Key::Nothing,
         None => Key::Unknown(
-            "only hashes of tokens are known here; --token-file FILE names one to try with",
+            "the settings hold only hashes of tokens; name a file with a token by --token-file FILE",
         ),
     })
 }
 
-/// Logs why Kasm does not answer, if it does not, for a server that has just started.
+/// Logs why Kasm does not answer, for a server that has just started.
 pub(super) async fn first_look(config: &Config) {
     let Ok(kasm) = app::kasm(config) else {
         return;
@@ -106,7 +109,7 @@ pub(super) async fn first_look(config: &Config) {
     if kasm.wire().health().await.is_ok() {
         return;
     }
-    // Nothing is printed of a report in JSON before its end.
+    // A report in JSON prints nothing before its end.
     let mut report = Report::new(true);
     for secret in [&config.kasm.api_key, &config.kasm.api_key_secret] {
         report.hide(secret);
@@ -116,11 +119,11 @@ pub(super) async fn first_look(config: &Config) {
         tracing::warn!(link, remedy, "Kasm does not answer: {fact}");
     }
     if looked.is_ok_and(|is_there| is_there) {
-        tracing::info!("Kasm did not answer at first, and does now");
+        tracing::info!("Kasm did not answer at first, but does now");
     }
 }
 
-/// From here to Kasm. True: it is there.
+/// Checks the connection to Kasm. Returns whether Kasm answered.
 async fn to_kasm(report: &mut Report, config: &Config) -> anyhow::Result<bool> {
     let target = Target {
         label: "kasm",
@@ -128,8 +131,9 @@ async fn to_kasm(report: &mut Report, config: &Config) -> anyhow::Result<bool> {
         url: &config.kasm.url,
         ca_file: config.kasm.tls_ca_file.as_deref(),
         insecure: config.kasm.tls_insecure,
-        trust: "name a PEM file in KASM_TLS_CA_FILE with the CA that signed it, or with the certificate itself if nobody \
-                did (openssl s_client -showcerts shows it); KASM_TLS_INSECURE=true is only for a test",
+        trust: "put the CA that signed it, or the certificate itself if it is self-signed, into a PEM file and name \
+            that in KASM_TLS_CA_FILE (openssl s_client -showcerts prints it); KASM_TLS_INSECURE=true is for tests \
+            only",
         aside: "",
     };
     if !net::reach(report, &target).await? {
@@ -138,26 +142,18 @@ async fn to_kasm(report: &mut Report, config: &Config) -> anyhow::Result<bool> {
     }
     let is_kasm = kasm::answers(report, config).await?;
     if !is_kasm {
-        without(
-            report,
-            &KASM_ROWS[2..],
-            "it is no Kasm that answers, or it is not well",
-        )?;
+        without(report, &KASM_ROWS[2..], "no healthy Kasm answered")?;
     }
     Ok(is_kasm)
 }
 
-/// What may be done with Kasm.
+/// Checks what the API key may do in Kasm.
 async fn upstream(report: &mut Report, config: &Config, start: Option<&str>) -> anyhow::Result<()> {
     if !to_kasm(report, config).await? {
         return Ok(());
     }
     let (Ok(kasm), Ok(user)) = (app::kasm(config), config.kasm_user.parse::<UserId>()) else {
-        return without(
-            report,
-            &KASM_ROWS[2..],
-            "the settings of TLS cannot be used",
-        );
+        return without(report, &KASM_ROWS[2..], "the TLS settings cannot be used");
     };
     if !kasm::key(report, &kasm, user).await? {
         return without(report, &KASM_ROWS[3..], "the API key is not accepted");
@@ -182,7 +178,7 @@ async fn in_session(
         Some(kasm_id) => Ok(session::look(report, kasm, config, user, kasm_id).await?),
         None => Ok(session::skip(
             report,
-            "no running session; --start WORKSPACE starts one, and ends it",
+            "no session is running; --start WORKSPACE starts one, and destroys it afterwards",
         )?),
     }
 }
@@ -194,7 +190,7 @@ fn without(report: &mut Report, rows: &[&str], why: &str) -> anyhow::Result<()> 
     Ok(session::skip(report, why)?)
 }
 
-/// What went wrong with a request, with its causes and without its URL.
+/// A request's error with its causes, without its URL.
 fn words(error: reqwest::Error) -> String {
     let error = error.without_url();
     let mut words = error.to_string();

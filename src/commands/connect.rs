@@ -1,4 +1,4 @@
-//! `kasm-mcp connect`: how a client connects to this server, ready to paste.
+//! `kasm-mcp connect`: prints the configuration of a client, ready to paste.
 
 use std::fmt::Write as _;
 use std::io::{Read as _, Write as _};
@@ -14,13 +14,13 @@ use crate::cli::{self, Connect, ConnectFormat};
 use crate::clients::{self, Address, CLIENTS, Client, Tested, Values};
 use crate::config::{self, Sources};
 
-/// What stands for an address in documents.
+/// The URL in documents.
 const SOME_URL: &str = "https://mcp.example.org";
-/// What stands for a token that is not known.
+/// The placeholder for an unknown token.
 const SOME_TOKEN: &str = "YOUR_TOKEN";
-/// Where the binary usually is.
+/// The usual path of the binary.
 const SOME_PROGRAM: &str = "/usr/local/bin/kasm-mcp";
-/// The variable with the token, for this command and for clients that read it from there.
+/// The variable with the token, for this command and for clients that read it themselves.
 const TOKEN_VARIABLE: &str = "KASM_MCP_TOKEN";
 
 pub(super) fn run(options: &Connect, flags: &cli::Settings) -> anyhow::Result<ExitCode> {
@@ -37,7 +37,7 @@ pub(super) fn run(options: &Connect, flags: &cli::Settings) -> anyhow::Result<Ex
         (ConnectFormat::Text, []) => print(&list())?,
         (ConnectFormat::Text, [client]) => one(client, options, flags)?,
         (ConnectFormat::Text, _) => {
-            bail!("name one client at a time, so that what is printed is its file")
+            bail!("name one client at a time, because the output is the content of one file")
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -46,11 +46,11 @@ pub(super) fn run(options: &Connect, flags: &cli::Settings) -> anyhow::Result<Ex
 fn values(address: &str, token: &str, program: &str) -> anyhow::Result<Values> {
     let address: Address = address
         .parse()
-        .with_context(|| format!("the address `{address}`"))?;
+        .with_context(|| format!("invalid URL `{address}`"))?;
     Ok(Values::new(address, token, program)?)
 }
 
-/// All of them, with placeholders.
+/// All clients, one line each.
 fn list() -> String {
     let mut out = String::new();
     for client in CLIENTS {
@@ -85,8 +85,8 @@ pub fn markdown(named: &[&Client], values: &Values) -> String {
     out
 }
 
-/// The sections of the named clients as they are in the documents; of all, if none is named. None if there
-/// is no such client.
+/// The sections of the named clients as the documents hold them, or of all clients if none is named. None if a
+/// client does not exist.
 #[must_use]
 pub fn documented(ids: &[&str]) -> Option<String> {
     let named: Option<Vec<&Client>> = ids.iter().map(|id| clients::find(id)).collect();
@@ -95,10 +95,13 @@ pub fn documented(ids: &[&str]) -> Option<String> {
 }
 
 fn one(client: &Client, options: &Connect, flags: &cli::Settings) -> anyhow::Result<()> {
-    let mut notes = format!("{}: into {}\n{}\n", client.name, client.place, client.note);
+    let mut notes = format!(
+        "{}: put this into {}\n{}\n",
+        client.name, client.place, client.note
+    );
     let sources = sources(flags);
     let token = token(options.token_file.as_deref(), &sources)?;
-    // Settings that are wrong are no concern of somebody who needs none of them.
+    // Invalid settings must not stop a call that needs none of them.
     let reach = if options.url.is_some() && token.is_some() {
         None
     } else {
@@ -107,7 +110,8 @@ fn one(client: &Client, options: &Connect, flags: &cli::Settings) -> anyhow::Res
     let address = match (&options.url, &reach) {
         (Some(url), _) => url.clone(),
         (None, Some(reach)) => reach.public_url.clone().unwrap_or_else(|| {
-            notes.push_str("The address is for clients on this machine; --url for others.\n");
+            notes
+                .push_str("This URL works only for clients on this machine; --url sets another.\n");
             format!("http://{}", nearest(reach.listen))
         }),
         (None, None) => SOME_URL.to_owned(),
@@ -117,13 +121,14 @@ fn one(client: &Client, options: &Connect, flags: &cli::Settings) -> anyhow::Res
     if token.is_none() && client.has_token() {
         let _infallible = writeln!(
             notes,
-            "No token is known here. `kasm-mcp token new --name NAME` makes one; put it in place of {SOME_TOKEN}, \
-             or into {TOKEN_VARIABLE} for this command."
+            "No token is known. Create one with `kasm-mcp token new --name NAME`. Write it in place of \
+             {SOME_TOKEN}, or set {TOKEN_VARIABLE} to it for this command."
         );
     }
     let token = token.unwrap_or_else(|| SOME_TOKEN.to_owned());
     if token.contains('$') && client.has_token() {
-        notes.push_str("The token has a `$`, which some clients take for a variable: better make another one.\n");
+        notes.push_str("The token contains a `$`. Some clients expand it as a variable, so create a token without \
+            it.\n");
     }
     let program = std::env::current_exe().ok();
     let program = program
@@ -133,24 +138,24 @@ fn one(client: &Client, options: &Connect, flags: &cli::Settings) -> anyhow::Res
     let values = values(&address, &token, program)?;
     if client.is_plain_http() && values.is_narrowed() {
         bail!(
-            "{} has paths of its own: give the address without /mcp/…, and narrow with X-MCP-Toolsets",
+            "{} adds its own paths: give the URL without /mcp/…, and select toolsets with X-MCP-Toolsets",
             client.id
         );
     }
     if let Some(links) = client.install_links(&values) {
         let _infallible = writeln!(
             notes,
-            "A link that installs it with one click, without the token:\n{}\nThe same for a web page:\n{}",
+            "This link installs it with one click, without the token:\n{}\nThis link does so from a web page:\n{}",
             links.direct, links.https
         );
     }
-    // First, for those who read both. A closed stderr is no reason to fail.
+    // Written first, for terminals that show both streams. A closed stderr must not fail the command.
     let _closed = std::io::stderr().write_all(notes.as_bytes());
     print(&client.fill(&values))?;
     Ok(())
 }
 
-/// The token that was given for this command.
+/// The token that was given to this command.
 fn token(file: Option<&Path>, sources: &Sources) -> anyhow::Result<Option<String>> {
     let text = match file {
         None => sources
@@ -167,7 +172,7 @@ fn token(file: Option<&Path>, sources: &Sources) -> anyhow::Result<Option<String
     };
     let text = text.trim();
     if text.is_empty() && file.is_some() {
-        bail!("--token-file: there is no token in it");
+        bail!("--token-file: the file holds no token");
     }
     Ok((!text.is_empty()).then(|| text.to_owned()))
 }

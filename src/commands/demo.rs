@@ -1,4 +1,4 @@
-//! `kasm-mcp demo`: emulator and server on this machine, and how to connect.
+//! `kasm-mcp demo`: runs emulator and server, and prints how to connect.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -49,7 +49,7 @@ pub(super) async fn run(options: &cli::Demo, flags: &cli::Settings) -> anyhow::R
     Ok(ExitCode::SUCCESS)
 }
 
-/// The settings that a demo obeys, from flags and the environment.
+/// The settings that the demo uses, from flags and the environment.
 #[derive(Debug)]
 struct DemoSettings {
     listen: SocketAddr,
@@ -57,19 +57,18 @@ struct DemoSettings {
     environment: HashMap<String, String>,
 }
 
-/// Settings that a demo obeys, by the beginning of their name.
+/// Settings that the demo uses, by prefix of their names.
 const OBEYED: [&str; 3] = ["MCP_MAX_", "MCP_RATE_", "LOG_"];
 const HOST: &str = "MCP_SERVER_HOST";
 const PORT: &str = "MCP_SERVER_PORT";
 const DEFAULT_PORT: u16 = 8080;
 
 impl DemoSettings {
-    /// Reads them, and says on standard error which other settings of the environment are not for a
-    /// demo.
+    /// Reads the settings. Prints to standard error which others of the environment have no effect here.
     fn of(options: &cli::Demo, flags: &cli::Settings, sources: Sources) -> anyhow::Result<Self> {
         anyhow::ensure!(
             flags.config.is_none(),
-            "a demo has settings of its own: leave out --config, or serve with it"
+            "the demo has its own settings: omit --config, or use `serve` with it"
         );
         let variable = |name: &str| {
             let value = sources.environment.get(name);
@@ -77,20 +76,19 @@ impl DemoSettings {
                 .map(|value| value.trim())
                 .filter(|value| !value.is_empty())
         };
-        // This machine only, unless somebody says otherwise: a container has to be reached from
-        // outside.
+        // Loopback by default. A container needs another address, because clients reach it from outside.
         let host = match flags.host.as_deref().or(variable(HOST)) {
             None => Ipv4Addr::LOCALHOST.into(),
             Some(host) => host.parse::<IpAddr>().with_context(|| {
-                format!("--host or {HOST} is {host}: give an IP address, such as 0.0.0.0")
+                format!("{host}, from --host or {HOST}, is not an IP address; use an address such as 0.0.0.0")
             })?,
         };
         let port = match (options.port.or(flags.port), variable(PORT)) {
             (Some(port), _) => port,
             (None, None) => DEFAULT_PORT,
-            (None, Some(port)) => port
-                .parse()
-                .with_context(|| format!("{PORT} is {port}: give a number from 0 to 65535"))?,
+            (None, Some(port)) => port.parse().with_context(|| {
+                format!("{port}, from {PORT}, is not a port; use a number from 0 to 65535")
+            })?,
         };
         let log_level = flags.log_level.as_deref().or(variable("LOG_LEVEL"));
         let log_level = log_level.unwrap_or("warn").to_owned();
@@ -121,10 +119,10 @@ fn warn_of_ignored(environment: &HashMap<String, String>) {
         });
     let ignored: Vec<_> = ignored.collect();
     if !ignored.is_empty() {
-        // A closed standard error is no reason to fail.
+        // A closed standard error must not fail the demo.
         let _closed = writeln!(
             std::io::stderr(),
-            "kasm-mcp demo: these settings are not for a demo and have no effect: {}",
+            "kasm-mcp demo: these settings have no effect in the demo: {}",
             ignored.join(", ")
         );
     }
@@ -149,7 +147,7 @@ fn config(
         .with_flag("MCP_SERVER_HOST", Some(address.ip()))
         .with_flag("MCP_SERVER_PORT", Some(address.port()))
         .with_flag("MCP_AUTH_TOKEN", Some(token::bearer()))
-        // Nothing of a demo is kept, and nothing that a server keeps is for it.
+        // The demo keeps no state and uses none of a server's.
         .with_flag("MCP_STATE_DIR", Some(""))
         .with_flag("LOG_LEVEL", Some(&settings.log_level));
     Ok(Config::load(&sources)?)
@@ -164,16 +162,15 @@ fn facts(emulator: &Emulator, url: &str, token: &str) -> String {
     format!("{facts}\n")
 }
 
-/// What the demo shows; `kasm-mcp connect` has the others.
+/// The clients that the demo prints; `kasm-mcp connect` lists all.
 const SHOWN: [&str; 5] = ["cline", "claude-code", "cursor", "vs-code", "curl"];
 
 fn welcome(url: &str, token: &str) -> anyhow::Result<String> {
     let values = Values::new(url.parse()?, token, "kasm-mcp")?;
     let mut text = format!(
-        "kasm-mcp demo: an MCP server in front of an emulated Kasm. The emulator is not a Kasm: sessions\n\
-         are made up, and all of them are gone when you stop this with ctrl-c.\n\n  \
-         URL    {url}\n  Token  {token}   (new for each run)\n\n\
-         Connect a client with one of these:\n"
+        "kasm-mcp demo: an MCP server with an emulated Kasm. The emulator only simulates Kasm. All sessions\nend \
+         when you stop the demo with Ctrl-C.\n\n  URL    {url}\n  Token  {token}   (new for each run)\n\nConnect a \
+         client with one of these:\n"
     );
     for client in SHOWN.iter().filter_map(|id| clients::find(id)) {
         let _infallible = write!(
@@ -185,8 +182,8 @@ fn welcome(url: &str, token: &str) -> anyhow::Result<String> {
         );
     }
     text.push_str(
-        "\n`kasm-mcp connect` knows more clients.\n\n\
-         Then ask: \"Which Kasm workspaces are there? Start one, run `uname -a` in it, and show me its screen.\"\n",
+        "\n`kasm-mcp connect` lists more clients.\n\nThen ask: \"Which Kasm workspaces are there? Start one, run \
+         `uname -a` in it, and show me its screen.\"\n",
     );
     Ok(text)
 }

@@ -1,4 +1,4 @@
-//! `kasm-mcp emulate`: a Kasm on loopback, for tests of other programs.
+//! `kasm-mcp emulate`: runs the Kasm emulator on loopback, for tests of other programs.
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -9,14 +9,14 @@ use kasm_emulator::Emulator;
 use super::{print, stop};
 use crate::cli;
 
-/// How long a session starts, so that waiting can be seen.
+/// How long an emulated session takes to start, so that the waiting is visible.
 pub(super) const START_TIME: Duration = Duration::from_secs(2);
 
 pub(super) async fn run(options: &cli::Emulate) -> anyhow::Result<ExitCode> {
     let stop = stop::signal()?;
     anyhow::ensure!(
         options.listen.ip().is_loopback(),
-        "the emulator serves loopback addresses only: it has a key that anybody can read"
+        "the emulator listens on loopback addresses only, because its API key is public"
     );
     let emulator = Emulator::builder()
         .bind(options.listen)
@@ -30,16 +30,16 @@ pub(super) async fn run(options: &cli::Emulate) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Says on standard error that commands will fail, if they will.
+/// Warns on standard error if commands cannot run here.
 pub(super) fn warn_if_unconfined() {
     if kasm_emulator::confinement_works() {
         return;
     }
-    // Whoever closed it does not want to know.
+    // A closed standard error must not fail the emulator.
     let _closed = writeln!(
         std::io::stderr(),
-        "Commands and files will not work: the emulated workspaces run them in bubblewrap only, which does not work\n\
-         here. Install it (Debian, Ubuntu: apt-get install bubblewrap) and start again.\n"
+        "Commands and files will not work. Emulated workspaces run them in bubblewrap, which does not work\nhere. \
+         Install it (Debian, Ubuntu: apt-get install bubblewrap) and start again.\n"
     );
 }
 
@@ -52,9 +52,8 @@ fn environment(emulator: &Emulator) -> String {
         ""
     };
     format!(
-        "# The Kasm emulator is running. It is not a Kasm: nothing real is behind it.\n\
-         # Settings for `kasm-mcp serve`:\n\
-         KASM_API_URL={}\nKASM_API_KEY={key}\nKASM_API_SECRET={secret}\nKASM_USER_ID={}\n{tls}",
+        "# The Kasm emulator is running. It only simulates Kasm.\n# Settings for `kasm-mcp \
+         serve`:\nKASM_API_URL={}\nKASM_API_KEY={key}\nKASM_API_SECRET={secret}\nKASM_USER_ID={}\n{tls}",
         emulator.url(),
         emulator.user_id(),
     )

@@ -1,4 +1,4 @@
-//! A server that others can reach needs a credential. If it has none, it makes one.
+//! The bootstrap token: created if other machines can reach the server and no credential is set.
 
 use std::io::Write as _;
 
@@ -10,14 +10,15 @@ use crate::caller::Reach;
 use crate::config::{Config, Mistake, Mistakes, TOKENS_FILE_NAME, token_rules};
 use crate::token::{self, Hash};
 
-/// The name of the token that a server makes for itself.
+/// The name of the bootstrap token.
 const NAME: &str = "first";
 
-/// The same configuration with a credential: the one that it has, or a token made for this occasion, whose
-/// hash is kept in the state directory, and which is shown here and never again.
+/// Returns the configuration with a credential. If it has none, creates a token, stores its hash in the state
+/// directory, and prints the token once.
 ///
 /// # Errors
-/// The token cannot be kept. It would be another one after each restart then, so there is none.
+/// The token's hash cannot be stored. A token that changes at each restart would be of no use, so none is
+/// created.
 pub(super) fn ensured(mut config: Config) -> anyhow::Result<Config> {
     if !config.http.lacks_credential() {
         return Ok(config);
@@ -36,9 +37,9 @@ pub(super) fn ensured(mut config: Config) -> anyhow::Result<Config> {
     let refuse = |why: String| {
         Mistakes(vec![Mistake {
             variable: "MCP_AUTH_TOKEN".to_owned(),
-            problem: format!("not set, {ip} can be reached from other machines, and no token can be made: {why}"),
-            remedy: "set a token (openssl rand -hex 32), or MCP_STATE_DIR to a directory that this server may write, or \
-                     MCP_SERVER_HOST=127.0.0.1 to serve this machine only"
+            problem: format!("not set, but other machines can reach {ip}, and no token could be created: {why}"),
+            remedy: "set a token (openssl rand -hex 32), set MCP_STATE_DIR to a folder that this server may write, \
+                or set MCP_SERVER_HOST=127.0.0.1 to serve this machine only"
                 .to_owned(),
         }])
     };
@@ -52,11 +53,11 @@ pub(super) fn ensured(mut config: Config) -> anyhow::Result<Config> {
         .map_err(|error| refuse(format!("{}: {error}", file.display())))?;
     writeln!(
         std::io::stderr(),
-        "kasm-mcp: no token was set, so one was made. It is shown this once; {} has its hash:\n\n    {token}\n\n\
-         `kasm-mcp token new` makes others, `kasm-mcp token revoke {NAME}` ends this one.",
+        "kasm-mcp: no token was set, so one was created. It is shown only now; {} stores its hash:\n\n    \
+         {token}\n\n`kasm-mcp token new` creates more tokens, `kasm-mcp token revoke {NAME}` revokes this one.",
         file.display()
     )
-    .context("the new token cannot be shown")?;
+    .context("cannot print the new token")?;
     config.http.tokens_file = Some(file);
     Ok(config)
 }

@@ -1,5 +1,4 @@
-//! `kasm-mcp health`: whether the server of these settings answers. Images have no other program that
-//! could ask.
+//! `kasm-mcp health`: probes the local server's health endpoint. Container images have no other program for it.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::process::ExitCode;
@@ -11,7 +10,7 @@ use super::{print, sources};
 use crate::cli;
 use crate::config::Config;
 
-/// A server that is well answers within milliseconds; a busy one may take a while.
+/// A healthy server answers within milliseconds; a busy one needs longer.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 pub(super) async fn run(flags: &cli::Settings) -> anyhow::Result<ExitCode> {
@@ -19,7 +18,7 @@ pub(super) async fn run(flags: &cli::Settings) -> anyhow::Result<ExitCode> {
         "http://{}/healthz",
         nearest(Config::listen(&sources(flags))?)
     );
-    // A proxy of the environment is for Kasm, not for this machine.
+    // The environment's proxy is meant for Kasm, not for this machine.
     let http = reqwest::Client::builder()
         .timeout(PATIENCE)
         .no_proxy()
@@ -35,7 +34,7 @@ pub(super) async fn run(flags: &cli::Settings) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Where a server that listens on `address` can be reached from its own machine.
+/// The loopback URL of a server that listens on `address`.
 pub(super) fn nearest(mut address: SocketAddr) -> SocketAddr {
     match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),

@@ -1,4 +1,4 @@
-//! Logs go to stderr: standard output belongs to protocols and results.
+//! Logs go to stderr, because standard output carries the protocol and results.
 
 use std::fmt;
 use std::io::IsTerminal;
@@ -15,17 +15,17 @@ use crate::config::{LogConfig, LogFormat};
 #[cfg(feature = "otlp")]
 use crate::telemetry::otlp::Traces;
 
-/// Starts logging. Only our own crates follow `level`: rmcp and the HTTP libraries write whole
-/// messages, arguments included, at their lower levels.
+/// Starts logging. Only our own crates use `level`: at low levels, rmcp and the HTTP libraries log whole
+/// messages with their arguments.
 ///
 /// # Errors
-/// Traces cannot be sent.
+/// The trace exporter cannot be started.
 pub(super) fn start(config: &LogConfig) -> anyhow::Result<Logging> {
     let filter = Targets::new()
         .with_target("kasm_mcp", config.level)
         .with_target("kasm_emulator", config.level)
         .with_target("rmcp", LevelFilter::ERROR)
-        // It calls it an error that a client has hung up, which is how a `subscriptions/listen` ends.
+        // rmcp logs an error when a client closes the connection, which is how `subscriptions/listen` ends.
         .with_target("rmcp::service", LevelFilter::OFF)
         .with_default(Level::WARN);
     let registry = tracing_subscriber::registry().with(filter);
@@ -48,7 +48,7 @@ pub(super) fn start(config: &LogConfig) -> anyhow::Result<Logging> {
             .try_init(),
     };
     if started.is_err() {
-        tracing::debug!("logging was started already");
+        tracing::debug!("logging was already started");
     }
     Ok(Logging {
         #[cfg(feature = "otlp")]
@@ -56,7 +56,7 @@ pub(super) fn start(config: &LogConfig) -> anyhow::Result<Logging> {
     })
 }
 
-/// What has to be ended when all is done.
+/// Ends logging and sends the remaining traces.
 #[must_use]
 pub(super) struct Logging {
     #[cfg(feature = "otlp")]
@@ -66,7 +66,7 @@ pub(super) struct Logging {
 impl Logging {
     #[cfg_attr(
         not(feature = "otlp"),
-        expect(clippy::unused_async, reason = "traces are sent")
+        expect(clippy::unused_async, reason = "exporting traces")
     )]
     pub(super) async fn end(self) {
         #[cfg(feature = "otlp")]

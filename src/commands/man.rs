@@ -1,5 +1,5 @@
-//! `kasm-mcp man` and `kasm-mcp completions`: what a shell and `man` know of the program, made from the same
-//! definitions as `--help`.
+//! `kasm-mcp man` and `kasm-mcp completions`: manual pages and completions, made from the definitions of
+//! `--help`.
 
 use std::fs;
 use std::path::Path;
@@ -22,7 +22,7 @@ pub(super) fn completions(shell: Shell) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Prints the page of the program, or writes it and those of all commands into a folder.
+/// Prints the main page, or writes the pages of all commands to a folder.
 pub(super) fn run(directory: Option<&Path>) -> anyhow::Result<ExitCode> {
     let page = String::from_utf8(page()?)?;
     let Some(directory) = directory else {
@@ -38,7 +38,7 @@ pub(super) fn run(directory: Option<&Path>) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The page of the program, with the settings and exit codes after what `--help` knows.
+/// The main page: the text of `--help`, then settings and exit codes.
 fn page() -> std::io::Result<Vec<u8>> {
     let man = Man::new(Cli::command());
     let mut page = Vec::new();
@@ -58,8 +58,8 @@ fn environment() -> Roff {
     let mut section = Roff::new();
     section.control("SH", ["ENVIRONMENT"]);
     section.text([roman(
-        "All settings. The file that --config names has the same names in lower case; \
-         NAME_FILE names a file that holds a secret one.",
+        "These variables hold all settings. The file that --config names uses their names in lower case. For a \
+         secret, NAME_FILE names a file that holds the value.",
     )]);
     for variable in VARIABLES {
         section.control("TP", []);
@@ -78,13 +78,16 @@ fn exit_status() -> Roff {
     section.control("SH", ["EXIT STATUS"]);
     let settings = EXIT_SETTINGS.to_string();
     for (code, meaning) in [
-        ("0", "All is well."),
-        ("1", "It failed, or what was asked for is not so."),
+        ("0", "Success."),
+        (
+            "1",
+            "Failure, or a negative result (such as `health` of an unhealthy server).",
+        ),
         (
             "2",
-            "The command line is wrong (policy check: a person would be asked).",
+            "Invalid command line (policy check: the command needs approval).",
         ),
-        (&settings, "Settings are missing or wrong."),
+        (&settings, "Missing or invalid settings."),
     ] {
         section.control("TP", []);
         section.text([bold(code)]);

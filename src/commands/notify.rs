@@ -1,8 +1,7 @@
-//! What the service manager is told: ready, alive, stopping (sd_notify(3)). Without one that asks,
-//! nothing is.
+//! Notifies the service manager: ready, alive, stopping (sd_notify(3)). Does nothing without one.
 //!
-//! Written here because it is a datagram to a socket: the crates for it bring unsafe code along, and
-//! read the environment themselves.
+//! Our own code, because it is one datagram to a socket: the crates for it contain unsafe code and read the
+//! environment themselves.
 
 use std::collections::HashMap;
 use std::io;
@@ -11,19 +10,19 @@ use std::time::Duration;
 
 use tokio::time::MissedTickBehavior;
 
-/// A manager that does not read its socket must not hold up the server.
+/// A service manager that does not read its socket must not block the server.
 const SEND_MAX: Duration = Duration::from_secs(1);
 
 /// The service manager that started this process, if one did.
 #[derive(Debug)]
 pub(super) struct Manager {
     socket: Option<String>,
-    /// How often it wants to hear that the process is alive.
+    /// The interval of watchdog notifications.
     every: Option<Duration>,
 }
 
 impl Manager {
-    /// The one that `environment` speaks of.
+    /// Reads `NOTIFY_SOCKET` and the watchdog's variables from `environment`.
     pub(super) fn of(environment: &HashMap<String, String>) -> Self {
         let socket = environment.get("NOTIFY_SOCKET").cloned();
         let ours = environment
@@ -40,17 +39,17 @@ impl Manager {
         }
     }
 
-    /// Tells it `state`: lines such as `READY=1`.
+    /// Sends `state`, lines such as `READY=1`.
     pub(super) fn say(&self, state: &str) {
         if let Some(socket) = &self.socket
             && let Err(error) = send(socket, state)
         {
-            tracing::warn!(%error, state, "the service manager could not be told");
+            tracing::warn!(%error, state, "cannot notify the service manager");
         }
     }
 
-    /// Tells it, twice as often as it asks, that this process is alive; does not return. Polled beside the
-    /// accept loop, so that nothing is said when that hangs.
+    /// Sends watchdog notifications at half the interval that the service manager expects; never returns. It is
+    /// polled beside the accept loop, so a hanging accept loop stops the notifications.
     pub(super) async fn keep_alive(&self) -> ! {
         let every = match self.every {
             Some(every) => every,
@@ -60,7 +59,7 @@ impl Manager {
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
-            // A turn of the worker threads, which answer the requests: they must not hang either.
+            // One turn of the worker threads that answer requests: if they hang, no notification is sent.
             if tokio::spawn(async {}).await.is_ok() {
                 self.say("WATCHDOG=1");
             }
@@ -75,7 +74,7 @@ fn send(socket: &str, state: &str) -> io::Result<()> {
     Ok(())
 }
 
-/// `@name` is a socket of Linux's that has no file.
+/// `@name` is an abstract socket of Linux, which has no file.
 #[cfg(target_os = "linux")]
 fn address(name: &str) -> io::Result<SocketAddr> {
     use std::os::linux::net::SocketAddrExt as _;

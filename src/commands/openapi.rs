@@ -1,4 +1,4 @@
-//! `kasm-mcp openapi`: the tools as an OpenAPI document, for programs that want it as a file.
+//! `kasm-mcp openapi`: prints the tools as an OpenAPI document.
 
 use std::process::ExitCode;
 
@@ -9,7 +9,7 @@ use crate::caller::{Caller, Scope};
 use crate::cli::{self, OpenApi};
 use crate::rest::openapi;
 
-/// Where a server is unless something says otherwise.
+/// The default URL of a server.
 const USUAL_URL: &str = "http://127.0.0.1:8080";
 
 pub(super) fn run(options: &OpenApi, settings: &cli::Settings) -> anyhow::Result<ExitCode> {
@@ -22,7 +22,7 @@ pub(super) fn run(options: &OpenApi, settings: &cli::Settings) -> anyhow::Result
     Ok(ExitCode::SUCCESS)
 }
 
-/// What a server at `url` offers to a token of `scope`.
+/// The OpenAPI document of a server at `url` for a token of `scope`.
 #[must_use]
 pub fn document(url: &str, scope: Scope) -> Value {
     let caller = Caller::new("", scope, "");

@@ -1,4 +1,4 @@
-//! `kasm-mcp policy check`: how the policy judges a command, and why.
+//! `kasm-mcp policy check`: shows how the policy judges a command, and why.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -41,11 +41,11 @@ fn code(explanation: &Explanation) -> u8 {
 fn text(explanation: &Explanation) -> String {
     let mut out = match (explanation.verdict, explanation.decision) {
         (Verdict::Allowed, _) => "allowed\n",
-        (Verdict::Ask, _) => "a person would be asked\n",
+        (Verdict::Ask, _) => "needs approval: a person is asked\n",
         (Verdict::Refused, _) => "refused\n",
-        (Verdict::Invalid, _) => "refused: it cannot be run as it is written\n",
+        (Verdict::Invalid, _) => "refused: the command is invalid\n",
         (Verdict::Unprovable, Decision::Allow) => "unprovable: allowed\n",
-        (Verdict::Unprovable, Decision::Ask) => "unprovable: a person would be asked\n",
+        (Verdict::Unprovable, Decision::Ask) => "unprovable: a person is asked\n",
         (Verdict::Unprovable, Decision::Deny) => "unprovable: refused\n",
     }
     .to_owned();

@@ -28,12 +28,12 @@ pub(super) async fn run(config: Config, manager: &Manager) -> anyhow::Result<Exi
     };
     let http = &config.http;
     let token = if http.is_without_credential() {
-        "not needed on this machine"
+        "not required (loopback only)"
     } else {
         "required"
     };
     if let Some(file) = &http.tokens_file {
-        tracing::info!(file = %file.display(), "tokens of a file are accepted");
+        tracing::info!(file = %file.display(), "accepting the tokens of a file");
     }
     tracing::info!(%address, token, kasm = %config.kasm.url, "kasm-mcp {} is ready", env!("CARGO_PKG_VERSION"));
     if let Some(listener) = metrics_listener {
@@ -48,26 +48,26 @@ pub(super) async fn run(config: Config, manager: &Manager) -> anyhow::Result<Exi
     manager.say(&format!("READY=1\nSTATUS=Serving http://{address}/mcp"));
     let stop = async {
         stop.await;
-        manager.say("STOPPING=1\nSTATUS=Letting running calls finish");
+        manager.say("STOPPING=1\nSTATUS=Waiting for running calls to finish");
     };
     let ended = tokio::select! {
         ended = serve(listener, app, app::serve_limits(&config.limits), stop) => ended,
         never = manager.keep_alive() => never,
     };
     match ended {
-        Ended::Drained => tracing::info!("stopped: all requests were finished"),
-        Ended::CutOff => tracing::warn!("stopped: some requests were cut off at the drain limit"),
+        Ended::Drained => tracing::info!("stopped: all requests finished"),
+        Ended::CutOff => tracing::warn!("stopped: the drain limit cut off some requests"),
     }
     logging.end().await;
     Ok(ExitCode::SUCCESS)
 }
 
-/// Listens, or says what is in the way.
+/// Listens on `address`. The error names the likely cause and the remedy.
 pub(super) async fn bind(address: std::net::SocketAddr) -> anyhow::Result<TcpListener> {
     TcpListener::bind(address).await.with_context(|| {
         format!(
-            "cannot listen on {address}: another program may be on that port \
-             (see `ss -ltnp`), or the address is not this machine's; --port and --host choose others"
+            "cannot listen on {address}: another program may use that port (see `ss -ltnp`), or this machine does \
+             not have that address; --port and --host set others"
         )
     })
 }

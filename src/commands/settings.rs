@@ -1,4 +1,4 @@
-//! `kasm-mcp settings`: the table of settings, as a file to fill in or as a document.
+//! `kasm-mcp settings`: prints the table of settings as an environment file or as Markdown.
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! `kasm-mcp stdio`: one client on this machine, no token.
+//! `kasm-mcp stdio`: serves one client on this machine, without a token.
 
 use std::process::ExitCode;
 
@@ -10,7 +10,7 @@ use crate::cli::Settings;
 use crate::config::{Config, Mistakes};
 use crate::mcp::stdio::StdioTransport;
 
-/// Nothing is listened on, so the address must not ask for a token.
+/// Sets a loopback address: stdio does not listen, so the address must not require a token.
 pub(super) fn config(flags: Settings) -> Result<Config, Mistakes> {
     let flags = Settings {
         host: Some("127.0.0.1".to_owned()),

@@ -2,7 +2,7 @@
 
 use anyhow::Context;
 
-/// Waits for the first signal to stop.
+/// Resolves at the first stop signal.
 pub(super) fn signal() -> anyhow::Result<impl Future<Output = ()>> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;

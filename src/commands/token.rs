@@ -1,4 +1,4 @@
-//! `kasm-mcp token`: tokens for many callers, in one file.
+//! `kasm-mcp token`: creates, lists and revokes the tokens of a file.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -32,8 +32,7 @@ fn new(options: &NewToken, file: &Path) -> anyhow::Result<ExitCode> {
     let entry = entry(options, Hash::of(&token))?;
     edit::add(file, &entry, &token_rules("")).with_context(|| file.display().to_string())?;
     print(&format!(
-        "{token}\n\nThis is the only time that the token is shown; {} has its hash. A running server takes it \
-         within a second.\n",
+        "{token}\n\nThe token is shown only now; {} stores its hash. A running server accepts it within a second.\n",
         file.display()
     ))?;
     Ok(ExitCode::SUCCESS)
@@ -42,19 +41,19 @@ fn new(options: &NewToken, file: &Path) -> anyhow::Result<ExitCode> {
 fn entry(options: &NewToken, hash: Hash) -> anyhow::Result<Entry> {
     let rules = token_rules("");
     if !is_name(&options.name) {
-        bail!("--name: take up to 64 letters, digits and . _ @ -");
+        bail!("--name: use up to 64 letters, digits and . _ @ -");
     }
     let kasm_user = match options.kasm_user.as_deref() {
         None => None,
         Some(text) => match (rules.user_id)(text) {
-            None => bail!("--kasm-user: give a Kasm user's id, 32 hex digits"),
+            None => bail!("--kasm-user: give the id of a Kasm user, 32 hex digits"),
             user => user,
         },
     };
     for name in &options.toolsets {
         if !rules.toolsets.contains(&name.as_str()) {
             let known = rules.toolsets.join(", ");
-            bail!("--toolsets: there is no toolset `{name}`; there are {known}");
+            bail!("--toolsets: unknown toolset `{name}`; the toolsets are {known}");
         }
     }
     let toolsets: BTreeSet<String> = options.toolsets.iter().cloned().collect();
@@ -78,7 +77,7 @@ fn expiry(after: Span) -> anyhow::Result<Timestamp> {
     let end = now.to_zoned(TimeZone::UTC).checked_add(after);
     let end = end.context("--expires-in")?.timestamp();
     if end <= now {
-        bail!("--expires-in: that is no time to come");
+        bail!("--expires-in: give a time in the future");
     }
     Ok(Timestamp::from_second(end.as_second())?)
 }
@@ -122,7 +121,7 @@ fn list(file: &Path) -> anyhow::Result<ExitCode> {
 fn revoke(name: &str, file: &Path) -> anyhow::Result<ExitCode> {
     edit::remove(file, name, &token_rules("")).with_context(|| file.display().to_string())?;
     print(&format!(
-        "`{name}` is revoked. A running server ends it, and what was begun with it, within a second.\n"
+        "`{name}` is revoked. Within a second, a running server rejects it and ends the calls that it started.\n"
     ))?;
     Ok(ExitCode::SUCCESS)
 }

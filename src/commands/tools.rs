@@ -1,4 +1,4 @@
-//! `kasm-mcp tools`: what is offered, from the lists of the toolsets themselves.
+//! `kasm-mcp tools`: lists the tools, from the toolsets in the code.
 
 pub mod reference;
 

@@ -1,4 +1,4 @@
-//! Where the record of calls is.
+//! The path of the audit log.
 
 use std::path::PathBuf;
 
@@ -8,12 +8,12 @@ use super::tokens::state_dir;
 use crate::audit::AuditSettings;
 
 const FILE: &str = "MCP_AUDIT_FILE";
-/// What says that there is to be no record.
+/// The value that turns the audit log off.
 const OFF: &str = "off";
-/// The record in the state directory.
+/// The name of the log in the state directory.
 const FILE_NAME: &str = "audit.jsonl";
 
-/// The record of the server: the one that is named, or that of the state directory, if there is one.
+/// The log of the server: the configured one, or that of the state directory, if there is one.
 pub(super) fn settings(reader: &mut Reader) -> Option<AuditSettings> {
     let named = reader.text(FILE);
     let file = match named.as_deref() {
@@ -34,10 +34,10 @@ pub(super) fn settings(reader: &mut Reader) -> Option<AuditSettings> {
     })
 }
 
-/// The record that `kasm-mcp audit` reads. Other settings may be missing.
+/// The log that `kasm-mcp audit` reads. Other settings may be missing.
 ///
 /// # Errors
-/// No setting says where it is.
+/// No setting names it.
 pub fn audit_file(sources: &Sources) -> Result<PathBuf, Mistakes> {
     let mut reader = Reader::new(sources)?;
     reader.mistakes.clear();
@@ -45,7 +45,7 @@ pub fn audit_file(sources: &Sources) -> Result<PathBuf, Mistakes> {
     let file = named.map(PathBuf::from);
     let file = file.or_else(|| Some(state_dir(&reader)?.join(FILE_NAME)));
     file.ok_or_else(|| {
-        let problem = "neither it nor MCP_STATE_DIR says where the record is".to_owned();
+        let problem = "neither it nor MCP_STATE_DIR is set".to_owned();
         reader.mistake(FILE, problem, "name the file as an argument");
         Mistakes(reader.mistakes)
     })

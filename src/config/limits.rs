@@ -5,7 +5,7 @@ use super::reader::Reader;
 use crate::http::limits::RequestLimits;
 use crate::rate::Rate;
 
-/// hyper works with no less.
+/// The smallest limit that hyper accepts.
 const HEADER_BYTES_MIN: usize = 8_192;
 
 pub(super) fn read(reader: &mut Reader) -> Option<Limits> {
@@ -46,7 +46,7 @@ fn requests(reader: &mut Reader) -> Option<RequestLimits> {
 
 fn rate(reader: &mut Reader, name: &str) -> Option<Rate> {
     let text = reader.text(name);
-    let remedy = "write how many a minute and how many at once, such as 600/60";
+    let remedy = "write requests per minute/burst, such as 600/60";
     reader.parsed(name, text, remedy)
 }
 

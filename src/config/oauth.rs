@@ -8,8 +8,11 @@ const USER_CLAIM: &str = "MCP_OAUTH_USER_CLAIM";
 
 /// The settings, if an issuer is named. `public_url` has no `/mcp`.
 pub(super) fn read(reader: &mut Reader, public_url: Option<&str>) -> Option<OAuthConfig> {
-    let issuers: Vec<String> = reader.list(ISSUERS, "write the issuers as they name themselves");
-    let audiences: Vec<String> = reader.list("MCP_OAUTH_AUDIENCE", "write audiences as they are");
+    let issuers: Vec<String> = reader.list(ISSUERS, "write each issuer exactly as its `iss` claim");
+    let audiences: Vec<String> = reader.list(
+        "MCP_OAUTH_AUDIENCE",
+        "write each audience exactly as the `aud` claim",
+    );
     let clock_skew = reader.seconds("MCP_OAUTH_CLOCK_SKEW_SECONDS", 0, 600);
     let user_claim = reader.text(USER_CLAIM);
     if issuers.is_empty() {
@@ -17,14 +20,15 @@ pub(super) fn read(reader: &mut Reader, public_url: Option<&str>) -> Option<OAut
     }
     for issuer in &issuers {
         if !is_issuer(issuer) {
-            let problem = format!("`{issuer}` is no issuer");
-            let remedy = "give https addresses without a query, such as https://login.example.org/realms/kasm";
+            let problem = format!("`{issuer}` is not a valid issuer");
+            let remedy =
+                "use https URLs without a query, such as https://login.example.org/realms/kasm";
             reader.mistake(ISSUERS, problem, remedy);
         }
     }
     if user_claim.is_none() {
-        let remedy = "name the claim that has the Kasm username or id, such as preferred_username, and see to it that \
-                      users cannot choose its value";
+        let remedy = "name the claim with the Kasm username or id, such as preferred_username; users must not be \
+            able to change its value";
         reader.mistake(
             USER_CLAIM,
             "not set, but MCP_OAUTH_ISSUERS is".to_owned(),
@@ -46,7 +50,7 @@ pub(super) fn read(reader: &mut Reader, public_url: Option<&str>) -> Option<OAut
     })
 }
 
-/// An address that says where an issuer is, and nothing else.
+/// Whether a URL is valid as an issuer.
 fn is_issuer(text: &str) -> bool {
     let Ok(url) = text.parse::<reqwest::Url>() else {
         return false;

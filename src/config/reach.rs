@@ -1,4 +1,4 @@
-//! What a client has to know of the server of these settings.
+//! How a client reaches the configured server.
 
 use std::net::SocketAddr;
 
@@ -8,24 +8,24 @@ use super::read;
 use super::reader::{Mistakes, Reader};
 use super::source::Sources;
 
-/// How to reach a server and be let in.
+/// URL and token of a server.
 #[derive(Debug)]
 pub struct Reach {
     /// The public URL, if it is set.
     pub public_url: Option<String>,
     /// Where the server listens.
     pub listen: SocketAddr,
-    /// The token, if there is one that can be read.
+    /// The token, if it is known.
     pub token: Option<SecretString>,
 }
 
-/// Reads how to reach the server. Other settings may be missing.
+/// Reads URL and token of the server. Other settings may be missing.
 ///
 /// # Errors
-/// The mistakes in where it listens.
+/// The errors in the address to listen on.
 pub fn reach(sources: &Sources) -> Result<Reach, Mistakes> {
     let mut reader = Reader::new(sources)?;
-    // Secrets that cannot be read are asked for.
+    // An unreadable token counts as unknown.
     reader.mistakes.clear();
     let listen = read::address(&mut reader);
     match listen {

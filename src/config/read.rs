@@ -1,4 +1,4 @@
-//! From texts to a valid [`Config`]. Collects mistakes instead of stopping at the first.
+//! Converts texts to a valid [`Config`]. Collects all errors instead of stopping at the first.
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -74,8 +74,7 @@ pub(super) fn config(sources: &Sources) -> Result<Config, Mistakes> {
 }
 
 fn kasm(reader: &mut Reader) -> Option<KasmConfig> {
-    const URL_REMEDY: &str =
-        "give the address of the Kasm server, such as https://kasm.example.org";
+    const URL_REMEDY: &str = "give the URL of the Kasm server, such as https://kasm.example.org";
     let url = reader.required("KASM_API_URL", URL_REMEDY);
     let url = reader.parsed::<reqwest::Url>("KASM_API_URL", url, URL_REMEDY);
     if let Some(url) = &url
@@ -85,13 +84,13 @@ fn kasm(reader: &mut Reader) -> Option<KasmConfig> {
     {
         reader.mistake(
             "KASM_API_URL",
-            format!("`{url}` is not an http or https address"),
+            format!("`{url}` is not an http or https URL"),
             URL_REMEDY,
         );
     }
     let api_key = reader.required(
         "KASM_API_KEY",
-        "make an API key in Kasm: Settings, Developers",
+        "create an API key in Kasm: Settings, Developers",
     );
     let api_key_secret = reader.required(
         "KASM_API_SECRET",
@@ -100,7 +99,7 @@ fn kasm(reader: &mut Reader) -> Option<KasmConfig> {
     let tls_insecure = reader.boolean("KASM_TLS_INSECURE");
     if tls_insecure {
         reader.notices.push(
-            "KASM_TLS_INSECURE is on: anybody on the way to Kasm can read the API key".to_owned(),
+            "KASM_TLS_INSECURE is on: an attacker in the network can read the API key".to_owned(),
         );
     }
     if url
@@ -109,7 +108,7 @@ fn kasm(reader: &mut Reader) -> Option<KasmConfig> {
     {
         reader
             .notices
-            .push("KASM_API_URL is http: the API key travels unprotected".to_owned());
+            .push("KASM_API_URL is http: the API key is sent unencrypted".to_owned());
     }
     let timeout = reader.seconds("KASM_TIMEOUT_SECONDS", 1, 600);
     let request_timeout = reader.seconds("KASM_REQUEST_TIMEOUT_SECONDS", 1, 600);
@@ -135,10 +134,10 @@ fn is_local(url: &reqwest::Url) -> bool {
             .is_ok_and(super::is_loopback)
 }
 
-/// Where to listen, whatever else is wrong.
+/// The address to listen on, even if other settings are invalid.
 pub(super) fn listen(sources: &Sources) -> Result<SocketAddr, Mistakes> {
     let mut reader = Reader::new(sources)?;
-    // Secrets that cannot be read are no concern of this one.
+    // Unreadable secrets do not matter here.
     reader.mistakes.clear();
     match address(&mut reader) {
         Some(listen) if reader.mistakes.is_empty() => Ok(listen),
@@ -174,8 +173,9 @@ fn http(reader: &mut Reader, tokens_file: Option<PathBuf>) -> Option<HttpConfig>
     if auth_token.as_ref().is_some_and(weak) {
         reader.mistake(
             "MCP_AUTH_TOKEN",
-            format!("the token has fewer than {TOKEN_CHARS_MIN} characters, or some that cannot be in a header"),
-            "make a random one: openssl rand -hex 32",
+            format!("the token has fewer than {TOKEN_CHARS_MIN} characters, or characters that are invalid in a \
+                header"),
+            "create a random one: openssl rand -hex 32",
         );
     }
     let listen = listen?;
@@ -199,7 +199,7 @@ fn http(reader: &mut Reader, tokens_file: Option<PathBuf>) -> Option<HttpConfig>
     }
     let trusted_proxies = reader.list(
         "MCP_TRUSTED_PROXIES",
-        "write addresses or ranges of them, such as 127.0.0.1 or 172.16.0.0/12",
+        "write addresses or networks, such as 127.0.0.1 or 172.16.0.0/12",
     );
     let metrics_listen = reader.text("MCP_METRICS_LISTEN");
     let metrics_listen = reader.parsed(
@@ -229,11 +229,12 @@ fn http(reader: &mut Reader, tokens_file: Option<PathBuf>) -> Option<HttpConfig>
 fn allowed_origins(reader: &mut Reader) -> Vec<AllowedOrigin> {
     let origins = reader.list::<AllowedOrigin>(
         "MCP_ALLOWED_ORIGINS",
-        "write origins as requests have them, without a path: https://app.example.org, app://obsidian.md, null",
+        "write origins as clients send them, without a path: https://app.example.org, app://obsidian.md, null",
     );
     if origins.iter().any(AllowedOrigin::is_null) {
         reader.notices.push(
-            "MCP_ALLOWED_ORIGINS has null: any web page can send it from a sandboxed frame, so only tokens keep pages out"
+            "MCP_ALLOWED_ORIGINS has null: any web page can send it from a sandboxed frame, so only tokens protect \
+             against pages"
                 .to_owned(),
         );
     }
@@ -266,7 +267,7 @@ fn log(reader: &mut Reader) -> Option<LogConfig> {
         Some(other) => {
             reader.mistake(
                 "LOG_FORMAT",
-                format!("`{other}` is no format"),
+                format!("`{other}` is not a log format"),
                 "use text, journal or json",
             );
             LogFormat::Text
@@ -276,14 +277,14 @@ fn log(reader: &mut Reader) -> Option<LogConfig> {
     if otlp_endpoint.is_some() && !cfg!(feature = "otlp") {
         reader.mistake(
             "MCP_OTLP_ENDPOINT",
-            "this program was built without it".to_owned(),
-            "leave it out, or build with `--features otlp`",
+            "this binary was built without the feature otlp".to_owned(),
+            "omit it, or build with `--features otlp`",
         );
     }
     let otlp_endpoint = reader.parsed::<reqwest::Url>(
         "MCP_OTLP_ENDPOINT",
         otlp_endpoint,
-        "give the address of a collector that takes OTLP over HTTP, such as http://127.0.0.1:4318",
+        "give the URL of a collector that receives OTLP over HTTP, such as http://127.0.0.1:4318",
     );
     Some(LogConfig {
         level: level?,

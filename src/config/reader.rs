@@ -1,4 +1,4 @@
-//! Reads single values and collects what is wrong with them.
+//! Reads single values and collects their errors.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -8,24 +8,24 @@ use std::time::Duration;
 use super::source::{RENAMED, Sources};
 use super::table::VARIABLES;
 
-/// One mistake in the settings.
+/// One invalid setting.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mistake {
     /// The variable.
     pub variable: String,
-    /// What is wrong, with the value unless it is secret.
+    /// The error, with the value unless it is secret.
     pub problem: String,
-    /// What to do.
+    /// The remedy.
     pub remedy: String,
 }
 
-/// Every mistake there is.
+/// All invalid settings.
 #[derive(Clone, Debug)]
 pub struct Mistakes(pub Vec<Mistake>);
 
 impl fmt::Display for Mistakes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "the settings have {} mistake(s):", self.0.len())?;
+        writeln!(f, "invalid settings: {}", self.0.len())?;
         for Mistake {
             variable,
             problem,
@@ -40,7 +40,7 @@ impl fmt::Display for Mistakes {
 
 impl std::error::Error for Mistakes {}
 
-/// The values of all sources, and the mistakes found in them so far.
+/// The values of all sources, and the errors found so far.
 pub(super) struct Reader {
     values: HashMap<String, String>,
     pub(super) mistakes: Vec<Mistake>,
@@ -74,7 +74,7 @@ impl Reader {
     fn follow_renames(&mut self) {
         for (old, new) in RENAMED {
             if let Some(value) = self.values.remove(&old.to_lowercase()) {
-                self.notices.push(format!("{old} is now called {new}"));
+                self.notices.push(format!("{old} was renamed to {new}"));
                 self.values.insert(new.to_lowercase(), value);
             }
         }
@@ -97,8 +97,8 @@ impl Reader {
         for key in unknown {
             self.mistake(
                 &key,
-                "there is no such setting".to_owned(),
-                "`kasm-mcp settings` lists all",
+                "unknown setting".to_owned(),
+                "`kasm-mcp settings` lists all settings",
             );
         }
     }
@@ -121,7 +121,7 @@ impl Reader {
                 Ok(_) => self.mistake(
                     variable.name,
                     format!("the file {path} is empty"),
-                    "write the secret into it",
+                    "write the secret into the file",
                 ),
                 Err(error) => {
                     let problem = format!("cannot read the file {path}: {error}");
@@ -161,7 +161,7 @@ impl Reader {
         let text = text?;
         let value = text.parse().ok();
         if value.is_none() {
-            self.mistake(name, format!("`{text}` cannot be understood"), remedy);
+            self.mistake(name, format!("`{text}` is not a valid value"), remedy);
         }
         value
     }
@@ -173,7 +173,7 @@ impl Reader {
             Some(other) => {
                 self.mistake(
                     name,
-                    format!("`{other}` is neither true nor false"),
+                    format!("`{other}` is not a boolean"),
                     "write true or false",
                 );
                 false

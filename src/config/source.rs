@@ -1,4 +1,4 @@
-//! Where settings come from. The only place that looks at the environment.
+//! The sources of settings. Only this file reads the environment.
 
 use std::collections::HashMap;
 use std::path::PathBuf;

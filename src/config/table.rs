@@ -6,11 +6,11 @@
 pub struct Variable {
     /// The environment variable. In the TOML file the same name in lower case.
     pub name: &'static str,
-    /// What applies when it is not set. Empty: nothing.
+    /// The default. Empty: none.
     pub default: &'static str,
-    /// Whether its value must never be shown. `NAME_FILE` then names a file that holds it.
+    /// Whether the value is secret. `NAME_FILE` can then name a file that holds it.
     pub secret: bool,
-    /// What it is for.
+    /// The description.
     pub about: &'static str,
     /// An example for `.env.example`, where there is no default.
     pub example: &'static str,

@@ -1,4 +1,4 @@
-//! Where the tokens of several callers are, and what they may say.
+//! The path of the tokens file, and the valid values of its entries.
 
 use std::io::ErrorKind;
 use std::path::PathBuf;
@@ -14,7 +14,7 @@ pub const TOKENS_FILE_NAME: &str = "tokens.toml";
 const FILE: &str = "MCP_TOKENS_FILE";
 const STATE_DIR: &str = "MCP_STATE_DIR";
 
-/// What an entry may say; `kasm_user` is for those that name none.
+/// The valid values of an entry; `kasm_user` is the default.
 #[must_use]
 pub fn token_rules(kasm_user: &str) -> Rules {
     Rules {
@@ -24,10 +24,10 @@ pub fn token_rules(kasm_user: &str) -> Rules {
     }
 }
 
-/// The file that `kasm-mcp token` works on, whether there is one or not. Other settings may be missing.
+/// The file that `kasm-mcp token` edits, whether it exists or not. Other settings may be missing.
 ///
 /// # Errors
-/// No setting says where it is.
+/// No setting names it.
 pub fn tokens_file(sources: &Sources) -> Result<PathBuf, Mistakes> {
     let mut reader = Reader::new(sources)?;
     reader.mistakes.clear();
@@ -35,7 +35,7 @@ pub fn tokens_file(sources: &Sources) -> Result<PathBuf, Mistakes> {
     let file = named.or_else(|| Some(state_dir(&reader)?.join(TOKENS_FILE_NAME)));
     file.ok_or_else(|| {
         let problem = "neither it nor MCP_STATE_DIR is set".to_owned();
-        reader.mistake(FILE, problem, "name the file for the tokens");
+        reader.mistake(FILE, problem, "name the tokens file");
         Mistakes(reader.mistakes)
     })
 }
@@ -44,15 +44,15 @@ pub(super) fn state_dir(reader: &Reader) -> Option<PathBuf> {
     reader.text(STATE_DIR).map(PathBuf::from)
 }
 
-/// The file of tokens that the server uses: the one that is named, or that of the state directory, if
-/// there is one that is meant for this server.
+/// The tokens file of the server: the configured one, or that of the state directory, if it exists and this
+/// server may read it.
 pub(super) fn checked(reader: &mut Reader, kasm_user: &str) -> Option<PathBuf> {
     let named = reader.text(FILE).map(PathBuf::from);
     let is_named = named.is_some();
     let file = named.or_else(|| Some(state_dir(reader)?.join(TOKENS_FILE_NAME)))?;
     match Tokens::open(file.clone(), token_rules(kasm_user)) {
         Ok(_) => Some(file),
-        // Nobody asked for this one: it is not there, or it is another user's server's.
+        // The default file is optional: it may not exist, or belong to another user's server.
         Err(Unusable::Io(error))
             if !is_named
                 && matches!(
@@ -64,14 +64,14 @@ pub(super) fn checked(reader: &mut Reader, kasm_user: &str) -> Option<PathBuf> {
         }
         Err(Unusable::Io(error)) => {
             let problem = format!("{} cannot be read: {error}", file.display());
-            let remedy = "name a file that can be read; `kasm-mcp token new` makes one";
+            let remedy = "name a readable file; `kasm-mcp token new` creates one";
             reader.mistake(FILE, problem, remedy);
             None
         }
         Err(Unusable::Wrong(faults)) => {
             for fault in faults {
                 let problem = format!("{}: {fault}", file.display());
-                reader.mistake(FILE, problem, "correct the entry, or take it out");
+                reader.mistake(FILE, problem, "correct or remove the entry");
             }
             None
         }

@@ -191,7 +191,7 @@ impl Action {
         let time = Duration::try_from_secs_f32(seconds).map_err(|_| {
             BadAction::new(
                 "wait_invalid",
-                format!("{seconds} seconds cannot be waited"),
+                format!("{seconds} is not a valid wait time"),
             )
         })?;
         if time > max {
@@ -199,7 +199,7 @@ impl Action {
             return Err(BadAction::new(
                 "wait_too_long",
                 format!(
-                    "one action waits {max} seconds at most, not {wish}; wait again in the next one"
+                    "one action waits at most {max} seconds, not {wish}; add another wait action"
                 ),
             ));
         }
@@ -213,7 +213,7 @@ fn mapped(frame: FrameId, place: Option<(u16, u16)>, what: &str) -> Result<(u16,
         BadAction::new(
             "place_beyond_picture",
             format!(
-                "{x}, {y} is beyond the picture of {} by {} pixels",
+                "{x}, {y} is outside the screenshot of {} by {} pixels",
                 frame.shown_width, frame.shown_height
             ),
         )

@@ -22,7 +22,7 @@ pub struct FrameId {
 
 /// The text names no picture.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no frame_id: pass the one that came with the picture")]
+#[error("`{0}` is not a frame_id: pass the frame_id of a screenshot")]
 pub struct BadFrame(String);
 
 impl FrameId {

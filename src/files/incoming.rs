@@ -1,5 +1,5 @@
-//! Content that is too large for dispatches: through Kasm's upload service to `~/Uploads`, and from there
-//! to its place.
+//! Content that is too large for dispatches: through Kasm's upload service to `~/Uploads`, then to its
+//! destination.
 
 use bytes::{Bytes, BytesMut};
 use futures::stream::BoxStream;
@@ -11,17 +11,17 @@ use super::{FileError, Files, Target, Writing, Written, hex_digest};
 use crate::jobs::{JobId, JobSpec};
 use crate::kasm::plane::{Place, Upload};
 
-/// What arrives in one piece is written without the upload service if that fails.
+/// Content up to this size is written without the upload service if that fails.
 const COLLECTED_BYTES_MAX: u64 = 8 << 20;
 
-/// Content on its way here; an error tells why it broke off.
+/// Content that is being received; an error says why it was interrupted.
 pub type Content = BoxStream<'static, Result<Bytes, String>>;
 
 impl Files {
     /// Writes a file from a stream of exactly `length` bytes.
     ///
     /// # Errors
-    /// As [`FileError`] tells.
+    /// See [`FileError`].
     pub async fn receive(
         &self,
         place: &Place,
@@ -92,7 +92,9 @@ impl Files {
             self.jobs.kasm().upload(place, upload, &chunk).await?;
         }
         if !spare.is_empty() {
-            return Err(FileError::Broken("more came than was announced".to_owned()));
+            return Err(FileError::Broken(
+                "more bytes were received than announced".to_owned(),
+            ));
         }
         at_end(content).await?;
         Ok(hex_digest(hasher))
@@ -118,7 +120,9 @@ async fn take_bytes(
         match content.next().await {
             Some(bytes) => spare.extend_from_slice(&bytes.map_err(FileError::Broken)?),
             None => {
-                return Err(FileError::Broken("less came than was announced".to_owned()));
+                return Err(FileError::Broken(
+                    "fewer bytes were received than announced".to_owned(),
+                ));
             }
         }
     }
@@ -129,7 +133,9 @@ async fn at_end(content: &mut Content) -> Result<(), FileError> {
     match content.next().await {
         None => Ok(()),
         Some(Ok(more)) if more.is_empty() => Ok(()),
-        Some(Ok(_)) => Err(FileError::Broken("more came than was announced".to_owned())),
+        Some(Ok(_)) => Err(FileError::Broken(
+            "more bytes were received than announced".to_owned(),
+        )),
         Some(Err(why)) => Err(FileError::Broken(why)),
     }
 }

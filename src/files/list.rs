@@ -4,15 +4,15 @@ use super::{FileError, Files, Run, Target, parse_number};
 use crate::kasm::plane::Place;
 
 const LIST: &str = include_str!("scripts/list.sh");
-/// How much a listing may be before it is cut.
+/// The size at which a listing is cut.
 const LIST_BYTES_MAX: u64 = 1 << 20;
 
-/// What is in a folder.
+/// The content of a folder.
 #[derive(Debug)]
 pub struct Listing {
     /// Its entries, sorted by name.
     pub entries: Vec<Entry>,
-    /// There are more, which would not fit.
+    /// Whether there are more entries than fit.
     pub cut: bool,
 }
 
@@ -21,19 +21,19 @@ pub struct Listing {
 pub struct Entry {
     /// Its path below the folder. Names are bytes in Linux.
     pub name: Vec<u8>,
-    /// What it is.
+    /// Its type.
     pub kind: Kind,
-    /// Its size, bytes.
+    /// Its size in bytes.
     pub size: u64,
-    /// When it was last changed, seconds since 1970.
+    /// Last change, in seconds since 1970.
     pub modified: u64,
     /// Its permissions, octal.
     pub mode: String,
-    /// Where a link points.
+    /// The target of a link.
     pub target: Vec<u8>,
 }
 
-/// What an entry is.
+/// The type of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// A regular file.
@@ -50,7 +50,7 @@ impl Files {
     /// Lists a folder, `depth` levels of it. Links are not followed.
     ///
     /// # Errors
-    /// As [`FileError`] tells.
+    /// See [`FileError`].
     pub async fn list(
         &self,
         place: &Place,
@@ -63,7 +63,7 @@ impl Files {
         let done = self.run_file_script(place, run).await?;
         let cut = done.stdout.len() as u64 >= LIST_BYTES_MAX;
         let mut fields: Vec<_> = done.stdout.split(|byte| *byte == 0).collect();
-        // What follows the last NUL: nothing, or an entry that was cut.
+        // After the last NUL there is nothing, or an entry that was cut.
         fields.pop();
         let mut entries = Vec::with_capacity(fields.len() / 2);
         for pair in fields.chunks_exact(2) {
@@ -77,7 +77,7 @@ impl Files {
     }
 }
 
-/// Whether it is a folder of a job, something in one, or a file that is just being written.
+/// Whether it is a job's folder, something in one, or a file that is being written.
 fn is_ours(name: &[u8]) -> bool {
     let mut parts = name.split(|byte| *byte == b'/');
     parts.any(|part| part.starts_with(b".kmcp-"))

@@ -1,5 +1,5 @@
-//! Files on their way out, whole: served by KasmVNC through a link below `~/Downloads`, or read piece by
-//! piece where that is not possible.
+//! Downloads of whole files: served by KasmVNC through a link below `~/Downloads`, or read in chunks if that is
+//! not possible.
 
 use std::ops::Range;
 use std::time::Duration;
@@ -14,16 +14,16 @@ use crate::jobs::{JobId, Removal};
 use crate::kasm::plane::{Download, Place};
 
 const OFFER: &str = include_str!("scripts/offer.sh");
-/// What one job reads where the file cannot be served.
+/// The chunk that one job reads if the file cannot be served.
 const PIECE_BYTES: u64 = 4 << 20;
-/// When the link below `~/Downloads` may go, if nobody says so earlier.
+/// When the link below `~/Downloads` may be removed, if it was not removed before.
 const OFFER_KEPT: Duration = Duration::from_secs(60);
 
 /// A file that can be sent out.
 pub struct Outgoing {
-    /// Its size, bytes.
+    /// Its size in bytes.
     pub size: u64,
-    /// When it was last changed, seconds since 1970.
+    /// Last change, in seconds since 1970.
     pub modified: u64,
     /// SHA-256 in hex.
     pub sha256: String,
@@ -46,7 +46,7 @@ impl Files {
     /// Opens a file of at most `max` bytes.
     ///
     /// # Errors
-    /// As [`FileError`] tells.
+    /// See [`FileError`].
     pub async fn send_out(
         &self,
         place: &Place,

@@ -4,7 +4,7 @@ use super::{FACTS_BYTES, FileError, Files, Run, Target, parse_number, parse_word
 use crate::kasm::plane::Place;
 
 const READ: &str = include_str!("scripts/read.sh");
-/// Larger files are not hashed as a whole on the way: that takes time at each call.
+/// Larger files are not hashed as a whole, because that takes time at each call.
 const HASHED_BYTES_MAX: u64 = 64 << 20;
 
 /// A part of a file.
@@ -12,9 +12,9 @@ const HASHED_BYTES_MAX: u64 = 64 << 20;
 pub struct Piece {
     /// The bytes.
     pub bytes: Vec<u8>,
-    /// The size of the whole file, bytes.
+    /// The size of the whole file in bytes.
     pub size: u64,
-    /// When it was last changed, seconds since 1970.
+    /// Last change, in seconds since 1970.
     pub modified: u64,
     /// Its permissions, octal.
     pub mode: String,
@@ -23,10 +23,10 @@ pub struct Piece {
 }
 
 impl Files {
-    /// Reads up to `limit` bytes from `offset` on. Beyond the end there are none.
+    /// Reads up to `limit` bytes from `offset` on. Beyond the end, the result is empty.
     ///
     /// # Errors
-    /// As [`FileError`] tells.
+    /// See [`FileError`].
     pub async fn read(
         &self,
         place: &Place,
@@ -38,7 +38,7 @@ impl Files {
             .await
     }
 
-    /// The same; files of up to `hashed_max` bytes are hashed as a whole.
+    /// Like `read`, but hashes files of up to `hashed_max` bytes as a whole.
     pub(super) async fn read_hashed(
         &self,
         place: &Place,

@@ -1,4 +1,4 @@
-//! Writing a file, whole or at its end: always beside it first, then by rename.
+//! Writes a file or appends to it: always to a temporary file beside it, then by rename.
 
 use futures::{StreamExt, TryStreamExt, stream};
 
@@ -7,26 +7,26 @@ use crate::jobs::{INPUT_BYTES_MAX, JobId, Removal};
 use crate::kasm::plane::Place;
 
 pub(super) const WRITE: &str = include_str!("scripts/write.sh");
-/// Beyond this, one upload is cheaper than many dispatches.
+/// Beyond this size, one upload is cheaper than many dispatches.
 const PARTS_BYTES_MAX: usize = 1 << 20;
-/// Dispatches on their way at a time.
+/// The most concurrent dispatches.
 const PARTS_AT_A_TIME: usize = 4;
 
-/// How a file is to be written.
+/// Options of a write.
 #[derive(Clone, Debug, Default)]
 pub struct Writing {
-    /// Its permissions, octal. None: those it has, or 644.
+    /// Permissions, octal. None: unchanged, or 644 for a new file.
     pub mode: Option<String>,
-    /// Add at its end instead of replacing it.
+    /// Append instead of replacing the file.
     pub append: bool,
-    /// SHA-256 in hex of what it must still be.
+    /// The SHA-256 in hex that the file must still have.
     pub replaces: Option<String>,
 }
 
-/// A written file, as it was found afterwards.
+/// A written file, as found afterwards.
 #[derive(Clone, Debug)]
 pub struct Written {
-    /// Its size, bytes.
+    /// Its size in bytes.
     pub size: u64,
     /// Its permissions, octal.
     pub mode: String,
@@ -35,11 +35,11 @@ pub struct Written {
 }
 
 impl Files {
-    /// Writes `bytes`. Missing folders on the way are made.
+    /// Writes `bytes`. Missing folders are created.
     ///
     /// # Errors
-    /// As [`FileError`] tells. [`JobError::NoChannel`] and [`JobError::Unreachable`] mean that it was sent off and
-    /// nobody knows whether it was done.
+    /// See [`FileError`]. [`JobError::NoChannel`] and [`JobError::Unreachable`] mean that the write was sent
+    /// and its result is unknown.
     pub async fn write(
         &self,
         place: &Place,
@@ -55,9 +55,9 @@ impl Files {
         }
         if bytes.len() > PARTS_BYTES_MAX && place.session.uploads_allowed != Some(false) {
             match self.write_uploaded(place, target, bytes, writing).await {
-                // The service is missing or speaks otherwise: the other way does not need it.
+                // The upload service is missing or differs: dispatches do not need it.
                 Err(error @ (FileError::Plane(_) | FileError::Mangled)) => {
-                    tracing::info!(kasm_id = %place.kasm_id, %error, "an upload failed; sent in parts");
+                    tracing::info!(kasm_id = %place.kasm_id, %error, "an upload failed; sending in parts");
                 }
                 done => return done,
             }
@@ -86,7 +86,7 @@ impl Files {
         done
     }
 
-    /// Runs the script that puts a file in its place.
+    /// Runs the script that moves a file to its place.
     pub(super) async fn finish_write(&self, place: &Place, run: Run) -> Result<Written, FileError> {
         let done = self.run_file_script(place, run).await?;
         let [size, mode, sha256] = parse_words(&done.stdout)?;
@@ -98,7 +98,7 @@ impl Files {
     }
 }
 
-/// The run that makes a file of `sources`, or of its standard input.
+/// The script run that assembles a file from `sources`, or from its standard input.
 pub(super) fn write_run(target: &Target, writing: &Writing, hash: &str, sources: &[String]) -> Run {
     let mut args = vec![
         writing.mode.clone().unwrap_or_default(),

@@ -1,8 +1,7 @@
-//! Bearer authentication: one token, a file of tokens, authorization servers, or all of them. Without any
-//! everybody is the local caller, and the start has seen to it that only this machine can connect.
+//! Bearer authentication: one token, a file of tokens, authorization servers, or all of them. Without any,
+//! every request has the local caller; the start has checked that only this machine can connect.
 //!
-//! What was begun with a credential ends with it: a request that is still being answered, and an event
-//! stream in the middle.
+//! A request or an event stream in progress ends when its credential expires or is revoked.
 
 use std::sync::Arc;
 
@@ -24,28 +23,28 @@ use crate::caller::{Caller, Scope, Validity};
 use crate::oauth::{Denied, Verifier};
 use crate::token::Hash;
 
-/// Who may call.
+/// The accepted credentials.
 #[derive(Debug)]
 pub struct Authenticator {
-    /// The holder of the one token, or everybody.
+    /// The caller of the one token, or of every request.
     one: Option<(Option<Hash>, Caller)>,
     tokens: Option<Arc<Tokens>>,
     oauth: Option<Arc<Verifier>>,
 }
 
-/// Why a caller is not known.
+/// Why a caller was not authenticated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unauthenticated {
     /// No bearer token was sent.
     Missing,
-    /// It is not the right one, or not any more.
+    /// The token is unknown or was revoked.
     Wrong,
-    /// It is of an authorization server, and not accepted.
+    /// The token of an authorization server was not accepted.
     Denied(Denied),
 }
 
 impl Authenticator {
-    /// Everybody who sends `token` is `caller`; without a token everybody is.
+    /// The caller of `token`; without a token, the caller of every request.
     #[must_use]
     pub fn new(token: Option<&SecretString>, caller: Caller) -> Self {
         let expected = token.map(|token| Hash::of(token.expose_secret()));
@@ -56,7 +55,7 @@ impl Authenticator {
         }
     }
 
-    /// The same with more tokens. Nobody comes in without a token then.
+    /// Adds a file of tokens. Every request then needs a token.
     #[must_use]
     pub fn with_tokens(mut self, tokens: Arc<Tokens>) -> Self {
         self.tokens = Some(tokens);
@@ -64,7 +63,7 @@ impl Authenticator {
         self
     }
 
-    /// The same with tokens of authorization servers. Nobody comes in without a token then.
+    /// Adds authorization servers. Every request then needs a token.
     #[must_use]
     pub fn with_oauth(mut self, verifier: Arc<Verifier>) -> Self {
         self.oauth = Some(verifier);
@@ -83,16 +82,16 @@ impl Authenticator {
         Some(MetadataUrl(url.into()))
     }
 
-    /// The tokens of a file, if there is one.
+    /// The tokens file, if there is one.
     #[must_use]
     pub fn tokens(&self) -> Option<Arc<Tokens>> {
         self.tokens.clone()
     }
 
-    /// Who sent these headers.
+    /// The caller of a request with these headers.
     ///
     /// # Errors
-    /// If the token is missing or wrong.
+    /// The token is missing or invalid.
     pub async fn authenticate(&self, headers: &HeaderMap) -> Result<Caller, Unauthenticated> {
         if let Some((None, everybody)) = &self.one {
             return Ok(everybody.clone());
@@ -192,7 +191,7 @@ fn refusal(reason: Unauthenticated, metadata_url: Option<&MetadataUrl>) -> Probl
             return Problem::new(StatusCode::FORBIDDEN, "no_kasm_user", detail);
         }
         Unauthenticated::Denied(Denied::Unavailable) => {
-            let detail = "the token cannot be judged now; try again in a moment";
+            let detail = "the token cannot be verified now; try again in a moment";
             let status = StatusCode::SERVICE_UNAVAILABLE;
             return Problem::new(status, "token_not_judged", detail).retry_after(5);
         }

@@ -1,7 +1,7 @@
-//! Where a request comes from: the other end of its connection, or whom a trusted proxy names.
+//! The client address of a request: the peer of its connection, or the address that a trusted proxy names.
 //!
-//! What a client writes about itself is never believed: of a list of addresses, the last one that is
-//! not a trusted proxy's is whoever the last trusted proxy saw.
+//! An address that a client writes itself is never used: of a list, the last address that is not a trusted
+//! proxy's is the one that the last trusted proxy saw.
 
 use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
@@ -11,14 +11,14 @@ use http::{Extensions, HeaderMap, HeaderName};
 use ipnet::IpNet;
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-/// Proxies in a row that are followed.
+/// The most proxies in a row that are followed.
 const HOPS_MAX: usize = 32;
 
-/// The other end of a connection. The accept loop puts it on each request.
+/// The peer of a connection. The accept loop adds it to each request.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Peer(pub(super) IpAddr);
 
-/// A range of addresses, such as `10.0.0.0/8`, or one.
+/// An address range, such as `10.0.0.0/8`, or one address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Range(IpNet);
 
@@ -31,12 +31,12 @@ impl FromStr for Range {
     }
 }
 
-/// The proxies whose word is taken for where a request comes from.
+/// The proxies whose forwarding headers are used.
 #[derive(Clone, Debug, Default)]
 pub struct TrustedProxies(Vec<Range>);
 
 impl TrustedProxies {
-    /// Those with addresses in `ranges`.
+    /// The proxies with addresses in `ranges`.
     #[must_use]
     pub fn new(ranges: Vec<Range>) -> Self {
         Self(ranges)
@@ -48,7 +48,7 @@ impl TrustedProxies {
         self.0.iter().any(|range| range.0.contains(&address))
     }
 
-    /// Where a request comes from. None: it came over no connection.
+    /// The client address of a request. None: it came over no connection.
     pub(super) fn client(&self, extensions: &Extensions, headers: &HeaderMap) -> Option<IpAddr> {
         let peer = extensions.get::<Peer>()?.0;
         if !self.include(peer) {
@@ -58,13 +58,14 @@ impl TrustedProxies {
         let standard = self.last_untrusted(peer, forwarded(headers));
         Some(match (usual, standard) {
             (Some(one), Some(other)) if one == other => one,
-            // A proxy writes one of the two and may pass on the other as a client made it up.
+            // A proxy writes one of the two headers and may forward the other one as the client forged it.
             (Some(_), Some(_)) | (None, None) => peer,
             (Some(one), None) | (None, Some(one)) => one,
         })
     }
 
-    /// From the nearest address on. Ends at what cannot be read: beyond it nobody vouches for anything.
+    /// Reads the addresses, nearest first. It stops at an invalid entry, because everything beyond it is
+    /// unverified.
     fn last_untrusted<'a>(
         &self,
         peer: IpAddr,
@@ -99,7 +100,7 @@ fn forwarded(headers: &HeaderMap) -> impl Iterator<Item = &str> {
 }
 
 fn entries(headers: &HeaderMap, name: HeaderName) -> impl Iterator<Item = &str> {
-    // What is no text is an entry that cannot be read.
+    // An entry that is not text is invalid.
     let values = headers.get_all(name).into_iter();
     let values = values.map(|value| value.to_str().unwrap_or_default());
     values.rev().flat_map(|value| value.rsplit(','))
@@ -149,7 +150,7 @@ mod tests {
         assert_eq!(one("203.0.113.5:4711,192.0.2.7"), "203.0.113.5");
         assert_eq!(one("10.2.3.4"), "10.2.3.4");
         assert_eq!(one("::ffff:203.0.113.5"), "203.0.113.5");
-        // Whoever wrote what cannot be read is as far as it goes.
+        // The search ends at the sender of an invalid entry.
         assert_eq!(one("203.0.113.5, unknown, 10.2.3.4"), "10.2.3.4");
         assert_eq!(one(""), "10.0.0.1");
         let two = [

@@ -1,4 +1,4 @@
-//! `GET` and `PUT /files/{kasm_id}/{path}`: files that should not pass through a model.
+//! `GET` and `PUT /files/{kasm_id}/{path}`: file transfers that bypass the model.
 //!
 //! With a bearer token, or with a link of [`crate::links`] and nothing else, which `link.rs` turns into a caller.
 //! Both stand behind the layers of all surfaces and go the way of every transfer; bytes are streamed, and a file
@@ -148,8 +148,7 @@ fn receipt(stored: &Stored, path: &str) -> Response {
     (StatusCode::CREATED, Json(body)).into_response()
 }
 
-/// How long a body is; None: nobody knows yet. Without any word about it there is none (RFC 9112,
-/// section 6.3).
+/// The length of a body; None: unknown. Without any header about it there is no body (RFC 9112, section 6.3).
 fn length(headers: &HeaderMap) -> Option<u64> {
     match headers.get(CONTENT_LENGTH) {
         Some(length) => length.to_str().ok()?.parse().ok(),

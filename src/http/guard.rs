@@ -18,17 +18,17 @@ use super::problem::Problem;
 use super::route_group::AnswerForm;
 pub use origin::{AllowedOrigin, WebOrigin};
 
-/// Names that requests may be addressed to. This machine's own names always are.
+/// The accepted host names. This machine's own names are always accepted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AllowedHosts {
-    /// Any name: the token protects, and a server does not know all of its names.
+    /// Any name: clients need a token, and a server cannot know all of its names.
     Any,
     /// These, in lower case, without port.
     Named(Vec<String>),
 }
 
 impl AllowedHosts {
-    /// These names; a port in them is ignored.
+    /// Accepts these names; a port in them is ignored.
     #[must_use]
     pub fn named(names: impl IntoIterator<Item = String>) -> Self {
         let bare = |name: String| match name.parse::<Authority>() {
@@ -42,11 +42,11 @@ impl AllowedHosts {
 /// The rules.
 #[derive(Clone, Debug)]
 pub struct Guard {
-    /// Names that requests may be addressed to.
+    /// The accepted host names.
     pub hosts: AllowedHosts,
-    /// Origins that may call.
+    /// The accepted origins.
     pub origins: Vec<AllowedOrigin>,
-    /// Whether pages from this machine may call, because only this machine is served.
+    /// Whether pages from this machine are accepted, because only this machine can connect.
     pub local_origins: bool,
 }
 
@@ -58,7 +58,7 @@ enum Refusal {
 }
 
 impl Guard {
-    /// Whether a request with this `Origin` may call.
+    /// Whether this `Origin` is accepted.
     #[must_use]
     pub fn admits(&self, origin: &str) -> bool {
         let web = origin.parse::<WebOrigin>().ok();
@@ -88,7 +88,7 @@ impl Guard {
         }
         let mut origins = headers.get_all(ORIGIN).iter();
         match (origins.next(), origins.next()) {
-            // Programs send no Origin.
+            // Most programs send no Origin.
             (None, _) => Ok(()),
             (Some(origin), None) if origin.to_str().is_ok_and(|origin| self.admits(origin)) => {
                 Ok(())

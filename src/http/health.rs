@@ -1,4 +1,4 @@
-//! `/health`, `/healthz` and `/readyz`: open to everybody, so they tell next to nothing.
+//! `/health`, `/healthz` and `/readyz`: public, so they reveal almost nothing.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ pub(super) fn routes() -> Router<Arc<HttpState>> {
     Router::new().route("/health", get(detail))
 }
 
-/// What a supervisor asks, however often.
+/// For supervisors, which may poll it often.
 pub(super) fn open_routes() -> Router {
     Router::new()
         .route("/healthz", get(ok))
@@ -41,7 +41,8 @@ async fn detail(
     Json(body).into_response()
 }
 
-/// A wrong token counts, and none is tried where too many were wrong: this must not be the place to guess.
+/// An invalid token counts as a failed authentication, and no token is tried beyond that limit: this must not
+/// become a place to guess tokens.
 async fn is_known(
     auth: &Authenticator,
     address_state: Option<Extension<Arc<AddressState>>>,
@@ -61,7 +62,7 @@ async fn is_known(
     is_known
 }
 
-/// A server that is stopping takes no connections, so one that answers is alive and ready.
+/// A stopping server accepts no connections, so a server that answers is alive and ready.
 async fn ok() -> &'static str {
     "ok\n"
 }

@@ -101,7 +101,7 @@ async fn open(
     })))
 }
 
-/// The session ends with its stream: there is no other way to answer.
+/// The session ends with its stream, because it has no other channel for answers.
 struct OpenStream {
     state: Arc<HttpState>,
     caller: Caller,

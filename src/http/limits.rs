@@ -1,4 +1,4 @@
-//! How much one address and one caller may ask for, and what they are told beyond it.
+//! Rate limits per address and per caller, and the answers beyond them.
 //!
 //! Before authentication the address counts, after it the caller. Both are remembered in maps with a size limit;
 //! an address or a caller that does not fit into its map shares one limit with all others that do not.
@@ -24,33 +24,33 @@ pub(super) use body_timeout::{TooSlow, layer as body_timeout};
 pub(super) use layers::{Refusal, by_address, by_caller};
 pub(super) use remembered::{AddressState, CallerState, ConnectionPlace, StreamPlace};
 
-/// Addresses that are remembered, and callers.
+/// The most addresses and callers that are remembered.
 const ADDRESSES_MAX: usize = 65_536;
 const CALLERS_MAX: usize = 65_536;
-/// How often what does not matter any more is forgotten.
+/// How often idle entries are removed.
 const FORGET: Duration = Duration::from_secs(30);
 
-/// How much may be asked for.
+/// The rate limits and maxima.
 #[derive(Clone, Copy, Debug)]
 pub struct RequestLimits {
-    /// Requests of one address, whoever asks.
+    /// Requests of one address, with any credential.
     pub per_address: Rate,
-    /// Wrong credentials from one address.
+    /// Failed authentications of one address.
     pub failures: Rate,
-    /// Requests of one caller whose credential names no rate of its own.
+    /// Requests of one caller whose credential sets no rate.
     pub per_caller: Rate,
-    /// Open event streams in all.
+    /// The most open notification streams.
     pub streams_max: usize,
-    /// Open event streams of one caller.
+    /// The most open notification streams of one caller.
     pub streams_per_caller_max: usize,
-    /// Open connections of one address.
+    /// The most open connections of one address.
     pub connections_per_address_max: usize,
-    /// How long a body may pause in all, if it is small; a larger one has more time.
+    /// How long the pauses of a small body may last in total; a larger one has more time.
     pub body_pause: Duration,
 }
 
 impl RequestLimits {
-    /// As good as none, for servers that nobody else can reach.
+    /// No limits, for servers that only this machine can reach.
     #[must_use]
     pub fn none() -> Self {
         let rate = Rate {
@@ -69,7 +69,7 @@ impl RequestLimits {
     }
 }
 
-/// Where a limit is counted: an IPv4 address, or the network that one IPv6 customer has.
+/// The unit that limits count: an IPv4 address, or an IPv6 /64 network, which is one customer's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum IpPrefix {
     V4([u8; 4]),
@@ -88,7 +88,7 @@ impl From<IpAddr> for IpPrefix {
     }
 }
 
-/// What all requests are held against.
+/// The state of all limits.
 #[derive(Debug)]
 pub(super) struct Limiter {
     limits: RequestLimits,
@@ -125,7 +125,7 @@ impl Limiter {
         }
     }
 
-    /// Counts a connection until the place is dropped. None: the address has too many.
+    /// Counts a connection until the returned value is dropped. None: the address has too many.
     pub(super) fn connect(&self, address: IpAddr) -> Option<ConnectionPlace> {
         let address_state = self.address_state(address);
         // The overflow stands for many addresses: one number for all of them would shut them out.
@@ -141,7 +141,7 @@ impl Limiter {
         place
     }
 
-    /// How many event streams are open.
+    /// The number of open event streams.
     pub(super) fn open_streams(&self) -> usize {
         self.streams.load(Ordering::Relaxed)
     }
@@ -176,10 +176,11 @@ impl Limiter {
         }
     }
 
-    /// Counts a request of a caller whose credential is right.
+    /// Counts a request of an authenticated caller.
     ///
     /// # Errors
-    /// It is too soon, or so many wrong credentials came from there that a right one might be a guess.
+    /// A rate is exceeded, or the address had so many failed authentications that a valid token might be a
+    /// guess.
     pub(super) fn admit(
         &self,
         extensions: &Extensions,
@@ -219,7 +220,7 @@ impl Limiter {
     }
 }
 
-/// Adds one unless `max` are there.
+/// Adds one unless `max` is reached.
 fn take_one(count: &AtomicUsize, max: usize) -> bool {
     let more = |open: usize| (open < max).then(|| open + 1);
     count
@@ -227,7 +228,7 @@ fn take_one(count: &AtomicUsize, max: usize) -> bool {
         .is_ok()
 }
 
-/// A pause after which a place may be free.
+/// When to retry if a maximum is reached.
 const PLACE_PAUSE: Wait = Wait(Duration::from_secs(5));
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! `GET /metrics`: for callers with kasm:admin, or for everybody at an address of its own.
+//! `GET /metrics`: for callers with kasm:admin, or without a token at its own address.
 
 use std::sync::Arc;
 
@@ -40,10 +40,10 @@ async fn to_admins(
     ))
 }
 
-/// Tells whoever asks at `listener`. For an address that only the monitoring system reaches.
+/// Serves metrics without a token at `listener`, an address that only the monitoring system can reach.
 ///
 /// # Errors
-/// The listener broke.
+/// The listener failed.
 pub async fn serve(listener: TcpListener, exposition: Exposition) -> std::io::Result<()> {
     let answer = async |State(exposition): State<Exposition>| exposition.answer();
     let router = Router::new().route("/metrics", get(answer));

@@ -1,5 +1,5 @@
-//! `/mcp/x/{toolset,toolset}`, `/mcp/readonly` and the headers `X-MCP-Toolsets` and `X-MCP-Readonly`: a
-//! client asks to be offered fewer tools. It can never be offered more.
+//! `/mcp/x/{toolset,toolset}`, `/mcp/readonly` and the headers `X-MCP-Toolsets` and `X-MCP-Readonly`: a client
+//! can reduce the tools it is offered, but never add any.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -28,7 +28,7 @@ pub(super) const PATHS: [&str; 6] = [
     "/mcp/x/{toolsets}/readonly/",
 ];
 
-/// Narrows the caller that the authentication found to what path and headers ask for.
+/// Reduces the authenticated caller's tools as path and headers request.
 pub(super) async fn layer(
     State(registry): State<Arc<Registry>>,
     params: Result<RawPathParams, RawPathParamsRejection>,
@@ -69,7 +69,7 @@ fn of_headers(registry: &Registry, headers: &HeaderMap) -> Result<Reach, Problem
     let bad = |detail| Problem::new(StatusCode::BAD_REQUEST, "bad_header", detail);
     let values = headers.get_all(&TOOLSETS).iter();
     let values: Result<Vec<_>, _> = values.map(|value| value.to_str()).collect();
-    let values = values.map_err(|_| bad("X-MCP-Toolsets has strange characters".to_owned()))?;
+    let values = values.map_err(|_| bad("X-MCP-Toolsets has invalid characters".to_owned()))?;
     let mut read_only = false;
     for value in headers.get_all(&READ_ONLY) {
         match value
@@ -80,7 +80,7 @@ fn of_headers(registry: &Registry, headers: &HeaderMap) -> Result<Reach, Problem
         {
             b"true" | b"1" | b"yes" | b"on" => read_only = true,
             b"false" | b"0" | b"no" | b"off" | b"" => {}
-            _ => return Err(bad("X-MCP-Readonly is neither true nor false".to_owned())),
+            _ => return Err(bad("X-MCP-Readonly must be true or false".to_owned())),
         }
     }
     Ok(Reach {
@@ -89,7 +89,7 @@ fn of_headers(registry: &Registry, headers: &HeaderMap) -> Result<Reach, Problem
     })
 }
 
-/// The toolsets of comma-separated lists; none at all means that none was asked for.
+/// The toolsets of comma-separated lists; an empty list sets no filter.
 fn named<'a>(
     registry: &Registry,
     lists: impl IntoIterator<Item = &'a str>,
@@ -102,7 +102,7 @@ fn named<'a>(
         Some(name) => {
             let name: String = name.chars().take(64).collect();
             Err(format!(
-                "there is no toolset `{name}`; there are {}",
+                "unknown toolset `{name}`; the toolsets are {}",
                 known.join(", ")
             ))
         }

@@ -1,6 +1,6 @@
-//! `POST /relay/<one-time token>/<offset>`: where programs inside a workspace deliver output.
+//! `POST /relay/<one-time token>/<offset>`: where programs in a session post output.
 //!
-//! The token is the only credential, and it opens its own mailbox only; nothing else is reached here.
+//! The token is the only credential. It opens its own mailbox and nothing else.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use super::problem::Problem;
 use super::state::HttpState;
 use crate::relay::Refusal;
 
-/// What the wrapper posts before it has anything to tell.
+/// The wrapper's first post, before it has output.
 const GREETING: &str = "hello";
 
 pub(super) fn routes() -> Router<Arc<HttpState>> {

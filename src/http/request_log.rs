@@ -22,7 +22,7 @@ use crate::telemetry::TraceContext;
 /// W3C Trace Context.
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-/// Ids from outside are taken up to this length.
+/// The longest request id that is accepted from a client.
 const REQUEST_ID_CHARS_MAX: usize = 64;
 
 /// Gives the request an id and an origin, runs it, and logs method, route, client, status and time.
@@ -67,7 +67,7 @@ pub(super) async fn layer(
         } else if status >= 400 {
             tracing::info!(%method, path, client, status, took_us, "request");
         } else {
-            // Tool calls have a line of their own at info.
+            // Tool calls have their own line at info.
             tracing::debug!(%method, path, client, status, took_us, "request");
         }
         response.headers_mut().insert(REQUEST_ID, id);
@@ -85,7 +85,7 @@ fn is_plain(id: &HeaderValue) -> bool {
             .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
 }
 
-/// Unique and hard to mistake for another run's; not a secret.
+/// Unique across restarts; not a secret.
 fn random_id() -> HeaderValue {
     static START: LazyLock<u64> = LazyLock::new(|| u64::from_ne_bytes(random::bytes()));
     static COUNT: AtomicU64 = AtomicU64::new(0);

@@ -1,5 +1,5 @@
-//! The tools for programs without MCP: `GET /tools/list`, `POST /tools/call`, `POST /api/v1/tools/{name}`
-//! and `GET /openapi.json`. A call goes the way of every call; what differs is how it is asked for and answered.
+//! The tools for clients without MCP: `GET /tools/list`, `POST /tools/call`, `POST /api/v1/tools/{name}` and
+//! `GET /openapi.json`. Calls use the common pipeline; only the forms of request and answer differ.
 
 use std::sync::Arc;
 
@@ -185,7 +185,7 @@ fn address_of_server(settings: &HttpSettings, headers: &HeaderMap) -> String {
     format!("{scheme}://{host}{}", settings.path_prefix)
 }
 
-/// The reply form with its status; or the picture alone, where that is asked for and there is one.
+/// The reply form with its status; or only the picture, if the client asked for it and there is one.
 fn answer(finished: Finished, headers: &HeaderMap) -> Response {
     let status = finished.error.map_or(StatusCode::OK, status_of);
     let retry_after = finished.retry_after;
@@ -211,7 +211,7 @@ fn form_or_picture(status: StatusCode, finished: Finished, headers: &HeaderMap) 
     }
 }
 
-/// Whether `Accept` names pictures before all else.
+/// Whether `Accept` prefers pictures.
 fn wants_picture(headers: &HeaderMap) -> bool {
     let accept = headers
         .get(ACCEPT)

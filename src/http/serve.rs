@@ -1,4 +1,4 @@
-//! The accept loop: sockets without delay, a limit of connections, time-outs, and a clean end.
+//! The accept loop: no socket delay, a limit of connections, time limits, and a clean shutdown.
 
 use std::net::SocketAddr;
 use std::pin::pin;
@@ -21,34 +21,34 @@ use super::client_ip::{Peer, TrustedProxies};
 use super::limits::Limiter;
 use crate::mcp::dispatch::Dispatcher;
 
-/// A pause after a failed accept, which is mostly a lack of file descriptors.
+/// The pause after a failed accept, usually for lack of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-/// How often a draining server looks for streams that have nothing left to say.
+/// How often a draining server ends idle streams.
 const DRAIN_LOOK: Duration = Duration::from_millis(50);
 
-/// What the accept loop keeps to.
+/// The limits of the accept loop.
 #[derive(Clone, Copy, Debug)]
 pub struct ServeLimits {
-    /// How long request headers may take, and how long an idle connection is kept.
+    /// Time limit for request headers, and for idle connections.
     pub header_timeout: Duration,
-    /// How long the headers of a request may be, all together. There may be 100.
+    /// The largest size of all headers of a request. A request may have 100 headers.
     pub header_bytes_max: usize,
-    /// Open connections.
+    /// The most open connections.
     pub connections_max: usize,
-    /// How long requests may go on after the stop signal.
+    /// How long requests may run after the stop signal.
     pub drain: Duration,
 }
 
 /// How serving ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ended {
-    /// All requests were finished.
+    /// All requests finished.
     Drained,
-    /// Some were cut off at the drain limit.
+    /// The drain limit cut off some requests.
     CutOff,
 }
 
-/// Serves until `stop` is done, then lets running requests finish.
+/// Serves until `stop` resolves, then lets running requests finish.
 pub async fn serve(
     listener: TcpListener,
     app: App,
@@ -77,7 +77,7 @@ pub async fn serve(
                     connections.spawn(connection, place, &graceful);
                 }
                 Some((Err(error), _)) => {
-                    tracing::warn!(%error, "a connection could not be accepted");
+                    tracing::warn!(%error, "cannot accept a connection");
                     sleep(ACCEPT_PAUSE).await;
                 }
                 None => break,
@@ -87,7 +87,7 @@ pub async fn serve(
     drop(listener);
     tracing::info!(
         drain_seconds = limits.drain.as_secs(),
-        "stopping: no new requests, running ones may finish"
+        "stopping: new requests are refused, running ones may finish"
     );
     app.state.mcp.end_notices();
     let ended = drain(graceful, &app.state.mcp, limits.drain).await;
@@ -95,7 +95,7 @@ pub async fn serve(
     ended
 }
 
-/// What each connection is served with.
+/// What every connection needs.
 struct Connections<'a> {
     router: &'a Router,
     limiter: &'a Limiter,
@@ -104,7 +104,7 @@ struct Connections<'a> {
 }
 
 impl Connections<'_> {
-    /// Serves a connection in a task of its own, or closes it if its address has too many.
+    /// Serves a connection in its own task, or closes it if its address has too many.
     fn spawn(
         &self,
         (socket, peer): (TcpStream, SocketAddr),
@@ -116,14 +116,14 @@ impl Connections<'_> {
             None
         } else {
             let Some(counted) = self.limiter.connect(peer) else {
-                tracing::debug!(client = %peer, "refused: too many connections from there");
+                tracing::debug!(client = %peer, "refused: too many connections from this address");
                 return;
             };
             Some(counted)
         };
         // Without this an event stream, which is two writes, waits 40 ms for the client's delayed ACK.
         if let Err(error) = socket.set_nodelay(true) {
-            tracing::debug!(%error, "the connection was gone at once");
+            tracing::debug!(%error, "the connection was closed at once");
         }
         let router = self.router.clone();
         let service = router.map_request(move |mut request: http::Request<Incoming>| {
@@ -133,13 +133,13 @@ impl Connections<'_> {
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(self.limits.header_timeout)
-            // It holds the headers, and pieces of a body. hyper allows 100 headers.
+            // The buffer holds the headers and chunks of a body. hyper allows 100 headers.
             .max_buf_size(self.limits.header_bytes_max)
             .serve_connection(TokioIo::new(socket), TowerToHyperService::new(service));
         let connection = graceful.watch(connection);
         tokio::spawn(async move {
             if let Err(error) = connection.await {
-                tracing::debug!(%error, "a connection broke");
+                tracing::debug!(%error, "a connection failed");
             }
             drop((place, counted));
         });

@@ -15,7 +15,7 @@ use rmcp::model::ServerJsonRpcMessage;
 /// Comments keep proxies from closing a quiet stream.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
-/// A stream of events as a response.
+/// An event stream as a response.
 pub(super) fn respond(events: impl Stream<Item = Event> + Send + 'static) -> Response {
     let events = events.map(Ok::<_, Infallible>);
     Sse::new(events)
@@ -23,15 +23,15 @@ pub(super) fn respond(events: impl Stream<Item = Event> + Send + 'static) -> Res
         .into_response()
 }
 
-/// Prepares every event stream, also those of rmcp, for proxies and for clients that split lines by
-/// Unicode's rules. Other responses stay as they are.
+/// Prepares every event stream, including rmcp's, for proxies and for clients that split lines at Unicode line
+/// ends. Other responses are unchanged.
 pub(super) async fn prepare_stream(mut response: Response) -> Response {
     if !is_event_stream(&response) {
         return response;
     }
     let headers = response.headers_mut();
     headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
-    // A proxy that compresses holds a stream back until its buffer is full; `no-transform` forbids it.
+    // A compressing proxy delays a stream until its buffer is full; `no-transform` forbids compression.
     let policy = HeaderValue::from_static("no-cache, no-transform");
     headers.insert(CACHE_CONTROL, policy);
     response.map(|body| Body::new(body.map_frame(|frame| frame.map_data(escape_line_ends))))

@@ -98,8 +98,8 @@ pub(super) fn refuse_missing_scope(
     }
 }
 
-/// Modern requests say so in `_meta`; a header or `server/discover` alone is a modern request
-/// with something missing, which rmcp refuses in the words of the specification.
+/// Requests of 2026-07-28 name it in `_meta`; a header or `server/discover` alone is such a request with a part
+/// missing, and rmcp refuses it as the specification requires.
 ///
 /// A complete `initialize` is a handshake whatever `_meta` says: some clients send one after
 /// `server/discover`.

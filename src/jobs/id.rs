@@ -18,7 +18,7 @@ pub struct JobId {
 
 /// The text names no job.
 #[derive(Debug, thiserror::Error)]
-#[error("`{0}` is not a job id; execute_kasm_command gives them, 32 hex digits")]
+#[error("`{0}` is not a job id; execute_kasm_command returns them, 32 hex digits")]
 pub struct BadJobId(String);
 
 impl JobId {

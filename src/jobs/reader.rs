@@ -84,7 +84,7 @@ impl Cursor {
         if head.offset == self.piece {
             Ok(())
         } else {
-            Err(BadRecord("it belongs elsewhere"))
+            Err(BadRecord("the output belongs to another job"))
         }
     }
 }
@@ -253,8 +253,8 @@ impl<'a> OutputReader<'a> {
                 session.status.word(),
                 self.id
             ),
-            remedy: "look at it with get_session_status; a paused session keeps its jobs, a stopped one has lost \
-                     its processes"
+            remedy: "check it with get_session_status; a paused session keeps its jobs, a stopped one has lost its \
+                processes"
                 .to_owned(),
         }))
     }

@@ -68,7 +68,7 @@ pub enum State {
 
 /// The piece is not what our wrapper writes.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the job's record is damaged: {0}")]
+#[error("the job's output file is damaged: {0}")]
 pub struct BadRecord(pub &'static str);
 
 /// The first line of a piece.
@@ -90,7 +90,7 @@ impl Head {
     }
 
     fn parse(line: &[u8]) -> Result<Self, BadRecord> {
-        let line = std::str::from_utf8(line).map_err(|_| BadRecord("the head is no text"))?;
+        let line = std::str::from_utf8(line).map_err(|_| BadRecord("the header is not text"))?;
         let mut words = line.split(' ');
         if words.next() != Some("kmcp1") {
             return Err(BadRecord("another kind of file"));

@@ -1,4 +1,4 @@
-//! What can go wrong with Kasm. A variant is a decision that the caller can take.
+//! Failures of Kasm. Each variant is a decision that the caller can take.
 
 /// The result of an operation on Kasm.
 pub type Result<T> = std::result::Result<T, KasmError>;
@@ -6,76 +6,76 @@ pub type Result<T> = std::result::Result<T, KasmError>;
 /// A failed operation. The texts are safe to show: they hold no credential.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum KasmError {
-    /// Kasm refused the API key for this endpoint: wrong, expired, read-only, or lacking
-    /// `needs`. Kasm answers 401 and 403 for all of these, so they cannot be told apart.
+    /// Kasm refused the API key for this endpoint: it is wrong, expired, read-only, or lacks `needs`. Kasm
+    /// answers 401 and 403 for all of these, so the causes cannot be distinguished.
     #[error("Kasm refused `{endpoint}`: {message}")]
     Permission {
         /// The endpoint that was refused.
         endpoint: &'static str,
         /// The permissions that Kasm documents for it.
         needs: &'static str,
-        /// What Kasm said.
+        /// Kasm's message.
         message: String,
     },
-    /// The session, user or image does not exist, or belongs to somebody else.
+    /// The session, user or image does not exist, or belongs to another user.
     #[error("no such {what}")]
     NotFound {
-        /// What was looked for.
+        /// The kind of object.
         what: &'static str,
     },
     /// No workspace of that name; `near` lists similar ones.
-    #[error("no workspace is called `{name}`")]
+    #[error("there is no workspace `{name}`")]
     NoSuchWorkspace {
-        /// The name that was asked for.
+        /// The requested name.
         name: String,
         /// Names that exist, the nearest first.
         near: Vec<String>,
     },
     /// Kasm has no free host, core or memory for another session.
-    #[error("Kasm has no resources for this: {0}")]
+    #[error("Kasm has no capacity for this: {0}")]
     NoResources(String),
     /// A limit of Kasm's licence is reached, or the feature is not licensed.
     #[error("Kasm's licence does not allow this: {0}")]
     Licence(String),
-    /// The thing exists, but not in a state that allows this.
+    /// The object exists, but its state does not allow this.
     #[error("{message}")]
     InvalidState {
-        /// What is wrong.
+        /// The problem.
         message: String,
-        /// What to do first.
+        /// The next step.
         remedy: String,
     },
-    /// Kasm did not answer in time. The effect may have happened.
+    /// Kasm did not answer in time. The request may have taken effect.
     #[error("Kasm did not answer `{endpoint}` within {seconds} s")]
     TimedOut {
         /// The endpoint that was called.
         endpoint: &'static str,
-        /// How long was waited.
+        /// The time limit.
         seconds: u64,
     },
     /// Kasm cannot be reached, or answers with a server error.
     #[error("Kasm is not available: {0}")]
     Unavailable(String),
-    /// Kasm answered something that this client does not understand.
+    /// Kasm gave an answer that this client does not understand.
     #[error("unexpected answer to `{endpoint}`: {detail}")]
     Protocol {
         /// The endpoint that was called.
         endpoint: &'static str,
-        /// What was unexpected.
+        /// The unexpected part.
         detail: String,
     },
-    /// Kasm refused for a reason of its own, told in its words.
+    /// Kasm refused for another reason, in its own words.
     #[error("Kasm refused `{endpoint}`: {message}")]
     Rejected {
         /// The endpoint that was called.
         endpoint: &'static str,
-        /// What Kasm said.
+        /// Kasm's message.
         message: String,
     },
 }
 
 impl KasmError {
-    /// The same error without a secret that Kasm may have repeated in its words.
+    /// Removes a secret that Kasm may have repeated in its message.
     pub(super) fn without(mut self, secret: &str) -> Self {
         let words = match &mut self {
             Self::Permission { message, .. }
@@ -97,7 +97,7 @@ impl KasmError {
         self
     }
 
-    /// The variant in a word, for what is counted.
+    /// The variant in a word, for metrics.
     pub(super) fn word(&self) -> &'static str {
         match self {
             Self::Permission { .. } => "permission",
@@ -112,8 +112,8 @@ impl KasmError {
         }
     }
 
-    /// Classifies the `error_message` of a business failure. Kasm's wording is stable for a
-    /// handful of texts only; everything else stays a rejection told in Kasm's words.
+    /// Classifies the `error_message` of a failure. Kasm's wording is stable only for a few texts; every other
+    /// failure is a refusal in Kasm's words.
     pub(super) fn from_message(
         endpoint: &'static str,
         needs: &'static str,
@@ -138,7 +138,7 @@ impl KasmError {
             Self::InvalidState {
                 message: "no viewer is connected to the session, so there are no frame statistics"
                     .to_owned(),
-                remedy: "open the session in a browser, then ask again".to_owned(),
+                remedy: "open the session in a browser, then call again".to_owned(),
             }
         } else {
             Self::Rejected { endpoint, message }

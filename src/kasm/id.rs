@@ -39,7 +39,7 @@ pub type ImageId = Id<ImageKind>;
 pub struct NotAnId(String);
 
 impl<T> Id<T> {
-    /// An id that nothing has.
+    /// An id that does not exist.
     #[must_use]
     pub fn random() -> Self {
         Self {

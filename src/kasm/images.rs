@@ -1,4 +1,4 @@
-//! From a name to a workspace. Kasm ignores `image_name`, so the name is looked up here.
+//! Finds the workspace of a name. Kasm ignores `image_name`, so the name is resolved here.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +17,7 @@ const NEAR_NAMES_MAX: usize = 5;
 /// How similar (0 to 1) a name must be to be listed.
 const NEAR_ENOUGH: f64 = 0.6;
 
-/// The workspace list, kept for a short while. One caller fetches, the others wait for it.
+/// The cached workspace list. One caller fetches, the others wait for it.
 #[derive(Debug)]
 pub(super) struct ImageCache {
     keep: Duration,
@@ -50,13 +50,13 @@ impl Kasm {
     /// All workspaces, fresh from the server.
     ///
     /// # Errors
-    /// As the wire tells.
+    /// See the wire.
     pub async fn images(&self) -> Result<Arc<[Image]>> {
         self.images.get(self.wire(), true).await
     }
 
-    /// Finds the workspace that `name` means: an id, a Docker name (with or without its tag), or
-    /// the name people see. Of several that fit, an enabled one with the highest tag is taken.
+    /// Finds the workspace for `name`: an id, a Docker name (with or without its tag), or the friendly name. If
+    /// several match, an enabled one with the highest tag is chosen.
     ///
     /// # Errors
     /// [`KasmError::NoSuchWorkspace`] with similar names; [`KasmError::InvalidState`] if it is
@@ -65,7 +65,7 @@ impl Kasm {
         let name = name.trim();
         let mut images = self.images.get(self.wire(), false).await?;
         if find(&images, name).is_none() {
-            // It may have been added since.
+            // It may have been added since the last fetch.
             images = self.images.get(self.wire(), true).await?;
         }
         let image = find(&images, name).ok_or_else(|| KasmError::NoSuchWorkspace {
@@ -75,7 +75,7 @@ impl Kasm {
         if !image.enabled {
             return Err(KasmError::InvalidState {
                 message: format!("the workspace `{}` is disabled", image.label()),
-                remedy: "choose another one from get_available_workspaces, or ask an administrator to enable it"
+                remedy: "choose another workspace from get_available_workspaces, or ask an administrator to enable it"
                     .to_owned(),
             });
         }

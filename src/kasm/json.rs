@@ -1,5 +1,5 @@
-//! Lenient reading of Kasm's JSON: any field may be missing, of a neighbouring type, or the
-//! string `"None"`. Nothing here fails; what cannot be read is absent.
+//! Lenient parsing of Kasm's JSON: any field may be missing, have a similar type, or be the string `"None"`.
+//! Parsing never fails; an invalid value counts as absent.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -15,7 +15,7 @@ use serde_json::{Number, Value};
 
 use super::id::Id;
 
-/// What can be read from the values that Kasm writes for it. Everything else is absent.
+/// Types that can be parsed from the values that Kasm writes. Anything else counts as absent.
 pub(super) trait Loose: Sized {
     /// Reads a text.
     fn from_text(_: &str) -> Option<Self> {
@@ -45,7 +45,7 @@ pub(super) trait Loose: Sized {
     }
 }
 
-/// A text that says something: not empty, not `"None"`.
+/// A text with content: not empty, not `"None"`.
 impl Loose for String {
     fn from_text(text: &str) -> Option<Self> {
         (!text.is_empty() && text != "None").then(|| text.to_owned())

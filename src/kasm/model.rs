@@ -1,4 +1,4 @@
-//! What Kasm's answers mean, free of how they look on the wire.
+//! The meaning of Kasm's answers, independent of their JSON.
 
 use jiff::Timestamp;
 use secrecy::SecretString;
@@ -7,8 +7,8 @@ use serde_json::{Map, Value};
 
 use super::id::{ImageId, KasmId, UserId};
 
-/// Where a session is in its life. Kasm documents `starting` and `running`; `paused` and
-/// `stopped` are acted on; every other word means "in transition".
+/// The state of a session. Kasm documents `starting` and `running`; `paused` and `stopped` are handled too;
+/// every other word means "in transition".
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Status {
     /// Being created; not usable yet.
@@ -19,12 +19,12 @@ pub enum Status {
     Paused,
     /// Disk kept, processes ended.
     Stopped,
-    /// A word that this client does not know: keep waiting, assume nothing.
+    /// A word that this client does not know: wait on, assume nothing.
     Other(String),
 }
 
 impl Status {
-    /// Reads Kasm's word.
+    /// Parses Kasm's word.
     #[must_use]
     pub fn from_word(word: &str) -> Self {
         match word {
@@ -75,7 +75,7 @@ impl Serialize for Status {
     }
 }
 
-/// A session as `get_kasm_status` or `get_kasms` tells it.
+/// A session in an answer of `get_kasm_status` or `get_kasms`.
 #[derive(Clone, Debug)]
 pub struct Session {
     /// The session's id. Absent in a not-ready status, which does not repeat it.
@@ -84,15 +84,15 @@ pub struct Session {
     pub user_id: Option<UserId>,
     /// The owner's name.
     pub username: Option<String>,
-    /// The workspace it was made from.
+    /// The workspace that it was started from.
     pub image_id: Option<ImageId>,
     /// The workspace's name as people see it.
     pub image_name: Option<String>,
-    /// Where it is in its life.
+    /// Its state.
     pub status: Status,
-    /// How far a transition is, 0 to 100.
+    /// The progress of a transition, 0 to 100.
     pub progress: Option<f64>,
-    /// Kasm's words about a transition.
+    /// Kasm's message about a transition.
     pub message: Option<String>,
     /// The id to join a shared session with.
     pub share_id: Option<String>,
@@ -108,19 +108,19 @@ pub struct Session {
     pub start_date: Option<Timestamp>,
     /// When Kasm will end it unless it is kept alive.
     pub expiration_date: Option<Timestamp>,
-    /// When it was last kept alive.
+    /// The last keepalive.
     pub keepalive_date: Option<Timestamp>,
     /// Kasm's clock when it answered.
     pub current_time: Option<Timestamp>,
-    /// A link that logs a browser in as the owner. A secret: it opens every session of the user.
+    /// A login link of the owner. A secret: it opens every session of the user.
     pub connect_url: Option<SecretString>,
-    /// Where KasmVNC of the session is behind Kasm's proxy.
+    /// The address of the session's KasmVNC behind Kasm's proxy.
     pub vnc: Option<ServiceAddress>,
-    /// Where files are sent to, if the session takes any.
+    /// The address for uploads, if the session accepts them.
     pub uploads: Option<ServiceAddress>,
-    /// Whether files may leave the session (`allow_kasm_downloads`). Absent: not told.
+    /// Whether downloads are allowed (`allow_kasm_downloads`). Absent: unknown.
     pub downloads_allowed: Option<bool>,
-    /// Whether files may enter it (`allow_kasm_uploads`).
+    /// Whether uploads are allowed (`allow_kasm_uploads`).
     pub uploads_allowed: Option<bool>,
     /// Whether text may leave it by the clipboard (`allow_kasm_clipboard_down`).
     pub clipboard_out_allowed: Option<bool>,
@@ -137,7 +137,7 @@ pub struct ServiceAddress {
     pub path: String,
 }
 
-/// A command for `exec_command_kasm`, which dispatches it and never tells what became of it.
+/// A command for `exec_command_kasm`, which dispatches it and never reports its result.
 #[derive(Clone, Debug, Default)]
 pub struct Exec {
     /// The command line. Kasm splits it into words; no shell sees it.
@@ -148,20 +148,20 @@ pub struct Exec {
     pub as_root: bool,
 }
 
-/// What `request_kasm` answers.
+/// The answer of `request_kasm`.
 #[derive(Clone, Debug)]
 pub struct Created {
     /// The new session.
     pub kasm_id: KasmId,
     /// Its first status.
     pub status: Status,
-    /// The id to join it with, when sharing was asked for.
+    /// The id to join it with, if sharing was requested.
     pub share_id: Option<String>,
-    /// A login of the owner, for the session plane.
+    /// A login of the owner, for the session proxy.
     pub session_token: Option<SecretString>,
 }
 
-/// What to ask `request_kasm` for.
+/// Options of `request_kasm`.
 #[derive(Clone, Debug, Default)]
 pub struct SessionRequest {
     /// Make a share id at once.
@@ -185,19 +185,19 @@ pub struct Image {
     pub name: Option<String>,
     /// The name people see.
     pub friendly_name: Option<String>,
-    /// What it is for.
+    /// Its description.
     pub description: Option<String>,
-    /// `Container`, or something that has no shell, files or screen of ours.
+    /// `Container`, or a type without shell, files and screen.
     pub image_type: Option<String>,
     /// Cores of a session.
     pub cores: Option<f64>,
     /// Memory of a session.
     pub memory_bytes: Option<u64>,
-    /// Whether an administrator lets it be started.
+    /// Whether it is enabled.
     pub enabled: bool,
     /// Whether a host has pulled it.
     pub available: bool,
-    /// Whether it is left out of the user's list.
+    /// Whether it is hidden from the user's list.
     pub hidden: bool,
     /// Groupings, such as `Browser`.
     pub categories: Vec<String>,
@@ -282,7 +282,7 @@ impl UserFields {
     }
 }
 
-/// Which user is meant.
+/// How a user is named in a request.
 #[derive(Clone, Debug)]
 pub enum UserRef {
     /// By id.
@@ -304,10 +304,10 @@ pub struct Recording {
     pub download_url: Option<SecretString>,
 }
 
-/// What a named user may do in somebody's session.
+/// The access of a named user to another user's session.
 #[derive(Clone, Debug)]
 pub struct SessionPermission {
-    /// Who.
+    /// The user.
     pub user_id: Option<UserId>,
     /// The login name.
     pub username: Option<String>,

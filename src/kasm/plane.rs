@@ -1,8 +1,8 @@
-//! The session plane: what lies behind Kasm's own proxy at `/desktop/<kasm_id>/…`.
+//! The session proxy: the services behind Kasm's own proxy at `/desktop/<kasm_id>/…`.
 //!
-//! Kasm's proxy wants two cookies, `username` and `session_token`; the token opens every session of its
-//! user, so it is a password: kept in memory, never shown. Paths and ports are taken from the session's
-//! `port_map` as they are.
+//! Kasm's proxy needs two cookies, `username` and `session_token`. The token opens every session of its user,
+//! so it is treated as a password: kept in memory, never shown. Paths and ports are taken from the session's
+//! `port_map` unchanged.
 
 mod cookies;
 mod downloads;
@@ -28,40 +28,40 @@ pub use downloads::Download;
 use rfb::Desktops;
 pub use uploads::Upload;
 
-/// Requests to one session at a time: KasmVNC's listen backlog is short, a burst waits for seconds.
+/// Concurrent requests to one session: KasmVNC's listen backlog is short, so a burst waits for seconds.
 const REQUESTS_PER_SESSION: usize = 4;
-/// Sessions whose gates and last answers are remembered.
+/// How many sessions' gates and last answers are remembered.
 const GATES_MAX: usize = 10_000;
 
-/// Why the session plane gave nothing. A variant is a decision.
+/// Why a request to the session proxy failed. Each variant is a decision.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum PlaneError {
-    /// The cookies were refused, fresh ones too: this group may not transfer files, or this Kasm
-    /// version wants other cookies.
+    /// The cookies were refused, fresh ones too: this group may not transfer files, or this Kasm version needs
+    /// other cookies.
     #[error("Kasm's proxy refused the transfer (HTTP {0})")]
     Refused(u16),
-    /// The session has no such service: it is no container session, or its image lacks it.
+    /// The session has no such service: it is not a container session, or its image lacks the service.
     #[error("the session has no `{0}` service")]
     NoService(&'static str),
-    /// The session or its web server is not up, or cannot be reached. Worth another try.
-    #[error("the session's web server is not reachable: {0}")]
+    /// The session or its web server is not running, or cannot be reached. A retry may help.
+    #[error("the session's web server cannot be reached: {0}")]
     Unavailable(String),
-    /// The answer came and broke off.
-    #[error("the transfer broke off: {0}")]
+    /// The answer was interrupted.
+    #[error("the transfer was interrupted: {0}")]
     Broken(String),
-    /// Something else was answered.
+    /// Another answer.
     #[error("Kasm's proxy answered HTTP {0}")]
     Unexpected(u16),
 }
 
-/// A session as the plane sees it: whose it is and where its services are.
+/// A session with its owner and the addresses of its services.
 #[derive(Clone, Debug)]
 pub struct Place {
     /// The owner.
     pub user: UserId,
-    /// The session.
+    /// The `kasm_id` of the session.
     pub kasm_id: KasmId,
-    /// What Kasm said of it last.
+    /// Kasm's latest answer about it.
     pub session: Session,
 }
 
@@ -94,7 +94,7 @@ impl Plane {
     /// A plane of the Kasm server in `config`.
     ///
     /// # Errors
-    /// As for the API's client.
+    /// See the API's client.
     pub fn new(config: &KasmConfig) -> Result<Self, TlsProblem> {
         let origin = config.url.origin().ascii_serialization();
         Ok(Self {
@@ -111,25 +111,25 @@ impl Plane {
         })
     }
 
-    /// The same, counted in `metrics`.
+    /// Adds metrics.
     #[must_use]
     pub fn with_metrics(mut self, metrics: Metrics) -> Self {
         self.metrics = metrics;
         self
     }
 
-    /// Keeps a login that Kasm gave with a new session.
+    /// Stores a login that Kasm returned with a new session.
     pub(super) fn remember(&self, user: UserId, token: SecretString) {
         self.tokens.keep(user, token);
     }
 
-    /// A place in the queue to a session.
+    /// Waits for a turn to send a request to a session.
     async fn enter(&self, kasm_id: KasmId) -> Option<OwnedSemaphorePermit> {
         // It is never closed, so this never fails.
         self.gates.of_key(kasm_id).acquire_owned().await.ok()
     }
 
-    /// The web server of a session answered as it should.
+    /// Notes that the web server of a session gave a proper answer.
     fn note_answer(&self, kasm_id: KasmId) {
         self.answers.insert(kasm_id, Answered(Instant::now()));
     }
@@ -138,7 +138,8 @@ impl Plane {
         let mut url = self.base.clone();
         url.set_path(&format!("/{}{rest}", address.path));
         if let Some(port) = address.port {
-            let told = || PlaneError::Unavailable("the API's URL takes no port".to_owned());
+            let told =
+                || PlaneError::Unavailable("KASM_API_URL cannot have a port here".to_owned());
             url.set_port(Some(port)).map_err(|()| told())?;
         }
         Ok(url)
@@ -156,7 +157,7 @@ impl Plane {
             token.expose_secret()
         );
         let mut cookie = HeaderValue::from_str(&cookie)
-            .map_err(|_| PlaneError::Unavailable("the login is no cookie".to_owned()))?;
+            .map_err(|_| PlaneError::Unavailable("the login cookie is invalid".to_owned()))?;
         cookie.set_sensitive(true);
         let request = self.http.request(method, url);
         Ok(request
@@ -166,14 +167,14 @@ impl Plane {
 }
 
 impl Kasm {
-    /// When the web server of a session last answered as it should.
+    /// When the web server of a session last gave a proper answer.
     #[must_use]
     pub fn last_answer(&self, kasm_id: KasmId) -> Option<Instant> {
         self.plane.answers.get(&kasm_id).map(|answer| answer.0)
     }
 
-    /// Sends a request with cookies that the proxy accepts: the ones in use, then those of the last
-    /// status, then fresh ones, once.
+    /// Sends a request with cookies that the proxy accepts: the current ones, then those of the last status,
+    /// then fresh ones, once.
     async fn with_cookies(
         &self,
         place: &Place,
@@ -182,7 +183,7 @@ impl Kasm {
         let username = place.session.username.as_deref().unwrap_or_default();
         if username.is_empty() || username.contains([';', ',']) {
             return Err(PlaneError::Unavailable(
-                "the session's user is not known".to_owned(),
+                "the session's user is unknown".to_owned(),
             ));
         }
         let tokens = &self.plane.tokens;
@@ -213,7 +214,7 @@ fn is_refusal(status: StatusCode) -> bool {
 
 async fn sent(request: RequestBuilder) -> Result<Response, PlaneError> {
     request.send().await.map_err(|error| {
-        // The address is what an operator has to know: Kasm may name a port that is not open.
+        // The message names the address, because Kasm may name a port that is not open.
         let address = error.url().map(address_of).unwrap_or_default();
         let why = super::public::describe(&error.without_url());
         PlaneError::Unavailable(format!("{address}: {why}"))
@@ -225,7 +226,7 @@ fn address_of(url: &Url) -> String {
     url.origin().ascii_serialization()
 }
 
-/// What an answer that is no success means.
+/// The error of an answer that is not a success.
 fn failure(response: &Response) -> PlaneError {
     match response.status().as_u16() {
         code @ 500.. => {

@@ -1,8 +1,8 @@
 //! The released Developer API: POST, JSON in and out, key and secret in the body.
 //!
-//! One request path for all endpoints. Kasm's answers are irregular: business failures come as
-//! 200 with an `error_message`, server errors as HTML pages, and undocumented names answer under
-//! one of three mounts. All of that ends here.
+//! One request path for all endpoints. Kasm's answers are irregular: failures come as 200 with an
+//! `error_message`, server errors as HTML pages, and undocumented endpoints answer under one of three mounts.
+//! This module hides all of that.
 
 mod config;
 mod endpoint;
@@ -29,9 +29,9 @@ pub(super) use config::describe;
 pub use config::{KasmConfig, TlsProblem};
 use endpoint::{Address, Endpoint, Mounts};
 
-/// What is kept of a text that Kasm sent, for a message.
+/// The longest part of Kasm's text in a message.
 const MESSAGE_CHARS_MAX: usize = 300;
-/// The largest JSON answer that is read.
+/// The largest JSON answer that is accepted.
 const ANSWER_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// A client of the released API. The connection pool lives as long as it does.
@@ -67,19 +67,19 @@ impl PublicApi {
         })
     }
 
-    /// The same, counted in `metrics`.
+    /// Adds metrics.
     #[must_use]
     pub fn with_metrics(mut self, metrics: Metrics) -> Self {
         self.metrics = metrics;
         self
     }
 
-    /// [`Self::call_for`] an answer that is read later.
+    /// [`Self::call_for`] an answer that is parsed later.
     async fn call(&self, endpoint: &'static Endpoint, fields: Map<String, Value>) -> Result<Value> {
         self.call_for(endpoint, &fields).await
     }
 
-    /// The one request path: sends `fields` with the credentials, repeats reads, finds the mount.
+    /// The one request path: sends `fields` with the credentials, retries reads, finds the mount.
     async fn call_for<A: Answer>(
         &self,
         endpoint: &'static Endpoint,
@@ -89,7 +89,7 @@ impl PublicApi {
             .await
     }
 
-    /// An answer that is a JPEG picture. Anything else is a refusal: Kasm documents none of them.
+    /// An answer with a JPEG picture. Any other answer is a refusal: Kasm documents none of them.
     async fn picture(
         &self,
         endpoint: &'static Endpoint,
@@ -188,7 +188,7 @@ impl PublicApi {
         Ok(Raw { status, body })
     }
 
-    /// Decides what an answer means: the rules of Kasm's documentation plus what was seen live.
+    /// Classifies an answer, by Kasm's documentation and by observation.
     fn read<A: Answer>(&self, endpoint: &'static Endpoint, raw: &Raw) -> Result<A> {
         let Some(mut answer) = raw.read::<A>() else {
             return Err(self.refusal(endpoint, raw));
@@ -206,7 +206,7 @@ impl PublicApi {
         }
     }
 
-    /// What an answer means that is no success, or cannot be read as one.
+    /// Classifies an answer that is not a success, or cannot be parsed as one.
     fn refusal(&self, endpoint: &'static Endpoint, Raw { status, body }: &Raw) -> KasmError {
         let json: Option<Value> = serde_json::from_slice(body).ok();
         let message = json.and_then(|v| super::json::text(&v, "error_message"));
@@ -226,7 +226,7 @@ impl PublicApi {
             (_, Some(message)) => KasmError::from_message(endpoint.name, endpoint.needs, message),
             (200..=299, None) => KasmError::Protocol {
                 endpoint: endpoint.name,
-                detail: format!("the body is no JSON object: {}", self.excerpt(body)),
+                detail: format!("the body is not a JSON object: {}", self.excerpt(body)),
             },
             (_, None) => KasmError::Protocol {
                 endpoint: endpoint.name,
@@ -263,8 +263,8 @@ impl PublicApi {
         KasmError::Unavailable(self.scrub(&config::describe(error)))
     }
 
-    /// What an answer that cannot be read looks like. Only pages meant for people are shown: a
-    /// broken answer of the API may hold a login.
+    /// Describes an answer that cannot be parsed. Only HTML pages are quoted, because a broken answer of the
+    /// API may contain a login.
     fn excerpt(&self, bytes: &[u8]) -> String {
         let text = bytes.trim_ascii();
         if text.starts_with(b"<") {
@@ -274,8 +274,7 @@ impl PublicApi {
         }
     }
 
-    /// Shortens a text from outside, takes control characters out and, should Kasm echo a
-    /// credential, the credential too.
+    /// Shortens foreign text and removes control characters, and credentials in case Kasm echoes them.
     fn scrub(&self, text: &str) -> String {
         let mut text = text.to_owned();
         for secret in [&self.api_key, &self.api_key_secret] {
@@ -290,7 +289,7 @@ impl PublicApi {
     }
 }
 
-/// What goes over the wire.
+/// Sends the request.
 #[derive(Serialize)]
 struct Body<'a, F> {
     #[serde(flatten)]
@@ -299,7 +298,7 @@ struct Body<'a, F> {
     api_key_secret: &'a str,
 }
 
-/// What came back, not understood yet.
+/// An answer before it is parsed.
 struct Raw {
     status: u16,
     body: Vec<u8>,
@@ -310,26 +309,26 @@ impl Raw {
         (200..=299).contains(&self.status)
     }
 
-    /// The object of a successful answer. serde would read a struct from a list, too.
+    /// The object of a successful answer. serde would parse a struct from a list too.
     fn read<A: Answer>(&self) -> Option<A> {
         let text = std::str::from_utf8(&self.body).ok()?;
         let object = self.is_success() && text.trim_start().starts_with('{');
         object.then(|| serde_json::from_str(text).ok()).flatten()
     }
 
-    /// A 404 in JSON is an answer of the endpoint; any other one says that there is none.
+    /// A 404 in JSON is an answer of the endpoint; any other 404 means that the endpoint does not exist.
     fn is_no_such_path(&self) -> bool {
         self.status == 404 && serde_json::from_slice::<IgnoredAny>(&self.body).is_err()
     }
 }
 
-/// A successful answer, and what may be wrong with it all the same.
+/// A successful answer that may still contain a failure.
 trait Answer: DeserializeOwned {
-    /// The `error_message` that tells a business failure.
+    /// The `error_message` of a failure.
     fn take_error_message(&mut self) -> Option<String>;
 
-    /// Whether it names a session's status. A session that is not ready may be told beside an
-    /// `error_message`; then it is no error.
+    /// Whether it names a session's status. A session that is not ready may have an `error_message` beside its
+    /// status; then it is not an error.
     fn has_status_word(&self) -> bool {
         false
     }

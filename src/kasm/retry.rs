@@ -1,5 +1,5 @@
-//! Retries, for idempotent calls only: a create, an exec or a stop that timed out may have
-//! happened, and only its caller can find out.
+//! Retries, only for idempotent calls: a create, an exec or a stop that timed out may have taken effect, and
+//! only its caller can check that.
 
 use std::future::Future;
 use std::time::Duration;
@@ -9,17 +9,17 @@ use crate::random;
 
 const FIRST_PAUSE_MS: u64 = 100;
 
-/// Whether a call may be sent again after a failure that says nothing about its effect.
+/// Whether a call may be repeated after a failure that leaves its effect unknown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Repeat {
-    /// A read: at most this many times more.
+    /// A read: at most this many retries.
     Upto(u32),
     /// Never.
     Never,
 }
 
-/// Runs `call` until it succeeds, fails for good, or has been repeated as often as allowed.
-/// Pauses double and are jittered, so that callers who failed together do not return together.
+/// Runs `call` until it succeeds, fails permanently, or has used up its retries. Pauses double and are
+/// jittered, so that callers that failed together do not retry together.
 pub(super) async fn repeat<T, F, Fut>(repeat: Repeat, mut call: F) -> Result<T>
 where
     F: FnMut() -> Fut,
@@ -33,7 +33,7 @@ where
     loop {
         match call().await {
             Err(error) if left > 0 && is_transient(&error) => {
-                tracing::debug!(%error, left, "repeating a call to Kasm");
+                tracing::debug!(%error, left, "retrying a call to Kasm");
                 tokio::time::sleep(jittered(pause_ms)).await;
                 left -= 1;
                 pause_ms *= 2;

@@ -12,27 +12,27 @@ use super::error::{KasmError, Result};
 use super::id::{KasmId, UserId};
 use super::model::{Created, Image, Session, SessionRequest, Status};
 
-/// First and longest pause between two looks at a session in transition.
+/// First and longest pause between two polls of a session in transition.
 const POLL_FIRST: Duration = Duration::from_millis(250);
 const POLL_LONGEST: Duration = Duration::from_secs(3);
-/// How long the outcome of a create that nobody waited for is kept for its caller's next try, and
-/// which sessions were named.
+/// How long the outcome of an abandoned create is kept for its caller's retry, and which sessions creates
+/// returned.
 const KEPT: Duration = Duration::from_secs(300);
-/// How much older than our request a session may look and still be the one we asked for.
+/// The clock tolerance when a session is matched with our request.
 const CLOCK_SLACK_SECONDS: i64 = 5;
-/// How many abandoned creates are remembered.
+/// The most abandoned creates that are remembered.
 const ABANDONED_MAX: usize = 1_000;
 
 type Outcome = Option<Result<Created>>;
 
-/// Creates whose callers have gone, and the sessions that creates have named.
+/// Creates whose callers disconnected, and the sessions that creates returned.
 #[derive(Debug, Default)]
 pub(super) struct Attempts(Mutex<Book>);
 
 #[derive(Debug, Default)]
 struct Book {
     abandoned: HashMap<String, Attempt>,
-    /// So that a create that timed out does not take the session of another one for its own.
+    /// So that a create that timed out does not claim the session of another create.
     named: HashMap<KasmId, (Instant, UserId)>,
 }
 
@@ -47,8 +47,8 @@ impl Attempts {
         self.0.lock()
     }
 
-    /// An attempt for the same thing whose caller has gone, if there is one. One that failed
-    /// meanwhile says nothing about the next.
+    /// An attempt with equal arguments whose caller disconnected, if there is one. An attempt that failed
+    /// meanwhile does not count.
     fn take_abandoned(&self, key: &str) -> Option<watch::Receiver<Outcome>> {
         let abandoned = &mut self.book().abandoned;
         abandoned.retain(|_, attempt| attempt.since.elapsed() < KEPT);
@@ -65,21 +65,21 @@ impl Attempts {
         }
     }
 
-    /// Notes that a create of `user` has named this session. False if one has before.
+    /// Notes that a create of `user` returned this session. False if another one did before.
     fn name(&self, kasm_id: KasmId, user: UserId) -> bool {
         let named = &mut self.book().named;
         named.retain(|_, (since, _)| since.elapsed() < KEPT);
         named.insert(kasm_id, (Instant::now(), user)).is_none()
     }
 
-    /// Whether a create of `user` has named this session of late.
+    /// Whether a recent create of `user` returned this session.
     fn made(&self, kasm_id: KasmId, user: UserId) -> bool {
         let named = &self.book().named;
         named.get(&kasm_id).is_some_and(|(_, owner)| *owner == user)
     }
 }
 
-/// Keeps the attempt for the caller's next try, unless the caller heard of its outcome.
+/// Keeps the attempt for the caller's retry, unless the caller received its outcome.
 #[derive(Debug)]
 struct Waiter<'a> {
     attempts: &'a Attempts,
@@ -94,7 +94,7 @@ impl Waiter<'_> {
         let outcome = done.ok().and_then(|outcome| outcome.clone());
         outcome.unwrap_or_else(|| {
             Err(KasmError::Unavailable(
-                "the request was given up".to_owned(),
+                "the request was cancelled".to_owned(),
             ))
         })
     }
@@ -108,17 +108,16 @@ impl Drop for Waiter<'_> {
     }
 }
 
-/// A session that its caller is still to be told of. Dropped before that, it is there for the
-/// same call made again.
+/// A new session that its caller has not received yet. If it is dropped before that, a repeated call gets it.
 #[derive(Debug)]
 pub struct NewSession<'a> {
-    /// What Kasm said of it.
+    /// Kasm's answer about it.
     pub created: Created,
     waiter: Waiter<'a>,
 }
 
 impl NewSession<'_> {
-    /// The caller is told, so the same call made again means another session.
+    /// The caller received it, so a repeated call starts another session.
     pub fn heard(mut self) {
         self.waiter.heard = true;
     }
@@ -128,11 +127,11 @@ impl Kasm {
     /// The state of a session of `user`.
     ///
     /// # Errors
-    /// `NotFound` if it does not exist or belongs to somebody else, in the same words for both.
+    /// `NotFound` if it does not exist or belongs to another user, with one message for both.
     pub async fn session_of(&self, user: UserId, kasm_id: KasmId) -> Result<Session> {
         let session = self.wire().session(user, kasm_id).await?;
-        // Kasm's own check of the owner is not documented, so it is made again here. What is said of a
-        // session that is not ready names no owner; the list does.
+        // Kasm's own check of the owner is not documented, so it is repeated here. The status of a session that
+        // is not ready names no owner; the list does.
         let is_own = match session.user_id {
             Some(owner) => owner == user,
             None => self.attempts.made(kasm_id, user) || self.lists(user, kasm_id).await?,
@@ -154,22 +153,22 @@ impl Kasm {
     /// The sessions of `user`.
     ///
     /// # Errors
-    /// As the wire tells.
+    /// See the wire.
     pub async fn sessions_of(&self, user: UserId) -> Result<Vec<Session>> {
         let mut sessions = self.wire().sessions().await?;
         sessions.retain(|session| session.user_id == Some(user));
         Ok(sessions)
     }
 
-    /// Starts a session and returns as soon as Kasm has named it.
+    /// Starts a session and returns as soon as Kasm has returned its id.
     ///
-    /// Safe to repeat: the request runs on when its caller goes away, and the same call made
-    /// again within five minutes gets that session instead of a second one, unless the session
-    /// has ended since. When Kasm does not answer, or not clearly, the session is looked for. `named_now`
-    /// hears of the session even if the caller has gone.
+    /// Safe to repeat: the request continues if its caller disconnects, and a repeated call within five minutes
+    /// gets that session instead of a second one, unless the session has ended since. If Kasm's answer is
+    /// missing or unclear, the session is searched in the list. `named_now` receives the id even if the caller
+    /// has disconnected.
     ///
     /// # Errors
-    /// As the wire tells.
+    /// See the wire.
     pub async fn create_session(
         &self,
         user: UserId,
@@ -219,7 +218,7 @@ impl Kasm {
                 .request_session(user, image.image_id, &request)
                 .await
             {
-                // All three leave open whether Kasm made the session.
+                // After all three, Kasm may have created the session.
                 Err(
                     error @ (KasmError::TimedOut { .. }
                     | KasmError::Unavailable(_)
@@ -245,8 +244,8 @@ impl Kasm {
         outcome
     }
 
-    /// After a failure that may hide a success: the youngest session of this user and image that is no older than the
-    /// request and not of another one. None if there is none, or if nobody can tell.
+    /// After a failure that may hide a success: the youngest session of this user and image that is not older
+    /// than the request and not of another create. None if there is none, or if it is unknown.
     async fn find_created(
         &self,
         user: UserId,
@@ -280,7 +279,7 @@ impl Kasm {
         }))
     }
 
-    /// Looks at a session again and again until it is `wanted` or `patience` is over.
+    /// Polls a session until it is `wanted` or `patience` is over.
     #[must_use]
     pub fn watch(
         &self,
@@ -300,7 +299,7 @@ impl Kasm {
     }
 }
 
-/// Waits for the answer to a request. Its failure is heard by whoever waits.
+/// Waits for the answer to a request. Its failure is returned to every waiting caller.
 async fn named(mut waiter: Waiter<'_>) -> Result<NewSession<'_>> {
     match waiter.outcome().await {
         Ok(created) => Ok(NewSession { created, waiter }),
@@ -322,20 +321,20 @@ pub struct Watch<'a> {
     pause: Option<Duration>,
 }
 
-/// What one look at a session says.
+/// The result of one poll.
 #[derive(Debug)]
 pub enum Look {
-    /// Not there yet, and worth another look.
+    /// Not yet in the wanted state; poll again.
     Waiting(Session),
-    /// There, or out of patience: the last state.
+    /// In the wanted state, or the time is over: the last state.
     Last(Session),
 }
 
 impl Watch<'_> {
-    /// Takes the next look, after a pause if it is not the first.
+    /// Polls once, after a pause unless it is the first time.
     ///
     /// # Errors
-    /// As the wire tells; failures to reach Kasm are waited out while there is patience.
+    /// See the wire; failures to reach Kasm are retried until the time is over.
     pub async fn look(&mut self) -> Result<Look> {
         loop {
             if let Some(pause) = self.pause {
@@ -357,7 +356,7 @@ impl Watch<'_> {
         }
     }
 
-    /// Looks until the last look.
+    /// Polls until the last poll.
     ///
     /// # Errors
     /// As [`Watch::look`].

@@ -1,7 +1,7 @@
-//! The operations that Kasm offers, free of how they are sent.
+//! The operations of Kasm, independent of their transport.
 //!
-//! The released API is [`super::public`]. A REST generation is announced; it becomes a second
-//! implementation of these traits, and nothing above them changes.
+//! The released API is [`super::public`]. A REST API is announced; it will become a second implementation of
+//! these traits, without changes above them.
 
 use std::fmt::Debug;
 
@@ -17,15 +17,15 @@ use super::model::{
     UserFields, UserRef,
 };
 
-/// Everything that a Kasm server can do for us.
+/// All operations of a Kasm server.
 pub trait Wire: Sessions + Images + Users + Monitoring + Debug + Send + Sync + 'static {}
 
 impl<T: Sessions + Images + Users + Monitoring + Debug + Send + Sync + 'static> Wire for T {}
 
-/// The life of sessions.
+/// Operations on sessions.
 #[async_trait]
 pub trait Sessions {
-    /// Starts a session. Not idempotent: after a time-out it may exist.
+    /// Starts a session. Not idempotent: it may exist after a time-out.
     async fn request_session(
         &self,
         user: UserId,
@@ -35,23 +35,23 @@ pub trait Sessions {
     /// The state of a session of `user`.
     ///
     /// # Errors
-    /// `NotFound` if it does not exist (any more) or is not the user's.
+    /// `NotFound` if it does not exist, or is not the user's.
     async fn session(&self, user: UserId, kasm_id: KasmId) -> Result<Session>;
     /// All sessions of all users.
     async fn sessions(&self) -> Result<Vec<Session>>;
-    /// Dispatches a command. Not idempotent, and Kasm tells nothing of its fate.
+    /// Dispatches a command. Not idempotent, and Kasm does not report its result.
     async fn exec(&self, user: UserId, kasm_id: KasmId, exec: &Exec) -> Result<()>;
-    /// Makes a login of the user for the session plane: a value for the cookie `session_token`.
+    /// Creates a login of the user for the session proxy: a value for the cookie `session_token`.
     async fn session_token(&self, user: UserId) -> Result<SecretString>;
-    /// Asks for the end of a session. It happens later.
+    /// Requests the destruction of a session, which completes later.
     async fn destroy(&self, user: UserId, kasm_id: KasmId) -> Result<()>;
-    /// Asks for a pause. It happens later.
+    /// Requests a pause, which completes later.
     async fn pause(&self, user: UserId, kasm_id: KasmId) -> Result<()>;
-    /// Asks for a paused or stopped session to run again. It happens later.
+    /// Requests that a paused or stopped session continues, which completes later.
     async fn resume(&self, user: UserId, kasm_id: KasmId) -> Result<()>;
     /// Moves the expiry forward. False: a usage limit is reached and nothing was moved.
     async fn keepalive(&self, kasm_id: KasmId) -> Result<bool>;
-    /// Lets `viewer` into the session with `access` (`r` or `rw`); returns all who may enter.
+    /// Gives `viewer` access to the session (`r` or `rw`); returns all users with access.
     async fn share(
         &self,
         kasm_id: KasmId,
@@ -74,7 +74,7 @@ pub trait Users {
     async fn users(&self) -> Result<Vec<User>>;
     /// One user.
     async fn user(&self, user: &UserRef) -> Result<User>;
-    /// Makes a user. Not idempotent.
+    /// Creates a user. Not idempotent.
     async fn create_user(&self, fields: &UserFields) -> Result<User>;
     /// Changes the given fields.
     async fn update_user(&self, user: UserId, fields: &UserFields) -> Result<User>;
@@ -89,14 +89,14 @@ pub trait Users {
 /// Statistics, recordings, health.
 #[async_trait]
 pub trait Monitoring {
-    /// Frame statistics of a session, as Kasm gives them. `client` is `none`, `auto`, `all` or an id.
+    /// Frame statistics of a session, as Kasm returns them. `client` is `none`, `auto`, `all` or an id.
     async fn frame_stats(&self, user: UserId, kasm_id: KasmId, client: &str) -> Result<Value>;
-    /// Bottleneck statistics of a session, as Kasm gives them.
+    /// Bottleneck statistics of a session, as Kasm returns them.
     async fn bottleneck_stats(&self, user: UserId, kasm_id: KasmId) -> Result<Value>;
-    /// A picture of the desktop, JPEG, that fits into `width` by `height`. It may be a minute old.
+    /// A screenshot as JPEG that fits into `width` by `height`. It may be a minute old.
     ///
     /// # Errors
-    /// `Unavailable` as well where Kasm has none yet.
+    /// Also `Unavailable` if Kasm has none yet.
     async fn screenshot(
         &self,
         user: UserId,
@@ -106,6 +106,6 @@ pub trait Monitoring {
     ) -> Result<Bytes>;
     /// Recordings of a session.
     async fn recordings(&self, kasm_id: KasmId, download_links: bool) -> Result<Vec<Recording>>;
-    /// Whether the server answers at all. Needs no key.
+    /// Whether the server answers. Needs no API key.
     async fn health(&self) -> Result<()>;
 }

@@ -1,4 +1,4 @@
-//! What is known of each session in use, and what is to be done about it.
+//! The state of each session in use, and the work that is due.
 
 #[cfg(test)]
 mod tests;
@@ -12,55 +12,55 @@ use super::{Lease, TooManyLeases};
 use crate::kasm::model::Session;
 use crate::kasm::{KasmId, UserId};
 
-/// How many sessions are known at a time. The longest unused one without a lease makes room.
+/// The most sessions that are remembered. The least recently used one without a lease is removed for a new one.
 const SESSIONS_MAX: usize = 10_000;
-/// How long what failed is left alone.
+/// How long to wait after a failure.
 const RETRY: SignedDuration = SignedDuration::from_secs(30);
-/// By how much an expiry must have moved to be another one.
+/// The smallest change of an expiry that counts as a new expiry.
 const MOVED: SignedDuration = SignedDuration::from_secs(1);
 
-/// A lease as it is kept on disk.
+/// A lease as it is stored on disk.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Kept {
     pub(super) kasm_id: KasmId,
     pub(super) user: UserId,
     pub(super) time: Duration,
-    /// When the session was last used.
+    /// The last use of the session.
     pub(super) used: Timestamp,
-    /// The expiry that we know to be our own doing, by Kasm's clock.
+    /// The latest expiry that our own keepalives explain, by Kasm's clock.
     pub(super) expires: Option<Timestamp>,
 }
 
-/// Something that is due.
+/// Work that is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Duty {
-    /// Kasm would end the session before long.
+    /// Kasm would end the session soon.
     KeepAlive,
-    /// The lease is over.
+    /// The lease has ended.
     End,
 }
 
 #[derive(Debug, Default)]
 pub(super) struct Book {
     sessions: HashMap<KasmId, Held>,
-    /// Whether something is not on disk yet.
+    /// Whether a change is not on disk yet.
     changed: bool,
 }
 
 #[derive(Clone, Debug)]
 struct Held {
     user: UserId,
-    /// When it was last used, if it is not in use.
+    /// The last use, if the session is not in use now.
     used: Timestamp,
     in_use: usize,
     lease: Option<Duration>,
-    /// The latest expiry that we know of, by Kasm's clock.
+    /// The latest known expiry, by Kasm's clock.
     expires: Option<Timestamp>,
-    /// When Kasm said so, by ours, and how far away it was.
+    /// When Kasm reported it, by our clock, and the time left then.
     told: Option<(Timestamp, SignedDuration)>,
-    /// A keepalive changed nothing: the session has a time limit.
+    /// A keepalive had no effect: the session has a time limit.
     fixed: bool,
-    /// Nothing is due before.
+    /// No work is due before this time.
     not_before: Timestamp,
 }
 
@@ -78,7 +78,7 @@ impl Held {
         }
     }
 
-    /// Whether `session` expires later than all we know of.
+    /// Whether `session` expires later than any known expiry.
     fn has_moved(&self, session: &Session) -> bool {
         match (self.expires, session.expiration_date) {
             (Some(known), Some(told)) => told.duration_since(known) > MOVED,
@@ -102,20 +102,20 @@ impl Held {
         self.in_use == 0 && self.lease.is_some_and(|time| after(self.used, time) <= now)
     }
 
-    /// A session that is used, or was since Kasm was last told, is kept alive when a third of its
-    /// time is over; with a lease it is until that ends.
+    /// A session that is in use, or was used since the last keepalive, gets a keepalive when a third of its
+    /// time is over; with a lease, until the lease ends.
     fn wants_keepalive(&self, now: Timestamp) -> bool {
-        // After a restart nothing is known yet of a session with a lease.
+        // After a restart, the expiry of a session with a lease is unknown.
         let Some((told, left)) = self.told else {
             return self.lease.is_some();
         };
-        // A use right after Kasm told needs no other expiry.
+        // A use right after Kasm's report does not need a new keepalive.
         let used_since = self.used.duration_since(told) > left / 10;
         let wanted = self.in_use > 0 || used_since || self.lease.is_some();
         wanted && !self.fixed && now.duration_since(told) >= left / 3
     }
 
-    /// Whether Kasm has ended it, as far as we know.
+    /// Whether Kasm has ended the session, as far as is known.
     fn has_expired(&self, now: Timestamp) -> bool {
         let expired = self
             .told
@@ -192,7 +192,7 @@ impl Book {
         Ok(())
     }
 
-    /// False if every place is taken by a session in use or with a lease.
+    /// False if every entry is in use or has a lease.
     fn make_room(&mut self) -> bool {
         if self.sessions.len() < SESSIONS_MAX {
             return true;
@@ -218,7 +218,7 @@ impl Book {
         self.changed |= held.is_some_and(|held| held.lease.is_some());
     }
 
-    /// What is due now. What has ended is forgotten.
+    /// Returns the work that is due now, and removes ended sessions.
     pub(super) fn due(&mut self, now: Timestamp) -> Vec<(KasmId, UserId, Duty)> {
         self.sessions.retain(|_, held| !held.has_expired(now));
         let ready = self.sessions.iter();
@@ -237,7 +237,8 @@ impl Book {
             .collect()
     }
 
-    /// Whether somebody else has kept the session alive, as Kasm says with `session`. That is a use.
+    /// Whether another client, such as a person's browser, has kept the session alive, as Kasm reports in `session`. That
+    /// counts as use.
     pub(super) fn is_kept_by_others(
         &mut self,
         kasm_id: KasmId,
@@ -256,7 +257,7 @@ impl Book {
         kept
     }
 
-    /// Whether the lease is still over, when Kasm says `session`.
+    /// Whether the lease has still ended, given Kasm's latest answer `session`.
     pub(super) fn is_abandoned(
         &mut self,
         kasm_id: KasmId,
@@ -270,7 +271,7 @@ impl Book {
         held.is_some_and(|held| held.lease_is_over(now))
     }
 
-    /// Notes what a keepalive came to.
+    /// Notes the result of a keepalive.
     pub(super) fn kept_alive(&mut self, kasm_id: KasmId, session: &Session, now: Timestamp) {
         if let Some(held) = self.sessions.get_mut(&kasm_id) {
             held.fixed = !held.has_moved(session);
@@ -283,14 +284,14 @@ impl Book {
         self.later(kasm_id, now);
     }
 
-    /// Lets a session alone for a while.
+    /// Postpones work on a session.
     pub(super) fn later(&mut self, kasm_id: KasmId, now: Timestamp) {
         if let Some(held) = self.sessions.get_mut(&kasm_id) {
             held.not_before = now.checked_add(RETRY).unwrap_or(Timestamp::MAX);
         }
     }
 
-    /// All leases, if they are not on disk as they are. The caller puts them there.
+    /// All leases, if they differ from those on disk. The caller writes them.
     pub(super) fn changed(&mut self) -> Option<Vec<Kept>> {
         if !std::mem::take(&mut self.changed) {
             return None;
@@ -307,7 +308,7 @@ impl Book {
         Some(leased.collect())
     }
 
-    /// The caller could not.
+    /// The caller failed to write them.
     pub(super) fn changed_again(&mut self) {
         self.changed = true;
     }

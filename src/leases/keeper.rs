@@ -1,4 +1,4 @@
-//! The task that sends keepalives and ends what nobody uses.
+//! The task that sends keepalives and ends unused sessions.
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -11,9 +11,9 @@ use super::Inner;
 use super::book::Duty;
 use crate::kasm::{KasmError, KasmId, UserId};
 
-/// How often it looks at the book, which costs nothing but this process's time.
+/// How often the task checks for due work, which needs no request.
 const TICK: Duration = Duration::from_millis(500);
-/// How often uses are written down. After a crash a session looks unused by that much longer.
+/// How often uses are written to disk. After a crash, a session looks unused for that much longer.
 const SAVE: Duration = Duration::from_secs(5);
 /// Duties at a time.
 const AT_A_TIME: usize = 4;
@@ -48,14 +48,14 @@ impl Inner {
             Ok(()) => {}
             Err(KasmError::NotFound { .. }) => self.book().forget(kasm_id),
             Err(error) => {
-                tracing::warn!(%kasm_id, ?duty, %error, "a session cannot be looked after for now");
+                tracing::warn!(%kasm_id, ?duty, %error, "cannot keep a session alive for now");
                 self.book().later(kasm_id, self.clock.now());
             }
         }
     }
 
     async fn keep_alive(&self, kasm_id: KasmId, user: UserId) -> Result<(), KasmError> {
-        // First a look: our keepalive would cover up that somebody else sends some.
+        // Kasm's expiry is read first, because our keepalive would hide those of a person's browser.
         let session = self.kasm.session_of(user, kasm_id).await?;
         if self
             .book()
@@ -80,7 +80,7 @@ impl Inner {
             return Ok(());
         }
         self.kasm.wire().destroy(user, kasm_id).await?;
-        tracing::info!(%kasm_id, "a session was destroyed: nobody used it during its lease");
+        tracing::info!(%kasm_id, "a session was destroyed: it was not used during its lease");
         self.book().forget(kasm_id);
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! Leases on disk: one small JSON file, replaced as a whole.
+//! Leases on disk: one small JSON file, replaced atomically.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
@@ -13,7 +13,7 @@ use crate::kasm::{KasmId, UserId};
 
 /// The file, in the state directory.
 const NAME: &str = "leases.json";
-/// Held by the one process that may write.
+/// The lock of the one process that may write.
 const LOCK: &str = "leases.lock";
 
 #[derive(Debug)]
@@ -27,7 +27,7 @@ pub(super) struct Store {
 pub(super) enum StoreError {
     #[error("{path}: {error}")]
     File { path: PathBuf, error: io::Error },
-    #[error("{0} is in use by another kasm-mcp: give each its own MCP_STATE_DIR")]
+    #[error("{0} is in use by another kasm-mcp: give each server its own MCP_STATE_DIR")]
     Taken(PathBuf),
 }
 
@@ -47,7 +47,7 @@ struct Entry {
 }
 
 impl Store {
-    /// Opens the file in `directory`, which must exist. What cannot be read is put aside.
+    /// Opens the file in `directory`, which must exist. An unreadable file is renamed and kept.
     pub(super) fn open(directory: &Path) -> Result<(Self, Vec<Kept>), StoreError> {
         let lock_path = directory.join(LOCK);
         let lock = private().write(true).create(true).open(&lock_path);
@@ -78,7 +78,7 @@ fn read(path: &Path, bytes: &[u8]) -> Result<Vec<Kept>, StoreError> {
         Err(error) => {
             let aside = path.with_extension("json.unreadable");
             fs::rename(path, &aside).map_err(failed(path))?;
-            tracing::error!(%error, aside = %aside.display(), "leases of sessions could not be read");
+            tracing::error!(%error, aside = %aside.display(), "cannot read the leases of sessions");
             Ok(Vec::new())
         }
     }

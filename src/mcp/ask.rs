@@ -1,9 +1,9 @@
-//! How a tool's question reaches the person behind an MCP client.
+//! How a tool's approval question reaches the person behind an MCP client.
 //!
 //! - Revisions with a handshake: `elicitation/create` on the stream of the call, if the client
 //!   announced elicitation and hears the stream.
 //! - 2026-07-28: an `input_required` result; the client makes the call again with the answer.
-//! - Everybody else cannot be asked.
+//! - All other clients: no question can be asked.
 
 use std::sync::Arc;
 
@@ -28,12 +28,12 @@ use crate::tool::{Confirm, ErrorType, JsonObject, Question, ToolError};
 const KEY: &str = "consent";
 /// The field of the form.
 const FIELD: &str = "answer";
-/// The value that is consent.
+/// The value that means approval.
 const ONCE: &str = "once";
-/// The value that is none.
+/// The value that means refusal.
 const NO: &str = "no";
 
-/// The way from a call to the person behind its client.
+/// How a call asks the person behind its client.
 pub(super) fn confirm(
     cx: &RequestContext<RoleServer>,
     consent: &Consent,
@@ -55,7 +55,7 @@ pub(super) fn confirm(
             answer: answers.and_then(|answers| answers.get(KEY)).cloned(),
         });
     }
-    // What a request says of itself does not count here: the handshake does.
+    // The capabilities in the request do not count here: those of the handshake do.
     let announced = cx.peer.peer_info();
     let hears = cx.extensions.get::<AnswerOnly>().is_none();
     if !hears || !announced.is_some_and(|client| shows_forms(&client.capabilities)) {
@@ -76,7 +76,7 @@ fn shows_forms(client: &ClientCapabilities) -> bool {
     client.elicitation.as_ref().is_some_and(forms)
 }
 
-/// The result that makes the client ask.
+/// The result that makes the client ask the question.
 pub(super) fn input_required(open: &OpenQuestion) -> InputRequiredResult {
     let form = InputRequest::Elicitation(ElicitRequest::new(form(&open.question)));
     let requests = InputRequests::from([(KEY.to_owned(), form)]);
@@ -117,7 +117,7 @@ impl Asker for SameCall {
     }
 }
 
-/// Lets the client ask and call again.
+/// Ends the call with the question; the client asks and calls again.
 struct NextCall {
     consent: Consent,
     caller: Arc<str>,
@@ -138,7 +138,7 @@ impl Asker for NextCall {
                 ),
                 Err(error) => Answer::Refused(error),
             },
-            // An answer without the state of its question is no answer to anything.
+            // An answer without `requestState` belongs to no question.
             (None, _) | (_, None) => match self.consent.issue(subject) {
                 Ok(state) => Answer::Later(state),
                 Err(error) => Answer::Refused(error),
@@ -148,12 +148,12 @@ impl Asker for NextCall {
     }
 }
 
-/// One choice that has to be made: some clients accept a form that nobody filled in.
+/// A required choice: some clients accept a form that no person filled in.
 fn form(question: &Question) -> ElicitRequestParams {
     let choice = EnumSchema::builder(vec![ONCE.to_owned(), NO.to_owned()])
         .untitled()
         .title("Allow it?")
-        .description("once: allow exactly this, one time. no: do not allow it.")
+        .description("once: allow exactly this, one time. no: refuse.")
         .build();
     let schema = ElicitationSchema::builder()
         .required_property(FIELD, PrimitiveSchemaDefinition::Enum(choice));

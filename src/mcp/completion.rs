@@ -1,4 +1,4 @@
-//! `completion/complete`: what an argument of a prompt or a template can be.
+//! `completion/complete`: suggests values for an argument of a prompt or a template.
 
 use rmcp::ErrorData;
 use rmcp::model::{CompleteRequestParams, CompleteResult, CompletionInfo, Reference};
@@ -6,7 +6,7 @@ use rmcp::model::{CompleteRequestParams, CompleteResult, CompletionInfo, Referen
 use super::look::{Look, Present};
 use super::prompts::{self, invalid};
 
-/// Completes what was typed so far. Of arguments that can be anything there is nothing to say.
+/// Completes a partial value. There are no suggestions for arguments that accept any text.
 pub(super) async fn complete(
     look: &Look<'_>,
     params: CompleteRequestParams,
@@ -20,12 +20,12 @@ pub(super) async fn complete(
     Ok(CompleteResult::new(info(fitting(present, &argument.value))))
 }
 
-/// Whether there is such an argument.
+/// Whether the argument exists.
 fn check(look: &Look<'_>, reference: &Reference, name: &str) -> Result<(), ErrorData> {
     let unknown = |of: &str, known: &[&str]| {
         let name: String = name.chars().take(64).collect();
         invalid(format!(
-            "unknown argument `{name}` of `{of}`: there are {}",
+            "unknown argument `{name}` of `{of}`: the arguments are {}",
             known.join(", ")
         ))
     };
@@ -43,7 +43,7 @@ fn check(look: &Look<'_>, reference: &Reference, name: &str) -> Result<(), Error
     }
     let uri = reference.as_resource_uri().unwrap_or_default();
     let mut offered = look.registry.resources(&look.caller);
-    // Some clients name the template, some a URI of it.
+    // Some clients send the template, others a URI that matches it.
     let resource = offered
         .find(|resource| resource.uri == uri)
         .or_else(|| Some(super::resources::find(look, uri)?.resource));
@@ -53,13 +53,13 @@ fn check(look: &Look<'_>, reference: &Reference, name: &str) -> Result<(), Error
         None => {
             let uri: String = uri.chars().take(256).collect();
             Err(invalid(format!(
-                "there is no resource template `{uri}`: resources/templates/list shows them"
+                "unknown resource template `{uri}`: resources/templates/list lists them"
             )))
         }
     }
 }
 
-/// The values with a name that begins with the text, then those that have it elsewhere.
+/// The values with a name that begins with the text, then those whose name contains it.
 fn fitting(present: Vec<Present>, typed: &str) -> Vec<String> {
     let typed = typed.trim().to_lowercase();
     let mut ranked: Vec<_> = present
@@ -71,12 +71,12 @@ fn fitting(present: Vec<Present>, typed: &str) -> Vec<String> {
             has.then_some((!begins, one.value))
         })
         .collect();
-    // The order within each half stays.
+    // The order within each half is kept.
     ranked.sort_by_key(|(later, _)| *later);
     ranked.into_iter().map(|(_, value)| value).collect()
 }
 
-/// As many as one answer may have, and how many there are.
+/// As many values as one answer may have, and the total.
 fn info(mut values: Vec<String>) -> CompletionInfo {
     let total = values.len();
     values.truncate(CompletionInfo::MAX_VALUES);

@@ -1,13 +1,13 @@
-//! Open questions to people: what was asked of whom, and whether an answer belongs to it.
+//! Open approval questions: who was asked about what, and whether an answer belongs to a question.
 //!
-//! Revision 2026-07-28 has no connection that a question could wait on. The question goes out with
-//! a `requestState`, and the client makes the same call again with that state and the answer. The
-//! state passes through the client, so it is sealed, and it names the caller, the tool, its
-//! arguments, what is approved and until when. It is good for one answer.
+//! In revision 2026-07-28, a call cannot wait for an answer. The question is sent with a `requestState`, and
+//! the client repeats the call with that state and the answer. The state passes through the client, so it is
+//! sealed. It names the caller, the tool, its arguments, what is approved, and an expiry. Each state is
+//! accepted once.
 //!
-//! The key is made at random for the first question and is never stored: a restart voids the
-//! questions that are open, and they are asked again. Replicas that share their questions would
-//! need a configured key, for which [`Seal::with_key`] is there, and a shared record of used ones.
+//! The key is random, created at the first question and never stored. A restart therefore voids the open
+//! questions, and the client asks again. Replicas that share questions need a configured key, for which
+//! [`Seal::with_key`] exists, and a shared record of used states.
 
 pub mod seal;
 
@@ -26,49 +26,49 @@ use crate::random;
 use crate::tool::{ErrorType, JsonObject, ToolError};
 use seal::Seal;
 
-/// How many questions of one caller may be open. A person cannot weigh more of them.
+/// The most open questions per caller. A person cannot judge more of them with care.
 const OPEN_MAX: usize = 8;
-/// How many answered questions are remembered until they expire, of all callers.
+/// The most answered questions that are remembered until they expire, for all callers.
 const USED_MAX: usize = 10_000;
 
-/// The record of questions. Clones share it.
+/// The open and answered questions. Clones share them.
 #[derive(Clone, Debug)]
 pub struct Consent(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
-    /// Made for the first question, so that a server without any loads no cipher.
+    /// Created at the first question, so a server without questions loads no cipher.
     seal: OnceLock<Seal>,
     timeout: Duration,
     clock: WallClock,
     ledger: Mutex<Ledger>,
 }
 
-/// Names one question: 128 random bits as text.
+/// The id of one question: 128 random bits as text.
 type Nonce = String;
 
 #[derive(Debug, Default)]
 struct Ledger {
-    /// By caller: the open questions, and when they expire.
+    /// By caller: the open questions and when they expire.
     open: HashMap<Arc<str>, Vec<(Nonce, u64)>>,
-    /// The answered ones that could still be sent again, and when they expire.
+    /// The answered questions whose state could be sent again, and when they expire.
     used: HashMap<Nonce, u64>,
 }
 
-/// What a question is about. Two of them are equal only if consent to one is consent to the other.
+/// What a question is about. Two subjects are equal only if approving one approves the other.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Subject {
-    /// Who asks for consent.
+    /// Who called the tool.
     caller: Arc<str>,
-    /// The tool.
+    /// The tool's name.
     tool: String,
-    /// SHA-256 of its arguments, in base64.
+    /// SHA-256 of the arguments, in base64.
     arguments: String,
     /// SHA-256 of [`Question::what`](crate::tool::Question::what), in base64.
     what: String,
 }
 
-/// What is in a sealed state.
+/// The content of a sealed state.
 #[derive(Debug, Serialize, Deserialize)]
 struct Claims {
     subject: Subject,
@@ -93,19 +93,19 @@ impl Subject {
 }
 
 impl Consent {
-    /// A record with a random key. Each question may wait `timeout` for its answer.
+    /// Creates a book with a random key. Each question may wait `timeout` for its answer.
     #[must_use]
     pub fn new(timeout: Duration) -> Self {
         Self::with(OnceLock::new(), timeout, WallClock::default())
     }
 
-    /// The same with a seal of one's own.
+    /// Creates a book with a given seal.
     #[must_use]
     pub fn with_seal(seal: Seal, timeout: Duration) -> Self {
         Self::with(OnceLock::from(seal), timeout, WallClock::default())
     }
 
-    /// A record with a random key, whose questions expire by `clock`.
+    /// Creates a book with a random key whose questions expire by `clock`.
     #[must_use]
     pub fn with_clock(timeout: Duration, clock: WallClock) -> Self {
         Self::with(OnceLock::new(), timeout, clock)
@@ -130,7 +130,7 @@ impl Consent {
         self.0.timeout
     }
 
-    /// Notes a question that is answered within the call. It is open while the place lives.
+    /// Registers a question that is answered within its call. It is open until the returned value is dropped.
     ///
     /// # Errors
     /// `rate_limited`: too many questions of the caller are open.
@@ -144,7 +144,7 @@ impl Consent {
         })
     }
 
-    /// Notes a question that is answered in another call, and seals the state for it.
+    /// Registers a question that is answered in another call, and seals its state.
     ///
     /// # Errors
     /// `rate_limited`: too many questions of the caller are open.
@@ -161,15 +161,15 @@ impl Consent {
         Ok(sealed)
     }
 
-    /// Takes a state back. Afterwards it is used up.
+    /// Opens a state and marks it as used.
     ///
     /// # Errors
-    /// `security`, with the reason: it is not one that this server gave to this caller, for something
-    /// else, too old, or was used before.
+    /// `security`: this server did not issue the state, issued it to another caller or for another call, it
+    /// expired, or it was used before.
     pub fn redeem(&self, sealed: &str, subject: &Subject) -> Result<(), ToolError> {
         let claims = self.seal().open(sealed);
         let claims = claims.and_then(|plain| serde_json::from_slice::<Claims>(&plain).ok());
-        // A caller is not told that somebody else has such a question.
+        // Another caller's question gives the error of an unknown state, so it cannot be detected.
         let claims = claims.filter(|claims| claims.subject.caller == subject.caller);
         let claims = claims.ok_or_else(|| {
             void("request_state_unknown", "requestState is not one that this server gave you: it was changed, or the server has been restarted")
@@ -231,7 +231,7 @@ impl Consent {
         if questions.len() >= OPEN_MAX {
             return Err(ToolError::new(
                 ErrorType::RateLimited,
-                format!("{OPEN_MAX} questions to your user are open already"),
+                format!("{OPEN_MAX} questions to your user are already open"),
                 "wait until they are answered, then call again",
             )
             .with_code("too_many_approvals"));
@@ -263,7 +263,7 @@ impl Ledger {
     }
 }
 
-/// A question that is open while this lives.
+/// A question that is open until this is dropped.
 #[derive(Debug)]
 pub struct Place {
     consent: Consent,
@@ -281,7 +281,7 @@ fn void(code: &'static str, why: &str) -> ToolError {
     ToolError::new(
         ErrorType::Security,
         why,
-        "call the tool again without requestState, so that the person is asked anew",
+        "call the tool again without requestState, so that the person is asked again",
     )
     .with_code(code)
 }

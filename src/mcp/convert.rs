@@ -10,7 +10,7 @@ use super::error_data::with_code;
 use crate::tool::invocation::Finished;
 use crate::tool::{Progress, ToolInfo};
 
-/// Progress reports, for a client that asked for them.
+/// Sends progress notifications, for a client that asked for them.
 pub(super) fn progress(cx: &RequestContext<RoleServer>) -> Progress {
     let Some(token) = cx.meta.get_progress_token() else {
         return Progress::ignored();
@@ -21,12 +21,12 @@ pub(super) fn progress(cx: &RequestContext<RoleServer>) -> Progress {
             ProgressNotificationParam::new(token.clone(), report.done).with_message(report.message);
         param.total = report.total;
         let peer = peer.clone();
-        // A client that has gone does not stop the tool.
+        // A client that has disconnected does not stop the tool.
         async move { peer.notify_progress(param).await.unwrap_or(()) }.boxed()
     })
 }
 
-/// The reply form, as structured content and as the same JSON in text.
+/// The reply form as structured content, and as JSON text.
 pub(super) fn to_result(finished: Finished) -> Result<CallToolResult, ErrorData> {
     let text = serde_json::to_string(&finished.body).map_err(|error| {
         with_code(

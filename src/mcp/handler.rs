@@ -25,7 +25,7 @@ use super::{ask, completion, instructions, params, prompts, resources};
 use crate::telemetry::TraceContext;
 use crate::tool::invocation::{CallOptions, Outcome};
 
-/// How long a client may keep the tool list, which only changes with a new version of the server.
+/// How long a client may cache the tool list, which changes only with a new version of the server.
 const LIST_TTL_MS: u64 = 300_000;
 
 impl ServerHandler for McpServer {
@@ -253,7 +253,7 @@ impl ServerHandler for McpServer {
         self.shared.notices.listen(&cx, caller).await
     }
 
-    /// Only a connection of its own says here that it is ready; HTTP has streams.
+    /// Only a connection of its own reports here that it is ready; HTTP uses streams.
     async fn on_initialized(&self, cx: NotificationContext<RoleServer>) {
         self.tell_local(cx.peer);
     }

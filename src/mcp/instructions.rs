@@ -1,21 +1,21 @@
-//! What a model reads before it sees any tool. Clients show the first 512 characters at least.
+//! The instructions that a model reads before it sees a tool. Clients show at least the first 512 characters.
 
 /// The text for `instructions`.
 pub(super) const TEXT: &str = "\
-Desktops in Kasm Workspaces. get_available_workspaces lists what can be started; \
-create_kasm_session starts one and returns its kasm_id, which every other tool takes. Sessions are \
-your own user's and cost resources: destroy_kasm_session when done, pause_kasm_session to keep one. \
-list_user_sessions finds sessions from earlier. Failures say what to do next in `hint`.
+Desktops in Kasm Workspaces. get_available_workspaces lists the workspaces; create_kasm_session starts \
+one and returns its kasm_id, which the other tools take. Sessions belong to your own user and cost \
+resources: call destroy_kasm_session when done, or pause_kasm_session to keep one. list_user_sessions \
+lists existing sessions. A failure names the next step in `hint`.
 
-A session is usable when operational_status is `running`. After a time-out of create_kasm_session \
-call it again with the same arguments: it finds the session it may have made. A session ends at its \
-expiration_date unless extend_kasm_session moves it. execute_kasm_command runs a shell command and \
-returns its output and exit code; one that takes longer goes on, get_command_output reads on. \
-read_kasm_file, write_kasm_file and edit_kasm_file work on files below /home/kasm-user; link_kasm_file \
-moves large ones. get_session_screenshot shows the screen; control_desktop clicks and types, with the \
-frame_id and the coordinates of that picture. Prefer commands and files where they do: they are faster \
-and surer than the mouse. diagnose_kasm tells what an administrator has to change when tools are refused. \
-Results carry `success`, `data` and `message`; failures `error`, `error_type` and `hint`.";
+A session is usable when operational_status is `running`. After a time-out of create_kasm_session, call \
+it again with the same arguments: it returns the session that the first call may have started. A session \
+ends at its expiration_date unless extend_kasm_session moves it. execute_kasm_command runs a shell command \
+and returns its output and exit code; if the command runs longer, it continues and get_command_output \
+returns the rest. read_kasm_file, write_kasm_file and edit_kasm_file work on files below /home/kasm-user; \
+link_kasm_file transfers large ones. get_session_screenshot shows the screen; control_desktop clicks and \
+types, with the frame_id and coordinates of that screenshot. Prefer commands and files to the mouse where \
+possible: they are faster and more reliable. If tools are refused, diagnose_kasm shows what an administrator \
+must change. Results have `success`, `data` and `message`; failures have `error`, `error_type` and `hint`.";
 
 #[cfg(test)]
 mod tests {

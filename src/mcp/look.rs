@@ -1,4 +1,5 @@
-//! Calls of tools that answer requests other than `tools/call`: there is no second way to data.
+//! Internal calls: tool calls that answer `resources/*`, `prompts/*` or `completion/complete`, so that all data
+//! comes through the registry.
 
 use rmcp::ErrorData;
 use rmcp::model::ErrorCode;
@@ -12,7 +13,7 @@ use crate::tool::invocation::Finished;
 use crate::tool::registry::Registry;
 use crate::tool::{ErrorType, JsonObject};
 
-/// Who looks, and at what.
+/// The caller, and the tool to call.
 #[derive(Clone, Debug)]
 pub(super) struct Look<'a> {
     pub(super) registry: &'a Registry,
@@ -21,18 +22,18 @@ pub(super) struct Look<'a> {
     pub(super) cancelled: CancellationToken,
 }
 
-/// One present value of an argument.
+/// One current value of an argument.
 #[derive(Debug)]
 pub(super) struct Present {
     pub(super) value: String,
-    /// The entry of the list that it comes from.
+    /// The list entry that holds the value.
     pub(super) entry: Value,
-    /// All names of it.
+    /// All names of the value.
     pub(super) names: Vec<String>,
 }
 
 impl Look<'_> {
-    /// Calls a tool and gives its reply, or what failed.
+    /// Calls a tool and returns its reply or its failure.
     pub(super) async fn call(&self, tool: &str, args: JsonObject) -> Result<Finished, Failed> {
         let (caller, origin) = (self.caller.clone(), self.origin.clone());
         let cancelled = self.cancelled.clone();
@@ -48,7 +49,7 @@ impl Look<'_> {
         }
     }
 
-    /// The present values of an argument, in their order. Empty for a caller who may not see them.
+    /// The current values of an argument, in the tool's order. Empty if the caller may not see them.
     pub(super) async fn values(&self, of: &Values) -> Result<Vec<Present>, Failed> {
         if !self.registry.offers(&self.caller, of.tool) {
             return Ok(Vec::new());
@@ -141,7 +142,7 @@ impl From<Failed> for ErrorData {
             | ErrorType::Conflict
             | ErrorType::Unsupported => ErrorCode::INVALID_REQUEST,
         };
-        // Many clients show nothing but the message.
+        // Many clients show only the message.
         let message = format!("{}. {}", failed.what, failed.hint);
         let data = json!({ "error_type": failed.error.name(), "hint": failed.hint });
         with_code(Self::new(code, message, Some(data)), &failed.code)

@@ -1,4 +1,4 @@
-//! Reading a client's message.
+//! Parses a client's message.
 
 use rmcp::model::{
     CallToolRequest, CallToolRequestMethod, CallToolRequestParams, ClientJsonRpcMessage,
@@ -9,7 +9,7 @@ use serde::Deserialize;
 use super::params;
 pub use super::params::mended;
 
-/// `tools/call`, the message that nearly all messages are.
+/// `tools/call`, by far the most frequent message.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ToolCall {
@@ -21,11 +21,11 @@ struct ToolCall {
     params: CallToolRequestParams,
 }
 
-/// Reads a message as rmcp does, which tries one type after the other. A plain `tools/call` is
-/// read directly, with the same result. Params that stand for an object become one.
+/// Parses a message with rmcp's result, but reads a plain `tools/call` directly: rmcp tries one type after
+/// another. Params in another form that represents an object are converted to one.
 ///
 /// # Errors
-/// If it is no message of MCP.
+/// The message is not an MCP message.
 pub fn parse(body: &[u8]) -> serde_json::Result<ClientJsonRpcMessage> {
     match parse_call(body) {
         Some(call) => Ok(JsonRpcMessage::Request(call)),
@@ -36,7 +36,7 @@ pub fn parse(body: &[u8]) -> serde_json::Result<ClientJsonRpcMessage> {
     }
 }
 
-/// Reads a plain `tools/call`. None: it is something else.
+/// Parses a plain `tools/call`. None for other messages.
 #[must_use]
 pub fn parse_call(body: &[u8]) -> Option<JsonRpcRequest<ClientRequest>> {
     let call: ToolCall = serde_json::from_slice(body).ok()?;

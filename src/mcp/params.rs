@@ -1,7 +1,7 @@
-//! Params of requests in the forms that clients send them in.
+//! Accepts params in the different forms that clients send.
 //!
-//! The SDK reads a request whose params do not fit as a request with an unknown method. Here params
-//! that stand for an object become one, and for the rest there is an error that names the member.
+//! rmcp treats a request with invalid params as a request with an unknown method. Here params that represent an
+//! object are converted to one, and other invalid params get an error that names the member.
 
 use rmcp::ErrorData;
 use rmcp::model::{
@@ -16,9 +16,8 @@ use serde_json::{Map, Value};
 use super::error_data::with_code;
 use crate::tool::sent_arguments::SentArguments;
 
-/// Reads a request again whose params did not fit, after they were mended. A request that still
-/// does not fit becomes a [`CustomRequest`], which [`wrong_params`] explains. None: the body is no
-/// request, or none of a method that is known here.
+/// Parses a request again after its params were converted. If that fails too, it becomes a [`CustomRequest`],
+/// which [`wrong_params`] explains. None: the body is not a request with a known method.
 pub(super) fn reread(body: &[u8]) -> Option<ClientJsonRpcMessage> {
     let mut message: Map<String, Value> = serde_json::from_slice(body).ok()?;
     if message.contains_key("result") || message.contains_key("error") {
@@ -41,14 +40,14 @@ pub(super) fn reread(body: &[u8]) -> Option<ClientJsonRpcMessage> {
     Some(JsonRpcMessage::Request(JsonRpcRequest::new(id, request)))
 }
 
-/// The body with mended params. None: they need no mending.
+/// The body with converted params. None if nothing had to be converted.
 #[must_use]
 pub fn mended(body: &[u8]) -> Option<Vec<u8>> {
     let mut message: Map<String, Value> = serde_json::from_slice(body).ok()?;
     mend(&mut message).then(|| Value::Object(message).to_string().into_bytes())
 }
 
-/// Whether a message was read as a request with an unknown method.
+/// Whether a message was parsed as a request with an unknown method.
 pub(super) fn is_custom(message: &ClientJsonRpcMessage) -> bool {
     matches!(
         message,
@@ -59,7 +58,7 @@ pub(super) fn is_custom(message: &ClientJsonRpcMessage) -> bool {
     )
 }
 
-/// An empty array is an empty object, and so on. Tells whether anything was changed.
+/// Converts an empty array to an empty object, and so on. Returns whether anything changed.
 fn mend(message: &mut Map<String, Value>) -> bool {
     let takes_arguments = matches!(
         message.get("method").and_then(Value::as_str),
@@ -76,7 +75,7 @@ fn mend(message: &mut Map<String, Value>) -> bool {
     let Some(arguments) = arguments.filter(|arguments| !arguments.is_object()) else {
         return was_empty_list;
     };
-    // What stands for no object stays, for the error that names it.
+    // Other values stay unchanged, for the error that names them.
     match SentArguments::read(arguments.clone()) {
         Some(SentArguments(object)) => {
             *arguments = Value::Object(object);
@@ -88,7 +87,7 @@ fn mend(message: &mut Map<String, Value>) -> bool {
 
 type Explain = fn(Value) -> Option<String>;
 
-/// The methods whose params are read here, and how.
+/// The methods whose params are checked here, and how.
 const METHODS: &[(&str, Explain)] = &[
     ("initialize", explain::<InitializeRequestParams>),
     ("tools/call", explain::<CallToolRequestParams>),
@@ -111,13 +110,12 @@ fn is_known(method: &str) -> bool {
     METHODS.iter().any(|(known, _)| *known == method)
 }
 
-/// The error of a request whose method is known and whose params do not fit. None: the method is
-/// not known.
+/// The error for a request with a known method and invalid params. None if the method is unknown.
 pub(super) fn wrong_params(request: &CustomRequest) -> Option<ErrorData> {
     let (_, explain) = METHODS.iter().find(|(known, _)| *known == request.method)?;
     let params = request.params.clone().unwrap_or_default();
     let problem = if params.is_object() || params.is_null() {
-        explain(params).unwrap_or_else(|| "params: they do not fit".to_owned())
+        explain(params).unwrap_or_else(|| "params: invalid".to_owned())
     } else {
         "params: expected an object".to_owned()
     };
@@ -126,7 +124,7 @@ pub(super) fn wrong_params(request: &CustomRequest) -> Option<ErrorData> {
     Some(with_code(error, "invalid_params"))
 }
 
-/// What does not fit, by member. Nothing of what was sent is repeated: it may be a secret.
+/// Names the invalid member. The value is not repeated, because it may be a secret.
 fn explain<T: DeserializeOwned>(params: Value) -> Option<String> {
     let error = serde_path_to_error::deserialize::<_, T>(params).err()?;
     let path = error.path().to_string();
@@ -144,7 +142,7 @@ fn explain<T: DeserializeOwned>(params: Value) -> Option<String> {
     Some(match wanted {
         Some("a map") => format!("{member}: expected an object"),
         Some(wanted) => format!("{member}: expected {wanted}"),
-        None => format!("{member}: it does not fit"),
+        None => format!("{member}: invalid value"),
     })
 }
 

@@ -12,7 +12,7 @@ use super::look::Look;
 use super::resources::{FIXED_TTL, millis};
 use crate::tool::catalogue::{Given, Prompt};
 
-/// The longest argument.
+/// The longest argument, in characters.
 const ARGUMENT_CHARS_MAX: usize = 16_384;
 
 /// Lists the prompts.
@@ -35,7 +35,7 @@ fn to_mcp(prompt: &Prompt) -> McpPrompt {
     McpPrompt::new(prompt.name, Some(prompt.about), arguments).with_title(prompt.title)
 }
 
-/// A prompt by name, or the names that there are.
+/// Finds a prompt by name; the error lists the names.
 pub(super) fn find(look: &Look<'_>, name: &str) -> Result<&'static Prompt, ErrorData> {
     let mut offered = look.registry.prompts(&look.caller);
     offered.find(|prompt| prompt.name == name).ok_or_else(|| {
@@ -46,13 +46,13 @@ pub(super) fn find(look: &Look<'_>, name: &str) -> Result<&'static Prompt, Error
         let known: Vec<_> = known.collect();
         let name: String = name.chars().take(128).collect();
         invalid(format!(
-            "unknown prompt `{name}`: there are {}",
+            "unknown prompt `{name}`: the prompts are {}",
             known.join(", ")
         ))
     })
 }
 
-/// Fills a prompt in.
+/// Renders a prompt.
 pub(super) fn get(
     look: &Look<'_>,
     params: GetPromptRequestParams,
@@ -64,7 +64,7 @@ pub(super) fn get(
     Ok(GetPromptResult::new(vec![message]).with_description(prompt.about))
 }
 
-/// Checks the arguments. An empty text is what forms send for a field that nobody filled in.
+/// Checks the arguments. Forms send an empty text for a field that was left blank.
 fn read(prompt: &Prompt, arguments: JsonObject) -> Result<Given, ErrorData> {
     let mut given = Given::default();
     for (name, value) in arguments {
@@ -82,7 +82,7 @@ fn read(prompt: &Prompt, arguments: JsonObject) -> Result<Given, ErrorData> {
         let name = argument.name;
         let Value::String(text) = value else {
             return Err(invalid(format!(
-                "the argument `{name}` is no text. {}",
+                "the argument `{name}` must be text. {}",
                 usage(prompt)
             )));
         };
@@ -116,7 +116,7 @@ fn usage(prompt: &Prompt) -> String {
     });
     let arguments: Vec<_> = arguments.collect();
     match arguments.as_slice() {
-        [] => format!("`{}` has no arguments", prompt.name),
+        [] => format!("`{}` takes no arguments", prompt.name),
         some => format!(
             "The arguments of `{}` are {} (`?` marks optional ones)",
             prompt.name,

@@ -1,4 +1,4 @@
-//! `resources/*`: the catalogue's resources, read by calling tools.
+//! `resources/*`: the catalogue's resources, read by internal calls.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -18,14 +18,14 @@ use crate::tool::change::same_id;
 use crate::tool::registry::Registry;
 use crate::tool::{ErrorType, JsonObject};
 
-/// How many resources one page lists.
+/// The most resources on one page of the list.
 const PAGE: usize = 100;
-/// How long a client may keep the list, unless it is told of a change before.
+/// How long a client may cache the list, unless it is notified of a change.
 const LIST_TTL: Duration = Duration::from_secs(5);
-/// How long a client may keep what only changes with a new version of the server.
+/// How long a client may cache what changes only with a new version of the server.
 pub(super) const FIXED_TTL: Duration = Duration::from_secs(300);
 
-/// Where a resource stands in the list: those without a variable first.
+/// The position of a resource in the list: those without a variable come first.
 type Place = (Option<String>, usize);
 
 /// Lists a page of resources.
@@ -88,7 +88,7 @@ fn number(registry: &Registry, resource: &Resource) -> usize {
     all.position(|other| other.uri == resource.uri).unwrap_or(0)
 }
 
-/// A cursor names the last resource of a page, so it is good even if that one has gone since.
+/// A cursor names the last resource of a page, so it stays valid if that resource ends.
 fn read_cursor(registry: &Registry, cursor: &str) -> Result<Place, ErrorData> {
     let uri = BASE64URL_NOPAD.decode(cursor.as_bytes()).ok();
     let uri = uri.and_then(|uri| String::from_utf8(uri).ok());
@@ -122,7 +122,7 @@ fn plain(resource: &Resource) -> McpResource {
 fn of_value(resource: &Resource, present: &Present) -> McpResource {
     let uri = resource.uri_for(&present.value);
     let listed = McpResource::new(uri, format!("{} {}", resource.name, present.value));
-    // Two of the same name would look alike where a client shows titles only.
+    // Two sessions with equal names need distinct titles in clients that show only titles.
     let start = present.value.get(..8).unwrap_or(&present.value);
     let label = match present.names.get(1) {
         Some(name) => format!("{name} ({start})"),
@@ -134,7 +134,7 @@ fn of_value(resource: &Resource, present: &Present) -> McpResource {
     typed(listed, resource)
 }
 
-/// Whether a picture is PNG or JPEG is known when it is made.
+/// The format of a screenshot is known only when it is taken.
 fn typed(listed: McpResource, resource: &Resource) -> McpResource {
     match resource.shows {
         Shows::Data => listed.with_mime_type("application/json"),
@@ -194,7 +194,7 @@ pub(super) async fn read(look: &Look<'_>, uri: &str) -> Result<ReadResourceResul
         .with_cache_scope(CacheScope::Private))
 }
 
-/// Whether there is something to read at a URI, for this caller and now.
+/// Whether this caller can read the URI now.
 pub(super) async fn check(look: &Look<'_>, uri: &str) -> Result<(), ErrorData> {
     let found = find(look, uri).ok_or_else(|| not_found(uri))?;
     let (Some(variable), Some(value)) = (found.resource.variable(), found.value) else {
@@ -212,7 +212,7 @@ pub(super) async fn check(look: &Look<'_>, uri: &str) -> Result<(), ErrorData> {
         .ok_or_else(|| not_found(uri))
 }
 
-/// What a URI names, if the caller may read it.
+/// The resource of a URI, if the caller may read it.
 pub(super) fn find<'a>(look: &Look<'_>, uri: &'a str) -> Option<Found<'a>> {
     let found = look.registry.catalogue().find(uri)?;
     look.registry
@@ -220,7 +220,8 @@ pub(super) fn find<'a>(look: &Look<'_>, uri: &'a str) -> Option<Found<'a>> {
         .then_some(found)
 }
 
-/// Whose it is, whether it ever was, and whether it can be: all the same to somebody who may not know.
+/// One error for a resource that never existed, has ended, or belongs to another caller, so callers cannot
+/// probe.
 fn missing_or(failed: Failed, uri: &str) -> ErrorData {
     match failed.error {
         ErrorType::NotFound | ErrorType::Validation => not_found(uri),
@@ -236,7 +237,7 @@ fn missing_or(failed: Failed, uri: &str) -> ErrorData {
     }
 }
 
-/// rmcp writes the code that the revision has for it.
+/// rmcp sets the error code of the revision.
 fn not_found(uri: &str) -> ErrorData {
     let uri: String = uri.chars().take(256).collect();
     let message = format!("there is no resource `{uri}`: resources/list shows what there is");

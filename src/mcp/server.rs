@@ -1,4 +1,4 @@
-//! The MCP server: what all requests share. How each is answered is in `handler.rs`.
+//! The MCP server: the state that all requests share. `handler.rs` answers them.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -23,7 +23,7 @@ use super::watched::Watched;
 use crate::caller::{Caller, Origin};
 use crate::tool::registry::Registry;
 
-/// How long a person may take to answer, unless it is set.
+/// The default time for a person to answer.
 const CONSENT_TIMEOUT: Duration = Duration::from_secs(120);
 /// The key under which results name the server (revision 2026-07-28).
 const SERVER_INFO: &str = "io.modelcontextprotocol/serverInfo";
@@ -32,13 +32,13 @@ const SERVER_INFO: &str = "io.modelcontextprotocol/serverInfo";
 #[derive(Clone, Debug)]
 pub struct McpServer {
     pub(super) shared: Arc<Shared>,
-    /// What people were asked.
+    /// The open approval questions.
     pub(super) consent: Consent,
-    /// Who asks where no HTTP request says so (stdio).
+    /// The caller if no HTTP request names one (stdio).
     local: Option<Arc<Local>>,
 }
 
-/// The one client of a connection of its own.
+/// The single client of a stdio connection.
 #[derive(Debug)]
 struct Local {
     caller: Caller,
@@ -51,10 +51,10 @@ pub(super) struct Shared {
     pub(super) registry: Arc<Registry>,
     pub(super) notices: Notices,
     pub(super) capabilities: ServerCapabilities,
-    /// All tools as clients see them, by name.
+    /// All tools in MCP form, by name.
     pub(super) tools: HashMap<&'static str, Tool>,
     pub(super) implementation: Implementation,
-    /// `_meta` of results in revision 2026-07-28, which should name the server.
+    /// `_meta` of results in revision 2026-07-28, which names the server.
     meta: MetaObject,
 }
 
@@ -87,14 +87,14 @@ impl McpServer {
         }
     }
 
-    /// The same server with a record of questions of its own, and so their time limit.
+    /// Sets the book of questions, and with it their time limit.
     #[must_use]
     pub fn with_consent(mut self, consent: Consent) -> Self {
         self.consent = consent;
         self
     }
 
-    /// The same server for a client that is on this machine and needs no token.
+    /// Sets the caller for a client on this machine, which needs no token.
     #[must_use]
     pub fn for_local(mut self, caller: Caller) -> Self {
         self.local = Some(Arc::new(Local {
@@ -105,13 +105,13 @@ impl McpServer {
         self
     }
 
-    /// What is told to clients unasked, for transports that keep a stream open.
+    /// The notifications for transports that keep a stream open.
     #[must_use]
     pub fn notices(&self) -> Notices {
         self.shared.notices.clone()
     }
 
-    /// Begins to tell the one client of a connection of its own.
+    /// Starts to notify the single client of a stdio connection.
     pub(super) fn tell_local(&self, peer: Peer<RoleServer>) {
         let Some(local) = self.local.clone() else {
             return;
@@ -138,7 +138,7 @@ impl McpServer {
         is_modern(cx).then(|| self.shared.meta.clone())
     }
 
-    /// For a request that something in the catalogue answers.
+    /// For requests about the catalogue.
     pub(super) fn look(&self, cx: &RequestContext<RoleServer>) -> Result<Look<'_>, ErrorData> {
         Ok(Look {
             registry: &self.shared.registry,
@@ -148,7 +148,7 @@ impl McpServer {
         })
     }
 
-    /// "Method not found", unless `there_are` some.
+    /// "Method not found", unless `there_are` entries.
     pub(super) fn offers<M: ConstString>(there_are: bool) -> Result<(), ErrorData> {
         there_are
             .then_some(())
@@ -163,16 +163,16 @@ impl McpServer {
         Self::offers::<M>(self.shared.capabilities.prompts.is_some())
     }
 
-    /// Remembers that a client of a revision with a handshake knows the list of resources.
+    /// Notes that a client of a revision with a handshake has read the list of resources.
     pub(super) fn watch_list(&self, cx: &RequestContext<RoleServer>) {
-        // Without a session there is no stream to tell it on.
+        // Without a session, there is no stream for notifications.
         let _ = self.watched(cx, |watched| {
             watched.add_list();
             Ok(())
         });
     }
 
-    /// What the client of a revision with a handshake watches.
+    /// What a client of a revision with a handshake has subscribed to.
     pub(super) fn watched<T>(
         &self,
         cx: &RequestContext<RoleServer>,
@@ -191,7 +191,7 @@ impl McpServer {
         }
     }
 
-    /// A request about a task. rmcp has seen to it that the client declared tasks.
+    /// Checks a request about a task. rmcp has checked that the client declared tasks.
     pub(super) fn task<'a, M: ConstString>(
         &'a self,
         cx: &RequestContext<RoleServer>,
@@ -210,7 +210,7 @@ impl McpServer {
     }
 }
 
-/// What there is, of all that is here.
+/// The server's capabilities.
 fn capabilities(registry: &Registry) -> ServerCapabilities {
     let mut capabilities = ServerCapabilities::builder().enable_tools().build();
     let catalogue = registry.catalogue();
@@ -232,7 +232,7 @@ fn capabilities(registry: &Registry) -> ServerCapabilities {
     capabilities
 }
 
-/// The HTTP request, if it is one.
+/// The HTTP request, if the transport is HTTP.
 pub(super) fn origin(cx: &RequestContext<RoleServer>) -> Option<Origin> {
     let parts = cx.extensions.get::<http::request::Parts>()?;
     parts.extensions.get::<Origin>().cloned()
@@ -249,7 +249,7 @@ pub(super) fn declares_tasks(cx: &RequestContext<RoleServer>) -> bool {
     declared.is_some_and(|declared| declared.supports_tasks())
 }
 
-/// rmcp answers undeclared lists with empty ones; the specification wants this.
+/// rmcp answers lists that the server does not offer with empty ones; the specification requires this error.
 pub(super) fn method_not_found(method: &str) -> ErrorData {
     let method: String = method.chars().take(128).collect();
     let message = format!("this server does not offer {method}");

@@ -1,9 +1,8 @@
-//! Sessions of the revisions before 2026-07-28, for Streamable HTTP and HTTP+SSE.
+//! MCP sessions of the revisions before 2026-07-28, for Streamable HTTP and HTTP+SSE.
 //!
-//! rmcp keeps a running service, about 50 KB, for every session, without a cap, a caller or an
-//! expiry that knows of open streams. Here a session is a record of about a kilobyte: who opened
-//! it and what its client can do. An rmcp service runs only while a request is being answered
-//! ([`exchange`]).
+//! rmcp keeps a running service (about 50 KB) for every session, without a limit, an owner, or an expiry that
+//! considers open streams. Here a session is a record of about 1 KB: its owner and the client's capabilities.
+//! An rmcp service runs only while a request is answered ([`exchange`]).
 
 pub mod exchange;
 
@@ -24,16 +23,16 @@ use crate::caller::{Caller, Reach};
 use crate::random;
 use exchange::Calls;
 
-/// The name of a session: 128 random bits as hex digits.
+/// The id of a session: 128 random bits as hex digits.
 pub type SessionId = Arc<str>;
 
-/// Where messages to a client go. Boxed: a channel reserves room for 32 of them at once.
+/// Sends messages to a client. Boxed, because a channel reserves space for 32 messages.
 pub type Outbox = mpsc::Sender<Box<ServerJsonRpcMessage>>;
 
-/// How many messages may wait for a slow reader before the sender waits too.
+/// How many messages wait for a slow client before the sender waits too.
 pub const OUTBOX_MESSAGES: usize = 16;
 
-/// All sessions. They are names, not credentials: every use is checked against the caller.
+/// All MCP sessions. Their ids are not credentials: every use is checked against the caller.
 #[derive(Debug)]
 pub struct Sessions {
     open: Mutex<HashMap<SessionId, Arc<Session>>>,
@@ -41,32 +40,32 @@ pub struct Sessions {
     epoch: Instant,
 }
 
-/// How many sessions there may be, and for how long.
+/// Limits of sessions.
 #[derive(Clone, Copy, Debug)]
 pub struct SessionLimits {
-    /// In all.
+    /// The most sessions.
     pub all_max: usize,
-    /// Of one caller.
+    /// The most sessions per caller.
     pub per_caller_max: usize,
-    /// Unused sessions end after this.
+    /// How long an unused session is kept.
     pub idle: Duration,
 }
 
 /// One session.
 #[derive(Debug)]
 pub struct Session {
-    /// Its name.
+    /// The session's id.
     pub id: SessionId,
-    /// Fires when it ends.
+    /// Cancelled when the session ends.
     pub ended: CancellationToken,
-    /// What it wants to be told of.
+    /// What the client has subscribed to.
     pub watched: Watched,
     owner: Arc<str>,
     client: Mutex<Arc<InitializeRequestParams>>,
     calls: Mutex<Calls>,
-    /// The one stream of HTTP+SSE. Streamable HTTP answers each request on its own.
+    /// The single stream of HTTP+SSE. In Streamable HTTP, each request has its own answer.
     outbox: Mutex<Option<Outbox>>,
-    /// What that stream was opened for.
+    /// The tool filter that the stream was opened with.
     reach: OnceLock<Reach>,
     streams: AtomicUsize,
     /// The number of the stream that tells what belongs to no request.
@@ -74,13 +73,13 @@ pub struct Session {
     used_ms: AtomicU64,
 }
 
-/// All places are taken by sessions that are in use.
+/// Every session is in use, so none can be closed for a new one.
 #[derive(Debug, thiserror::Error)]
 #[error("too many sessions are in use")]
 pub struct TooManySessions;
 
 impl Sessions {
-    /// No sessions yet.
+    /// Creates an empty set.
     #[must_use]
     pub fn new(limits: SessionLimits) -> Self {
         Self {
@@ -90,11 +89,11 @@ impl Sessions {
         }
     }
 
-    /// Opens a session for `caller`. At a limit the longest unused session of the same caller
-    /// makes room; its client is told "not found" and starts anew.
+    /// Opens a session for `caller`. At a limit, the least recently used session of this caller is closed; its
+    /// client gets "not found" and initializes again.
     ///
     /// # Errors
-    /// If no session of the caller is unused.
+    /// Every session of the caller is in use.
     pub fn open(
         &self,
         caller: &Caller,
@@ -114,7 +113,7 @@ impl Sessions {
             used_ms: AtomicU64::new(self.now_ms()),
         });
         let mut open = self.lock();
-        // Counting is linear, so it is done only where a limit can be near.
+        // Counting is linear, so it is done only close to a limit.
         if open.len() >= self.limits.per_caller_max.min(self.limits.all_max) {
             let own = || open.values().filter(|other| other.owner == session.owner);
             if open.len() >= self.limits.all_max || own().count() >= self.limits.per_caller_max {
@@ -132,7 +131,7 @@ impl Sessions {
         Ok(session)
     }
 
-    /// The session of that name, if it is the caller's. Counts as use.
+    /// The caller's session with this id. Counts as use.
     #[must_use]
     pub fn get(&self, id: &str, caller: &Caller) -> Option<Arc<Session>> {
         let session = self
@@ -144,7 +143,7 @@ impl Sessions {
         Some(session)
     }
 
-    /// Ends a session of the caller. False if there is none.
+    /// Ends a session of the caller. False if it does not exist.
     pub fn close(&self, id: &str, caller: &Caller) -> bool {
         let mut open = self.lock();
         if open
@@ -162,8 +161,7 @@ impl Sessions {
         true
     }
 
-    /// Ends the sessions that were not used for the idle time. Open streams and running calls
-    /// count as use.
+    /// Ends the sessions that were unused for the idle time. Open streams and running calls count as use.
     pub fn end_idle(&self) {
         let idle_ms = u64::try_from(self.limits.idle.as_millis()).unwrap_or(u64::MAX);
         let now_ms = self.now_ms();
@@ -180,7 +178,7 @@ impl Sessions {
         });
     }
 
-    /// Calls [`Self::end_idle`] from time to time, until the task is dropped.
+    /// Calls [`Self::end_idle`] periodically, until the task is dropped.
     pub async fn end_idle_forever(&self) {
         let pause =
             (self.limits.idle / 4).clamp(Duration::from_millis(100), Duration::from_secs(60));
@@ -196,7 +194,7 @@ impl Sessions {
         self.lock().len()
     }
 
-    /// Ends all streams whose session has no call running; called while the server drains.
+    /// Ends all streams of sessions without a running call; called while the server drains.
     pub fn end_quiet(&self) {
         for session in self.lock().values() {
             if session.calls().is_empty() {
@@ -215,31 +213,30 @@ impl Sessions {
 }
 
 impl Session {
-    /// What the client said of itself.
+    /// What the client declared in its handshake.
     #[must_use]
     pub fn client(&self) -> Arc<InitializeRequestParams> {
         self.client.lock().clone()
     }
 
-    /// Takes what the client said in its handshake (HTTP+SSE opens the session before).
+    /// Stores what the client declared in its handshake (HTTP+SSE opens the session earlier).
     pub fn set_client(&self, client: InitializeRequestParams) {
         *self.client.lock() = Arc::new(client);
     }
 
-    /// Makes `outbox` the stream that everything is sent on (HTTP+SSE), and all of its messages such of
-    /// a caller with no more than `reach`.
+    /// Makes `outbox` the only stream (HTTP+SSE). All of its messages are limited to the tools of `reach`.
     pub fn attach(&self, outbox: Outbox, reach: &Reach) {
         let _first = self.reach.set(reach.clone());
         *self.outbox.lock() = Some(outbox);
     }
 
-    /// The stream that everything is sent on, in HTTP+SSE.
+    /// The stream for all messages, in HTTP+SSE.
     #[must_use]
     pub fn outbox(&self) -> Option<Outbox> {
         self.outbox.lock().clone()
     }
 
-    /// The caller of a message, with no more tools than the stream was opened for.
+    /// The caller of a message, limited to the tools that the stream was opened for.
     #[must_use]
     pub fn narrow(&self, caller: &Caller) -> Caller {
         match self.reach.get() {
@@ -266,7 +263,7 @@ impl Session {
         self.notification_stream.load(Ordering::Relaxed) == turn
     }
 
-    /// Stops the call with that id; its answer is not sent.
+    /// Cancels the call with that id; its answer is not sent.
     pub fn cancel_call(&self, id: &RequestId) {
         self.calls().cancel(id);
     }

@@ -1,7 +1,7 @@
 //! Messages as lines of standard input and output.
 //!
-//! It reads messages as the other transports do. The SDK's own transport answers a request whose
-//! params do not fit with an error without an id, for which its client waits in vain.
+//! Parses messages as the other transports do. rmcp's own stdio transport answers a request with invalid params
+//! by an error without an id, for which the client waits in vain.
 
 use std::io;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use tokio::sync::{Mutex, mpsc};
 use super::error_data::with_code;
 use super::message;
 
-/// The longest line that is read, bytes.
+/// The longest line that is accepted, in bytes.
 const LINE_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// How many messages may wait for the service.
 const MESSAGES_MAX: usize = 16;
@@ -32,8 +32,8 @@ pub struct StdioTransport<W> {
 type Output<W> = Arc<Mutex<W>>;
 
 impl<W: AsyncWrite + Send + Unpin + 'static> StdioTransport<W> {
-    /// Reads lines of `input` from now on, in a task of its own: a service drops a read that is
-    /// under way whenever it has something to send.
+    /// Reads lines of `input` in a task of its own, because a service drops a pending read whenever it sends
+    /// something.
     pub fn new(input: impl AsyncRead + Send + Unpin + 'static, output: W) -> Self {
         let output = Arc::new(Mutex::new(output));
         let (sender, messages) = mpsc::channel(MESSAGES_MAX);
@@ -105,14 +105,14 @@ async fn read_messages<W: AsyncWrite + Unpin>(
                     return;
                 }
             }
-            // An answer to what is no JSON could be answered by the same, without end.
-            Err(error) => tracing::debug!("a line that is no JSON was dropped: {error}"),
+            // Answering an error to a line that is not JSON could start an endless loop.
+            Err(error) => tracing::debug!("dropped a line that is not JSON: {error}"),
         }
     }
 }
 
-/// Reads one line; a longer one than [`LINE_BYTES_MAX`] is dropped, and `line` is empty. False: the
-/// input has ended.
+/// Reads one line. A line longer than [`LINE_BYTES_MAX`] is dropped, and `line` is empty. Returns false at the
+/// end of the input.
 async fn read_line(
     input: &mut (impl AsyncBufRead + Unpin),
     line: &mut Vec<u8>,
@@ -129,7 +129,7 @@ async fn read_line(
         if is_too_long || !has_ended {
             is_too_long = true;
             line.clear();
-            tracing::error!("a line longer than {LINE_BYTES_MAX} bytes was dropped");
+            tracing::error!("dropped a line longer than {LINE_BYTES_MAX} bytes");
         }
         if has_ended {
             return Ok(true);

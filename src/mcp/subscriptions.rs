@@ -1,8 +1,9 @@
-//! What is told to clients unasked: changed resources, and a changed list of them.
+//! Notifications to clients: changed resources, and a changed list of resources.
 //!
-//! Told is what calls through this server change, to everybody with the same Kasm user. Revisions with a
-//! handshake hear it on the stream of their session, 2026-07-28 on a `subscriptions/listen`. A listener
-//! that is too far behind is told that everything it watches may have changed.
+//! Every client with the Kasm user of a change is notified, but only of changes that were made through this
+//! server. Revisions with a handshake receive notifications on their session's stream, 2026-07-28 on
+//! `subscriptions/listen`. A client that reads too slowly is notified that everything it watches may have
+//! changed.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -26,12 +27,12 @@ use crate::caller::Caller;
 use crate::tool::change::Change;
 use crate::tool::registry::Registry;
 
-/// How many listening requests of one caller may be open.
+/// The most open `subscriptions/listen` requests per caller.
 const LISTENERS_MAX: usize = 100;
 /// Callers that listen at a time and have a limit of their own. More of them share one.
 const CALLERS_MAX: usize = 10_000;
 
-/// Everything that is told. Cheap to clone.
+/// Sends notifications. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Notices {
     registry: Arc<Registry>,
@@ -49,12 +50,12 @@ impl Notices {
         }
     }
 
-    /// Ends all listening requests, for good.
+    /// Ends all listen requests, for shutdown.
     pub fn end(&self) {
         self.ended.cancel();
     }
 
-    /// What the stream of a session tells. Of several streams of a session the newest one speaks.
+    /// The notifications of a session's stream. Only the newest of its streams receives them.
     pub fn of_session(
         &self,
         session: Arc<Session>,
@@ -77,7 +78,7 @@ impl Notices {
         })
     }
 
-    /// Tells the client at the other end of a connection of its own (stdio), until it has gone.
+    /// Notifies the client of a stdio connection until it disconnects.
     pub(super) async fn tell(&self, peer: Peer<RoleServer>, watched: &Watched, caller: Caller) {
         let mut feed = self.feed(caller);
         while let Some(news) = feed.next().await {
@@ -90,7 +91,7 @@ impl Notices {
         }
     }
 
-    /// What of a `subscriptions/listen` can be had. None: nothing ever changes here.
+    /// The accepted part of a `subscriptions/listen`. None: no resource ever changes here.
     pub(super) fn accepted(&self, requested: &SubscriptionFilter) -> Option<SubscriptionFilter> {
         let catalogue = self.registry.catalogue();
         if catalogue.resources.is_empty() {
@@ -106,7 +107,7 @@ impl Notices {
         Some(accepted)
     }
 
-    /// Answers a `subscriptions/listen` until its client or the server ends it.
+    /// Serves a `subscriptions/listen` until the client or the server ends it.
     pub(super) async fn listen(
         &self,
         context: &SubscriptionContext,
@@ -157,7 +158,7 @@ impl Notices {
 /// What happened.
 enum News {
     Changed(Change),
-    /// More than a slow listener could be told.
+    /// The client read too slowly and missed changes.
     Missed,
 }
 
@@ -182,7 +183,7 @@ impl Feed {
         }
     }
 
-    /// What to say of it to somebody who watches `uris`, and the list if `list`.
+    /// The notifications about a change for a client that watches `uris`, and the list if `list`.
     fn notifications(
         &self,
         news: &News,

@@ -1,10 +1,8 @@
-//! Work that outlives its call, as tasks (extension `io.modelcontextprotocol/tasks` of revision
-//! 2026-07-28).
+//! Work that outlives its call, as tasks (extension `io.modelcontextprotocol/tasks` of revision 2026-07-28).
 //!
-//! Nothing is stored. The id of a task names the tool that began the work and the values that
-//! its [`Continuation`] needs, so tasks outlive a restart. It is no credential: each use is a call
-//! of the poll or stop tool by the caller of that request, and an id that somebody made up finds
-//! what the same arguments find, which for the work of others is nothing.
+//! Nothing is stored. A task's id holds the tool that started the work and the values that its [`Continuation`]
+//! needs, so tasks survive a restart. The id is not a credential: each use calls the poll or stop tool as the
+//! caller of that request, so a forged id gives no access to another caller's work.
 
 use std::time::Duration;
 
@@ -25,14 +23,14 @@ use crate::tool::invocation::Finished;
 use crate::tool::registry::Registry;
 use crate::tool::{Continuation, ErrorType, JsonObject};
 
-/// How often a client should look. Each look costs Kasm a request.
+/// How often a client should poll. Each poll sends a request to Kasm.
 const POLL_INTERVAL: Duration = Duration::from_secs(5);
-/// The longest id that is looked at. It travels in a header, too.
+/// The longest accepted id. It is sent in a header too.
 const ID_CHARS_MAX: usize = 1_024;
-/// How far the clock of the server that made an id may be ahead.
+/// The accepted clock difference to the server that created an id.
 const CLOCK_SKEW_SECONDS: i64 = 300;
 
-/// A task: which work it is, and since when.
+/// A task: the work and its start time.
 #[derive(Debug)]
 pub(super) struct Handle {
     tool: String,
@@ -43,7 +41,7 @@ pub(super) struct Handle {
 }
 
 impl Handle {
-    /// The work that goes on after a reply of `tool`, if it does.
+    /// The work that continues after a reply of `tool`, if there is any.
     pub(super) fn of_reply(registry: &Registry, tool: &str, reply: &Finished) -> Option<Self> {
         let continuation = registry.info(tool)?.continues?;
         let data = reply.body.get("data")?;
@@ -62,7 +60,7 @@ impl Handle {
         (handle.id().len() <= ID_CHARS_MAX).then_some(handle)
     }
 
-    /// Reads an id. Only the very text that [`Self::id`] writes is one.
+    /// Parses an id. Only the exact text that [`Self::id`] writes is accepted.
     fn read(registry: &Registry, id: &str) -> Option<Self> {
         if id.len() > ID_CHARS_MAX {
             return None;
@@ -111,7 +109,7 @@ impl Handle {
         }
     }
 
-    /// The answer to the call that began the work.
+    /// The answer to the call that started the work.
     pub(super) fn created(&self, reply: &Finished) -> CreateTaskResult {
         CreateTaskResult::new(self.task(TaskStatus::Working, message(reply)))
     }
@@ -147,8 +145,8 @@ impl Request<'_> {
         Ok(GetTaskResult::new(DetailedTask::new(task, payload)))
     }
 
-    /// `tasks/update`. These tasks ask nothing, so what was sent is ignored, as the extension
-    /// wants; only a task that is not there is an error.
+    /// `tasks/update`. These tasks ask no questions, so the input is ignored, as the extension requires; only
+    /// an unknown task is an error.
     pub(super) async fn update(self) -> Result<(), ErrorData> {
         self.look().await.map(drop)
     }
@@ -164,8 +162,8 @@ impl Request<'_> {
         }
     }
 
-    /// What the poll tool says. A result that can never be had is a result, too; after any other
-    /// failure the task may still be there.
+    /// Converts the poll tool's reply. A result that can no longer be read is a failed task; after any other
+    /// failure the task may still be running.
     async fn look(self) -> Result<(Handle, Finished), ErrorData> {
         let handle = Handle::read(self.registry, self.id).ok_or_else(unknown)?;
         let mut arguments = handle.arguments();
@@ -190,7 +188,7 @@ impl Request<'_> {
     }
 }
 
-/// Whose it is, whether it ever was: all the same to somebody who may not know.
+/// One error for a task that never existed or belongs to another caller.
 fn unknown() -> ErrorData {
     with_code(
         ErrorData::invalid_params("unknown task", None),
@@ -198,7 +196,7 @@ fn unknown() -> ErrorData {
     )
 }
 
-/// The task could not be looked at. It may well go on, so its status is not told.
+/// The task could not be polled. It may still be running, so no status is reported.
 fn failed(error: ErrorType, reply: &Finished) -> ErrorData {
     match error {
         ErrorType::NotFound | ErrorType::Validation | ErrorType::Permission => unknown(),
@@ -222,11 +220,14 @@ fn message(reply: &Finished) -> Option<&str> {
     reply.body.get("message")?.as_str()
 }
 
-/// The result that the original call would have had.
+/// The result that the original call would have returned.
 fn payload(reply: Finished) -> Result<Payload, ErrorData> {
     match serde_json::to_value(to_result(reply)?) {
         Ok(Value::Object(result)) => Ok(result),
-        Ok(_) => Err(ErrorData::internal_error("the result is no object", None)),
+        Ok(_) => Err(ErrorData::internal_error(
+            "the result is not an object",
+            None,
+        )),
         Err(error) => Err(ErrorData::internal_error(error.to_string(), None)),
     }
 }

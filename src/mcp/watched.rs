@@ -1,4 +1,4 @@
-//! What a client of the revisions with sessions has subscribed to.
+//! The subscriptions of a client of the revisions with sessions.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,9 +12,9 @@ use super::error_data::with_code;
 /// How many resources one session or one listening request may watch.
 pub(super) const WATCHED_MAX: usize = 100;
 
-/// What a client of the older revisions watches: the resources that it names, and their list as soon as
-/// it has asked for any of it. Others would have nothing to fetch again, and some clients break on a
-/// message that comes while they close (`sse_client` of the Python SDK 1.30).
+/// What a client of the older revisions is notified of: the resources it names, and their list once it has
+/// requested a part of it. Other clients have nothing to fetch again, and some fail on a message that arrives
+/// while they close (`sse_client` of the Python SDK 1.30).
 #[derive(Debug, Default)]
 pub struct Watched {
     list: AtomicBool,
@@ -22,7 +22,7 @@ pub struct Watched {
 }
 
 impl Watched {
-    /// Watches the list of resources from now on.
+    /// Starts to watch the list of resources.
     pub fn add_list(&self) {
         self.list.store(true, Ordering::Relaxed);
     }
@@ -30,12 +30,12 @@ impl Watched {
     /// Watches one more resource, and the list.
     ///
     /// # Errors
-    /// Too many are watched.
+    /// Too many resources are watched.
     pub(super) fn add(&self, uri: &str) -> Result<(), ErrorData> {
         let mut uris = self.lock();
         if uris.len() >= WATCHED_MAX && !uris.contains(uri) {
             return Err(too_many(format!(
-                "{WATCHED_MAX} resources are subscribed to already"
+                "at most {WATCHED_MAX} resources can be subscribed to"
             )));
         }
         uris.insert(uri.to_owned());
@@ -43,7 +43,7 @@ impl Watched {
         Ok(())
     }
 
-    /// Watches one less. No error if it was not watched.
+    /// Stops watching a resource. No error if it was not watched.
     pub(super) fn remove(&self, uri: &str) {
         self.lock().remove(uri);
     }

@@ -1,14 +1,14 @@
-//! For whom a token is. Servers and clients write one and the same resource in several ways.
+//! The audience of a token. Servers and clients write one resource in several ways.
 
 use data_encoding::HEXLOWER_PERMISSIVE;
 use reqwest::Url;
 
-/// An audience, in the form in which audiences are compared.
+/// An audience in the form that is compared.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Audience(String);
 
 impl Audience {
-    /// A web address in its normal form; any other text as it is, because nothing says what it means.
+    /// A web address in normal form; any other text unchanged, because its meaning is unknown.
     pub(super) fn new(text: &str) -> Self {
         Self(normal_form(text).unwrap_or_else(|| text.to_owned()))
     }
@@ -24,7 +24,8 @@ impl Audience {
 /// The normal form of RFC 3986, section 6.2: letter case of scheme and host, the default port, dot segments, needless
 /// percent-encoding, and one slash at the end.
 fn normal_form(text: &str) -> Option<String> {
-    // The parser repairs what is no URL: it takes backslashes for slashes, adds missing ones and drops line breaks.
+    // The URL parser repairs invalid input: it reads backslashes as slashes, adds missing ones and drops line
+    // breaks.
     let (_, rest) = text.split_once("://")?;
     let odd = |c: char| c == '\\' || c.is_whitespace() || c.is_control();
     if rest.starts_with('/') || text.contains(odd) {
@@ -39,7 +40,7 @@ fn normal_form(text: &str) -> Option<String> {
     Some(url.into())
 }
 
-/// Decodes what need not be encoded, and writes the digits of the rest in upper case.
+/// Decodes characters that need no encoding, and writes the digits of the others in upper case.
 fn decode_unreserved(path: &str) -> String {
     let mut parts = path.split('%');
     let mut decoded = parts.next().unwrap_or_default().to_owned();

@@ -1,4 +1,4 @@
-//! What an access token says (RFC 9068), and the ways in which authorization servers write it.
+//! The claims of an access token (RFC 9068), in the forms of different authorization servers.
 
 use data_encoding::BASE64URL_NOPAD;
 use jsonwebtoken::errors::{Error, ErrorKind};
@@ -9,7 +9,7 @@ use crate::caller::Scope;
 
 /// The longest subject.
 const SUBJECT_CHARS_MAX: usize = 256;
-/// The claims of an id token, which no access token has.
+/// Claims of an id token, which an access token does not have.
 const OF_ID_TOKEN: [&str; 3] = ["nonce", "at_hash", "c_hash"];
 
 /// The claims of a token whose signature was verified.
@@ -22,7 +22,7 @@ impl Claims {
         self.0.get(claim)?.as_str()
     }
 
-    /// Whom the token is about. It becomes part of the caller's name, in logs and elsewhere.
+    /// The subject. It becomes part of the caller's name in logs.
     pub(super) fn subject(&self) -> Option<&str> {
         let fits = |subject: &&str| {
             !subject.is_empty()
@@ -43,8 +43,8 @@ impl Claims {
         expires.as_i64().or_else(rounded)
     }
 
-    /// The largest scope of ours: from `scope` (RFC 8693), or `scp` as some servers write it, as a text or
-    /// as a list.
+    /// The largest of our scopes: from `scope` (RFC 8693), or from `scp`, as some servers write it, as text or
+    /// list.
     pub(super) fn scope(&self) -> Option<Scope> {
         let claims = ["scope", "scp"].into_iter();
         let values = claims.filter_map(|claim| self.0.get(claim));
@@ -52,12 +52,12 @@ impl Claims {
         names.filter_map(|name| name.parse().ok()).max()
     }
 
-    /// For whom the token is (RFC 7519, section 4.1.3).
+    /// The audiences (RFC 7519, section 4.1.3).
     pub(super) fn audiences(&self) -> Vec<&str> {
         self.0.get("aud").map(texts).unwrap_or_default()
     }
 
-    /// The Kasm user that it names. An e-mail address that the issuer does not vouch for is none.
+    /// The Kasm user that it names. An e-mail address that the issuer has not verified does not count.
     pub(super) fn user(&self, claim: &str) -> Option<&str> {
         if claim == "email" && self.0.get("email_verified") == Some(&Value::Bool(false)) {
             return None;
@@ -66,8 +66,8 @@ impl Claims {
         (!named.is_empty()).then_some(named)
     }
 
-    /// Whether it is an access token and not one for another purpose that happens to be signed by the
-    /// same issuer. `at+jwt` says so (RFC 9068); many servers write `JWT` or nothing.
+    /// Whether it is an access token, not another token of that issuer. `at+jwt` says so (RFC 9068); many
+    /// servers write `JWT` or nothing.
     pub(super) fn is_of_access_token(&self, typ: Option<&str>) -> bool {
         let typ = typ.map(str::to_ascii_lowercase);
         let typ = typ
@@ -77,7 +77,7 @@ impl Claims {
             Some("at+jwt") => true,
             Some("jwt") | None => {
                 let of_id_token = OF_ID_TOKEN.iter().any(|claim| self.0.contains_key(*claim));
-                // Keycloak says in a claim what it is.
+                // Keycloak names the type of the token in a claim.
                 let says = self.text("typ").unwrap_or("Bearer");
                 !of_id_token && says.eq_ignore_ascii_case("Bearer")
             }
@@ -95,7 +95,7 @@ fn texts(value: &Value) -> Vec<&str> {
     }
 }
 
-/// The issuer that a token names, not yet verified: it tells whose keys to try.
+/// The issuer that a token names, not verified yet: it decides which keys to try.
 pub(super) fn issuer(token: &[u8]) -> Option<String> {
     #[derive(Deserialize)]
     struct Named {
@@ -107,7 +107,7 @@ pub(super) fn issuer(token: &[u8]) -> Option<String> {
     Some(named.iss)
 }
 
-/// What is wrong, in words for the owner of the token.
+/// The reason for a refusal, in words for the token's owner.
 #[expect(
     clippy::wildcard_enum_match_arm,
     reason = "the kinds that say nothing to the owner of a token"
@@ -116,7 +116,7 @@ pub(super) fn reason(error: &Error) -> &'static str {
     match error.kind() {
         ErrorKind::ExpiredSignature => "it has expired",
         ErrorKind::ImmatureSignature => "it is not valid yet",
-        ErrorKind::InvalidIssuer => "its issuer is not known here",
+        ErrorKind::InvalidIssuer => "its issuer is unknown",
         ErrorKind::MissingRequiredClaim(_) => "it lacks exp, iss, aud or sub",
         ErrorKind::InvalidSignature => "its signature is wrong",
         _ => "it cannot be verified",

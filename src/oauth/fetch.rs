@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 const BYTES_MAX: usize = 512 << 10;
 const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// An HTTP client for nothing else.
+/// An HTTP client that is used only for these documents.
 #[derive(Clone, Debug)]
 pub(super) struct Fetcher(reqwest::Client);
 
@@ -26,7 +26,7 @@ impl Fetcher {
     /// The JSON document at `url`.
     ///
     /// # Errors
-    /// In words: there is none, or it is too large, or too slow.
+    /// The message says why: it does not exist, is too large, or took too long.
     pub(super) async fn json<T: DeserializeOwned>(&self, url: &str) -> Result<T, String> {
         if !is_safe(url) {
             return Err(format!("{url}: only https, or http on this machine"));
@@ -48,7 +48,7 @@ impl Fetcher {
     }
 }
 
-/// Whether what comes from a URL can be trusted to come from there: it is https, or on this machine.
+/// Whether the content of a URL is authentic: it is https, or on this machine.
 #[must_use]
 pub fn is_safe(url: &str) -> bool {
     let Ok(url) = url.parse::<reqwest::Url>() else {

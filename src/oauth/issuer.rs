@@ -1,8 +1,8 @@
-//! One issuer: where its keys are, and the keys.
+//! One issuer: its metadata and its keys.
 //!
-//! Keys are fetched when the first token comes, again when they are old, and again when a token names one
-//! that is not known, but not more often than [`BURST`] and [`REFILL`] allow: anybody can make tokens up.
-//! While the issuer cannot be reached, the keys that are known stay good.
+//! Keys are fetched at the first token, again when they are old, and again when a token names an unknown key.
+//! Anyone can send tokens with unknown keys, so [`BURST`] and [`REFILL`] limit the fetches. While the issuer
+//! cannot be reached, the known keys stay valid.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,13 +18,13 @@ use tokio::time::Instant;
 use super::ALGORITHMS;
 use super::fetch::{Fetcher, is_safe};
 
-/// Keys older than this are fetched again, so that one that the issuer took back is not good for ever.
+/// Keys older than this are fetched again, so that a key that the issuer removed does not stay valid.
 const AGE: Duration = Duration::from_secs(600);
 /// Keys older than this are not used, even if the issuer cannot be reached.
 const AGE_MAX: Duration = Duration::from_secs(86_400);
 /// How many fetches may follow each other at once.
 const BURST: u32 = 3;
-/// How long until one more may.
+/// How long until another fetch is allowed.
 const REFILL: Duration = Duration::from_secs(20);
 /// How many keys are kept.
 const KEYS_MAX: usize = 64;
@@ -32,9 +32,9 @@ const KEYS_MAX: usize = 64;
 /// Why there is no key for a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum NoKey {
-    /// The issuer has none that fits.
+    /// The issuer has no matching key.
     Unknown,
-    /// The issuer cannot be asked.
+    /// The issuer cannot be reached.
     Unavailable,
 }
 
@@ -43,7 +43,7 @@ pub(super) struct Issuer {
     url: String,
     fetcher: Fetcher,
     known: Lock<Option<Arc<Known>>>,
-    /// Held while fetching, so that one request fetches for all.
+    /// Held while fetching, so that one fetch serves all waiting requests.
     fetches: Mutex<Fetches>,
 }
 
@@ -52,7 +52,7 @@ struct Known {
     since: Instant,
 }
 
-/// How many fetches are left, and since when they have been filling up.
+/// The remaining fetches, and since when they refill.
 struct Fetches {
     left: u32,
     filled: Instant,
@@ -66,7 +66,7 @@ struct Metadata {
     jwks_uri: String,
 }
 
-/// RFC 7517. Keys of kinds that are not known here are left out, not refused.
+/// RFC 7517. Keys of unknown types are skipped, not refused.
 #[derive(Deserialize)]
 struct KeySet {
     keys: Vec<Value>,
@@ -90,7 +90,7 @@ impl Issuer {
         &self.url
     }
 
-    /// The keys that a token may be signed with: the one that it names, or all of that kind.
+    /// The keys that may have signed a token: the one that it names, or all of that type.
     pub(super) async fn keys(
         &self,
         kid: Option<&str>,
@@ -119,7 +119,7 @@ impl Issuer {
         known.clone()
     }
 
-    /// Fetches the keys, unless somebody did since `seen`, or too many did lately.
+    /// Fetches the keys, unless another request did so since `seen`, or the limit is reached.
     async fn refresh(&self, seen: Option<Instant>) {
         let mut fetches = self.fetches.lock().await;
         if self.known().map(|known| known.since) != seen || !fetches.take() {
@@ -127,7 +127,11 @@ impl Issuer {
         }
         match self.fetch(&mut fetches).await {
             Ok(keys) => {
-                tracing::debug!(issuer = self.url, keys = keys.len(), "keys were fetched");
+                tracing::debug!(
+                    issuer = self.url,
+                    keys = keys.len(),
+                    "fetched the issuer's keys"
+                );
                 let known = Known {
                     keys,
                     since: Instant::now(),
@@ -136,9 +140,9 @@ impl Issuer {
                 *place = Some(Arc::new(known));
             }
             Err(problem) => {
-                // It may have moved.
+                // The keys may have moved.
                 fetches.keys_url = None;
-                tracing::warn!(issuer = self.url, problem, "the keys cannot be fetched");
+                tracing::warn!(issuer = self.url, problem, "cannot fetch the issuer's keys");
             }
         }
     }
@@ -155,13 +159,13 @@ impl Issuer {
         Ok(keys.collect())
     }
 
-    /// Where the keys are. A document that names another issuer is none of this one's.
+    /// The URL of the keys. The metadata must name this issuer.
     async fn discover(&self) -> Result<String, String> {
         let mut problems = Vec::new();
         for url in well_known(&self.url) {
             match self.fetcher.json::<Metadata>(&url).await {
                 Ok(found) if found.issuer != self.url => {
-                    problems.push(format!("{url}: it is of the issuer {}", found.issuer));
+                    problems.push(format!("{url}: it belongs to the issuer {}", found.issuer));
                 }
                 Ok(found) if !is_safe(&found.jwks_uri) => {
                     problems.push(format!("{url}: its keys are not protected by https"));
@@ -177,7 +181,7 @@ impl Issuer {
 /// How many keys an issuer has that tokens could be signed with.
 ///
 /// # Errors
-/// In words: its metadata or its keys cannot be fetched, or are another issuer's.
+/// The message says why: metadata or keys cannot be fetched, or belong to another issuer.
 pub async fn examine(issuer: &str) -> Result<usize, String> {
     let fetcher = Fetcher::new().map_err(|error| error.to_string())?;
     let issuer = Issuer::new(issuer.to_owned(), fetcher);
@@ -230,7 +234,7 @@ fn fitting(keys: &[Jwk], kid: Option<&str>, algorithm: Algorithm) -> Vec<Decodin
         .collect()
 }
 
-/// Whether a key is for signatures of this kind, by all that is said of it.
+/// Whether a key may be used for signatures of this algorithm.
 #[expect(
     clippy::wildcard_enum_match_arm,
     reason = "other kinds of keys are never right, shared secrets least of all"

@@ -1,4 +1,4 @@
-//! From what a token says to the id of a Kasm user.
+//! Finds the id of the Kasm user that a token names.
 
 use std::time::Duration;
 
@@ -8,15 +8,15 @@ use tokio::time::Instant;
 use super::Denied;
 use crate::bounded_map::{BoundedMap, Evict};
 
-/// How long an answer is remembered, and how long that there is no such user.
+/// How long a user is cached, and how long its absence.
 const KNOWN: Duration = Duration::from_secs(300);
 const UNKNOWN: Duration = Duration::from_secs(30);
-/// How many answers are remembered.
+/// How many answers are cached.
 const ANSWERS_MAX: usize = 10_000;
 /// The longest username.
 const NAME_CHARS_MAX: usize = 256;
 
-/// Finds a user's id by the username. None: there is no such user. An error says why nobody knows.
+/// Finds a user's id by the username. None: there is no such user. The error says why the look-up failed.
 pub type FindUser =
     Box<dyn Fn(String) -> BoxFuture<'static, Result<Option<String>, String>> + Send + Sync>;
 

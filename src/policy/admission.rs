@@ -26,7 +26,7 @@ pub(super) fn outside_limits(script: &str) -> Option<Finding> {
         verdict: Verdict::Invalid,
         rule: LIMITS_RULE.to_owned(),
         what,
-        why: "this server does not judge such a script".to_owned(),
+        why: "this server cannot judge such a script".to_owned(),
         instead: instead.to_owned(),
     })
 }
@@ -47,7 +47,8 @@ fn limit_passed(script: &str) -> Option<(String, &'static str)> {
     let simpler = "send a shorter or simpler script";
     if script.len() > SCRIPT_BYTES_MAX {
         let bytes = script.len();
-        let what = format!("the script has {bytes} bytes, {SCRIPT_BYTES_MAX} are allowed");
+        let what =
+            format!("the script has {bytes} bytes, but at most {SCRIPT_BYTES_MAX} are allowed");
         return Some((what, simpler));
     }
     if let Some(what) = control_character(script) {

@@ -18,9 +18,9 @@ const STACK_BYTES: usize = 512 * 1024 * 1024;
 pub struct Explanation {
     /// The strictest of the findings.
     pub verdict: Verdict,
-    /// What happens for that verdict: `Unprovable` has a decision of its own.
+    /// The decision for that verdict: `Unprovable` has its own.
     pub decision: Decision,
-    /// All programs that it would run, as far as they are known.
+    /// All programs that the script would run, as far as they are known.
     pub programs: Vec<String>,
     /// All reasons, the strictest first.
     pub findings: Vec<Finding>,
@@ -32,7 +32,7 @@ impl Explanation {
     }
 }
 
-/// Takes `script` apart and judges it.
+/// Parses and judges `script`.
 pub(super) fn explain(rules: &Rules, script: &str, folder: &str) -> Explanation {
     let mut findings = Vec::new();
     let mut programs = Vec::new();
@@ -49,7 +49,7 @@ pub(super) fn explain(rules: &Rules, script: &str, folder: &str) -> Explanation 
                     .collect();
                 judge(rules, &plan, &mut findings);
             }
-            None => findings.push(unprovable("the parser gave up")),
+            None => findings.push(unprovable("the parser failed")),
         }
     }
     let inside = rules.roots.iter().any(|root| path::is_inside(folder, root));
@@ -57,8 +57,8 @@ pub(super) fn explain(rules: &Rules, script: &str, folder: &str) -> Explanation 
         findings.push(Finding {
             verdict: Verdict::Refused,
             rule: "working-directory".to_owned(),
-            what: format!("`{folder}` is outside the roots"),
-            why: "commands start inside the roots".to_owned(),
+            what: format!("`{folder}` is outside the allowed folders"),
+            why: "commands must start in the allowed folders".to_owned(),
             instead: format!("use a folder below {}", rules.roots.join(", ")),
         });
     }
@@ -70,7 +70,7 @@ pub(super) fn explain(rules: &Rules, script: &str, folder: &str) -> Explanation 
         Verdict::Allowed => Decision::Allow,
         Verdict::Ask => Decision::Ask,
         Verdict::Refused | Verdict::Invalid => Decision::Deny,
-        // What is asked for must still be asked for.
+        // A part that needs approval still needs it, whatever the other parts do.
         Verdict::Unprovable
             if findings
                 .iter()
@@ -88,7 +88,7 @@ pub(super) fn explain(rules: &Rules, script: &str, folder: &str) -> Explanation 
     }
 }
 
-/// The plan, made on a stack of its own; `None` if the parser panicked.
+/// The plan, made on its own stack; `None` if the parser panicked.
 fn plan(script: &str, folder: &str, home: &str) -> Option<Plan> {
     thread::scope(|scope| {
         let work = thread::Builder::new().stack_size(STACK_BYTES);
@@ -118,7 +118,7 @@ fn program(rules: &Rules, planned: &Planned, findings: &mut Vec<Finding>) {
             Match::No => {}
             Match::Perhaps if rule.decision == Decision::Allow => {}
             Match::Perhaps => findings.push(unprovable(&format!(
-                "`{}` may be what rule `{}` is about",
+                "`{}` may match rule `{}`",
                 planned.display(),
                 rule.id
             ))),
@@ -191,7 +191,10 @@ fn file(rules: &Rules, touched: &Touched, findings: &mut Vec<Finding>) {
         let sure = path::reaches(touched, tree, false);
         let climbs = path::climbs(&touched.word) && !touched.word.display().contains(' ');
         let (rule, why) = match (touched.writes, climbs) {
-            (true, _) => ("protected-paths", format!("{tree} is not written")),
+            (true, _) => (
+                "protected-paths",
+                format!("{tree} is protected from writing"),
+            ),
             (false, true) => ("path-traversal", format!("`..` leads into {tree}")),
             (false, false) => continue,
         };
@@ -220,10 +223,9 @@ fn file(rules: &Rules, touched: &Touched, findings: &mut Vec<Finding>) {
         match sure.max().unwrap_or(Match::No) {
             Match::No => {}
             Match::Perhaps if rule.decision == Decision::Allow => {}
-            Match::Perhaps => findings.push(unprovable(&format!(
-                "{what} may be what rule `{}` is about",
-                rule.id
-            ))),
+            Match::Perhaps => {
+                findings.push(unprovable(&format!("{what} may match rule `{}`", rule.id)))
+            }
             Match::Yes => findings.extend(of_rule(rule, what.clone())),
         }
     }
@@ -252,8 +254,8 @@ fn unprovable(what: &str) -> Finding {
         verdict: Verdict::Unprovable,
         rule: "unprovable".to_owned(),
         what: what.to_owned(),
-        why: "what it would run cannot be told without running it".to_owned(),
-        instead: "write programs and scripts out literally, without building them from variables or output"
+        why: "what it runs is known only at run time".to_owned(),
+        instead: "write programs and scripts literally, not built from variables or output"
             .to_owned(),
     }
 }

@@ -1,31 +1,31 @@
-//! What the policy finds in a command, and how grave it is.
+//! Findings of the policy in a command, and their severity.
 
 /// How a command was judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Verdict {
-    /// Nothing speaks against it.
+    /// No finding.
     Allowed,
-    /// A person has to agree.
+    /// A person must approve it.
     Ask,
-    /// What it would do cannot be told without running it.
+    /// What it would do is known only at run time.
     Unprovable,
     /// It is forbidden.
     Refused,
-    /// It cannot be run as it is written: bash would refuse it, or it is beyond a limit of this server.
+    /// It cannot run as written: bash would refuse it, or it exceeds a limit of this server.
     Invalid,
 }
 
 /// One reason for a verdict.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// What this reason alone leads to.
+    /// The verdict for this finding alone.
     pub verdict: Verdict,
     /// The rule's id.
     pub rule: String,
-    /// What in the command it is about.
+    /// The part of the command that it concerns.
     pub what: String,
-    /// Why the rule is there.
+    /// The reason for the rule.
     pub why: String,
-    /// What would be allowed.
+    /// An allowed alternative.
     pub instead: String,
 }

@@ -8,7 +8,7 @@ use tokio::task;
 
 use super::{Denial, Permit, Policy};
 
-/// Commands that are judged at the same time. Judging is pure computation: more at once would only take
+/// How many commands are judged at the same time. Judging is pure computation: more at once would only take
 /// processor time from the threads that serve requests.
 const JUDGED_AT_A_TIME: usize = 2;
 
@@ -42,16 +42,16 @@ impl CommandRequest {
     }
 }
 
-/// What the policy says of a command that it does not deny.
+/// The policy's answer for a command that it does not deny.
 #[derive(Debug)]
 pub enum Judgement {
     /// It may run.
     Permitted(Permit<CommandRequest>),
-    /// It may run if a person agrees.
+    /// It may run if a person approves.
     NeedsConsent(PendingCommand),
 }
 
-/// A command that waits for the consent of a person.
+/// A command that waits for a person's approval.
 #[derive(Debug)]
 pub struct PendingCommand {
     denial: Denial,
@@ -63,14 +63,14 @@ impl PendingCommand {
         Self { denial, request }
     }
 
-    /// Why a person has to agree.
+    /// Why it needs approval.
     #[must_use]
     pub fn denial(&self) -> &Denial {
         &self.denial
     }
 
-    /// The permit for exactly this command. Call it only after a person has agreed to what they were shown
-    /// of it.
+    /// The permit for exactly this command. Call it only after a person has approved what they were shown of
+    /// it.
     #[must_use]
     pub fn permit_with_consent(self) -> Permit<CommandRequest> {
         Permit(self.request)
@@ -96,9 +96,9 @@ impl CommandJudge {
 
     /// Judges `request` on a blocking thread, after those that came before it.
     ///
-    /// A caller that gives up leaves the queue. A judgement that has begun runs to its end and keeps its
-    /// place until then, so callers that come and go cannot start more of them; the limits of scripts bound
-    /// its time.
+    /// A caller that disconnects leaves the queue. A judgement that has begun runs to its end and keeps its
+    /// turn until then, so repeated disconnects cannot start more of them; the limits of scripts bound its
+    /// time.
     ///
     /// # Errors
     /// The policy denies it. `None` if it could not be judged, because the judging panicked or the server

@@ -7,12 +7,12 @@ use super::word::{Atom, Word};
 /// Longer paths are refused; Linux refuses them too.
 pub const PATH_BYTES_MAX: usize = 4096;
 
-/// What is to be done with a file.
+/// The access to a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
     /// Its content or name is read.
     Read,
-    /// It is made, changed or removed.
+    /// It is created, changed or removed.
     Write,
 }
 
@@ -30,7 +30,7 @@ impl CheckedPath {
         &self.path
     }
 
-    /// What it was permitted for.
+    /// The permitted access.
     #[must_use]
     pub fn access(&self) -> Access {
         self.access
@@ -65,7 +65,7 @@ pub(super) fn is_inside(path: &str, tree: &str) -> bool {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Match {
     No,
-    /// It depends on what only the shell knows.
+    /// It depends on values that only the shell knows.
     Perhaps,
     Yes,
 }
@@ -131,7 +131,7 @@ fn matches(folder: &[&str], word: &Word, tree: &str, exactly: bool) -> Match {
             return Match::No;
         }
         if part.iter().any(|atom| matches!(atom, Atom::Unknown { .. })) {
-            // It may contain slashes: what follows is anybody's guess.
+            // The word may contain slashes, so the rest is unknown.
             sure = Match::Perhaps;
             break;
         }

@@ -1,4 +1,4 @@
-//! What a script would do, as far as it can be told without running it.
+//! What a script would do, as far as that is known without running it.
 
 use std::collections::BTreeSet;
 

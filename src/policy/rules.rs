@@ -13,7 +13,7 @@ pub(super) const BUILT_IN: &str = include_str!("default.toml");
 pub enum Decision {
     /// It runs.
     Allow,
-    /// It runs if a person agrees.
+    /// It runs if a person approves.
     Ask,
     /// It does not run.
     Deny,
@@ -22,20 +22,20 @@ pub enum Decision {
 /// A rules file that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum RulesError {
-    /// Not TOML, or not our fields.
-    #[error("the rules cannot be read: {0}")]
+    /// Not valid TOML, or unknown fields.
+    #[error("the rules cannot be parsed: {0}")]
     Syntax(#[from] toml::de::Error),
     /// Two rules with one id.
-    #[error("two rules are called `{0}`")]
+    #[error("two rules have the id `{0}`")]
     Twice(String),
     /// A rule that would match every command, or none.
     #[error("rule `{0}`: `when` needs `program`, `path`, `path_write` or `path_exact`")]
     Empty(String),
     /// A folder that is not absolute.
-    #[error("`{0}` is no absolute path")]
+    #[error("`{0}` is not an absolute path")]
     Relative(String),
     /// An example of a rule that the rule does not judge as it says.
-    #[error("rule `{rule}`: the example `{example}` should {expected}, and does not")]
+    #[error("rule `{rule}`: the example `{example}` should {expected}, but does not")]
     Example {
         /// The rule.
         rule: String,

@@ -21,7 +21,7 @@ use super::word::{self, Found, Scope, Word};
 /// Scripts inside scripts, and lists inside lists, to this depth.
 const DEPTH_MAX: usize = 64;
 
-/// The plan of `script`, started in `folder`.
+/// The plan of `script`, run from `folder`.
 pub(super) fn plan(script: &str, folder: &str, home: &str) -> Plan {
     let places = Places::at(folder);
     let mut walk = Walk {

@@ -22,7 +22,7 @@ pub(super) enum Atom {
     Star,
     /// Any one character: `?` or a bracket expression.
     One,
-    /// What only the shell knows. Unquoted, it may become several words or none.
+    /// A part that only the shell can resolve. Unquoted, it may become several words or none.
     Unknown { splits: bool },
 }
 
@@ -39,7 +39,7 @@ impl Word {
         Self(vec![Atom::Unknown { splits }])
     }
 
-    /// The word as the program will get it, if that is certain.
+    /// The word as the program receives it, if that is certain.
     pub(super) fn literal(&self) -> Option<String> {
         let chars = self.0.iter().map(|atom| match atom {
             Atom::Lit(c) | Atom::Brace(c) => Some(*c),
@@ -72,7 +72,7 @@ impl Word {
         Self(self.0.get(count..).unwrap_or_default().to_vec())
     }
 
-    /// For people: the word with `…` for what is not known.
+    /// The word for messages, with `…` for unknown parts.
     pub(super) fn display(&self) -> String {
         let shown = |atom: &Atom| match atom {
             Atom::Lit(c) | Atom::Brace(c) => *c,
@@ -144,13 +144,13 @@ fn first_brace(atoms: &[Atom]) -> Option<Braces> {
     None
 }
 
-/// What is known while words are read.
+/// The state while words are read.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Scope {
     pub(super) home: String,
     /// Variables of the script; `None` when more than one value is possible.
     pub(super) variables: BTreeMap<String, Option<String>>,
-    /// Inside a loop or a function a variable may have a later value.
+    /// Whether inside a loop or a function, where a variable may have a later value.
     pub(super) uncertain: usize,
 }
 
@@ -177,12 +177,12 @@ impl Scope {
     }
 }
 
-/// What reading words brought to light besides the words.
+/// What reading words revealed besides the words.
 #[derive(Debug, Default)]
 pub(super) struct Found {
     /// Scripts of command substitutions.
     pub(super) scripts: Vec<String>,
-    /// Why something cannot be decided.
+    /// Why the script cannot be decided.
     pub(super) doubts: Vec<&'static str>,
 }
 

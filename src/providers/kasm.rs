@@ -41,14 +41,14 @@ pub const TOOLSETS: &[Toolset<KasmProvider>] = &[
     monitoring::TOOLSET,
 ];
 
-/// What there is besides tools.
+/// Prompts and resources of the provider.
 pub const CATALOGUE: Catalogue = Catalogue {
     resources: resources::RESOURCES,
     prompts: prompts::PROMPTS,
     values: resources::VALUES,
 };
 
-/// What the Kasm tools work on.
+/// The shared state of all Kasm tools.
 #[derive(Debug)]
 pub struct KasmProvider {
     kasm: Kasm,
@@ -64,10 +64,10 @@ pub struct KasmProvider {
     desktop_limits: DesktopLimits,
 }
 
-/// How the Kasm tools behave.
+/// Settings of the Kasm tools.
 #[derive(Clone, Debug)]
 pub struct KasmSettings {
-    /// What may be run, and where.
+    /// The rules for commands and paths.
     pub policy: Policy,
     /// Limits of commands.
     pub commands: CommandLimits,
@@ -82,45 +82,45 @@ pub struct KasmSettings {
 /// Limits of desktops.
 #[derive(Clone, Copy, Debug)]
 pub struct DesktopLimits {
-    /// Actions in one call.
+    /// The most actions in one call.
     pub actions_max: usize,
-    /// The longer side of a picture, pixels.
+    /// The longer side of a screenshot, in pixels.
     pub picture_pixels: u32,
-    /// How large a picture may be, bytes.
+    /// The largest screenshot, in bytes.
     pub picture_bytes: usize,
 }
 
 /// Limits of files, bytes.
 #[derive(Clone, Copy, Debug)]
 pub struct FileLimits {
-    /// The most that one reply shows of a file.
+    /// The most of a file in one reply.
     pub read_bytes: u64,
-    /// The largest file that is edited.
+    /// The largest file that `edit_kasm_file` edits.
     pub edit_bytes: u64,
-    /// The largest file that goes through a link.
+    /// The largest file that a file link transfers.
     pub link_bytes: u64,
 }
 
 /// Limits of commands.
 #[derive(Clone, Copy, Debug)]
 pub struct CommandLimits {
-    /// Whether a command may run as root inside the workspace.
+    /// Whether a command may run as root in the session.
     pub allow_root: bool,
-    /// How long a command may run.
+    /// The longest time that a command may run.
     pub time_max: Duration,
-    /// How long a call waits for a command unless it says otherwise.
+    /// How long a call waits for its command by default.
     pub wait: Duration,
-    /// The longest wait: less than a tool call may take.
+    /// The longest wait that a call may ask for: less than the time limit of a tool call.
     pub wait_max: Duration,
-    /// How much of each stream is in one reply.
+    /// The most of each output stream in one reply.
     pub output_bytes: usize,
-    /// How much of each stream is kept in the workspace.
+    /// The most of each output stream that is kept in the session.
     pub keep_bytes: u64,
 }
 
 impl KasmProvider {
-    /// A provider in front of `kasm`. Without a relay, results come through Kasm's proxy only; without
-    /// links, files go through replies only.
+    /// Creates the provider for `kasm`. Without a relay, output comes only through Kasm's session proxy.
+    /// Without links, files are transferred only in replies.
     #[must_use]
     pub fn new(
         kasm: Kasm,
@@ -147,8 +147,7 @@ impl KasmProvider {
     }
 }
 
-/// The Kasm user that `caller` acts as. A `user_id` argument is never needed; it is accepted when
-/// it names that same user.
+/// The Kasm user that `caller` acts as. A `user_id` argument is optional, and must name this user.
 fn acting_user(caller: &Caller, named: Option<UserId>) -> Result<UserId, ToolError> {
     let user: UserId = caller.kasm_user.parse().map_err(|_| {
         ToolError::new(
@@ -169,10 +168,10 @@ fn acting_user(caller: &Caller, named: Option<UserId>) -> Result<UserId, ToolErr
     }
 }
 
-/// Some tools that only look can do more when they are asked to: `what` is that.
+/// Some read-only tools have options that need more than `kasm:read`; `what` names such an option.
 ///
 /// # Errors
-/// `permission` if the caller may only look.
+/// `permission` if the caller may only read.
 fn may_change(caller: &Caller, what: &str) -> Result<(), ToolError> {
     let (why, code) = if !caller.may(Scope::Use) {
         let why = format!("{what} needs the scope {}", Scope::Use);
@@ -191,10 +190,11 @@ fn may_change(caller: &Caller, what: &str) -> Result<(), ToolError> {
     .with_code(code))
 }
 
-/// The caller's own session, to look at: what everything with a `kasm_id` begins with.
+/// The caller's session with this `kasm_id`, for reading.
 ///
 /// # Errors
-/// `not_found` if it does not exist or belongs to somebody else, in the same words.
+/// `not_found` if the session does not exist or belongs to another user. Both give the same error, so a caller
+/// cannot probe for sessions of others.
 async fn own_session(
     cx: &Call<'_, KasmProvider>,
     kasm_id: KasmId,
@@ -203,7 +203,7 @@ async fn own_session(
     session_of(cx.provider, cx.caller, kasm_id, named).await
 }
 
-/// The caller's own session, which is in use until the call ends.
+/// The caller's session, marked as in use until the call ends.
 ///
 /// # Errors
 /// As [`own_session`].

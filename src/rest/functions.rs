@@ -4,13 +4,13 @@ use serde_json::{Value, json};
 
 use crate::tool::ToolInfo;
 
-/// Whose form the definitions have.
+/// The API that defines the form.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Dialect {
     /// `tools/list` of MCP.
     #[default]
     Mcp,
-    /// OpenAI's Chat Completions, and the many APIs that do as it does.
+    /// OpenAI's Chat Completions, and the many compatible APIs.
     OpenAi,
     /// OpenAI's Responses.
     OpenAiResponses,
@@ -42,13 +42,13 @@ impl Dialect {
         }
     }
 
-    /// The one of that name.
+    /// The format of that name.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|dialect| dialect.name() == name)
     }
 
-    /// The value for the member `tools` of a request to that API.
+    /// The value for the member `tools` in a request to that API.
     pub fn tools<'a>(self, tools: impl Iterator<Item = &'a ToolInfo>) -> Value {
         let definitions: Vec<_> = tools.map(|tool| self.define(tool)).collect();
         match self {
@@ -81,7 +81,7 @@ impl Dialect {
                 "type": "function",
                 "function": { "name": tool.name, "description": tool.about, "parameters": schema },
             }),
-            // Strict is what this API assumes, and then every argument is required.
+            // This API's default is strict, which makes every argument required.
             Self::OpenAiResponses => json!({
                 "type": "function",
                 "name": tool.name,
@@ -89,7 +89,7 @@ impl Dialect {
                 "parameters": schema,
                 "strict": false,
             }),
-            // `parameters` would be another language of schemas.
+            // `parameters` would be in another schema language.
             Self::Gemini => json!({
                 "name": tool.name, "description": tool.about, "parametersJsonSchema": schema,
             }),

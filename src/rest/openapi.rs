@@ -1,11 +1,11 @@
-//! The tools as an OpenAPI 3.1 document, within what ChatGPT Actions take.
+//! The tools as an OpenAPI 3.1 document, within the limits of ChatGPT Actions.
 
 use serde_json::{Map, Value, json};
 
 use super::{path, status_of};
 use crate::tool::{ErrorType, ToolInfo};
 
-/// What ChatGPT reads of a description, in characters.
+/// The most characters of a description that ChatGPT reads.
 const DESCRIPTION_CHARS_MAX: usize = 300;
 
 /// The statuses of failed calls: status, name of the response, its description, and whether a request that
@@ -16,13 +16,13 @@ const FAILURES: &[(u16, &str, &str, bool)] = &[
     (
         403,
         "Forbidden",
-        "A rule forbids it, or a right is missing.",
+        "A rule forbids it, or a permission is missing.",
         true,
     ),
     (
         404,
         "NotFound",
-        "There is no such thing, or it is somebody else's.",
+        "It does not exist, or belongs to another caller.",
         true,
     ),
     (408, "TooSlow", "The body came too slowly.", true),
@@ -51,7 +51,7 @@ const FAILURES: &[(u16, &str, &str, bool)] = &[
     (
         503,
         "Unavailable",
-        "Kasm cannot be reached or has no room.",
+        "Kasm cannot be reached or has no capacity.",
         true,
     ),
     (
@@ -62,7 +62,7 @@ const FAILURES: &[(u16, &str, &str, bool)] = &[
     ),
 ];
 
-/// Describes `tools` at `server`, the address in front of `/api`. `token`: whether callers need one.
+/// Describes `tools` at `server`, the URL before `/api`. `token`: whether callers need one.
 pub fn document<'a>(server: &str, token: bool, tools: impl Iterator<Item = &'a ToolInfo>) -> Value {
     let paths = tools.map(|tool| (path(tool.name), json!({ "post": operation(tool) })));
     let mut document = json!({
@@ -70,7 +70,8 @@ pub fn document<'a>(server: &str, token: bool, tools: impl Iterator<Item = &'a T
         "info": {
             "title": "kasm-mcp",
             "version": env!("CARGO_PKG_VERSION"),
-            "description": "Desktops in Kasm Workspaces: start them, run commands, move files, see and use the screen.",
+            "description": "Desktops in Kasm Workspaces: start them, run commands, transfer files, see and use the \
+                screen.",
         },
         "servers": [{ "url": server }],
         "paths": paths.collect::<Map<_, _>>(),
@@ -107,7 +108,7 @@ fn outcomes(tool: &ToolInfo) -> Map<String, Value> {
         .get("properties")
         .and_then(|form| form.get("data"));
     let success = json!({
-        "description": "It is done.",
+        "description": "Success.",
         "content": { "application/json": { "schema": {
             "type": "object",
             "properties": {
@@ -134,7 +135,7 @@ fn schemas() -> Value {
     json!({
         "Failure": {
             "type": "object",
-            "description": "A call that failed: what happened, of which kind it is, and what to do next.",
+            "description": "A failed call: what happened, the kind of failure, and the next step.",
             "properties": {
                 "success": { "type": "boolean", "enum": [false] },
                 "error": { "type": "string" },
@@ -146,7 +147,7 @@ fn schemas() -> Value {
         },
         "Image": {
             "type": "object",
-            "description": "What there is to see, if the tool shows something.",
+            "description": "The picture, if the tool returns one.",
             "properties": {
                 "media_type": { "type": "string" },
                 "data": { "type": "string", "contentEncoding": "base64" },
@@ -155,7 +156,7 @@ fn schemas() -> Value {
         },
         "Problem": {
             "type": "object",
-            "description": "A request that led to no call (RFC 9457).",
+            "description": "A request that was refused before the call (RFC 9457).",
             "properties": {
                 "title": { "type": "string" },
                 "status": { "type": "integer" },
@@ -183,10 +184,10 @@ fn responses() -> Map<String, Value> {
         }
         let mut response = json!({ "description": about, "content": content });
         let header = match status {
-            401 => Some(("WWW-Authenticate", "What to send.", "string")),
+            401 => Some(("WWW-Authenticate", "The arguments.", "string")),
             429 => Some((
                 "Retry-After",
-                "When to try again, in seconds, if it is known.",
+                "Seconds until a retry makes sense, if known.",
                 "integer",
             )),
             _ => None,

@@ -1,4 +1,4 @@
-//! Traces for a collector: OTLP over HTTP.
+//! Exports traces to a collector: OTLP over HTTP.
 
 use std::time::Duration;
 
@@ -18,12 +18,12 @@ use tracing_subscriber::registry::LookupSpan;
 
 use super::TraceContext;
 
-/// How long the collector may take.
+/// The time limit for the collector.
 const TIMEOUT: Duration = Duration::from_secs(10);
-/// The name of the service, and of what makes the spans.
+/// The name of the service, and of the instrumentation.
 const NAME: &str = "kasm-mcp";
 
-/// What sends traces. Ended with [`Traces::end`], or the newest ones are lost.
+/// The exporter. End it with [`Traces::end`], or the newest spans are lost.
 #[derive(Clone, Debug)]
 pub struct Traces(SdkTracerProvider);
 
@@ -39,7 +39,7 @@ impl Traces {
     /// Sends traces to `<endpoint>/v1/traces`. Call it inside a tokio runtime.
     ///
     /// # Errors
-    /// The endpoint is no address.
+    /// The endpoint is not a URL.
     pub fn to(endpoint: &str) -> Result<Self, NoCollector> {
         let refuse = |problem: String| NoCollector {
             endpoint: endpoint.to_owned(),
@@ -64,7 +64,7 @@ impl Traces {
         Ok(Self(provider.build()))
     }
 
-    /// What turns our spans into those of a trace.
+    /// The layer that exports our spans.
     #[must_use]
     pub fn layer<S>(&self) -> OpenTelemetryLayer<S, Tracer>
     where
@@ -73,7 +73,7 @@ impl Traces {
         tracing_opentelemetry::layer().with_tracer(self.0.tracer(NAME))
     }
 
-    /// Sends what is left.
+    /// Sends the remaining spans.
     pub async fn end(self) {
         let ended = tokio::task::spawn_blocking(move || self.0.shutdown()).await;
         if let Ok(Err(error)) = ended {
@@ -95,7 +95,7 @@ pub(super) fn continue_in(context: TraceContext, span: &Span) {
         span.set_parent(opentelemetry::Context::new().with_remote_span_context(remote));
 }
 
-/// Batches are sent by a thread that has no runtime.
+/// A thread without a runtime sends the batches.
 #[derive(Debug)]
 struct OnRuntime {
     http: reqwest::Client,
@@ -112,7 +112,7 @@ impl HttpClient for OnRuntime {
         let sent = self.runtime.spawn(async move {
             let answer = http.execute(request.try_into()?).await?;
             let status = answer.status();
-            // What it says beside its status is of no use here.
+            // Only the status of the answer matters.
             let mut empty = http::Response::new(Bytes::new());
             *empty.status_mut() = status;
             Ok::<_, reqwest::Error>(empty)

@@ -1,9 +1,9 @@
-//! Reads arguments in the forms that clients send them in.
+//! Converts arguments from the forms that clients send.
 //!
-//! Some clients fill each field of a form, some send JSON as text, some add keys of their own. What
-//! such arguments mean is decided here, once, by the schema of the tool: the registry calls
-//! [`ArgumentForms::mend`] before anything else sees the arguments. A value is changed only where it
-//! has one meaning under the schema; everything else stays as it was sent and is refused by name.
+//! Some clients fill every field of a form, some send JSON as text, some add their own keys. The tool's schema
+//! decides here, in one place, what such arguments mean: the registry calls [`ArgumentForms::mend`] before any
+//! other code sees the arguments. A value is changed only if the schema allows one meaning; other values stay
+//! as sent, and are refused by name.
 
 use std::collections::BTreeMap;
 
@@ -12,17 +12,17 @@ use serde_json::{Number, Value};
 use super::JsonObject;
 use super::sent_arguments::{json_in_text, object_in};
 
-/// The member of a schema that marks an optional text whose empty value differs from its absence.
-/// It is removed before a client sees the schema.
+/// The schema member that marks an optional text whose empty value differs from its absence. It is removed
+/// before clients see the schema.
 const KEEPS_EMPTY: &str = "x-keeps-empty";
 /// Keys that clients add to the arguments of each call.
 const CLIENT_KEYS: [&str; 5] = ["toolCallId", "sessionId", "action", "chatInput", "tool"];
-/// A key that some clients add where a tool has no arguments.
+/// A key that some clients add to calls of tools without arguments.
 const PLACEHOLDER_KEY: &str = "random_string";
-/// Floating-point numbers below this are exact whole numbers if they have no fraction (2^53).
+/// Whole floating-point numbers below this are exact (2^53).
 const EXACT_BELOW: f64 = 9_007_199_254_740_992.0;
 
-/// The forms of a tool's arguments, read once from its schema.
+/// The accepted forms of a tool's arguments, derived once from its schema.
 #[derive(Clone, Debug)]
 pub struct ArgumentForms(Members);
 
@@ -35,7 +35,7 @@ struct Member {
     keeps_empty: bool,
 }
 
-/// What a schema wants in one place.
+/// The form that a schema requires in one place.
 #[derive(Clone, Debug)]
 enum ValueForm {
     Text,
@@ -50,17 +50,15 @@ enum ValueForm {
 }
 
 impl ArgumentForms {
-    /// Reads the forms from the schema of a tool's arguments, and removes the marks that are only
-    /// for this.
+    /// Derives the forms from the schema of a tool's arguments, and removes the marks that only this needs.
     #[must_use]
     pub fn take_from(schema: &mut JsonObject) -> Self {
         Self(take_members(schema))
     }
 
-    /// Brings arguments into the form that the schema describes. `null` and an empty optional text
-    /// are absent; JSON in a text is read where an array or an object is wanted; so are exact
-    /// numbers and booleans in a text, and whole numbers written as `30.0`. Keys that clients add
-    /// by themselves are dropped.
+    /// Converts arguments to the form of the schema. `null` and an empty optional text count as absent. JSON in
+    /// a text is parsed if an array or an object is required; so are exact numbers and booleans in a text, and
+    /// whole numbers such as `30.0`. Keys that clients add themselves are removed.
     #[must_use]
     pub fn mend(&self, mut args: JsonObject) -> JsonObject {
         args.retain(|name, _| self.0.contains_key(name) || !self.is_client_key(name));
@@ -149,8 +147,8 @@ impl ValueForm {
         }
     }
 
-    /// Mends a value of a map. Its keys are the caller's own, so a client cannot know from the
-    /// schema that `{"PORT": 8080}` is to be a text.
+    /// Converts a value of a map. The keys are the caller's, so a client cannot see in the schema that
+    /// `{"PORT": 8080}` needs a text.
     fn mend_in_map(&self, value: &mut Value) {
         if matches!(self, Self::Text) && (value.is_boolean() || value.is_i64() || value.is_u64()) {
             *value = Value::String(value.to_string());
@@ -205,7 +203,7 @@ fn whole_number(value: &Value) -> Option<Value> {
     if float.fract() != 0.0 || float.abs() >= EXACT_BELOW {
         return None;
     }
-    // Without fraction and exponent the text of a float is that of the whole number.
+    // Without fraction and exponent, the text of the float is that of the whole number.
     format!("{float:.0}").parse::<i64>().ok().map(Value::from)
 }
 

@@ -1,27 +1,27 @@
-//! What a provider offers besides its tools: resources, prompts, and values that arguments can have.
+//! What a provider offers besides tools: resources, prompts, and argument values.
 //!
-//! None of it has data of its own. A resource is a reading of a tool's reply, a value is a member of one,
-//! and each time the tool is called through the registry as the caller. So whoever may not call the tool
-//! does not see what hangs on it.
+//! None of these has its own data. A resource is derived from a tool's reply, a value from a member of it, and
+//! each read calls the tool through the registry as the caller. A caller that may not call the tool therefore
+//! cannot see them.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// All of it, of one provider.
+/// The whole catalogue of one provider.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Catalogue {
     /// The resources, in the order of lists.
     pub resources: &'static [Resource],
     /// The prompts, in the order of lists.
     pub prompts: &'static [Prompt],
-    /// Where the values of arguments come from.
+    /// The sources of argument values.
     pub values: &'static [Values],
 }
 
-/// Something to read at a URI, or at each URI of a template.
+/// Readable content at a URI, or at each URI of a template.
 #[derive(Debug)]
 pub struct Resource {
-    /// Its URI. One `{variable}` at most (RFC 6570, level 1): an argument of the tool, with [`Values`].
+    /// The URI. It has at most one `{variable}` (RFC 6570, level 1): an argument of the tool, with [`Values`].
     pub uri: &'static str,
     /// Its name, for programs.
     pub name: &'static str,
@@ -31,17 +31,17 @@ pub struct Resource {
     pub about: &'static str,
     /// The tool that is called to read it.
     pub tool: &'static str,
-    /// What of the reply it shows.
+    /// Which part of the reply it shows.
     pub shows: Shows,
-    /// How long a copy of it is good enough.
+    /// How long a client may cache it.
     pub fresh: Duration,
-    /// A member of the value's entry, and the text it must have for the resource to be listed.
+    /// A member of the value's entry and its text that the resource needs to be listed.
     pub only: Option<(&'static str, &'static str)>,
     /// The tools that change it.
     pub changed_by: &'static [&'static str],
 }
 
-/// What of a reply a resource shows.
+/// The part of a reply that a resource shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shows {
     /// `data`, as JSON.
@@ -50,23 +50,23 @@ pub enum Shows {
     Picture,
 }
 
-/// Where the present values of an argument come from: the list in a tool's reply.
+/// The source of an argument's current values: a list in a tool's reply.
 #[derive(Debug)]
 pub struct Values {
     /// The argument, of tools, templates and prompts.
     pub argument: &'static str,
-    /// The tool that lists them. It needs no argument.
+    /// The tool that returns the list. It needs no argument.
     pub tool: &'static str,
-    /// The member of its `data` that is the list.
+    /// The member of `data` with the list.
     pub list: &'static str,
-    /// Members of the entries that name an entry: the first one that no other entry has is the value,
-    /// and what is typed may be part of any.
+    /// The members of an entry that name it. The first that no other entry shares is the value; completion
+    /// matches any of them.
     pub names: &'static [&'static str],
-    /// The tools that change which values there are, or which resources of them are listed.
+    /// The tools that change the values, or which resources are listed for them.
     pub changed_by: &'static [&'static str],
 }
 
-/// A task that a person can hand to a model in a few words.
+/// A task that a person can start in a model with few words.
 #[derive(Debug)]
 pub struct Prompt {
     /// Its name, for programs.
@@ -75,20 +75,20 @@ pub struct Prompt {
     pub title: &'static str,
     /// A sentence about it.
     pub about: &'static str,
-    /// What it is to be told.
+    /// The arguments.
     pub arguments: &'static [PromptArgument],
-    /// The tools it cannot do without.
+    /// The tools that it requires.
     pub needs: &'static [&'static str],
-    /// What the model is told.
+    /// The text for the model.
     pub text: fn(&Given) -> String,
 }
 
-/// An argument of a prompt. All are texts.
+/// An argument of a prompt. All arguments are texts.
 #[derive(Debug)]
 pub struct PromptArgument {
     /// Its name.
     pub name: &'static str,
-    /// What to write.
+    /// What to enter.
     pub about: &'static str,
     /// Whether the prompt needs it.
     pub required: bool,
@@ -99,20 +99,20 @@ pub struct PromptArgument {
 pub struct Given(pub BTreeMap<&'static str, String>);
 
 impl Given {
-    /// One of them.
+    /// An optional argument.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str)
     }
 
-    /// One that is required.
+    /// A required argument.
     #[must_use]
     pub fn required(&self, name: &str) -> &str {
         self.get(name).unwrap_or_default()
     }
 }
 
-/// What a URI names.
+/// The target of a URI.
 #[derive(Clone, Copy, Debug)]
 pub struct Found<'a> {
     /// The resource.
@@ -165,7 +165,7 @@ impl Resource {
 }
 
 impl Catalogue {
-    /// What a URI names, whether it is there or not.
+    /// The target of a URI, whether it exists or not.
     #[must_use]
     pub fn find<'a>(&self, uri: &'a str) -> Option<Found<'a>> {
         self.resources
@@ -173,7 +173,7 @@ impl Catalogue {
             .find_map(|resource| resource.find(uri))
     }
 
-    /// Where the values of an argument come from.
+    /// The source of an argument's values.
     #[must_use]
     pub fn values(&self, argument: &str) -> Option<&'static Values> {
         self.values

@@ -1,7 +1,7 @@
-//! What calls of tools change, told to whoever listens.
+//! The feed of changes that tool calls make.
 //!
-//! Only what goes through this registry is told. Nothing is looked for: a change that somebody makes
-//! elsewhere, or that Kasm makes by itself, is seen by the next reader.
+//! It reports only changes made through this registry and polls nothing. Changes made elsewhere, or by Kasm
+//! itself, are visible at the next read.
 
 use std::sync::Arc;
 
@@ -12,22 +12,22 @@ use super::catalogue::Catalogue;
 use super::{JsonObject, ToolInfo};
 use crate::caller::Caller;
 
-/// How many changes a slow listener may be behind before it is told only that it missed some.
+/// How many changes a slow receiver may miss before it only learns that it missed some.
 const BEHIND_MAX: usize = 256;
 
 /// A call that changed something, or may have.
 #[derive(Clone, Debug)]
 pub struct Change {
-    /// Whose resources these are.
+    /// The owner of the changed resources.
     pub kasm_user: Arc<str>,
     /// The tool that was called.
     pub tool: &'static str,
-    /// What it was about: a value of the variable of templates.
+    /// The subject: a value of the templates' variable.
     pub about: Option<Arc<str>>,
 }
 
 impl Change {
-    /// Whether it is about this value.
+    /// Whether it concerns this value.
     #[must_use]
     pub fn is_about(&self, value: &str) -> bool {
         self.about
@@ -36,7 +36,7 @@ impl Change {
     }
 }
 
-/// Whether two texts are the same id: writers differ in dashes and case.
+/// Whether two texts are one id: writers differ in dashes and case.
 #[must_use]
 pub fn same_id(one: &str, other: &str) -> bool {
     let plain = |id: &'_ str| {
@@ -48,7 +48,7 @@ pub fn same_id(one: &str, other: &str) -> bool {
     plain(one) == plain(other)
 }
 
-/// The way from calls to listeners.
+/// Distributes changes to receivers.
 #[derive(Debug)]
 pub(super) struct Changes(broadcast::Sender<Change>);
 
@@ -59,12 +59,12 @@ impl Default for Changes {
 }
 
 impl Changes {
-    /// Hears every change from now on.
+    /// Receives every change from now on.
     pub(super) fn listen(&self) -> broadcast::Receiver<Change> {
         self.0.subscribe()
     }
 
-    /// What a call may change, if it may change anything in the catalogue.
+    /// What a call may change in the catalogue, if anything.
     pub(super) fn of_call(
         catalogue: &Catalogue,
         tool: &ToolInfo,
@@ -89,13 +89,13 @@ impl Changes {
             })
     }
 
-    /// Tells a change. What the reply says of its subject counts more than the arguments.
+    /// Publishes a change. The subject in the reply takes precedence over the arguments.
     pub(super) fn tell(&self, catalogue: &Catalogue, mut change: Change, data: Option<&Value>) {
         let named = |data: &Value| variables(catalogue).find_map(|name| text(data.get(name)));
         if let Some(about) = data.and_then(named) {
             change.about = Some(about);
         }
-        // Nobody has to listen.
+        // There may be no receiver.
         drop(self.0.send(change));
     }
 }

@@ -1,8 +1,8 @@
-//! Asking a person before something is done.
+//! Approval by a person before a tool acts.
 //!
-//! A tool asks with [`Call::confirm`](super::Call::confirm). How the question reaches the person is
-//! the caller's matter: whoever makes the call hands over a [`Confirm`] with an [`Asker`], or one
-//! with nobody to ask. Nothing in the arguments of a call counts as consent: they are the model's.
+//! A tool asks with [`Call::confirm`](super::Call::confirm). The caller decides how the question reaches the
+//! person: it passes a [`Confirm`] with an [`Asker`], or one that can ask nobody. Arguments never count as
+//! approval, because the model writes them.
 
 use std::fmt::{self, Write as _};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,49 +13,48 @@ use tokio::sync::Notify;
 
 use super::error::{ErrorType, ToolError};
 
-/// The longest text that a person is asked to read. What is longer is refused: consent to
-/// something that nobody reads is none.
+/// The longest text of a question. A longer one is refused, because a person would not read it.
 const TEXT_CHARS_MAX: usize = 8_192;
 
-/// What a person is asked.
+/// An approval question.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Question {
-    /// A few words: what is to be allowed.
+    /// A few words: what to allow.
     pub title: String,
-    /// What there is to know: the exact command or path, why it needs consent, the rule that says so.
+    /// The facts: the exact command or path, the reason for the question, and its rule.
     pub text: String,
-    /// Names exactly what is approved, in a form that is the same whenever the same is asked for,
-    /// and different for anything else. Not shown. The consent holds for this and nothing else.
+    /// Names exactly what is approved. Equal for equal requests, and different for any other. Not shown. The
+    /// approval is valid only for this.
     pub what: String,
 }
 
 /// The reply to a question.
 #[derive(Debug)]
 pub enum Answer {
-    /// A person agreed.
+    /// A person approved.
     Agreed,
-    /// Nobody agreed, and why.
+    /// No approval, and why.
     Refused(ToolError),
-    /// The client asks and makes the call again, with this state and the person's answer.
+    /// The client asks and repeats the call, with this state and the person's answer.
     Later(String),
 }
 
-/// Somebody who can bring a question to a person.
+/// Brings a question to a person.
 pub trait Asker: Send + Sync {
-    /// Asks, and waits for the answer where the protocol lets it.
+    /// Asks, and waits for the answer if the protocol allows it.
     fn ask<'a>(&'a self, question: &'a Question) -> BoxFuture<'a, Answer>;
 }
 
-/// A call that stopped at a question. Nothing was done.
+/// A call that stopped at a question. It changed nothing.
 #[derive(Debug)]
 pub struct OpenQuestion {
-    /// What the client is to show.
+    /// What the client must show.
     pub question: Question,
-    /// What the client is to send back with the answer, unread and unchanged.
+    /// The state that the client must send back unchanged.
     pub state: String,
 }
 
-/// The way from one call to a person.
+/// How one call can ask a person.
 #[derive(Default)]
 pub struct Confirm {
     asker: Option<Box<dyn Asker>>,
@@ -65,13 +64,13 @@ pub struct Confirm {
 }
 
 impl Confirm {
-    /// Nobody can be asked: every question is refused.
+    /// No person can be asked: every question is refused.
     #[must_use]
     pub fn nobody() -> Self {
         Self::default()
     }
 
-    /// Questions go to `asker`.
+    /// Sends questions to `asker`.
     pub fn with(asker: impl Asker + 'static) -> Self {
         Self {
             asker: Some(Box::new(asker)),
@@ -85,7 +84,7 @@ impl Confirm {
             return Err(nobody(&question));
         };
         if self.asked.swap(true, Ordering::Relaxed) {
-            return Err(ToolError::internal("a tool asks once in a call"));
+            return Err(ToolError::internal("a tool may ask only once per call"));
         }
         let question = Question {
             title: plain(&question.title),
@@ -95,7 +94,7 @@ impl Confirm {
         if question.title.chars().count() + question.text.chars().count() > TEXT_CHARS_MAX {
             return Err(ToolError::new(
                 ErrorType::Security,
-                "this needs the consent of a person, and is too long for a person to read",
+                "this needs a person's approval, but is too long for a person to read",
                 "do it in smaller steps",
             )
             .with_code("approval_text_too_long"));
@@ -105,7 +104,7 @@ impl Confirm {
             Answer::Refused(error) => Err(error),
             Answer::Later(state) => {
                 self.stop(OpenQuestion { question, state });
-                // The registry drops the tool here; it runs anew when the answer has come.
+                // The registry drops the tool here; it runs again after the answer.
                 future::pending().await
             }
         }
@@ -140,17 +139,17 @@ fn nobody(question: &Question) -> ToolError {
     ToolError::new(
         ErrorType::Security,
         format!(
-            "{}: this needs the consent of a person, and this client cannot ask one",
+            "{}: this needs a person's approval, but this client cannot ask for one",
             plain(&question.title)
         ),
-        "do what needs no consent, or tell your user: a client with elicitation can ask them, and \
-         the operator of this server can allow it by a rule",
+        "use an action that needs no approval, or tell your user: a client with elicitation can ask for approval, \
+         and the operator of this server can add a rule that allows it",
     )
     .with_code("approval_unavailable")
 }
 
-/// The text as it is, with what a screen would not show made visible: control characters can
-/// overwrite a line, and formatting characters can turn it around.
+/// The text with invisible characters made visible: control characters can overwrite a line, and formatting
+/// characters can reverse it.
 fn plain(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {

@@ -1,4 +1,4 @@
-//! A failed call as the model reads it.
+//! A failed call, in words for a model.
 
 use std::fmt;
 
@@ -6,29 +6,29 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-/// What kind of failure it is: the decision that the caller can take.
+/// The kind of a failure: what the caller can do about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ErrorType {
     /// A rule of this server forbids it.
     Security,
-    /// The arguments are wrong.
+    /// The arguments are invalid.
     Validation,
-    /// There is no such thing, or it is not the caller's.
+    /// It does not exist, or belongs to another caller.
     NotFound,
-    /// The caller or the API key lacks a right.
+    /// The caller or the API key lacks a permission.
     Permission,
-    /// Kasm refused or answered strangely.
+    /// Kasm refused, or gave an unexpected answer.
     Api,
-    /// Kasm cannot be reached or has no room.
+    /// Kasm cannot be reached or has no capacity.
     Unavailable,
     /// It took too long.
     Timeout,
     /// Too many calls.
     RateLimited,
-    /// It is not in a state that allows this.
+    /// Its state does not allow this.
     Conflict,
-    /// It cannot be done on this server or session.
+    /// This server or session does not support it.
     Unsupported,
     /// A defect of this server.
     Internal,
@@ -68,7 +68,7 @@ impl ErrorType {
         }
     }
 
-    /// Whether a call that failed like this may still have had its effect.
+    /// Whether a call that failed in this way may have taken effect.
     #[must_use]
     pub fn may_have_acted(self) -> bool {
         match self {
@@ -84,19 +84,17 @@ impl ErrorType {
     }
 }
 
-/// A failed call. `message` says what happened, `hint` names the next step. Neither holds a
-/// secret.
+/// A failed call. `message` says what happened, `hint` names the next step. Neither contains a secret.
 #[derive(Clone, Debug)]
 pub struct ToolError {
     /// The kind.
     pub error_type: ErrorType,
-    /// Which failure of its kind it is, such as `environment_too_long`. It stays the same when the
-    /// message is worded anew, so programs and tests compare this. Without a name of its own a failure
-    /// has the name of its kind.
+    /// The stable name of the cause, such as `environment_too_long`. It does not change with the wording, so
+    /// programs and tests compare it. A failure without a name of its own has that of its kind.
     pub code: &'static str,
     /// What happened.
     pub message: String,
-    /// What to do now.
+    /// The next step.
     pub hint: String,
     /// Part of what was asked for has happened all the same, whatever the kind.
     pub has_acted: bool,
@@ -117,18 +115,18 @@ impl ToolError {
         }
     }
 
-    /// Wrong arguments.
+    /// A failure of invalid arguments.
     pub fn validation(message: impl Into<String>, hint: impl Into<String>) -> Self {
         Self::new(ErrorType::Validation, message, hint)
     }
 
-    /// A defect of ours. The details belong into the log, not here.
+    /// A defect of this server. The details belong in the log, not here.
     pub fn internal(message: impl Into<String>) -> Self {
-        let hint = "this is a defect of the server: try again, and report it with the request id if it stays";
+        let hint = "this is a defect of the server: try again, and report it with the request id if it fails again";
         Self::new(ErrorType::Internal, message, hint)
     }
 
-    /// The same failure with a code of its own, in snake case.
+    /// Sets the failure's code, in snake case.
     #[must_use]
     pub fn with_code(mut self, code: &'static str) -> Self {
         self.code = code;

@@ -1,5 +1,5 @@
-//! How many calls of one caller may run at a time; more wait their turn for a moment. And how often it
-//! may make costly ones.
+//! Limits the concurrent calls of each caller, and the rate of costly ones. A call over the limit waits briefly
+//! for its turn.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,10 +12,10 @@ use crate::rate::{Bucket, LastUse, Rate};
 
 /// How long a call waits for its turn.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// How many callers are remembered before idle ones are forgotten.
+/// How many callers are remembered before idle ones are removed.
 const CALLERS_MAX: usize = 10_000;
 
-/// How often each caller may make costly calls.
+/// The rate limit of costly calls, per caller.
 #[derive(Debug)]
 pub struct Costly {
     rate: Rate,
@@ -31,7 +31,7 @@ struct Count {
 }
 
 impl Costly {
-    /// The same `rate` for everybody.
+    /// One `rate` for every caller.
     #[must_use]
     pub fn new(rate: Rate) -> Self {
         Self {
@@ -44,7 +44,7 @@ impl Costly {
     /// Counts a call of `tool`.
     ///
     /// # Errors
-    /// `rate_limited` if it is too soon.
+    /// `rate_limited`: the rate is exceeded.
     pub fn count(&self, caller: &Arc<str>, tool: &str) -> Result<(), ToolError> {
         let count = self
             .callers
@@ -57,7 +57,7 @@ impl Costly {
                 error_type: ErrorType::RateLimited,
                 code: "too_many_costly_calls",
                 message: format!(
-                    "`{tool}` is one of the costly tools, which this token may call {} times a minute together",
+                    "`{tool}` is a costly tool, and this token may call costly tools {} times a minute",
                     self.rate.per_minute
                 ),
                 hint: format!("wait {} s, then call again", wait.seconds()),
@@ -88,16 +88,16 @@ impl Evict for Count {
 pub struct Gate(KeyedSemaphores<Arc<str>>);
 
 impl Gate {
-    /// A gate that lets `at_a_time` calls of each caller through.
+    /// A gate for `at_a_time` concurrent calls per caller.
     #[must_use]
     pub fn new(at_a_time: usize) -> Self {
         Self(KeyedSemaphores::new(CALLERS_MAX, at_a_time))
     }
 
-    /// Waits for a place; it is free again when the permit is dropped.
+    /// Waits for a turn, which ends when the permit is dropped.
     ///
     /// # Errors
-    /// `rate_limited` if none became free in time.
+    /// `rate_limited`: no turn became free in time.
     pub async fn enter(&self, caller: &Arc<str>) -> Result<OwnedSemaphorePermit, ToolError> {
         let places = self.0.of_key(caller.clone());
         if let Ok(permit) = places.clone().try_acquire_owned() {

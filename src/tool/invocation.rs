@@ -1,4 +1,4 @@
-//! One call of a tool: how it is to be made, and how it ended.
+//! One call of a tool: its options, and its outcome.
 
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
@@ -10,27 +10,27 @@ use super::progress::Progress;
 use crate::caller::{Caller, Origin};
 use crate::picture::Picture;
 
-/// How one call is to be made.
+/// The options of one call.
 #[derive(Debug)]
 pub struct CallOptions {
-    /// Who asks.
+    /// The caller.
     pub caller: Caller,
-    /// The request it asks in. None: over no network.
+    /// The request of the call. None if no network is involved.
     pub origin: Option<Origin>,
-    /// Fires when the result is no longer wanted.
+    /// Cancelled when the result is no longer wanted.
     pub cancelled: CancellationToken,
-    /// Where to tell how far it is.
+    /// Where to report progress.
     pub progress: Progress,
-    /// The way to a person, for tools that ask before they act.
+    /// How to ask a person, for tools that need approval.
     pub confirm: Confirm,
 }
 
-/// How a call ended.
+/// The outcome of a call.
 #[derive(Debug)]
 pub enum Outcome {
-    /// With a reply.
+    /// It returned a reply or a failure.
     Replied(Finished),
-    /// At a question that the client is to ask. Nothing was done.
+    /// It stopped at a question that the client must ask. It changed nothing.
     Asks(OpenQuestion),
 }
 
@@ -39,11 +39,11 @@ pub enum Outcome {
 pub struct Finished {
     /// `{"success": true, "data": …, "message": …}` or the failure form.
     pub body: Value,
-    /// What kind of failure it is, if it failed.
+    /// The kind of failure, if it failed.
     pub error: Option<ErrorType>,
-    /// What there is to see.
+    /// The picture, if there is one.
     pub picture: Option<Picture>,
-    /// When it may be tried again, seconds from now, if that is known.
+    /// Seconds until a retry makes sense, if known.
     pub retry_after: Option<u64>,
 }
 
@@ -74,6 +74,6 @@ impl Ran {
     }
 }
 
-/// No tool of that name is offered to this caller.
+/// This caller has no tool of that name.
 #[derive(Debug)]
 pub struct UnknownTool;

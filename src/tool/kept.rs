@@ -1,10 +1,10 @@
-//! What lives as long as a call.
+//! Guards that live as long as a call.
 
 use std::any::Any;
 use std::fmt;
 
 use parking_lot::Mutex;
-/// Things that are dropped when the call ends, however it ends.
+/// Values that are dropped when the call ends, in whatever way.
 #[derive(Default)]
 pub struct Kept(Mutex<Vec<Box<dyn Any + Send>>>);
 

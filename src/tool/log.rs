@@ -1,4 +1,4 @@
-//! How a call ended, for the log and for what is counted.
+//! Logs and counts the outcome of a call.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use super::error::{ErrorType, ToolError};
 use crate::caller::Caller;
 use crate::metrics::Metrics;
 
-/// Logs and counts a call that came to `result`: its data, a question, or a failure.
+/// Logs and counts a call with `result`: its data, a question, or a failure.
 pub(super) fn ended(
     metrics: &Metrics,
     tool: &ToolInfo,
@@ -29,7 +29,7 @@ pub(super) fn ended(
     let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
     let (tool, caller) = (tool.name, &*caller.name);
     match result {
-        // The words of a validation error repeat what was passed, which may be a secret.
+        // A validation error repeats the argument, which may be a secret.
         Err(error) if error.error_type != ErrorType::Validation => {
             if error.error_type == ErrorType::Security {
                 metrics.denial(tool);

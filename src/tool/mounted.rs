@@ -1,4 +1,4 @@
-//! A mounted tool: its facts, and the tool itself without its types.
+//! A mounted tool: its description, and the tool with its types erased.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ pub(super) struct Mounted {
     pub(super) run: Box<dyn Run>,
 }
 
-/// A tool with its provider: what is left when the provider's type is gone.
+/// A tool with its provider, with the provider's type erased.
 pub(super) trait Run: Send + Sync + std::fmt::Debug {
     fn run<'a>(
         &'a self,
@@ -26,7 +26,7 @@ pub(super) trait Run: Send + Sync + std::fmt::Debug {
     ) -> BoxFuture<'a, Result<Reply<Value>, ToolError>>;
 }
 
-/// A tool and what it works on.
+/// A tool and its provider's state.
 pub(super) struct Bound<P: 'static> {
     pub(super) provider: Arc<P>,
     pub(super) tool: &'static dyn AnyTool<P>,

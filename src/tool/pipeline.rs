@@ -1,4 +1,4 @@
-//! The way of a call: the one path to a tool.
+//! The pipeline of a call: the only way to run a tool.
 
 use std::panic::AssertUnwindSafe;
 
@@ -18,11 +18,11 @@ use crate::audit::Audit;
 use crate::caller::{Caller, Origin};
 
 impl Registry {
-    /// Calls a tool: find, bring the arguments into form, authorise, check them, run within the deadline, log. There is
-    /// no second path to a tool.
+    /// Calls a tool: find it, convert the arguments, authorise, check them, run within the time limit, log.
     ///
     /// # Errors
-    /// [`UnknownTool`] if there is no such tool, or none in the caller's reach; every other failure is an [`Outcome`].
+    /// [`UnknownTool`] if the tool does not exist or is outside the caller's tool filter; every other failure
+    /// is an [`Outcome`].
     pub async fn call(
         &self,
         name: &str,

@@ -1,5 +1,5 @@
-//! Arguments that nobody but the workspace should see: typed text, file contents, passwords. Their type
-//! says so, and what is recorded of a call follows from it.
+//! Private arguments: typed text, file contents, passwords. Their type marks them, and the audit log then holds
+//! only their size.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -12,12 +12,12 @@ use serde_json::{Value, json};
 
 use super::JsonObject;
 
-/// The member of a schema that marks a private argument. It is taken out before anybody sees it.
+/// The schema member that marks a private argument. It is removed before clients see the schema.
 const MARK: &str = "x-private";
-/// How much of a text is recorded.
+/// The most characters of a text that are recorded.
 const TEXT_CHARS_MAX: usize = 2_048;
 
-/// An argument of which a record has only the size.
+/// An argument of which only the size is recorded.
 #[derive(Clone, Default)]
 pub struct Private<T>(T);
 
@@ -64,21 +64,21 @@ impl<T: JsonSchema> JsonSchema for Private<T> {
     }
 }
 
-/// What of a value may be recorded.
+/// What may be recorded of a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Recorded {
-    /// All of it, up to a length.
+    /// The value, up to a length.
     All,
-    /// Its size.
+    /// Only its size.
     Size,
-    /// These members; of others nothing, not even their names.
+    /// Only these members; not even the names of others.
     Members(BTreeMap<String, Self>),
-    /// This of each item.
+    /// This, for each item.
     Items(Box<Self>),
 }
 
 impl Recorded {
-    /// Reads and removes the marks of a schema.
+    /// Reads the marks of a schema and removes them.
     #[must_use]
     pub fn take_from(schema: &mut JsonObject) -> Self {
         if schema.remove(MARK).is_some() {
@@ -97,7 +97,7 @@ impl Recorded {
         }
     }
 
-    /// `value` as it may be recorded.
+    /// `value` in the form that may be recorded.
     #[must_use]
     pub fn of(&self, value: &Value) -> Value {
         match (self, value) {
@@ -112,7 +112,7 @@ impl Recorded {
             }
             (_, Value::Null) => Value::Null,
             (_, Value::String(text)) => json!({ "bytes": text.len() }),
-            // A size where a text was expected, or something else than was expected.
+            // A size if a text was expected, or another type was sent.
             (_, value) => json!({ "bytes": value.to_string().len() }),
         }
     }

@@ -1,45 +1,45 @@
-//! Where a tool tells how far it is. A no-op for callers who did not ask.
+//! Where a tool reports progress. Does nothing if the caller did not ask for it.
 
 use std::fmt;
 
 use futures::future::BoxFuture;
 
-/// One report. `done` only grows.
+/// One progress report. `done` only grows.
 #[derive(Clone, Debug)]
 pub struct Report {
-    /// How much is done.
+    /// The progress so far.
     pub done: f64,
-    /// Of how much, if that is known.
+    /// The total, if known.
     pub total: Option<f64>,
-    /// What is going on.
+    /// The current step, in words.
     pub message: String,
 }
 
 type Sink = Box<dyn Fn(Report) -> BoxFuture<'static, ()> + Send + Sync>;
 
-/// The receiving end of reports.
+/// Receives reports.
 #[derive(Default)]
 pub struct Progress(Option<Sink>);
 
 impl Progress {
-    /// Nobody listens.
+    /// No reports are wanted.
     #[must_use]
     pub fn ignored() -> Self {
         Self(None)
     }
 
-    /// Reports go to `sink`.
+    /// Sends reports to `sink`.
     pub fn to(sink: impl Fn(Report) -> BoxFuture<'static, ()> + Send + Sync + 'static) -> Self {
         Self(Some(Box::new(sink)))
     }
 
-    /// Whether anybody listens.
+    /// Whether reports are wanted.
     #[must_use]
     pub fn is_heard(&self) -> bool {
         self.0.is_some()
     }
 
-    /// Tells how far it is.
+    /// Reports progress.
     pub async fn report(&self, report: Report) {
         if let Some(sink) = &self.0 {
             sink(report).await;

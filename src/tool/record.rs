@@ -1,4 +1,4 @@
-//! What the audit record says of a call.
+//! The audit lines of a call.
 
 use serde_json::Value;
 
@@ -40,8 +40,8 @@ pub(super) async fn begin(audit: &Audit, act: Act<'_>) -> Result<Open, ToolError
         ToolError::new(
             ErrorType::Unavailable,
             problem.to_string(),
-            "calls that change something wait for it: ask the operator of this server to make room for the record \
-             (MCP_AUDIT_FILE); tools that only look still work",
+            "calls that change something are refused until then: ask the operator of this server to repair the \
+             audit log (MCP_AUDIT_FILE); read-only tools still work",
         )
         .with_code("audit_unwritable")
     })
@@ -54,7 +54,7 @@ pub(super) async fn end_transfer(open: Open, result: Result<(), &ToolError>) {
     open.end(&Ended { outcome, subject }).await;
 }
 
-/// Notes how it ended. `left`: nobody waited for the result any more.
+/// Writes the line for the end of a call. `left`: the caller no longer waited for the result.
 pub(super) async fn end(open: Open, result: Result<Option<&Value>, &ToolError>, left: bool) {
     let (outcome, data) = match result {
         Ok(Some(data)) => ("ok", Some(data)),

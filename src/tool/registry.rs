@@ -1,4 +1,4 @@
-//! All mounted tools, and what there is besides them.
+//! All mounted tools and the catalogue.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -33,7 +33,8 @@ pub struct Registry {
 }
 
 impl Registry {
-    /// An empty registry whose calls may take `timeout`, `at_a_time` of each caller together.
+    /// An empty registry whose calls have the time limit `timeout`, and `at_a_time` concurrent calls per
+    /// caller.
     #[must_use]
     pub fn new(timeout: Duration, at_a_time: usize) -> Self {
         Self {
@@ -50,14 +51,14 @@ impl Registry {
         }
     }
 
-    /// The same with a record of what is called.
+    /// Adds an audit log.
     #[must_use]
     pub fn with_audit(mut self, audit: Option<Audit>) -> Self {
         self.audit = audit;
         self
     }
 
-    /// The same, counted in `metrics`.
+    /// Adds metrics.
     #[must_use]
     pub fn with_metrics(mut self, metrics: Metrics) -> Self {
         self.metrics = metrics;
@@ -78,7 +79,7 @@ impl Registry {
         self
     }
 
-    /// The same with what a provider offers besides its tools.
+    /// Adds a provider's catalogue.
     #[must_use]
     pub fn with_catalogue(mut self, catalogue: Catalogue) -> Self {
         self.catalogue = catalogue;
@@ -126,26 +127,26 @@ impl Registry {
         names
     }
 
-    /// The scope that `caller` lacks for a tool that it would be offered with it.
+    /// The scope that `caller` lacks for a tool, if that is all that it lacks.
     #[must_use]
     pub fn missing(&self, name: &str, caller: &Caller) -> Option<Scope> {
         let info = self.info(name).filter(|info| info.is_in_reach(caller))?;
         (!caller.may(info.scope)).then_some(info.scope)
     }
 
-    /// What there is besides tools, whoever asks.
+    /// The whole catalogue, for any caller.
     #[must_use]
     pub fn catalogue(&self) -> &Catalogue {
         &self.catalogue
     }
 
-    /// Hears what calls change from now on.
+    /// Receives the changes of calls from now on.
     #[must_use]
     pub fn changes(&self) -> broadcast::Receiver<Change> {
         self.changes.listen()
     }
 
-    /// A tool by name, whoever asks.
+    /// Finds a tool by name, for any caller.
     #[must_use]
     pub fn info(&self, name: &str) -> Option<&ToolInfo> {
         self.find(name).map(|mounted| &mounted.info)

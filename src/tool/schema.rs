@@ -1,4 +1,4 @@
-//! JSON Schemas that every client and model API accepts, and the reading of arguments.
+//! JSON Schemas that every client and model API accepts, and parsing of arguments.
 
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::JsonObject;
 use super::error::ToolError;
 
-/// The schema of a tool's arguments: one flat object, nothing unknown allowed.
+/// The schema of a tool's arguments: one flat object without unknown members.
 #[must_use]
 pub fn of_arguments<T: JsonSchema>() -> JsonObject {
     let mut schema = plain_schema::<T>(Null::Absent);
@@ -18,7 +18,7 @@ pub fn of_arguments<T: JsonSchema>() -> JsonObject {
     schema
 }
 
-/// The schema of a tool's reply: the success form with `data` described, or the failure form.
+/// The schema of a tool's reply: the success form with its `data`, or the failure form.
 #[must_use]
 pub fn of_reply<T: JsonSchema>() -> JsonObject {
     let form = json!({
@@ -42,10 +42,10 @@ pub fn of_reply<T: JsonSchema>() -> JsonObject {
     }
 }
 
-/// Reads arguments, with an error that names the argument and what was expected.
+/// Parses arguments. The error names the argument and the expected type.
 ///
 /// # Errors
-/// `validation`: an unknown, missing or ill-typed argument.
+/// `validation`: an unknown, missing or mistyped argument.
 pub fn read_arguments<T: DeserializeOwned + JsonSchema>(args: JsonObject) -> Result<T, ToolError> {
     serde_path_to_error::deserialize(Value::Object(args)).map_err(|error| {
         let path = error.path().to_string();
@@ -60,10 +60,10 @@ pub fn read_arguments<T: DeserializeOwned + JsonSchema>(args: JsonObject) -> Res
     })
 }
 
-/// Refuses arguments that the schema does not have, so that a misspelt option is not ignored.
+/// Refuses arguments that are not in the schema, so that a misspelt option is not ignored.
 ///
 /// # Errors
-/// `validation`, naming the argument and the ones that exist.
+/// `validation`, with the name of the argument and the existing ones.
 pub fn refuse_unknown(schema: &JsonObject, args: &JsonObject) -> Result<(), ToolError> {
     let known = schema.get("properties").and_then(Value::as_object);
     let unknown = args
@@ -109,22 +109,22 @@ fn arguments_hint(schema: &JsonObject) -> String {
         return "call it without arguments".to_owned();
     }
     format!(
-        "its arguments are: {} (`?` marks optional ones)",
+        "the arguments are: {} (`?` marks optional ones)",
         all.join(", ")
     )
 }
 
-/// What null is.
+/// The meaning of null.
 #[derive(Clone, Copy)]
 enum Null {
-    /// In arguments: an optional one is one that is not required, and null is read as absent.
+    /// In arguments: absent. An argument is optional if it is not required.
     Absent,
-    /// In replies: a value, which clients that check a reply have to find in its schema.
+    /// In replies: a value, which clients that validate a reply must find in the schema.
     Said,
 }
 
-/// A schema without `$ref`, titles and number formats, which some model APIs refuse, and for arguments without
-/// unions with null, which they refuse as well.
+/// A schema without `$ref`, titles and number formats, and for arguments without unions with null: some model
+/// APIs refuse these.
 fn plain_schema<T: JsonSchema>(null: Null) -> JsonObject {
     let settings = SchemaSettings::draft2020_12().with(|settings| {
         settings.inline_subschemas = true;
@@ -153,7 +153,7 @@ fn simplify(schema: &mut Value, null: Null) {
                 map.remove("format");
             }
             if let Some(Value::String(text)) = map.get_mut("description") {
-                // Line breaks of the source mean nothing to a model.
+                // Line breaks of the source are irrelevant to a model.
                 *text = text.split_whitespace().collect::<Vec<_>>().join(" ");
             }
             if matches!(null, Null::Absent) {
@@ -167,7 +167,7 @@ fn simplify(schema: &mut Value, null: Null) {
     }
 }
 
-/// A choice of words is one `enum`; documented variants come as a choice of constants.
+/// Merges a choice of words into one `enum`; documented variants are a choice of constants.
 fn join_words(map: &mut JsonObject) {
     let Some(Value::Array(options)) = map.get("oneOf") else {
         return;

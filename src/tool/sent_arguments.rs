@@ -1,17 +1,17 @@
-//! Objects in the other forms that clients send them in.
+//! Reads `arguments` from the different forms of clients.
 
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use super::JsonObject;
 
-/// The `arguments` of a call as clients send them: an object, or `null`, an empty array, an empty
-/// text or an object as JSON in a text.
+/// The `arguments` of a call as clients send them: an object, or `null`, an empty array, an empty text or an
+/// object as JSON in a text.
 #[derive(Debug, Default)]
 pub struct SentArguments(pub JsonObject);
 
 impl SentArguments {
-    /// Reads them. None: the value stands for no object.
+    /// Reads them. None: the value does not represent an object.
     #[must_use]
     pub fn read(value: Value) -> Option<Self> {
         match value {
@@ -36,8 +36,8 @@ pub(super) fn json_in_text(value: &Value) -> Option<Value> {
     serde_json::from_str(value.as_str()?).ok()
 }
 
-/// The object that another form of value stands for: JSON in a text, or an empty array, which
-/// languages without a type for objects write for an empty one.
+/// The object that another form represents: JSON in a text, or an empty array, which languages without an
+/// object type write for an empty object.
 pub(super) fn object_in(value: &Value) -> Option<JsonObject> {
     let is_empty_list = |value: &Value| value.as_array().is_some_and(Vec::is_empty);
     if is_empty_list(value) {

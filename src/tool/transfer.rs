@@ -1,4 +1,4 @@
-//! Files that go past the model: what a provider does for `/files/…` and its links.
+//! File transfers that bypass the model: the provider's part of `/files/…` and its links.
 
 use std::ops::Range;
 
@@ -9,22 +9,22 @@ use futures::stream::BoxStream;
 use super::ToolError;
 use crate::caller::Caller;
 
-/// Names a file: whose call it is, and where the file is.
+/// The caller, and the file to transfer.
 #[derive(Clone, Copy, Debug)]
 pub struct FileOf<'a> {
-    /// Who asks.
+    /// The caller.
     pub caller: &'a Caller,
-    /// The provider's name of the computer that has it, such as a `kasm_id`.
+    /// The provider's name of the computer with the file, such as a `kasm_id`.
     pub computer: &'a str,
-    /// Its path there, absolute.
+    /// The absolute path.
     pub path: &'a str,
 }
 
-/// A file on its way to the caller.
+/// A download.
 pub struct Download {
-    /// Its size, bytes.
+    /// Size in bytes.
     pub size: u64,
-    /// When it was last changed, seconds since 1970.
+    /// Last change, in seconds since 1970.
     pub modified: u64,
     /// SHA-256 in hex.
     pub sha256: String,
@@ -45,11 +45,11 @@ impl std::fmt::Debug for Download {
     }
 }
 
-/// A file on its way from the caller.
+/// An upload.
 pub struct Upload {
-    /// How many bytes there are.
+    /// The number of bytes.
     pub length: u64,
-    /// They themselves; an error says why they broke off.
+    /// The bytes; an error says why the upload was interrupted.
     pub bytes: BoxStream<'static, Result<Bytes, String>>,
 }
 
@@ -61,10 +61,10 @@ impl std::fmt::Debug for Upload {
     }
 }
 
-/// A stored file, as it was found afterwards.
+/// A stored file, as found after the upload.
 #[derive(Clone, Debug)]
 pub struct Stored {
-    /// Its size, bytes.
+    /// Size in bytes.
     pub size: u64,
     /// SHA-256 in hex.
     pub sha256: String,
@@ -72,13 +72,13 @@ pub struct Stored {
 
 /// A provider that transfers files.
 pub trait Transfers: Send + Sync + std::fmt::Debug {
-    /// The toolset that does the same for a model: who is not offered that has no transfers either.
+    /// The toolset with the corresponding tools: a caller without it has no transfers either.
     fn toolset(&self) -> &'static str;
 
     /// Opens a file.
     fn download<'a>(&'a self, file: FileOf<'a>) -> BoxFuture<'a, Result<Download, ToolError>>;
 
-    /// Stores a file, whole or not at all.
+    /// Stores a file, completely or not at all.
     fn upload<'a>(
         &'a self,
         file: FileOf<'a>,

@@ -348,5 +348,5 @@ async fn serve_on_sigterm_finishes_calls_and_exits_0() {
     assert_eq!(ended.code(), Some(0));
     let mut rest = String::new();
     log.read_to_string(&mut rest).await.unwrap();
-    assert!(rest.contains("all requests were finished"), "{rest}");
+    assert!(rest.contains("all requests finished"), "{rest}");
 }

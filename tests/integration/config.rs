@@ -259,7 +259,7 @@ fn oauth_settings_without_claim_or_public_url_are_mistakes() {
         "https://login.example.org?x=1",
     ] {
         let found = mistakes(&set(sources.clone(), "MCP_OAUTH_ISSUERS", wrong));
-        assert!(found.to_string().contains("is no issuer"), "{found}");
+        assert!(found.to_string().contains("not a valid issuer"), "{found}");
     }
     for right in [
         "http://127.0.0.1:9000",

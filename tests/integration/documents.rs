@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 use kasm_mcp::cli::Cli;
 use kasm_mcp::config::VARIABLES;
 
@@ -221,4 +221,77 @@ fn slug(line: &str) -> Option<String> {
         _ => None,
     });
     Some(kept.collect())
+}
+
+/// Words that a reader has to resolve first: who is nobody, what is alike? The glossary has the field's words.
+const VAGUE_WORDS: [&str; 6] = [
+    "nobody", "whoever", "somebody", "anybody", "likewise", "any more",
+];
+
+/// The vague words of `text`, as whole words.
+fn vague_words(text: &str) -> Vec<&'static str> {
+    let plain: String = text
+        .to_lowercase()
+        .chars()
+        .map(|c| if c.is_alphanumeric() { c } else { ' ' })
+        .collect();
+    let plain = format!(
+        " {} ",
+        plain.split_whitespace().collect::<Vec<_>>().join(" ")
+    );
+    let is_there = |word: &&str| plain.contains(&format!(" {word} "));
+    VAGUE_WORDS.into_iter().filter(is_there).collect()
+}
+
+#[test]
+fn documents_and_help_have_no_vague_words() {
+    for path in documents() {
+        let text = fs::read_to_string(&path).unwrap();
+        for (number, line) in text.lines().enumerate() {
+            let found = vague_words(line);
+            assert!(
+                found.is_empty(),
+                "{}:{}: {found:?}",
+                path.display(),
+                number + 1
+            );
+        }
+    }
+    let mut program = Cli::command();
+    program.build();
+    let mut waiting = vec![program];
+    while let Some(mut command) = waiting.pop() {
+        let help = command.render_long_help().to_string();
+        assert_eq!(vague_words(&help), [""; 0], "{help}");
+        waiting.extend(command.get_subcommands().cloned());
+    }
+}
+
+#[test]
+fn texts_of_the_program_have_no_vague_words() {
+    let mut seen = 0;
+    let mut folders = vec![root().join("src")];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let text = fs::read_to_string(&path).unwrap();
+            let shipped = text.split("#[cfg(test)]\nmod tests {").next().unwrap();
+            for line in shipped
+                .lines()
+                .filter(|line| !line.trim_start().starts_with("//"))
+            {
+                let Some((_, rest)) = line.split_once('"') else {
+                    continue;
+                };
+                let found = vague_words(rest);
+                assert!(found.is_empty(), "{}: {line}", path.display());
+                seen += 1;
+            }
+        }
+    }
+    assert!(seen > 1_000, "{seen}");
 }

@@ -369,6 +369,6 @@ async fn session_url_is_in_its_own_reply_only() {
     assert!(link.unwrap().contains("storage.invalid"));
 
     let (log, _) = program.search().await;
-    assert!(log.contains("a login link was given out"), "{log}");
+    assert!(log.contains("a login link was returned"), "{log}");
     assert!(log.contains(&kasm_id), "{log}");
 }

@@ -164,7 +164,7 @@ async fn watchdog_of_another_process_is_not_notified() {
     // A manager that is not there is no reason to fail.
     let settings = [("NOTIFY_SOCKET", "/nowhere/at/all")];
     let mut server = Server::start(&emulator, &settings);
-    server.logs("could not be told");
+    server.logs("cannot notify");
     assert_eq!(server.terminate(), Some(0));
 }
 

@@ -1,4 +1,4 @@
-//! What answers at the address of Kasm, its clock, and what the API key may do there.
+//! The Kasm checks: what answers at KASM_API_URL, its clock, and the permissions of the API key.
 
 use std::time::{Duration, SystemTime};
 
@@ -16,16 +16,16 @@ use crate::providers::kasm::TOOLSETS;
 use crate::providers::kasm::diagnose::{Check, Findings, findings};
 use crate::tool::ToolError;
 
-/// How long one answer may take.
+/// Time limit for one answer.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// How long all permissions may take.
+/// Time limit for all permission checks.
 const PATIENCE_FOR_ALL: Duration = Duration::from_secs(60);
-/// What is read of a page that is not Kasm's.
+/// The most that is read of a page that is not from Kasm.
 const PAGE_BYTES_MAX: usize = 64 * 1_024;
-/// From here on a clock is worth a word, and from there on tokens and certificates fail, seconds.
+/// Clock difference in seconds: from the first on it is noted, from the second on tokens and certificates fail.
 const CLOCK_NOTE: i64 = 30;
 const CLOCK_FAIL: i64 = 300;
-/// Permissions that a server does well without: the README names what they are for.
+/// Optional permissions: only some tools need them (see the README).
 const OPTIONAL: &[&str] = &[
     "Users View",
     "Users Create",
@@ -34,7 +34,7 @@ const OPTIONAL: &[&str] = &[
     "Session Recordings View",
 ];
 
-/// Asks what is there whether it is Kasm. True: it is.
+/// Checks whether Kasm answers, and its clock. Returns whether Kasm answered.
 pub(super) async fn answers(report: &mut Report, config: &Config) -> std::io::Result<bool> {
     const ROW: &str = "kasm answers";
     const CLOCK: &str = "clock";
@@ -42,16 +42,17 @@ pub(super) async fn answers(report: &mut Report, config: &Config) -> std::io::Re
     let (status, headers, body) = match first_answer(config).await {
         Ok(answer) => answer,
         Err(why) => {
-            let remedy = "what listens there takes connections and does not answer: look at Kasm's own services and logs";
+            let remedy = "the program there accepts connections but does not answer: check Kasm's services and \
+                their logs";
             report.fail(ROW, &Problem::new(why, remedy))?;
-            report.skip(CLOCK, "nothing was answered")?;
+            report.skip(CLOCK, "no answer was received")?;
             return Ok(false);
         }
     };
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
     let is_kasm = report.judge(ROW, identify(config, status, text(LOCATION), &body))?;
     match text(DATE).and_then(seconds_of) {
-        None => report.skip(CLOCK, "the answer has no Date")?,
+        None => report.skip(CLOCK, "the answer has no Date header")?,
         Some(there) => clock(report, there - middle(asked))?,
     }
     Ok(is_kasm)
@@ -81,7 +82,7 @@ async fn first_answer(config: &Config) -> Result<Answer, String> {
     Ok((response.status().as_u16(), response.headers().clone(), body))
 }
 
-/// Whether Kasm answered, and with what version if it says so.
+/// Whether Kasm answered, with its version if the answer has it.
 fn identify(
     config: &Config,
     status: u16,
@@ -98,19 +99,22 @@ fn identify(
             |v| format!("{url} is a Kasm {v}"),
         )),
         (Some(_), _) => Err(Problem::new(
-            format!("Kasm says that it is not well (HTTP {status})"),
-            "look at Kasm: Diagnostics, System Info, and the state of its services",
+            format!("Kasm reports that it is not healthy (HTTP {status})"),
+            "check Kasm's Diagnostics, System Info, and the state of its services",
         )),
         (None, Some(location)) => Err(Problem::new(
-            format!("it sends to {} (HTTP {status})", without_query(location)),
-            "if that is Kasm's true address, write it in KASM_API_URL; a login page in front of Kasm has to let /api/ \
+            format!(
+                "{url} redirects to {} (HTTP {status})",
+                without_query(location)
+            ),
+            "if that is Kasm's real address, set KASM_API_URL to it; a login page in front of Kasm must let /api/ \
              and /desktop/ through",
         )),
         (None, None) => Err(stranger(status, body)),
     }
 }
 
-/// What is there instead of Kasm.
+/// Describes what answered instead of Kasm.
 fn stranger(status: u16, body: &[u8]) -> Problem {
     let what = match title(body) {
         Some(title) => format!("a web page called \"{title}\""),
@@ -119,23 +123,23 @@ fn stranger(status: u16, body: &[u8]) -> Problem {
     };
     match status {
         401 | 403 | 407 => Problem::new(
-            format!("{what} asks for a login (HTTP {status}) before Kasm"),
-            "a proxy in front of Kasm has to let /api/ and /desktop/ through for this machine",
+            format!("{what} requires a login (HTTP {status}) in front of Kasm"),
+            "the proxy in front of Kasm must let /api/ and /desktop/ through for this machine",
         ),
         502..=504 => Problem::new(
             format!(
-                "{what} answers HTTP {status}: a proxy is there, and Kasm behind it does not answer"
+                "{what} answers HTTP {status}: a proxy runs there, but Kasm behind it does not answer"
             ),
-            "look whether Kasm's services run, and where the proxy sends",
+            "check that Kasm's services run, and that the proxy forwards to them",
         ),
         500.. => Problem::new(
             format!("{what} answers HTTP {status} to Kasm's health check"),
-            "look at the logs of Kasm",
+            "check the logs of Kasm",
         ),
         _ => Problem::new(
-            format!("{what} answers, which is not Kasm (HTTP {status} to its health check)"),
-            "correct host, port and path in KASM_API_URL: it is the address that browsers open Kasm at, without what \
-             follows the host unless Kasm lies below a path",
+            format!("{what} answered, not Kasm (HTTP {status} to the health check)"),
+            "correct host, port and path of KASM_API_URL: use the address that opens Kasm in a browser, with a path \
+             only if Kasm is served below one",
         ),
     }
 }
@@ -160,7 +164,7 @@ fn seconds_of(date: &str) -> Option<i64> {
     Some(time.as_second())
 }
 
-/// Half-way between asking and now, seconds.
+/// The middle of the time between `asked` and now, in seconds.
 fn middle(asked: SystemTime) -> i64 {
     let half = asked.elapsed().unwrap_or_default() / 2;
     Timestamp::try_from(asked + half).map_or(0, Timestamp::as_second)
@@ -171,29 +175,30 @@ fn clock(report: &mut Report, ahead: i64) -> std::io::Result<()> {
     let off = ahead.abs();
     let side = if ahead > 0 { "behind" } else { "ahead of" };
     let fact = format!("this machine is {off} s {side} Kasm");
-    let remedy = "set both clocks by NTP (timedatectl set-ntp true): certificates and tokens fail with a wrong one";
+    let remedy = "synchronise both clocks by NTP (timedatectl set-ntp true): a wrong clock breaks certificates and \
+        tokens";
     if off > CLOCK_FAIL {
         report.fail(ROW, &Problem::new(fact, remedy))
     } else if off > CLOCK_NOTE {
         report.note(ROW, fact, remedy)
     } else {
-        report.ok(ROW, "this machine and Kasm agree")
+        report.ok(ROW, "the clocks of this machine and Kasm agree")
     }
 }
 
-/// What the API key is good for.
+/// Checks the permissions of the API key, one row per toolset.
 pub(super) async fn key(report: &mut Report, kasm: &Kasm, user: UserId) -> std::io::Result<bool> {
     const ROW: &str = "api key";
     let found = match timeout(PATIENCE_FOR_ALL, findings(kasm, user)).await {
         Ok(found) => found,
         Err(_) => {
             let fact = format!(
-                "Kasm takes more than {} s to answer",
+                "Kasm did not finish within {} s",
                 PATIENCE_FOR_ALL.as_secs()
             );
             report.fail(
                 ROW,
-                &Problem::new(fact, "look at the load of Kasm, and try again"),
+                &Problem::new(fact, "check the load of Kasm, and try again"),
             )?;
             return Ok(false);
         }
@@ -217,22 +222,22 @@ pub(super) async fn key(report: &mut Report, kasm: &Kasm, user: UserId) -> std::
     Ok(true)
 }
 
-/// Nothing that was tried works.
+/// The problem if no permission check succeeded.
 fn refused(found: &Findings, words: &str) -> Problem {
     if found.checks.iter().all(|check| check.works.is_none()) {
         return Problem::new(
-            format!("nothing can be found out about it: {words}"),
-            "look at the logs of Kasm, and try again",
+            format!("the key could not be checked: {words}"),
+            "check the logs of Kasm, and try again",
         );
     }
     Problem::new(
-        format!("Kasm refuses everything: {words}"),
-        "KASM_API_KEY or KASM_API_SECRET is wrong, or the key is disabled, expired or without any permission: Kasm \
-         does not tell which. Compare with Kasm: Settings, Developers; a secret that is lost needs a new key",
+        format!("Kasm refuses every request: {words}"),
+        "KASM_API_KEY or KASM_API_SECRET is wrong, or the key is disabled, expired or has no permission. Kasm does \
+         not say which. Compare with Kasm: Settings, Developers. A lost secret needs a new key",
     )
 }
 
-/// A row of one toolset.
+/// The row of one toolset.
 fn tools(
     report: &mut Report,
     toolset: &str,
@@ -245,7 +250,7 @@ fn tools(
         .filter(|check| check.works != Some(true))
         .collect();
     if bad.is_empty() {
-        return report.ok(&row, format!("{0} of {0} may be used", names.len()));
+        return report.ok(&row, format!("all {} tools may be used", names.len()));
     }
     let mut broken: Vec<&str> = Vec::new();
     let mut lacking: Vec<&str> = Vec::new();
@@ -264,12 +269,13 @@ fn tools(
             "unknown whether these work: {broken} ({})",
             why.unwrap_or("no answer")
         );
-        return report.note(&row, fact, "try again; the logs of Kasm may tell more");
+        return report.note(&row, fact, "try again; the logs of Kasm may name the cause");
     }
     let lacking_words = lacking.join(", ");
-    let fact = format!("the API key lacks {lacking_words}: no {broken}");
+    let fact = format!("the API key lacks {lacking_words}, so these fail: {broken}");
     let remedy = format!(
-        "grant it {lacking_words} (Kasm: Settings, Developers, the key, Permissions); if it has that, it is read-only"
+        "grant it {lacking_words} (Kasm: Settings, Developers, the key, Permissions); if it already has that, the \
+         key is read-only"
     );
     if lacking.iter().all(|name| OPTIONAL.contains(name)) {
         return report.note(&row, fact, &remedy);
@@ -277,7 +283,7 @@ fn tools(
     report.fail(&row, &Problem::new(fact, remedy))
 }
 
-/// How many workspaces there are.
+/// Counts the workspaces that can be started.
 pub(super) async fn workspaces(report: &mut Report, kasm: &Kasm) -> std::io::Result<()> {
     const ROW: &str = "workspaces";
     let images = match kasm.images().await {
@@ -296,20 +302,23 @@ pub(super) async fn workspaces(report: &mut Report, kasm: &Kasm) -> std::io::Res
     report.fail(ROW, &Problem::new(fact, remedy))
 }
 
-/// Whether the user of the settings is there.
+/// Checks that the configured user exists and is enabled.
 pub(super) async fn user(report: &mut Report, kasm: &Kasm, user: UserId) -> std::io::Result<()> {
     const ROW: &str = "user";
-    let find = "find the id in Kasm: Access Management, Users, and write it in KASM_USER_ID";
+    let find = "find the id in Kasm (Access Management, Users) and set KASM_USER_ID to it";
     match kasm.wire().user(&UserRef::Id(user)).await {
         Ok(found) if found.disabled || found.locked => {
             let state = if found.disabled { "disabled" } else { "locked" };
             let remedy = "enable or unlock it in Kasm: Access Management, Users";
-            report.fail(ROW, &Problem::new(format!("{} is {state}", found.username), remedy))
+            report.fail(
+                ROW,
+                &Problem::new(format!("{} is {state}", found.username), remedy),
+            )
         }
         Ok(found) => report.ok(ROW, format!("{} ({user})", found.username)),
         Err(KasmError::Permission { .. }) => report.skip(
             ROW,
-            "the API key may not look at users (Users View), so nobody knows whether KASM_USER_ID exists",
+            "the API key may not read users (Users View), so KASM_USER_ID cannot be checked",
         ),
         Err(KasmError::NotFound { .. }) => {
             report.fail(ROW, &Problem::new(format!("Kasm has no user {user}"), find))
@@ -318,7 +327,7 @@ pub(super) async fn user(report: &mut Report, kasm: &Kasm, user: UserId) -> std:
     }
 }
 
-/// The sessions of the user. Returns one that runs.
+/// Counts the sessions of the user. Returns a running one.
 pub(super) async fn sessions(
     report: &mut Report,
     kasm: &Kasm,

@@ -1,4 +1,4 @@
-//! From a URL to somebody who speaks HTTP there: name, port, TLS. Each failure has a name of its own.
+//! Checks name, port and TLS of a URL, each with its own row.
 
 use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr};
@@ -14,27 +14,27 @@ use tokio::time::timeout;
 use super::report::{Problem, Report};
 use super::tls::{self, Certificate, Flaw, Handshake};
 
-/// How long a name may take to be found, and a port to answer.
+/// Time limit for a DNS lookup, and for a connection.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// The most addresses of a name that are tried.
+/// How many addresses of a name are tried.
 const ADDRESSES_MAX: usize = 4;
 
-/// What is to be reached.
+/// A URL to check.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Target<'a> {
-    /// What its rows begin with.
+    /// The prefix of its rows.
     pub(super) label: &'static str,
-    /// The setting that it is from.
+    /// The setting that holds the URL.
     pub(super) variable: &'static str,
     pub(super) url: &'a Url,
-    /// Certificates that are trusted as well.
+    /// A PEM file with additional trusted certificates.
     pub(super) ca_file: Option<&'a Path>,
-    /// Any certificate is taken.
+    /// Whether any certificate is accepted.
     pub(super) insecure: bool,
-    /// What to do about a certificate that nobody trusted signed.
+    /// The remedy for an untrusted certificate.
     pub(super) trust: &'static str,
-    /// What else to say of a name or a port that does not work.
+    /// Added to the facts of failed rows.
     pub(super) aside: &'static str,
 }
 
@@ -52,7 +52,7 @@ impl Target<'_> {
         self.url.port_or_known_default().unwrap_or(0)
     }
 
-    /// The proxy of the environment that requests go through, if one does.
+    /// The environment's proxy for this URL, if there is one.
     fn proxy(&self) -> Option<(String, u16)> {
         let uri: http::Uri = self.url.as_str().parse().ok()?;
         let proxy = Matcher::from_env().intercept(&uri)?;
@@ -66,7 +66,7 @@ impl Target<'_> {
     }
 }
 
-/// Looks at name, port and TLS. True: HTTP can be tried.
+/// Checks name, port and TLS. Returns whether an HTTP request can be tried.
 pub(super) async fn reach(report: &mut Report, target: &Target<'_>) -> std::io::Result<bool> {
     let proxy = target.proxy();
     let (host, port) = match &proxy {
@@ -82,13 +82,13 @@ pub(super) async fn reach(report: &mut Report, target: &Target<'_>) -> std::io::
                 &named(problem, target, proxy.is_some()),
             )?;
             for row in &rest {
-                report.skip(row, "the name is not known")?;
+                report.skip(row, "the name cannot be resolved")?;
             }
             return Ok(false);
         }
     };
     let through = if proxy.is_some() {
-        "a proxy of the environment (HTTPS_PROXY, HTTP_PROXY or ALL_PROXY): "
+        "the environment's proxy (HTTPS_PROXY, HTTP_PROXY or ALL_PROXY): "
     } else {
         ""
     };
@@ -104,9 +104,9 @@ pub(super) async fn reach(report: &mut Report, target: &Target<'_>) -> std::io::
             return Ok(false);
         }
     };
-    report.ok(&rest[0], format!("{address} answers"))?;
+    report.ok(&rest[0], format!("{address} accepts connections"))?;
     if proxy.is_some() {
-        report.skip(&rest[1], "it is the proxy that speaks with the server")?;
+        report.skip(&rest[1], "the proxy makes this connection")?;
         return Ok(true);
     }
     if target.url.scheme() == "http" {
@@ -117,7 +117,7 @@ pub(super) async fn reach(report: &mut Report, target: &Target<'_>) -> std::io::
 
 fn named(mut problem: Problem, target: &Target<'_>, proxied: bool) -> Problem {
     let what = if proxied {
-        "the proxy of the environment (HTTPS_PROXY, HTTP_PROXY, ALL_PROXY; NO_PROXY names exceptions)"
+        "the environment's proxy (HTTPS_PROXY, HTTP_PROXY, ALL_PROXY; NO_PROXY lists exceptions)"
     } else {
         target.variable
     };
@@ -127,22 +127,22 @@ fn named(mut problem: Problem, target: &Target<'_>, proxied: bool) -> Problem {
 
 fn told(host: &str, addresses: &[SocketAddr]) -> String {
     if host.parse::<IpAddr>().is_ok() {
-        return format!("{host} is an address");
+        return format!("{host} is an IP address");
     }
     let addresses: Vec<_> = addresses.iter().map(|it| it.ip().to_string()).collect();
-    format!("{host} is {}", addresses.join(", "))
+    format!("{host} resolves to {}", addresses.join(", "))
 }
 
 async fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, Problem> {
-    let remedy = "check the spelling; a name that only a private network knows needs its DNS server on this machine \
-                  (in a container: that of the container)";
+    let remedy = "check the spelling; a name of a private network needs that network's DNS server on this machine \
+        (in a container: in the container)";
     let found = timeout(PATIENCE, tokio::net::lookup_host((host, port))).await;
     let problem = match found {
         Err(_) => format!(
-            "no DNS server answers about {host} within {} s",
+            "no DNS server answered for {host} within {} s",
             PATIENCE.as_secs()
         ),
-        Ok(Err(error)) => format!("{host} is not known: {error}"),
+        Ok(Err(error)) => format!("{host} cannot be resolved: {error}"),
         Ok(Ok(addresses)) => {
             let mut addresses: Vec<_> = addresses.collect();
             addresses.dedup();
@@ -156,9 +156,9 @@ async fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, Problem> {
     Err(Problem::new(problem, remedy))
 }
 
-/// A connection to the first address that takes one.
+/// Connects to the first address that accepts.
 async fn connect(addresses: &[SocketAddr]) -> Result<(SocketAddr, TcpStream), Problem> {
-    let mut problem = Problem::new("there is no address to try", "give another name");
+    let mut problem = Problem::new("there is no address to try", "use another name");
     for address in addresses {
         let error = match timeout(PATIENCE, TcpStream::connect(address)).await {
             Ok(Ok(stream)) => return Ok((*address, stream)),
@@ -170,7 +170,7 @@ async fn connect(addresses: &[SocketAddr]) -> Result<(SocketAddr, TcpStream), Pr
     Err(problem)
 }
 
-/// Why nobody answers there; no error is silence.
+/// Why a connection failed. No error means that it timed out.
 fn unreachable(address: SocketAddr, error: Option<&std::io::Error>) -> Problem {
     let port = address.port();
     match error.map(std::io::Error::kind) {
@@ -180,18 +180,18 @@ fn unreachable(address: SocketAddr, error: Option<&std::io::Error>) -> Problem {
                 PATIENCE.as_secs()
             ),
             format!(
-                "a firewall swallows it, or the address is wrong: let this machine reach port {port} there"
+                "a firewall drops the connection, or the address is wrong: let this machine reach port {port} there"
             ),
         ),
         Some(ErrorKind::ConnectionRefused) => Problem::new(
             format!("{address} refuses connections"),
             format!(
-                "wrong port? Nothing listens on {port} there: correct the port, or start what should listen"
+                "wrong port? Nothing listens on {port} there: correct the port, or start the server"
             ),
         ),
         Some(ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable) => Problem::new(
-            format!("{address} is unreachable: there is no way to it from here"),
-            "this machine has no route to that network: check the address, routes and the VPN",
+            format!("{address} is unreachable: this machine has no route to it"),
+            "check the address, the routes and the VPN of this machine",
         ),
         Some(_) => Problem::new(
             format!(
@@ -203,7 +203,7 @@ fn unreachable(address: SocketAddr, error: Option<&std::io::Error>) -> Problem {
     }
 }
 
-/// An `http` URL: HTTP has to be what is spoken there.
+/// Checks an `http` URL: the port must speak HTTP.
 async fn plain(
     report: &mut Report,
     target: &Target<'_>,
@@ -211,28 +211,28 @@ async fn plain(
 ) -> std::io::Result<bool> {
     let row = target.row("tls");
     let answer = plain_answer(target, address).await;
-    // Servers with TLS say 400 to this, or break off.
+    // TLS servers answer 400 or close the connection.
     if answer.is_some_and(|status| status != 400) {
-        report.skip(&row, "the URL is http")?;
+        report.skip(&row, "the URL has the scheme http")?;
         return Ok(true);
     }
     if let Some(Handshake::Done(_)) = shake(target, address).await {
-        let fact = format!("{address} speaks TLS, and the URL is http");
+        let fact = format!("{address} speaks TLS, but the URL has the scheme http");
         let remedy = format!("write https:// in {}", target.variable);
         report.fail(&row, &Problem::new(fact, remedy))?;
         return Ok(false);
     }
     if answer.is_some() {
-        report.skip(&row, "the URL is http")?;
+        report.skip(&row, "the URL has the scheme http")?;
         return Ok(true);
     }
-    let fact = format!("what listens on {address} does not speak HTTP");
+    let fact = format!("the program on {address} does not speak HTTP");
     let remedy = format!("wrong port? Correct it in {}", target.variable);
     report.fail(&row, &Problem::new(fact, remedy))?;
     Ok(false)
 }
 
-/// The status that a plain HTTP request gets, if it gets one.
+/// The status of the answer to a plain HTTP request, if one comes.
 async fn plain_answer(target: &Target<'_>, address: SocketAddr) -> Option<u16> {
     let ask = async {
         let mut stream = TcpStream::connect(address).await.ok()?;
@@ -252,7 +252,7 @@ async fn shake(target: &Target<'_>, address: SocketAddr) -> Option<Handshake> {
     Some(tls::handshake(stream, target.host(), target.ca_file).await)
 }
 
-/// An `https` URL.
+/// Checks an `https` URL: one TLS handshake.
 async fn encrypted(
     report: &mut Report,
     target: &Target<'_>,
@@ -262,33 +262,33 @@ async fn encrypted(
     let why = match shake(target, address).await {
         Some(Handshake::Done(certificate)) => return judge(report, target, &certificate),
         Some(Handshake::Unjudged(why)) => {
-            let remedy = "install this machine's certificate authorities (ca-certificates), and name a PEM file that \
-                          this user can read in KASM_TLS_CA_FILE, or none";
+            let remedy = "install this machine's CA certificates (ca-certificates). KASM_TLS_CA_FILE must be unset, \
+                or name a PEM file that this user can read";
             report.fail(&row, &Problem::new(why, remedy))?;
             return Ok(false);
         }
         Some(Handshake::Failed(why)) => why,
-        Some(Handshake::Silent) | None => "no answer came in time".to_owned(),
+        Some(Handshake::Silent) | None => "no answer was received in time".to_owned(),
     };
     let is_plain = plain_answer(target, address)
         .await
         .is_some_and(|status| status != 400);
     let problem = if is_plain {
         let remedy = format!(
-            "give the port that speaks TLS in {}, or write http:// if the way there is safe",
+            "set the port that speaks TLS in {}, or write http:// if the network is trusted",
             target.variable
         );
         Problem::new(
-            format!("{address} speaks plain HTTP, and the URL is https"),
+            format!("{address} speaks plain HTTP, but the URL has the scheme https"),
             remedy,
         )
     } else {
         let remedy = format!(
-            "wrong port? What listens there has to speak TLS 1.2 or 1.3: check {} and that server",
+            "wrong port? The server must speak TLS 1.2 or 1.3: check {} and the server",
             target.variable
         );
         Problem::new(
-            format!("TLS cannot be spoken with {address}: {why}"),
+            format!("the TLS handshake with {address} failed: {why}"),
             remedy,
         )
     };
@@ -303,8 +303,8 @@ fn judge(
 ) -> std::io::Result<bool> {
     let row = target.row("tls");
     if let Some(when) = &certificate.ends_soon {
-        let fact = format!("the certificate is trusted, and expires on {when}");
-        report.note(&row, fact, "renew it before that")?;
+        let fact = format!("the certificate is trusted, but expires on {when}");
+        report.note(&row, fact, "renew it before that date")?;
         return Ok(true);
     }
     if certificate.flaws.is_empty() {
@@ -335,15 +335,15 @@ fn of_flaw(flaw: &Flaw, target: &Target<'_>) -> Problem {
     match flaw {
         Flaw::Expired(when) => Problem::new(
             format!("the certificate expired on {when}"),
-            "renew it on the server; if it is good still, this machine's clock is wrong",
+            "renew it on the server; if it is still valid, correct this machine's clock",
         ),
         Flaw::NotYet(when) => Problem::new(
             format!("the certificate is not valid before {when}"),
-            "correct this machine's clock, or take a certificate that has begun",
+            "correct this machine's clock, or use a certificate that is already valid",
         ),
         Flaw::OtherNames(names) => {
             let fact = if names.is_empty() {
-                format!("the certificate is not for {host}, and has no name at all")
+                format!("the certificate is not for {host}; it has no name at all")
             } else {
                 format!(
                     "the certificate is not for {host} but for: {}",
@@ -351,18 +351,18 @@ fn of_flaw(flaw: &Flaw, target: &Target<'_>) -> Problem {
                 )
             };
             let remedy = format!(
-                "write one of the certificate's names in {}, or give the server a certificate for {host}",
+                "use one of the certificate's names in {}, or give the server a certificate for {host}",
                 target.variable
             );
             Problem::new(fact, remedy)
         }
         Flaw::SelfSigned => Problem::new("the certificate is self-signed", target.trust),
         Flaw::UnknownIssuer => Problem::new(
-            "the issuer of the certificate is unknown: nobody whom this machine trusts signed it",
+            "the issuer of the certificate is unknown: no CA that this machine trusts signed it",
             target.trust,
         ),
         Flaw::Other(words) => Problem::new(
-            format!("the certificate is not accepted: {words}"),
+            format!("the certificate is rejected: {words}"),
             "give the server another certificate",
         ),
     }

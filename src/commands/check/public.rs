@@ -1,4 +1,4 @@
-//! The way that clients take: the public URL, and whether streams pass on it.
+//! The checks of the public URL, and of event streams through it.
 
 use std::time::{Duration, Instant};
 
@@ -18,25 +18,25 @@ use crate::oauth::is_safe;
 
 const HEALTH: &str = "public health";
 const STREAM: &str = "public stream";
-/// How long one answer may take.
+/// Time limit for one answer.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// How long the first event of a stream may take. A server sends it at once.
+/// Time limit for the first event of a stream. A server sends it at once.
 const EVENT_PATIENCE: Duration = Duration::from_secs(5);
-/// What is read of a stream, bytes: the first event is shorter.
+/// The most that is read of a stream, in bytes: the first event is shorter.
 const STREAM_BYTES_MAX: usize = 16 * 1_024;
 
-/// What the stream is opened with.
+/// The credential to open the stream with.
 #[derive(Debug)]
 pub(super) enum Key {
     /// This token.
     Token(SecretString),
     /// No token is needed.
     Nothing,
-    /// There is none: why.
+    /// No token is known: why.
     Unknown(&'static str),
 }
 
-/// Goes the way that clients go. `serves`: a server runs where these settings say.
+/// Checks the public URL as a client uses it. `serves`: a server runs with these settings.
 pub(super) async fn way(
     report: &mut Report,
     config: &Config,
@@ -48,7 +48,7 @@ pub(super) async fn way(
     let Some(text) = &config.http.public_url else {
         report.skip(
             ROW,
-            "MCP_PUBLIC_URL is not set: nobody knows where clients find this server",
+            "MCP_PUBLIC_URL is not set, so the URL of the clients cannot be checked",
         )?;
         return Ok(());
     };
@@ -62,7 +62,7 @@ pub(super) async fn way(
     if is_safe(text) {
         report.ok(ROW, format!("clients use {text}/mcp"))?;
     } else {
-        let fact = format!("clients use {text}/mcp, and tokens travel there unprotected");
+        let fact = format!("clients use {text}/mcp, and tokens travel there unencrypted");
         report.note(
             ROW,
             fact,
@@ -78,9 +78,9 @@ pub(super) async fn way(
         url: &url,
         ca_file: None,
         insecure: false,
-        trust: "clients refuse it too, unless they know its issuer: take a certificate of a public authority (Caddy gets \
-                one by itself), or give each client the CA; for this check SSL_CERT_FILE names it",
-        aside: "; clients elsewhere may get there all the same, if this network hides its own public address from itself",
+        trust: "clients reject it too, unless they trust its issuer: use a certificate of a public CA (Caddy gets \
+            one itself), or give each client the CA. For this check, SSL_CERT_FILE can name it",
+        aside: "; clients in other networks may still reach it, if this network cannot use its own public address",
     };
     if !net::reach(report, &target).await? {
         return skip(report, &rest[3..], "the public URL cannot be reached");
@@ -94,7 +94,7 @@ pub(super) async fn way(
         }
         Err(Unwell::Behind(why)) => {
             let remedy = format!(
-                "the server runs: let the proxy send to http://{} (MCP_SERVER_HOST and MCP_SERVER_PORT)",
+                "the server runs: let the proxy forward to http://{} (MCP_SERVER_HOST and MCP_SERVER_PORT)",
                 nearest(config.http.listen)
             );
             report.fail(HEALTH, &Problem::new(why, remedy))?;
@@ -115,15 +115,17 @@ fn skip(report: &mut Report, rows: &[&str], why: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The public URL, if nothing about it would surprise.
+/// Checks the form of the public URL.
 fn look(text: &str) -> Result<Url, Problem> {
-    let remedy =
-        "write scheme, host and, if the proxy takes it off, a path: https://mcp.example.org";
+    let remedy = "use scheme, host and, if the proxy removes it, a path: https://mcp.example.org";
     let url: Url = text
         .parse()
-        .map_err(|_| Problem::new(format!("{text} is no URL"), remedy))?;
+        .map_err(|_| Problem::new(format!("{text} is not a URL"), remedy))?;
     if url.query().is_some() || url.fragment().is_some() {
-        return Err(Problem::new(format!("{text} has more than a path"), remedy));
+        return Err(Problem::new(
+            format!("{text} has a query or a fragment"),
+            remedy,
+        ));
     }
     let last = url
         .path()
@@ -135,17 +137,17 @@ fn look(text: &str) -> Result<Url, Problem> {
         let fact = format!("{text} ends with /{last}, so clients would have to use {text}/mcp");
         return Err(Problem::new(
             fact,
-            format!("leave /{last} out: the server adds its own paths"),
+            format!("remove /{last}: the server adds its own paths"),
         ));
     }
     Ok(url)
 }
 
-/// Why the public URL does not lead to a healthy server.
+/// Why the public URL does not reach a healthy server.
 enum Unwell {
-    /// A proxy answers for a server that does not.
+    /// A proxy answered because its upstream failed.
     Behind(String),
-    /// Something else.
+    /// Any other failure.
     Other(Problem),
 }
 
@@ -155,12 +157,12 @@ async fn health(http: &Client, public: &str) -> Result<String, Unwell> {
     let answer = http.get(&url).timeout(PATIENCE).send().await;
     let answer = answer.map_err(|error| {
         let fact = format!("{url}: {}", super::words(error));
-        other(fact, "look at the logs of the proxy")
+        other(fact, "check the logs of the proxy")
     })?;
     let status = answer.status().as_u16();
     if (502..=504).contains(&status) {
         return Err(Unwell::Behind(format!(
-            "the proxy answers HTTP {status}: it does not reach the server"
+            "the proxy answers HTTP {status}: it cannot reach the server"
         )));
     }
     if let Some(location) = answer
@@ -170,21 +172,23 @@ async fn health(http: &Client, public: &str) -> Result<String, Unwell> {
     {
         let location = location.split(['?', '#']).next().unwrap_or_default();
         return Err(other(
-            format!("{url} sends to {location} (HTTP {status})"),
-            "clients do not follow: write that address in MCP_PUBLIC_URL, or take the redirect or login page away",
+            format!("{url} redirects to {location} (HTTP {status})"),
+            "clients do not follow redirects: set MCP_PUBLIC_URL to that address, or remove the redirect or login \
+             page",
         ));
     }
     let body: Option<Value> = answer.json().await.ok();
     match body.as_ref().and_then(version) {
-        Some(version) => Ok(format!("a kasm-mcp {version} answers")),
+        Some(version) => Ok(format!("kasm-mcp {version} answers")),
         None => Err(other(
-            format!("{url} is answered by something that is no kasm-mcp (HTTP {status})"),
-            "let the proxy send this name, and all below the path of MCP_PUBLIC_URL with the path taken off, to this server",
+            format!("{url} is answered by another program, not kasm-mcp (HTTP {status})"),
+            "let the proxy forward this name and every path below MCP_PUBLIC_URL, with that path removed, to this \
+             server",
         )),
     }
 }
 
-/// Opens an event stream and waits for its first event, which a server sends at once.
+/// Opens an event stream and waits for the first event, which a server sends at once.
 async fn stream(
     report: &mut Report,
     config: &Config,
@@ -196,11 +200,11 @@ async fn stream(
     if let Key::Unknown(why) = key {
         return skip(report, &[STREAM], why);
     }
-    // A page of the same origin may call as well; programs send none.
+    // A web page of this origin may call too; most programs send no Origin.
     let origin = public.parse::<Url>()?.origin().ascii_serialization();
     let outcome = match first_event(http, &format!("{public}/mcp"), key, &origin).await {
         Ok(time) => Ok(format!(
-            "the first event came after {} ms, while the stream was open",
+            "the first event arrived after {} ms, while the stream was open",
             time.as_millis()
         )),
         Err(Silence::Refused(problem)) => Err(problem),
@@ -211,13 +215,13 @@ async fn stream(
             let is_direct = serves && first_event(&own, &direct, key, &origin).await.is_ok();
             let fact = if is_direct {
                 format!(
-                    "events are held back: none came within {seconds} s, and without the proxy one came at once"
+                    "events are delayed: none arrived within {seconds} s, but without the proxy one arrived at once"
                 )
             } else {
-                format!("events are held back: none came within {seconds} s")
+                format!("events are delayed: none arrived within {seconds} s")
             };
-            let remedy = "a proxy in between buffers answers, so clients see nothing until the end: switch that off (nginx: \
-                          proxy_buffering off; see docs/deployment.md, A proxy in front)";
+            let remedy = "a proxy buffers answers, so clients receive nothing before the end: turn buffering off \
+                (nginx: proxy_buffering off; see docs/deployment.md, A proxy in front)";
             Err(Problem::new(fact, remedy))
         }
     };
@@ -225,11 +229,11 @@ async fn stream(
     Ok(())
 }
 
-/// Why no event came.
+/// Why no event arrived.
 enum Silence {
-    /// No stream was opened.
+    /// The request for the stream was refused.
     Refused(Problem),
-    /// Nothing came in time.
+    /// No event arrived in time.
     Held,
 }
 
@@ -255,8 +259,8 @@ async fn event(http: &Client, url: &str, key: &Key, origin: &str) -> Result<(), 
     }
     let told = |error: reqwest::Error| {
         Problem::new(
-            format!("the stream broke off: {}", super::words(error)),
-            "look at the logs of the proxy",
+            format!("the stream was interrupted: {}", super::words(error)),
+            "check the logs of the proxy",
         )
     };
     let mut answer = request.send().await.map_err(told)?;
@@ -269,7 +273,10 @@ async fn event(http: &Client, url: &str, key: &Key, origin: &str) -> Result<(), 
     if status != 200 || !is_stream {
         let body: Option<Value> = answer.json().await.ok();
         let detail = body.as_ref().and_then(|body| body.get("detail")?.as_str());
-        return Err(refused(status, detail.unwrap_or("no event stream")));
+        return Err(refused(
+            status,
+            detail.unwrap_or("the answer is not an event stream"),
+        ));
     }
     let mut seen = Vec::new();
     while let Some(chunk) = answer.chunk().await.map_err(told)? {
@@ -283,28 +290,26 @@ async fn event(http: &Client, url: &str, key: &Key, origin: &str) -> Result<(), 
         }
     }
     Err(Problem::new(
-        "the stream has no event",
-        "the server behind the public URL is no kasm-mcp, or a proxy changes it",
+        "the stream ended without an event",
+        "the server behind the public URL is not kasm-mcp, or a proxy changes its answers",
     ))
 }
 
 fn refused(status: u16, detail: &str) -> Problem {
     let remedy = match status {
         401 => {
-            "the server there has another token: give that one in MCP_AUTH_TOKEN or with --token-file, and see to it \
-                that the proxy passes the Authorization header on"
+            "the server rejects this token: give a token of that server in MCP_AUTH_TOKEN or with --token-file, and \
+             let the proxy forward the Authorization header"
         }
         403 => {
-            "restart the server if its settings were changed since it began; let the proxy pass the Host header on as it is, \
-                or name what it sends in MCP_ALLOWED_HOSTS"
+            "restart the server if its settings changed after its start; let the proxy forward the Host header \
+             unchanged, or add the name that it sends to MCP_ALLOWED_HOSTS"
         }
-        429 => {
-            "wait a minute: the limits of addresses or callers are reached (MCP_RATE_PER_ADDRESS, MCP_TRUSTED_PROXIES)"
-        }
-        _ => "let the proxy pass GET requests to /mcp on as they are",
+        429 => "wait a minute: a rate limit is reached (MCP_RATE_PER_ADDRESS, MCP_TRUSTED_PROXIES)",
+        _ => "let the proxy forward GET requests to /mcp unchanged",
     };
     Problem::new(
-        format!("no stream is opened: HTTP {status}, {detail}"),
+        format!("no stream was opened: HTTP {status}, {detail}"),
         remedy,
     )
 }

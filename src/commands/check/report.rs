@@ -1,26 +1,26 @@
-//! The rows of a check: for people as they come, or one JSON object at the end.
+//! The report of a check: rows as they are known, or one JSON object at the end.
 
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 
 use crate::commands::print;
 
-/// How wide the names are, characters.
+/// The width of the column of names, in characters.
 const NAME_WIDTH: usize = 18;
-/// The most that is shown of a text, characters.
+/// The longest text in a row, in characters.
 const TEXT_CHARS_MAX: usize = 600;
 
-/// How a link of the chain is.
+/// The result of one check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Status {
-    /// It works.
+    /// The check passed.
     Ok,
-    /// It works, and there is something to know.
+    /// The check passed, and there is something to know.
     Note,
-    /// It was not tried.
+    /// The check was not made.
     Skip,
-    /// It does not work.
+    /// The check failed.
     Fail,
 }
 
@@ -50,7 +50,7 @@ struct Told<'a> {
     checks: &'a [Row],
 }
 
-/// What was found so far.
+/// The rows so far.
 #[derive(Debug)]
 pub(super) struct Report {
     rows: Vec<Row>,
@@ -59,7 +59,7 @@ pub(super) struct Report {
 }
 
 impl Report {
-    /// An empty one.
+    /// A report without rows.
     pub(super) fn new(json: bool) -> Self {
         Self {
             rows: Vec::new(),
@@ -68,7 +68,7 @@ impl Report {
         }
     }
 
-    /// From now on, `secret` is never shown, whoever says it.
+    /// Replaces `secret` in all later rows, whatever text repeats it.
     pub(super) fn hide(&mut self, secret: &SecretString) {
         if !secret.expose_secret().is_empty() {
             self.secrets.push(secret.clone());
@@ -79,7 +79,7 @@ impl Report {
         self.add(name, Status::Ok, fact.into(), None)
     }
 
-    /// Something to know. An empty remedy is none.
+    /// Adds a note. An empty remedy means none.
     pub(super) fn note(
         &mut self,
         name: &str,
@@ -99,7 +99,7 @@ impl Report {
         self.add(name, Status::Fail, problem.fact.clone(), remedy)
     }
 
-    /// A row of what went well or did not. True: it went well.
+    /// Adds an ok or a failed row. Returns whether it was ok.
     pub(super) fn judge(
         &mut self,
         name: &str,
@@ -131,7 +131,7 @@ impl Report {
         Ok(())
     }
 
-    /// On one line, and without a secret that somebody repeated.
+    /// Puts a text on one line and removes secrets from it.
     fn clean(&self, text: &str) -> String {
         let mut text = text.to_owned();
         for secret in &self.secrets {
@@ -142,7 +142,7 @@ impl Report {
         plain.split_whitespace().collect::<Vec<_>>().join(" ")
     }
 
-    /// What fails, by row.
+    /// The failed rows.
     pub(super) fn failures(&self) -> impl Iterator<Item = (&str, &str, &str)> {
         let failed = self.rows.iter().filter(|row| row.status == Status::Fail);
         failed.map(|row| {
@@ -154,7 +154,7 @@ impl Report {
         })
     }
 
-    /// Says the rest. True: nothing fails.
+    /// Prints the end of the report. Returns whether no check failed.
     pub(super) fn finish(&self) -> std::io::Result<bool> {
         let failures = self.failures().count();
         let ok = failures == 0;
@@ -166,9 +166,12 @@ impl Report {
             let told = serde_json::to_string(&told).map_err(std::io::Error::other)?;
             print(&format!("{told}\n"))?;
         } else if ok {
-            print("\nAll is well.\n")?;
+            print("\nNo check failed.\n")?;
         } else {
-            print(&format!("\nFailed: {failures} of {}.\n", self.rows.len()))?;
+            print(&format!(
+                "\nFailed: {failures} of {} checks.\n",
+                self.rows.len()
+            ))?;
         }
         Ok(ok)
     }
@@ -185,7 +188,7 @@ impl Row {
     }
 }
 
-/// What does not work, and what to do.
+/// What failed, and the remedy.
 #[derive(Clone, Debug)]
 pub(super) struct Problem {
     pub(super) fact: String,

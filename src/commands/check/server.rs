@@ -1,4 +1,4 @@
-//! This server's own side: credentials, folders, the port.
+//! The checks of this server: credentials, folders, ports.
 
 use std::fs::OpenOptions;
 use std::path::Path;
@@ -15,12 +15,12 @@ use crate::commands::health::nearest;
 use crate::config::{Config, token_rules};
 use crate::oauth;
 
-/// How long the server on this machine may take.
+/// Time limit for the local server's answer.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// How long an issuer may take: three documents at five seconds each, and its keys.
+/// Time limit for an issuer: three metadata documents at five seconds each, and its keys.
 const ISSUER_PATIENCE: Duration = Duration::from_secs(25);
 
-/// Whether callers can get in.
+/// Checks that callers can authenticate.
 pub(super) async fn credentials(report: &mut Report, config: &Config) -> std::io::Result<()> {
     const ROW: &str = "credentials";
     let http = &config.http;
@@ -39,26 +39,27 @@ pub(super) async fn credentials(report: &mut Report, config: &Config) -> std::io
     if !there.is_empty() {
         report.ok(ROW, there.join(", "))?;
     } else if !http.lacks_credential() {
-        report.ok(ROW, "none, and only this machine is served")?;
+        report.ok(ROW, "none; only this machine can connect")?;
     } else if config.state_dir.is_some() {
-        let fact = "none: `serve` makes a token at its first start, and shows it once";
-        report.note(ROW, fact, "or set MCP_AUTH_TOKEN: openssl rand -hex 32")?;
+        let fact = "none: `serve` creates a token at its first start and shows it once";
+        report.note(ROW, fact, "or set MCP_AUTH_TOKEN (openssl rand -hex 32)")?;
     } else {
-        let fact = format!("none, and other machines can reach {}", http.listen.ip());
+        let fact = format!("none, but other machines can reach {}", http.listen.ip());
         let remedy = "set MCP_AUTH_TOKEN (openssl rand -hex 32), or MCP_SERVER_HOST=127.0.0.1";
         report.fail(ROW, &Problem::new(fact, remedy))?;
     }
     for issuer in http.oauth.iter().flat_map(|oauth| &oauth.issuers) {
         let found = timeout(ISSUER_PATIENCE, oauth::examine(issuer)).await;
-        let found = found.unwrap_or_else(|_| Err("it does not answer in time".to_owned()));
+        let found = found.unwrap_or_else(|_| Err("no answer in time".to_owned()));
         let outcome = match found {
             Ok(0) => Err(
-                "it has no key of a kind that is accepted (RS256, PS256, ES256, EdDSA)".to_owned(),
+                "it has no key of an accepted algorithm (RS256, PS256, ES256, EdDSA)".to_owned(),
             ),
             Ok(keys) => Ok(format!("{issuer} has {keys} keys")),
             Err(why) => Err(why),
         };
-        let remedy = "write the issuer exactly as its metadata names it in MCP_OAUTH_ISSUERS, and let this machine reach it";
+        let remedy = "set MCP_OAUTH_ISSUERS to the issuer exactly as its metadata states it, and let this machine \
+            reach it";
         report.judge(
             "oauth issuer",
             outcome.map_err(|why| Problem::new(format!("{issuer}: {why}"), remedy)),
@@ -67,24 +68,24 @@ pub(super) async fn credentials(report: &mut Report, config: &Config) -> std::io
     Ok(())
 }
 
-/// Whether what must be kept can be written, by whoever runs this.
+/// Checks that this user can write state and audit log.
 pub(super) fn folders(report: &mut Report, config: &Config) -> std::io::Result<()> {
     const STATE: &str = "state";
     const AUDIT: &str = "audit";
-    let user = "run the check as the user that the server runs as, and let that user write there";
+    let user = "run the check as the server's user, and let that user write there";
     match &config.state_dir {
         None => report.note(
             STATE,
-            "MCP_STATE_DIR is not set: leases and tokens made here do not outlive a restart",
+            "MCP_STATE_DIR is not set: leases and created tokens are lost at a restart",
             "",
         )?,
         Some(folder) if !folder.exists() => report.note(
             STATE,
             format!(
-                "{} is not there: leases do not outlive a restart",
+                "{} does not exist: leases are lost at a restart",
                 folder.display()
             ),
-            "make it, for the server's user alone, or set MCP_STATE_DIR to another one",
+            "create it, accessible to the server's user alone, or set MCP_STATE_DIR to another folder",
         )?,
         Some(folder) => {
             let outcome =
@@ -96,7 +97,7 @@ pub(super) fn folders(report: &mut Report, config: &Config) -> std::io::Result<(
     let Some(audit) = &config.audit else {
         return report.skip(
             AUDIT,
-            "no record of calls is kept (MCP_AUDIT_FILE, MCP_STATE_DIR)",
+            "no audit log is written (MCP_AUDIT_FILE, MCP_STATE_DIR)",
         );
     };
     let file = &audit.file;
@@ -110,7 +111,7 @@ pub(super) fn folders(report: &mut Report, config: &Config) -> std::io::Result<(
     report.judge(AUDIT, outcome.map_err(told)).map(drop)
 }
 
-/// Makes a file there and removes it.
+/// Creates a file there and removes it.
 fn writable_folder(folder: &Path) -> std::io::Result<()> {
     let file = folder.join(format!(".kasm-mcp-check-{}", std::process::id()));
     OpenOptions::new()
@@ -120,7 +121,7 @@ fn writable_folder(folder: &Path) -> std::io::Result<()> {
     std::fs::remove_file(&file)
 }
 
-/// Whether the port is free, or a server of ours is there. True: one is.
+/// Checks the port. Returns whether kasm-mcp already listens there.
 pub(super) async fn port(report: &mut Report, config: &Config) -> std::io::Result<bool> {
     const ROW: &str = "listen";
     let listen = config.http.listen;
@@ -132,29 +133,29 @@ pub(super) async fn port(report: &mut Report, config: &Config) -> std::io::Resul
         Err(error) => error,
     };
     if taken.kind() != std::io::ErrorKind::AddrInUse {
-        let remedy = "take an address of this machine (MCP_SERVER_HOST; `ip address` lists them), and a port above 1023 \
-                      unless the server may take lower ones (MCP_SERVER_PORT)";
+        let remedy = "use an address of this machine (MCP_SERVER_HOST; `ip address` lists them), and a port above \
+            1023 unless the server may use lower ones (MCP_SERVER_PORT)";
         report.fail(ROW, &Problem::new(format!("{listen}: {taken}"), remedy))?;
         return Ok(false);
     }
     match running(config).await {
         Some(version) => {
             let fact = format!(
-                "a kasm-mcp {version} serves {listen}; a second one with these settings would find the port taken"
+                "kasm-mcp {version} already listens on {listen}; a second server needs another port"
             );
             report.ok(ROW, fact)?;
             Ok(true)
         }
         None => {
-            let fact = format!("{listen} is taken by a program that is no kasm-mcp");
-            let remedy = "end it (`ss -ltnp` shows it), or set another MCP_SERVER_PORT";
+            let fact = format!("another program, not kasm-mcp, listens on {listen}");
+            let remedy = "stop it (`ss -ltnp` shows it), or set another MCP_SERVER_PORT";
             report.fail(ROW, &Problem::new(fact, remedy))?;
             Ok(false)
         }
     }
 }
 
-/// Whether metrics can be served where the settings say.
+/// Checks that metrics can be served at the configured address.
 pub(super) async fn metrics(
     report: &mut Report,
     config: &Config,
@@ -168,19 +169,18 @@ pub(super) async fn metrics(
         Ok(_) => report.ok(ROW, format!("{listen} is free")),
         Err(error) if serves && error.kind() == std::io::ErrorKind::AddrInUse => report.ok(
             ROW,
-            format!("{listen} is in use, as it is while a server runs"),
+            format!("{listen} is in use, as expected while a server runs"),
         ),
         Err(error) => {
-            let remedy =
-                "end what is on that port (`ss -ltnp` shows it), or set another MCP_METRICS_LISTEN";
+            let remedy = "stop the program on that port (`ss -ltnp` shows it), or set another MCP_METRICS_LISTEN";
             report.fail(ROW, &Problem::new(format!("{listen}: {error}"), remedy))
         }
     }
 }
 
-/// The version of the kasm-mcp that listens where this one would.
+/// The version of the kasm-mcp that listens on `listen`, if one does.
 async fn running(config: &Config) -> Option<String> {
-    // A proxy of the environment is not for this machine.
+    // The environment's proxy is not used for this machine.
     let http = reqwest::Client::builder()
         .timeout(PATIENCE)
         .no_proxy()
@@ -191,27 +191,27 @@ async fn running(config: &Config) -> Option<String> {
     version(&answer)
 }
 
-/// The version in the answer of a kasm-mcp to `/health`.
+/// The version in the answer of kasm-mcp to `/health`.
 pub(super) fn version(health: &Value) -> Option<String> {
     let is_well = health.get("status")? == "ok";
     let version = health.get("version")?.as_str()?;
     is_well.then(|| version.to_owned())
 }
 
-/// Whether the settings of names, pages and proxies fit each other.
+/// Checks that the settings of host names, origins and proxies fit together.
 pub(super) fn surface(report: &mut Report, config: &Config) -> std::io::Result<()> {
     use crate::http::guard::AllowedHosts;
     let http = &config.http;
     match &http.allowed_hosts {
-        AllowedHosts::Any => report.ok("host names", "any: the token protects")?,
+        AllowedHosts::Any => report.ok("host names", "any name: clients need a token")?,
         AllowedHosts::Named(names) if names.is_empty() => {
-            report.ok("host names", "those of this machine only")?;
+            report.ok("host names", "only the names of this machine")?;
         }
         AllowedHosts::Named(names) => {
             report.ok(
                 "host names",
                 format!(
-                    "{} and those of this machine; others get 403",
+                    "{} and the names of this machine; other names get 403",
                     names.join(", ")
                 ),
             )?;
@@ -222,17 +222,17 @@ pub(super) fn surface(report: &mut Report, config: &Config) -> std::io::Result<(
         .as_deref()
         .is_some_and(|url| url.starts_with("https://"));
     if behind_proxy && http.trusted_proxies.is_empty() {
-        let fact = "MCP_PUBLIC_URL is https, so a proxy is in front, and MCP_TRUSTED_PROXIES is not set: all clients \
-                    count as one in the limits of addresses";
+        let fact = "MCP_PUBLIC_URL is https, so a proxy is in front, but MCP_TRUSTED_PROXIES is not set: all \
+            clients share one rate limit per address";
         report.note(
             "trusted proxies",
             fact,
             "set it to the proxy's address (docs/deployment.md)",
         )?;
     }
-    // Everything that `serve` refuses to start with and no other row has.
+    // What `serve` refuses at its start and no other row checks.
     if let Err(error) = app::kasm(config) {
-        let remedy = "name a PEM file that this user can read in KASM_TLS_CA_FILE, or none";
+        let remedy = "KASM_TLS_CA_FILE must be unset, or name a PEM file that this user can read";
         report.fail("tls settings", &Problem::new(error.to_string(), remedy))?;
     }
     Ok(())

@@ -1,5 +1,5 @@
-//! What a session allows: one that runs anyway, without touching it, or one that is started for the check
-//! and destroyed again.
+//! The session checks: reads a running session without changing it, or starts one for the check and destroys
+//! it.
 
 use std::time::{Duration, Instant};
 
@@ -23,16 +23,16 @@ const COMMANDS: &str = "session: commands";
 const FILES: &str = "session: files";
 const SCREEN: &str = "session: screen";
 const END: &str = "session: end";
-/// How long one look at a session may take.
+/// Time limit for one request to a session.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// How long a session may take until it runs.
+/// Time limit for a session to start.
 const START_PATIENCE: Duration = Duration::from_secs(120);
-/// How long a session may take to go.
+/// Time limit for a session to end.
 const END_PATIENCE: Duration = Duration::from_secs(45);
-/// How long a command may take that does nothing.
+/// Time limit for the test command.
 const COMMAND_PATIENCE: Duration = Duration::from_secs(20);
 
-/// Looks at a running session of the user, and changes nothing in it.
+/// Checks a running session of the user, without changing it.
 pub(super) async fn look(
     report: &mut Report,
     kasm: &Kasm,
@@ -57,13 +57,13 @@ pub(super) async fn look(
     for row in [COMMANDS, FILES] {
         report.skip(
             row,
-            "nothing is run in a session that is in use; --start WORKSPACE tries it",
+            "no command is run in a session that is in use; --start WORKSPACE tests it in a new one",
         )?;
     }
     Ok(())
 }
 
-/// What the group's settings and the image allow.
+/// Checks what the group's settings and the image allow.
 async fn rights(
     report: &mut Report,
     kasm: &Kasm,
@@ -71,31 +71,33 @@ async fn rights(
     place: &Place,
 ) -> std::io::Result<()> {
     let Ok(checks) = timeout(PATIENCE, session_checks(kasm, place)).await else {
-        let remedy = "look at the load of Kasm's agents";
+        let remedy = "check the load of Kasm's agents";
         return report.fail(
             "session",
-            &Problem::new("the session does not answer in time", remedy),
+            &Problem::new("the session did not answer in time", remedy),
         );
     };
     for check in checks {
         let row = format!("session: {}", check.what);
         let problem = check.problem.unwrap_or_default();
         let remedy = check.remedy.unwrap_or_default();
-        // Large files take another way, and results go to the relay.
+        // Large files use another channel, and output can be posted to the relay.
         let other_way = check.what == "uploads"
             || (check.what == "downloads" && config.http.public_url.is_some());
         match check.works {
             Some(true) => report.ok(&row, "it works")?,
-            _ if other_way => {
-                report.note(&row, format!("{problem}; there is another way"), &remedy)?
-            }
+            _ if other_way => report.note(
+                &row,
+                format!("{problem}; another channel can be used"),
+                &remedy,
+            )?,
             _ => report.fail(&row, &Problem::new(problem, remedy))?,
         }
     }
     Ok(())
 }
 
-/// Says why nothing of a session was tried.
+/// Skips all session checks, with the reason.
 pub(super) fn skip(report: &mut Report, why: &str) -> std::io::Result<()> {
     for row in [COMMANDS, FILES, SCREEN] {
         report.skip(row, why)?;
@@ -103,7 +105,7 @@ pub(super) fn skip(report: &mut Report, why: &str) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Starts a session of `workspace`, tries everything in it, and destroys it, whatever happens.
+/// Starts a session of `workspace`, checks everything in it, and always destroys it.
 pub(super) async fn trial(
     report: &mut Report,
     kasm: &Kasm,
@@ -122,7 +124,7 @@ pub(super) async fn trial(
         let problem = Problem::new("interrupted by a signal", "run the check again");
         report.fail(START, &problem)?;
     }
-    // A request that is on its way goes on, and names its session.
+    // A request in flight continues, and reports its session later.
     let kasm_id = timeout(config.kasm.request_timeout, named.wait_for(Option::is_some)).await;
     let kasm_id = match kasm_id {
         Ok(Ok(kasm_id)) => *kasm_id,
@@ -130,7 +132,7 @@ pub(super) async fn trial(
     };
     match kasm_id {
         Some(kasm_id) => Ok(end(report, kasm, user, kasm_id).await?),
-        None => Ok(report.skip(END, "there is no session")?),
+        None => Ok(report.skip(END, "no session was created")?),
     }
 }
 
@@ -147,15 +149,15 @@ async fn steps(
         Err(error) => {
             let error = ToolError::from(error);
             report.fail(START, &Problem::new(error.message, error.hint))?;
-            return skip(report, "no session runs");
+            return skip(report, "no session is running");
         }
     };
     let seconds = begun.elapsed().as_secs_f64();
-    report.ok(START, format!("{workspace} runs after {seconds:.1} s"))?;
+    report.ok(START, format!("{workspace} started in {seconds:.1} s"))?;
     rights(report, kasm, config, &place).await?;
     let jobs = Jobs::new(kasm.clone(), None);
     if place.session.downloads_allowed == Some(false) && config.http.public_url.is_some() {
-        let why = "results go to the relay of the running server, which this command is not";
+        let why = "output is posted to the relay of a running server; this command has none";
         report.skip(COMMANDS, why)?;
         report.skip(FILES, why)?;
     } else {
@@ -163,7 +165,7 @@ async fn steps(
         if report.judge(COMMANDS, commands)? {
             report.judge(FILES, files(jobs, config, &place).await)?;
         } else {
-            report.skip(FILES, "they take commands")?;
+            report.skip(FILES, "they need commands")?;
         }
     }
     report.judge(SCREEN, screen(kasm, &place).await)?;
@@ -194,7 +196,8 @@ async fn start(
                 "the session is `{}` after {seconds} s",
                 session.status.word()
             ),
-            remedy: "look in Kasm whether its image is pulled and its agents have room".to_owned(),
+            remedy: "check in Kasm that its image is pulled and that its agents have capacity"
+                .to_owned(),
         });
     }
     Ok(Place {
@@ -211,8 +214,8 @@ fn of_job(error: JobError) -> Problem {
             Problem::new(error.message, error.hint)
         }
         error @ JobError::NoChannel { .. } => Problem::new(
-            format!("the command was sent off, and its result cannot be had: {error}"),
-            "switch allow_kasm_downloads on for the user's group in Kasm, or set MCP_PUBLIC_URL so that results can be \
+            format!("the command was sent, but its output cannot be read: {error}"),
+            "turn allow_kasm_downloads on for the user's group in Kasm, or set MCP_PUBLIC_URL so that output can be \
              posted to this server",
         ),
         error @ (JobError::Unreachable { .. } | JobError::NotSent { .. }) => {
@@ -224,7 +227,7 @@ fn of_job(error: JobError) -> Problem {
         | JobError::DiskFull
         | JobError::BadRecord(_)) => Problem::new(
             error.to_string(),
-            "try another workspace; its image needs bash and coreutils as stock images have them",
+            "try another workspace; its image needs bash and coreutils, as stock images have",
         ),
     }
 }
@@ -243,12 +246,12 @@ async fn commands(jobs: &Jobs, place: &Place) -> Result<String, Problem> {
     let said = String::from_utf8_lossy(&done.stdout).into_owned();
     match said.strip_prefix("heard by ") {
         Some(whom) if done.ended.exit_code == Some(0) => Ok(format!(
-            "one ran as {whom} and was heard in {} ms",
+            "one ran as {whom}; its output was read after {} ms",
             begun.elapsed().as_millis()
         )),
         _ => Err(Problem::new(
-            format!("a command said something else than it should: {said}"),
-            "try another workspace; this image changes what commands print",
+            format!("a command printed unexpected output: {said}"),
+            "try another workspace; this image changes the output of commands",
         )),
     }
 }
@@ -257,7 +260,8 @@ async fn files(jobs: Jobs, config: &Config, place: &Place) -> Result<String, Pro
     let policy = &config.tools.policy;
     let root = policy.roots().first().cloned().unwrap_or_default();
     let path = format!("{root}/kasm-mcp-check-{}.txt", place.kasm_id);
-    let denied = "correct KASM_ALLOWED_ROOTS and KASM_POLICY_FILE: nothing may be written in the first folder";
+    let denied =
+        "correct KASM_ALLOWED_ROOTS and KASM_POLICY_FILE: they forbid writing in the first folder";
     let target = |access| {
         let target = Target::new(policy, &path, access);
         target.map_err(|_| Problem::new(format!("the policy forbids {path}"), denied))
@@ -267,7 +271,7 @@ async fn files(jobs: Jobs, config: &Config, place: &Place) -> Result<String, Pro
     let told = |error: crate::files::FileError| {
         Problem::new(
             format!("{path}: {error}"),
-            "the folder has to be one that the session's user may write",
+            "the session's user must be able to write the folder",
         )
     };
     let files = Files::new(jobs.clone());
@@ -277,7 +281,7 @@ async fn files(jobs: Jobs, config: &Config, place: &Place) -> Result<String, Pro
         .await
         .map_err(told)?;
     let read = files.read(place, &reading, 0, 4_096).await;
-    // A persistent profile would keep it.
+    // A persistent profile would keep the file.
     let remove = JobSpec::internal(&["rm -f -- \"$1\""], vec![path.clone()]);
     let removed = jobs.run_script(place, &remove).await;
     let read = read.map_err(told)?;
@@ -286,7 +290,7 @@ async fn files(jobs: Jobs, config: &Config, place: &Place) -> Result<String, Pro
         Ok(format!("one was written in {root}, read and removed"))
     } else {
         Err(Problem::new(
-            format!("{path} was read otherwise than it was written"),
+            format!("{path} was read with other content than was written"),
             "try another workspace",
         ))
     }
@@ -297,14 +301,14 @@ async fn screen(kasm: &Kasm, place: &Place) -> Result<String, Problem> {
     let told = |error: ToolError| Problem::new(error.message, error.hint);
     match timeout(PATIENCE, look).await {
         Ok(Ok(screen)) => Ok(format!(
-            "{} x {} pixels were seen",
+            "a screenshot of {} x {} pixels was received",
             screen.width(),
             screen.height()
         )),
         Ok(Err(error)) => Err(told(error.into())),
         Err(_) => Err(Problem::new(
-            "no picture came in time",
-            "look at the load of Kasm's agents",
+            "no screenshot was received in time",
+            "check the load of Kasm's agents",
         )),
     }
 }
@@ -316,7 +320,7 @@ async fn end(
     user: UserId,
     kasm_id: KasmId,
 ) -> std::io::Result<()> {
-    let by_hand = format!("destroy the session {kasm_id} in Kasm by hand: Sessions");
+    let by_hand = format!("destroy the session {kasm_id} in Kasm yourself: Sessions");
     let begun = Instant::now();
     let mut asked = kasm.wire().destroy(user, kasm_id).await;
     while begun.elapsed() < END_PATIENCE {
@@ -335,7 +339,7 @@ async fn end(
         }
     }
     let fact = match asked {
-        Ok(()) => "it is still there".to_owned(),
+        Ok(()) => "it still exists".to_owned(),
         Err(error) => error.to_string(),
     };
     report.fail(END, &Problem::new(fact, by_hand))

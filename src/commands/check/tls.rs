@@ -1,4 +1,4 @@
-//! One TLS handshake, to find out what is wrong with a certificate. Nothing is sent through it.
+//! One TLS handshake to inspect a certificate. No request is sent.
 
 use std::io::ErrorKind;
 use std::path::Path;
@@ -22,58 +22,60 @@ use tokio_rustls::rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, Error, SignatureScheme,
 };
 
-/// How long a handshake may take.
+/// Time limit for a handshake.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// A certificate that ends sooner than this is worth a word.
+/// A certificate that expires within this time gets a note.
 const SOON: Duration = Duration::from_secs(14 * 24 * 3_600);
 
-/// What a handshake showed.
+/// The result of a handshake.
 #[derive(Debug)]
 pub(super) enum Handshake {
-    /// TLS is spoken.
+    /// The handshake was completed.
     Done(Certificate),
-    /// It was broken off, or what came was no TLS: why.
+    /// The handshake failed, or the answer was not TLS: why.
     Failed(String),
-    /// No answer came.
+    /// No answer was received in time.
     Silent,
-    /// Nothing can be judged here: why.
+    /// The handshake could not be tried: why.
     Unjudged(String),
 }
 
-/// What was seen of a certificate.
+/// The result of inspecting a certificate.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Certificate {
-    /// What is wrong with it.
+    /// Its defects.
     pub(super) flaws: Vec<Flaw>,
-    /// When it ends, if that is soon.
+    /// When it expires, if that is soon.
     pub(super) ends_soon: Option<String>,
 }
 
-/// What is wrong with a certificate.
+/// A defect of a certificate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Flaw {
-    /// It ended: when.
+    /// It expired: when.
     Expired(String),
-    /// It does not begin before: when.
+    /// It is not valid yet: from when.
     NotYet(String),
     /// It is for other names: which.
     OtherNames(Vec<String>),
-    /// It signed itself, and is not trusted.
+    /// It is self-signed and not trusted.
     SelfSigned,
-    /// Nobody who is trusted signed it.
+    /// No trusted CA signed it.
     UnknownIssuer,
-    /// Something else, in the words of the TLS library.
+    /// Another defect, in the words of the TLS library.
     Other(String),
 }
 
-/// Speaks TLS to `host` over `stream`. `ca_file` is trusted as well as this machine's authorities.
+/// Makes a TLS handshake with `host` over `stream`. `ca_file` is trusted in addition to this machine's CAs.
 pub(super) async fn handshake(stream: TcpStream, host: &str, ca_file: Option<&Path>) -> Handshake {
     let witness = match witness(ca_file) {
         Ok(witness) => Arc::new(witness),
         Err(why) => return Handshake::Unjudged(why),
     };
     let Ok(name) = ServerName::try_from(host.to_owned()) else {
-        return Handshake::Unjudged(format!("`{host}` is no name that a certificate can have"));
+        return Handshake::Unjudged(format!(
+            "a certificate cannot be issued for the name `{host}`"
+        ));
     };
     let provider = Arc::new(aws_lc_rs::default_provider());
     let builder = ClientConfig::builder_with_provider(provider);
@@ -97,7 +99,7 @@ pub(super) async fn handshake(stream: TcpStream, host: &str, ca_file: Option<&Pa
     }
 }
 
-/// Looks at certificates and takes any: the handshake is all that there is.
+/// Records a certificate's defects and accepts it: no request follows the handshake.
 #[derive(Debug)]
 struct Witness {
     judge: Verifier,
@@ -113,7 +115,7 @@ fn witness(ca_file: Option<&Path>) -> Result<Witness, String> {
             trusted.push(certificate.map_err(|error| told(error.to_string()))?);
         }
         if trusted.is_empty() {
-            return Err(told("it holds no certificate".to_owned()));
+            return Err(told("it contains no certificate".to_owned()));
         }
     }
     let provider = Arc::new(aws_lc_rs::default_provider());
@@ -152,7 +154,7 @@ impl ServerCertVerifier for Witness {
         if let Err(error) = at(now) {
             flaws.push(flaw(error, end_entity));
         }
-        // Names are looked at last, so another flaw hides them.
+        // The verifier checks names last, so another defect hides a wrong name.
         let named = ParsedCertificate::try_from(end_entity)
             .and_then(|parsed| verify_server_name(&parsed, server_name));
         if let Err(error) = named {
@@ -196,7 +198,7 @@ impl ServerCertVerifier for Witness {
 
 #[expect(
     clippy::wildcard_enum_match_arm,
-    reason = "what has no remedy of its own is told in the library's words"
+    reason = "other errors are reported in the library's words"
 )]
 fn flaw(error: Error, end_entity: &CertificateDer<'_>) -> Flaw {
     let Error::InvalidCertificate(error) = error else {
@@ -206,7 +208,7 @@ fn flaw(error: Error, end_entity: &CertificateDer<'_>) -> Flaw {
         CertificateError::ExpiredContext { not_after, .. } => Flaw::Expired(day(not_after)),
         CertificateError::Expired => Flaw::Expired("some time ago".to_owned()),
         CertificateError::NotValidYetContext { not_before, .. } => Flaw::NotYet(day(not_before)),
-        CertificateError::NotValidYet => Flaw::NotYet("some time to come".to_owned()),
+        CertificateError::NotValidYet => Flaw::NotYet("some time in the future".to_owned()),
         CertificateError::NotValidForNameContext { presented, .. } => {
             Flaw::OtherNames(presented.iter().map(|name| bare(name)).collect())
         }
@@ -223,13 +225,13 @@ fn flaw(error: Error, end_entity: &CertificateDer<'_>) -> Flaw {
     }
 }
 
-/// `a.example` of `DnsName("a.example")`, as the TLS library writes it.
+/// Returns `a.example` for `DnsName("a.example")`, the TLS library's form.
 fn bare(name: &str) -> String {
     let inside = name.split_once('(').map_or(name, |(_, inside)| inside);
     inside.trim_end_matches(')').trim_matches('"').to_owned()
 }
 
-/// A time as people read it.
+/// A time in readable form.
 fn day(time: UnixTime) -> String {
     let seconds = i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
     Timestamp::from_second(seconds).map_or_else(|_| format!("second {seconds}"), |t| t.to_string())

@@ -1,4 +1,4 @@
-//! Every tool with all its arguments and what it replies, for docs/tools.md.
+//! Every tool with its arguments and reply members, for docs/tools.md.
 
 use std::fmt::Write as _;
 
@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::providers::kasm::TOOLSETS;
 use crate::tool::{Effect, JsonObject, ToolInfo};
 
-/// A section per toolset, and in it one per tool.
+/// One section per toolset, with one section per tool.
 #[must_use]
 pub fn markdown() -> String {
     let mut out = String::new();
@@ -42,7 +42,7 @@ const fn effect(effect: Effect) -> &'static str {
     match effect {
         Effect::Read => "changes nothing",
         Effect::Write => "adds or changes something",
-        Effect::Destroy => "ends or removes something; once more does nothing more",
+        Effect::Destroy => "ends or removes something; a repeated call has no further effect",
     }
 }
 
@@ -50,7 +50,7 @@ fn data_of(schema: &JsonObject) -> Option<&JsonObject> {
     schema.get("properties")?.get("data")?.as_object()
 }
 
-/// One argument or member: its path, its type, and what it means.
+/// One argument or member: its path, its type, and its meaning.
 struct Row {
     path: String,
     kind: String,
@@ -73,7 +73,7 @@ fn table(out: &mut String, title: &str, rows: &[Row]) {
     }
 }
 
-/// The members of an object, and theirs.
+/// The members of an object, with nested members.
 fn describe(object: &JsonObject, path: &str, marks_required: bool, rows: &mut Vec<Row>) {
     let required = object.get("required").and_then(Value::as_array);
     let members = object.get("properties").and_then(Value::as_object);
@@ -120,7 +120,7 @@ fn kind(schema: &JsonObject) -> String {
         Some(items) => format!("{name} of {}", kind(items)),
         None => name,
     };
-    // A bound that only says what fits into a number is none to a reader.
+    // A bound that is only the range of the number type does not help a reader.
     let bound = |key| schema.get(key).and_then(Value::as_u64);
     match (bound("minimum"), bound("maximum")) {
         (Some(least), Some(most)) => format!("{name}, {least} to {most}"),

@@ -82,7 +82,7 @@ impl Gestures {
             return Err(BadAction::new(
                 "scroll_too_far",
                 format!(
-                    "one action scrolls {NOTCHES_MAX} notches at most; press Home or End, or scroll again"
+                    "one action scrolls at most {NOTCHES_MAX} notches; press Home or End, or scroll again"
                 ),
             ));
         }

@@ -121,7 +121,7 @@ pub(super) fn find_modifiers<'a>(
                 return Err(BadAction::new(
                     "modifier_unknown",
                     format!(
-                        "`{name}` is no key to hold; there are ctrl, shift, alt, altgr and super"
+                        "`{name}` is not a modifier; the modifiers are ctrl, shift, alt, altgr and super"
                     ),
                 ));
             }
@@ -148,13 +148,13 @@ fn names_of(keys: &str) -> Result<Vec<&str>, BadAction> {
         Some(_) => rest.strip_suffix('+').filter(|rest| !rest.is_empty()).ok_or_else(|| {
             BadAction::new(
                 "key_incomplete",
-                format!("`{keys}` ends with a plus and names no key after it; for the plus itself write `{rest}++`"),
+                format!("`{keys}` ends with a plus without a key after it; for the plus key write `{rest}++`"),
             )
         })?,
     };
     let names: Vec<&str> = rest.split('+').map(str::trim).chain(plus).collect();
     if names.iter().any(|name| name.is_empty()) {
-        let problem = format!("`{keys}` has a plus with no key beside it");
+        let problem = format!("`{keys}` has a plus without a key beside it");
         return Err(BadAction::new("key_incomplete", problem));
     }
     Ok(names)
@@ -164,15 +164,15 @@ fn find_key(name: &str) -> Result<u32, BadAction> {
     keysym_named(name).ok_or_else(|| {
         let alike = keys_like(name);
         let offered = if alike.is_empty() {
-            "there are single characters, Return, Tab, Escape, BackSpace, Delete, Home, End, PageUp, PageDown, Left, \
-             Right, Up, Down, F1 to F24, ctrl, shift, alt, super, and all names of X and of browsers"
+            "the keys are single characters, Return, Tab, Escape, BackSpace, Delete, Home, End, PageUp, PageDown, \
+             Left, Right, Up, Down, F1 to F24, ctrl, shift, alt, super, and all key names of X11 and of browsers"
                 .to_owned()
         } else {
-            format!("there are `{}`", alike.join("`, `"))
+            format!("similar keys are `{}`", alike.join("`, `"))
         };
         BadAction::new(
             "key_unknown",
-            format!("there is no key `{name}`; {offered}"),
+            format!("unknown key `{name}`; {offered}"),
         )
     })
 }

@@ -1,4 +1,4 @@
-//! What the `Origin` header says: web pages, and programs with a browser inside.
+//! Parsing of the `Origin` header: web pages, and programs with a browser inside.
 
 use std::str::FromStr;
 
@@ -12,17 +12,17 @@ pub struct WebOrigin {
     port: u16,
 }
 
-/// An origin that may call.
+/// An accepted origin.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AllowedOrigin {
     /// A web page. Scheme, host and port are compared.
     Web(WebOrigin),
-    /// Anything else: an extension, a desktop program, `null`. Only the texts are compared, because nothing says which
-    /// other spelling of such an origin means the same program.
+    /// Any other origin: an extension, a desktop program, `null`. Only the texts are compared, because no rule
+    /// says which spellings mean one program.
     Exact(String),
 }
 
-/// The text is no origin of this kind.
+/// The text is not a valid origin.
 #[derive(Debug, thiserror::Error)]
 #[error("expected an origin")]
 pub struct NoOrigin;
@@ -39,7 +39,8 @@ impl FromStr for WebOrigin {
     type Err = NoOrigin;
 
     fn from_str(text: &str) -> Result<Self, NoOrigin> {
-        // The parser repairs what is no URL: it takes backslashes for slashes, adds missing ones and drops line breaks.
+        // The URL parser repairs invalid input: it reads backslashes as slashes, adds missing ones and drops
+        // line breaks.
         let (_, rest) = text.split_once("://").ok_or(NoOrigin)?;
         let odd = |c: char| c == '\\' || c.is_whitespace() || c.is_control();
         if rest.starts_with('/') || text.contains(odd) {
@@ -59,7 +60,7 @@ impl FromStr for WebOrigin {
 }
 
 impl AllowedOrigin {
-    /// Whether a request with this header is meant; `web` is the header as the origin of a web page, if it is one.
+    /// Whether this entry matches the header; `web` is the header as the origin of a web page, if it is one.
     pub(super) fn matches(&self, header: &str, web: Option<&WebOrigin>) -> bool {
         match self {
             Self::Web(allowed) => web == Some(allowed),
@@ -67,7 +68,7 @@ impl AllowedOrigin {
         }
     }
 
-    /// Whether it is `null`, which every page can send that is shown in a sandboxed frame.
+    /// Whether it is `null`, which any page in a sandboxed frame can send.
     #[must_use]
     pub fn is_null(&self) -> bool {
         matches!(self, Self::Exact(text) if text == "null")
@@ -88,7 +89,7 @@ impl FromStr for AllowedOrigin {
     }
 }
 
-/// Whether a program may send this: `scheme://host`, and no path, user or wildcard, which no request would have.
+/// Whether a program may send this: `scheme://host` without path, user or wildcard, which no request has.
 fn is_of_program(text: &str) -> bool {
     let Some((scheme, host)) = text.split_once("://") else {
         return false;

@@ -12,22 +12,22 @@ use bytes::{Bytes, BytesMut};
 use hyper::body::{Frame, SizeHint};
 use tokio::time::{Instant, Sleep};
 
-/// The slowest line that is waited for, beside the pause that every body may make: bytes a second.
+/// The slowest accepted rate in bytes per second, after the pause that every body may have.
 const BYTES_PER_SECOND: u64 = 8 * 1_024;
 
-/// Smaller pieces are put together. hyper gives each piece as a part of a buffer of 8 KiB or more, so a client
-/// that sends single bytes would take that much for each of them.
+/// Smaller chunks are merged. hyper returns each chunk as a slice of a buffer of 8 KiB or more, so single bytes
+/// would hold that much memory each.
 const SMALL_BYTES: usize = 4 * 1_024;
-/// Put together, so much is passed on.
+/// Merged chunks are passed on at this size.
 const PIECE_BYTES: usize = 1_024;
 
-/// The client took too long.
+/// The client sent the body too slowly.
 #[derive(Debug, thiserror::Error)]
-#[error("the body came too slowly")]
+#[error("the body was received too slowly")]
 pub(in crate::http) struct TooSlow;
 
 impl TooSlow {
-    /// Whether that is what is behind an error.
+    /// Whether this is the cause of an error.
     pub(in crate::http) fn is_behind(error: &(dyn std::error::Error + 'static)) -> bool {
         let mut next = Some(error);
         while let Some(error) = next {
@@ -40,7 +40,7 @@ impl TooSlow {
     }
 }
 
-/// Lets no body be waited for longer than `pause`, and a second for every 8 KiB that came.
+/// Limits the time for receiving a body to `pause`, plus one second per 8 KiB received.
 pub(in crate::http) async fn layer(
     State(pause): State<Duration>,
     request: Request,
@@ -57,15 +57,15 @@ struct TimedBody {
     waited: Duration,
     waits: Option<(Instant, Pin<Box<Sleep>>)>,
     received: u64,
-    /// What is too little to be passed on yet.
+    /// Bytes that are too few to be passed on.
     held: BytesMut,
-    /// What comes after it: an error, trailers, or the end.
+    /// What follows them: an error, trailers, or the end.
     ended: Option<Ended>,
 }
 
 type Piece = Result<Frame<Bytes>, axum::BoxError>;
 
-/// How the pieces ended.
+/// The end of the merged chunks.
 enum Ended {
     With(Piece),
     Plainly,
@@ -136,7 +136,7 @@ impl HttpBody for TimedBody {
                     continue;
                 }
                 Some(Err(error)) => {
-                    // Nobody reads what comes before it.
+                    // No reader needs the bytes before an error.
                     this.held.clear();
                     this.ended = Some(Ended::With(Err(error)));
                     continue;

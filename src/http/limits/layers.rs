@@ -1,4 +1,4 @@
-//! The layers that hold requests against the limits, and what a refused client reads.
+//! The layers that enforce the limits, and the answers to refused requests.
 
 use std::sync::Arc;
 
@@ -19,13 +19,13 @@ use crate::rate::Wait;
 /// Why a request is not answered now.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::http) enum Refusal {
-    /// Too many requests came from the address.
+    /// The address sent too many requests.
     Address(Wait),
-    /// Too many wrong credentials came from the address.
+    /// The address had too many failed authentications.
     Failures(Wait),
-    /// The caller asked too often.
+    /// The caller sent too many requests.
     Caller(Wait),
-    /// The caller, or all together, have too many streams open.
+    /// The caller, or all callers together, have too many open streams.
     Streams,
 }
 
@@ -70,7 +70,7 @@ impl From<Refusal> for Problem {
     }
 }
 
-/// Holds requests against the limits of their address.
+/// Enforces the limits of the address.
 pub(in crate::http) async fn by_address(
     State(limiter): State<Arc<Limiter>>,
     mut request: Request,
@@ -100,7 +100,7 @@ pub(in crate::http) async fn by_address(
     }
 }
 
-/// Holds requests against the limits of their caller.
+/// Enforces the limits of the caller.
 pub(in crate::http) async fn by_caller(
     State(limiter): State<Arc<Limiter>>,
     mut request: Request,

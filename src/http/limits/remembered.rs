@@ -1,4 +1,4 @@
-//! What is remembered of an address, and of a caller.
+//! The state of an address and of a caller.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
@@ -11,10 +11,10 @@ use crate::caller::Caller;
 use crate::metrics::Metrics;
 use crate::rate::{Bucket, LastUse, Rate, Wait};
 
-/// How long an address is remembered from which a right credential came.
+/// How long an address is remembered after a successful authentication.
 const KNOWN: Duration = Duration::from_secs(3_600);
 
-/// Whoever comes from one address.
+/// The state of one address.
 #[derive(Debug)]
 pub(in crate::http) struct AddressState {
     metrics: Metrics,
@@ -22,11 +22,11 @@ pub(in crate::http) struct AddressState {
     failures: Bucket,
     connections: AtomicUsize,
     epoch: Instant,
-    /// Until when credentials are not tried, in milliseconds since `epoch`; and until when failures count.
+    /// Until when tokens are not checked, and until when failures count, in milliseconds since `epoch`.
     locked_until: AtomicU64,
     failed_until: AtomicU64,
-    /// One bit for each of 64 groups of callers whose credential was right here before. Nobody else gets
-    /// one in, so who shares an address with somebody who guesses is not locked out.
+    /// One bit for each of 64 groups of callers that authenticated from here before. While the address is
+    /// locked, only they are admitted, so an attacker does not lock out callers that share the address.
     known: AtomicU64,
     used: LastUse,
 }
@@ -52,14 +52,14 @@ impl AddressState {
         self.requests.take().map(drop)
     }
 
-    /// How long credentials are not tried any more, because too many were wrong.
+    /// How long tokens are not checked, after too many failures.
     pub(in crate::http) fn locked(&self) -> Option<Wait> {
         let until = Duration::from_millis(self.locked_until.load(Ordering::Relaxed));
         let left = until.checked_sub(self.epoch.elapsed())?;
         (!left.is_zero()).then_some(Wait(left))
     }
 
-    /// Counts a wrong credential.
+    /// Counts a failed authentication.
     pub(in crate::http) fn failed(&self) {
         self.metrics.auth_failure();
         let rate = self.failures.rate();
@@ -112,7 +112,7 @@ impl Evict for AddressState {
     }
 }
 
-/// A connection that is counted for its address.
+/// A connection, counted for its address.
 #[derive(Debug)]
 pub(in crate::http) struct ConnectionPlace(Arc<AddressState>);
 
@@ -128,7 +128,7 @@ impl Drop for ConnectionPlace {
     }
 }
 
-/// A caller, by whatever address.
+/// The state of one caller, for all addresses.
 #[derive(Debug)]
 pub(in crate::http) struct CallerState {
     pub(in crate::http) requests: Bucket,
@@ -158,7 +158,7 @@ impl Evict for CallerState {
     }
 }
 
-/// An event stream that is counted for its caller and in all.
+/// An event stream, counted for its caller and in total.
 #[derive(Debug)]
 pub(in crate::http) struct StreamPlace {
     caller_state: Arc<CallerState>,

@@ -1,4 +1,4 @@
-//! JSON-RPC batches: legal in revision 2025-03-26 only.
+//! JSON-RPC batches, which only revision 2025-03-26 allows.
 
 use std::sync::Arc;
 

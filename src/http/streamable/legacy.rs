@@ -1,4 +1,4 @@
-//! The revisions with a handshake, served from our sessions, and bare JSON-RPC without one.
+//! The revisions with a handshake, served from our sessions, and bare JSON-RPC without a session.
 
 use std::sync::Arc;
 
@@ -46,7 +46,7 @@ pub(super) async fn post(
         let session = session_of(state, caller, &parts.headers)?;
         return in_session(state, &session, parts, read_message(message)?).await;
     }
-    // Clients that shook hands name the revision they agreed on.
+    // Clients name the revision of their handshake.
     if parts.headers.contains_key(PROTOCOL_VERSION) {
         return Err(session_missing());
     }
@@ -104,7 +104,7 @@ pub(super) fn session_of(
     session.ok_or_else(RpcError::session_not_found)
 }
 
-/// The header is optional before 2025-06-18; a version that nobody speaks is refused.
+/// The header is optional before 2025-06-18; an unknown version is refused.
 fn check_version(headers: &HeaderMap) -> Result<(), RpcError> {
     let Some(version) = headers.get(PROTOCOL_VERSION) else {
         return Ok(());

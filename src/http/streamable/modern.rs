@@ -1,9 +1,8 @@
-//! Revision 2026-07-28: rmcp's transport serves it; what that leaves undone is done around it.
+//! Revision 2026-07-28: rmcp's transport serves it, and this file closes its gaps.
 //!
-//! A `tools/call` that is complete, which nearly every request is, is read here and goes to the
-//! handler without that transport: it reads and writes each message several times, which is a
-//! sixth of the whole call. It keeps everything that is to be refused, so that there is one place
-//! that refuses.
+//! A complete `tools/call`, the most frequent request, is parsed here and goes to the handler directly: rmcp's
+//! transport parses and serialises each message several times, a sixth of the whole call. Invalid requests
+//! still go to rmcp, so that one place refuses them.
 
 use std::sync::Arc;
 
@@ -31,7 +30,7 @@ use crate::mcp::envelope::Message;
 
 const METHOD: &str = "mcp-method";
 const NAME: &str = "mcp-name";
-/// Marks an argument that is sent as a header too (SEP-2243).
+/// Marks an argument that is also sent as a header (SEP-2243).
 const SENT_AS_HEADER: &str = "x-mcp-header";
 
 pub(super) async fn post(state: &Arc<HttpState>, mut parts: Parts, message: Message) -> Response {
@@ -88,7 +87,7 @@ fn is_complete_call(
         && meta.protocol_version() == Some(revision)
 }
 
-/// A header that is there once.
+/// A header that occurs exactly once.
 fn only<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a [u8]> {
     let mut values = headers.get_all(name).iter();
     let first = values.next()?;
@@ -110,7 +109,7 @@ fn anonymous_client() -> InitializeRequestParams {
         .with_protocol_version(ProtocolVersion::V_2026_07_28)
 }
 
-/// The HTTP status that the specification gives to some errors.
+/// The HTTP status that the specification assigns to some errors.
 fn status_of(answer: &ServerJsonRpcMessage) -> StatusCode {
     let JsonRpcMessage::Error(error) = answer else {
         return StatusCode::OK;
@@ -132,7 +131,7 @@ fn is_json(answer: &Response) -> bool {
     kind.is_some_and(|kind| kind.starts_with("application/json"))
 }
 
-/// rmcp's transport refuses in plain text, which JSON-RPC clients cannot read.
+/// rmcp's transport refuses in plain text, which JSON-RPC clients cannot parse.
 async fn as_rpc_error(answer: Response) -> Response {
     let status = answer.status();
     let text = answer
@@ -142,7 +141,7 @@ async fn as_rpc_error(answer: Response) -> Response {
         .map(|body| body.to_bytes())
         .unwrap_or_default();
     let text = String::from_utf8_lossy(&text);
-    // The body was JSON and declared as such: what rmcp could not read is not a valid request.
+    // The body was JSON with the right content type: what rmcp could not parse is an invalid request.
     let status = if status == StatusCode::UNSUPPORTED_MEDIA_TYPE {
         StatusCode::BAD_REQUEST
     } else {

@@ -232,7 +232,7 @@ impl OutputReader<'_> {
             }
             Ok(None) if works => Err(JobError::NotStarted),
             Ok(None) => {
-                let why = "nothing of the command appeared below ~/Downloads".to_owned();
+                let why = "the command's output did not appear below ~/Downloads".to_owned();
                 self.fail_over(Channel::Downloads, FailureKind::Forbidden, why)
                     .await
             }

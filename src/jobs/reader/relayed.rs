@@ -39,7 +39,7 @@ impl OutputReader<'_> {
                     return Ok(Some(Step::Quiet));
                 }
                 Ok(None) | Err(_) => {
-                    let why = "the workspace does not reach this server's public URL".to_owned();
+                    let why = "the session cannot reach this server's public URL".to_owned();
                     let kind = FailureKind::Forbidden;
                     return self
                         .fail_over(Channel::Relay, kind, why)
@@ -130,7 +130,7 @@ impl OutputReader<'_> {
             Some(0) => {}
             Some(60) => return Err(JobError::NoSuchJob),
             Some(61) => return Err(JobError::NoSuchOffset(offset)),
-            _ => return Err(BadRecord("it could not be collected").into()),
+            _ => return Err(BadRecord("the output could not be collected").into()),
         }
         self.cursor.piece = offset;
         let mut reader = PieceReader::default();

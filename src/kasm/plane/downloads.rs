@@ -40,14 +40,14 @@ impl Download {
     pub async fn chunk(&mut self) -> Result<Option<Bytes>, PlaneError> {
         let broken = |why: String| PlaneError::Broken(why);
         let next = tokio::time::timeout(STALL, self.response.chunk()).await;
-        let next = next.map_err(|_| broken("no byte for 30 s".to_owned()))?;
+        let next = next.map_err(|_| broken("no byte received for 30 s".to_owned()))?;
         match next.map_err(|error| broken(crate::kasm::public::describe(&error.without_url())))? {
             Some(chunk) => {
                 self.received += chunk.len() as u64;
                 Ok(Some(chunk))
             }
             None if self.length.is_some_and(|length| length != self.received) => {
-                Err(broken(format!("{} bytes came", self.received)))
+                Err(broken(format!("{} bytes were received", self.received)))
             }
             None => Ok(None),
         }
@@ -59,7 +59,7 @@ impl Kasm {
     /// none that the session's user may read.
     ///
     /// # Errors
-    /// As [`PlaneError`] tells.
+    /// See [`PlaneError`].
     pub async fn download(
         &self,
         place: &Place,

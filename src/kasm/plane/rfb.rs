@@ -32,10 +32,10 @@ pub enum RfbError {
     #[error("the desktop refused the login: {0}")]
     Refused(String),
     /// The connection ended. Worth another try.
-    #[error("the connection to the desktop ended")]
+    #[error("the connection to the desktop was closed")]
     Closed,
     /// It does not speak as KasmVNC does.
-    #[error("the desktop answered with something unexpected: {0}")]
+    #[error("the desktop gave an unexpected answer: {0}")]
     Protocol(&'static str),
     /// Nothing came in time.
     #[error("the desktop did not answer in time")]

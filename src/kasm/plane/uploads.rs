@@ -76,7 +76,7 @@ impl Kasm {
     /// Sends the next chunk, which has [`Upload::next_len`] bytes.
     ///
     /// # Errors
-    /// As [`PlaneError`] tells.
+    /// See [`PlaneError`].
     pub async fn upload(
         &self,
         place: &Place,

@@ -1,4 +1,4 @@
-//! What a client of the released API needs to know, and the HTTP client made from it.
+//! The settings of a client of the released API, and its HTTP client.
 
 use std::error::Error;
 use std::path::PathBuf;
@@ -10,7 +10,7 @@ use secrecy::SecretString;
 const IDLE_CONNECTION: Duration = Duration::from_secs(90);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Where Kasm is and how to talk to it.
+/// The address of Kasm, and how to connect to it.
 #[derive(Clone, Debug)]
 pub struct KasmConfig {
     /// The server, such as `https://kasm.example.org`.
@@ -27,7 +27,7 @@ pub struct KasmConfig {
     pub timeout: Duration,
     /// How long `request_kasm` may take.
     pub request_timeout: Duration,
-    /// How often a read is repeated after a failure.
+    /// How often a failed read is retried.
     pub retries: u32,
 }
 
@@ -48,7 +48,7 @@ pub enum TlsProblem {
 }
 
 impl KasmConfig {
-    /// The HTTP client that all calls are made with.
+    /// The HTTP client for all calls.
     ///
     /// # Errors
     /// The TLS settings cannot be used.
@@ -59,7 +59,7 @@ impl KasmConfig {
             .connect_timeout(CONNECT_TIMEOUT)
             .tcp_nodelay(true)
             .pool_idle_timeout(IDLE_CONNECTION)
-            // A redirect would carry the credentials in the body to another place.
+            // A redirect would send the credentials in the body to another server.
             .redirect(reqwest::redirect::Policy::none());
         if let Some(path) = &self.tls_ca_file {
             let pem = std::fs::read(path).map_err(|error| TlsProblem::Unreadable {
@@ -69,15 +69,15 @@ impl KasmConfig {
             let certificates = reqwest::Certificate::from_pem_bundle(&pem).map_err(unusable)?;
             if certificates.is_empty() {
                 return Err(TlsProblem::Unusable(format!(
-                    "{} holds no certificate",
+                    "{} contains no certificate",
                     path.display()
                 )));
             }
             builder = builder.tls_certs_merge(certificates);
         }
         if self.url.scheme() == "http" {
-            // Nothing is verified, so the system's certificates, which take long to load, are not
-            // needed. Redirects, which could lead to TLS, are not followed.
+            // Nothing is verified, so the system's certificates, which are slow to load, are not needed.
+            // Redirects, which could lead to TLS, are not followed.
             builder = builder.tls_certs_only([]);
         }
         if self.tls_insecure {

@@ -1,4 +1,4 @@
-//! The endpoints of the released API: name, mount, permission and whether they may be repeated.
+//! The endpoints of the released API: name, mount, permissions, and whether they may be retried.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -16,11 +16,11 @@ const MANAGE_USERS: &str = "Users Modify (and Users Modify Admin if the user is 
 pub(super) struct Endpoint {
     /// The last segment of the path.
     pub(super) name: &'static str,
-    /// Where it answers, as far as is on record.
+    /// Its documented mount.
     pub(super) mount: &'static str,
     /// The permissions that an API key needs for it.
     pub(super) needs: &'static str,
-    /// May be sent again when nobody knows whether it arrived.
+    /// Whether it may be retried if it is unknown whether the request arrived.
     pub(super) idempotent: bool,
     /// May take longer than an ordinary call.
     pub(super) slow: bool,
@@ -47,7 +47,7 @@ impl Endpoint {
         }
     }
 
-    /// Where to look when the endpoint is not found on `mount`.
+    /// The mount to try if the endpoint is not found on `mount`.
     pub(super) fn other_mount(&self, mount: &str) -> &'static str {
         match (mount, self.mount) {
             (API | ADMIN, _) => PUBLIC,
@@ -111,14 +111,14 @@ pub(super) static GET_KASM_SCREENSHOT: Endpoint =
 pub(super) static GET_SESSION_RECORDINGS: Endpoint =
     Endpoint::read("get_session_recordings", "Session Recordings View");
 
-/// Where an endpoint is asked.
+/// The address of an endpoint.
 #[derive(Debug)]
 pub(super) struct Address {
     pub(super) mount: &'static str,
     pub(super) url: reqwest::Url,
 }
 
-/// Which mount an endpoint was found on, for the life of the process.
+/// The mount on which an endpoint was found, for the life of the process.
 #[derive(Debug)]
 pub(super) struct Mounts {
     base: reqwest::Url,
@@ -142,7 +142,7 @@ impl Mounts {
             .clone()
     }
 
-    /// Where to look when the endpoint is not at `address`.
+    /// The mount to try if the endpoint is not at `address`.
     pub(super) fn other_than(&self, address: &Address, endpoint: &Endpoint) -> Arc<Address> {
         self.address(endpoint.other_mount(address.mount), endpoint)
     }

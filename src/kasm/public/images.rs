@@ -21,7 +21,7 @@ impl Images for PublicApi {
     }
 }
 
-/// Takes the fields that matter. `docker_user`, `docker_token` and the like are never read.
+/// Takes the relevant fields. `docker_user`, `docker_token` and the like are never read.
 fn read_image(value: &Value) -> Option<Image> {
     Some(Image {
         image_id: json::id(value, "image_id")?,

@@ -59,7 +59,7 @@ impl Sessions for PublicApi {
             kasm_id,
         };
         let mut told: Told = match self.call_for(&endpoint::GET_KASM_STATUS, &which).await {
-            // Nothing but a message means that there is no such session for this user.
+            // An answer with only a message means that the user has no such session.
             Err(KasmError::Rejected { .. }) => return Err(KasmError::NotFound { what: "session" }),
             other => other?,
         };

@@ -1,4 +1,4 @@
-//! How the released API tells of sessions. Another field is a line here, and one where it is used.
+//! The JSON of sessions in the released API. A new field is one line here, and one where it is used.
 
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -9,7 +9,7 @@ use crate::kasm::id::{ImageId, KasmId, UserId};
 use crate::kasm::json::{self, Lenient, Loose, Part};
 use crate::kasm::model::{ServiceAddress, Session, Status};
 
-/// What `get_kasms` answers.
+/// The answer of `get_kasms`.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 pub(super) struct ToldAll {
@@ -24,8 +24,8 @@ impl Answer for ToldAll {
     }
 }
 
-/// A `kasm` object, and what `get_kasm_status` answers around it: while a session is not ready,
-/// the answer has the status at its top.
+/// A `kasm` object, and the answer of `get_kasm_status` around it: while a session is not ready, the answer has
+/// the status at the top level.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Told {

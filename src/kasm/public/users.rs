@@ -82,7 +82,7 @@ fn one_user(endpoint: &'static Endpoint, answer: &Value) -> Result<User> {
         })
 }
 
-/// Takes the password out of a refusal, should Kasm repeat it.
+/// Removes the password from a refusal, in case Kasm repeats it.
 fn without_password(error: KasmError, fields: &UserFields) -> KasmError {
     match &fields.password {
         Some(password) => error.without(password.expose_secret()),

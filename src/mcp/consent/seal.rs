@@ -1,7 +1,7 @@
-//! Sealing what clients carry for the server: nobody can read it, change it or make one.
+//! Seals state that clients carry for the server, so that they can neither read nor change nor forge it.
 //!
-//! AES-256-GCM of aws-lc-rs, the library that TLS uses here already. Its nonces are random, so one
-//! key is good for some four billion states.
+//! AES-256-GCM of aws-lc-rs, the library that TLS uses here too. Nonces are random, so one key can seal about
+//! four billion states.
 
 use std::fmt;
 
@@ -10,22 +10,22 @@ use data_encoding::BASE64URL_NOPAD;
 
 use crate::random;
 
-/// Says what the sealed bytes are for, so that they are good for nothing else.
+/// Binds the sealed bytes to this purpose, so that they are valid for no other.
 const PURPOSE: &[u8] = b"kasm-mcp requestState 1";
-/// The longest text that is looked at. Ours have less than half of it.
+/// The longest text that is opened. Sealed states have less than half of it.
 const SEALED_CHARS_MAX: usize = 4_096;
 
-/// A key that seals.
+/// A key that seals and opens states.
 pub struct Seal(RandomizedNonceKey);
 
 impl Seal {
-    /// A seal that only this process has.
+    /// A seal with a random key, known only to this process.
     #[must_use]
     pub fn random() -> Self {
         Self::with_key(&random::bytes())
     }
 
-    /// The seal of a given key, 32 random bytes.
+    /// A seal with the given key, 32 random bytes.
     #[must_use]
     pub fn with_key(key: &[u8; 32]) -> Self {
         #[expect(
@@ -35,7 +35,7 @@ impl Seal {
         Self(RandomizedNonceKey::new(&AES_256_GCM, key).expect("AES-256 takes keys of 32 bytes"))
     }
 
-    /// Seals bytes, as text for JSON and headers. None: the library cannot.
+    /// Seals bytes as text for JSON and headers. None if encryption fails.
     pub(super) fn close(&self, mut bytes: Vec<u8>) -> Option<String> {
         let purpose = Aad::from(PURPOSE);
         let nonce = self.0.seal_in_place_append_tag(purpose, &mut bytes).ok()?;
@@ -44,7 +44,7 @@ impl Seal {
         Some(BASE64URL_NOPAD.encode(&sealed))
     }
 
-    /// Opens what [`Self::close`] sealed. None: it was not this seal, or something was changed.
+    /// Opens what [`Self::close`] sealed. None if it was changed or sealed by another key.
     pub(super) fn open(&self, sealed: &str) -> Option<Vec<u8>> {
         if sealed.len() > SEALED_CHARS_MAX {
             return None;

@@ -1,7 +1,7 @@
-//! One request and its answer: an rmcp service that lives as long as the request does.
+//! One request and its answer: an rmcp service that lives as long as the request.
 //!
-//! What the server asks back in the meantime (elicitation, sampling, roots) gets an id that is
-//! unique in the session, so that the client's answer, which comes in another POST, finds its way.
+//! Requests of the server to the client (elicitation, sampling, roots) get an id that is unique in the session,
+//! so that the client's answer, which arrives in another POST, reaches the right call.
 
 use std::any::Any;
 use std::collections::HashMap;
@@ -21,18 +21,18 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Outbox, Session};
 
-/// How many questions of the server may wait for the client's answer, per session.
+/// The most server requests per session that wait for the client's answer.
 const QUESTIONS_MAX: usize = 256;
 
-/// Marks a request whose client hears the answer and nothing before it: it cannot be asked.
+/// Marks a request whose client reads only the answer, so it cannot be asked.
 #[derive(Clone, Copy, Debug)]
 pub struct AnswerOnly;
 
-/// The requests of a session that are being answered.
+/// The requests of a session in progress.
 #[derive(Debug, Default)]
 pub(super) struct Calls {
     running: HashMap<RequestId, Running>,
-    /// Questions to the client: their id in the session, the call that asks, its own id for it.
+    /// Server requests: the id in the session, the call that sent it, and the call's own id for it.
     asked: HashMap<i64, (RequestId, RequestId)>,
     next_question: i64,
 }
@@ -70,7 +70,7 @@ impl Calls {
         Some(RequestId::Number(self.next_question))
     }
 
-    /// Forgets a question. Its id in the session, if it was open.
+    /// Removes a server request. Returns its id in the session, if it was open.
     fn withdraw(&mut self, call: &RequestId, own: &RequestId) -> Option<RequestId> {
         let mut open = self.asked.iter();
         let number = *open
@@ -80,7 +80,7 @@ impl Calls {
         Some(RequestId::Number(number))
     }
 
-    /// Hands the client's answer to the call that asked, under the id it asked with.
+    /// Passes the client's answer to the call that sent the request, under the call's own id.
     fn answer(
         &mut self,
         question: &RequestId,
@@ -103,13 +103,13 @@ impl Calls {
     }
 }
 
-/// A request with this id is being answered already.
+/// A request with this id is still in progress.
 #[derive(Debug, thiserror::Error)]
 #[error("a request with the same id is still being answered")]
 pub struct DuplicateId;
 
-/// Starts to answer `request` for the client of `session`. Messages go to `outbox`, the answer
-/// last; dropping the receiving end does not stop the work.
+/// Starts to answer `request` for the client of `session`. Messages go to `outbox`, the answer last. The work
+/// continues if the receiving end is dropped.
 ///
 /// # Errors
 /// If the id is in use.
@@ -145,7 +145,7 @@ pub fn start_in_session(
     Ok(cancelled)
 }
 
-/// Whether a request changes what its session is told, so that the handler must know it.
+/// Whether a request changes the session's subscriptions, so that the handler needs the session.
 fn is_told_of_changes(request: &ClientRequest) -> bool {
     matches!(
         request,
@@ -190,13 +190,13 @@ pub fn accept(session: &Session, message: ClientJsonRpcMessage) {
             {
                 session.cancel_call(&id);
             }
-            // The others (initialized, progress, changed roots) change nothing here.
+            // The other notifications (initialized, progress, changed roots) have no effect here.
             true
         }
         JsonRpcMessage::Request(_) => false,
     };
     if !found {
-        tracing::debug!("an answer came for a question that nobody waits for");
+        tracing::debug!("received an answer to an unknown request");
     }
 }
 
@@ -287,7 +287,7 @@ impl CallTransport {
 impl Drop for CallTransport {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            tracing::error!("the answering of a request broke");
+            tracing::error!("answering a request failed");
         }
         if let Some((session, id)) = &self.session {
             session.calls().finish(id);
@@ -306,7 +306,7 @@ impl Transport<RoleServer> for CallTransport {
             message,
             JsonRpcMessage::Response(_) | JsonRpcMessage::Error(_)
         );
-        // A cancelled request is not answered.
+        // A cancelled request gets no answer.
         let message = if self.cancelled.is_cancelled() {
             None
         } else {
@@ -316,7 +316,7 @@ impl Transport<RoleServer> for CallTransport {
         let answered = self.answered.clone();
         async move {
             if let Some(message) = message {
-                // The client may have gone; the work goes on all the same.
+                // The client may have disconnected; the work continues.
                 let _gone = outbox.send(Box::new(message)).await;
             }
             if last {

@@ -16,7 +16,7 @@ impl Walk {
                 .collect::<Option<Vec<_>>>()
             {
                 Some(words) => self.script(&words.join(" ")),
-                None => self.doubt("`eval` of text that is not known before it runs"),
+                None => self.doubt("`eval` of text that is known only at run time"),
             },
             "trap" => {
                 let action = argv
@@ -63,10 +63,10 @@ impl Walk {
 
     fn direct(&mut self, argv: &[Word], input: Option<&Input>) {
         let Some((given, at)) = split(argv, "a", &[]) else {
-            self.doubt("options that are not known before it runs");
+            self.doubt("options that are known only at run time");
             return;
         };
-        // `command -v sudo` only looks.
+        // `command -v sudo` only looks the name up.
         let looks = given
             .iter()
             .any(|option| ["v", "V"].contains(&option.name.as_str()));
@@ -80,7 +80,7 @@ impl Walk {
             Some((false, path)) if !path.starts_with("/dev/") && !path.starts_with("/proc/") => {
                 self.opaque();
             }
-            _ => self.doubt("a script that is not known before it runs"),
+            _ => self.doubt("a script that is known only at run time"),
         }
         for value in self.scope.variables.values_mut() {
             *value = None;

@@ -126,7 +126,7 @@ const fn wrapper(
     }
 }
 
-const HIDDEN_OPTIONS: &str = "options that are not known before it runs";
+const HIDDEN_OPTIONS: &str = "options that are known only at run time";
 
 impl Walk {
     /// Visits what `program` runs because of its arguments.
@@ -187,7 +187,7 @@ impl Walk {
             }
         }
         let Some((given, at)) = split(&argv, "oO", &["init-file", "rcfile"]) else {
-            return self.doubt("a shell whose options are not known before it runs");
+            return self.doubt("a shell with options that are known only at run time");
         };
         let has = |name: &str| given.iter().any(|option| option.name == name);
         if has("version") || has("help") {
@@ -199,7 +199,7 @@ impl Walk {
         if has("c") {
             return match operand.literal() {
                 Some(script) => self.subscript(&script),
-                None => self.doubt("a shell runs text that is not known before it runs"),
+                None => self.doubt("a shell runs text that is known only at run time"),
             };
         }
         let path = operand.prefix();
@@ -244,7 +244,7 @@ impl Walk {
             let value = option.value.clone().unwrap_or_default();
             match option.name.as_str() {
                 "S" | "split-string" => match value.literal() {
-                    // The text is split into words much as a shell does.
+                    // The text is split into words roughly as a shell does.
                     Some(text) => {
                         let words = text
                             .split_whitespace()
@@ -254,7 +254,7 @@ impl Walk {
                         argv.append(&mut rest);
                         self.run(&argv, input);
                     }
-                    None => self.doubt("`env -S` of text that is not known before it runs"),
+                    None => self.doubt("`env -S` of text that is known only at run time"),
                 },
                 "C" | "chdir" => {
                     if let Some(folder) = value.literal() {
@@ -311,7 +311,7 @@ impl Walk {
             let text = word.literal().unwrap_or_default();
             if !["-exec", "-execdir", "-ok", "-okdir"].contains(&text.as_str()) {
                 if word.may_split() && word.is_opaque() && argv.len() > at {
-                    self.doubt("`find` with an expression that is not known before it runs");
+                    self.doubt("`find` with an expression that is known only at run time");
                 }
                 continue;
             }

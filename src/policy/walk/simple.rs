@@ -8,7 +8,7 @@ use super::super::plan::Planned;
 use super::super::word::Word;
 use super::{Input, Walk};
 
-/// More commands than this are not judged.
+/// The most commands that are judged in one script.
 const COMMANDS_MAX: usize = 1024;
 
 /// Variables whose value a shell or the loader runs or loads.
@@ -69,7 +69,7 @@ impl Walk {
         for item in command.prefix.iter().flat_map(|prefix| &prefix.0) {
             self.item(item, alone, &mut argv, &mut input);
         }
-        // What stands before the program is no argument of it.
+        // Words before the program are not its arguments.
         argv.clear();
         if let Some(name) = &command.word_or_name {
             argv.extend(self.read(name).braces());
@@ -158,7 +158,7 @@ impl Walk {
         } else if COMMAND_VARIABLES.contains(&name) {
             match literal {
                 Some(script) => self.subscript(&script),
-                None => self.doubt(format!("the command in `{name}` is not known")),
+                None => self.doubt(format!("the command in `{name}` is unknown")),
             }
         }
     }
@@ -175,7 +175,7 @@ impl Walk {
         let Some(name) = argv.first() else { return };
         let Some(program) = base_name(name) else {
             self.doubt(format!(
-                "the program `{}` is not known before it runs",
+                "the program `{}` is known only at run time",
                 name.display()
             ));
             // `$nothing sudo` runs sudo.
@@ -221,7 +221,7 @@ impl Walk {
         let literal: Option<Vec<_>> = words.iter().map(Word::literal).collect();
         match literal {
             Some(words) => self.subscript(&words.join(" ")),
-            None => self.doubt("a script that is put together when it runs"),
+            None => self.doubt("a script that is built at run time"),
         }
     }
 

@@ -1,4 +1,4 @@
-//! The `desktop` toolset: see the screen of a session and use its mouse, keyboard and clipboard.
+//! The `desktop` toolset: screenshots, mouse, keyboard and clipboard of a session.
 
 mod clipboard;
 mod control;
@@ -25,15 +25,15 @@ pub(super) const TOOLSET: Toolset<KasmProvider> = Toolset {
     tools: &[&control::ControlDesktop, &clipboard::DesktopClipboard],
 };
 
-/// A picture of a desktop, in words.
+/// The data that describes a screenshot.
 #[derive(Serialize, JsonSchema)]
 struct FrameView {
-    /// Pass it to control_desktop with coordinates read from this picture.
+    /// Pass this to control_desktop with coordinates from this screenshot.
     frame_id: String,
-    /// Of the desktop, pixels.
+    /// Size of the desktop, in pixels.
     width: u16,
     height: u16,
-    /// Of the picture.
+    /// Size of the screenshot, in pixels.
     image_width: u32,
     image_height: u32,
     /// The operator lays a watermark over this desktop, which is left out of the picture.
@@ -52,7 +52,7 @@ impl FrameView {
     }
 }
 
-/// A picture of a screen for a reply, and what it is.
+/// A screenshot for a reply, with its data.
 fn view(screen: &Screen, bounds: Bounds) -> Result<(Picture, FrameView), ToolError> {
     let (width, height) = (screen.width(), screen.height());
     let picture = picture::encode(screen.rgb(), width.into(), height.into(), bounds);
@@ -76,7 +76,7 @@ fn view(screen: &Screen, bounds: Bounds) -> Result<(Picture, FrameView), ToolErr
 }
 
 impl KasmProvider {
-    /// How pictures are unless somebody asks for another size.
+    /// The size and limits of screenshots that no argument changes.
     fn bounds(&self) -> Bounds {
         Bounds {
             width: self.desktop_limits.picture_pixels,
@@ -126,27 +126,27 @@ impl From<RfbError> for ToolError {
         let (error_type, hint) = match error {
             RfbError::Plane(PlaneError::NoService(_)) => (
                 ErrorType::Unsupported,
-                "this kind of session has no desktop of its own; execute_kasm_command may work",
+                "this session has no desktop; try execute_kasm_command instead",
             ),
             RfbError::Plane(PlaneError::Refused(_)) => (
                 ErrorType::Permission,
-                "ask a Kasm administrator whether this server's key may log its user in (Users Auth Session)",
+                "ask a Kasm administrator to grant this server's API key the permission Users Auth Session",
             ),
             RfbError::Refused(_) => (
                 ErrorType::Unsupported,
-                "the image has a password for its desktop that is not Kasm's own; an administrator can change the image",
+                "the image sets its own desktop password; an administrator must change the image",
             ),
             RfbError::Plane(_) | RfbError::Closed => (
                 ErrorType::Unavailable,
-                "try again in a moment; get_session_status tells whether the session runs",
+                "try again in a moment; get_session_status shows whether the session is running",
             ),
             RfbError::TimedOut => (
                 ErrorType::Timeout,
-                "the desktop may be busy: try again in a moment",
+                "the desktop may be busy; try again in a moment",
             ),
             RfbError::Protocol(_) => (
                 ErrorType::Api,
-                "this KasmVNC speaks differently than expected: report it to the operator",
+                "report this to the operator: this version of KasmVNC is not supported",
             ),
         };
         Self::new(error_type, message, hint).with_code(code)

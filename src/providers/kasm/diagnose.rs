@@ -1,8 +1,8 @@
-//! `diagnose_kasm`: which tools will work with this server's API key and a session, and what is missing.
+//! `diagnose_kasm`: which tools the API key and a session allow, and what is missing.
 //!
-//! Kasm answers a missing permission, a wrong key and a read-only key alike, and never names what is
+//! Kasm gives one error for a missing permission, a wrong key and a read-only key, and never names what is
 //! missing. So each endpoint is called in a way that changes nothing (with ids that do not exist, or values
-//! that are taken), and what works proves permissions that others need as well.
+//! that are taken). A call that works proves its permissions for other endpoints too.
 
 mod probes;
 
@@ -18,63 +18,62 @@ use crate::kasm::{Kasm, KasmError, KasmId, UserId};
 use crate::tool::{Call, Effect, Reply, Tool, ToolError};
 use probes::{COMMANDS, Nobody, PROBES, Probe, call};
 
-/// What an operator can do when the address that Kasm names for its sessions does not answer.
-pub const UNREACHABLE_REMEDY: &str = "Kasm names this address for its sessions, and commands, files and the desktop go \
-                                      through it: let this server reach it, or correct the proxy port of the zone in \
-                                      Kasm (Infrastructure, Zones)";
+/// The remedy if the address that Kasm names for its sessions does not answer.
+pub const UNREACHABLE_REMEDY: &str = "commands, files and the desktop use this address, which Kasm names for its \
+    sessions: let this server reach it, or correct the zone's proxy port in Kasm (Infrastructure, Zones)";
 
-/// Endpoints asked at a time.
+/// The most endpoints that are probed at a time.
 const AT_A_TIME: usize = 4;
 
 pub(super) struct DiagnoseKasm;
 
-/// What an API key was found to allow.
+/// The permissions of an API key, as far as probes show.
 #[derive(Debug)]
 pub struct Findings {
-    /// Permissions that it lacks for certain.
+    /// Permissions that are certainly missing.
     pub missing: Vec<&'static str>,
-    /// Where several permissions could be the missing one: groups of these.
+    /// Groups of permissions of which at least one is missing.
     pub possibly_missing: Vec<Vec<&'static str>>,
-    /// One for each endpoint.
+    /// One entry per endpoint.
     pub checks: Vec<Check>,
 }
 
 #[derive(Deserialize, JsonSchema)]
 pub(super) struct DiagnoseArgs {
-    /// A running session, to look at its channels and its desktop as well.
+    /// A running session whose output channels and desktop are checked too.
     kasm_id: Option<KasmId>,
-    /// Not needed: the user follows from the token.
+    /// Optional: must be the id of the token's own Kasm user.
     user_id: Option<UserId>,
 }
 
 #[derive(Serialize, JsonSchema)]
 pub(super) struct Diagnosis {
-    /// Everything that was looked at works.
+    /// Whether every check succeeded.
     well: bool,
-    /// Permissions that the API key lacks for certain.
+    /// Permissions that the API key certainly lacks.
     missing_permissions: Vec<String>,
-    /// Where several permissions could be the missing one: grant all of an entry.
+    /// Groups of permissions of which at least one is missing: grant all of a group.
     possibly_missing: Vec<Vec<String>>,
     checks: Vec<Check>,
 }
 
-/// One thing that was looked at.
+/// One check.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Check {
-    /// What was looked at.
+    /// What was checked.
     pub what: String,
-    /// Absent: it could not be found out.
+    /// Whether it works. Absent if that is unknown.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub works: Option<bool>,
-    /// The tools that need it.
+    /// The tools that depend on it.
     pub tools: Vec<&'static str>,
-    /// Why it does not work, or cannot be found out.
+    /// Why it does not work, or why that is unknown.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub problem: Option<String>,
-    /// What an administrator can do.
+    /// What an administrator can do about it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub remedy: Option<String>,
-    /// The permissions that are, or may be, the missing ones.
+    /// The permissions that are missing or may be missing.
     #[serde(skip)]
     pub lacking: Vec<&'static str>,
 }
@@ -84,9 +83,9 @@ impl Tool for DiagnoseKasm {
     type Args = DiagnoseArgs;
     type Output = Diagnosis;
     const NAME: &'static str = "diagnose_kasm";
-    const TITLE: &'static str = "Find out what works";
-    const ABOUT: &'static str = "Tell which tools work with this server's API key, and with a session if one is named, and \
-                                 what an administrator has to grant. Changes nothing.";
+    const TITLE: &'static str = "Diagnose Kasm";
+    const ABOUT: &'static str = "Check which tools this server's API key and, optionally, a session allow, and \
+        which permissions an administrator must grant. Changes nothing.";
     const EFFECT: Effect = Effect::Read;
 
     async fn call(
@@ -106,9 +105,9 @@ impl Tool for DiagnoseKasm {
         }
         let well = checks.iter().all(|check| check.works == Some(true));
         let message = match (well, missing.is_empty()) {
-            (true, _) => "all is well".to_owned(),
+            (true, _) => "every check succeeded".to_owned(),
             (false, false) => format!("the API key lacks: {}", missing.join(", ")),
-            (false, true) => "something does not work: see `checks`".to_owned(),
+            (false, true) => "some checks failed: see `checks`".to_owned(),
         };
         let diagnosis = Diagnosis {
             well,
@@ -120,7 +119,7 @@ impl Tool for DiagnoseKasm {
     }
 }
 
-/// Tries every endpoint with the API key, so that nothing changes.
+/// Calls every endpoint with the API key, in ways that change nothing.
 pub async fn findings(kasm: &Kasm, user: UserId) -> Findings {
     let nobody = Nobody::random();
     let asked: Vec<_> = PROBES
@@ -150,7 +149,7 @@ fn is_refused(answer: &Result<(), KasmError>) -> bool {
     matches!(answer, Err(KasmError::Permission { .. }))
 }
 
-/// Whether an answer shows that the permissions are there: Kasm looked at what was asked.
+/// Whether the answer shows that the permissions exist: Kasm processed the request.
 fn is_admitted(answer: &Result<(), KasmError>) -> bool {
     !is_refused(answer)
         && !matches!(
@@ -161,8 +160,8 @@ fn is_admitted(answer: &Result<(), KasmError>) -> bool {
         )
 }
 
-/// What is missing for certain, and groups of which one is. What an endpoint that works needs is there;
-/// a refusal that is explained by what is missing for certain says nothing more.
+/// Returns the permissions that are certainly missing, and groups of which one is missing. The permissions of
+/// an endpoint that works exist. A refusal that a certainly missing permission explains proves nothing more.
 fn missing(answers: &[Answered]) -> (Vec<&'static str>, Vec<Vec<&'static str>>) {
     let admitted = answers.iter().filter(|(_, answer)| is_admitted(answer));
     let proven: BTreeSet<_> = admitted.flat_map(|(probe, _)| probe.permissions).collect();
@@ -214,14 +213,15 @@ fn check(probe: &Probe, answer: &Result<(), KasmError>, missing: &[&str]) -> Che
             check.lacking = probe.permissions.to_vec();
         }
         check.remedy = Some(format!(
-            "grant the API key: {}. If it has that, check that it is enabled, not expired and not read-only",
+            "grant the API key: {}. If it has that permission, check that it is enabled, not expired and not \
+             read-only",
             check.lacking.join(", ")
         ));
     }
     check
 }
 
-/// What a running session allows.
+/// Checks what a running session allows.
 pub async fn session_checks(kasm: &Kasm, place: &Place) -> Vec<Check> {
     let allowed = |what: &str, allowed: Option<bool>, setting: &str, tools: &[&'static str]| {
         let forbidden = allowed == Some(false);
@@ -232,8 +232,8 @@ pub async fn session_checks(kasm: &Kasm, place: &Place) -> Vec<Check> {
             problem: forbidden.then(|| format!("`{setting}` is off for the user's group")),
             remedy: forbidden.then(|| {
                 format!(
-                    "switch `{setting}` on in the group's settings, or set MCP_PUBLIC_URL of this \
-                                               server so that results can be posted to it"
+                    "turn `{setting}` on in the group's settings, or set this server's MCP_PUBLIC_URL so that \
+                     output can be posted to it"
                 )
             }),
             lacking: Vec::new(),
@@ -272,7 +272,7 @@ pub async fn session_checks(kasm: &Kasm, place: &Place) -> Vec<Check> {
     vec![downloads, uploads, desktop]
 }
 
-/// Asks the session's web server for a file that is not there. That it answers shows that output can be read.
+/// Requests a file that does not exist from the session's web server. An answer shows that output can be read.
 async fn try_address(kasm: &Kasm, place: &Place, check: &mut Check) {
     let Err(error) = kasm.download(place, ".kmcp-check").await else {
         return;

@@ -1,4 +1,4 @@
-//! The `exec` toolset: run commands for real, and hear what they say.
+//! The `exec` toolset: runs commands and returns their output and exit codes.
 
 mod output;
 mod prepare;
@@ -13,7 +13,7 @@ use crate::tool::{ErrorType, ToolError, Toolset};
 
 pub(super) const TOOLSET: Toolset<KasmProvider> = Toolset {
     name: "exec",
-    about: "Run commands, with their true output and exit code",
+    about: "Run commands and read their output and exit code",
     scope: Scope::Use,
     tools: &[
         &run::ExecuteKasmCommand,
@@ -22,9 +22,9 @@ pub(super) const TOOLSET: Toolset<KasmProvider> = Toolset {
     ],
 };
 
-/// What an administrator can do when nothing of a command can be heard.
-pub(super) const REMEDY: &str = "an administrator can allow downloads for the user's group (allow_kasm_downloads), or set \
-                      MCP_PUBLIC_URL of this server to an address that the workspace reaches";
+/// The remedy if a command's output cannot be read.
+pub(super) const REMEDY: &str = "ask an administrator to allow downloads for the user's group \
+    (allow_kasm_downloads), or to set this server's MCP_PUBLIC_URL to a URL that the session can reach";
 
 impl From<JobError> for ToolError {
     fn from(error: JobError) -> Self {
@@ -37,8 +37,8 @@ impl From<JobError> for ToolError {
             JobError::Unreachable { .. } => Self::new(
                 ErrorType::Unavailable,
                 message,
-                "ask again in a moment; if it stays, the operator can run `kasm-mcp check`, or the session has died: \
-                 destroy_kasm_session, then create_kasm_session for a new one",
+                "try again in a moment; if it fails again, the operator can run `kasm-mcp check`, or the session is \
+                 broken: call destroy_kasm_session, then create_kasm_session",
             )
             .with_code("session_unreachable"),
             JobError::NotSent { again_in, .. } => Self::new(
@@ -53,7 +53,7 @@ impl From<JobError> for ToolError {
             JobError::NotStarted => Self::new(
                 ErrorType::Unavailable,
                 message,
-                "look at the session with get_session_status and get_session_screenshot; where commands never run, the \
+                "check the session with get_session_status and get_session_screenshot; if commands never run, the \
                  image has no bash",
             )
             .with_code("command_not_started"),
@@ -84,11 +84,11 @@ impl From<JobError> for ToolError {
     }
 }
 
-/// A denial of the policy, as the model reads it.
+/// The policy's denial, in words for a model.
 pub(super) fn denied(denial: &Denial) -> ToolError {
     let hint = match denial.decision {
         Decision::Ask => format!(
-            "a person would have to agree, who is not asked about this; instead: {}",
+            "this needs a person's approval, which cannot be requested here; instead: {}",
             denial.instead
         ),
         Decision::Allow | Decision::Deny => denial.instead.clone(),

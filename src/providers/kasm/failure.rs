@@ -1,4 +1,4 @@
-//! From a failure of Kasm to a failure that a model can act on.
+//! Maps Kasm's failures to errors with a next step.
 
 use crate::kasm::KasmError;
 use crate::tool::{ErrorType, ToolError};
@@ -11,51 +11,51 @@ impl From<KasmError> for ToolError {
             KasmError::Permission { needs, .. } => (
                 ErrorType::Permission,
                 format!(
-                    "ask a Kasm administrator to check the API key of this server (enabled, not expired, \
-                     not read-only) and to grant it: {needs}"
+                    "ask a Kasm administrator to check this server's API key (enabled, not expired, not read-only) \
+                     and to grant it: {needs}"
                 ),
             ),
             KasmError::NotFound { what: "session" } => (
                 ErrorType::NotFound,
-                "it may have ended: list_user_sessions shows the sessions that exist".to_owned(),
+                "it may have ended; list_user_sessions lists the existing sessions".to_owned(),
             ),
             KasmError::NotFound { .. } => {
-                (ErrorType::NotFound, "check the id or name; get_kasm_users lists the users".to_owned())
+                (ErrorType::NotFound, "correct the id or name; get_kasm_users lists the users".to_owned())
             }
             KasmError::NoSuchWorkspace { near, .. } if near.is_empty() => {
-                (ErrorType::NotFound, "get_available_workspaces lists what can be started".to_owned())
+                (ErrorType::NotFound, "get_available_workspaces lists the workspaces".to_owned())
             }
             KasmError::NoSuchWorkspace { near, .. } => (
                 ErrorType::NotFound,
-                format!("did you mean: {}? get_available_workspaces lists all", near.join(", ")),
+                format!("did you mean {}? get_available_workspaces lists all", near.join(", ")),
             ),
             KasmError::NoResources(_) => (
                 ErrorType::Unavailable,
-                "end a session that is not needed (destroy_kasm_session), try a smaller workspace, or try \
-                 again in a minute; an administrator can add hosts"
+                "destroy a session that is not needed (destroy_kasm_session), use a smaller workspace, or try again \
+                 in a minute; an administrator can add hosts"
                     .to_owned(),
             ),
             KasmError::Licence(_) => (
                 ErrorType::Unavailable,
-                "end a session that is not needed (destroy_kasm_session), or ask the administrator about the \
+                "destroy a session that is not needed (destroy_kasm_session), or ask the administrator about the \
                  licence"
                     .to_owned(),
             ),
             KasmError::InvalidState { remedy, .. } => (ErrorType::Conflict, remedy),
             KasmError::TimedOut { .. } => (
                 ErrorType::Timeout,
-                "it may have had its effect: look at the state (list_user_sessions) before you try again".to_owned(),
+                "the request may have taken effect: check the state (list_user_sessions) before you repeat it".to_owned(),
             ),
             KasmError::Unavailable(_) => (
                 ErrorType::Unavailable,
-                "try again in a moment; if it stays, the operator can run `kasm-mcp check`".to_owned(),
+                "try again in a moment; if it fails again, ask the operator to run `kasm-mcp check`".to_owned(),
             ),
             KasmError::Protocol { .. } => (
                 ErrorType::Api,
-                "this Kasm version answers differently than expected: report it to the operator".to_owned(),
+                "report this to the operator: this Kasm version is not supported".to_owned(),
             ),
             KasmError::Rejected { .. } => {
-                (ErrorType::Api, "the message is Kasm's own; change the request accordingly".to_owned())
+                (ErrorType::Api, "the message is from Kasm; change the request accordingly".to_owned())
             }
         };
         Self::new(error_type, message, hint).with_code(code)

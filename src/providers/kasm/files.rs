@@ -1,4 +1,4 @@
-//! The `files` toolset: read, write, edit and list the files of a session, and links to move them.
+//! The `files` toolset: reads, writes, edits and lists files of a session, and creates links to transfer them.
 
 mod edit;
 mod link;
@@ -15,7 +15,7 @@ use crate::tool::{ErrorType, ToolError, Toolset};
 
 pub(super) const TOOLSET: Toolset<KasmProvider> = Toolset {
     name: "files",
-    about: "Read, write and move the files of a session",
+    about: "Read, write and transfer the files of a session",
     scope: Scope::Read,
     tools: &[
         &read::ReadKasmFile,
@@ -26,12 +26,12 @@ pub(super) const TOOLSET: Toolset<KasmProvider> = Toolset {
     ],
 };
 
-/// Asks the policy about a path.
+/// Judges a path by the policy.
 fn target(provider: &KasmProvider, path: &str, access: Access) -> Result<Target, ToolError> {
     Target::new(&provider.policy, path, access).map_err(|denial| denied(&denial))
 }
 
-/// A change that nobody heard of any more: whether it was made is not known.
+/// A change whose result is unknown, because the answer was lost.
 fn unconfirmed(error: FileError) -> ToolError {
     let FileError::Job(
         error @ (JobError::NoChannel { .. } | JobError::Unreachable { .. } | JobError::NotStarted),
@@ -42,9 +42,9 @@ fn unconfirmed(error: FileError) -> ToolError {
     let why = error.to_string();
     ToolError::new(
         ErrorType::Unavailable,
-        format!("the change was sent off, but whether it was made cannot be told: {why}"),
+        format!("the change was sent, but its result is unknown: {why}"),
         format!(
-            "look at the desktop, or once output can be had again; {}",
+            "check the file on the desktop, or once output can be read again; {}",
             super::exec::REMEDY
         ),
     )
@@ -59,53 +59,57 @@ impl From<FileError> for ToolError {
             FileError::Job(error) => return error.into(),
             FileError::Missing => (
                 ErrorType::NotFound,
-                "list_kasm_files shows what is there; paths are absolute, and names know upper and lower case",
+                "list_kasm_files lists the files; paths must be absolute, and upper and lower case differ",
             ),
             FileError::Folder => (
                 ErrorType::Validation,
-                "name a file in it; list_kasm_files shows them",
+                "give the path of a file in it; list_kasm_files lists them",
             ),
             FileError::NoFolder => (
                 ErrorType::Validation,
-                "name a folder: a file is where one has to be on this path",
+                "a part of the path is a file where a folder is needed; correct the path",
             ),
             FileError::NoRegularFile => (
                 ErrorType::Validation,
-                "only regular files can be read and written; execute_kasm_command can use others",
+                "only regular files can be read and written; use execute_kasm_command for others",
             ),
             FileError::Denied => (
                 ErrorType::Permission,
-                "files of other users are out of reach; execute_kasm_command with `ls -ld` shows owner and mode",
+                "the file's permissions deny access; execute_kasm_command with `ls -ld` shows owner and mode",
             ),
             FileError::Escapes(_) => (
                 ErrorType::Security,
-                "links are followed before a path is judged: use a path that stays in the allowed folders",
+                "links are resolved before the policy judges a path: use a path that stays in the allowed folders",
             ),
             FileError::Full => (
                 ErrorType::Unavailable,
-                "remove files that are not needed, then look at the file and try again",
+                "remove files that are not needed, then check the file and try again",
             ),
-            FileError::Changed => (ErrorType::Conflict, "read it again, then decide anew"),
+            FileError::Changed => (
+                ErrorType::Conflict,
+                "read the file again, then repeat the change if it still \
+                applies",
+            ),
             FileError::Mangled => (
                 ErrorType::Api,
-                "nothing was changed; try again, and look for a full disk (df -h) if it stays",
+                "nothing was changed; try again, and check for a full disk (df -h) if it fails again",
             ),
             FileError::TooLarge { .. } => (
                 ErrorType::Validation,
-                "take a part of it: read_kasm_file with offset and limit, or split it in the workspace",
+                "read a part with read_kasm_file (offset and limit), or split the file in the session",
             ),
-            FileError::Told(_) => (
-                ErrorType::Api,
-                "the words are those of the workspace's own tools",
-            ),
+            FileError::Told(_) => (ErrorType::Api, "the message is from a tool in the session"),
             FileError::TimedOut => (
                 ErrorType::Timeout,
-                "the workspace is busy or its disk slow; try again",
+                "the session is busy or its disk is slow; try again",
             ),
-            FileError::Broken(_) => (ErrorType::Validation, "nothing was changed; send it again"),
+            FileError::Broken(_) => (
+                ErrorType::Validation,
+                "nothing was changed; send the content again",
+            ),
             FileError::Plane(_) => (
                 ErrorType::Unavailable,
-                "try again; for large uploads an administrator has to allow them (allow_kasm_uploads)",
+                "try again; for large files, an administrator must allow uploads (allow_kasm_uploads)",
             ),
         };
         Self::new(error_type, message, hint).with_code(code)

@@ -14,7 +14,7 @@ use crate::tool::{Call, Effect, Reply, Tool, ToolError, Toolset};
 
 pub(super) const TOOLSET: Toolset<KasmProvider> = Toolset {
     name: "monitoring",
-    about: "Statistics and recordings of a session, and what works at all",
+    about: "Statistics and recordings of a session, and a diagnosis of permissions",
     scope: Scope::Read,
     tools: &[
         &GetSessionFrameStats,
@@ -28,16 +28,16 @@ struct GetSessionFrameStats;
 
 #[derive(Deserialize, JsonSchema)]
 struct FrameStatsArgs {
-    /// The session.
+    /// The `kasm_id` of the session.
     kasm_id: KasmId,
-    /// Whose client-side times: `none`, `auto` (default), `all`, or a client id.
+    /// Which client-side times to include: `none`, `auto` (default), `all`, or a client id.
     client: Option<String>,
 }
 
 #[derive(Serialize, JsonSchema)]
 struct Stats {
     kasm_id: String,
-    /// As Kasm gives them; times in milliseconds.
+    /// The statistics as Kasm returns them; times in milliseconds.
     stats: Map<String, Value>,
 }
 
@@ -47,8 +47,7 @@ impl Tool for GetSessionFrameStats {
     type Output = Stats;
     const NAME: &'static str = "get_session_frame_stats";
     const TITLE: &'static str = "Frame statistics";
-    const ABOUT: &'static str =
-        "Measure how long the last screen frame took to encode and draw. Needs a connected viewer.";
+    const ABOUT: &'static str = "Measure how long the last screen frame took to encode and draw. A viewer must be connected.";
     const EFFECT: Effect = Effect::Read;
 
     async fn call(
@@ -78,7 +77,7 @@ struct GetSessionBottleneckStats;
 
 #[derive(Deserialize, JsonSchema)]
 struct SessionArgs {
-    /// The session.
+    /// The `kasm_id` of the session.
     kasm_id: KasmId,
 }
 
@@ -88,8 +87,8 @@ impl Tool for GetSessionBottleneckStats {
     type Output = Stats;
     const NAME: &'static str = "get_session_bottleneck_stats";
     const TITLE: &'static str = "Bottleneck statistics";
-    const ABOUT: &'static str = "Tell per viewer whether CPU or network limits the desktop stream: \
-        [cpu, cpu average, network, network average], 0 to 10, 10 is unconstrained.";
+    const ABOUT: &'static str = "Show per viewer whether CPU or network limits the desktop stream: [cpu, cpu \
+        average, network, network average], from 0 to 10 (unconstrained).";
     const EFFECT: Effect = Effect::Read;
 
     async fn call(
@@ -121,9 +120,9 @@ struct GetSessionRecordings;
 
 #[derive(Deserialize, JsonSchema)]
 struct RecordingsArgs {
-    /// The session.
+    /// The `kasm_id` of the session.
     kasm_id: KasmId,
-    /// Also give links that download without a login (default false). Treat them as secrets.
+    /// Also return links that download the recordings without a login (default false). Treat them as secrets.
     download_links: Option<bool>,
 }
 

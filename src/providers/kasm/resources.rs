@@ -1,10 +1,10 @@
-//! The resources: sessions, what is on their screens, and workspaces.
+//! The resources: sessions, their screens, and workspaces.
 
 use std::time::Duration;
 
 use crate::tool::catalogue::{Resource, Shows, Values};
 
-/// Tools that change how a session is.
+/// Tools that change the state of a session.
 const OF_SESSION: &[&str] = &[
     "create_kasm_session",
     "destroy_kasm_session",
@@ -30,7 +30,7 @@ pub(super) const RESOURCES: &[Resource] = &[
         uri: "kasm://workspaces",
         name: "workspaces",
         title: "Workspaces",
-        about: "The workspaces that a session can be made from.",
+        about: "The workspaces that create_kasm_session can start.",
         tool: "get_available_workspaces",
         shows: Shows::Data,
         fresh: Duration::from_secs(300),
@@ -52,12 +52,13 @@ pub(super) const RESOURCES: &[Resource] = &[
         uri: "kasm://sessions/{kasm_id}/screenshot",
         name: "screenshot",
         title: "Screen",
-        about: "What is on the screen of a running session now, as PNG or JPEG.",
+        about: "The current screen of a running session, as PNG or JPEG.",
         tool: "get_session_screenshot",
         shows: Shows::Picture,
         fresh: Duration::ZERO,
         only: Some(("operational_status", "running")),
-        // Screens change by themselves all the time. Told is what this server did to them.
+        // Screens change all the time without a call. Clients are notified only of changes that were made
+        // through this server.
         changed_by: &[
             "control_desktop",
             "execute_kasm_command",

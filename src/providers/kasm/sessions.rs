@@ -1,4 +1,4 @@
-//! The `sessions` toolset: start, look at, hold and end desktops.
+//! The `sessions` toolset: starts, lists, pauses, extends and ends sessions.
 
 mod create;
 mod lifecycle;
@@ -18,7 +18,7 @@ use crate::tool::Toolset;
 
 pub(super) const TOOLSET: Toolset<KasmProvider> = Toolset {
     name: "sessions",
-    about: "Start, look at, hold and end desktops",
+    about: "Start, list, pause, extend and end desktop sessions",
     scope: Scope::Read,
     tools: &[
         &create::CreateKasmSession,
@@ -36,24 +36,24 @@ pub(super) const TOOLSET: Toolset<KasmProvider> = Toolset {
 
 #[derive(Deserialize, JsonSchema)]
 struct SessionArgs {
-    /// The session.
+    /// The `kasm_id` of the session.
     kasm_id: KasmId,
-    /// Not needed: the user follows from the token.
+    /// Optional: must be the id of the token's own Kasm user.
     user_id: Option<UserId>,
 }
 
-/// A session, without anything that would open it.
+/// A session, without any credential that opens it.
 #[derive(Serialize, JsonSchema)]
 struct SessionView {
     kasm_id: String,
-    /// `running` is usable; `paused` and `stopped` can be resumed; anything else is in transition.
+    /// `running`: usable. `paused` and `stopped`: call resume_kasm_session. Any other value: in transition.
     operational_status: String,
-    /// How far a transition is, 0 to 100.
+    /// Progress of a transition, from 0 to 100.
     #[serde(skip_serializing_if = "Option::is_none")]
     operational_progress: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     operational_message: Option<String>,
-    /// The workspace it was made from.
+    /// The workspace that the session was started from.
     #[serde(skip_serializing_if = "Option::is_none")]
     image_name: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -64,25 +64,25 @@ struct SessionView {
     cores: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     memory_bytes: Option<u64>,
-    /// Whether others can join it with a share id.
+    /// Whether other users can join with a share id.
     shared: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     start_date: Option<String>,
-    /// Kasm ends the session then, unless it is extended.
+    /// When Kasm ends the session, unless it is extended.
     #[serde(skip_serializing_if = "Option::is_none")]
     expiration_date: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     expires_in_seconds: Option<i64>,
-    /// Destroyed when nobody has used it for that long.
+    /// The lease: the session is destroyed after this many minutes without use.
     #[serde(skip_serializing_if = "Option::is_none")]
     lease_minutes: Option<f64>,
-    /// How long until then.
+    /// Seconds until the lease ends.
     #[serde(skip_serializing_if = "Option::is_none")]
     lease_ends_in_seconds: Option<i64>,
 }
 
 impl SessionView {
-    /// `kasm_id` is what was asked for: a not-ready answer does not repeat it.
+    /// `kasm_id` is the requested id: Kasm's answer about a session that is not ready does not repeat it.
     fn new(provider: &KasmProvider, kasm_id: KasmId, session: &Session) -> Self {
         let lease = provider.leases.of(kasm_id);
         Self {

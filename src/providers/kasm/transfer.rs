@@ -1,4 +1,4 @@
-//! Files for `/files/…`: the same checks as for the tools, and bytes instead of replies.
+//! File transfers for `/files/…`: the checks of the file tools, with bytes instead of replies.
 
 use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt};
@@ -13,7 +13,8 @@ use crate::tool::transfer::{Download, FileOf, Stored, Transfers, Upload};
 use crate::tool::{ErrorType, ToolError};
 
 impl KasmProvider {
-    /// The file and its place, if the caller may use both. The session is in use as long as its guard lives.
+    /// The file and its session, if the caller may use both. The session counts as in use while the guard
+    /// lives.
     async fn open(
         &self,
         file: FileOf<'_>,
@@ -23,7 +24,7 @@ impl KasmProvider {
             ToolError::new(
                 ErrorType::NotFound,
                 format!("{error}"),
-                "list_user_sessions shows the sessions",
+                "list_user_sessions lists the sessions",
             )
             .with_code("session_not_found")
         })?;

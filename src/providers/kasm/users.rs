@@ -48,9 +48,9 @@ struct UserView {
     created: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     last_session: Option<String>,
-    /// Names of its groups.
+    /// The names of the user's groups.
     groups: Vec<String>,
-    /// Its sessions.
+    /// The user's sessions.
     kasm_ids: Vec<String>,
 }
 
@@ -82,7 +82,7 @@ struct GetKasmUsers;
 
 #[derive(Deserialize, JsonSchema)]
 struct PageArgs {
-    /// Which page of 50 users, from 1 (default).
+    /// The page, 50 users each, from 1 (default).
     page: Option<usize>,
 }
 
@@ -142,7 +142,7 @@ struct GetKasmUser;
 
 #[derive(Deserialize, JsonSchema)]
 struct UserRefArgs {
-    /// The user's id. This or `username` is required.
+    /// The user's id. Give this or `username`.
     user_id: Option<UserId>,
     /// The user's login name.
     username: Option<String>,
@@ -154,7 +154,7 @@ impl Tool for GetKasmUser {
     type Output = UserView;
     const NAME: &'static str = "get_kasm_user";
     const TITLE: &'static str = "Show a user";
-    const ABOUT: &'static str = "Show one user of the Kasm server, by id or by name.";
+    const ABOUT: &'static str = "Show one user of the Kasm server, by id or by login name.";
     const EFFECT: Effect = Effect::Read;
 
     async fn call(
@@ -185,16 +185,16 @@ struct CreateKasmUser;
 struct CreateUserArgs {
     /// The login name, usually an e-mail address.
     username: String,
-    /// The password. Kasm asks for at least 8 characters of several kinds.
+    /// The password. Kasm requires at least 8 characters of several kinds.
     #[schemars(with = "Private<String>")]
     password: SecretString,
     first_name: Option<String>,
     last_name: Option<String>,
     organization: Option<String>,
     phone: Option<String>,
-    /// Start out locked.
+    /// Create the user locked.
     locked: Option<bool>,
-    /// Start out disabled.
+    /// Create the user disabled.
     disabled: Option<bool>,
 }
 
@@ -240,7 +240,7 @@ struct UpdateKasmUser;
 
 #[derive(Deserialize, JsonSchema)]
 struct UpdateUserArgs {
-    /// Who.
+    /// The user's id.
     user_id: UserId,
     /// A new login name.
     username: Option<String>,
@@ -262,8 +262,8 @@ impl Tool for UpdateKasmUser {
     type Args = UpdateUserArgs;
     type Output = UserView;
     const NAME: &'static str = "update_kasm_user";
-    const TITLE: &'static str = "Change a user";
-    const ABOUT: &'static str = "Change the given fields of a user; what is left out stays.";
+    const TITLE: &'static str = "Update a user";
+    const ABOUT: &'static str = "Update the given fields of a user. Other fields stay unchanged.";
     const EFFECT: Effect = Effect::Write;
     const COSTLY: bool = true;
 
@@ -295,7 +295,7 @@ impl Tool for UpdateKasmUser {
             .wire()
             .update_user(args.user_id, &fields)
             .await?;
-        let message = format!("user {} was changed", user.username);
+        let message = format!("user {} was updated", user.username);
         Ok(Reply::new(user.into(), message))
     }
 }
@@ -304,9 +304,9 @@ struct DeleteKasmUser;
 
 #[derive(Deserialize, JsonSchema)]
 struct DeleteUserArgs {
-    /// Who.
+    /// The user's id.
     user_id: UserId,
-    /// Also when the user has sessions, which end then (default false).
+    /// Delete the user even with sessions, which end then (default false).
     force: Option<bool>,
 }
 
@@ -321,7 +321,7 @@ impl Tool for DeleteKasmUser {
     type Output = Done;
     const NAME: &'static str = "delete_kasm_user";
     const TITLE: &'static str = "Delete a user";
-    const ABOUT: &'static str = "Delete a user of the Kasm server. Cannot be undone.";
+    const ABOUT: &'static str = "Delete a user of the Kasm server. This cannot be undone.";
     const EFFECT: Effect = Effect::Destroy;
     const COSTLY: bool = true;
 
@@ -348,7 +348,7 @@ struct LogoutKasmUser;
 
 #[derive(Deserialize, JsonSchema)]
 struct LogoutArgs {
-    /// Who.
+    /// The user's id.
     user_id: UserId,
 }
 
@@ -358,7 +358,7 @@ impl Tool for LogoutKasmUser {
     type Output = Done;
     const NAME: &'static str = "logout_kasm_user";
     const TITLE: &'static str = "Log a user out";
-    const ABOUT: &'static str = "End all logins of a user. Sessions go on.";
+    const ABOUT: &'static str = "End all logins of a user. Sessions continue.";
     const EFFECT: Effect = Effect::Destroy;
     const COSTLY: bool = true;
 
@@ -372,7 +372,7 @@ impl Tool for LogoutKasmUser {
             Done {
                 user_id: args.user_id.to_string(),
             },
-            "the user's logins were ended",
+            "all logins of the user were ended",
         ))
     }
 }

@@ -1,4 +1,4 @@
-//! The `workspaces` toolset: what can be started.
+//! The `workspaces` toolset: lists the workspaces that can be started.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -10,7 +10,7 @@ use crate::tool::{Call, Effect, Reply, Tool, ToolError, Toolset};
 
 pub(super) const TOOLSET: Toolset<KasmProvider> = Toolset {
     name: "workspaces",
-    about: "What can be started",
+    about: "List the workspaces that can be started",
     scope: Scope::Read,
     tools: &[&GetAvailableWorkspaces],
 };
@@ -26,22 +26,22 @@ struct Workspaces {
     count: usize,
 }
 
-/// A workspace that a session can be made from.
+/// A workspace.
 #[derive(Serialize, JsonSchema)]
 struct Workspace {
-    /// Pass this (or a name) to `create_kasm_session`.
+    /// Pass this or a name to `create_kasm_session`.
     image_id: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     friendly_name: Option<String>,
-    /// The Docker name.
+    /// The Docker image name.
     #[serde(skip_serializing_if = "Option::is_none")]
     name: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     description: Option<String>,
-    /// Only `Container` workspaces have a shell and files.
+    /// The type. Only `Container` workspaces have a shell and files.
     #[serde(skip_serializing_if = "Option::is_none")]
     image_type: Option<String>,
-    /// False: no host has pulled the image yet, so a start may fail or take long.
+    /// Whether a host has pulled the image. If not, a start may fail or take long.
     available: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     cores: Option<f64>,

@@ -134,7 +134,7 @@ async fn audit_lines_cut_while_stopped_are_found_later() {
     verify(path).unwrap_err();
     let told = text(path);
     assert!(
-        told.contains("the record ended with line 5, and there was a line 7"),
+        told.contains("the log ended with line 5, but line 7"),
         "{told}"
     );
 }
@@ -172,7 +172,7 @@ async fn audit_command_verifies_and_shows_lines() {
     let file = directory.path().join("audit.jsonl");
     let (good, said) = program(&["verify"], &file);
     assert!(
-        good && said.contains("whole: lines 1 to 5 in 1 files"),
+        good && said.contains("intact: lines 1 to 5 in 1 files"),
         "{said}"
     );
     let (good, said) = program(&["tail", "-n", "2"], &file);

@@ -127,7 +127,7 @@ async fn audit_file_in_use_or_unwritable_stops_the_start() {
     let _first = TestServer::with(&settings).await;
     let second = http_app(&config(&emulator, &settings)).unwrap_err();
     assert!(
-        second.to_string().contains("another process writes it"),
+        second.to_string().contains("another process is writing it"),
         "{second}"
     );
     let nowhere = [("MCP_AUDIT_FILE", "/nonexistent/audit.jsonl")];

@@ -20,7 +20,7 @@ async fn token_file_mistake_names_its_entry_and_field() {
     let twin = entry("good", "scope = \"kasm:read\"").replace("name = \"good\"", "name = \"twin\"");
     let cases: [(String, &[&str]); 16] = [
         (entry("a", ""), &["token 1 (`a`), `scope`"]),
-        (entry("a", "scope = \"root\""), &["`scope`: give kasm:read"]),
+        (entry("a", "scope = \"root\""), &["`scope`: use kasm:read"]),
         (entry("a", "scopes = []"), &["`scopes`"]),
         (
             entry("a", "scopes = [\"kasm:read\"]\nscope = \"kasm:use\""),
@@ -38,7 +38,7 @@ async fn token_file_mistake_names_its_entry_and_field() {
         ),
         (
             entry("a", &format!("{USE}\ntoolsets = [\"nonsense\"]")),
-            &["no toolset `nonsense`; there are sessions, exec"],
+            &["unknown toolset `nonsense`; the toolsets are sessions, exec"],
         ),
         (
             entry("a", &format!("{USE}\ntoolsets = []")),
@@ -54,18 +54,18 @@ async fn token_file_mistake_names_its_entry_and_field() {
         ),
         (
             entry("a", &format!("{USE}\nrate = 0\ncolour = \"red\"")),
-            &["`rate`", "`colour`: there is no such field"],
+            &["`rate`", "`colour`: unknown field"],
         ),
         (
             format!("{good}{good}"),
             &[
                 "token 2 (`good`), `name`: another",
-                "the same token as `good`",
+                "a duplicate of token `good`",
             ],
         ),
         (
             format!("{good}{twin}"),
-            &["token 2 (`twin`), `sha256`: it is the same token as `good`"],
+            &["token 2 (`twin`), `sha256`: it is a duplicate of token `good`"],
         ),
         ("tokens = 3\n[[token".to_owned(), &["line 2"]),
     ];

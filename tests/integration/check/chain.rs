@@ -27,7 +27,7 @@ async fn check_with_good_settings_is_all_ok() {
     let steady = |said: &str| {
         let said = said.replace(&kasm_port, "KASM").replace(port, "PORT");
         let said = said.replace(env!("CARGO_PKG_VERSION"), "VERSION");
-        let Some((before, after)) = said.split_once("came after ") else {
+        let Some((before, after)) = said.split_once("arrived after ") else {
             panic!("no stream in {said}");
         };
         format!(
@@ -114,7 +114,7 @@ async fn check_uses_the_proxy_of_the_environment() {
     environment.retain(|_, value| !value.is_empty());
     environment.insert("HTTPS_PROXY".to_owned(), gone);
     let said = read(&run(environment, &["--json"]).await);
-    said.has("kasm name", "ok", &["proxy of the environment"]);
+    said.has("kasm name", "ok", &["environment's proxy"]);
     said.has("kasm port", "fail", &["refuses connections", "HTTPS_PROXY"]);
     said.fails_only(&["kasm port"]);
 }
@@ -124,13 +124,13 @@ async fn check_with_other_web_server_fails_kasm_answers() {
     let emulator = emulator().await;
     let page = "<html><head><title>Our wiki</title></head></html>";
     for (status, headers, words) in [
-        (200, &[][..], ["Our wiki", "is not Kasm"]),
-        (404, &[], ["Our wiki", "path in KASM_API_URL"]),
-        (401, &[], ["asks for a login", "let /api/"]),
+        (200, &[][..], ["Our wiki", "not Kasm"]),
+        (404, &[], ["Our wiki", "path of KASM_API_URL"]),
+        (401, &[], ["requires a login", "let /api/"]),
         (
             302,
             &[("location", "https://login.example/start?state=abc")],
-            ["sends to https://login.example/start", "login page"],
+            ["redirects to https://login.example/start", "login page"],
         ),
         (503, &[], ["HTTP 503", "behind it does not answer"]),
     ] {

@@ -35,7 +35,7 @@ async fn check_with_refused_key_fails_api_key() {
     ] {
         let said = check(&emulator, &settings, &[]).await;
         let words = [
-            "refuses everything",
+            "refuses every request",
             "KASM_API_SECRET is wrong",
             "Settings, Developers",
         ];

@@ -49,7 +49,7 @@ async fn check_without_session_names_the_start_option() {
     said.has(
         "session: screen",
         "skip",
-        &["no running session", "--start"],
+        &["no session is running", "--start"],
     );
 }
 

@@ -29,13 +29,13 @@ async fn check_names_who_listens_on_the_port() {
     said.has("listen", "ok", &["is free"]);
     let at = [("MCP_SERVER_PORT", port(&server.base))];
     let said = check(&server.emulator, &at, &[]).await;
-    said.has("listen", "ok", &["a kasm-mcp", "second one"]);
+    said.has("listen", "ok", &["kasm-mcp", "second server"]);
     let other = stranger(200, &[], "hello").await;
     let said = check(&server.emulator, &[("MCP_SERVER_PORT", port(&other))], &[]).await;
     said.has(
         "listen",
         "fail",
-        &["no kasm-mcp", "ss -ltnp", "MCP_SERVER_PORT"],
+        &["not kasm-mcp", "ss -ltnp", "MCP_SERVER_PORT"],
     );
     said.fails_only(&["listen"]);
     let foreign = [("MCP_SERVER_HOST", "203.0.113.7")];
@@ -49,10 +49,10 @@ async fn check_with_buffering_proxy_fails_public_stream() {
     let own = ("MCP_SERVER_PORT", port(&server.base));
     let buffers = proxy(&server.base, Twist::Buffer).await;
     let said = check(&server.emulator, &[own, ("MCP_PUBLIC_URL", &buffers)], &[]).await;
-    said.has("public health", "ok", &["a kasm-mcp"]);
+    said.has("public health", "ok", &["kasm-mcp"]);
     let words = [
-        "held back",
-        "without the proxy one came at once",
+        "delayed",
+        "without the proxy one arrived at once",
         "proxy_buffering off",
         "docs/deployment.md",
     ];
@@ -71,26 +71,26 @@ async fn check_with_wrong_public_url_fails_public_health() {
     let own = ("MCP_SERVER_PORT", port(&server.base));
     let other = stranger(200, &[], "<title>Our wiki</title>").await;
     let said = check(&server.emulator, &[own, ("MCP_PUBLIC_URL", &other)], &[]).await;
-    said.has("public health", "fail", &["no kasm-mcp", "MCP_PUBLIC_URL"]);
+    said.has("public health", "fail", &["not kasm-mcp", "MCP_PUBLIC_URL"]);
     said.skips(&["public stream"]);
     let login = stranger(302, &[("location", "https://login.example/?x=secret")], "").await;
     let said = check(&server.emulator, &[own, ("MCP_PUBLIC_URL", &login)], &[]).await;
     said.has(
         "public health",
         "fail",
-        &["sends to https://login.example/ ", "do not follow"],
+        &["redirects to https://login.example/ ", "do not follow"],
     );
     let broken = proxy(&server.base, Twist::BadGateway).await;
     let said = check(&server.emulator, &[own, ("MCP_PUBLIC_URL", &broken)], &[]).await;
     said.has(
         "public health",
         "fail",
-        &["HTTP 502", "let the proxy send to", port(&server.base)],
+        &["HTTP 502", "let the proxy forward to", port(&server.base)],
     );
     said.fails_only(&["public health"]);
     let surprise = format!("{}/sse", server.base);
     let said = check(&server.emulator, &[own, ("MCP_PUBLIC_URL", &surprise)], &[]).await;
-    said.has("public url", "fail", &["ends with /sse", "leave /sse out"]);
+    said.has("public url", "fail", &["ends with /sse", "remove /sse"]);
     said.skips(PUBLIC);
 }
 

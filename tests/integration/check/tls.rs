@@ -150,7 +150,7 @@ async fn check_with_certificate_ending_soon_is_a_note() {
         ("KASM_TLS_CA_FILE", ca.path().to_str().unwrap()),
     ];
     let said = check(&emulator, &settings, &[]).await;
-    said.has("kasm tls", "note", &["is trusted, and expires on"]);
+    said.has("kasm tls", "note", &["is trusted, but expires on"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -161,7 +161,7 @@ async fn check_with_http_and_https_mixed_up_fails_kasm_tls() {
         &plain,
         &url,
         None,
-        &["speaks plain HTTP", "the URL is https"],
+        &["speaks plain HTTP", "the URL has the scheme https"],
     )
     .await;
     let tls = Emulator::builder().tls(true).start().await.unwrap();

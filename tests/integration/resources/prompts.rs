@@ -75,7 +75,7 @@ async fn prompts_get_with_bad_arguments_names_the_known() {
         ),
         (
             json!({ "name": "find_out_why", "arguments": { "problem": 1 } }),
-            "`problem` is no text",
+            "`problem` must be text",
         ),
         (
             json!({ "name": "find_out_why", "arguments": { "problem": "x".repeat(20_000) } }),
@@ -102,7 +102,10 @@ async fn prompts_without_their_tools_are_not_listed() {
     let params = json!({ "name": "research_in_browser", "arguments": arguments });
     let (code, message) = asker.error("prompts/get", params).await;
     assert_eq!(code, -32602);
-    assert!(message.ends_with("there are find_out_why"), "{message}");
+    assert!(
+        message.ends_with("the prompts are find_out_why"),
+        "{message}"
+    );
     // Reading is for readers.
     let read = asker
         .result("resources/read", json!({ "uri": "kasm://sessions" }))

@@ -151,7 +151,7 @@ async fn resources_read_of_foreign_or_unknown_uri_is_not_found() {
             let (code, message) = asker.error("resources/read", json!({ "uri": uri })).await;
             assert_eq!(code, expected, "{way} {uri}: {message}");
             // The same words for all of them.
-            let words = format!("there is no resource `{uri}`: resources/list shows what there is");
+            let words = format!("unknown resource `{uri}`: resources/list lists the resources");
             assert_eq!(message, words, "{way}");
         }
     }

@@ -76,7 +76,7 @@ fn check_upgrade(response: &Response, key: &str) -> Result<(), RfbError> {
     let accept = response.headers().get(SEC_WEBSOCKET_ACCEPT);
     if accept.is_none_or(|accept| accept.as_bytes() != derive_accept_key(key.as_bytes()).as_bytes())
     {
-        return Err(RfbError::Protocol("an upgrade that is none"));
+        return Err(RfbError::Protocol("a wrong WebSocket upgrade"));
     }
     Ok(())
 }
@@ -100,7 +100,7 @@ async fn handshake(stream: &mut Stream) -> Result<Screen, RfbError> {
         let challenge = stream.take(16).await?;
         stream.send(&response_to(&challenge)).await?;
     } else {
-        let kinds = format!("it wants a login of the kinds {:?}", &types[..]);
+        let kinds = format!("it requires a login of the types {:?}", &types[..]);
         return Err(RfbError::Refused(kinds));
     }
     if stream.u32().await? != 0 {
@@ -113,7 +113,7 @@ async fn handshake(stream: &mut Stream) -> Result<Screen, RfbError> {
     let _pixel_format = stream.take(16).await?;
     let name = stream.u32().await?;
     if name > NAME_BYTES_MAX {
-        return Err(RfbError::Protocol("a name without end"));
+        return Err(RfbError::Protocol("a name that is too long"));
     }
     stream.skip(name).await?;
     Ok(screen)
@@ -135,7 +135,7 @@ fn response_to(challenge: &[u8]) -> Vec<u8> {
 async fn reason(stream: &mut Stream) -> Result<String, RfbError> {
     let length = stream.u32().await?;
     if length > REASON_BYTES_MAX {
-        return Err(RfbError::Protocol("a reason without end"));
+        return Err(RfbError::Protocol("a reason that is too long"));
     }
     let text = stream.take(length as usize).await?;
     Ok(String::from_utf8_lossy(&text).into_owned())

@@ -128,7 +128,7 @@ impl Canvas {
             }
             // UserAdded, UserRemoved.
             253 | 254 => skip_counted(stream).await?,
-            _ => return Err(RfbError::Protocol("a message of an unknown kind")),
+            _ => return Err(RfbError::Protocol("an unknown message type")),
         }
         Ok(Event::Other)
     }
@@ -175,11 +175,11 @@ impl Canvas {
             self.screen.check(area)?;
             pixels_left = pixels_left
                 .checked_sub(area.pixels().max(1))
-                .ok_or(RfbError::Protocol("a picture without end"))?;
+                .ok_or(RfbError::Protocol("a frame that is too long"))?;
             match encoding {
                 RAW => self.raw(stream, area).await?,
                 ZRLE => self.zrle(stream, area).await?,
-                _ => return Err(RfbError::Protocol("an encoding that was not asked for")),
+                _ => return Err(RfbError::Protocol("an encoding that was not requested")),
             }
             drawn.push(area);
         }
@@ -207,7 +207,7 @@ impl Canvas {
     async fn zrle(&mut self, stream: &mut Stream, area: Area) -> Result<(), RfbError> {
         let length = stream.u32().await? as usize;
         if length > area.pixels() * PACKED_FACTOR_MAX + 1_024 {
-            return Err(RfbError::Protocol("a picture without end"));
+            return Err(RfbError::Protocol("a frame that is too long"));
         }
         let packed = stream.take(length).await?;
         self.inflater.draw(&packed, area, &mut self.screen)

@@ -93,7 +93,7 @@ impl Screen {
     pub(super) fn new(width: u16, height: u16) -> Result<Self, RfbError> {
         let pixels = usize::from(width) * usize::from(height);
         if pixels == 0 || pixels > PIXELS_MAX {
-            return Err(RfbError::Protocol("a desktop of an impossible size"));
+            return Err(RfbError::Protocol("an impossible desktop size"));
         }
         Ok(Self {
             width,
@@ -145,7 +145,7 @@ impl Screen {
         let right = u32::from(area.x) + u32::from(area.width);
         let bottom = u32::from(area.y) + u32::from(area.height);
         if right > u32::from(self.width) || bottom > u32::from(self.height) {
-            return Err(RfbError::Protocol("a rectangle beyond the screen"));
+            return Err(RfbError::Protocol("a rectangle outside the screen"));
         }
         Ok(())
     }

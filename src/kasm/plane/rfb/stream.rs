@@ -66,7 +66,7 @@ impl Stream {
     /// Passes over bytes without keeping them.
     pub(super) async fn skip(&mut self, length: u32) -> Result<(), RfbError> {
         if length > SKIP_BYTES_MAX {
-            return Err(RfbError::Protocol("a message without end"));
+            return Err(RfbError::Protocol("a message that is too long"));
         }
         let mut left = length as usize;
         while left > 0 {

@@ -10,7 +10,7 @@ const TILE: u16 = 64;
 /// Beside its pixels a tile has a kind and a palette at most.
 const TILE_HEAD_BYTES_MAX: usize = 1 + 127 * 3;
 
-const BAD: RfbError = RfbError::Protocol("a damaged picture");
+const BAD: RfbError = RfbError::Protocol("a damaged frame");
 
 /// The zlib stream of a connection.
 pub(super) struct Inflater {

@@ -14,12 +14,12 @@ pub(super) struct DesktopClipboard;
 
 #[derive(Deserialize, JsonSchema)]
 pub(super) struct ClipboardArgs {
-    /// The session.
+    /// The `kasm_id` of the session.
     kasm_id: KasmId,
-    /// What to put on it. Left out: tell what is on it.
+    /// The text to set. Omit it to read the clipboard.
     #[schemars(extend("x-keeps-empty" = true))]
     text: Option<Private<String>>,
-    /// Not needed: the user follows from the token.
+    /// Optional: must be the id of the token's own Kasm user.
     user_id: Option<UserId>,
 }
 
@@ -65,7 +65,8 @@ impl Tool for DesktopClipboard {
     type Output = ClipboardReply;
     const NAME: &'static str = "desktop_clipboard";
     const TITLE: &'static str = "Read or set the clipboard";
-    const ABOUT: &'static str = "Set the clipboard of a session's desktop, to paste it there with ctrl+v, or read what was copied there.";
+    const ABOUT: &'static str = "Set the clipboard of a session's desktop, to paste with ctrl+v, or read the text \
+        that was copied there.";
     const EFFECT: Effect = Effect::Write;
 
     async fn call(

@@ -31,40 +31,40 @@ enum When {
 #[serde(deny_unknown_fields)]
 #[schemars(inline)]
 struct ActionArgs {
-    /// What to do.
+    /// The kind of action.
     r#type: ActionKind,
-    /// Where, in pixels of the picture that frame_id names, else of the desktop.
+    /// The position, in pixels of the screenshot that frame_id names. Without frame_id: pixels of the desktop.
     x: Option<u16>,
     y: Option<u16>,
-    /// Where a drag ends.
+    /// The end position of a drag.
     to_x: Option<u16>,
     to_y: Option<u16>,
-    /// Of clicks and drags. Default: left.
+    /// The button for clicks and drags. Default: left.
     button: Option<Button>,
-    /// How far to scroll, notches to the right, at most 1000.
+    /// Scroll distance to the right, in notches, at most 1000.
     dx: Option<i32>,
-    /// The same, down.
+    /// Scroll distance down, in notches.
     dy: Option<i32>,
-    /// What to type; of `key`, the keys to press together, such as `ctrl+l` or `Return`.
+    /// For `type`: the text. For `key`: keys to press together, such as `ctrl+l` or `Return`.
     text: Option<Private<String>>,
     /// Keys to hold during a pointer action, such as `ctrl` and `shift`.
     modifiers: Option<Vec<String>>,
-    /// How long to wait, at most 30.
+    /// Wait time in seconds, at most 30.
     seconds: Option<f32>,
 }
 
 #[derive(Deserialize, JsonSchema)]
 pub(super) struct ControlArgs {
-    /// The session.
+    /// The `kasm_id` of the session.
     kasm_id: KasmId,
-    /// What to do, in this order; at most 24 actions.
+    /// The actions, in order; at most 24.
     actions: Vec<ActionArgs>,
-    /// The picture that the coordinates were read from.
+    /// The `frame_id` of the screenshot that the coordinates were read from.
     frame_id: Option<String>,
-    /// Whether to show the screen afterwards: always (default), on_change or never.
+    /// When to return a screenshot: always (default), on_change or never.
     #[serde(default)]
     screenshot: When,
-    /// Not needed: the user follows from the token.
+    /// Optional: must be the id of the token's own Kasm user.
     user_id: Option<UserId>,
 }
 
@@ -96,8 +96,8 @@ impl Tool for ControlDesktop {
     type Output = Controlled;
     const NAME: &'static str = "control_desktop";
     const TITLE: &'static str = "Use mouse and keyboard";
-    const ABOUT: &'static str = "Click, type, press keys, scroll, drag and wait on a session's desktop, several actions in one \
-                                 call, and see the screen once it has settled.";
+    const ABOUT: &'static str = "Click, type, press keys, scroll, drag and wait on a session's desktop. Runs \
+        several actions in one call and returns a screenshot once the screen is stable.";
     const EFFECT: Effect = Effect::Write;
     const OPEN_WORLD: bool = true;
 
@@ -110,7 +110,7 @@ impl Tool for ControlDesktop {
         if args.actions.len() > max {
             return Err(ToolError::validation(
                 format!(
-                    "there are {} actions, {max} are allowed",
+                    "`actions` has {} actions, but at most {max} are allowed",
                     args.actions.len()
                 ),
                 "do some of them, look, and go on",

@@ -18,23 +18,24 @@ pub(in crate::providers::kasm) struct GetSessionScreenshot;
 
 #[derive(Deserialize, JsonSchema)]
 pub(in crate::providers::kasm) struct ScreenshotArgs {
-    /// The session.
+    /// The `kasm_id` of the session.
     kasm_id: KasmId,
-    /// The largest width of the picture, pixels. Default: what the server shows.
+    /// The maximum width of the screenshot, in pixels. Default: the server's setting.
     width: Option<u32>,
-    /// The largest height of the picture, pixels.
+    /// The maximum height of the screenshot, in pixels.
     height: Option<u32>,
-    /// Also write the picture to this file in the session, absolute.
+    /// Also save the screenshot to this absolute path in the session.
     save_to_file: Option<String>,
-    /// Not needed: the user follows from the token.
+    /// Optional: must be the id of the token's own Kasm user.
     user_id: Option<UserId>,
 }
 
 #[derive(Serialize, JsonSchema)]
 pub(in crate::providers::kasm) struct Screenshot {
-    /// The picture comes from Kasm's screenshot service and may be a minute old; do not click by it.
+    /// Whether the screenshot is from Kasm's screenshot service. It may then be a minute old, so do not click
+    /// by it.
     possibly_stale: bool,
-    /// Absent when the picture may be stale.
+    /// Absent if the screenshot may be stale.
     #[serde(skip_serializing_if = "Option::is_none")]
     frame: Option<FrameView>,
     /// `image/png` or `image/jpeg`.
@@ -48,9 +49,9 @@ impl Tool for GetSessionScreenshot {
     type Args = ScreenshotArgs;
     type Output = Screenshot;
     const NAME: &'static str = "get_session_screenshot";
-    const TITLE: &'static str = "Look at the screen";
-    const ABOUT: &'static str = "See what is on a session's screen now. frame_id and coordinates in the picture are for \
-                                 control_desktop.";
+    const TITLE: &'static str = "Take a screenshot";
+    const ABOUT: &'static str = "Take a screenshot of a session. Pass its frame_id and coordinates from it to \
+        control_desktop.";
     const EFFECT: Effect = Effect::Read;
 
     async fn call(
@@ -88,7 +89,7 @@ impl Tool for GetSessionScreenshot {
                 frame.watermark_words()
             ),
             None => {
-                "the desktop itself cannot be reached; this picture of Kasm's may be a minute old"
+                "the desktop cannot be reached; this screenshot is from Kasm and may be a minute old"
                     .to_owned()
             }
         };
@@ -131,14 +132,15 @@ fn bounds(
     })
 }
 
-/// Kasm's own picture, where the desktop cannot be reached. Without one the first error counts.
+/// Kasm's own screenshot, used if the desktop cannot be reached. If that fails too, the first error is
+/// returned.
 async fn stale(
     provider: &KasmProvider,
     place: &Place,
     bounds: Bounds,
     error: RfbError,
 ) -> Result<Picture, ToolError> {
-    tracing::info!(kasm_id = %place.kasm_id, %error, "no look at the desktop; asking for Kasm's screenshot");
+    tracing::info!(kasm_id = %place.kasm_id, %error, "the desktop cannot be read; requesting Kasm's screenshot");
     let most = provider.desktop_limits.picture_pixels;
     let (width, height) = (bounds.width.min(most), bounds.height.min(most));
     let wire = provider.kasm.wire();

@@ -1,4 +1,4 @@
-//! The endpoints that are tried, and how they are called so that nothing changes.
+//! The endpoints that are probed, and requests to them that change nothing.
 
 use futures::future::BoxFuture;
 use futures::{FutureExt, TryFutureExt};
@@ -12,7 +12,7 @@ const SESSIONS_MODIFY: &str = "Sessions Modify";
 const ACT: &[&str] = &[AUTH, USER];
 const ACT_ON_SESSION: &[&str] = &[AUTH, USER, SESSIONS_MODIFY];
 
-/// One endpoint, the permissions it takes, and the tools that use it.
+/// An endpoint, its permissions, and the tools that use it.
 pub(super) struct Probe {
     pub endpoint: &'static str,
     pub permissions: &'static [&'static str],
@@ -110,7 +110,7 @@ pub(super) static PROBES: [Probe; 18] = [
 
 pub(super) type Answer<'a> = BoxFuture<'a, Result<(), KasmError>>;
 
-/// Calls the endpoint of a probe so that nothing changes: `nobody` exists nowhere.
+/// Calls a probe's endpoint in a way that changes nothing. The id `nobody` does not exist.
 pub(super) fn call<'a>(kasm: &'a Kasm, user: UserId, nobody: Nobody, endpoint: &str) -> Answer<'a> {
     let wire = kasm.wire();
     let Nobody {
@@ -155,13 +155,13 @@ pub(super) fn call<'a>(kasm: &'a Kasm, user: UserId, nobody: Nobody, endpoint: &
     }
 }
 
-/// Asks for a user under a name that is taken, without the fields that a user needs.
+/// Requests a new user with a name that is taken and without required fields, so Kasm cannot create it.
 async fn taken_name(kasm: &Kasm, user: UserId) -> Result<(), KasmError> {
     let own = kasm.wire().user(&UserRef::Id(user)).await;
-    // Without the right to look, nobody knows a name that is taken for certain.
+    // Without the permission to read users, no name is known to be taken.
     let Ok(own) = own else {
         return Err(KasmError::Unavailable(
-            "it cannot be tried without the permission Users View".to_owned(),
+            "it cannot be checked without the permission Users View".to_owned(),
         ));
     };
     let fields = UserFields {
@@ -171,7 +171,7 @@ async fn taken_name(kasm: &Kasm, user: UserId) -> Result<(), KasmError> {
     kasm.wire().create_user(&fields).await.map(drop)
 }
 
-/// Ids that nothing has.
+/// Ids that do not exist.
 #[derive(Clone, Copy)]
 pub(super) struct Nobody {
     session: KasmId,

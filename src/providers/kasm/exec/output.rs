@@ -1,4 +1,4 @@
-//! What a command wrote, as it goes into a reply: bounded, never mangled.
+//! The output of a command in a reply: bounded, and cut only between characters.
 
 use data_encoding::BASE64;
 use schemars::JsonSchema;
@@ -7,50 +7,52 @@ use serde::Serialize;
 use crate::jobs::{Channel, Ended, JobId, OutputReader, Sink, Step, Stream, Why};
 use crate::kasm::KasmId;
 
-/// A command and what is known of it.
+/// A command, its state and its output.
 #[derive(Serialize, JsonSchema)]
 pub(super) struct CommandOutput {
     kasm_id: String,
-    /// The handle for get_command_output and stop_command.
+    /// The id to pass to get_command_output and stop_command.
     job_id: String,
-    /// It goes on: ask get_command_output. Null: the session could not be reached, so ask again.
+    /// Whether the command is still running; get_command_output returns the rest. Null: unknown, because the
+    /// session could not be reached; call again.
     pub(super) running: Option<bool>,
-    /// `downloads`, `relay`, or `none`: its output cannot be had.
+    /// How output is read: `downloads`, `relay`, or `none` if it cannot be read.
     output_channel: String,
-    /// As the shell reports it; 128 + n for signal n. Null while it runs, and where nobody knows.
+    /// The exit code as the shell reports it; 128 + n for signal n. Null while the command runs, or if it is
+    /// unknown.
     exit_code: Option<i32>,
-    /// stop_command ended it.
+    /// Whether stop_command ended it.
     stopped: bool,
-    /// `exited`, `time_limit`, `stopped`, `not_started`, or `lost`: it died without a word.
+    /// `exited`, `time_limit`, `stopped`, `not_started`, or `lost` (it ended without an exit code).
     #[serde(skip_serializing_if = "Option::is_none")]
     ended: Option<&'static str>,
     stdout: String,
     stderr: String,
-    /// `base64` where the bytes are no UTF-8 text.
+    /// `base64` if the bytes are not UTF-8 text.
     #[serde(skip_serializing_if = "Option::is_none")]
     stdout_encoding: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     stderr_encoding: Option<&'static str>,
-    /// There is more standard output than this.
+    /// Whether standard output is longer than this.
     stdout_truncated: bool,
     stderr_truncated: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     duration_ms: Option<u64>,
-    /// Pass it to get_command_output to read on.
+    /// The `offset` for the next call of get_command_output.
     next_offset: u64,
 }
 
-/// What is known of a command.
+/// What is known about a command.
 pub(super) enum Known<'a> {
     Step(&'a Step),
-    /// Nothing at present: the session could not be reached.
+    /// Nothing for now: the session could not be reached.
     NotNow,
-    /// Nothing, ever.
+    /// Nothing, permanently: the output cannot be read.
     Never,
 }
 
 impl CommandOutput {
-    /// What `streams` hold, and what is known of the command.
+    /// The content of `streams`, with the known state of the command.
     pub(super) fn new(
         kasm_id: KasmId,
         job_id: JobId,
@@ -102,29 +104,29 @@ impl CommandOutput {
         }
     }
 
-    /// Whether the reply has everything that the command wrote.
+    /// Whether the reply contains the whole output.
     pub(super) fn is_whole(&self) -> bool {
         self.running == Some(false) && !(self.stdout_truncated || self.stderr_truncated)
     }
 
-    /// One sentence about it.
+    /// One sentence about the state.
     pub(super) fn message(&self) -> String {
         let state = match (self.ended, self.exit_code) {
             (Some("exited"), Some(code)) => format!("the command exited with {code}"),
             (Some("time_limit"), _) => "the command was ended at its time limit".to_owned(),
             (Some("stopped"), _) => "the command was stopped".to_owned(),
             (Some("not_started"), _) => {
-                "the command did not start: its working_dir is missing or outside the allowed folders"
+                "the command did not start: its working_dir does not exist or is outside the allowed folders"
                     .to_owned()
             }
-            (Some(_), _) => "the command died without an exit code, or the workspace was restarted".to_owned(),
-            (None, _) => "the command is still running: get_command_output with offset `next_offset` reads on, \
-                          stop_command ends it"
+            (Some(_), _) => "the command ended without an exit code, or the session was restarted".to_owned(),
+            (None, _) => "the command is still running: call get_command_output with offset `next_offset` to read \
+                on, or stop_command to end it"
                 .to_owned(),
         };
         if self.running == Some(false) && (self.stdout_truncated || self.stderr_truncated) {
             return format!(
-                "{state}; the output is cut, get_command_output with offset 0 pages through what is kept"
+                "{state}; the output is cut: call get_command_output with offset 0 to page through it"
             );
         }
         state
@@ -140,20 +142,20 @@ fn end_word(why: Why) -> &'static str {
     }
 }
 
-/// Both streams on their way into a reply.
+/// Collects both output streams for a reply.
 pub(super) struct Streams {
     stdout: Excerpt,
     stderr: Excerpt,
-    /// Room for both together, in pages.
+    /// One shared limit for both streams, read in pages.
     page: Option<usize>,
-    /// Which stream got bytes last.
+    /// The stream that received bytes last.
     last: Stream,
-    /// Bytes for those who watch.
+    /// The latest bytes, for progress notifications.
     fresh: Vec<u8>,
 }
 
 impl Streams {
-    /// Beginning and end of each stream, `bytes_max` of each.
+    /// Keeps beginning and end of each stream, `bytes_max` of each.
     pub(super) fn excerpts(bytes_max: usize) -> Self {
         Self {
             stdout: Excerpt::new(bytes_max),
@@ -164,7 +166,7 @@ impl Streams {
         }
     }
 
-    /// The next `bytes_max` bytes of both together; what does not fit stays where it is.
+    /// Keeps the next `bytes_max` bytes of both streams together; the rest stays in the session.
     pub(super) fn page(bytes_max: usize) -> Self {
         Self {
             page: Some(bytes_max),
@@ -172,7 +174,7 @@ impl Streams {
         }
     }
 
-    /// What came since the last time, as text for people.
+    /// The output since the last call, as text for a person.
     pub(super) fn take_news(&mut self) -> String {
         let fresh = std::mem::take(&mut self.fresh);
         let cut = if fresh.len() >= NEWS_BYTES_MAX {
@@ -183,8 +185,8 @@ impl Streams {
         String::from_utf8_lossy(&fresh[..fresh.len() - cut]).into_owned()
     }
 
-    /// Leaves the beginning of a character to the next reply: a page may end inside one. It is what was read last,
-    /// so reading on a little earlier brings it again.
+    /// Leaves an incomplete character at the end of a page to the next reply. It was read last, so a slightly
+    /// smaller offset reads it again.
     fn give_back(&mut self) -> u64 {
         let last = match self.last {
             Stream::Stdout => &mut self.stdout,
@@ -194,21 +196,21 @@ impl Streams {
     }
 }
 
-/// How many bytes at the end begin a character of UTF-8 and do not end it.
+/// How many bytes at the end are an incomplete UTF-8 character.
 fn partial_character(bytes: &[u8]) -> usize {
     let tail = &bytes[bytes.len().saturating_sub(3)..];
     (1..=tail.len())
         .find(|length| {
             let end = &tail[tail.len() - length..];
             std::str::from_utf8(end).is_err_and(|error| {
-                // Nothing is wrong with what is there: there is only too little.
+                // The bytes are valid so far; the character is only incomplete.
                 error.valid_up_to() == 0 && error.error_len().is_none()
             })
         })
         .unwrap_or(0)
 }
 
-/// How much of the newest output is shown to whoever watches.
+/// The most of the newest output in a progress notification.
 const NEWS_BYTES_MAX: usize = 4_096;
 
 impl Sink for Streams {
@@ -237,7 +239,7 @@ impl Sink for Streams {
     }
 }
 
-/// Beginning and end of something long.
+/// The beginning and the end of a long stream.
 struct Excerpt {
     head: Vec<u8>,
     tail: Vec<u8>,
@@ -260,7 +262,7 @@ impl Excerpt {
         let (first, rest) = bytes.split_at(bytes.len().min(self.half - self.head.len()));
         self.head.extend_from_slice(first);
         self.tail.extend_from_slice(rest);
-        // Now and then, so that each byte is moved once.
+        // Trimmed only when twice as long, so that each byte moves once.
         if self.tail.len() > self.half.saturating_mul(2) {
             self.shorten_tail();
         }
@@ -282,7 +284,7 @@ impl Excerpt {
             &mut self.tail
         };
         let partial = partial_character(end);
-        // A page of nothing else would be asked for again and again: then it is no text.
+        // A page without any complete character would be read forever, so it is treated as binary.
         if partial as u64 == self.total {
             return 0;
         }
@@ -304,7 +306,7 @@ impl Excerpt {
         }
         let head = match std::str::from_utf8(&self.head) {
             Ok(text) => text,
-            // A character was cut in two.
+            // The cut split a character.
             Err(error) if error.error_len().is_none() => {
                 std::str::from_utf8(&self.head[..error.valid_up_to()]).unwrap_or_default()
             }

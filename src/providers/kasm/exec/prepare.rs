@@ -1,4 +1,4 @@
-//! What happens to a command before it meets the workspace: limits, the policy, the question to a person.
+//! Checks a command before it is sent to the session: limits, policy, approval.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -15,46 +15,46 @@ use crate::tool::{ErrorType, Private, Question, ToolError};
 
 #[derive(Deserialize, JsonSchema)]
 pub(super) struct ExecuteArgs {
-    /// The session.
+    /// The `kasm_id` of the session.
     pub(super) kasm_id: KasmId,
-    /// A bash script, at most 64 KiB. Each call is a shell of its own.
+    /// A bash script, at most 64 KiB. Each call runs in a new shell.
     pub(super) command: String,
-    /// Where it runs, absolute. Default: the home folder.
+    /// The absolute path of the folder to run in. Default: the home folder.
     pub(super) working_dir: Option<String>,
-    /// Environment variables for it.
+    /// Environment variables for the command.
     #[serde(default)]
     pub(super) environment: Private<BTreeMap<String, String>>,
-    /// Its standard input.
+    /// The command's standard input.
     #[serde(default)]
     pub(super) stdin: Private<String>,
-    /// When it is ended, seconds. Default: the server's limit.
+    /// Time limit for the command, in seconds. Default: the server's limit.
     pub(super) timeout_seconds: Option<u64>,
-    /// How long to wait for its end. It goes on afterwards. Default: 30.
+    /// How long this call waits for the command, in seconds. The command continues after that. Default: 30.
     pub(super) wait_seconds: Option<u64>,
-    /// Run it as root, if the operator of this server allows that.
+    /// Run the command as root. The operator of this server must allow this.
     #[serde(default)]
     pub(super) as_root: bool,
-    /// Not needed: the user follows from the token.
+    /// Optional: must be the id of the token's own Kasm user.
     pub(super) user_id: Option<UserId>,
 }
 
-/// The most bytes of all variables together: their names, their values, and two for each.
+/// The most bytes of all variables together: names and values, and two more for each.
 const ENVIRONMENT_BYTES_MAX: usize = 16 * 1024;
 
-/// Refuses what is too long before anything works through it: the policy's work grows with the length.
+/// Refuses long input before the policy judges it, because the policy's work grows with the length.
 pub(super) fn check_limits(provider: &KasmProvider, args: &ExecuteArgs) -> Result<(), ToolError> {
     if args.as_root && !provider.commands.allow_root {
         return Err(ToolError::new(
             ErrorType::Security,
-            "commands do not run as root on this server",
-            "leave `as_root` out; the operator can set KASM_ALLOW_ROOT",
+            "this server does not run commands as root",
+            "omit `as_root`; the operator can allow it with KASM_ALLOW_ROOT",
         )
         .with_code("root_not_allowed"));
     }
     if args.stdin.len() + args.command.len() > INPUT_BYTES_MAX {
         return Err(ToolError::validation(
             format!("`command` and `stdin` together are longer than {INPUT_BYTES_MAX} bytes"),
-            "put the data into a file in several calls, then read that",
+            "write the data to a file in several calls, then read that file in the command",
         )
         .with_code("command_too_long"));
     }
@@ -68,8 +68,10 @@ fn check_environment(environment: &BTreeMap<String, String>) -> Result<(), ToolE
         .sum();
     if total > ENVIRONMENT_BYTES_MAX {
         return Err(ToolError::validation(
-            format!("`environment` has {total} bytes, {ENVIRONMENT_BYTES_MAX} are allowed"),
-            "write it to a file and source that",
+            format!(
+                "`environment` has {total} bytes, but at most {ENVIRONMENT_BYTES_MAX} are allowed"
+            ),
+            "write the variables to a file and source it",
         )
         .with_code("environment_too_long"));
     }
@@ -78,8 +80,8 @@ fn check_environment(environment: &BTreeMap<String, String>) -> Result<(), ToolE
         let plain = name.chars().all(letter) && !name.starts_with(|c: char| c.is_ascii_digit());
         if name.is_empty() || !plain || value.contains('\0') {
             return Err(ToolError::validation(
-                format!("`{name}` cannot be an environment variable"),
-                "use names of letters, digits and `_`, and values without NUL",
+                format!("`{name}` is not a valid environment variable"),
+                "use letters, digits and `_` in names, and values without NUL",
             )
             .with_code("environment_invalid"));
         }
@@ -116,12 +118,11 @@ pub(super) async fn judge_command(
     });
     judged.await.map_err(|denial| match denial {
         Some(denial) => denied(&denial),
-        None => ToolError::internal("the command could not be judged"),
+        None => ToolError::internal("the policy could not judge the command"),
     })
 }
 
-/// The script with line feeds alone. Clients on Windows send CR LF, and bash would take each CR for a part
-/// of a word.
+/// The script with LF line ends. Windows clients send CR LF, and bash would read each CR as part of a word.
 fn unix_lines(script: &str) -> String {
     script.replace("\r\n", "\n")
 }
@@ -142,7 +143,7 @@ pub(super) fn consent_question(args: &ExecuteArgs, denial: &Denial) -> Question 
     Question {
         title: "Run this command?".to_owned(),
         text: format!(
-            "{command}\n\nIn session {}, in {folder}{}.\nWhy it is asked: {} (rule `{}`).",
+            "{command}\n\nIn session {}, in {folder}{}.\nReason for this question: {} (rule `{}`).",
             args.kasm_id,
             if args.as_root { ", as root" } else { "" },
             denial.message,

@@ -17,7 +17,7 @@ use crate::providers::kasm::{KasmProvider, Need, place};
 use crate::tool::progress::Report;
 use crate::tool::{Call, Continuation, Effect, Reply, Tool, ToolError};
 
-/// How long results are there: the wrapper of a later command removes what is older.
+/// How long output is kept: the wrapper of a later command removes older output.
 const KEEP: Duration = Duration::from_secs(24 * 3_600);
 
 pub(super) struct ExecuteKasmCommand;
@@ -28,8 +28,8 @@ impl Tool for ExecuteKasmCommand {
     type Output = CommandOutput;
     const NAME: &'static str = "execute_kasm_command";
     const TITLE: &'static str = "Run a command";
-    const ABOUT: &'static str = "Run a shell command in a session and return its output and exit code. If it takes \
-                                 longer than wait_seconds it goes on: get_command_output reads on, stop_command ends it.";
+    const ABOUT: &'static str = "Run a shell command in a session and return its output and exit code. If it runs \
+        longer than wait_seconds, it continues: get_command_output reads on, stop_command ends it.";
     const EFFECT: Effect = Effect::Write;
     const OPEN_WORLD: bool = true;
     const CONTINUES: Option<Continuation> = Some(Continuation {
@@ -67,17 +67,17 @@ impl Tool for ExecuteKasmCommand {
         let read = read_until(&cx, &mut reader, &mut streams, wait).await;
         let (known, message) = match &read {
             Ok(step) => (Known::Step(step), None),
-            // From here on the command may run: whatever fails, its handle is in the reply.
+            // The command may run from here on, so every failure must return its `job_id`.
             Err(error @ (JobError::NoChannel { .. } | JobError::NotStarted)) => {
                 let message = format!(
-                    "the command was dispatched, but its output and exit code cannot be had: {error}; {REMEDY}"
+                    "the command was sent, but its output and exit code cannot be read: {error}; {REMEDY}"
                 );
                 (Known::Never, Some(message))
             }
             Err(JobError::Unreachable { why }) => {
                 let message = format!(
-                    "the command was dispatched; whether it still runs is not known, because its output could not be \
-                     read: {why}; get_command_output tries again"
+                    "the command was sent, but its output could not be read, so it may still be running: {why}; \
+                     call get_command_output to try again"
                 );
                 (Known::NotNow, Some(message))
             }
@@ -96,16 +96,16 @@ pub(super) struct GetCommandOutput;
 
 #[derive(Deserialize, JsonSchema)]
 pub(super) struct OutputArgs {
-    /// The session.
+    /// The `kasm_id` of the session.
     kasm_id: KasmId,
-    /// The command, as execute_kasm_command named it.
+    /// The `job_id` from execute_kasm_command.
     job_id: JobId,
-    /// Where to read on: `next_offset` of the last reply. Default: from the start.
+    /// Where to start reading: the `next_offset` of the last reply. Default: the beginning.
     #[serde(default)]
     offset: u64,
-    /// How long to wait for more. Default: 0.
+    /// How long to wait for more output, in seconds. Default: 0.
     wait_seconds: Option<u64>,
-    /// Not needed: the user follows from the token.
+    /// Optional: must be the id of the token's own Kasm user.
     user_id: Option<UserId>,
 }
 
@@ -114,8 +114,9 @@ impl Tool for GetCommandOutput {
     type Args = OutputArgs;
     type Output = CommandOutput;
     const NAME: &'static str = "get_command_output";
-    const TITLE: &'static str = "Read on in a command's output";
-    const ABOUT: &'static str = "What a command wrote from an offset on, and whether and how it ended. Never repeats what was read.";
+    const TITLE: &'static str = "Read command output";
+    const ABOUT: &'static str =
+        "Return a command's output from `offset` on, and its exit code once it has finished.";
     const EFFECT: Effect = Effect::Read;
 
     async fn call(
@@ -139,7 +140,7 @@ impl Tool for GetCommandOutput {
     }
 }
 
-/// Reads until the end, the wait is over or the reply is full.
+/// Reads output until the command ends, the wait is over, or the reply is full.
 async fn read_until(
     cx: &Call<'_, KasmProvider>,
     reader: &mut OutputReader<'_>,

@@ -45,14 +45,14 @@ impl Signal {
 
 #[derive(Deserialize, JsonSchema)]
 pub(super) struct StopArgs {
-    /// The session.
+    /// The `kasm_id` of the session.
     kasm_id: KasmId,
-    /// The command, as execute_kasm_command named it.
+    /// The `job_id` from execute_kasm_command.
     job_id: JobId,
-    /// The signal for it and all it started. Default: TERM, and KILL after 5 seconds.
+    /// The signal for the command and all its processes. Default: TERM, then KILL after 5 seconds.
     #[serde(default)]
     signal: Signal,
-    /// Not needed: the user follows from the token.
+    /// Optional: must be the id of the token's own Kasm user.
     user_id: Option<UserId>,
 }
 
@@ -60,17 +60,17 @@ pub(super) struct StopArgs {
 pub(super) struct Stopped {
     kasm_id: String,
     job_id: String,
-    /// False: it was over already, with all it had started.
+    /// Whether the signal was sent. False: the command and all its processes had ended already.
     signalled: bool,
-    /// How many of its processes are left.
+    /// How many of the command's processes are left.
     processes_left: usize,
-    /// The first few of them.
+    /// The first of these processes.
     processes: Vec<LeftProcess>,
 }
 
 #[derive(Serialize, JsonSchema)]
 struct LeftProcess {
-    /// Its number in the session.
+    /// The process id in the session.
     pid: u32,
     name: String,
 }
@@ -82,7 +82,7 @@ impl Tool for StopCommand {
     const NAME: &'static str = "stop_command";
     const TITLE: &'static str = "Stop a command";
     const ABOUT: &'static str =
-        "End a running command and everything it started, or send it a signal.";
+        "End a running command and all its processes, or send them a signal.";
     const EFFECT: Effect = Effect::Write;
 
     async fn call(
@@ -91,7 +91,7 @@ impl Tool for StopCommand {
         args: StopArgs,
     ) -> Result<Reply<Stopped>, ToolError> {
         if args.job_id.as_root() && !cx.provider.commands.allow_root {
-            // The signal is sent by a script that runs as the job does.
+            // The script that sends the signal runs as the job's own user.
             return Err(ToolError::new(
                 ErrorType::Security,
                 "the command runs as root, which this server does not",
@@ -106,15 +106,13 @@ impl Tool for StopCommand {
             .await
             .map_err(unconfirmed)?;
         let message = match (report.was_running, report.left) {
-            (false, _) => {
-                "the command was over already; get_command_output tells how it ended".to_owned()
-            }
+            (false, _) => "the command had ended already; get_command_output shows how".to_owned(),
             (true, 0) => {
-                "the command and all it had started are over; get_command_output tells how it ended"
+                "the command and all its processes have ended; get_command_output shows how"
                     .to_owned()
             }
             (true, left) => format!(
-                "the signal was sent; {left} processes are left, see `processes`; KILL ends what can be ended"
+                "the signal was sent; {left} processes are left, see `processes`; send KILL to end them"
             ),
         };
         let processes = report.processes.into_iter();

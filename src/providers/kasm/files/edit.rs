@@ -15,18 +15,18 @@ pub(super) struct EditKasmFile;
 
 #[derive(Deserialize, JsonSchema)]
 pub(super) struct EditArgs {
-    /// The session.
+    /// The `kasm_id` of the session.
     kasm_id: KasmId,
-    /// The file, absolute. UTF-8 text.
+    /// The absolute path of the file. It must be UTF-8 text.
     file_path: String,
-    /// What is there, to the letter. It must occur once, unless replace_all is true.
+    /// The exact text to replace. It must occur exactly once, unless replace_all is true.
     old_text: Private<String>,
-    /// What is to be there instead.
+    /// The new text.
     new_text: Private<String>,
     /// Replace every occurrence.
     #[serde(default)]
     replace_all: bool,
-    /// Not needed: the user follows from the token.
+    /// Optional: must be the id of the token's own Kasm user.
     user_id: Option<UserId>,
 }
 
@@ -35,9 +35,9 @@ impl Tool for EditKasmFile {
     type Args = EditArgs;
     type Output = WrittenFile;
     const NAME: &'static str = "edit_kasm_file";
-    const TITLE: &'static str = "Change a file";
-    const ABOUT: &'static str = "Replace text in a file of a session. Fails if the text is not there, is there more than \
-                                 once, or the file changes meanwhile.";
+    const TITLE: &'static str = "Edit a file";
+    const ABOUT: &'static str = "Replace text in a file of a session. Fails if the text does not occur or occurs \
+        more than once, or if the file changes meanwhile.";
     const EFFECT: Effect = Effect::Write;
 
     async fn call(
@@ -89,11 +89,11 @@ fn check_count(count: usize, all: bool, text: &str, old: &str) -> Result<(), Too
     let hint = match count {
         1 => return Ok(()),
         0 if text.contains('\r') && !old.contains('\r') && old.contains('\n') => {
-            "the file has CRLF line ends: put \\r\\n into `old_text` and `new_text`"
+            "the file has CRLF line ends: use \\r\\n in `old_text` and `new_text`"
         }
-        0 => "read the file again: white space and line ends count",
+        0 => "read the file again: white space and line ends must match exactly",
         _ if all => return Ok(()),
-        _ => "add lines around it to `old_text` until it is the only one, or set `replace_all`",
+        _ => "add surrounding lines to `old_text` until it is unique, or set `replace_all`",
     };
     Err(ToolError::new(
         ErrorType::Conflict,

@@ -14,13 +14,13 @@ pub(super) struct LinkKasmFile;
 
 #[derive(Deserialize, JsonSchema)]
 pub(super) struct LinkArgs {
-    /// The session.
+    /// The `kasm_id` of the session.
     kasm_id: KasmId,
-    /// The file, absolute.
+    /// The absolute path of the file.
     file_path: String,
-    /// download: GET the URL. upload: PUT the bytes to it.
+    /// download: GET the URL. upload: PUT the bytes to the URL.
     direction: Direction,
-    /// Not needed: the user follows from the token.
+    /// Optional: must be the id of the token's own Kasm user.
     user_id: Option<UserId>,
 }
 
@@ -28,11 +28,11 @@ pub(super) struct LinkArgs {
 pub(super) struct FileLink {
     /// Good for one complete transfer, by whoever has it. A download that broke off can be resumed (Range).
     url: String,
-    /// `GET` or `PUT`.
+    /// The HTTP method: `GET` or `PUT`.
     method: &'static str,
-    /// How long it is good.
+    /// How long the link is valid, in seconds.
     expires_in_seconds: u64,
-    /// The largest file, bytes.
+    /// The largest file that can be transferred, in bytes.
     max_bytes: u64,
 }
 
@@ -42,8 +42,8 @@ impl Tool for LinkKasmFile {
     type Output = FileLink;
     const NAME: &'static str = "link_kasm_file";
     const TITLE: &'static str = "Link to a file";
-    const ABOUT: &'static str = "Make a URL of this server that downloads (GET) or uploads (PUT) one file of a session, once, \
-                                 without a token. For files that should not pass through the model.";
+    const ABOUT: &'static str = "Create a URL of this server that downloads (GET) or uploads (PUT) one file of a \
+        session once, without a token. Use it for files that the model need not read.";
     const EFFECT: Effect = Effect::Read;
 
     async fn call(
@@ -78,7 +78,7 @@ impl Tool for LinkKasmFile {
             ToolError::new(
                 ErrorType::RateLimited,
                 "too many links are open",
-                "use the ones there are, or wait until they expire",
+                "use the open links, or wait until they expire",
             )
             .with_code("too_many_links")
         })?;

@@ -20,15 +20,15 @@ pub(super) struct ListKasmFiles;
 
 #[derive(Deserialize, JsonSchema)]
 pub(super) struct ListArgs {
-    /// The session.
+    /// The `kasm_id` of the session.
     kasm_id: KasmId,
-    /// The folder, absolute.
+    /// The absolute path of the folder.
     path: String,
-    /// How many levels, at most 8. Default: 1.
+    /// How many levels to list, at most 8. Default: 1.
     depth: Option<u32>,
-    /// How many entries, at most 2000. Default: 200.
+    /// The most entries to return, at most 2000. Default: 200.
     limit: Option<usize>,
-    /// Not needed: the user follows from the token.
+    /// Optional: must be the id of the token's own Kasm user.
     user_id: Option<UserId>,
 }
 
@@ -36,27 +36,27 @@ pub(super) struct ListArgs {
 pub(super) struct FolderContent {
     path: String,
     entries: Vec<FileEntry>,
-    /// There are more entries than these.
+    /// Whether there are more entries.
     truncated: bool,
 }
 
 #[derive(Serialize, JsonSchema)]
 struct FileEntry {
-    /// Below `path`.
+    /// The path relative to `path`.
     name: String,
-    /// The name in base64, where it is no UTF-8 text.
+    /// The name in base64, if it is not UTF-8 text.
     #[serde(skip_serializing_if = "Option::is_none")]
     name_base64: Option<String>,
-    /// `file`, `folder`, `link` or `other`.
+    /// The type: `file`, `folder`, `link` or `other`.
     r#type: &'static str,
-    /// Bytes, of files.
+    /// Size of a file, in bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
     size: Option<u64>,
-    /// RFC 3339.
+    /// Time, RFC 3339.
     modified: String,
-    /// Octal.
+    /// Permissions, octal.
     mode: String,
-    /// Where a link points.
+    /// The target of a link.
     #[serde(skip_serializing_if = "Option::is_none")]
     target: Option<String>,
 }
@@ -67,7 +67,8 @@ impl Tool for ListKasmFiles {
     type Output = FolderContent;
     const NAME: &'static str = "list_kasm_files";
     const TITLE: &'static str = "List a folder";
-    const ABOUT: &'static str = "List the files of a session's folder, hidden ones too, sorted by name. Links are not followed.";
+    const ABOUT: &'static str = "List the files in a folder of a session, with hidden ones, sorted by name. Does \
+        not follow links.";
     const EFFECT: Effect = Effect::Read;
 
     async fn call(
@@ -90,7 +91,7 @@ impl Tool for ListKasmFiles {
         };
         let message = if truncated {
             format!(
-                "{} of {count} or more entries: list a folder in it, or raise `limit`",
+                "{} of {count} or more entries: list a subfolder, or raise `limit`",
                 content.entries.len()
             )
         } else {

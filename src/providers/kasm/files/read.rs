@@ -13,7 +13,7 @@ use crate::tool::{Call, Effect, Reply, Tool, ToolError};
 
 pub(super) struct ReadKasmFile;
 
-/// How content is written in JSON.
+/// How the bytes of a file are represented in JSON.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(inline)]
@@ -26,19 +26,19 @@ pub(super) enum Wanted {
 
 #[derive(Deserialize, JsonSchema)]
 pub(super) struct ReadArgs {
-    /// The session.
+    /// The `kasm_id` of the session.
     kasm_id: KasmId,
-    /// The file, absolute.
+    /// The absolute path of the file.
     file_path: String,
-    /// Where to begin, bytes. Default: 0.
+    /// Where to start reading, in bytes. Default: 0.
     #[serde(default)]
     offset: u64,
-    /// How much to read, bytes. Default, and at most: what the server allows in a reply.
+    /// The most bytes to read. Default and upper limit: the server's limit for one reply.
     limit: Option<u64>,
-    /// auto, text or base64. Default: auto, text if it is UTF-8.
+    /// auto, text or base64. Default: auto, which returns text if the bytes are UTF-8.
     #[serde(default)]
     encoding: Wanted,
-    /// Not needed: the user follows from the token.
+    /// Optional: must be the id of the token's own Kasm user.
     user_id: Option<UserId>,
 }
 
@@ -46,22 +46,22 @@ pub(super) struct ReadArgs {
 pub(super) struct FileContent {
     file_path: String,
     content: String,
-    /// `text` or `base64`.
+    /// The encoding of `content`: `text` or `base64`.
     encoding: &'static str,
-    /// Where the content begins in the file, bytes.
+    /// The position of `content` in the file, in bytes.
     offset: u64,
-    /// Where to read on; absent at the end of the file.
+    /// The `offset` for the next call. Absent at the end of the file.
     #[serde(skip_serializing_if = "Option::is_none")]
     next_offset: Option<u64>,
-    /// There is more of the file after this.
+    /// Whether the file continues after `content`.
     truncated: bool,
-    /// Of the whole file, bytes.
+    /// Size of the whole file, in bytes.
     size: u64,
-    /// Octal.
+    /// Permissions, octal.
     mode: String,
-    /// RFC 3339.
+    /// Time, RFC 3339.
     modified: String,
-    /// SHA-256 of the whole file in hex, unless it is very large.
+    /// SHA-256 of the whole file in hex. Absent for very large files.
     #[serde(skip_serializing_if = "Option::is_none")]
     sha256: Option<String>,
 }
@@ -72,8 +72,8 @@ impl Tool for ReadKasmFile {
     type Output = FileContent;
     const NAME: &'static str = "read_kasm_file";
     const TITLE: &'static str = "Read a file";
-    const ABOUT: &'static str = "Read a file of a session, as text or base64. Long files come in parts: read on at next_offset, \
-                                 or use link_kasm_file.";
+    const ABOUT: &'static str = "Read a file of a session as text or base64. A long file comes in parts: continue \
+        at next_offset, or use link_kasm_file.";
     const EFFECT: Effect = Effect::Read;
 
     async fn call(
@@ -108,7 +108,7 @@ impl FileContent {
         let mut bytes = piece.bytes;
         let last = offset + bytes.len() as u64 >= piece.size;
         if args.encoding != Wanted::Base64 && !last {
-            // The rest of a character that is cut here comes with the next part.
+            // The next part starts with the character that is cut here.
             let whole = whole_characters(&bytes);
             bytes.truncate(whole);
         }
@@ -143,7 +143,7 @@ impl FileContent {
     }
 }
 
-/// How many bytes there are before a character of UTF-8 that is cut at the end.
+/// The length without an incomplete UTF-8 character at the end, in bytes.
 fn whole_characters(bytes: &[u8]) -> usize {
     match std::str::from_utf8(bytes) {
         Err(error) if error.error_len().is_none() && error.valid_up_to() > 0 => error.valid_up_to(),
@@ -155,7 +155,7 @@ fn base64(bytes: &[u8]) -> String {
     BASE64.encode(bytes)
 }
 
-/// Seconds since 1970 as RFC 3339.
+/// Converts seconds since 1970 to RFC 3339.
 pub(super) fn rfc3339(seconds: u64) -> String {
     let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
     jiff::Timestamp::from_second(seconds).map_or_else(|_| String::new(), |time| time.to_string())

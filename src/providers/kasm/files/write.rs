@@ -13,7 +13,7 @@ use crate::tool::{Call, Effect, Private, Reply, Tool, ToolError};
 
 pub(super) struct WriteKasmFile;
 
-/// How content is written in JSON.
+/// How the bytes of a file are represented in JSON.
 #[derive(Clone, Copy, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(inline)]
@@ -25,32 +25,32 @@ pub(super) enum Encoding {
 
 #[derive(Deserialize, JsonSchema)]
 pub(super) struct WriteArgs {
-    /// The session.
+    /// The `kasm_id` of the session.
     kasm_id: KasmId,
-    /// The file, absolute. Missing folders are made.
+    /// The absolute path of the file. Missing folders are created.
     file_path: String,
-    /// What is to be in it.
+    /// The new content.
     content: Private<String>,
-    /// text or base64, for bytes. Default: text.
+    /// text, or base64 for binary content. Default: text.
     #[serde(default)]
     encoding: Encoding,
-    /// Add at the end instead of replacing the file.
+    /// Append to the file instead of replacing it.
     #[serde(default)]
     append: bool,
-    /// Permissions, octal, such as `755`. Default: as they are, or 644.
+    /// Permissions, octal, such as `755`. Default: unchanged, or 644 for a new file.
     mode: Option<String>,
-    /// Not needed: the user follows from the token.
+    /// Optional: must be the id of the token's own Kasm user.
     user_id: Option<UserId>,
 }
 
 #[derive(Serialize, JsonSchema)]
 pub(super) struct WrittenFile {
     file_path: String,
-    /// Of the whole file, bytes.
+    /// Size of the whole file, in bytes.
     size: u64,
-    /// Octal.
+    /// Permissions, octal.
     mode: String,
-    /// SHA-256 of the whole file in hex, computed in the workspace.
+    /// SHA-256 of the whole file in hex, computed in the session.
     sha256: String,
 }
 
@@ -71,8 +71,8 @@ impl Tool for WriteKasmFile {
     type Output = WrittenFile;
     const NAME: &'static str = "write_kasm_file";
     const TITLE: &'static str = "Write a file";
-    const ABOUT: &'static str = "Write a file of a session, whole or at its end. Nobody ever sees half of it. For changes \
-                                 use edit_kasm_file, for large files link_kasm_file.";
+    const ABOUT: &'static str = "Write a file of a session, or append to it. Replaces a file atomically. Use \
+        edit_kasm_file for small changes and link_kasm_file for large files.";
     const EFFECT: Effect = Effect::Write;
 
     async fn call(
@@ -91,14 +91,14 @@ impl Tool for WriteKasmFile {
         let files = &cx.provider.files;
         let written = files.write(&place, &target, &bytes, &writing).await;
         let file = WrittenFile::new(target.path(), written.map_err(unconfirmed)?);
-        let message = format!("{} has {} bytes now", file.file_path, file.size);
+        let message = format!("{} now has {} bytes", file.file_path, file.size);
         Ok(Reply::new(file, message))
     }
 }
 
 fn checked_mode(mode: String) -> Result<String, ToolError> {
     let octal = mode.bytes().all(|byte| (b'0'..=b'7').contains(&byte));
-    // A set-user-id or set-group-id file is no ordinary content.
+    // Set-user-id and set-group-id bits are refused: such a file grants privileges.
     if octal && (mode.len() == 3 || mode.len() == 4 && mode.starts_with('0')) {
         return Ok(mode);
     }
@@ -116,8 +116,8 @@ fn decoded(content: String, encoding: Encoding) -> Result<Vec<u8>, ToolError> {
             .decode(content.trim_ascii().as_bytes())
             .map_err(|error| {
                 ToolError::validation(
-                    format!("`content` is no base64: {error}"),
-                    "encode the bytes as base64 (RFC 4648, with padding), or leave `encoding` out for text",
+                    format!("`content` is not valid base64: {error}"),
+                    "encode the bytes as base64 (RFC 4648, with padding), or omit `encoding` for text",
                 )
                 .with_code("base64_invalid")
             }),

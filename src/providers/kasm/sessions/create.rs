@@ -14,51 +14,52 @@ use crate::providers::kasm::{KasmProvider, acting_user};
 use crate::tool::progress::{Progress, Report};
 use crate::tool::{Call, Effect, ErrorType, Private, Reply, Tool, ToolError};
 
-/// How long a create waits for its session to run. Clients give up at 60 s.
+/// How long a call waits for its session to run. Some clients give up after 60 s.
 const WAIT: Duration = Duration::from_secs(50);
-/// Linux allows no longer string in an environment.
+/// The longest string that Linux allows in an environment.
 const ENVIRONMENT_VALUE_BYTES_MAX: usize = 128 * 1024;
 
 pub(super) struct CreateKasmSession;
 
 #[derive(Deserialize, JsonSchema)]
 pub(super) struct Args {
-    /// The workspace: its friendly name, Docker name, or image id.
+    /// The workspace: its friendly name, Docker image name, or image id.
     image_name: String,
-    /// Has no effect in Kasm's API; accepted for older callers.
+    /// Ignored; accepted for compatibility.
     #[serde(rename = "group_id")]
     _group_id: Option<String>,
-    /// Not needed: the user follows from the token.
+    /// Optional: must be the id of the token's own Kasm user.
     user_id: Option<UserId>,
-    /// Make the session joinable at once (default false).
+    /// Allow other users to join the session from the start (default false).
     enable_sharing: Option<bool>,
-    /// Environment variables of the new container.
+    /// Environment variables of the session's container.
     environment: Option<Private<BTreeMap<String, String>>>,
     /// The page that a browser workspace opens.
     url: Option<String>,
-    /// Such as `Europe/Berlin`.
+    /// Time zone, such as `Europe/Berlin`.
     timezone: Option<String>,
-    /// Such as `en_US.UTF-8`.
+    /// Locale, such as `en_US.UTF-8`.
     language: Option<String>,
-    /// Wait until it runs, at most 50 s (default true).
+    /// Wait until the session is running, at most 50 s (default true).
     wait: Option<bool>,
-    /// Destroy it when nobody, agent or person, has used it for so many minutes, more than 0; until then keep it
-    /// alive. Without one it is kept alive only while it is used, and ends at its expiration_date.
+    /// The lease: keep the session alive until no agent or person has used it for this many minutes (more than
+    /// 0), then destroy it. Without a lease, it is kept alive only while it is used, and ends at its
+    /// expiration_date.
     lease_minutes: Option<f64>,
 }
 
 #[derive(Serialize, JsonSchema)]
 pub(super) struct CreatedView {
-    /// Pass this to the other tools.
+    /// The id to pass to the other tools.
     kasm_id: String,
-    /// `running` is usable; otherwise ask get_session_status.
+    /// `running`: usable. Otherwise call get_session_status.
     operational_status: String,
     image_id: String,
     image_name: String,
-    /// The id that others join with, if sharing was asked for.
+    /// The id that other users join with. Present only with `enable_sharing`.
     #[serde(skip_serializing_if = "Option::is_none")]
     share_id: Option<String>,
-    /// Kasm ends the session then, unless it is extended.
+    /// When Kasm ends the session, unless it is extended.
     #[serde(skip_serializing_if = "Option::is_none")]
     expiration_date: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -71,8 +72,8 @@ impl Tool for CreateKasmSession {
     type Output = CreatedView;
     const NAME: &'static str = "create_kasm_session";
     const TITLE: &'static str = "Start a session";
-    const ABOUT: &'static str = "Start a desktop or app session from a workspace and wait until it runs. \
-        Safe to repeat after a time-out. Lives until destroyed or expired.";
+    const ABOUT: &'static str = "Start a desktop or app session from a workspace and wait until it is running. Safe \
+        to repeat after a time-out. The session lasts until it is destroyed or expires.";
     const EFFECT: Effect = Effect::Write;
     const COSTLY: bool = true;
 
@@ -117,13 +118,15 @@ impl Tool for CreateKasmSession {
             new.heard();
             return Ok(Reply::new(
                 view,
-                format!("the session was requested: ask get_session_status whether it runs{note}"),
+                format!(
+                    "the session was requested: call get_session_status to see when it is running{note}"
+                ),
             ));
         }
         let session = match wait_until_running(&cx, user, created.kasm_id).await {
             Ok(session) => session,
             Err(error) => {
-                // Of one that has ended there is nothing to come back to.
+                // A session that has ended cannot be reused.
                 if error.error_type == ErrorType::NotFound {
                     new.heard();
                 }
@@ -140,14 +143,14 @@ impl Tool for CreateKasmSession {
         let message = match session.status {
             Status::Running => "the session is running",
             Status::Starting | Status::Paused | Status::Stopped | Status::Other(_) => {
-                "the session exists but does not run yet: ask get_session_status in a few seconds"
+                "the session is not running yet: call get_session_status in a few seconds"
             }
         };
         Ok(Reply::new(view, format!("{message}{note}")))
     }
 }
 
-/// The lease that was asked for.
+/// The requested lease.
 fn lease(provider: &KasmProvider, minutes: Option<f64>) -> Result<Option<Duration>, ToolError> {
     let Some(minutes) = minutes else {
         return Ok(None);
@@ -164,7 +167,7 @@ fn lease(provider: &KasmProvider, minutes: Option<f64>) -> Result<Option<Duratio
     }
 }
 
-/// What the caller should know of the lease.
+/// A note about the lease for the caller.
 async fn lease_note(
     provider: &KasmProvider,
     kasm_id: KasmId,
@@ -173,12 +176,12 @@ async fn lease_note(
     if wanted.is_none() {
         ""
     } else if provider.leases.of(kasm_id).is_none() {
-        "; it has no lease, because too many sessions have one: destroy it when you are done"
+        "; it has no lease, because too many sessions have one: destroy it when you no longer need it"
     } else if provider.leases.save().await {
-        "; it is destroyed when nobody has used it for the time of its lease"
+        "; it is destroyed when it was not used for the time of its lease"
     } else {
-        "; it is destroyed when nobody has used it for the time of its lease, but this server cannot write the lease \
-         down and forgets it if it restarts"
+        "; it is destroyed when it was not used for the time of its lease, but this server cannot save the lease \
+         and loses it at a restart"
     }
 }
 
@@ -187,7 +190,7 @@ async fn wait_until_running(
     user: UserId,
     kasm_id: KasmId,
 ) -> Result<Session, ToolError> {
-    // Progress may only grow, and Kasm's own figure may fall back.
+    // Progress must only grow, but Kasm's own figure may fall.
     let mut furthest = 0.0_f64;
     let mut watch = cx.provider.kasm.watch(user, kasm_id, Status::Running, WAIT);
     loop {

@@ -30,7 +30,7 @@ impl Tool for DestroyKasmSession {
     const NAME: &'static str = "destroy_kasm_session";
     const TITLE: &'static str = "End a session";
     const ABOUT: &'static str =
-        "End a session and discard what is only in it. Kasm does it in the background.";
+        "Destroy a session and its unsaved data. Kasm completes this asynchronously.";
     const EFFECT: Effect = Effect::Destroy;
 
     async fn call(
@@ -78,8 +78,7 @@ impl Tool for PauseKasmSession {
     type Output = SessionView;
     const NAME: &'static str = "pause_kasm_session";
     const TITLE: &'static str = "Pause a session";
-    const ABOUT: &'static str =
-        "Freeze a running session; resume_kasm_session continues it where it was.";
+    const ABOUT: &'static str = "Pause a running session. resume_kasm_session continues it.";
     const EFFECT: Effect = Effect::Write;
 
     async fn call(
@@ -93,7 +92,7 @@ impl Tool for PauseKasmSession {
             Status::Paused => {
                 return Ok(Reply::new(
                     SessionView::new(cx.provider, args.kasm_id, &before),
-                    "it was paused already",
+                    "the session was already paused",
                 ));
             }
             Status::Running => {}
@@ -114,7 +113,7 @@ impl Tool for ResumeKasmSession {
     type Output = SessionView;
     const NAME: &'static str = "resume_kasm_session";
     const TITLE: &'static str = "Resume a session";
-    const ABOUT: &'static str = "Let a paused or stopped session run again.";
+    const ABOUT: &'static str = "Continue a paused or stopped session.";
     const EFFECT: Effect = Effect::Write;
 
     async fn call(
@@ -128,7 +127,7 @@ impl Tool for ResumeKasmSession {
             Status::Running => {
                 return Ok(Reply::new(
                     SessionView::new(cx.provider, args.kasm_id, &before),
-                    "it runs already",
+                    "the session was already running",
                 ));
             }
             Status::Paused | Status::Stopped => {}
@@ -154,7 +153,7 @@ impl Tool for ExtendKasmSession {
     const NAME: &'static str = "extend_kasm_session";
     const TITLE: &'static str = "Extend a session";
     const ABOUT: &'static str =
-        "Keep a session alive: moves its expiry forward and reports the new one.";
+        "Extend the life of a session: moves its expiry forward and returns the new one.";
     const EFFECT: Effect = Effect::Write;
 
     async fn call(
@@ -174,11 +173,13 @@ impl Tool for ExtendKasmSession {
         let after = kasm.session_of(user, args.kasm_id).await?;
         cx.keep(cx.provider.leases.used(user, args.kasm_id, &after));
         let message = match (before.expiration_date, after.expiration_date) {
-            (Some(old), Some(new)) if new > old => format!("the session now lives until {new}"),
+            (Some(old), Some(new)) if new > old => format!("the session now ends at {new}"),
             (_, Some(same)) => {
-                format!("Kasm accepted, but the session still ends at {same}: it has a time limit")
+                format!(
+                    "Kasm accepted the request, but the session still ends at {same}: it has a time limit"
+                )
             }
-            (_, None) => "Kasm accepted, and tells no expiry".to_owned(),
+            (_, None) => "Kasm accepted the request, but did not report an expiry".to_owned(),
         };
         Ok(Reply::new(
             SessionView::new(cx.provider, args.kasm_id, &after),
@@ -187,7 +188,7 @@ impl Tool for ExtendKasmSession {
     }
 }
 
-/// Waits for the state that was asked for and tells what came.
+/// Waits for the requested state and reports the actual one.
 async fn settle(
     cx: &Call<'_, KasmProvider>,
     user: UserId,
@@ -203,7 +204,7 @@ async fn settle(
         format!("the session is {}", wanted.word())
     } else {
         format!(
-            "Kasm accepted, but the session is still `{}`: ask get_session_status",
+            "Kasm accepted the request, but the session is still `{}`: call get_session_status",
             session.status.word()
         )
     };

@@ -15,12 +15,12 @@ pub(super) struct GetSessionStatus;
 
 #[derive(Deserialize, JsonSchema)]
 pub(super) struct StatusArgs {
-    /// The session.
+    /// The `kasm_id` of the session.
     kasm_id: KasmId,
-    /// Not needed: the user follows from the token.
+    /// Optional: must be the id of the token's own Kasm user.
     user_id: Option<UserId>,
-    /// Also give the link that opens the desktop in a browser. It is a login for ALL sessions of
-    /// the user: only for that user's eyes.
+    /// Also return the link that opens the desktop in a browser. The link gives access to ALL sessions of the
+    /// user, so show it only to that user.
     include_url: Option<bool>,
 }
 
@@ -28,7 +28,7 @@ pub(super) struct StatusArgs {
 pub(super) struct StatusView {
     #[serde(flatten)]
     session: SessionView,
-    /// A path on the Kasm server, only with `include_url`.
+    /// A path on the Kasm server. Present only with `include_url`.
     #[serde(skip_serializing_if = "Option::is_none")]
     kasm_url: Option<String>,
 }
@@ -49,12 +49,12 @@ impl Tool for GetSessionStatus {
     ) -> Result<Reply<StatusView>, ToolError> {
         let include_url = args.include_url.unwrap_or(false);
         if include_url {
-            may_change(cx.caller, "`include_url`, which gives a login,")?;
+            may_change(cx.caller, "`include_url`, which returns a login link,")?;
         }
         let (_, session) = own_session(&cx, args.kasm_id, args.user_id).await?;
         let link = session.connect_url.as_ref().filter(|_| include_url);
         if link.is_some() {
-            tracing::warn!(caller = &*cx.caller.name, kasm_id = %args.kasm_id, "a login link was given out");
+            tracing::warn!(caller = &*cx.caller.name, kasm_id = %args.kasm_id, "a login link was returned");
         }
         let view = StatusView {
             session: SessionView::new(cx.provider, args.kasm_id, &session),

@@ -9,34 +9,35 @@ use crate::tool::{Call, Effect, ErrorType, Reply, Tool, ToolError};
 
 pub(super) struct ShareKasmSession;
 
-/// What a viewer may do.
+/// The access of a user who joins.
 #[derive(Clone, Copy, Deserialize, JsonSchema)]
 enum Access {
-    /// Watch.
+    /// View only.
     #[serde(rename = "r")]
     Watch,
-    /// Watch and take part.
+    /// View and control.
     #[serde(rename = "rw")]
     TakePart,
 }
 
 #[derive(Deserialize, JsonSchema)]
 pub(super) struct Args {
-    /// The session.
+    /// The `kasm_id` of the session.
     kasm_id: KasmId,
-    /// The Kasm user to let in. Without it, the share id is given, which any user can join with.
+    /// The id of a Kasm user to give access. Without it, the reply has a share id that any Kasm user can join
+    /// with.
     user_id: Option<UserId>,
-    /// For a named user: `r` to watch (default), `rw` to take part.
+    /// The access of that user: `r` to view (default), `rw` to control.
     access: Option<Access>,
 }
 
 #[derive(Serialize, JsonSchema)]
 pub(super) struct Shared {
     kasm_id: String,
-    /// The id that others join with.
+    /// The id that other users join with.
     #[serde(skip_serializing_if = "Option::is_none")]
     share_id: Option<String>,
-    /// The named users who may enter.
+    /// The users who were given access.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     viewers: Vec<Viewer>,
 }
@@ -57,7 +58,7 @@ impl Tool for ShareKasmSession {
     const NAME: &'static str = "share_kasm_session";
     const TITLE: &'static str = "Share a session";
     const ABOUT: &'static str =
-        "Let others into a session: a named Kasm user, or whoever has the share id.";
+        "Give access to a session: to one Kasm user, or to any user who has the share id.";
     const EFFECT: Effect = Effect::Write;
 
     async fn call(
@@ -105,8 +106,8 @@ impl Tool for ShareKasmSession {
 fn not_shared() -> ToolError {
     ToolError::new(
         ErrorType::Conflict,
-        "the session was not started for sharing, and Kasm's API cannot turn it on later",
-        "name a user with `user_id`, or create a session with `enable_sharing: true`",
+        "the session was started without sharing, and Kasm's API cannot enable it later",
+        "set `user_id` to share with one user, or create a session with `enable_sharing: true`",
     )
     .with_code("session_not_shared")
 }

@@ -34,7 +34,7 @@ async fn access_token_not_signed_by_issuer_is_refused() {
         let header = json!({ "alg": alg, "kid": "one", "typ": "at+jwt" });
         format!("{}.{}.", encode(&header), encode(&good))
     };
-    let none = "no token of an authorization server";
+    let none = "not a token of an authorization server";
     refused(&server, "alg none", &unsigned("none"), none).await;
     refused(
         &server,
@@ -81,16 +81,16 @@ async fn access_token_with_wrong_claims_is_refused() {
     let now = good["iat"].as_u64().unwrap();
     let change = |name: &str, value: Value| key.sign(&with(good.clone(), name, value));
     for (claim, value, why) in [
-        ("iss", json!("https://evil.example"), "issuer is not known"),
+        ("iss", json!("https://evil.example"), "issuer is unknown"),
         (
             "iss",
             json!([issuer.url]),
-            "no token of an authorization server",
+            "not a token of an authorization server",
         ),
         (
             "aud",
             json!("https://other.example/mcp"),
-            "not for this server",
+            "another audience",
         ),
         (
             "aud",
@@ -118,7 +118,7 @@ async fn access_token_with_wrong_claims_is_refused() {
         ("logout+jwt", "events", json!({})),
     ] {
         let token = key.sign_as(typ, &with(good.clone(), claim, value));
-        refused(&server, "of another kind", &token, "no access token").await;
+        refused(&server, "of another kind", &token, "not an access token").await;
     }
     // Clocks may be a little apart.
     for (claim, value) in [("exp", now - 10), ("nbf", now + 10)] {

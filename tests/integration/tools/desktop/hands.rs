@@ -129,7 +129,7 @@ async fn click_with_old_frame_after_resize_is_conflict() {
         .fails_as(tool, args, "conflict", "frame_outdated")
         .await;
     assert!(words(&reply).0.contains("1000 by 800"), "{reply}");
-    assert!(server.desktop(&id).clicks.is_empty(), "nothing was done");
+    assert!(server.desktop(&id).clicks.is_empty(), "no action was done");
     let new = server.screen(&id).await;
     assert_eq!(new.image().dimensions(), (1000, 800));
     server.hands(&id, &new.frame_id(), click).await;

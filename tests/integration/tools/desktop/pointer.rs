@@ -114,7 +114,11 @@ async fn scrolls_are_done_whole_or_not_at_all() {
             .fails_as("control_desktop", args, "validation", code)
             .await;
     }
-    assert_eq!(server.desktop(&id).clicks.len(), before, "nothing was done");
+    assert_eq!(
+        server.desktop(&id).clicks.len(),
+        before,
+        "no action was done"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -85,7 +85,7 @@ async fn command_without_output_channel_has_no_exit_code() {
     assert!(data["exit_code"].is_null(), "{data}");
     assert_eq!(data["stdout"], "");
     let message = reply["message"].as_str().unwrap();
-    for word in ["allow_kasm_downloads", "MCP_PUBLIC_URL", "dispatched"] {
+    for word in ["allow_kasm_downloads", "MCP_PUBLIC_URL", "was sent"] {
         assert!(message.contains(word), "{message}");
     }
     let args = json!({ "kasm_id": id, "job_id": data["job_id"] });

@@ -77,7 +77,7 @@ async fn command_ended_by_container_restart_is_lost() {
     assert_eq!(data["running"], false);
     assert_eq!(data["stdout"], "on\n");
     assert!(data["exit_code"].is_null());
-    assert!(reply["message"].as_str().unwrap().contains("died"));
+    assert!(reply["message"].as_str().unwrap().contains("ended without"));
     let args = json!({ "kasm_id": id, "job_id": args["job_id"] });
     let stopped = server.ok("stop_command", args).await;
     assert_eq!(stopped["signalled"], false);

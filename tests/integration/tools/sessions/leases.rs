@@ -130,7 +130,7 @@ async fn slow_session_in_use_outlives_kasms_expiry() {
         sleep(Duration::from_millis(700)).await;
     }
     assert_eq!(server.word_of(&used).as_deref(), Some("running"));
-    assert_eq!(server.word_of(&left), None, "nobody used it");
+    assert_eq!(server.word_of(&left), None, "was not used");
     let sent = server.bodies("keepalive");
     assert!(sent.iter().all(|body| body["kasm_id"] == used), "{sent:?}");
     assert!(sent.len() >= 2, "{sent:?}");
@@ -246,7 +246,7 @@ async fn second_server_in_one_state_directory_warns() {
         .await
         .unwrap();
     let message = reply["message"].as_str().unwrap();
-    assert!(message.contains("forgets it if it restarts"), "{reply}");
+    assert!(message.contains("loses it at a restart"), "{reply}");
     let log = std::fs::read_to_string(directory.path().join("second")).unwrap();
     assert!(log.contains("in use by another kasm-mcp"), "{log}");
 }

@@ -1,4 +1,4 @@
-//! The actions of one call: checked against the picture, done in their order, and counted.
+//! The actions of one call: all are checked against the screenshot, then run in order.
 
 use std::time::Duration;
 
@@ -11,10 +11,10 @@ use crate::kasm::plane::rfb::{Batch, BatchEnd, Desktop, Input, RfbError, Screen}
 use crate::providers::kasm::KasmProvider;
 use crate::tool::{ErrorType, ToolError};
 
-/// The longest that one action waits.
+/// The longest wait of one action.
 const WAIT_MAX: Duration = Duration::from_secs(30);
 
-/// The picture that coordinates belong to.
+/// The screenshot that the coordinates refer to.
 pub(super) fn frame_of(named: Option<&str>, now: &Screen) -> Result<FrameId, ToolError> {
     let (width, height) = (now.width(), now.height());
     let Some(named) = named else {
@@ -23,7 +23,7 @@ pub(super) fn frame_of(named: Option<&str>, now: &Screen) -> Result<FrameId, Too
     let frame: FrameId = named.parse().map_err(|error| {
         ToolError::validation(
             format!("{error}"),
-            "get_session_screenshot gives one with its picture",
+            "call get_session_screenshot and use its frame_id",
         )
         .with_code("frame_invalid")
     })?;
@@ -31,8 +31,8 @@ pub(super) fn frame_of(named: Option<&str>, now: &Screen) -> Result<FrameId, Too
         return Err(ToolError::new(
             ErrorType::Conflict,
             format!(
-                "the desktop is {width} by {height} pixels now, and was {} by {} when the picture `{named}` was taken; \
-                 nothing was done",
+                "the desktop is {width} by {height} pixels, but was {} by {} in the screenshot `{named}`; no action \
+                 was done",
                 frame.width, frame.height
             ),
             LOOK_AGAIN,
@@ -54,8 +54,8 @@ pub(super) fn check_actions(
         let step = Action::from(action).step(frame, WAIT_MAX);
         step.map_err(|error| {
             ToolError::validation(
-                format!("action {}: {error}; nothing was done", index + 1),
-                "correct this action and send all of them again",
+                format!("action {}: {error}; no action was done", index + 1),
+                "correct this action and send all actions again",
             )
             .with_code(error.code)
         })
