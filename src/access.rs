@@ -15,8 +15,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::caller::{Caller, Credential, Validity};
-use crate::token::Hash;
-use entry::{Entry, Fault};
+use crate::token::TokenHash;
+use entry::{EntryFault, TokenEntry};
 use parking_lot::{Mutex, MutexGuard};
 
 /// How often the file is checked.
@@ -26,7 +26,7 @@ const FILE_BYTES_MAX: u64 = 4 << 20;
 
 /// The valid values of an entry.
 #[derive(Clone, Debug)]
-pub struct Rules {
+pub struct TokenFileRules {
     /// The existing toolsets.
     pub toolsets: Vec<&'static str>,
     /// The default Kasm user.
@@ -37,50 +37,50 @@ pub struct Rules {
 
 /// All tokens of a file.
 #[derive(Debug)]
-pub struct Tokens {
+pub struct TokenFile {
     file: PathBuf,
-    rules: Rules,
-    state: Mutex<State>,
+    rules: TokenFileRules,
+    state: Mutex<TokenFileState>,
 }
 
 #[derive(Debug)]
-struct State {
+struct TokenFileState {
     /// The version of the file that was read last, valid or not. None: it could not be read.
-    seen: Option<Stamp>,
-    known: HashMap<Hash, Known>,
+    seen: Option<FileStamp>,
+    known: HashMap<TokenHash, KnownToken>,
 }
 
 #[derive(Debug)]
-struct Known {
-    entry: Entry,
+struct KnownToken {
+    entry: TokenEntry,
     caller: Caller,
 }
 
 /// Identifies a version of a file: size, inode, and the seconds and nanoseconds of its last changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Stamp([i64; 6]);
+struct FileStamp([i64; 6]);
 
 /// Why a file of tokens cannot be used.
 #[derive(Debug, thiserror::Error)]
-pub enum Unusable {
+pub enum UnusableTokenFile {
     /// It cannot be read.
     #[error("cannot be read: {0}")]
     Io(#[from] std::io::Error),
     /// It has these errors.
-    #[error("{}", .0.iter().map(Fault::to_string).collect::<Vec<_>>().join("; "))]
-    Wrong(Vec<Fault>),
+    #[error("{}", .0.iter().map(EntryFault::to_string).collect::<Vec<_>>().join("; "))]
+    Wrong(Vec<EntryFault>),
 }
 
-impl Tokens {
+impl TokenFile {
     /// Reads `file`.
     ///
     /// # Errors
     /// The file cannot be read, or has an error.
-    pub fn open(file: PathBuf, rules: Rules) -> Result<Self, Unusable> {
-        let (seen, entries) = read(&file, &rules)?;
-        let known = entries.into_iter().map(|entry| rules.known(entry));
+    pub fn open(file: PathBuf, rules: TokenFileRules) -> Result<Self, UnusableTokenFile> {
+        let (seen, entries) = read_file(&file, &rules)?;
+        let known = entries.into_iter().map(|entry| rules.known_token(entry));
         Ok(Self {
-            state: Mutex::new(State {
+            state: Mutex::new(TokenFileState {
                 seen: Some(seen),
                 known: known.collect(),
             }),
@@ -94,54 +94,56 @@ impl Tokens {
     /// The look-up needs no constant time: its time depends on the hash of the token, and an attacker cannot
     /// choose tokens by their hashes.
     #[must_use]
-    pub fn find(&self, hash: &Hash) -> Option<Caller> {
-        let state = self.state();
+    pub fn find_caller(&self, hash: &TokenHash) -> Option<Caller> {
+        let state = self.lock_state();
         let caller = &state.known.get(hash)?.caller;
-        (!caller.validity.is_over()).then(|| caller.clone())
+        (!caller.validity.has_ended()).then(|| caller.clone())
     }
 
     /// The number of tokens.
     #[must_use]
-    pub fn count(&self) -> usize {
-        self.state().known.len()
+    pub fn token_count(&self) -> usize {
+        self.lock_state().known.len()
     }
 
     /// The path of the file.
     #[must_use]
-    pub fn file(&self) -> &Path {
+    pub fn file_path(&self) -> &Path {
         &self.file
     }
 
     /// Reads the file again whenever it has changed. Never ends.
-    pub async fn watch(&self) {
+    pub async fn watch_file(&self) {
         loop {
             tokio::time::sleep(LOOK).await;
             // One `stat` call; a thread of its own would cost more.
-            self.look();
+            self.reload_if_changed();
         }
     }
 
-    fn look(&self) {
-        let stamp = std::fs::metadata(&self.file).ok().map(|it| Stamp::of(&it));
-        if stamp == self.state().seen {
+    fn reload_if_changed(&self) {
+        let stamp = std::fs::metadata(&self.file)
+            .ok()
+            .map(|it| FileStamp::of_metadata(&it));
+        if stamp == self.lock_state().seen {
             return;
         }
         let file = self.file.display();
-        match read(&self.file, &self.rules) {
+        match read_file(&self.file, &self.rules) {
             Ok((stamp, entries)) => {
-                let changed = self.replace(stamp, entries);
-                tracing::info!(%file, tokens = self.count(), changed, "the tokens file was reloaded");
+                let changed = self.replace_entries(stamp, entries);
+                tracing::info!(%file, tokens = self.token_count(), changed, "the tokens file was reloaded");
             }
             Err(problem) => {
-                self.state().seen = stamp;
+                self.lock_state().seen = stamp;
                 tracing::error!(%file, %problem, "the tokens file cannot be reloaded: the previous tokens stay valid");
             }
         }
     }
 
     /// Applies new entries. Returns how many tokens became invalid.
-    fn replace(&self, stamp: Stamp, entries: Vec<Entry>) -> usize {
-        let mut state = self.state();
+    fn replace_entries(&self, stamp: FileStamp, entries: Vec<TokenEntry>) -> usize {
+        let mut state = self.lock_state();
         state.seen = Some(stamp);
         let mut old = std::mem::take(&mut state.known);
         for entry in entries {
@@ -150,9 +152,9 @@ impl Tokens {
                 Some(known) if known.entry == entry => (entry.hash, known),
                 Some(known) => {
                     old.insert(entry.hash, known);
-                    self.rules.known(entry)
+                    self.rules.known_token(entry)
                 }
-                None => self.rules.known(entry),
+                None => self.rules.known_token(entry),
             };
             state.known.insert(hash, known);
         }
@@ -162,13 +164,13 @@ impl Tokens {
         old.len()
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn lock_state(&self) -> MutexGuard<'_, TokenFileState> {
         self.state.lock()
     }
 }
 
-impl Rules {
-    fn known(&self, entry: Entry) -> (Hash, Known) {
+impl TokenFileRules {
+    fn known_token(&self, entry: TokenEntry) -> (TokenHash, KnownToken) {
         let user = entry.kasm_user.as_deref().unwrap_or(&self.kasm_user);
         let mut caller = Caller::new(&entry.name, entry.scope, user);
         caller.reach = entry.reach.clone();
@@ -178,12 +180,12 @@ impl Rules {
             until: entry.expires,
             ..Validity::default()
         };
-        (entry.hash, Known { entry, caller })
+        (entry.hash, KnownToken { entry, caller })
     }
 }
 
-impl Stamp {
-    fn of(file: &std::fs::Metadata) -> Self {
+impl FileStamp {
+    fn of_metadata(file: &std::fs::Metadata) -> Self {
         let size = i64::try_from(file.size()).unwrap_or(i64::MAX);
         Self([
             size,
@@ -196,15 +198,18 @@ impl Stamp {
     }
 }
 
-fn read(path: &Path, rules: &Rules) -> Result<(Stamp, Vec<Entry>), Unusable> {
+fn read_file(
+    path: &Path,
+    rules: &TokenFileRules,
+) -> Result<(FileStamp, Vec<TokenEntry>), UnusableTokenFile> {
     let file = File::open(path)?;
-    let stamp = Stamp::of(&file.metadata()?);
+    let stamp = FileStamp::of_metadata(&file.metadata()?);
     let mut text = String::new();
     let bytes = file.take(FILE_BYTES_MAX).read_to_string(&mut text)?;
     if bytes as u64 == FILE_BYTES_MAX {
         return Err(std::io::Error::other("it is larger than 4 MiB").into());
     }
-    let entries = entry::read(&text, rules).map_err(Unusable::Wrong)?;
+    let entries = entry::read_entries(&text, rules).map_err(UnusableTokenFile::Wrong)?;
     Ok((stamp, entries))
 }
 
@@ -214,14 +219,14 @@ mod tests {
 
     fn text(names: &[&str]) -> String {
         let entry = |name: &&str| {
-            let hash = Hash::of(name).to_string();
+            let hash = TokenHash::of_token(name).to_string();
             format!("[[token]]\nname = \"{name}\"\nscope = \"kasm:use\"\nsha256 = \"{hash}\"\n")
         };
         names.iter().map(entry).collect()
     }
 
-    fn knows(tokens: &Tokens, name: &str) -> bool {
-        tokens.find(&Hash::of(name)).is_some()
+    fn knows(tokens: &TokenFile, name: &str) -> bool {
+        tokens.find_caller(&TokenHash::of_token(name)).is_some()
     }
 
     #[test]
@@ -229,24 +234,27 @@ mod tests {
         let directory = tempfile::TempDir::new().unwrap();
         let file = directory.path().join("tokens.toml");
         std::fs::write(&file, text(&["one"])).unwrap();
-        let rules = Rules {
+        let rules = TokenFileRules {
             toolsets: Vec::new(),
             kasm_user: "nobody".to_owned(),
             user_id: |text| Some(text.to_owned()),
         };
-        let tokens = Tokens::open(file.clone(), rules).unwrap();
-        let before = tokens.find(&Hash::of("one")).unwrap().validity;
+        let tokens = TokenFile::open(file.clone(), rules).unwrap();
+        let before = tokens
+            .find_caller(&TokenHash::of_token("one"))
+            .unwrap()
+            .validity;
         std::fs::write(&file, "[[token]]\nname = 3\n").unwrap();
-        tokens.look();
-        assert!(knows(&tokens, "one") && !before.is_over());
+        tokens.reload_if_changed();
+        assert!(knows(&tokens, "one") && !before.has_ended());
         std::fs::write(&file, text(&["one", "two"])).unwrap();
-        tokens.look();
-        assert!(knows(&tokens, "one") && knows(&tokens, "two") && !before.is_over());
+        tokens.reload_if_changed();
+        assert!(knows(&tokens, "one") && knows(&tokens, "two") && !before.has_ended());
         std::fs::remove_file(&file).unwrap();
-        tokens.look();
-        assert!(knows(&tokens, "one") && knows(&tokens, "two") && !before.is_over());
+        tokens.reload_if_changed();
+        assert!(knows(&tokens, "one") && knows(&tokens, "two") && !before.has_ended());
         std::fs::write(&file, text(&["two"])).unwrap();
-        tokens.look();
-        assert!(!knows(&tokens, "one") && knows(&tokens, "two") && before.is_over());
+        tokens.reload_if_changed();
+        assert!(!knows(&tokens, "one") && knows(&tokens, "two") && before.has_ended());
     }
 }

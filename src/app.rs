@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use futures::FutureExt;
 
-use crate::access::{Tokens, Unusable};
-use crate::audit::{Audit, Unwritable};
+use crate::access::{TokenFile, UnusableTokenFile};
+use crate::audit::{AuditLog, AuditUnwritable};
 use crate::caller::{Caller, Credential};
 use crate::clock::WallClock;
-use crate::config::{Config, Limits, token_rules};
+use crate::config::{Config, ServerLimits, token_rules};
 use crate::http::auth::Authenticator;
 use crate::http::client_ip::TrustedProxies;
 use crate::http::guard::Guard;
@@ -22,12 +22,12 @@ use crate::kasm::{Kasm, KasmError};
 use crate::leases::Leases;
 use crate::links::Links;
 use crate::mcp::McpServer;
-use crate::mcp::consent::Consent;
+use crate::mcp::consent::ApprovalBook;
 use crate::mcp::sessions::SessionLimits;
 use crate::metrics::Metrics;
-use crate::oauth::{FindUser, Verifier};
+use crate::oauth::{FindUser, TokenVerifier};
 use crate::providers::kasm::{CATALOGUE, KasmProvider, TOOLSETS};
-use crate::relay::Relay;
+use crate::relay::OutputRelay;
 use crate::tool::registry::Registry;
 
 /// The name of the caller of the one token.
@@ -51,9 +51,9 @@ fn counted_kasm(config: &Config, metrics: &Metrics) -> Result<Kasm, TlsProblem> 
 }
 
 /// Where workspaces deliver output, if this server has a public URL.
-fn relay(config: &Config) -> Option<Arc<Relay>> {
+fn relay(config: &Config) -> Option<Arc<OutputRelay>> {
     let url = config.http.public_url.as_ref()?;
-    Some(Relay::new(format!("{url}/relay")))
+    Some(OutputRelay::new(format!("{url}/relay")))
 }
 
 /// Links to files, if it is known where clients reach this server.
@@ -79,11 +79,11 @@ fn leases(config: &Config, kasm: &Kasm) -> Leases {
 
 /// The record of calls, if there is to be one. It fails if that cannot be opened, and the settings do not say
 /// that calls go on all the same.
-fn audit(config: &Config) -> Result<Option<Audit>, Unwritable> {
+fn audit(config: &Config) -> Result<Option<AuditLog>, AuditUnwritable> {
     let Some(settings) = &config.audit else {
         return Ok(None);
     };
-    match Audit::open(settings) {
+    match AuditLog::open(settings) {
         Ok(audit) => Ok(Some(audit)),
         Err(problem) if settings.fail_open => {
             tracing::error!(%problem, "no audit log is written");
@@ -111,10 +111,10 @@ pub enum NoServer {
     Tls(#[from] TlsProblem),
     /// The file of tokens cannot be used.
     #[error("{0}: {1}")]
-    Tokens(String, Unusable),
+    Tokens(String, UnusableTokenFile),
     /// The audit log cannot be written.
     #[error(transparent)]
-    Audit(#[from] Unwritable),
+    Audit(#[from] AuditUnwritable),
     /// Other machines can reach it, but no credential is set.
     #[error("no token is set, but other machines can reach this address")]
     Open,
@@ -130,14 +130,14 @@ fn authenticator(config: &Config, kasm: &Kasm) -> Result<Authenticator, NoServer
     let mut auth = Authenticator::new(http.auth_token.as_ref(), caller);
     if let Some(oauth) = &http.oauth {
         let rules = token_rules(&config.kasm_user);
-        let verifier = Verifier::new(oauth.clone(), rules.user_id, find_user(kasm));
+        let verifier = TokenVerifier::new(oauth.clone(), rules.user_id, find_user(kasm));
         let verifier = verifier.map_err(|error| TlsProblem::Unusable(error.to_string()))?;
         auth = auth.with_oauth(Arc::new(verifier));
     }
     let Some(file) = &http.tokens_file else {
         return Ok(auth);
     };
-    let tokens = Tokens::open(file.clone(), token_rules(&config.kasm_user));
+    let tokens = TokenFile::open(file.clone(), token_rules(&config.kasm_user));
     let tokens = tokens.map_err(|error| NoServer::Tokens(file.display().to_string(), error))?;
     Ok(auth.with_tokens(Arc::new(tokens)))
 }
@@ -148,7 +148,7 @@ fn find_user(kasm: &Kasm) -> FindUser {
     Box::new(move |name| {
         let kasm = kasm.clone();
         async move {
-            match kasm.wire().user(&UserRef::Name(name.clone())).await {
+            match kasm.api().fetch_user(&UserRef::Name(name.clone())).await {
                 Ok(user) if user.locked || user.disabled => Ok(None),
                 Ok(user) if !user.username.eq_ignore_ascii_case(&name) => Ok(None),
                 Ok(user) => Ok(Some(user.user_id.to_string())),
@@ -179,9 +179,9 @@ pub struct Application {
     config: Config,
     kasm: Kasm,
     metrics: Metrics,
-    relay: Option<Arc<Relay>>,
+    relay: Option<Arc<OutputRelay>>,
     links: Option<Arc<Links>>,
-    audit: Option<Audit>,
+    audit: Option<AuditLog>,
 }
 
 /// Builds the configured server. Call it inside a tokio runtime.
@@ -200,14 +200,14 @@ pub fn build(config: &Config, reached: Reached) -> Result<Application, NoServer>
     let audit = audit(config)?;
     let limits = &config.limits;
     let registry = Registry::new(limits.tool_timeout, limits.calls_per_caller_max)
-        .mount(&provider, TOOLSETS)
+        .mount_provider(&provider, TOOLSETS)
         .with_catalogue(CATALOGUE)
         .with_transfers(provider)
         .with_audit(audit.clone())
         .with_costly_rate(limits.costly_tools)
         .with_metrics(metrics.clone());
     let registry = Arc::new(registry);
-    let consent = Consent::new(limits.confirm_timeout);
+    let consent = ApprovalBook::new(limits.confirm_timeout);
     Ok(Application {
         mcp: McpServer::new(registry.clone()).with_consent(consent),
         registry,
@@ -237,12 +237,12 @@ impl Application {
         let health = HealthProbe::new(move || {
             let kasm = kasm.clone();
             async move {
-                let health = kasm.wire().health().await;
+                let health = kasm.api().check_health().await;
                 health.map_err(|error| error.to_string())
             }
             .boxed()
         });
-        let notices = self.mcp.notices();
+        let notices = self.mcp.change_notices();
         HttpState::new(self.mcp, self.registry, auth, http_settings(&self.config))
             .with_metrics(self.metrics)
             .with_health(health)
@@ -254,7 +254,7 @@ impl Application {
 
     /// The server for the one client of this process, and its record of calls, which is to be closed at the end.
     #[must_use]
-    pub fn into_stdio(self) -> (McpServer, Option<Audit>) {
+    pub fn into_stdio(self) -> (McpServer, Option<AuditLog>) {
         let caller = caller(&self.config, true);
         (self.mcp.for_local(caller), self.audit)
     }
@@ -280,7 +280,7 @@ fn http_settings(config: &Config) -> HttpSettings {
 }
 
 /// The limits of the sessions of older revisions.
-fn session_limits(limits: &Limits) -> SessionLimits {
+fn session_limits(limits: &ServerLimits) -> SessionLimits {
     SessionLimits {
         all_max: limits.sessions_max,
         per_caller_max: limits.sessions_per_caller_max,
@@ -290,7 +290,7 @@ fn session_limits(limits: &Limits) -> SessionLimits {
 
 /// The limits of the accept loop.
 #[must_use]
-pub fn serve_limits(limits: &Limits) -> ServeLimits {
+pub fn serve_limits(limits: &ServerLimits) -> ServeLimits {
     ServeLimits {
         header_timeout: limits.header_timeout,
         header_bytes_max: limits.header_bytes_max,

@@ -20,9 +20,9 @@ use data_encoding::HEXLOWER;
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 
-pub use line::{Begun, Ended, Subject};
-pub use verify::{Broken, Verified, files, verify};
-use writer::{Message, Writer};
+pub use line::{AuditSubject, CallBegin, CallEnd};
+pub use verify::{BrokenChain, VerifiedChain, chain_files, verify_chain};
+use writer::{AuditWriter, WriterMessage};
 
 /// The most lines that wait for the disk. Beyond that, calls wait too.
 const WAITING_MAX: usize = 1_024;
@@ -45,11 +45,11 @@ pub struct AuditSettings {
 
 /// The audit log. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Audit(Arc<Inner>);
+pub struct AuditLog(Arc<AuditLogState>);
 
 #[derive(Debug)]
-struct Inner {
-    messages: mpsc::Sender<Message>,
+struct AuditLogState {
+    messages: mpsc::Sender<WriterMessage>,
     /// The random key of digests, so that they cannot be guessed.
     key: hmac::Key,
     fail_open: bool,
@@ -59,24 +59,24 @@ struct Inner {
 /// The log cannot be written.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("the audit log cannot be written: {0}")]
-pub struct Unwritable(pub String);
+pub struct AuditUnwritable(pub String);
 
-impl Audit {
+impl AuditLog {
     /// Opens the log, and writes that the server has started.
     ///
     /// # Errors
     /// The file cannot be opened, read or locked.
-    pub fn open(settings: &AuditSettings) -> Result<Self, Unwritable> {
-        let writer = Writer::open(settings)?;
+    pub fn open(settings: &AuditSettings) -> Result<Self, AuditUnwritable> {
+        let writer = AuditWriter::open(settings)?;
         let (messages, waiting) = mpsc::channel(WAITING_MAX);
         std::thread::Builder::new()
             .name("audit".to_owned())
-            .spawn(move || writer.run(waiting))
-            .map_err(|error| Unwritable(error.to_string()))?;
+            .spawn(move || writer.write_messages(waiting))
+            .map_err(|error| AuditUnwritable(error.to_string()))?;
         let random = hmac::Key::generate(hmac::HMAC_SHA256, &aws_lc_rs::rand::SystemRandom::new());
-        Ok(Self(Arc::new(Inner {
+        Ok(Self(Arc::new(AuditLogState {
             messages,
-            key: random.map_err(|_| Unwritable("no random numbers".to_owned()))?,
+            key: random.map_err(|_| AuditUnwritable("no random numbers".to_owned()))?,
             fail_open: settings.fail_open,
             calls: AtomicU64::new(1),
         })))
@@ -88,15 +88,23 @@ impl Audit {
     /// # Errors
     /// The line of a call that changes something cannot be written, and the settings do not allow the call
     /// without it.
-    pub async fn begin(&self, begun: Begun, has_effect: bool) -> Result<Open, Unwritable> {
+    pub async fn begin_call(
+        &self,
+        begun: CallBegin,
+        has_effect: bool,
+    ) -> Result<OpenCall, AuditUnwritable> {
         let call = self.0.calls.fetch_add(1, Ordering::Relaxed);
         if has_effect {
             let (told, heard) = oneshot::channel();
-            let line = line::begin(call, &begun);
-            let sent = self.0.messages.send(Message::Line(line, Some(told))).await;
+            let line = line::begin_line(call, &begun);
+            let sent = self
+                .0
+                .messages
+                .send(WriterMessage::Line(line, Some(told)))
+                .await;
             let written = match sent {
-                Ok(()) => heard.await.unwrap_or_else(|_| Err(gone())),
-                Err(_) => Err(gone()),
+                Ok(()) => heard.await.unwrap_or_else(|_| Err(writer_is_gone())),
+                Err(_) => Err(writer_is_gone()),
             };
             if let Err(problem) = written {
                 tracing::error!(%problem, "the audit log lacks the begin of a call that changes something");
@@ -105,7 +113,7 @@ impl Audit {
                 }
             }
         }
-        Ok(Open {
+        Ok(OpenCall {
             audit: self.clone(),
             call,
             begun: Some(begun),
@@ -115,7 +123,7 @@ impl Audit {
 
     /// A digest that is equal for equal values while this process runs, and reveals nothing else about them.
     #[must_use]
-    pub fn digest(&self, value: &Value) -> String {
+    pub fn digest_value(&self, value: &Value) -> String {
         let tag = hmac::sign(&self.0.key, value.to_string().as_bytes());
         HEXLOWER.encode(&tag.as_ref()[..16])
     }
@@ -124,7 +132,13 @@ impl Audit {
     /// afterwards.
     pub async fn close(&self) {
         let (told, heard) = oneshot::channel();
-        if self.0.messages.send(Message::Close(told)).await.is_ok() {
+        if self
+            .0
+            .messages
+            .send(WriterMessage::Close(told))
+            .await
+            .is_ok()
+        {
             let _ended = heard.await;
         }
     }
@@ -132,22 +146,22 @@ impl Audit {
 
 /// A running call. If it is dropped without an end, the log says that the client disconnected.
 #[derive(Debug)]
-pub struct Open {
-    audit: Audit,
+pub struct OpenCall {
+    audit: AuditLog,
     call: u64,
-    begun: Option<Begun>,
+    begun: Option<CallBegin>,
     since: Instant,
 }
 
-impl Open {
+impl OpenCall {
     /// Writes the end of the call.
-    pub async fn end(mut self, ended: &Ended<'_>) {
-        if let Some(line) = self.line(ended)
+    pub async fn end_call(mut self, ended: &CallEnd<'_>) {
+        if let Some(line) = self.take_end_line(ended)
             && self
                 .audit
                 .0
                 .messages
-                .send(Message::Line(line, None))
+                .send(WriterMessage::Line(line, None))
                 .await
                 .is_err()
         {
@@ -155,24 +169,29 @@ impl Open {
         }
     }
 
-    fn line(&mut self, ended: &Ended<'_>) -> Option<Vec<u8>> {
+    fn take_end_line(&mut self, ended: &CallEnd<'_>) -> Option<Vec<u8>> {
         let begun = self.begun.take()?;
-        Some(line::end(self.call, &begun, ended, self.since.elapsed()))
+        Some(line::end_line(
+            self.call,
+            &begun,
+            ended,
+            self.since.elapsed(),
+        ))
     }
 }
 
-impl Drop for Open {
+impl Drop for OpenCall {
     fn drop(&mut self) {
-        let given_up = Ended {
+        let given_up = CallEnd {
             outcome: GIVEN_UP,
-            subject: Subject::default(),
+            subject: AuditSubject::default(),
         };
-        if let Some(line) = self.line(&given_up)
+        if let Some(line) = self.take_end_line(&given_up)
             && self
                 .audit
                 .0
                 .messages
-                .try_send(Message::Line(line, None))
+                .try_send(WriterMessage::Line(line, None))
                 .is_err()
         {
             tracing::error!("the audit log lacks the end of a call");
@@ -180,11 +199,11 @@ impl Drop for Open {
     }
 }
 
-fn gone() -> Unwritable {
-    Unwritable("the writer has ended".to_owned())
+fn writer_is_gone() -> AuditUnwritable {
+    AuditUnwritable("the writer has ended".to_owned())
 }
 
 /// The hash of a line: SHA-256 of its bytes without the line break.
-fn hash(line: &[u8]) -> String {
+fn line_hash(line: &[u8]) -> String {
     HEXLOWER.encode(digest::digest(&digest::SHA256, line).as_ref())
 }

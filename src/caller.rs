@@ -31,7 +31,7 @@ impl Scope {
 
     /// The name in tokens and challenges.
     #[must_use]
-    pub fn name(self) -> &'static str {
+    pub fn scope_name(self) -> &'static str {
         match self {
             Self::Read => "kasm:read",
             Self::Use => "kasm:use",
@@ -42,7 +42,7 @@ impl Scope {
 
 impl fmt::Display for Scope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
+        f.write_str(self.scope_name())
     }
 }
 
@@ -52,7 +52,7 @@ impl FromStr for Scope {
     fn from_str(text: &str) -> Result<Self, UnknownScope> {
         Self::ALL
             .into_iter()
-            .find(|scope| scope.name() == text)
+            .find(|scope| scope.scope_name() == text)
             .ok_or(UnknownScope)
     }
 }
@@ -64,17 +64,17 @@ pub struct UnknownScope;
 
 /// Which tools within its scope a caller is offered. The default is all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Reach {
+pub struct ToolFilter {
     /// Only tools that change nothing.
     pub read_only: bool,
     /// Only tools of these toolsets.
     pub toolsets: Option<Arc<BTreeSet<String>>>,
 }
 
-impl Reach {
+impl ToolFilter {
     /// The tools that both offer.
     #[must_use]
-    pub fn and(&self, other: &Self) -> Self {
+    pub fn intersect(&self, other: &Self) -> Self {
         let toolsets = match (&self.toolsets, &other.toolsets) {
             (Some(own), Some(others)) => Some(Arc::new(&**own & &**others)),
             (one, None) | (None, one) => one.clone(),
@@ -87,7 +87,7 @@ impl Reach {
 
     /// Whether a tool of `toolset` is offered.
     #[must_use]
-    pub fn includes(&self, toolset: &str, changes_nothing: bool) -> bool {
+    pub fn includes_tool(&self, toolset: &str, changes_nothing: bool) -> bool {
         let named = |toolsets: &Arc<BTreeSet<String>>| toolsets.contains(toolset);
         (changes_nothing || !self.read_only) && self.toolsets.as_ref().is_none_or(named)
     }
@@ -117,18 +117,18 @@ pub struct Validity {
 impl Validity {
     /// Whether it is invalid now.
     #[must_use]
-    pub fn is_over(&self) -> bool {
-        self.is_over_at(Timestamp::now())
+    pub fn has_ended(&self) -> bool {
+        self.has_ended_at(Timestamp::now())
     }
 
     /// Whether it is revoked, or expires at `now` or before.
     #[must_use]
-    pub fn is_over_at(&self, now: Timestamp) -> bool {
+    pub fn has_ended_at(&self, now: Timestamp) -> bool {
         self.revoked.is_cancelled() || self.until.is_some_and(|until| until <= now)
     }
 
     /// Waits until it becomes invalid.
-    pub async fn over(&self) {
+    pub async fn wait_for_end(&self) {
         loop {
             let pause = match self.until {
                 Some(until) => {
@@ -139,7 +139,7 @@ impl Validity {
                 }
                 None => return self.revoked.cancelled().await,
             };
-            if self.is_over() {
+            if self.has_ended() {
                 return;
             }
             let waited = tokio::time::timeout(pause, self.revoked.cancelled()).await;
@@ -152,7 +152,7 @@ impl Validity {
 
 /// The request of a call, and the client's address. Cheap to clone.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Origin {
+pub struct RequestInfo {
     /// The request id, in log lines and in the answer: up to 64 letters, digits, `-` and `_`. The client may
     /// have chosen it.
     pub request_id: Arc<str>,
@@ -170,7 +170,7 @@ pub struct Caller {
     /// The Kasm user whose sessions it may use, as configured.
     pub kasm_user: Arc<str>,
     /// The tools that it is offered.
-    pub reach: Reach,
+    pub reach: ToolFilter,
     /// The requests per minute that its credential allows, if it says so.
     pub rate: Option<NonZeroU32>,
     /// The kind of credential.
@@ -188,7 +188,7 @@ impl Caller {
             name: name.into(),
             scope,
             kasm_user: kasm_user.into(),
-            reach: Reach::default(),
+            reach: ToolFilter::default(),
             rate: None,
             credential: Credential::default(),
             validity: Validity::default(),
@@ -207,20 +207,20 @@ impl Caller {
     /// Whose things are its own: its name together with its Kasm user. A token that is made anew for
     /// another Kasm user has nothing of what the former one had.
     #[must_use]
-    pub fn owner(&self) -> &Arc<str> {
+    pub fn owner_key(&self) -> &Arc<str> {
         &self.owner
     }
 
     /// Whether the caller has `scope` or a larger one.
     #[must_use]
-    pub fn may(&self, scope: Scope) -> bool {
+    pub fn has_scope(&self, scope: Scope) -> bool {
         self.scope >= scope
     }
 
     /// A copy of the caller with fewer tools. No method adds tools.
     #[must_use]
-    pub fn narrowed(mut self, reach: &Reach) -> Self {
-        self.reach = self.reach.and(reach);
+    pub fn narrowed_by(mut self, reach: &ToolFilter) -> Self {
+        self.reach = self.reach.intersect(reach);
         self
     }
 }
@@ -229,9 +229,9 @@ impl Caller {
 mod tests {
     use super::*;
 
-    fn reach(read_only: bool, toolsets: Option<&[&str]>) -> Reach {
+    fn reach(read_only: bool, toolsets: Option<&[&str]>) -> ToolFilter {
         let toolsets = toolsets.map(|names| names.iter().map(|name| (*name).to_owned()).collect());
-        Reach {
+        ToolFilter {
             read_only,
             toolsets: toolsets.map(Arc::new),
         }
@@ -242,13 +242,13 @@ mod tests {
         let all = reach(false, None);
         let files = reach(false, Some(&["files", "exec"]));
         let looks = reach(true, Some(&["files", "desktop"]));
-        assert_eq!(all.and(&files), files);
-        assert_eq!(files.and(&all), files);
-        assert_eq!(files.and(&looks), reach(true, Some(&["files"])));
-        let none = files.and(&reach(false, Some(&["desktop"])));
-        assert!(!none.includes("files", true) && !none.includes("desktop", true));
-        assert!(looks.includes("files", true) && !looks.includes("files", false));
-        assert!(!looks.includes("exec", true) && all.includes("exec", false));
+        assert_eq!(all.intersect(&files), files);
+        assert_eq!(files.intersect(&all), files);
+        assert_eq!(files.intersect(&looks), reach(true, Some(&["files"])));
+        let none = files.intersect(&reach(false, Some(&["desktop"])));
+        assert!(!none.includes_tool("files", true) && !none.includes_tool("desktop", true));
+        assert!(looks.includes_tool("files", true) && !looks.includes_tool("files", false));
+        assert!(!looks.includes_tool("exec", true) && all.includes_tool("exec", false));
     }
 
     #[test]
@@ -258,11 +258,11 @@ mod tests {
             until: Some(until),
             ..Validity::default()
         };
-        assert!(!validity.is_over_at(until - Duration::from_millis(1)));
-        assert!(validity.is_over_at(until));
-        assert!(!Validity::default().is_over_at(Timestamp::MAX));
+        assert!(!validity.has_ended_at(until - Duration::from_millis(1)));
+        assert!(validity.has_ended_at(until));
+        assert!(!Validity::default().has_ended_at(Timestamp::MAX));
         validity.revoked.cancel();
-        assert!(validity.is_over_at(Timestamp::UNIX_EPOCH));
+        assert!(validity.has_ended_at(Timestamp::UNIX_EPOCH));
     }
 
     #[tokio::test]
@@ -271,9 +271,9 @@ mod tests {
             until: Some(until),
             ..Validity::default()
         };
-        validity(Timestamp::UNIX_EPOCH).over().await;
+        validity(Timestamp::UNIX_EPOCH).wait_for_end().await;
         let taken_back = validity(Timestamp::MAX);
-        let mut wait = std::pin::pin!(taken_back.over());
+        let mut wait = std::pin::pin!(taken_back.wait_for_end());
         assert!(futures::poll!(&mut wait).is_pending(), "it is good still");
         taken_back.revoked.cancel();
         wait.await;

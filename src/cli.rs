@@ -21,15 +21,15 @@ use crate::clients::CLIENTS;
 pub struct Cli {
     /// The command to run. Default: `serve`.
     #[command(subcommand)]
-    pub command: Option<Command>,
+    pub command: Option<CliCommand>,
     /// Settings of the server.
     #[command(flatten)]
-    pub settings: Settings,
+    pub settings: SettingsFlags,
 }
 
 /// Flags for the settings that are needed most often.
 #[derive(Args, Clone, Debug, Default)]
-pub struct Settings {
+pub struct SettingsFlags {
     /// A TOML file with settings [env: KASM_MCP_CONFIG]
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
@@ -46,23 +46,23 @@ pub struct Settings {
 
 /// The commands.
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub enum CliCommand {
     /// Serve MCP over HTTP (the default)
     Serve,
     /// Serve MCP over standard input and output, for a client on this machine
     Stdio,
     /// Run an emulated Kasm and a server for it, to try kasm-mcp without Kasm
     #[cfg(feature = "demo")]
-    Demo(Demo),
+    Demo(DemoOptions),
     /// Run only the Kasm emulator
     #[cfg(feature = "demo")]
-    Emulate(Emulate),
+    Emulate(EmulateOptions),
     /// Run every connectivity check, from the settings through Kasm to the public URL
     ///
     /// Prints one row per check: ok, note (it works, but read this), skip (not checked, and why) or FAIL with a
     /// remedy. Without --start, nothing in Kasm is changed. Exit code 0: no check failed. 1: a check failed.
     /// 64: the settings are invalid.
-    Check(Check),
+    Check(CheckOptions),
     /// Probe the health endpoint of the local server. Exit code 0 if it is healthy
     Health,
     /// List the tools
@@ -80,9 +80,9 @@ pub enum Command {
     /// clients, prints a link that installs it with one click. The link never contains the token. The token
     /// comes from --token-file, KASM_MCP_TOKEN or MCP_AUTH_TOKEN, in this order. It is not an argument because
     /// other users of the machine can read arguments.
-    Connect(Connect),
+    Connect(ConnectOptions),
     /// Print the tools as an OpenAPI document, for ChatGPT Actions and other clients without MCP
-    Openapi(OpenApi),
+    Openapi(OpenApiOptions),
     /// List the settings
     Settings {
         /// The output format
@@ -149,7 +149,7 @@ pub enum TailFormat {
 #[derive(Clone, Debug, Subcommand)]
 pub enum TokenCommand {
     /// Create a token, print it once, and store its hash
-    New(NewToken),
+    New(NewTokenOptions),
     /// List the tokens, without secrets
     List,
     /// Revoke a token
@@ -161,7 +161,7 @@ pub enum TokenCommand {
 
 /// Options of `token new`.
 #[derive(Args, Clone, Debug)]
-pub struct NewToken {
+pub struct NewTokenOptions {
     /// The name of the token, for logs and `token revoke`
     #[arg(long)]
     pub name: String,
@@ -192,12 +192,12 @@ pub enum PolicyCommand {
     ///
     /// Exit code 0: allowed. 1: refused, or the rules file is invalid. 2: needs a person's approval. 3:
     /// unprovable, because what it runs is known only at run time.
-    Check(PolicyCheck),
+    Check(PolicyCheckOptions),
 }
 
 /// Options of `policy check`.
 #[derive(Args, Clone, Debug)]
-pub struct PolicyCheck {
+pub struct PolicyCheckOptions {
     /// The command, as a bash script
     #[arg(allow_hyphen_values = true)]
     pub command: String,
@@ -211,7 +211,7 @@ pub struct PolicyCheck {
 
 /// Options of `check`.
 #[derive(Args, Clone, Debug)]
-pub struct Check {
+pub struct CheckOptions {
     /// Start a session of this workspace, test commands, files and the desktop in it, and destroy it
     #[arg(long, value_name = "WORKSPACE")]
     pub start: Option<String>,
@@ -225,7 +225,7 @@ pub struct Check {
 
 /// Options of `demo`.
 #[derive(Args, Clone, Debug)]
-pub struct Demo {
+pub struct DemoOptions {
     /// The port for MCP clients, 8080 by default; 0 takes a free port [env: MCP_SERVER_PORT]
     #[arg(long = "port", id = "demo_port", value_name = "PORT")]
     pub port: Option<u16>,
@@ -236,7 +236,7 @@ pub struct Demo {
 
 /// Options of `emulate`.
 #[derive(Args, Clone, Debug)]
-pub struct Emulate {
+pub struct EmulateOptions {
     /// The address and port to listen on
     #[arg(long, default_value = "127.0.0.1:8443")]
     pub listen: SocketAddr,
@@ -247,7 +247,7 @@ pub struct Emulate {
 
 /// Options of `connect`.
 #[derive(Args, Clone, Debug)]
-pub struct Connect {
+pub struct ConnectOptions {
     /// The client. Without it, all clients are listed
     #[arg(value_name = "CLIENT", value_parser = client_ids(), hide_possible_values = true)]
     pub clients: Vec<String>,
@@ -277,7 +277,7 @@ pub enum ConnectFormat {
 
 /// Options of `openapi`.
 #[derive(Args, Clone, Debug)]
-pub struct OpenApi {
+pub struct OpenApiOptions {
     /// The URL at which clients reach the server. Default: MCP_PUBLIC_URL
     #[arg(long)]
     pub url: Option<String>,

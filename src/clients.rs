@@ -7,13 +7,13 @@ pub mod fill;
 mod link;
 mod list;
 
-pub use fill::{Address, Values, WrongAddress, WrongToken};
+pub use fill::{ServerAddress, TemplateValues, WrongAddress, WrongToken};
 pub use link::{InstallLinks, LinkFormat};
 pub use list::CLIENTS;
 
 /// One client.
 #[derive(Clone, Copy, Debug)]
-pub struct Client {
+pub struct ClientEntry {
     /// Its id on the command line.
     pub id: &'static str,
     /// Its name.
@@ -21,7 +21,7 @@ pub struct Client {
     /// The file or form for its configuration.
     pub place: &'static str,
     /// The format of the configuration.
-    pub format: Format,
+    pub format: TemplateFormat,
     /// The configuration, with `{{url}}` and the like for values that differ between servers.
     template: &'static str,
     /// Notes on unexpected behaviour.
@@ -29,12 +29,12 @@ pub struct Client {
     /// The form of its install links, if it has them.
     pub link: Option<LinkFormat>,
     /// How the printed configuration was tested.
-    pub tested: Tested,
+    pub tested: TestedWith,
 }
 
 /// The format of a configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Format {
+pub enum TemplateFormat {
     /// JSON.
     Json,
     /// TOML.
@@ -49,7 +49,7 @@ pub enum Format {
     Text,
 }
 
-impl Format {
+impl TemplateFormat {
     /// Its name in Markdown.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -66,7 +66,7 @@ impl Format {
 
 /// How tests use a configuration as it is printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Tested {
+pub enum TestedWith {
     /// The named program connected with it and used the tools.
     Run(&'static str),
     /// It was parsed, and its URL answers. Why it was not run.
@@ -75,6 +75,6 @@ pub enum Tested {
 
 /// The client of that id.
 #[must_use]
-pub fn find(id: &str) -> Option<&'static Client> {
+pub fn find_client(id: &str) -> Option<&'static ClientEntry> {
     CLIENTS.iter().find(|client| client.id == id)
 }

@@ -25,7 +25,7 @@ impl WallClock {
     pub fn now(&self) -> Timestamp {
         match &self.0 {
             TimeSource::System => Timestamp::now(),
-            TimeSource::Manual(clock) => *clock.time(),
+            TimeSource::Manual(clock) => *clock.lock_time(),
         }
     }
 }
@@ -42,8 +42,8 @@ impl ManualClock {
     }
 
     /// Advances the clock. It stops at the latest possible time.
-    pub fn advance(&self, by: Duration) {
-        let mut time = self.time();
+    pub fn advance_by(&self, by: Duration) {
+        let mut time = self.lock_time();
         *time = time.checked_add(by).unwrap_or(Timestamp::MAX);
     }
 
@@ -53,7 +53,7 @@ impl ManualClock {
         WallClock(TimeSource::Manual(self.clone()))
     }
 
-    fn time(&self) -> MutexGuard<'_, Timestamp> {
+    fn lock_time(&self) -> MutexGuard<'_, Timestamp> {
         self.0.lock()
     }
 }

@@ -25,70 +25,70 @@ pub mod tools;
 use std::io::Write;
 use std::process::ExitCode;
 
-use self::notify::Manager;
-use crate::cli::{self, Cli, Command};
-use crate::config::{Config, Mistakes, Sources};
+use self::notify::ServiceManager;
+use crate::cli::{self, Cli, CliCommand};
+use crate::config::{Config, SettingMistakes, SettingsSources};
 
 const EXIT_SETTINGS: u8 = 64;
 
 /// Runs the chosen command and returns its exit code.
 #[must_use]
-pub fn run(cli: Cli) -> ExitCode {
+pub fn run_command(cli: Cli) -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
     {
         Ok(runtime) => runtime,
-        Err(error) => return fail(&error.into()),
+        Err(error) => return report_failure(&error.into()),
     };
-    let done = runtime.block_on(dispatch(cli));
+    let done = runtime.block_on(dispatch_command(cli));
     // Calls that outlived the drain limit are not waited for.
     runtime.shutdown_background();
     match done {
         Ok(code) => code,
-        Err(error) => fail(&error),
+        Err(error) => report_failure(&error),
     }
 }
 
-async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
+async fn dispatch_command(cli: Cli) -> anyhow::Result<ExitCode> {
     let Cli { command, settings } = cli;
-    match command.unwrap_or(Command::Serve) {
-        Command::Serve => {
-            let sources = sources(&settings);
-            let manager = Manager::of(&sources.environment);
-            serve::run(Config::load(&sources)?, &manager).await
+    match command.unwrap_or(CliCommand::Serve) {
+        CliCommand::Serve => {
+            let sources = settings_sources(&settings);
+            let manager = ServiceManager::from_environment(&sources.environment);
+            serve::run(Config::load_settings(&sources)?, &manager).await
         }
-        Command::Stdio => stdio::run(stdio::config(settings)?).await,
+        CliCommand::Stdio => stdio::run(stdio::config(settings)?).await,
         #[cfg(feature = "demo")]
-        Command::Demo(options) => demo::run(&options, &settings).await,
+        CliCommand::Demo(options) => demo::run_demo(&options, &settings).await,
         #[cfg(feature = "demo")]
-        Command::Emulate(options) => emulate::run(&options).await,
-        Command::Check(options) => check::run(&options, &settings).await,
-        Command::Health => health::run(&settings).await,
-        Command::Tools { full, format } => tools::run(full, format),
-        Command::Connect(options) => connect::run(&options, &settings),
-        Command::Openapi(options) => openapi::run(&options, &settings),
-        Command::Settings { format } => settings::run(format),
-        Command::Token(command) => token::run(&command, &settings),
-        Command::Audit(command) => audit::run(&command, &settings),
-        Command::Policy(command) => policy::run(&command),
-        Command::Man { directory } => man::run(directory.as_deref()),
-        Command::Completions { shell } => man::completions(shell),
+        CliCommand::Emulate(options) => emulate::run_emulator(&options).await,
+        CliCommand::Check(options) => check::run_check(&options, &settings).await,
+        CliCommand::Health => health::run_health_probe(&settings).await,
+        CliCommand::Tools { full, format } => tools::print_tools(full, format),
+        CliCommand::Connect(options) => connect::run_connect(&options, &settings),
+        CliCommand::Openapi(options) => openapi::print_openapi(&options, &settings),
+        CliCommand::Settings { format } => settings::print_settings(format),
+        CliCommand::Token(command) => token::run_token(&command, &settings),
+        CliCommand::Audit(command) => audit::run_audit(&command, &settings),
+        CliCommand::Policy(command) => policy::run_policy(&command),
+        CliCommand::Man { directory } => man::write_man_pages(directory.as_deref()),
+        CliCommand::Completions { shell } => man::print_completions(shell),
     }
 }
 
 /// The settings of this process with the flags on top.
-fn sources(flags: &cli::Settings) -> Sources {
-    Sources::of_process(flags.config.clone())
+fn settings_sources(flags: &cli::SettingsFlags) -> SettingsSources {
+    SettingsSources::of_process(flags.config.clone())
         .with_flag("MCP_SERVER_HOST", flags.host.as_ref())
         .with_flag("MCP_SERVER_PORT", flags.port)
         .with_flag("LOG_LEVEL", flags.log_level.as_ref())
 }
 
-fn fail(error: &anyhow::Error) -> ExitCode {
+fn report_failure(error: &anyhow::Error) -> ExitCode {
     // A closed stderr is no reason to fail differently.
     let _closed = writeln!(std::io::stderr(), "kasm-mcp: {error:#}");
-    if error.is::<Mistakes>() {
+    if error.is::<SettingMistakes>() {
         ExitCode::from(EXIT_SETTINGS)
     } else {
         ExitCode::FAILURE
@@ -96,7 +96,7 @@ fn fail(error: &anyhow::Error) -> ExitCode {
 }
 
 /// Writes to standard output; a reader that closed it early is content.
-fn print(text: &str) -> std::io::Result<()> {
+fn print_text(text: &str) -> std::io::Result<()> {
     let mut out = std::io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),

@@ -30,10 +30,10 @@ use crate::oauth::OAuthConfig;
 use crate::providers::kasm::KasmSettings;
 use crate::rate::Rate;
 pub use audit::audit_file;
-pub use documents::Variables;
-pub use reach::{Reach, reach};
-pub use reader::{Mistake, Mistakes};
-pub use source::Sources;
+pub use documents::VariableTable;
+pub use reach::{ClientEndpoint, client_endpoint};
+pub use reader::{SettingMistake, SettingMistakes};
+pub use source::SettingsSources;
 pub use table::{VARIABLES, Variable};
 pub use tokens::{TOKENS_FILE_NAME, token_rules, tokens_file};
 
@@ -57,7 +57,7 @@ pub struct Config {
     /// The HTTP server.
     pub http: HttpConfig,
     /// Limits of calls and sessions.
-    pub limits: Limits,
+    pub limits: ServerLimits,
     /// Logging.
     pub log: LogConfig,
     /// Notices for the operator about valid but risky settings.
@@ -93,7 +93,7 @@ pub struct HttpConfig {
 
 /// Limits, each with a default that suits one small server.
 #[derive(Clone, Debug)]
-pub struct Limits {
+pub struct ServerLimits {
     /// The rate limits of addresses and callers.
     pub requests: RequestLimits,
     /// The rate limit of costly calls per caller.
@@ -151,16 +151,16 @@ impl Config {
     ///
     /// # Errors
     /// All invalid settings.
-    pub fn load(sources: &Sources) -> Result<Self, Mistakes> {
-        read::config(sources)
+    pub fn load_settings(sources: &SettingsSources) -> Result<Self, SettingMistakes> {
+        read::read_config(sources)
     }
 
     /// Reads only the address to listen on, to find a server that may have other settings.
     ///
     /// # Errors
     /// The errors in that setting.
-    pub fn listen(sources: &Sources) -> Result<SocketAddr, Mistakes> {
-        read::listen(sources)
+    pub fn listen_address(sources: &SettingsSources) -> Result<SocketAddr, SettingMistakes> {
+        read::read_listen(sources)
     }
 }
 

@@ -24,7 +24,7 @@ pub use write::{Writing, Written};
 
 use crate::jobs::{Finished, JobError, JobSpec, Jobs, Why};
 use crate::kasm::plane::{Place, PlaneError};
-use crate::policy::{Access, CheckedPath, Denial, Permit, Policy};
+use crate::policy::{CheckedPath, Denial, FileAccess, Permit, Policy};
 
 const PATHS: &str = include_str!("files/scripts/paths.sh");
 /// The most that the scripts print beside contents.
@@ -98,18 +98,18 @@ impl Target {
     ///
     /// # Errors
     /// The policy's denial.
-    pub fn new(policy: &Policy, path: &str, access: Access) -> Result<Self, Denial> {
+    pub fn new(policy: &Policy, path: &str, access: FileAccess) -> Result<Self, Denial> {
         Ok(Self {
-            path: policy.path(path, access)?,
+            path: policy.judge_path(path, access)?,
             roots: policy.roots().to_vec(),
-            barred: policy.barred(access),
+            barred: policy.protected_paths(access),
         })
     }
 
     /// The path, absolute and without `.` and `..`.
     #[must_use]
     pub fn path(&self) -> &str {
-        self.path.get().as_str()
+        self.path.permitted_value().as_str()
     }
 
     /// The arguments of a script.

@@ -32,7 +32,7 @@ pub use sweeper::Removal;
 
 use crate::kasm::plane::Place;
 use crate::kasm::{Kasm, KasmError, KasmId};
-use crate::relay::{Mailbox, Relay};
+use crate::relay::{OutputRelay, RelayMailbox};
 use backoff::JobPaces;
 use channel_health::{ChannelHealth, FailureKind, Readiness};
 use sweeper::Sweeper;
@@ -92,7 +92,7 @@ pub enum JobError {
 #[derive(Clone, Debug)]
 pub struct Jobs {
     kasm: Kasm,
-    relay: Option<Arc<Relay>>,
+    relay: Option<Arc<OutputRelay>>,
     health: Arc<ChannelHealth>,
     paces: Arc<JobPaces>,
     sweeper: Arc<Sweeper>,
@@ -105,7 +105,7 @@ pub struct Started {
     pub id: JobId,
     /// When it was dispatched.
     since: Instant,
-    mailbox: Option<Mailbox>,
+    mailbox: Option<RelayMailbox>,
     via: Result<Channel, String>,
 }
 
@@ -135,7 +135,7 @@ pub struct Finished {
 impl Jobs {
     /// Runs jobs on `kasm`. Without a relay the only channel is Kasm's proxy.
     #[must_use]
-    pub fn new(kasm: Kasm, relay: Option<Arc<Relay>>) -> Self {
+    pub fn new(kasm: Kasm, relay: Option<Arc<OutputRelay>>) -> Self {
         Self {
             kasm,
             relay,
@@ -214,7 +214,7 @@ impl Jobs {
             mailbox = self
                 .relay
                 .as_ref()
-                .and_then(|relay| relay.open(room, expires));
+                .and_then(|relay| relay.open_mailbox(room, expires));
             if mailbox.is_none() {
                 via = Err("the relay has too many open mailboxes".to_owned());
             }
@@ -222,11 +222,11 @@ impl Jobs {
         let sweep = self.sweeper.take_for_job(place.kasm_id, spec.as_root);
         let url = mailbox
             .as_ref()
-            .map(|mailbox| mailbox.url().expose_secret());
+            .map(|mailbox| mailbox.posting_url().expose_secret());
         let exec = spec.dispatch_job(id, &sweep, url);
         let since = Instant::now();
         self.kasm
-            .wire()
+            .api()
             .exec(place.user, place.kasm_id, &exec)
             .await?;
         Ok(Started {
@@ -332,7 +332,7 @@ impl Jobs {
         let exec = spec::dispatch_part(id, index, bytes);
         Ok(self
             .kasm
-            .wire()
+            .api()
             .exec(place.user, place.kasm_id, &exec)
             .await?)
     }

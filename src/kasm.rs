@@ -23,42 +23,42 @@ pub use id::{Id, ImageId, KasmId, UserId};
 
 use images::ImageCache;
 use plane::Plane;
-use sessions::Attempts;
-use wire::Wire;
+use sessions::CreateAttempts;
+use wire::KasmApi;
 
 /// A Kasm server for the tools. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Kasm {
-    wire: Arc<dyn Wire>,
+    wire: Arc<dyn KasmApi>,
     images: Arc<ImageCache>,
-    attempts: Arc<Attempts>,
+    attempts: Arc<CreateAttempts>,
     plane: Arc<Plane>,
 }
 
 impl Kasm {
     /// Creates the operations on top of `wire` and `plane`. The workspace list is cached for `image_cache`.
     #[must_use]
-    pub fn new(wire: Arc<dyn Wire>, plane: Plane, image_cache: Duration) -> Self {
+    pub fn new(wire: Arc<dyn KasmApi>, plane: Plane, image_cache: Duration) -> Self {
         Self {
             wire,
             images: Arc::new(ImageCache::new(image_cache)),
-            attempts: Arc::new(Attempts::default()),
+            attempts: Arc::new(CreateAttempts::default()),
             plane: Arc::new(plane),
         }
     }
 
     /// The typed endpoints, for operations that need no logic of ours.
     #[must_use]
-    pub fn wire(&self) -> &dyn Wire {
+    pub fn api(&self) -> &dyn KasmApi {
         &*self.wire
     }
 }
 
 /// A Kasm that does not keep the connections of the plane alive: they end when everybody else has dropped it.
 struct WeakKasm {
-    wire: Arc<dyn Wire>,
+    wire: Arc<dyn KasmApi>,
     images: Arc<ImageCache>,
-    attempts: Arc<Attempts>,
+    attempts: Arc<CreateAttempts>,
     plane: Weak<Plane>,
 }
 

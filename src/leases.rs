@@ -17,26 +17,26 @@ use jiff::Timestamp;
 use parking_lot::{Mutex, MutexGuard};
 
 use crate::clock::WallClock;
-use crate::kasm::model::Session;
+use crate::kasm::model::KasmSession;
 use crate::kasm::{Kasm, KasmId, UserId};
-use book::Book;
-use store::Store;
+use book::LeaseBook;
+use store::LeaseStore;
 
 /// The sessions in use. Cheap to clone; the last clone ends the task.
 #[derive(Clone, Debug)]
-pub struct Leases(Arc<Inner>);
+pub struct Leases(Arc<LeaseState>);
 
 #[derive(Debug)]
-struct Inner {
+struct LeaseState {
     kasm: Kasm,
     clock: WallClock,
-    book: Mutex<Book>,
-    store: Option<tokio::sync::Mutex<Store>>,
+    book: Mutex<LeaseBook>,
+    store: Option<tokio::sync::Mutex<LeaseStore>>,
 }
 
 /// The current state of a session's lease.
 #[derive(Clone, Copy, Debug)]
-pub struct Lease {
+pub struct SessionLease {
     /// How long the session may be unused.
     pub time: Duration,
     /// When it ends, unless the session is used before.
@@ -55,7 +55,7 @@ impl Leases {
     /// Uses `clock` for all times. Call it inside a tokio runtime.
     #[must_use]
     pub fn new(kasm: Kasm, directory: Option<&Path>, clock: WallClock) -> Self {
-        let (store, known) = match directory.map(Store::open) {
+        let (store, known) = match directory.map(LeaseStore::open) {
             Some(Ok((store, known))) => (Some(store.into()), known),
             Some(Err(problem)) => {
                 tracing::warn!(
@@ -66,23 +66,23 @@ impl Leases {
             }
             None => (None, Vec::new()),
         };
-        let inner = Arc::new(Inner {
+        let inner = Arc::new(LeaseState {
             kasm,
             clock,
-            book: Mutex::new(Book::of(known)),
+            book: Mutex::new(LeaseBook::from_stored(known)),
             store,
         });
-        tokio::spawn(keeper::run(Arc::downgrade(&inner)));
+        tokio::spawn(keeper::keep_leases(Arc::downgrade(&inner)));
         Self(inner)
     }
 
     /// Marks a session of `user` as in use until the returned guard is dropped. `session` is Kasm's latest
     /// answer about it.
     #[must_use]
-    pub fn used(&self, user: UserId, kasm_id: KasmId, session: &Session) -> Use {
+    pub fn begin_use(&self, user: UserId, kasm_id: KasmId, session: &KasmSession) -> SessionUse {
         let now = self.0.clock.now();
-        self.0.book().begin(user, kasm_id, session, now);
-        Use {
+        self.0.lock_book().begin_use(user, kasm_id, session, now);
+        SessionUse {
             leases: self.clone(),
             kasm_id,
         }
@@ -92,44 +92,51 @@ impl Leases {
     ///
     /// # Errors
     /// Too many sessions have a lease.
-    pub fn give(&self, user: UserId, kasm_id: KasmId, time: Duration) -> Result<(), TooManyLeases> {
-        self.0.book().give(user, kasm_id, time, self.0.clock.now())
+    pub fn give_lease(
+        &self,
+        user: UserId,
+        kasm_id: KasmId,
+        time: Duration,
+    ) -> Result<(), TooManyLeases> {
+        self.0
+            .lock_book()
+            .give_lease(user, kasm_id, time, self.0.clock.now())
     }
 
     /// Whether all leases are stored on disk now, so that they survive this process.
-    pub async fn save(&self) -> bool {
-        self.0.save().await
+    pub async fn save_changes(&self) -> bool {
+        self.0.save_changes().await
     }
 
     /// The lease of a session, if it has one.
     #[must_use]
-    pub fn of(&self, kasm_id: KasmId) -> Option<Lease> {
-        self.0.book().lease(kasm_id, self.0.clock.now())
+    pub fn lease_of(&self, kasm_id: KasmId) -> Option<SessionLease> {
+        self.0.lock_book().lease_of(kasm_id, self.0.clock.now())
     }
 
     /// Removes a session that has ended.
-    pub fn forget(&self, kasm_id: KasmId) {
-        self.0.book().forget(kasm_id);
+    pub fn forget_session(&self, kasm_id: KasmId) {
+        self.0.lock_book().forget_session(kasm_id);
     }
 }
 
-impl Inner {
-    fn book(&self) -> MutexGuard<'_, Book> {
+impl LeaseState {
+    fn lock_book(&self) -> MutexGuard<'_, LeaseBook> {
         self.book.lock()
     }
 
-    async fn save(&self) -> bool {
+    async fn save_changes(&self) -> bool {
         let Some(store) = &self.store else {
             return false;
         };
         let mut store = store.lock().await;
-        let Some(leases) = self.book().changed() else {
+        let Some(leases) = self.lock_book().take_changes() else {
             return true;
         };
-        let saved = store.write(leases).await;
+        let saved = store.write_leases(leases).await;
         if let Err(problem) = &saved {
             tracing::error!(%problem, "cannot write the leases of sessions");
-            self.book().changed_again();
+            self.lock_book().mark_changed();
         }
         saved.is_ok()
     }
@@ -137,14 +144,14 @@ impl Inner {
 
 /// A use of a session. It ends when this is dropped.
 #[derive(Debug)]
-pub struct Use {
+pub struct SessionUse {
     leases: Leases,
     kasm_id: KasmId,
 }
 
-impl Drop for Use {
+impl Drop for SessionUse {
     fn drop(&mut self) {
         let inner = &self.leases.0;
-        inner.book().end(self.kasm_id, inner.clock.now());
+        inner.lock_book().end_use(self.kasm_id, inner.clock.now());
     }
 }

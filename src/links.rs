@@ -20,7 +20,7 @@ use tokio::time::Instant;
 use crate::bounded_map::{BoundedMap, Evict, KeyedSemaphores};
 use crate::caller::Caller;
 use crate::percent;
-use crate::token::{self, Hash};
+use crate::token::{self, TokenHash};
 
 /// The most open links of one caller.
 const LINKS_PER_CALLER_MAX: usize = 64;
@@ -69,7 +69,7 @@ pub struct Links {
 
 /// Names a link without opening it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct LinkId(Hash);
+pub struct LinkId(TokenHash);
 
 struct OpenLink {
     link: Link,
@@ -161,14 +161,14 @@ impl Links {
     /// # Errors
     /// Too many are open.
     pub fn make_link(&self, link: Link) -> Result<String, TooManyLinks> {
-        let token = token::random();
+        let token = token::random_token();
         let url = format!(
             "{}/files/{}{}?link={token}",
             self.base,
             link.computer,
-            percent::path(&link.path)
+            percent::encode_path(&link.path)
         );
-        let seats = self.seats.of_key(link.caller.owner().clone());
+        let seats = self.seats.of_key(link.caller.owner_key().clone());
         let seat = seats.clone().try_acquire_owned().or_else(|_| {
             // Links that expired unused keep their seats until they are dropped.
             self.open.evict_idle();
@@ -180,16 +180,18 @@ impl Links {
             progress: Mutex::default(),
             _seat: seat.map_err(|_| TooManyLinks)?,
         };
-        let kept = self.open.get_or_insert(LinkId(Hash::of(&token)), || open);
+        let kept = self
+            .open
+            .get_or_insert(LinkId(TokenHash::of_token(&token)), || open);
         kept.map(|_| url).ok_or(TooManyLinks)
     }
 
     /// The link of a token. None: it was used, is over, or never was; or the token behind it is over.
     #[must_use]
     pub fn find_link(&self, token: &str) -> Option<(LinkId, Link)> {
-        let id = LinkId(Hash::of(token));
+        let id = LinkId(TokenHash::of_token(token));
         let found = self.open.get(&id)?;
-        let is_good = found.expires > Instant::now() && !found.link.caller.validity.is_over();
+        let is_good = found.expires > Instant::now() && !found.link.caller.validity.has_ended();
         is_good.then(|| (id, found.link.clone()))
     }
 

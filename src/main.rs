@@ -11,5 +11,5 @@ use kasm_mcp::{cli, commands};
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    commands::run(cli::Cli::parse())
+    commands::run_command(cli::Cli::parse())
 }

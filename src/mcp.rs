@@ -22,4 +22,4 @@ mod tasks;
 mod watched;
 
 pub use server::McpServer;
-pub use subscriptions::Notices;
+pub use subscriptions::ChangeNotices;

@@ -17,14 +17,14 @@ use jiff::Timestamp;
 use jsonwebtoken::{Algorithm, Validation};
 
 use crate::caller::{Caller, Credential, Scope, Validity};
-use claims::Claims;
-use fetch::Fetcher;
-pub use fetch::is_safe;
-pub use issuer::examine;
-use issuer::{Issuer, NoKey};
+use claims::TokenClaims;
+use fetch::DocumentFetcher;
+pub use fetch::is_safe_url;
+pub use issuer::examine_issuer;
+use issuer::{NoKey, TokenIssuer};
 pub use resource::{WELL_KNOWN, is_entry_point};
 pub use users::FindUser;
-use users::Users;
+use users::UserDirectory;
 
 /// The largest token that is verified.
 const TOKEN_BYTES_MAX: usize = 16 << 10;
@@ -53,7 +53,7 @@ pub struct OAuthConfig {
 
 /// Why a token is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Denied {
+pub enum TokenDenied {
     /// It is invalid, for a reason that its owner may know.
     Invalid(&'static str),
     /// It is valid, but has no scope of this server.
@@ -65,13 +65,13 @@ pub enum Denied {
 }
 
 /// Verifies tokens. A server has one.
-pub struct Verifier {
+pub struct TokenVerifier {
     config: OAuthConfig,
-    issuers: Vec<Issuer>,
-    users: Users,
+    issuers: Vec<TokenIssuer>,
+    users: UserDirectory,
 }
 
-impl fmt::Debug for Verifier {
+impl fmt::Debug for TokenVerifier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Verifier")
             .field("config", &self.config)
@@ -79,7 +79,7 @@ impl fmt::Debug for Verifier {
     }
 }
 
-impl Verifier {
+impl TokenVerifier {
     /// Creates a verifier. `users` finds Kasm users; `user_id` normalises an id, and returns None if the text
     /// is not an id. Nothing is fetched before the first token.
     ///
@@ -90,12 +90,12 @@ impl Verifier {
         user_id: fn(&str) -> Option<String>,
         users: FindUser,
     ) -> Result<Self, reqwest::Error> {
-        let fetcher = Fetcher::new()?;
+        let fetcher = DocumentFetcher::new()?;
         let issuers = config.issuers.iter();
-        let issuers = issuers.map(|url| Issuer::new(url.clone(), fetcher.clone()));
+        let issuers = issuers.map(|url| TokenIssuer::new(url.clone(), fetcher.clone()));
         Ok(Self {
             issuers: issuers.collect(),
-            users: Users::new(user_id, users),
+            users: UserDirectory::new(user_id, users),
             config,
         })
     }
@@ -110,18 +110,20 @@ impl Verifier {
     ///
     /// # Errors
     /// The token is refused.
-    pub async fn caller(&self, token: &[u8]) -> Result<Caller, Denied> {
-        let (issuer, claims) = self.verify(token).await?;
+    pub async fn caller_of_token(&self, token: &[u8]) -> Result<Caller, TokenDenied> {
+        let (issuer, claims) = self.verify_token(token).await?;
         let subject = claims
             .subject()
-            .ok_or(Denied::Invalid("it has no subject"))?;
-        let until = Timestamp::from_second(claims.expires().unwrap_or(0));
-        let until = until.map_err(|_| Denied::Invalid("its expiry is invalid"))?;
+            .ok_or(TokenDenied::Invalid("it has no subject"))?;
+        let until = Timestamp::from_second(claims.expiry_seconds().unwrap_or(0));
+        let until = until.map_err(|_| TokenDenied::Invalid("its expiry is invalid"))?;
         let until = until.saturating_add(self.config.clock_skew);
-        let until = until.map_err(|_| Denied::Invalid("its expiry is invalid"))?;
-        let scope = claims.scope().ok_or(Denied::NoScope)?;
-        let named = claims.user(&self.config.user_claim).ok_or(Denied::NoUser)?;
-        let user = self.users.resolve(named).await?;
+        let until = until.map_err(|_| TokenDenied::Invalid("its expiry is invalid"))?;
+        let scope = claims.granted_scope().ok_or(TokenDenied::NoScope)?;
+        let named = claims
+            .user_claim(&self.config.user_claim)
+            .ok_or(TokenDenied::NoUser)?;
+        let user = self.users.resolve_user(named).await?;
         let mut caller = Caller::new(&format!("oauth:{subject}@{issuer}"), scope, &user);
         caller.credential = Credential::OAuth;
         caller.validity = Validity {
@@ -132,22 +134,24 @@ impl Verifier {
     }
 
     /// The claims of a valid token, and its issuer.
-    async fn verify(&self, token: &[u8]) -> Result<(&str, Claims), Denied> {
-        let unreadable = Denied::Invalid("it is not a token of an authorization server");
+    async fn verify_token(&self, token: &[u8]) -> Result<(&str, TokenClaims), TokenDenied> {
+        let unreadable = TokenDenied::Invalid("it is not a token of an authorization server");
         if token.len() > TOKEN_BYTES_MAX {
             return Err(unreadable);
         }
         let header = jsonwebtoken::decode_header(token).map_err(|_| unreadable)?;
         if !ALGORITHMS.contains(&header.alg) {
-            return Err(Denied::Invalid("its signature algorithm is not accepted"));
+            return Err(TokenDenied::Invalid(
+                "its signature algorithm is not accepted",
+            ));
         }
-        let named = claims::issuer(token).ok_or(unreadable)?;
+        let named = claims::unverified_issuer(token).ok_or(unreadable)?;
         let issuer = self.issuers.iter().find(|issuer| issuer.url() == named);
-        let issuer = issuer.ok_or(Denied::Invalid("its issuer is unknown"))?;
-        let keys = issuer.keys(header.kid.as_deref(), header.alg).await;
+        let issuer = issuer.ok_or(TokenDenied::Invalid("its issuer is unknown"))?;
+        let keys = issuer.keys_for(header.kid.as_deref(), header.alg).await;
         let keys = keys.map_err(|no| match no {
-            NoKey::Unknown => Denied::Invalid("its issuer has no such key"),
-            NoKey::Unavailable => Denied::Unavailable,
+            NoKey::Unknown => TokenDenied::Invalid("its issuer has no such key"),
+            NoKey::Unavailable => TokenDenied::Unavailable,
         })?;
         let mut validation = Validation::new(header.alg);
         validation.leeway = self.config.clock_skew.as_secs();
@@ -156,11 +160,11 @@ impl Verifier {
         validation.validate_aud = false;
         validation.set_issuer(&[issuer.url()]);
         validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
-        let mut outcome = Err(Denied::Invalid("its issuer has no such key"));
+        let mut outcome = Err(TokenDenied::Invalid("its issuer has no such key"));
         for key in &keys {
-            outcome = jsonwebtoken::decode::<Claims>(token, key, &validation)
+            outcome = jsonwebtoken::decode::<TokenClaims>(token, key, &validation)
                 .map(|data| data.claims)
-                .map_err(|error| Denied::Invalid(claims::reason(&error)));
+                .map_err(|error| TokenDenied::Invalid(claims::refusal_reason(&error)));
             if outcome.is_ok() {
                 break;
             }
@@ -168,10 +172,10 @@ impl Verifier {
         let claims = outcome?;
         let is_ours = |audience| self.config.accepts_audience(audience);
         if !claims.audiences().into_iter().any(is_ours) {
-            return Err(Denied::Invalid("it is for another audience"));
+            return Err(TokenDenied::Invalid("it is for another audience"));
         }
         if !claims.is_of_access_token(header.typ.as_deref()) {
-            return Err(Denied::Invalid("it is not an access token"));
+            return Err(TokenDenied::Invalid("it is not an access token"));
         }
         Ok((issuer.url(), claims))
     }
@@ -182,7 +186,7 @@ impl Verifier {
 pub fn scopes_up_to(scope: Scope) -> String {
     let names = Scope::ALL.iter().filter(|other| **other <= scope);
     names
-        .map(|scope| scope.name())
+        .map(|scope| scope.scope_name())
         .collect::<Vec<_>>()
         .join(" ")
 }

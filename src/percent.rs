@@ -13,13 +13,13 @@ const IN_PATH: &AsciiSet = &RESERVED.remove(b'/');
 
 /// One part of a URL, or a value after RFC 8187.
 #[must_use]
-pub fn part(text: &str) -> PercentEncode<'_> {
+pub fn encode_part(text: &str) -> PercentEncode<'_> {
     utf8_percent_encode(text, RESERVED)
 }
 
 /// A path: its slashes stay.
 #[must_use]
-pub fn path(text: &str) -> PercentEncode<'_> {
+pub fn encode_path(text: &str) -> PercentEncode<'_> {
     utf8_percent_encode(text, IN_PATH)
 }
 
@@ -29,9 +29,13 @@ mod tests {
     fn percent_encoding_keeps_unreserved_characters_only() {
         let text = "/a b/%~._-ä?#&\"";
         assert_eq!(
-            super::path(text).to_string(),
+            super::encode_path(text).to_string(),
             "/a%20b/%25~._-%C3%A4%3F%23%26%22"
         );
-        assert!(super::part(text).to_string().starts_with("%2Fa%20b%2F"));
+        assert!(
+            super::encode_part(text)
+                .to_string()
+                .starts_with("%2Fa%20b%2F")
+        );
     }
 }

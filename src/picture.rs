@@ -10,7 +10,7 @@ use image::{ExtendedColorType, ImageBuffer, ImageDecoder, ImageEncoder, ImageRes
 
 /// The limits of a picture.
 #[derive(Clone, Copy, Debug)]
-pub struct Bounds {
+pub struct PictureBounds {
     /// The largest width in pixels.
     pub width: u32,
     /// The largest height in pixels.
@@ -50,29 +50,29 @@ pub struct PictureError(String);
 /// The size of a picture of `width` by `height`, scaled to fit the bounds. It is never enlarged, and has at
 /// least one pixel.
 #[must_use]
-pub fn fitted(width: u32, height: u32, bounds: Bounds) -> (u32, u32) {
+pub fn fitted_size(width: u32, height: u32, bounds: PictureBounds) -> (u32, u32) {
     let (width, height) = (u64::from(width.max(1)), u64::from(height.max(1)));
     let (most_wide, most_high) = (
         u64::from(bounds.width.max(1)),
         u64::from(bounds.height.max(1)),
     );
     if width <= most_wide && height <= most_high {
-        return (narrow(width), narrow(height));
+        return (saturated_u32(width), saturated_u32(height));
     }
     if width * most_high >= height * most_wide {
         (
-            narrow(most_wide),
-            narrow((height * most_wide + width / 2) / width),
+            saturated_u32(most_wide),
+            saturated_u32((height * most_wide + width / 2) / width),
         )
     } else {
         (
-            narrow((width * most_high + height / 2) / height),
-            narrow(most_high),
+            saturated_u32((width * most_high + height / 2) / height),
+            saturated_u32(most_high),
         )
     }
 }
 
-fn narrow(number: u64) -> u32 {
+fn saturated_u32(number: u64) -> u32 {
     u32::try_from(number.max(1)).unwrap_or(u32::MAX)
 }
 
@@ -81,18 +81,18 @@ fn narrow(number: u64) -> u32 {
 ///
 /// # Errors
 /// The number of pixels differs from the announced size.
-pub fn encode(
+pub fn encode_picture(
     rgb: &[u8],
     width: u32,
     height: u32,
-    bounds: Bounds,
+    bounds: PictureBounds,
 ) -> Result<Picture, PictureError> {
     let missing =
         || PictureError("the number of pixels differs from the announced size".to_owned());
     if rgb.len() as u64 != u64::from(width) * u64::from(height) * 3 {
         return Err(missing());
     }
-    let (to_width, to_height) = fitted(width, height, bounds);
+    let (to_width, to_height) = fitted_size(width, height, bounds);
     let pixels = if (to_width, to_height) == (width, height) {
         Cow::Borrowed(rgb)
     } else {
@@ -100,7 +100,7 @@ pub fn encode(
         let whole = whole.ok_or_else(missing)?;
         Cow::Owned(imageops::resize(&whole, to_width, to_height, FilterType::Triangle).into_raw())
     };
-    let encoded = smallest(&pixels, to_width, to_height, bounds.bytes);
+    let encoded = smallest_encoding(&pixels, to_width, to_height, bounds.bytes);
     let (bytes, media_type) = encoded.map_err(|error| PictureError(error.to_string()))?;
     Ok(Picture {
         bytes,
@@ -118,7 +118,7 @@ pub fn jpeg_size(jpeg: &[u8]) -> Option<(u32, u32)> {
 }
 
 /// The best encoding with at most `max` bytes, or the smallest one.
-fn smallest(
+fn smallest_encoding(
     rgb: &[u8],
     width: u32,
     height: u32,
@@ -150,7 +150,7 @@ fn smallest(
 mod tests {
     use super::*;
 
-    const BOUNDS: Bounds = Bounds {
+    const BOUNDS: PictureBounds = PictureBounds {
         width: 1280,
         height: 1280,
         bytes: 512 * 1024,
@@ -158,23 +158,23 @@ mod tests {
 
     #[test]
     fn picture_is_scaled_to_bounds_in_proportion() {
-        assert_eq!(fitted(1280, 720, BOUNDS), (1280, 720));
-        assert_eq!(fitted(1920, 1080, BOUNDS), (1280, 720));
-        assert_eq!(fitted(3840, 2008, BOUNDS), (1280, 669));
-        assert_eq!(fitted(1080, 1920, BOUNDS), (720, 1280));
-        assert_eq!(fitted(60_000, 1, BOUNDS), (1280, 1));
-        let narrow = Bounds {
+        assert_eq!(fitted_size(1280, 720, BOUNDS), (1280, 720));
+        assert_eq!(fitted_size(1920, 1080, BOUNDS), (1280, 720));
+        assert_eq!(fitted_size(3840, 2008, BOUNDS), (1280, 669));
+        assert_eq!(fitted_size(1080, 1920, BOUNDS), (720, 1280));
+        assert_eq!(fitted_size(60_000, 1, BOUNDS), (1280, 1));
+        let narrow = PictureBounds {
             width: 640,
             height: 100,
             bytes: 0,
         };
-        assert_eq!(fitted(1280, 720, narrow), (178, 100));
+        assert_eq!(fitted_size(1280, 720, narrow), (178, 100));
     }
 
     #[test]
     fn plain_picture_is_png_and_noisy_one_jpeg() {
         let plain = vec![200; 640 * 480 * 3];
-        let picture = encode(&plain, 640, 480, BOUNDS).unwrap();
+        let picture = encode_picture(&plain, 640, 480, BOUNDS).unwrap();
         assert_eq!(picture.media_type, "image/png");
         let mut state = 1_u32;
         let noise: Vec<u8> = (0..800 * 450 * 3)
@@ -183,12 +183,12 @@ mod tests {
                 (state >> 24) as u8
             })
             .collect();
-        let small = Bounds {
+        let small = PictureBounds {
             width: 400,
             bytes: 100_000,
             ..BOUNDS
         };
-        let picture = encode(&noise, 800, 450, small).unwrap();
+        let picture = encode_picture(&noise, 800, 450, small).unwrap();
         assert_eq!(picture.media_type, "image/jpeg");
         assert!(
             picture.bytes.len() <= small.bytes,
@@ -196,6 +196,6 @@ mod tests {
             picture.bytes.len()
         );
         assert_eq!((picture.width, picture.height), (400, 225));
-        assert!(encode(&noise, 800, 451, BOUNDS).is_err());
+        assert!(encode_picture(&noise, 800, 451, BOUNDS).is_err());
     }
 }

@@ -18,13 +18,13 @@ mod word;
 use std::fmt;
 
 pub use admission::{INCOMPLETE_RULE, SCRIPT_BYTES_MAX};
-pub use command::Explanation;
-pub use finding::{Finding, Verdict};
+pub use command::CommandExplanation;
+pub use finding::{PolicyFinding, Verdict};
 pub use judging::{CommandJudge, CommandRequest, Judgement, PendingCommand};
-pub use path::{Access, CheckedPath, PATH_BYTES_MAX};
-pub use rules::{Decision, RulesError};
+pub use path::{CheckedPath, FileAccess, PATH_BYTES_MAX};
+pub use rules::{RuleDecision, RulesError};
 
-use rules::Rules;
+use rules::PolicyRules;
 
 /// A value that the policy permits.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,7 +32,7 @@ pub struct Permit<T>(T);
 
 impl<T> Permit<T> {
     /// What is permitted.
-    pub fn get(&self) -> &T {
+    pub fn permitted_value(&self) -> &T {
         &self.0
     }
 
@@ -48,7 +48,7 @@ pub struct Denial {
     /// The verdict; never [`Verdict::Allowed`].
     pub verdict: Verdict,
     /// Whether a person may still approve it.
-    pub decision: Decision,
+    pub decision: RuleDecision,
     /// The id of the deciding rule.
     pub rule: String,
     /// The problem, for the caller.
@@ -70,26 +70,28 @@ impl fmt::Display for Denial {
 impl std::error::Error for Denial {}
 
 /// The finding that decides, unless the command is allowed.
-fn strictest(explanation: Explanation) -> Option<Denial> {
-    let Explanation {
+fn strictest(explanation: CommandExplanation) -> Option<Denial> {
+    let CommandExplanation {
         decision, findings, ..
     } = explanation;
     match decision {
-        Decision::Allow => None,
-        Decision::Ask | Decision::Deny => findings.into_iter().next().map(|finding| Denial {
-            verdict: finding.verdict,
-            decision,
-            message: format!("{}: {}", finding.what, finding.why),
-            rule: finding.rule,
-            instead: finding.instead,
-        }),
+        RuleDecision::Allow => None,
+        RuleDecision::Ask | RuleDecision::Deny => {
+            findings.into_iter().next().map(|finding| Denial {
+                verdict: finding.verdict,
+                decision,
+                message: format!("{}: {}", finding.what, finding.why),
+                rule: finding.rule,
+                instead: finding.instead,
+            })
+        }
     }
 }
 
 /// The rules of a server.
 #[derive(Clone, Debug)]
 pub struct Policy {
-    rules: Rules,
+    rules: PolicyRules,
 }
 
 impl Policy {
@@ -100,7 +102,7 @@ impl Policy {
     /// Never, as the tests show; the built-in file is read like any other.
     pub fn built_in() -> Result<Self, RulesError> {
         Ok(Self {
-            rules: Rules::read("")?,
+            rules: PolicyRules::read_toml("")?,
         })
     }
 
@@ -108,11 +110,11 @@ impl Policy {
     ///
     /// # Errors
     /// The file is invalid, or an example fails.
-    pub fn load(text: &str) -> Result<Self, RulesError> {
+    pub fn from_rules_text(text: &str) -> Result<Self, RulesError> {
         let policy = Self {
-            rules: Rules::read(text)?,
+            rules: PolicyRules::read_toml(text)?,
         };
-        Rules::check(&policy)?;
+        PolicyRules::check_examples(&policy)?;
         Ok(policy)
     }
 
@@ -134,9 +136,9 @@ impl Policy {
 
     /// The folders inside them that are forbidden.
     #[must_use]
-    pub fn barred(&self, access: Access) -> Vec<String> {
+    pub fn protected_paths(&self, access: FileAccess) -> Vec<String> {
         let mut barred = self.rules.hidden.clone();
-        if access == Access::Write {
+        if access == FileAccess::Write {
             barred.extend(self.rules.protected.iter().cloned());
         }
         barred
@@ -144,8 +146,8 @@ impl Policy {
 
     /// Parses a script and returns the findings.
     #[must_use]
-    pub fn explain(&self, script: &str, working_dir: Option<&str>) -> Explanation {
-        command::explain(&self.rules, script, &self.folder(working_dir))
+    pub fn explain_command(&self, script: &str, working_dir: Option<&str>) -> CommandExplanation {
+        command::explain_script(&self.rules, script, &self.starting_folder(working_dir))
     }
 
     /// Judges a command: its script, its folder and its environment.
@@ -156,19 +158,19 @@ impl Policy {
     /// # Errors
     /// The deciding finding: for the script, if it leads to [`Decision::Deny`]; for variables, if it is not
     /// allowed.
-    pub fn judge(&self, request: CommandRequest) -> Result<Judgement, Denial> {
-        let explanation = self.explain(&request.script, request.working_dir.as_deref());
+    pub fn judge_command(&self, request: CommandRequest) -> Result<Judgement, Denial> {
+        let explanation = self.explain_command(&request.script, request.working_dir.as_deref());
         let denial = strictest(explanation);
         if let Some(denial) = denial
             .as_ref()
-            .filter(|denial| denial.decision == Decision::Deny)
+            .filter(|denial| denial.decision == RuleDecision::Deny)
         {
             return Err(denial.clone());
         }
         // A person is shown the script but not the variables, so a variable that needs approval is denied.
-        let assignments = request.assignments();
+        let assignments = request.assignments_script();
         let assigned =
-            assignments.and_then(|assignments| strictest(self.explain(&assignments, None)));
+            assignments.and_then(|assignments| strictest(self.explain_command(&assignments, None)));
         if let Some(assigned) = assigned {
             return Err(assigned);
         }
@@ -182,11 +184,15 @@ impl Policy {
     ///
     /// # Errors
     /// The path is not absolute and plain, is outside the roots, protected or hidden.
-    pub fn path(&self, path: &str, access: Access) -> Result<Permit<CheckedPath>, Denial> {
+    pub fn judge_path(
+        &self,
+        path: &str,
+        access: FileAccess,
+    ) -> Result<Permit<CheckedPath>, Denial> {
         let deny = |rule: &str, message: String| {
             Err(Denial {
                 verdict: Verdict::Refused,
-                decision: Decision::Deny,
+                decision: RuleDecision::Deny,
                 rule: rule.to_owned(),
                 message,
                 instead: format!("use an absolute path below {}", self.rules.roots.join(", ")),
@@ -204,7 +210,7 @@ impl Policy {
         if path.split('/').any(|part| part == "..") {
             return deny("path-form", format!("`{path}` contains `..`"));
         }
-        let path = path::resolve("/", path);
+        let path = path::resolve_path("/", path);
         if !self
             .rules
             .roots
@@ -217,7 +223,7 @@ impl Policy {
             );
         }
         let inside = |trees: &[String]| trees.iter().any(|tree| path::is_inside(&path, tree));
-        if access == Access::Write && inside(&self.rules.protected) {
+        if access == FileAccess::Write && inside(&self.rules.protected) {
             return deny(
                 "protected-paths",
                 format!("`{path}` is protected from writing"),
@@ -229,10 +235,10 @@ impl Policy {
         Ok(Permit(CheckedPath { path, access }))
     }
 
-    fn folder(&self, working_dir: Option<&str>) -> String {
+    fn starting_folder(&self, working_dir: Option<&str>) -> String {
         match working_dir {
             // A relative folder is kept and refused later.
-            Some(folder) if folder.starts_with('/') => path::resolve("/", folder),
+            Some(folder) if folder.starts_with('/') => path::resolve_path("/", folder),
             Some(folder) => folder.to_owned(),
             None => self.rules.home.clone(),
         }

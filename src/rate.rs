@@ -22,7 +22,7 @@ pub struct Rate {
 impl Rate {
     /// The time in which the whole burst is available again.
     #[must_use]
-    pub fn rest(self) -> Duration {
+    pub fn refill_time(self) -> Duration {
         Duration::from_secs(60) * self.burst.get() / self.per_minute.get()
     }
 }
@@ -47,12 +47,12 @@ impl FromStr for Rate {
 
 /// The rate is exceeded; how long to wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Wait(pub Duration);
+pub struct RateWait(pub Duration);
 
-impl Wait {
+impl RateWait {
     /// The wait in whole seconds, for `Retry-After`. At least one.
     #[must_use]
-    pub fn seconds(self) -> u64 {
+    pub fn whole_seconds(self) -> u64 {
         let whole = self.0.as_secs();
         let more = u64::from(self.0.subsec_nanos() > 0);
         (whole + more).max(1)
@@ -61,12 +61,12 @@ impl Wait {
 
 /// One limit, shared by all who use it.
 #[derive(Debug)]
-pub struct Bucket {
+pub struct TokenBucket {
     rate: Rate,
     limiter: RateLimiter<NotKeyed, InMemoryState, MonotonicClock, StateInformationMiddleware>,
 }
 
-impl Bucket {
+impl TokenBucket {
     /// A limit with its whole burst available.
     #[must_use]
     pub fn new(rate: Rate) -> Self {
@@ -81,10 +81,12 @@ impl Bucket {
     ///
     /// # Errors
     /// The rate is exceeded. Nothing is counted then.
-    pub fn take(&self) -> Result<u32, Wait> {
+    pub fn take_one(&self) -> Result<u32, RateWait> {
         match self.limiter.check() {
             Ok(left) => Ok(left.remaining_burst_capacity()),
-            Err(until) => Err(Wait(until.wait_time_from(DefaultClock::default().now()))),
+            Err(until) => Err(RateWait(
+                until.wait_time_from(DefaultClock::default().now()),
+            )),
         }
     }
 
@@ -92,9 +94,11 @@ impl Bucket {
     ///
     /// # Errors
     /// The rate is exceeded. Nothing is counted then.
-    pub fn take_many(&self, many: NonZeroU32) -> Result<(), Wait> {
+    pub fn take_many(&self, many: NonZeroU32) -> Result<(), RateWait> {
         match self.limiter.check_n(many.min(self.rate.burst)) {
-            Ok(Err(until)) => Err(Wait(until.wait_time_from(DefaultClock::default().now()))),
+            Ok(Err(until)) => Err(RateWait(
+                until.wait_time_from(DefaultClock::default().now()),
+            )),
             Ok(Ok(_)) | Err(_) => Ok(()),
         }
     }
@@ -149,7 +153,7 @@ mod tests {
     fn rate_is_parsed_and_bad_text_refused() {
         let rate = rate(" 600 / 60");
         assert_eq!((rate.per_minute.get(), rate.burst.get()), (600, 60));
-        assert_eq!(rate.rest(), Duration::from_secs(6));
+        assert_eq!(rate.refill_time(), Duration::from_secs(6));
         for text in [
             "",
             "600",
@@ -166,26 +170,26 @@ mod tests {
 
     #[test]
     fn empty_bucket_names_the_wait_in_whole_seconds() {
-        let bucket = Bucket::new(rate("4/2"));
-        assert_eq!(bucket.take(), Ok(1));
-        assert_eq!(bucket.take(), Ok(0));
-        let wait = bucket.take().unwrap_err();
+        let bucket = TokenBucket::new(rate("4/2"));
+        assert_eq!(bucket.take_one(), Ok(1));
+        assert_eq!(bucket.take_one(), Ok(0));
+        let wait = bucket.take_one().unwrap_err();
         assert!(wait.0 > Duration::from_secs(14), "{wait:?}");
-        assert_eq!(wait.seconds(), 15);
-        assert_eq!(Wait(Duration::from_millis(1)).seconds(), 1);
-        assert_eq!(Wait(Duration::ZERO).seconds(), 1);
-        assert_eq!(Wait(Duration::from_millis(2_001)).seconds(), 3);
+        assert_eq!(wait.whole_seconds(), 15);
+        assert_eq!(RateWait(Duration::from_millis(1)).whole_seconds(), 1);
+        assert_eq!(RateWait(Duration::ZERO).whole_seconds(), 1);
+        assert_eq!(RateWait(Duration::from_millis(2_001)).whole_seconds(), 3);
     }
 
     #[test]
     fn bucket_takes_many_together() {
         let many = |count| NonZeroU32::new(count).unwrap();
-        let bucket = Bucket::new(rate("4/3"));
+        let bucket = TokenBucket::new(rate("4/3"));
         assert_eq!(bucket.take_many(many(100)), Ok(()));
-        assert!(bucket.take().is_err());
-        let bucket = Bucket::new(rate("4/3"));
+        assert!(bucket.take_one().is_err());
+        let bucket = TokenBucket::new(rate("4/3"));
         assert_eq!(bucket.take_many(many(2)), Ok(()));
         assert!(bucket.take_many(many(2)).is_err());
-        assert_eq!(bucket.take(), Ok(0));
+        assert_eq!(bucket.take_one(), Ok(0));
     }
 }

@@ -13,7 +13,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::Instant;
 
 use crate::bounded_map::{BoundedMap, Evict};
-use crate::token::{self, Hash};
+use crate::token::{self, TokenHash};
 
 /// The most open mailboxes.
 const MAILBOXES_MAX: usize = 1_000;
@@ -22,14 +22,14 @@ const MEMORY_UNITS: usize = 64;
 const UNIT_BYTES: u64 = 1 << 20;
 
 /// All mailboxes of a server.
-pub struct Relay {
+pub struct OutputRelay {
     /// The URL at which sessions reach the relay, such as `https://mcp.example.org/relay`.
     url: String,
-    open: BoundedMap<Hash, Mutex<Entry>>,
+    open: BoundedMap<TokenHash, Mutex<MailboxEntry>>,
     memory: Arc<Semaphore>,
 }
 
-impl fmt::Debug for Relay {
+impl fmt::Debug for OutputRelay {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Relay")
             .field("url", &self.url)
@@ -38,8 +38,8 @@ impl fmt::Debug for Relay {
 }
 
 #[derive(Debug)]
-struct Entry {
-    pieces: mpsc::Sender<Piece>,
+struct MailboxEntry {
+    pieces: mpsc::Sender<RelayChunk>,
     /// How many more bytes are accepted.
     room: u64,
     last: Option<u64>,
@@ -47,7 +47,7 @@ struct Entry {
     expires: Instant,
 }
 
-impl Evict for Entry {
+impl Evict for MailboxEntry {
     fn is_idle(&self) -> bool {
         self.expires <= Instant::now()
     }
@@ -55,7 +55,7 @@ impl Evict for Entry {
 
 /// One posted piece.
 #[derive(Debug)]
-pub struct Piece {
+pub struct RelayChunk {
     /// Its bytes.
     pub bytes: Bytes,
     _memory: OwnedSemaphorePermit,
@@ -63,16 +63,16 @@ pub struct Piece {
 
 /// The reading end. Dropping it voids the token.
 #[derive(Debug)]
-pub struct Mailbox {
-    relay: Arc<Relay>,
-    key: Hash,
+pub struct RelayMailbox {
+    relay: Arc<OutputRelay>,
+    key: TokenHash,
     url: SecretString,
-    pieces: mpsc::Receiver<Piece>,
+    pieces: mpsc::Receiver<RelayChunk>,
 }
 
 /// Why a post is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refusal {
+pub enum RelayRefusal {
     /// The token is unknown or expired.
     Unknown,
     /// More than the mailbox accepts.
@@ -83,13 +83,13 @@ pub enum Refusal {
 
 /// An accepted post, whose body may be read.
 #[derive(Debug)]
-pub struct Posting {
-    mailbox: Arc<Mutex<Entry>>,
+pub struct RelayPosting {
+    mailbox: Arc<Mutex<MailboxEntry>>,
     offset: Option<u64>,
     memory: Option<OwnedSemaphorePermit>,
 }
 
-impl Relay {
+impl OutputRelay {
     /// A relay that sessions reach at `url`.
     #[must_use]
     pub fn new(url: String) -> Arc<Self> {
@@ -102,11 +102,15 @@ impl Relay {
 
     /// Opens a mailbox for `bytes_max` bytes until `expires`. None if there are too many.
     #[must_use]
-    pub fn open(self: &Arc<Self>, bytes_max: u64, expires: Instant) -> Option<Mailbox> {
-        let token = token::random();
-        let key = Hash::of(&token);
+    pub fn open_mailbox(
+        self: &Arc<Self>,
+        bytes_max: u64,
+        expires: Instant,
+    ) -> Option<RelayMailbox> {
+        let token = token::random_token();
+        let key = TokenHash::of_token(&token);
         let (sender, pieces) = mpsc::channel(4);
-        let entry = Entry {
+        let entry = MailboxEntry {
             pieces: sender,
             room: bytes_max,
             last: None,
@@ -114,7 +118,7 @@ impl Relay {
             expires,
         };
         self.open.get_or_insert(key, || Mutex::new(entry))?;
-        Some(Mailbox {
+        Some(RelayMailbox {
             relay: self.clone(),
             key,
             url: SecretString::from(format!("{}/{token}", self.url)),
@@ -127,30 +131,33 @@ impl Relay {
     ///
     /// # Errors
     /// The post is refused.
-    pub async fn begin(
+    pub async fn begin_posting(
         &self,
         token: &str,
         offset: Option<u64>,
         length: u64,
-    ) -> Result<Option<Posting>, Refusal> {
-        let mailbox = self.open.get(&Hash::of(token)).ok_or(Refusal::Unknown)?;
+    ) -> Result<Option<RelayPosting>, RelayRefusal> {
+        let mailbox = self
+            .open
+            .get(&TokenHash::of_token(token))
+            .ok_or(RelayRefusal::Unknown)?;
         {
             let mut entry = mailbox.lock();
             if entry.is_idle() {
-                return Err(Refusal::Unknown);
+                return Err(RelayRefusal::Unknown);
             }
             if offset.is_some() && entry.last == offset {
                 return Ok(None);
             }
             if entry.busy || (offset.is_some() && entry.last > offset) {
-                return Err(Refusal::OutOfOrder);
+                return Err(RelayRefusal::OutOfOrder);
             }
             if length > entry.room || length > UNIT_BYTES * MEMORY_UNITS as u64 {
-                return Err(Refusal::TooLarge);
+                return Err(RelayRefusal::TooLarge);
             }
             entry.busy = true;
         }
-        let mut posting = Posting {
+        let mut posting = RelayPosting {
             mailbox,
             offset,
             memory: None,
@@ -163,20 +170,23 @@ impl Relay {
     }
 }
 
-impl Posting {
+impl RelayPosting {
     /// Hands the piece to the reader.
     ///
     /// # Errors
     /// The mailbox was closed meanwhile.
-    pub async fn deliver(mut self, bytes: Bytes) -> Result<(), Refusal> {
+    pub async fn deliver_bytes(mut self, bytes: Bytes) -> Result<(), RelayRefusal> {
         let sender = self.mailbox.lock().pieces.clone();
         let length = bytes.len() as u64;
-        let memory = self.memory.take().ok_or(Refusal::Unknown)?;
-        let piece = Piece {
+        let memory = self.memory.take().ok_or(RelayRefusal::Unknown)?;
+        let piece = RelayChunk {
             bytes,
             _memory: memory,
         };
-        sender.send(piece).await.map_err(|_| Refusal::Unknown)?;
+        sender
+            .send(piece)
+            .await
+            .map_err(|_| RelayRefusal::Unknown)?;
         let mut entry = self.mailbox.lock();
         entry.last = self.offset.or(entry.last);
         entry.room = entry.room.saturating_sub(length);
@@ -185,26 +195,26 @@ impl Posting {
     }
 }
 
-impl Drop for Posting {
+impl Drop for RelayPosting {
     fn drop(&mut self) {
         self.mailbox.lock().busy = false;
     }
 }
 
-impl Mailbox {
+impl RelayMailbox {
     /// The URL to post to: a secret.
     #[must_use]
-    pub fn url(&self) -> &SecretString {
+    pub fn posting_url(&self) -> &SecretString {
         &self.url
     }
 
     /// Receives the next chunk.
-    pub async fn next(&mut self) -> Option<Piece> {
+    pub async fn next_chunk(&mut self) -> Option<RelayChunk> {
         self.pieces.recv().await
     }
 }
 
-impl Drop for Mailbox {
+impl Drop for RelayMailbox {
     fn drop(&mut self) {
         self.relay.open.remove(&self.key);
     }

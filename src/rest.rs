@@ -13,7 +13,7 @@ use crate::tool::ErrorType;
 
 /// The path of a tool.
 #[must_use]
-pub fn path(tool: &str) -> String {
+pub fn tool_path(tool: &str) -> String {
     format!("/api/v1/tools/{tool}")
 }
 

@@ -16,24 +16,24 @@ pub const BEARER_PREFIX: &str = "kmcp_";
 
 /// A new token: 43 characters that are valid in a URL.
 #[must_use]
-pub fn random() -> String {
+pub fn random_token() -> String {
     BASE64URL_NOPAD.encode(&random::bytes::<32>())
 }
 
 /// A new bearer token: [`BEARER_PREFIX`] and [`random`].
 #[must_use]
-pub fn bearer() -> String {
-    format!("{BEARER_PREFIX}{}", random())
+pub fn bearer_token() -> String {
+    format!("{BEARER_PREFIX}{}", random_token())
 }
 
 /// The SHA-256 of a token.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Hash([u8; 32]);
+pub struct TokenHash([u8; 32]);
 
-impl Hash {
+impl TokenHash {
     /// The hash of a token.
     #[must_use]
-    pub fn of(token: impl AsRef<[u8]>) -> Self {
+    pub fn of_token(token: impl AsRef<[u8]>) -> Self {
         Self(Sha256::digest(token).into())
     }
 
@@ -46,19 +46,19 @@ impl Hash {
 
     /// Whether both are equal, in a time that does not depend on where they differ.
     #[must_use]
-    pub fn is(&self, other: &Self) -> bool {
+    pub fn equals(&self, other: &Self) -> bool {
         self.0.ct_eq(&other.0).into()
     }
 }
 
-impl fmt::Display for Hash {
+impl fmt::Display for TokenHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&HEXLOWER.encode(&self.0))
     }
 }
 
 /// Not printed: equal hashes would show that two of them belong to one token.
-impl fmt::Debug for Hash {
+impl fmt::Debug for TokenHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Hash(…)")
     }
@@ -66,16 +66,16 @@ impl fmt::Debug for Hash {
 
 #[cfg(test)]
 mod tests {
-    use super::{Hash, bearer};
+    use super::{TokenHash, bearer_token};
 
     #[test]
     fn token_hash_is_parsed_as_it_is_written() {
-        let hash = Hash::of("abc");
+        let hash = TokenHash::of_token("abc");
         // FIPS 180-2, appendix B.1.
         let text = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
         assert_eq!(hash.to_string(), text);
-        assert!(Hash::from_hex(text).unwrap().is(&hash));
-        assert!(!Hash::of("abd").is(&hash));
+        assert!(TokenHash::from_hex(text).unwrap().equals(&hash));
+        assert!(!TokenHash::of_token("abd").equals(&hash));
         for wrong in [
             "",
             "ba78",
@@ -83,13 +83,13 @@ mod tests {
             &text.replace('b', "g"),
             &text.replace("ba", "+a"),
         ] {
-            assert_eq!(Hash::from_hex(wrong), None, "{wrong}");
+            assert_eq!(TokenHash::from_hex(wrong), None, "{wrong}");
         }
     }
 
     #[test]
     fn bearer_tokens_are_long_and_differ() {
-        let (one, other) = (bearer(), bearer());
+        let (one, other) = (bearer_token(), bearer_token());
         assert_ne!(one, other);
         let random = one.strip_prefix("kmcp_").unwrap();
         assert_eq!(random.len(), 43);

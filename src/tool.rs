@@ -38,12 +38,12 @@ use tokio_util::sync::CancellationToken;
 use crate::caller::{Caller, Scope};
 use crate::picture::Picture;
 use arguments::ArgumentForms;
-pub use confirm::{Confirm, Question};
+pub use confirm::{ApprovalChannel, ApprovalQuestion};
 pub use error::{ErrorType, ToolError};
-pub use kept::Kept;
-pub use private::Private;
-use private::Recorded;
-pub use progress::Progress;
+pub use kept::CallGuards;
+pub use private::PrivateArgument;
+use private::RecordedArguments;
+pub use progress::ProgressReporter;
 
 /// Arguments or a result as JSON.
 pub type JsonObject = Map<String, Value>;
@@ -87,7 +87,7 @@ impl Effect {
 /// `stopped == true` if the stop tool ended it. The stop tool takes the keys; stopping finished work is not a
 /// failure. Work that does not exist or belongs to another caller is `not_found`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Continuation {
+pub struct ContinuationTools {
     /// The tool that returns the state of the work. It changes nothing.
     pub poll: &'static str,
     /// The tool that ends the work.
@@ -121,19 +121,19 @@ pub trait Tool: Send + Sync + 'static {
     /// A scope beyond the one that toolset and effect require.
     const SCOPE: Option<Scope> = None;
     /// How its work continues after its reply, if it can. Clients with tasks then get a task.
-    const CONTINUES: Option<Continuation> = None;
+    const CONTINUES: Option<ContinuationTools> = None;
 
     /// Runs the tool.
     fn call(
         &self,
-        cx: Call<'_, Self::Provider>,
+        cx: ToolCallContext<'_, Self::Provider>,
         args: Self::Args,
-    ) -> impl Future<Output = Result<Reply<Self::Output>, ToolError>> + Send;
+    ) -> impl Future<Output = Result<ToolReply<Self::Output>, ToolError>> + Send;
 }
 
 /// A successful reply: the data and a sentence about it.
 #[derive(Debug)]
-pub struct Reply<T> {
+pub struct ToolReply<T> {
     /// The result.
     pub data: T,
     /// One sentence with the outcome and, if there is one, the next step.
@@ -142,7 +142,7 @@ pub struct Reply<T> {
     pub picture: Option<Picture>,
 }
 
-impl<T> Reply<T> {
+impl<T> ToolReply<T> {
     /// A reply.
     pub fn new(data: T, message: impl Into<String>) -> Self {
         Self {
@@ -154,7 +154,7 @@ impl<T> Reply<T> {
 
     /// Adds a picture to the reply.
     #[must_use]
-    pub fn showing(mut self, picture: Option<Picture>) -> Self {
+    pub fn with_picture(mut self, picture: Option<Picture>) -> Self {
         self.picture = picture;
         self
     }
@@ -162,7 +162,7 @@ impl<T> Reply<T> {
 
 /// Everything about one call but its arguments.
 #[derive(Debug)]
-pub struct Call<'a, P> {
+pub struct ToolCallContext<'a, P> {
     /// The provider's state.
     pub provider: &'a P,
     /// The caller.
@@ -170,14 +170,14 @@ pub struct Call<'a, P> {
     /// Cancelled when the caller no longer wants the result.
     pub cancelled: &'a CancellationToken,
     /// Where to report progress.
-    pub progress: &'a Progress,
+    pub progress: &'a ProgressReporter,
     /// How to ask a person. Tools ask with [`Call::confirm`].
-    pub asker: &'a Confirm,
+    pub asker: &'a ApprovalChannel,
     /// Guards that are dropped when the call ends. Tools add to them with [`Call::keep`].
-    pub kept: &'a Kept,
+    pub kept: &'a CallGuards,
 }
 
-impl<P> Call<'_, P> {
+impl<P> ToolCallContext<'_, P> {
     /// Asks a person for approval, and returns only if they agreed. A tool asks at most once per call, before
     /// it changes anything: in revision 2026-07-28 the call ends here, and the client repeats it with the
     /// person's answer, so it runs from its start. The approval is valid for `question.what` and these
@@ -186,13 +186,13 @@ impl<P> Call<'_, P> {
     /// # Errors
     /// `security`: the person refused or did not answer, the client cannot ask, or the answer does not belong
     /// to the question. `rate_limited`: too many questions of this caller are open.
-    pub async fn confirm(&self, question: Question) -> Result<(), ToolError> {
-        self.asker.ask(question).await
+    pub async fn ask_for_approval(&self, question: ApprovalQuestion) -> Result<(), ToolError> {
+        self.asker.ask_for_approval(question).await
     }
 
     /// Holds `thing` until the call ends, in whatever way.
-    pub fn keep(&self, thing: impl Send + 'static) {
-        self.kept.add(Box::new(thing));
+    pub fn hold_until_end(&self, thing: impl Send + 'static) {
+        self.kept.add_guard(Box::new(thing));
     }
 }
 
@@ -237,13 +237,13 @@ pub struct ToolInfo {
     /// Whether it counts for the rate limit of costly calls.
     pub costly: bool,
     /// How its work continues after its reply.
-    pub continues: Option<Continuation>,
+    pub continues: Option<ContinuationTools>,
     /// The JSON Schema of the arguments.
     pub input_schema: Arc<JsonObject>,
     /// How arguments that clients send are converted to the schema's form.
     pub argument_forms: Arc<ArgumentForms>,
     /// Which arguments the audit log may hold.
-    pub recorded: Arc<Recorded>,
+    pub recorded: Arc<RecordedArguments>,
     /// The JSON Schema of the reply.
     pub output_schema: Arc<JsonObject>,
 }
@@ -252,15 +252,15 @@ impl ToolInfo {
     /// Whether `caller` may see and call it.
     #[must_use]
     pub fn is_offered(&self, caller: &Caller) -> bool {
-        self.is_in_reach(caller) && caller.may(self.scope)
+        self.passes_filter(caller) && caller.has_scope(self.scope)
     }
 
     /// Whether `caller` may see it, or could with a higher scope.
     #[must_use]
-    pub fn is_in_reach(&self, caller: &Caller) -> bool {
+    pub fn passes_filter(&self, caller: &Caller) -> bool {
         caller
             .reach
-            .includes(self.toolset, self.effect.is_read_only())
+            .includes_tool(self.toolset, self.effect.is_read_only())
     }
 }
 
@@ -271,9 +271,9 @@ pub trait AnyTool<P>: Send + Sync {
     /// Calls it with unchecked arguments.
     fn call_json<'a>(
         &'a self,
-        cx: Call<'a, P>,
+        cx: ToolCallContext<'a, P>,
         args: JsonObject,
-    ) -> BoxFuture<'a, Result<Reply<Value>, ToolError>>;
+    ) -> BoxFuture<'a, Result<ToolReply<Value>, ToolError>>;
 }
 
 impl<T: Tool> AnyTool<T::Provider> for T {
@@ -283,8 +283,8 @@ impl<T: Tool> AnyTool<T::Provider> for T {
         } else {
             Scope::Use
         };
-        let mut input_schema = schema::of_arguments::<T::Args>();
-        let recorded = Recorded::take_from(&mut input_schema);
+        let mut input_schema = schema::arguments_schema::<T::Args>();
+        let recorded = RecordedArguments::take_from(&mut input_schema);
         let argument_forms = ArgumentForms::take_from(&mut input_schema);
         ToolInfo {
             name: T::NAME,
@@ -302,22 +302,22 @@ impl<T: Tool> AnyTool<T::Provider> for T {
             recorded: Arc::new(recorded),
             argument_forms: Arc::new(argument_forms),
             input_schema: Arc::new(input_schema),
-            output_schema: Arc::new(schema::of_reply::<T::Output>()),
+            output_schema: Arc::new(schema::reply_schema::<T::Output>()),
         }
     }
 
     fn call_json<'a>(
         &'a self,
-        cx: Call<'a, T::Provider>,
+        cx: ToolCallContext<'a, T::Provider>,
         args: JsonObject,
-    ) -> BoxFuture<'a, Result<Reply<Value>, ToolError>> {
+    ) -> BoxFuture<'a, Result<ToolReply<Value>, ToolError>> {
         async move {
             let args = schema::read_arguments::<T::Args>(args)?;
             let reply = self.call(cx, args).await?;
             let data = serde_json::to_value(reply.data).map_err(|error| {
                 ToolError::internal(format!("the result cannot be written as JSON: {error}"))
             })?;
-            Ok(Reply {
+            Ok(ToolReply {
                 data,
                 message: reply.message,
                 picture: reply.picture,

@@ -1,6 +1,8 @@
 //! The command and path policy on whole corpora: ordinary work passes, evasions do not.
 
-use kasm_mcp::policy::{Access, CommandRequest, Decision, Denial, Judgement, Policy, Verdict};
+use kasm_mcp::policy::{
+    CommandRequest, Denial, FileAccess, Judgement, Policy, RuleDecision, Verdict,
+};
 
 const ORDINARY: &str = include_str!("policy/ordinary.txt");
 const EVASIONS: &str = include_str!("policy/evasions.txt");
@@ -18,7 +20,7 @@ fn denial_of(policy: &Policy, script: &str, working_dir: Option<&str>) -> Option
         working_dir: working_dir.map(str::to_owned),
         ..CommandRequest::default()
     };
-    match policy.judge(request) {
+    match policy.judge_command(request) {
         Ok(Judgement::Permitted(_)) => None,
         Ok(Judgement::NeedsConsent(pending)) => Some(pending.denial().clone()),
         Err(denial) => Some(denial),
@@ -27,7 +29,7 @@ fn denial_of(policy: &Policy, script: &str, working_dir: Option<&str>) -> Option
 
 #[test]
 fn policy_examples_of_built_in_rules_hold() {
-    Policy::load("").unwrap();
+    Policy::from_rules_text("").unwrap();
 }
 
 #[test]
@@ -50,7 +52,7 @@ fn policy_blocks_or_cannot_prove_evasions() {
     for command in commands {
         let denial = denial_of(&policy, &command, None).expect(&command);
         assert!(denial.verdict >= Verdict::Unprovable, "{command}: {denial}");
-        assert!(denial.decision >= Decision::Ask, "{command}: {denial}");
+        assert!(denial.decision >= RuleDecision::Ask, "{command}: {denial}");
         assert!(
             !denial.rule.is_empty() && !denial.instead.is_empty(),
             "{denial}"
@@ -98,8 +100,11 @@ fn policy_judges_paths_by_their_text() {
         ),
     ];
     for (path, read, write) in cases {
-        for (access, expected) in [(Access::Read, read), (Access::Write, write)] {
-            let rule = policy.path(path, access).err().map(|denial| denial.rule);
+        for (access, expected) in [(FileAccess::Read, read), (FileAccess::Write, write)] {
+            let rule = policy
+                .judge_path(path, access)
+                .err()
+                .map(|denial| denial.rule);
             assert_eq!(
                 rule.unwrap_or_default(),
                 **expected,
@@ -108,11 +113,11 @@ fn policy_judges_paths_by_their_text() {
         }
     }
     let long = format!("/home/kasm-user/{}", "x".repeat(5000));
-    assert!(policy.path(&long, Access::Read).is_err());
+    assert!(policy.judge_path(&long, FileAccess::Read).is_err());
     let permit = policy
-        .path("/home/kasm-user//a/./b/", Access::Write)
+        .judge_path("/home/kasm-user//a/./b/", FileAccess::Write)
         .unwrap();
-    assert_eq!(permit.get().as_str(), "/home/kasm-user/a/b");
+    assert_eq!(permit.permitted_value().as_str(), "/home/kasm-user/a/b");
 }
 
 #[test]
@@ -162,15 +167,15 @@ fn policy_file_adds_to_the_built_in_rules() {
         why = "publishing leaves the workspace"
         examples = { hit = ["npm publish --tag x", "npm --silent publish"], miss = ["npm run publish-docs"] }
     "#;
-    let policy = Policy::load(rules).unwrap();
-    let verdict = |script: &str| policy.explain(script, None).verdict;
+    let policy = Policy::from_rules_text(rules).unwrap();
+    let verdict = |script: &str| policy.explain_command(script, None).verdict;
     assert_eq!(verdict("echo a; cargo publish"), Verdict::Ask);
     assert_eq!(verdict("npm $x"), Verdict::Unprovable);
     assert_eq!(verdict("python3 x.py"), Verdict::Ask);
     assert_eq!(verdict("cargo publish && sudo ls"), Verdict::Refused);
     assert_eq!(verdict("ls"), Verdict::Allowed);
     let denial = denial_of(&policy, "$x", None).unwrap();
-    assert_eq!(denial.decision, Decision::Deny);
+    assert_eq!(denial.decision, RuleDecision::Deny);
 }
 
 #[test]
@@ -193,7 +198,7 @@ fn policy_file_with_mistake_is_refused_with_reason() {
         ),
     ];
     for (text, expected) in wrong {
-        let said = Policy::load(&text).unwrap_err().to_string();
+        let said = Policy::from_rules_text(&text).unwrap_err().to_string();
         assert!(said.contains(expected), "{said}");
     }
 }

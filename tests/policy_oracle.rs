@@ -111,7 +111,7 @@ fn programs_run_by_bash_are_in_the_plan() {
     let (mut complete, mut ran_any) = (0, 0);
     for _ in 0..400 {
         let script = script(&mut numbers, 3);
-        let explanation = policy.explain(&script, None);
+        let explanation = policy.explain_command(&script, None);
         // What the parser gave up on has no plan; it does not run.
         if matches!(explanation.verdict, Verdict::Unprovable | Verdict::Invalid) {
             continue;

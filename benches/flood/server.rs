@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 use kasm_emulator::Emulator;
-use kasm_mcp::token::Hash;
+use kasm_mcp::token::TokenHash;
 use tempfile::TempDir;
 
 /// Of the caller that is measured.
@@ -32,7 +32,7 @@ impl Server {
         let folder = tempfile::tempdir()?;
         let tokens = folder.path().join("tokens.toml");
         let entry = |name: &str, token: &str, rate: &str| {
-            let hash = Hash::of(token);
+            let hash = TokenHash::of_token(token);
             format!(
                 "[[token]]\nname = \"{name}\"\nsha256 = \"{hash}\"\nscope = \"kasm:use\"\n{rate}\n"
             )

@@ -6,8 +6,8 @@ use std::io::{self, ErrorKind, Write as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, fchown};
 use std::path::{Path, PathBuf};
 
-use super::entry::{self, Entry};
-use super::{Rules, Unusable};
+use super::entry::{self, TokenEntry};
+use super::{TokenFileRules, UnusableTokenFile};
 use crate::token;
 
 /// Access for the owner only.
@@ -17,10 +17,10 @@ const KEPT: u32 = 0o640;
 
 /// Why the file was not changed.
 #[derive(Debug, thiserror::Error)]
-pub enum NotChanged {
+pub enum TokenFileNotChanged {
     /// The existing file has errors.
     #[error("{0}")]
-    Unusable(#[from] Unusable),
+    Unusable(#[from] UnusableTokenFile),
     /// A token of that name exists.
     #[error("the token `{0}` already exists: revoke it first, or use another name")]
     Taken(String),
@@ -42,47 +42,58 @@ pub enum NotChanged {
 ///
 /// # Errors
 /// The file cannot be read, or has an error.
-pub fn entries(file: &Path, rules: &Rules) -> Result<Vec<Entry>, Unusable> {
+pub fn read_entries(
+    file: &Path,
+    rules: &TokenFileRules,
+) -> Result<Vec<TokenEntry>, UnusableTokenFile> {
     let text = text_of(file)?;
-    entry::read(&text, rules).map_err(Unusable::Wrong)
+    entry::read_entries(&text, rules).map_err(UnusableTokenFile::Wrong)
 }
 
 /// Adds an entry, and creates the file if there is none.
 ///
 /// # Errors
 /// See [`NotChanged`]. The file is unchanged then.
-pub fn add(file: &Path, entry: &Entry, rules: &Rules) -> Result<(), NotChanged> {
-    let text = text_of(file).map_err(Unusable::Io)?;
-    let before = entry::read(&text, rules).map_err(Unusable::Wrong)?;
+pub fn add_entry(
+    file: &Path,
+    entry: &TokenEntry,
+    rules: &TokenFileRules,
+) -> Result<(), TokenFileNotChanged> {
+    let text = text_of(file).map_err(UnusableTokenFile::Io)?;
+    let before = entry::read_entries(&text, rules).map_err(UnusableTokenFile::Wrong)?;
     if before.iter().any(|other| other.name == entry.name) {
-        return Err(NotChanged::Taken(entry.name.clone()));
+        return Err(TokenFileNotChanged::Taken(entry.name.clone()));
     }
     let mut longer = text.clone();
     if !longer.is_empty() {
         longer.push_str(if longer.ends_with('\n') { "\n" } else { "\n\n" });
     }
-    longer.push_str(&written(entry));
+    longer.push_str(&entry_as_toml(entry));
     let mut wanted = before;
     wanted.push(entry.clone());
-    replace(file, &text, &longer, &wanted, rules, &entry.name)
+    replace_file(file, &text, &longer, &wanted, rules, &entry.name)
 }
 
 /// Removes an entry.
 ///
 /// # Errors
 /// See [`NotChanged`]. The file is unchanged then.
-pub fn remove(file: &Path, name: &str, rules: &Rules) -> Result<(), NotChanged> {
-    let text = text_of(file).map_err(Unusable::Io)?;
-    let mut wanted = entry::read(&text, rules).map_err(Unusable::Wrong)?;
+pub fn remove_entry(
+    file: &Path,
+    name: &str,
+    rules: &TokenFileRules,
+) -> Result<(), TokenFileNotChanged> {
+    let text = text_of(file).map_err(UnusableTokenFile::Io)?;
+    let mut wanted = entry::read_entries(&text, rules).map_err(UnusableTokenFile::Wrong)?;
     let index = wanted.iter().position(|entry| entry.name == name);
-    let index = index.ok_or_else(|| NotChanged::Missing(name.to_owned()))?;
+    let index = index.ok_or_else(|| TokenFileNotChanged::Missing(name.to_owned()))?;
     wanted.remove(index);
-    let shorter = without(&text, index);
-    replace(file, &text, &shorter, &wanted, rules, name)
+    let shorter = without_entry(&text, index);
+    replace_file(file, &text, &shorter, &wanted, rules, name)
 }
 
 /// The text without the table of that number; the rest is unchanged.
-fn without(text: &str, index: usize) -> String {
+fn without_entry(text: &str, index: usize) -> String {
     let header = format!("[[{}]]", entry::ENTRIES);
     let mut number = None;
     let mut kept = String::with_capacity(text.len());
@@ -98,23 +109,23 @@ fn without(text: &str, index: usize) -> String {
 }
 
 /// Replaces `before` by `after`, after checking that `after` means exactly `wanted`.
-fn replace(
+fn replace_file(
     file: &Path,
     before: &str,
     after: &str,
-    wanted: &[Entry],
-    rules: &Rules,
+    wanted: &[TokenEntry],
+    rules: &TokenFileRules,
     name: &str,
-) -> Result<(), NotChanged> {
-    if entry::read(after, rules).ok().as_deref() != Some(wanted) {
-        return Err(NotChanged::Unusual(name.to_owned()));
+) -> Result<(), TokenFileNotChanged> {
+    if entry::read_entries(after, rules).ok().as_deref() != Some(wanted) {
+        return Err(TokenFileNotChanged::Unusual(name.to_owned()));
     }
     // A symbolic link stays; its target is replaced.
     let target = fs::canonicalize(file).unwrap_or_else(|_| file.to_owned());
-    let beside = beside(&target);
+    let beside = path_beside(&target);
     let written = write_beside(&target, &beside, after).and_then(|()| {
         if text_of(&target)? != before {
-            return Err(NotChanged::Race);
+            return Err(TokenFileNotChanged::Race);
         }
         fs::rename(&beside, &target)?;
         Ok(())
@@ -125,13 +136,13 @@ fn replace(
     written
 }
 
-fn beside(target: &Path) -> PathBuf {
-    let random = token::random();
+fn path_beside(target: &Path) -> PathBuf {
+    let random = token::random_token();
     let name = target.file_name().unwrap_or_default().to_string_lossy();
     target.with_file_name(format!(".{name}.{}", &random[..8]))
 }
 
-fn write_beside(target: &Path, beside: &Path, text: &str) -> Result<(), NotChanged> {
+fn write_beside(target: &Path, beside: &Path, text: &str) -> Result<(), TokenFileNotChanged> {
     let folder = target
         .parent()
         .filter(|folder| !folder.as_os_str().is_empty());
@@ -173,7 +184,7 @@ fn text_of(file: &Path) -> Result<String, io::Error> {
 }
 
 /// An entry as TOML. No value contains a character that needs an escape.
-fn written(entry: &Entry) -> String {
+fn entry_as_toml(entry: &TokenEntry) -> String {
     let mut out = format!(
         "[[{}]]\nname = \"{}\"\nsha256 = \"{}\"\nscope = \"{}\"\n",
         entry::ENTRIES,

@@ -20,9 +20,9 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use toml::{Table, Value};
 
-use super::Rules;
-use crate::caller::{Reach, Scope};
-use crate::token::Hash;
+use super::TokenFileRules;
+use crate::caller::{Scope, ToolFilter};
+use crate::token::TokenHash;
 
 /// The longest name.
 const NAME_CHARS_MAX: usize = 64;
@@ -42,17 +42,17 @@ const FIELDS: [&str; 9] = [
 
 /// A token with its permissions.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
+pub struct TokenEntry {
     /// Its name, unique in the file.
     pub name: String,
     /// The hash of the token itself, unique in the file.
-    pub hash: Hash,
+    pub hash: TokenHash,
     /// How much it may do.
     pub scope: Scope,
     /// The Kasm user whose sessions it gives access to, if not the default one.
     pub kasm_user: Option<String>,
     /// The tools that it is offered.
-    pub reach: Reach,
+    pub reach: ToolFilter,
     /// Its expiry.
     pub expires: Option<Timestamp>,
     /// How many requests per minute it allows.
@@ -61,14 +61,14 @@ pub struct Entry {
 
 /// One mistake in a file of tokens.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fault {
+pub struct EntryFault {
     /// The entry and the field, or the line.
     pub place: String,
     /// The error there.
     pub problem: String,
 }
 
-impl fmt::Display for Fault {
+impl fmt::Display for EntryFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.place, self.problem)
     }
@@ -78,15 +78,18 @@ impl fmt::Display for Fault {
 ///
 /// # Errors
 /// All errors in it.
-pub(super) fn read(text: &str, rules: &Rules) -> Result<Vec<Entry>, Vec<Fault>> {
-    let fault = |place: String, problem: String| vec![Fault { place, problem }];
+pub(super) fn read_entries(
+    text: &str,
+    rules: &TokenFileRules,
+) -> Result<Vec<TokenEntry>, Vec<EntryFault>> {
+    let fault = |place: String, problem: String| vec![EntryFault { place, problem }];
     let table: Table = toml::from_str(text).map_err(|error| {
         let before = error.span().and_then(|span| text.get(..span.start));
         let line = before.unwrap_or_default().matches('\n').count() + 1;
         fault(format!("line {line}"), error.message().to_owned())
     })?;
     let mut faults = Vec::new();
-    let mut entries: Vec<Entry> = Vec::new();
+    let mut entries: Vec<TokenEntry> = Vec::new();
     for (key, value) in &table {
         let Some(tables) = value.as_array().filter(|_| key == ENTRIES) else {
             let problem = "write each token as a table [[token]]".to_owned();
@@ -94,9 +97,9 @@ pub(super) fn read(text: &str, rules: &Rules) -> Result<Vec<Entry>, Vec<Fault>> 
             continue;
         };
         for (index, value) in tables.iter().enumerate() {
-            let mut fields = Fields::new(index, value, rules);
-            if let Some(entry) = fields.entry() {
-                fields.compare(&entry, &entries);
+            let mut fields = EntryFields::new(index, value, rules);
+            if let Some(entry) = fields.read_entry() {
+                fields.compare_with_others(&entry, &entries);
                 entries.push(entry);
             }
             faults.append(&mut fields.faults);
@@ -117,15 +120,15 @@ pub fn is_name(text: &str) -> bool {
 }
 
 /// The fields of one entry, and its errors so far.
-struct Fields<'a> {
+struct EntryFields<'a> {
     entry: String,
     table: Option<&'a Table>,
-    rules: &'a Rules,
-    faults: Vec<Fault>,
+    rules: &'a TokenFileRules,
+    faults: Vec<EntryFault>,
 }
 
-impl<'a> Fields<'a> {
-    fn new(index: usize, value: &'a Value, rules: &'a Rules) -> Self {
+impl<'a> EntryFields<'a> {
+    fn new(index: usize, value: &'a Value, rules: &'a TokenFileRules) -> Self {
         let table = value.as_table();
         let name = table.and_then(|table| table.get("name")?.as_str());
         let name = name.filter(|name| is_name(name));
@@ -138,44 +141,44 @@ impl<'a> Fields<'a> {
         }
     }
 
-    fn fault(&mut self, field: &str, problem: impl Into<String>) {
-        self.faults.push(Fault {
+    fn add_fault(&mut self, field: &str, problem: impl Into<String>) {
+        self.faults.push(EntryFault {
             place: format!("{}, `{field}`", self.entry),
             problem: problem.into(),
         });
     }
 
-    fn get(&self, field: &str) -> Option<&'a Value> {
+    fn field_value(&self, field: &str) -> Option<&'a Value> {
         self.table?.get(field)
     }
 
     /// The entry, if it has no error.
-    fn entry(&mut self) -> Option<Entry> {
+    fn read_entry(&mut self) -> Option<TokenEntry> {
         let Some(table) = self.table else {
-            self.fault(ENTRIES, "it is not a table");
+            self.add_fault(ENTRIES, "it is not a table");
             return None;
         };
         for field in table.keys().filter(|key| !FIELDS.contains(&key.as_str())) {
             let known = FIELDS.join(", ");
-            self.fault(field, format!("unknown field; the fields are {known}"));
+            self.add_fault(field, format!("unknown field; the fields are {known}"));
         }
-        let name = self.name();
-        let hash = self.hash();
-        let scope = self.scope();
-        let kasm_user = self.kasm_user();
-        let toolsets = self.toolsets();
-        let read_only = self.read_only();
-        let expires = self.expires();
-        let rate = self.rate();
+        let name = self.read_name();
+        let hash = self.read_hash();
+        let scope = self.read_scope();
+        let kasm_user = self.read_kasm_user();
+        let toolsets = self.read_toolsets();
+        let read_only = self.read_read_only();
+        let expires = self.read_expiry();
+        let rate = self.read_rate();
         if !self.faults.is_empty() {
             return None;
         }
-        Some(Entry {
+        Some(TokenEntry {
             name: name?,
             hash: hash?,
             scope: scope?,
             kasm_user,
-            reach: Reach {
+            reach: ToolFilter {
                 read_only,
                 toolsets,
             },
@@ -185,32 +188,32 @@ impl<'a> Fields<'a> {
     }
 
     /// Refuses duplicates.
-    fn compare(&mut self, entry: &Entry, others: &[Entry]) {
+    fn compare_with_others(&mut self, entry: &TokenEntry, others: &[TokenEntry]) {
         if others.iter().any(|other| other.name == entry.name) {
-            self.fault("name", "another token has this name");
+            self.add_fault("name", "another token has this name");
         }
         if let Some(other) = others.iter().find(|other| other.hash == entry.hash) {
             let problem = format!("it is a duplicate of token `{}`", other.name);
-            self.fault("sha256", problem);
+            self.add_fault("sha256", problem);
         }
     }
 
-    fn name(&mut self) -> Option<String> {
-        let name = self.get("name").and_then(Value::as_str);
+    fn read_name(&mut self) -> Option<String> {
+        let name = self.field_value("name").and_then(Value::as_str);
         let name = name.filter(|name| is_name(name));
         if name.is_none() {
             let wanted =
                 format!("give a name of up to {NAME_CHARS_MAX} letters, digits and . _ @ -");
-            self.fault("name", wanted);
+            self.add_fault("name", wanted);
         }
         name.map(str::to_owned)
     }
 
-    fn hash(&mut self) -> Option<Hash> {
-        let hash = self.get("sha256").and_then(Value::as_str);
-        let hash = hash.and_then(Hash::from_hex);
+    fn read_hash(&mut self) -> Option<TokenHash> {
+        let hash = self.field_value("sha256").and_then(Value::as_str);
+        let hash = hash.and_then(TokenHash::from_hex);
         if hash.is_none() {
-            self.fault(
+            self.add_fault(
                 "sha256",
                 "give the SHA-256 of the token, 64 hex digits; `kasm-mcp token new` creates a token and its hash",
             );
@@ -219,10 +222,10 @@ impl<'a> Fields<'a> {
     }
 
     /// The largest of the named scopes: each includes the smaller ones.
-    fn scope(&mut self) -> Option<Scope> {
-        let names: Vec<&Value> = match (self.get("scope"), self.get("scopes")) {
+    fn read_scope(&mut self) -> Option<Scope> {
+        let names: Vec<&Value> = match (self.field_value("scope"), self.field_value("scopes")) {
             (Some(_), Some(_)) => {
-                self.fault(
+                self.add_fault(
                     "scopes",
                     "set together with `scope`; set only one of the two",
                 );
@@ -233,7 +236,7 @@ impl<'a> Fields<'a> {
             (None, Some(other)) => vec![other],
             (None, None) => Vec::new(),
         };
-        let field = if self.get("scopes").is_some() {
+        let field = if self.field_value("scopes").is_some() {
             "scopes"
         } else {
             "scope"
@@ -242,22 +245,22 @@ impl<'a> Fields<'a> {
         let scopes: Option<Vec<Scope>> = scopes.collect();
         let largest = scopes.and_then(|scopes| scopes.into_iter().max());
         if largest.is_none() {
-            self.fault(field, "use kasm:read, kasm:use or kasm:admin");
+            self.add_fault(field, "use kasm:read, kasm:use or kasm:admin");
         }
         largest
     }
 
-    fn kasm_user(&mut self) -> Option<String> {
-        let value = self.get("kasm_user")?;
+    fn read_kasm_user(&mut self) -> Option<String> {
+        let value = self.field_value("kasm_user")?;
         let id = value.as_str().and_then(self.rules.user_id);
         if id.is_none() {
-            self.fault("kasm_user", "give a Kasm user's id, 32 hex digits");
+            self.add_fault("kasm_user", "give a Kasm user's id, 32 hex digits");
         }
         id
     }
 
-    fn toolsets(&mut self) -> Option<Arc<BTreeSet<String>>> {
-        let value = self.get("toolsets")?;
+    fn read_toolsets(&mut self) -> Option<Arc<BTreeSet<String>>> {
+        let value = self.field_value("toolsets")?;
         let known = &self.rules.toolsets;
         let names = value.as_array().into_iter().flatten().map(Value::as_str);
         let names: Option<BTreeSet<String>> = names.map(|name| Some(name?.to_owned())).collect();
@@ -269,13 +272,13 @@ impl<'a> Fields<'a> {
         let known = known.join(", ");
         match names {
             None => {
-                self.fault("toolsets", format!("give a list of these: {known}"));
+                self.add_fault("toolsets", format!("give a list of these: {known}"));
                 None
             }
             Some(names) => match unknown(&names) {
                 Some(name) => {
                     let problem = format!("unknown toolset `{name}`; the toolsets are {known}");
-                    self.fault("toolsets", problem);
+                    self.add_fault("toolsets", problem);
                     None
                 }
                 None => Some(Arc::new(names)),
@@ -283,19 +286,19 @@ impl<'a> Fields<'a> {
         }
     }
 
-    fn read_only(&mut self) -> bool {
-        match self.get("read_only") {
+    fn read_read_only(&mut self) -> bool {
+        match self.field_value("read_only") {
             None => false,
             Some(Value::Boolean(read_only)) => *read_only,
             Some(_) => {
-                self.fault("read_only", "write true or false");
+                self.add_fault("read_only", "write true or false");
                 true
             }
         }
     }
 
-    fn expires(&mut self) -> Option<Timestamp> {
-        let time = match self.get("expires")? {
+    fn read_expiry(&mut self) -> Option<Timestamp> {
+        let time = match self.field_value("expires")? {
             Value::String(text) => text.parse().ok(),
             Value::Datetime(time) => time.to_string().parse().ok(),
             Value::Integer(_)
@@ -306,17 +309,17 @@ impl<'a> Fields<'a> {
         };
         if time.is_none() {
             let wanted = "give a time with its offset, such as \"2027-01-31T12:00:00Z\" (RFC 3339)";
-            self.fault("expires", wanted);
+            self.add_fault("expires", wanted);
         }
         time
     }
 
-    fn rate(&mut self) -> Option<NonZeroU32> {
-        let value = self.get("rate")?;
+    fn read_rate(&mut self) -> Option<NonZeroU32> {
+        let value = self.field_value("rate")?;
         let rate = value.as_integer().and_then(|rate| u32::try_from(rate).ok());
         let rate = rate.and_then(NonZeroU32::new);
         if rate.is_none() {
-            self.fault(
+            self.add_fault(
                 "rate",
                 "give a whole number of requests per minute, at least 1",
             );

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::hash;
+use super::line_hash;
 
 /// What the first line of all names as the one before it.
 pub(super) const NOTHING: &str = "";
@@ -15,7 +15,7 @@ pub(super) const LINE_BYTES_MAX: usize = 1 << 20;
 
 /// The newest line, and the oldest one that is kept.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Head {
+pub(super) struct ChainHead {
     /// The number of the oldest line that is kept.
     pub(super) first: u64,
     /// The number of the newest line.
@@ -26,7 +26,7 @@ pub(super) struct Head {
 
 /// What every line begins with.
 #[derive(Debug, Deserialize)]
-pub(super) struct Link {
+pub(super) struct ChainLink {
     pub(super) seq: u64,
     pub(super) previous: String,
     #[serde(default)]
@@ -34,7 +34,7 @@ pub(super) struct Link {
 }
 
 /// A line as it is written: its number and the hash of the one before it, then what it says.
-pub(super) fn linked(seq: u64, previous: &str, object: &[u8]) -> Vec<u8> {
+pub(super) fn link_line(seq: u64, previous: &str, object: &[u8]) -> Vec<u8> {
     let head = format!("{{\"seq\":{seq},\"previous\":\"{previous}\",");
     let members = object.strip_prefix(b"{").unwrap_or(object);
     [head.as_bytes(), members].concat()
@@ -98,6 +98,6 @@ pub(super) fn last_line(file: &mut File) -> io::Result<(Option<Vec<u8>>, u64)> {
 }
 
 /// The number and the name of a line.
-pub(super) fn read_link(line: &[u8]) -> Option<(Link, String)> {
-    Some((serde_json::from_slice(line).ok()?, hash(line)))
+pub(super) fn read_link(line: &[u8]) -> Option<(ChainLink, String)> {
+    Some((serde_json::from_slice(line).ok()?, line_hash(line)))
 }

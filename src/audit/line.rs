@@ -10,7 +10,7 @@ use serde_json::Value;
 
 /// The begin of a call. It contains no secret: private arguments are removed before.
 #[derive(Clone, Debug, Serialize)]
-pub struct Begun {
+pub struct CallBegin {
     /// The id in the log and in the header `x-request-id`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub request_id: Option<Arc<str>>,
@@ -33,17 +33,17 @@ pub struct Begun {
 
 /// How a call ended.
 #[derive(Clone, Debug, Serialize)]
-pub struct Ended<'a> {
+pub struct CallEnd<'a> {
     /// `ok`, `asks` or the type of the error.
     pub outcome: &'a str,
     /// The subject, as far as the reply names it.
     #[serde(flatten)]
-    pub subject: Subject,
+    pub subject: AuditSubject,
 }
 
 /// Ids of Kasm and of jobs in a reply.
 #[derive(Clone, Debug, Default, Serialize)]
-pub struct Subject {
+pub struct AuditSubject {
     /// The `kasm_id` of the session.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kasm_id: Option<String>,
@@ -56,21 +56,21 @@ pub struct Subject {
 }
 
 #[derive(Serialize)]
-struct Line<'a> {
+struct AuditLine<'a> {
     time: Timestamp,
     event: &'static str,
     call: u64,
     #[serde(flatten)]
-    begun: &'a Begun,
+    begun: &'a CallBegin,
     #[serde(flatten)]
-    ended: Option<&'a Ended<'a>>,
+    ended: Option<&'a CallEnd<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     duration_ms: Option<u64>,
 }
 
 /// A line about the log itself.
 #[derive(Debug, Serialize)]
-pub(super) struct Note {
+pub(super) struct WriterNote {
     time: Timestamp,
     event: &'static str,
     version: &'static str,
@@ -85,7 +85,7 @@ pub(super) struct Note {
     pub(super) broken: Option<String>,
 }
 
-impl Note {
+impl WriterNote {
     pub(super) fn new(event: &'static str) -> Self {
         Self {
             time: Timestamp::now(),
@@ -97,8 +97,8 @@ impl Note {
         }
     }
 
-    pub(super) fn line(&self) -> Vec<u8> {
-        object(self)
+    pub(super) fn as_line(&self) -> Vec<u8> {
+        json_object(self)
     }
 }
 
@@ -107,8 +107,8 @@ fn is_zero(number: &u64) -> bool {
     *number == 0
 }
 
-pub(super) fn begin(call: u64, begun: &Begun) -> Vec<u8> {
-    object(&Line {
+pub(super) fn begin_line(call: u64, begun: &CallBegin) -> Vec<u8> {
+    json_object(&AuditLine {
         time: Timestamp::now(),
         event: "begin",
         call,
@@ -118,8 +118,13 @@ pub(super) fn begin(call: u64, begun: &Begun) -> Vec<u8> {
     })
 }
 
-pub(super) fn end(call: u64, begun: &Begun, ended: &Ended<'_>, took: Duration) -> Vec<u8> {
-    object(&Line {
+pub(super) fn end_line(
+    call: u64,
+    begun: &CallBegin,
+    ended: &CallEnd<'_>,
+    took: Duration,
+) -> Vec<u8> {
+    json_object(&AuditLine {
         time: Timestamp::now(),
         event: "end",
         call,
@@ -130,6 +135,6 @@ pub(super) fn end(call: u64, begun: &Begun, ended: &Ended<'_>, took: Duration) -
 }
 
 /// The members of an object. Texts and numbers can always be written.
-fn object(value: &impl Serialize) -> Vec<u8> {
+fn json_object(value: &impl Serialize) -> Vec<u8> {
     serde_json::to_vec(value).unwrap_or_else(|_| b"{}".to_vec())
 }

@@ -4,11 +4,11 @@ use std::fs::{self, File};
 use std::io::{self, BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 
-use super::chain::{self, Head, LINE_BYTES_MAX, NOTHING};
+use super::chain::{self, ChainHead, LINE_BYTES_MAX, NOTHING};
 
 /// The result for an intact log.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Verified {
+pub struct VerifiedChain {
     /// The number of the oldest line. Older ones were deleted as configured.
     pub first: u64,
     /// The number of the newest line.
@@ -21,7 +21,7 @@ pub struct Verified {
 
 /// A defect of a log.
 #[derive(Debug, thiserror::Error)]
-pub enum Broken {
+pub enum BrokenChain {
     /// A file cannot be read.
     #[error("{0}: {1}")]
     File(PathBuf, io::Error),
@@ -44,7 +44,7 @@ pub enum Broken {
 ///
 /// # Errors
 /// The directory cannot be read.
-pub fn files(file: &Path) -> io::Result<Vec<PathBuf>> {
+pub fn chain_files(file: &Path) -> io::Result<Vec<PathBuf>> {
     let full = chain::full_files(file)?.into_iter().map(|(_, path)| path);
     Ok(full.chain([file.to_owned()]).collect())
 }
@@ -54,17 +54,17 @@ pub fn files(file: &Path) -> io::Result<Vec<PathBuf>> {
 /// # Errors
 /// The first defect: a line that was changed, removed, added or moved, a missing end, or a defect that the
 /// server itself found at its start.
-pub fn verify(file: &Path) -> Result<Verified, Broken> {
+pub fn verify_chain(file: &Path) -> Result<VerifiedChain, BrokenChain> {
     let failed = |path: &Path| {
         let path = path.to_owned();
-        move |error| Broken::File(path, error)
+        move |error| BrokenChain::File(path, error)
     };
     let head_path = chain::head_path(file);
     let head = fs::read(&head_path).map_err(failed(&head_path))?;
-    let head: Head = serde_json::from_slice(&head)
-        .map_err(|_| Broken::Missing(format!("{} cannot be read", head_path.display())))?;
-    let paths = files(file).map_err(failed(file))?;
-    let mut walk = Walk {
+    let head: ChainHead = serde_json::from_slice(&head)
+        .map_err(|_| BrokenChain::Missing(format!("{} cannot be read", head_path.display())))?;
+    let paths = chain_files(file).map_err(failed(file))?;
+    let mut walk = ChainWalk {
         head: &head,
         last: None,
         first: 0,
@@ -82,26 +82,26 @@ pub fn verify(file: &Path) -> Result<Verified, Broken> {
                 break;
             }
             number += 1;
-            walk.step(&line).map_err(|what| Broken::Line {
+            walk.verify_line(&line).map_err(|what| BrokenChain::Line {
                 file: path.clone(),
                 line: number,
                 what,
             })?;
         }
     }
-    walk.end(paths.len())
+    walk.finish_walk(paths.len())
 }
 
-struct Walk<'a> {
-    head: &'a Head,
+struct ChainWalk<'a> {
+    head: &'a ChainHead,
     /// Number and hash of the previous line.
     last: Option<(u64, String)>,
     first: u64,
     head_seen: bool,
 }
 
-impl Walk<'_> {
-    fn step(&mut self, line: &[u8]) -> Result<(), String> {
+impl ChainWalk<'_> {
+    fn verify_line(&mut self, line: &[u8]) -> Result<(), String> {
         let line = line
             .strip_suffix(b"\n")
             .ok_or("the line is incomplete: a write was cut off, or the server is writing")?;
@@ -144,15 +144,15 @@ impl Walk<'_> {
         Ok(())
     }
 
-    fn end(self, files: usize) -> Result<Verified, Broken> {
+    fn finish_walk(self, files: usize) -> Result<VerifiedChain, BrokenChain> {
         let last = self.last.map_or(0, |(seq, _)| seq);
         if !self.head_seen {
-            return Err(Broken::Missing(format!(
+            return Err(BrokenChain::Missing(format!(
                 "the log ends with line {last}, but line {} existed",
                 self.head.last
             )));
         }
-        Ok(Verified {
+        Ok(VerifiedChain {
             first: self.first,
             last,
             files,

@@ -6,27 +6,27 @@ use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::chain::{self, Head, NOTHING};
-use super::line::Note;
-use super::{AuditSettings, Unwritable, hash};
+use super::chain::{self, ChainHead, NOTHING};
+use super::line::WriterNote;
+use super::{AuditSettings, AuditUnwritable, line_hash};
 
 /// The most lines in one write.
 const BATCH_MAX: usize = 256;
 
 /// Receives the result of writing a line.
-type Told = Option<oneshot::Sender<Result<(), Unwritable>>>;
+type WriteConfirmation = Option<oneshot::Sender<Result<(), AuditUnwritable>>>;
 
 /// A message to the writer.
 #[derive(Debug)]
-pub(super) enum Message {
+pub(super) enum WriterMessage {
     /// A line, and who waits until it is written.
-    Line(Vec<u8>, Told),
+    Line(Vec<u8>, WriteConfirmation),
     /// Close the log.
     Close(oneshot::Sender<()>),
 }
 
 #[derive(Debug)]
-pub(super) struct Writer {
+pub(super) struct AuditWriter {
     settings: AuditSettings,
     file: File,
     head_file: File,
@@ -34,31 +34,31 @@ pub(super) struct Writer {
     length: u64,
     /// The number of the first line of this file.
     begins: u64,
-    head: Head,
+    head: ChainHead,
     /// Lines lost since the last successful write.
     missed: u64,
 }
 
-impl Writer {
-    pub(super) fn open(settings: &AuditSettings) -> Result<Self, Unwritable> {
-        let mut writer = Self::at_the_end(settings)
-            .map_err(|error| Unwritable(format!("{}: {error}", settings.file.display())))?;
-        let note = writer.inspect()?;
-        writer.append(&[note.line()])?;
+impl AuditWriter {
+    pub(super) fn open(settings: &AuditSettings) -> Result<Self, AuditUnwritable> {
+        let mut writer = Self::open_at_end(settings)
+            .map_err(|error| AuditUnwritable(format!("{}: {error}", settings.file.display())))?;
+        let note = writer.inspect_files()?;
+        writer.append_lines(&[note.as_line()])?;
         Ok(writer)
     }
 
-    fn at_the_end(settings: &AuditSettings) -> io::Result<Self> {
-        let file = open(&settings.file)?;
+    fn open_at_end(settings: &AuditSettings) -> io::Result<Self> {
+        let file = open_for_append(&settings.file)?;
         file.try_lock()
             .map_err(|_| io::Error::other("another process is writing it"))?;
         Ok(Self {
             settings: settings.clone(),
             file,
-            head_file: open(&chain::head_path(&settings.file))?,
+            head_file: open_for_append(&chain::head_path(&settings.file))?,
             length: 0,
             begins: 1,
-            head: Head {
+            head: ChainHead {
                 first: 1,
                 last: 0,
                 sha256: NOTHING.to_owned(),
@@ -68,9 +68,9 @@ impl Writer {
     }
 
     /// Finds the newest line, and defects that the last process left.
-    fn inspect(&mut self) -> Result<Note, Unwritable> {
-        let mut note = Note::new("start");
-        let failed = |error: io::Error| Unwritable(error.to_string());
+    fn inspect_files(&mut self) -> Result<WriterNote, AuditUnwritable> {
+        let mut note = WriterNote::new("start");
+        let failed = |error: io::Error| AuditUnwritable(error.to_string());
         let (line, length) = chain::last_line(&mut self.file).map_err(failed)?;
         let all = self.file.metadata().map_err(failed)?.len();
         note.torn_bytes = all - length;
@@ -83,14 +83,14 @@ impl Writer {
             (Some(line), _) => Some(line),
             // The last process ended while it switched files.
             (None, Some((_, path))) => {
-                chain::last_line(&mut open(path).map_err(failed)?)
+                chain::last_line(&mut open_for_append(path).map_err(failed)?)
                     .map_err(failed)?
                     .0
             }
             (None, None) => None,
         };
         let known = fs::read(chain::head_path(&self.settings.file)).unwrap_or_default();
-        let known: Option<Head> = serde_json::from_slice(&known).ok();
+        let known: Option<ChainHead> = serde_json::from_slice(&known).ok();
         if let Some(line) = line {
             match chain::read_link(&line) {
                 Some((link, sha256)) => {
@@ -100,7 +100,7 @@ impl Writer {
                 None => note.broken = Some("the last line cannot be read".to_owned()),
             }
         }
-        self.begins = first_of(&self.file, self.length).unwrap_or(self.head.last + 1);
+        self.begins = first_sequence_number(&self.file, self.length).unwrap_or(self.head.last + 1);
         let kept = full.first().map_or(self.begins, |(first, _)| *first);
         self.head.first = known.as_ref().map_or(kept, |known| known.first);
         // The head is written after the lines, so it may be behind them but never ahead.
@@ -117,21 +117,21 @@ impl Writer {
     }
 
     /// Writes until the log is closed or no sender is left.
-    pub(super) fn run(mut self, mut messages: mpsc::Receiver<Message>) {
+    pub(super) fn write_messages(mut self, mut messages: mpsc::Receiver<WriterMessage>) {
         let mut batch = Vec::new();
         while let Some(first) = messages.blocking_recv() {
             let mut next = Some(first);
             let closed = loop {
                 match next {
-                    Some(Message::Line(object, done)) => batch.push((object, done)),
-                    Some(Message::Close(done)) => break Some(done),
+                    Some(WriterMessage::Line(object, done)) => batch.push((object, done)),
+                    Some(WriterMessage::Close(done)) => break Some(done),
                     None => break None,
                 }
                 next = (batch.len() < BATCH_MAX)
                     .then(|| messages.try_recv().ok())
                     .flatten();
             };
-            self.write(&mut batch);
+            self.write_batch(&mut batch);
             if let Some(done) = closed {
                 drop(self);
                 let _gone_is_fine = done.send(());
@@ -140,12 +140,12 @@ impl Writer {
         }
     }
 
-    fn write(&mut self, batch: &mut Vec<(Vec<u8>, Told)>) {
+    fn write_batch(&mut self, batch: &mut Vec<(Vec<u8>, WriteConfirmation)>) {
         let (mut objects, mut waiting) = (Vec::new(), Vec::new());
         if self.missed > 0 {
-            let mut note = Note::new("missed");
+            let mut note = WriterNote::new("missed");
             note.missed = self.missed;
-            objects.push(note.line());
+            objects.push(note.as_line());
         }
         let mut unheard = 0;
         for (object, done) in batch.drain(..) {
@@ -157,7 +157,7 @@ impl Writer {
         let written = if objects.is_empty() {
             Ok(())
         } else {
-            self.append(&objects)
+            self.append_lines(&objects)
         };
         match &written {
             Ok(()) => self.missed = 0,
@@ -174,17 +174,17 @@ impl Writer {
     }
 
     /// Appends lines to the chain: all of them or none.
-    fn append(&mut self, objects: &[Vec<u8>]) -> Result<(), Unwritable> {
-        let failed = |error: io::Error| Unwritable(error.to_string());
+    fn append_lines(&mut self, objects: &[Vec<u8>]) -> Result<(), AuditUnwritable> {
+        let failed = |error: io::Error| AuditUnwritable(error.to_string());
         if self.length >= self.settings.bytes_max && self.head.last >= self.begins {
-            self.turn_over().map_err(failed)?;
+            self.rotate_file().map_err(failed)?;
         }
         let mut head = self.head.clone();
         let mut bytes = Vec::new();
         for object in objects {
-            let line = chain::linked(head.last + 1, &head.sha256, object);
+            let line = chain::link_line(head.last + 1, &head.sha256, object);
             head.last += 1;
-            head.sha256 = hash(&line);
+            head.sha256 = line_hash(&line);
             bytes.extend_from_slice(&line);
             bytes.push(b'\n');
         }
@@ -206,7 +206,7 @@ impl Writer {
     }
 
     /// Renames a full file and starts the next one.
-    fn turn_over(&mut self) -> io::Result<()> {
+    fn rotate_file(&mut self) -> io::Result<()> {
         let path = &self.settings.file;
         self.file.sync_all()?;
         let full = chain::full_path(path, self.begins);
@@ -215,7 +215,7 @@ impl Writer {
             Err(error) if error.kind() == io::ErrorKind::NotFound && full.exists() => {}
             done => done?,
         }
-        self.file = open(path)?;
+        self.file = open_for_append(path)?;
         // No other process can hold the lock: we held it on the previous file.
         let _locked = self.file.try_lock();
         self.length = 0;
@@ -233,7 +233,7 @@ impl Writer {
 }
 
 /// The number of the first line of a file of that length.
-fn first_of(file: &File, length: u64) -> Option<u64> {
+fn first_sequence_number(file: &File, length: u64) -> Option<u64> {
     let mut begin = vec![0; length.min(chain::LINE_BYTES_MAX as u64) as usize];
     file.read_exact_at(&mut begin, 0).ok()?;
     let line = begin.split(|byte| *byte == b'\n').next()?;
@@ -241,7 +241,7 @@ fn first_of(file: &File, length: u64) -> Option<u64> {
 }
 
 /// A file that only this user can read.
-fn open(path: &std::path::Path) -> io::Result<File> {
+fn open_for_append(path: &std::path::Path) -> io::Result<File> {
     OpenOptions::new()
         .read(true)
         .write(true)
@@ -251,7 +251,7 @@ fn open(path: &std::path::Path) -> io::Result<File> {
         .open(path)
 }
 
-impl Drop for Writer {
+impl Drop for AuditWriter {
     fn drop(&mut self) {
         if let Err(error) = self.file.flush().and_then(|()| self.file.sync_all()) {
             tracing::error!(%error, "the audit log may not be on disk");

@@ -3,14 +3,14 @@
 
 use reqwest::Url;
 
-use super::{Client, Format};
+use super::{ClientEntry, TemplateFormat};
 
 /// Prefixes of paths that filter the tools.
 const NARROWER: [&str; 2] = ["/mcp/x/", "/mcp/readonly"];
 
 /// The URL at which a client reaches the server.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Address {
+pub struct ServerAddress {
     /// The URL of the server, without our own path and without a trailing slash.
     base: String,
     /// `/mcp`, or a path below it that filters the tools.
@@ -29,7 +29,7 @@ pub struct WrongAddress;
 #[error("the token is empty, or has spaces or characters that are invalid in a header")]
 pub struct WrongToken;
 
-impl std::str::FromStr for Address {
+impl std::str::FromStr for ServerAddress {
     type Err = WrongAddress;
 
     /// Accepts the URL with and without `/mcp`, and with a path that filters the tools, such as
@@ -56,10 +56,10 @@ impl std::str::FromStr for Address {
     }
 }
 
-impl Address {
+impl ServerAddress {
     /// The URL of MCP.
     #[must_use]
-    pub fn url(&self) -> String {
+    pub fn mcp_url(&self) -> String {
         format!("{}{}", self.base, self.path)
     }
 
@@ -70,9 +70,9 @@ impl Address {
     }
 
     /// The URL of HTTP+SSE. It also works at the URL of MCP; a filtered URL has no other.
-    fn sse(&self) -> String {
+    fn sse_url(&self) -> String {
         if self.is_narrowed() {
-            self.url()
+            self.mcp_url()
         } else {
             format!("{}/sse", self.base)
         }
@@ -81,18 +81,18 @@ impl Address {
 
 /// The values that differ between servers.
 #[derive(Clone, Debug)]
-pub struct Values {
-    address: Address,
+pub struct TemplateValues {
+    address: ServerAddress,
     token: String,
     program: String,
 }
 
-impl Values {
+impl TemplateValues {
     /// Values for a server at `address` with `token`; `program` is this binary on the machine of the client.
     ///
     /// # Errors
     /// No client could send the token.
-    pub fn new(address: Address, token: &str, program: &str) -> Result<Self, WrongToken> {
+    pub fn new(address: ServerAddress, token: &str, program: &str) -> Result<Self, WrongToken> {
         if token.is_empty() || !token.bytes().all(|b| b.is_ascii_graphic()) {
             return Err(WrongToken);
         }
@@ -117,12 +117,12 @@ impl Values {
         self.address.is_narrowed()
     }
 
-    fn get(&self, name: &str) -> Option<String> {
+    fn value_of(&self, name: &str) -> Option<String> {
         Some(match name {
-            "url" => self.address.url(),
-            "sse" => self.address.sse(),
+            "url" => self.address.mcp_url(),
+            "sse" => self.address.sse_url(),
             // HTTP+SSE at the root is that of `/mcp`; a narrowed address has its own.
-            "base" if self.address.is_narrowed() => self.address.url(),
+            "base" if self.address.is_narrowed() => self.address.mcp_url(),
             "base" => self.address.base.clone(),
             "token" => self.token.clone(),
             "program" => self.program.clone(),
@@ -131,7 +131,7 @@ impl Values {
     }
 }
 
-impl Client {
+impl ClientEntry {
     /// Whether filtering by path is impossible for this client, because it does not use MCP.
     #[must_use]
     pub fn is_plain_http(&self) -> bool {
@@ -146,15 +146,15 @@ impl Client {
 
     /// Its configuration, with a trailing line break.
     #[must_use]
-    pub fn fill(&self, values: &Values) -> String {
+    pub fn fill_template(&self, values: &TemplateValues) -> String {
         let mut out = String::new();
         let mut rest = self.template;
         // In one pass, so that inserted values are not expanded again.
         while let Some((before, after)) = rest.split_once("{{") {
             let (name, behind) = after.split_once("}}").unwrap_or((after, ""));
             out.push_str(before);
-            if let Some(value) = values.get(name) {
-                out.push_str(&escaped(&value, self.format));
+            if let Some(value) = values.value_of(name) {
+                out.push_str(&escape_for(&value, self.format));
             }
             rest = behind;
         }
@@ -164,14 +164,17 @@ impl Client {
 }
 
 /// `value`, escaped for the quotes of the template: double quotes, or single ones in a shell.
-fn escaped(value: &str, format: Format) -> String {
+fn escape_for(value: &str, format: TemplateFormat) -> String {
     match format {
         // What JSON escapes, the three others escape alike.
-        Format::Json | Format::Toml | Format::Yaml | Format::Python => {
+        TemplateFormat::Json
+        | TemplateFormat::Toml
+        | TemplateFormat::Yaml
+        | TemplateFormat::Python => {
             let quoted = serde_json::Value::from(value).to_string();
             quoted[1..quoted.len() - 1].to_owned()
         }
-        Format::Shell => value.replace('\'', r"'\''"),
-        Format::Text => value.to_owned(),
+        TemplateFormat::Shell => value.replace('\'', r"'\''"),
+        TemplateFormat::Text => value.to_owned(),
     }
 }

@@ -6,7 +6,7 @@
 use data_encoding::BASE64;
 use serde_json::{Value, json};
 
-use super::{Client, Values};
+use super::{ClientEntry, TemplateValues};
 use crate::percent;
 
 /// The text that Cursor replaces by its environment variable.
@@ -30,46 +30,49 @@ pub struct InstallLinks {
     pub https: String,
 }
 
-impl Client {
+impl ClientEntry {
     /// Links that install the server at the URL of `values`, without its token. None if the client has no
     /// links.
     #[must_use]
-    pub fn install_links(&self, values: &Values) -> Option<InstallLinks> {
+    pub fn install_links(&self, values: &TemplateValues) -> Option<InstallLinks> {
         let format = self.link?;
-        let filled = self.fill(&values.with_token(TOKEN_FROM_ENVIRONMENT));
+        let filled = self.fill_template(&values.with_token(TOKEN_FROM_ENVIRONMENT));
         let configuration: Value = serde_json::from_str(&filled).ok()?;
         match format {
-            LinkFormat::VsCode => vs_code(&configuration),
-            LinkFormat::Cursor => cursor(&configuration),
+            LinkFormat::VsCode => vs_code_links(&configuration),
+            LinkFormat::Cursor => cursor_links(&configuration),
         }
     }
 }
 
-fn vs_code(configuration: &Value) -> Option<InstallLinks> {
+fn vs_code_links(configuration: &Value) -> Option<InstallLinks> {
     let inputs = configuration.get("inputs")?;
     let (name, server) = configuration.get("servers")?.as_object()?.iter().next()?;
     let mut whole = json!({ "name": name, "inputs": inputs });
     whole.as_object_mut()?.extend(server.as_object()?.clone());
     Some(InstallLinks {
-        direct: format!("vscode:mcp/install?{}", percent::part(&whole.to_string())),
+        direct: format!(
+            "vscode:mcp/install?{}",
+            percent::encode_part(&whole.to_string())
+        ),
         https: format!(
             "https://insiders.vscode.dev/redirect/mcp/install?name={}&inputs={}&config={}",
-            percent::part(name),
-            percent::part(&inputs.to_string()),
-            percent::part(&server.to_string()),
+            percent::encode_part(name),
+            percent::encode_part(&inputs.to_string()),
+            percent::encode_part(&server.to_string()),
         ),
     })
 }
 
-fn cursor(configuration: &Value) -> Option<InstallLinks> {
+fn cursor_links(configuration: &Value) -> Option<InstallLinks> {
     let servers = configuration.get("mcpServers")?.as_object()?;
     let (name, server) = servers.iter().next()?;
     let encoded = BASE64.encode(server.to_string().as_bytes());
     // Base64 has `+`, which means a blank in a query.
     let query = format!(
         "name={}&config={}",
-        percent::part(name),
-        percent::part(&encoded)
+        percent::encode_part(name),
+        percent::encode_part(&encoded)
     );
     Some(InstallLinks {
         direct: format!("cursor://anysphere.cursor-deeplink/mcp/install?{query}"),

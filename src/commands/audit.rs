@@ -10,31 +10,34 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use serde_json::Value;
 
-use super::{print, sources};
+use super::{print_text, settings_sources};
 use crate::audit;
-use crate::cli::{AuditCommand, Settings, TailFormat};
+use crate::cli::{AuditCommand, SettingsFlags, TailFormat};
 use crate::config;
 
-pub(super) fn run(command: &AuditCommand, settings: &Settings) -> anyhow::Result<ExitCode> {
+pub(super) fn run_audit(
+    command: &AuditCommand,
+    settings: &SettingsFlags,
+) -> anyhow::Result<ExitCode> {
     match command {
-        AuditCommand::Verify { file } => verify(&chosen(file.as_ref(), settings)?),
+        AuditCommand::Verify { file } => verify_files(&chosen_file(file.as_ref(), settings)?),
         AuditCommand::Tail {
             file,
             lines,
             format,
-        } => tail(&chosen(file.as_ref(), settings)?, *lines, *format),
+        } => print_tail(&chosen_file(file.as_ref(), settings)?, *lines, *format),
     }
 }
 
-fn chosen(named: Option<&PathBuf>, settings: &Settings) -> anyhow::Result<PathBuf> {
+fn chosen_file(named: Option<&PathBuf>, settings: &SettingsFlags) -> anyhow::Result<PathBuf> {
     match named {
         Some(file) => Ok(file.clone()),
-        None => Ok(config::audit_file(&sources(settings))?),
+        None => Ok(config::audit_file(&settings_sources(settings))?),
     }
 }
 
-fn verify(file: &Path) -> anyhow::Result<ExitCode> {
-    let whole = audit::verify(file)?;
+fn verify_files(file: &Path) -> anyhow::Result<ExitCode> {
+    let whole = audit::verify_chain(file)?;
     let mut text = format!(
         "intact: lines {} to {} in {} files\n",
         whole.first, whole.last, whole.files
@@ -47,13 +50,13 @@ fn verify(file: &Path) -> anyhow::Result<ExitCode> {
             file.display()
         );
     }
-    print(&text)?;
+    print_text(&text)?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn tail(file: &Path, count: usize, format: TailFormat) -> anyhow::Result<ExitCode> {
+fn print_tail(file: &Path, count: usize, format: TailFormat) -> anyhow::Result<ExitCode> {
     let mut last = VecDeque::with_capacity(count.min(10_000));
-    for path in audit::files(file).with_context(|| file.display().to_string())? {
+    for path in audit::chain_files(file).with_context(|| file.display().to_string())? {
         let lines = File::open(&path).with_context(|| path.display().to_string())?;
         for line in BufReader::new(lines).lines() {
             if last.len() == count {
@@ -66,16 +69,16 @@ fn tail(file: &Path, count: usize, format: TailFormat) -> anyhow::Result<ExitCod
     for line in last.iter().filter(|_| count > 0) {
         match format {
             TailFormat::Json => text.push_str(line),
-            TailFormat::Text => text.push_str(&plain(line)),
+            TailFormat::Text => text.push_str(&plain_line(line)),
         }
         text.push('\n');
     }
-    print(&text)?;
+    print_text(&text)?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// A line for people.
-fn plain(line: &str) -> String {
+fn plain_line(line: &str) -> String {
     let Ok(line) = serde_json::from_str::<Value>(line) else {
         return format!("not an audit line: {} bytes", line.len());
     };

@@ -16,10 +16,10 @@ use std::time::Duration;
 use anyhow::Context as _;
 use secrecy::SecretString;
 
-use self::net::Target;
-use self::public::Key;
-use self::report::{Problem, Report};
-use super::{EXIT_SETTINGS, sources};
+use self::net::CheckTarget;
+use self::public::ClientKey;
+use self::report::{CheckProblem, CheckReport};
+use super::{EXIT_SETTINGS, settings_sources};
 use crate::app;
 use crate::cli;
 use crate::config::Config;
@@ -38,16 +38,19 @@ const KASM_ROWS: [&str; 6] = [
     "sessions",
 ];
 
-pub(super) async fn run(options: &cli::Check, flags: &cli::Settings) -> anyhow::Result<ExitCode> {
-    let mut report = Report::new(options.json);
-    let mut config = match Config::load(&sources(flags)) {
+pub(super) async fn run_check(
+    options: &cli::CheckOptions,
+    flags: &cli::SettingsFlags,
+) -> anyhow::Result<ExitCode> {
+    let mut report = CheckReport::new(options.json);
+    let mut config = match Config::load_settings(&settings_sources(flags)) {
         Ok(config) => config,
         Err(mistakes) => {
             for mistake in &mistakes.0 {
                 let fact = format!("{}: {}", mistake.variable, mistake.problem);
-                report.fail("settings", &Problem::new(fact, &mistake.remedy))?;
+                report.add_failure("settings", &CheckProblem::new(fact, &mistake.remedy))?;
             }
-            report.skip(
+            report.add_skipped(
                 "the rest",
                 "these settings are invalid, so nothing can be checked",
             )?;
@@ -58,26 +61,26 @@ pub(super) async fn run(options: &cli::Check, flags: &cli::Settings) -> anyhow::
     config.kasm.timeout = config.kasm.timeout.min(CALL_PATIENCE);
     config.kasm.retries = config.kasm.retries.min(1);
     for secret in [&config.kasm.api_key, &config.kasm.api_key_secret] {
-        report.hide(secret);
+        report.hide_secret(secret);
     }
-    let key = key(options, &config)?;
-    if let Key::Token(token) = &key {
-        report.hide(token);
+    let key = client_key(options, &config)?;
+    if let ClientKey::Token(token) = &key {
+        report.hide_secret(token);
     }
     if let Some(token) = &config.http.auth_token {
-        report.hide(token);
+        report.hide_secret(token);
     }
-    report.ok("settings", "valid")?;
+    report.add_ok("settings", "valid")?;
     for notice in &config.notices {
-        report.note("settings", notice, "")?;
+        report.add_note("settings", notice, "")?;
     }
-    upstream(&mut report, &config, options.start.as_deref()).await?;
-    server::credentials(&mut report, &config).await?;
-    server::folders(&mut report, &config)?;
-    server::surface(&mut report, &config)?;
-    let serves = server::port(&mut report, &config).await?;
-    server::metrics(&mut report, &config, serves).await?;
-    public::way(&mut report, &config, &key, serves).await?;
+    check_upstream(&mut report, &config, options.start.as_deref()).await?;
+    server::check_credentials(&mut report, &config).await?;
+    server::check_folders(&mut report, &config)?;
+    server::check_surface(&mut report, &config)?;
+    let serves = server::check_port(&mut report, &config).await?;
+    server::check_metrics(&mut report, &config, serves).await?;
+    public::check_public_url(&mut report, &config, &key, serves).await?;
     Ok(if report.finish()? {
         ExitCode::SUCCESS
     } else {
@@ -86,35 +89,39 @@ pub(super) async fn run(options: &cli::Check, flags: &cli::Settings) -> anyhow::
 }
 
 /// The credential to open an event stream with.
-fn key(options: &cli::Check, config: &Config) -> anyhow::Result<Key> {
+fn client_key(options: &cli::CheckOptions, config: &Config) -> anyhow::Result<ClientKey> {
     if let Some(file) = &options.token_file {
         let token = std::fs::read_to_string(file)
             .with_context(|| format!("--token-file {}", file.display()))?;
-        return Ok(Key::Token(SecretString::from(token.trim().to_owned())));
+        return Ok(ClientKey::Token(SecretString::from(
+            token.trim().to_owned(),
+        )));
     }
     Ok(match &config.http.auth_token {
-        Some(token) => Key::Token(token.clone()),
-        None if config.http.is_without_credential() && config.http.is_loopback() => Key::Nothing,
-        None => Key::Unknown(
+        Some(token) => ClientKey::Token(token.clone()),
+        None if config.http.is_without_credential() && config.http.is_loopback() => {
+            ClientKey::Nothing
+        }
+        None => ClientKey::Unknown(
             "the settings hold only hashes of tokens; name a file with a token by --token-file FILE",
         ),
     })
 }
 
 /// Logs why Kasm does not answer, for a server that has just started.
-pub(super) async fn first_look(config: &Config) {
+pub(super) async fn log_first_findings(config: &Config) {
     let Ok(kasm) = app::kasm(config) else {
         return;
     };
-    if kasm.wire().health().await.is_ok() {
+    if kasm.api().check_health().await.is_ok() {
         return;
     }
     // A report in JSON prints nothing before its end.
-    let mut report = Report::new(true);
+    let mut report = CheckReport::new(true);
     for secret in [&config.kasm.api_key, &config.kasm.api_key_secret] {
-        report.hide(secret);
+        report.hide_secret(secret);
     }
-    let looked = to_kasm(&mut report, config).await;
+    let looked = check_way_to_kasm(&mut report, config).await;
     for (link, fact, remedy) in report.failures() {
         tracing::warn!(link, remedy, "Kasm does not answer: {fact}");
     }
@@ -124,8 +131,8 @@ pub(super) async fn first_look(config: &Config) {
 }
 
 /// Checks the connection to Kasm. Returns whether Kasm answered.
-async fn to_kasm(report: &mut Report, config: &Config) -> anyhow::Result<bool> {
-    let target = Target {
+async fn check_way_to_kasm(report: &mut CheckReport, config: &Config) -> anyhow::Result<bool> {
+    let target = CheckTarget {
         label: "kasm",
         variable: "KASM_API_URL",
         url: &config.kasm.url,
@@ -136,62 +143,68 @@ async fn to_kasm(report: &mut Report, config: &Config) -> anyhow::Result<bool> {
             only",
         aside: "",
     };
-    if !net::reach(report, &target).await? {
-        without(report, &KASM_ROWS, "Kasm cannot be reached")?;
+    if !net::check_connection(report, &target).await? {
+        skip_rows(report, &KASM_ROWS, "Kasm cannot be reached")?;
         return Ok(false);
     }
-    let is_kasm = kasm::answers(report, config).await?;
+    let is_kasm = kasm::check_answer(report, config).await?;
     if !is_kasm {
-        without(report, &KASM_ROWS[2..], "no healthy Kasm answered")?;
+        skip_rows(report, &KASM_ROWS[2..], "no healthy Kasm answered")?;
     }
     Ok(is_kasm)
 }
 
 /// Checks what the API key may do in Kasm.
-async fn upstream(report: &mut Report, config: &Config, start: Option<&str>) -> anyhow::Result<()> {
-    if !to_kasm(report, config).await? {
+async fn check_upstream(
+    report: &mut CheckReport,
+    config: &Config,
+    start: Option<&str>,
+) -> anyhow::Result<()> {
+    if !check_way_to_kasm(report, config).await? {
         return Ok(());
     }
     let (Ok(kasm), Ok(user)) = (app::kasm(config), config.kasm_user.parse::<UserId>()) else {
-        return without(report, &KASM_ROWS[2..], "the TLS settings cannot be used");
+        return skip_rows(report, &KASM_ROWS[2..], "the TLS settings cannot be used");
     };
-    if !kasm::key(report, &kasm, user).await? {
-        return without(report, &KASM_ROWS[3..], "the API key is not accepted");
+    if !kasm::check_api_key(report, &kasm, user).await? {
+        return skip_rows(report, &KASM_ROWS[3..], "the API key is not accepted");
     }
-    kasm::workspaces(report, &kasm).await?;
-    kasm::user(report, &kasm, user).await?;
-    in_session(report, &kasm, config, user, start).await
+    kasm::check_workspaces(report, &kasm).await?;
+    kasm::check_user(report, &kasm, user).await?;
+    check_in_session(report, &kasm, config, user, start).await
 }
 
-async fn in_session(
-    report: &mut Report,
+async fn check_in_session(
+    report: &mut CheckReport,
     kasm: &Kasm,
     config: &Config,
     user: UserId,
     start: Option<&str>,
 ) -> anyhow::Result<()> {
-    let running = kasm::sessions(report, kasm, user).await?;
+    let running = kasm::check_sessions(report, kasm, user).await?;
     if let Some(workspace) = start {
-        return session::trial(report, kasm, config, user, workspace).await;
+        return session::check_with_new_session(report, kasm, config, user, workspace).await;
     }
     match running.and_then(|session| session.kasm_id) {
-        Some(kasm_id) => Ok(session::look(report, kasm, config, user, kasm_id).await?),
-        None => Ok(session::skip(
+        Some(kasm_id) => {
+            Ok(session::check_running_session(report, kasm, config, user, kasm_id).await?)
+        }
+        None => Ok(session::skip_session_rows(
             report,
             "no session is running; --start WORKSPACE starts one, and destroys it afterwards",
         )?),
     }
 }
 
-fn without(report: &mut Report, rows: &[&str], why: &str) -> anyhow::Result<()> {
+fn skip_rows(report: &mut CheckReport, rows: &[&str], why: &str) -> anyhow::Result<()> {
     for row in rows {
-        report.skip(row, why)?;
+        report.add_skipped(row, why)?;
     }
-    Ok(session::skip(report, why)?)
+    Ok(session::skip_session_rows(report, why)?)
 }
 
 /// A request's error with its causes, without its URL.
-fn words(error: reqwest::Error) -> String {
+fn error_words(error: reqwest::Error) -> String {
     let error = error.without_url();
     let mut words = error.to_string();
     let mut source = error.source();

@@ -8,11 +8,11 @@ use std::process::ExitCode;
 use anyhow::{Context as _, bail};
 use secrecy::ExposeSecret as _;
 
-use super::health::nearest;
-use super::{print, sources};
-use crate::cli::{self, Connect, ConnectFormat};
-use crate::clients::{self, Address, CLIENTS, Client, Tested, Values};
-use crate::config::{self, Sources};
+use super::health::loopback_address;
+use super::{print_text, settings_sources};
+use crate::cli::{self, ConnectFormat, ConnectOptions};
+use crate::clients::{self, CLIENTS, ClientEntry, ServerAddress, TemplateValues, TestedWith};
+use crate::config::{self, SettingsSources};
 
 /// The URL in documents.
 const SOME_URL: &str = "https://mcp.example.org";
@@ -23,19 +23,25 @@ const SOME_PROGRAM: &str = "/usr/local/bin/kasm-mcp";
 /// The variable with the token, for this command and for clients that read it themselves.
 const TOKEN_VARIABLE: &str = "KASM_MCP_TOKEN";
 
-pub(super) fn run(options: &Connect, flags: &cli::Settings) -> anyhow::Result<ExitCode> {
-    let named = options.clients.iter().filter_map(|id| clients::find(id));
-    let named: Vec<&Client> = named.collect();
+pub(super) fn run_connect(
+    options: &ConnectOptions,
+    flags: &cli::SettingsFlags,
+) -> anyhow::Result<ExitCode> {
+    let named = options
+        .clients
+        .iter()
+        .filter_map(|id| clients::find_client(id));
+    let named: Vec<&ClientEntry> = named.collect();
     match (options.format, named.as_slice()) {
         (ConnectFormat::Markdown, named) => {
             let address = options.url.as_deref().unwrap_or(SOME_URL);
-            print(&markdown(
+            print_text(&clients_markdown(
                 named,
-                &values(address, SOME_TOKEN, SOME_PROGRAM)?,
+                &template_values(address, SOME_TOKEN, SOME_PROGRAM)?,
             ))?;
         }
-        (ConnectFormat::Text, []) => print(&list())?,
-        (ConnectFormat::Text, [client]) => one(client, options, flags)?,
+        (ConnectFormat::Text, []) => print_text(&list_clients())?,
+        (ConnectFormat::Text, [client]) => print_client(client, options, flags)?,
         (ConnectFormat::Text, _) => {
             bail!("name one client at a time, because the output is the content of one file")
         }
@@ -43,15 +49,15 @@ pub(super) fn run(options: &Connect, flags: &cli::Settings) -> anyhow::Result<Ex
     Ok(ExitCode::SUCCESS)
 }
 
-fn values(address: &str, token: &str, program: &str) -> anyhow::Result<Values> {
-    let address: Address = address
+fn template_values(address: &str, token: &str, program: &str) -> anyhow::Result<TemplateValues> {
+    let address: ServerAddress = address
         .parse()
         .with_context(|| format!("invalid URL `{address}`"))?;
-    Ok(Values::new(address, token, program)?)
+    Ok(TemplateValues::new(address, token, program)?)
 }
 
 /// All clients, one line each.
-fn list() -> String {
+fn list_clients() -> String {
     let mut out = String::new();
     for client in CLIENTS {
         let _infallible = writeln!(out, "{:<20} {}", client.id, client.name);
@@ -61,15 +67,15 @@ fn list() -> String {
 
 /// Sections for a document.
 #[must_use]
-pub fn markdown(named: &[&Client], values: &Values) -> String {
-    let all: Vec<&Client> = CLIENTS.iter().collect();
+pub fn clients_markdown(named: &[&ClientEntry], values: &TemplateValues) -> String {
+    let all: Vec<&ClientEntry> = CLIENTS.iter().collect();
     let chosen = if named.is_empty() { &all } else { named };
     let mut out = String::new();
     for client in chosen {
         let gap = if out.is_empty() { "" } else { "\n" };
         let tested = match client.tested {
-            Tested::Run(with) => format!("run in `tests/interop` by {with}"),
-            Tested::Parsed(why) => format!("read as {}, not run: {why}", client.format.name()),
+            TestedWith::Run(with) => format!("run in `tests/interop` by {with}"),
+            TestedWith::Parsed(why) => format!("read as {}, not run: {why}", client.format.name()),
         };
         let _infallible = write!(
             out,
@@ -78,7 +84,7 @@ pub fn markdown(named: &[&Client], values: &Values) -> String {
             client.id,
             client.place,
             client.format.name(),
-            client.fill(values),
+            client.fill_template(values),
             client.note,
         );
     }
@@ -88,31 +94,35 @@ pub fn markdown(named: &[&Client], values: &Values) -> String {
 /// The sections of the named clients as the documents hold them, or of all clients if none is named. None if a
 /// client does not exist.
 #[must_use]
-pub fn documented(ids: &[&str]) -> Option<String> {
-    let named: Option<Vec<&Client>> = ids.iter().map(|id| clients::find(id)).collect();
-    let values = values(SOME_URL, SOME_TOKEN, SOME_PROGRAM).ok()?;
-    Some(markdown(&named?, &values))
+pub fn documented_clients(ids: &[&str]) -> Option<String> {
+    let named: Option<Vec<&ClientEntry>> = ids.iter().map(|id| clients::find_client(id)).collect();
+    let values = template_values(SOME_URL, SOME_TOKEN, SOME_PROGRAM).ok()?;
+    Some(clients_markdown(&named?, &values))
 }
 
-fn one(client: &Client, options: &Connect, flags: &cli::Settings) -> anyhow::Result<()> {
+fn print_client(
+    client: &ClientEntry,
+    options: &ConnectOptions,
+    flags: &cli::SettingsFlags,
+) -> anyhow::Result<()> {
     let mut notes = format!(
         "{}: put this into {}\n{}\n",
         client.name, client.place, client.note
     );
-    let sources = sources(flags);
-    let token = token(options.token_file.as_deref(), &sources)?;
+    let sources = settings_sources(flags);
+    let token = client_token(options.token_file.as_deref(), &sources)?;
     // Invalid settings must not stop a call that needs none of them.
     let reach = if options.url.is_some() && token.is_some() {
         None
     } else {
-        Some(config::reach(&sources)?)
+        Some(config::client_endpoint(&sources)?)
     };
     let address = match (&options.url, &reach) {
         (Some(url), _) => url.clone(),
         (None, Some(reach)) => reach.public_url.clone().unwrap_or_else(|| {
             notes
                 .push_str("This URL works only for clients on this machine; --url sets another.\n");
-            format!("http://{}", nearest(reach.listen))
+            format!("http://{}", loopback_address(reach.listen))
         }),
         (None, None) => SOME_URL.to_owned(),
     };
@@ -135,7 +145,7 @@ fn one(client: &Client, options: &Connect, flags: &cli::Settings) -> anyhow::Res
         .as_deref()
         .and_then(Path::to_str)
         .unwrap_or(SOME_PROGRAM);
-    let values = values(&address, &token, program)?;
+    let values = template_values(&address, &token, program)?;
     if client.is_plain_http() && values.is_narrowed() {
         bail!(
             "{} adds its own paths: give the URL without /mcp/…, and select toolsets with X-MCP-Toolsets",
@@ -151,12 +161,12 @@ fn one(client: &Client, options: &Connect, flags: &cli::Settings) -> anyhow::Res
     }
     // Written first, for terminals that show both streams. A closed stderr must not fail the command.
     let _closed = std::io::stderr().write_all(notes.as_bytes());
-    print(&client.fill(&values))?;
+    print_text(&client.fill_template(&values))?;
     Ok(())
 }
 
 /// The token that was given to this command.
-fn token(file: Option<&Path>, sources: &Sources) -> anyhow::Result<Option<String>> {
+fn client_token(file: Option<&Path>, sources: &SettingsSources) -> anyhow::Result<Option<String>> {
     let text = match file {
         None => sources
             .environment

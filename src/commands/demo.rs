@@ -12,36 +12,43 @@ use secrecy::ExposeSecret;
 use serde_json::json;
 
 use super::emulate::{START_TIME, warn_if_unconfined};
-use super::health::nearest;
+use super::health::loopback_address;
 use super::serve::bind;
-use super::{logging, print, stop};
+use super::{logging, print_text, stop};
 use crate::app::{self, Reached};
 use crate::cli;
-use crate::clients::{self, Values};
-use crate::config::{Config, Sources, VARIABLES};
+use crate::clients::{self, TemplateValues};
+use crate::config::{Config, SettingsSources, VARIABLES};
 use crate::http::serve::serve;
 use crate::token;
 
-pub(super) async fn run(options: &cli::Demo, flags: &cli::Settings) -> anyhow::Result<ExitCode> {
-    let stop = stop::signal()?;
-    let settings = DemoSettings::of(options, flags, Sources::of_process(flags.config.clone()))?;
+pub(super) async fn run_demo(
+    options: &cli::DemoOptions,
+    flags: &cli::SettingsFlags,
+) -> anyhow::Result<ExitCode> {
+    let stop = stop::stop_signal()?;
+    let settings = DemoSettings::from_options(
+        options,
+        flags,
+        SettingsSources::of_process(flags.config.clone()),
+    )?;
     let emulator = Emulator::builder().start_time(START_TIME).start().await?;
     let listener = bind(settings.listen).await?;
     let address = listener.local_addr()?;
-    let config = config(&emulator, address, &settings)?;
-    let logging = logging::start(&config.log)?;
+    let config = demo_config(&emulator, address, &settings)?;
+    let logging = logging::start_logging(&config.log)?;
     let app = app::build(&config, Reached::ByHttp)?.into_http()?;
-    let url = format!("http://{}/mcp", nearest(address));
+    let url = format!("http://{}/mcp", loopback_address(address));
     let token = config
         .http
         .auth_token
         .as_ref()
         .map_or("", |token| token.expose_secret());
     warn_if_unconfined();
-    print(&if options.json {
-        facts(&emulator, &url, token)
+    print_text(&if options.json {
+        facts_text(&emulator, &url, token)
     } else {
-        welcome(&url, token)?
+        welcome_text(&url, token)?
     })?;
     serve(listener, app, app::serve_limits(&config.limits), stop).await;
     emulator.shutdown().await;
@@ -65,7 +72,11 @@ const DEFAULT_PORT: u16 = 8080;
 
 impl DemoSettings {
     /// Reads the settings. Prints to standard error which others of the environment have no effect here.
-    fn of(options: &cli::Demo, flags: &cli::Settings, sources: Sources) -> anyhow::Result<Self> {
+    fn from_options(
+        options: &cli::DemoOptions,
+        flags: &cli::SettingsFlags,
+        sources: SettingsSources,
+    ) -> anyhow::Result<Self> {
         anyhow::ensure!(
             flags.config.is_none(),
             "the demo has its own settings: omit --config, or use `serve` with it"
@@ -129,15 +140,15 @@ fn warn_of_ignored(environment: &HashMap<String, String>) {
 }
 
 /// The configuration of the demo.
-fn config(
+fn demo_config(
     emulator: &Emulator,
     address: SocketAddr,
     settings: &DemoSettings,
 ) -> anyhow::Result<Config> {
     let (key, secret) = emulator.key();
-    let sources = Sources {
+    let sources = SettingsSources {
         environment: settings.environment.clone(),
-        ..Sources::default()
+        ..SettingsSources::default()
     };
     let sources = sources
         .with_flag("KASM_API_URL", Some(emulator.url()))
@@ -146,14 +157,14 @@ fn config(
         .with_flag("KASM_USER_ID", Some(emulator.user_id()))
         .with_flag("MCP_SERVER_HOST", Some(address.ip()))
         .with_flag("MCP_SERVER_PORT", Some(address.port()))
-        .with_flag("MCP_AUTH_TOKEN", Some(token::bearer()))
+        .with_flag("MCP_AUTH_TOKEN", Some(token::bearer_token()))
         // The demo keeps no state and uses none of a server's.
         .with_flag("MCP_STATE_DIR", Some(""))
         .with_flag("LOG_LEVEL", Some(&settings.log_level));
-    Ok(Config::load(&sources)?)
+    Ok(Config::load_settings(&sources)?)
 }
 
-fn facts(emulator: &Emulator, url: &str, token: &str) -> String {
+fn facts_text(emulator: &Emulator, url: &str, token: &str) -> String {
     let (api_key, api_key_secret) = emulator.key();
     let facts = json!({
         "url": url, "token": token, "kasm_url": emulator.url(),
@@ -165,20 +176,20 @@ fn facts(emulator: &Emulator, url: &str, token: &str) -> String {
 /// The clients that the demo prints; `kasm-mcp connect` lists all.
 const SHOWN: [&str; 5] = ["cline", "claude-code", "cursor", "vs-code", "curl"];
 
-fn welcome(url: &str, token: &str) -> anyhow::Result<String> {
-    let values = Values::new(url.parse()?, token, "kasm-mcp")?;
+fn welcome_text(url: &str, token: &str) -> anyhow::Result<String> {
+    let values = TemplateValues::new(url.parse()?, token, "kasm-mcp")?;
     let mut text = format!(
         "kasm-mcp demo: an MCP server with an emulated Kasm. The emulator only simulates Kasm. All sessions\nend \
          when you stop the demo with Ctrl-C.\n\n  URL    {url}\n  Token  {token}   (new for each run)\n\nConnect a \
          client with one of these:\n"
     );
-    for client in SHOWN.iter().filter_map(|id| clients::find(id)) {
+    for client in SHOWN.iter().filter_map(|id| clients::find_client(id)) {
         let _infallible = write!(
             text,
             "\n# {} ({})\n{}",
             client.name,
             client.place,
-            client.fill(&values)
+            client.fill_template(&values)
         );
     }
     text.push_str(

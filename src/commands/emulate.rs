@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use kasm_emulator::Emulator;
 
-use super::{print, stop};
+use super::{print_text, stop};
 use crate::cli;
 
 /// How long an emulated session takes to start, so that the waiting is visible.
 pub(super) const START_TIME: Duration = Duration::from_secs(2);
 
-pub(super) async fn run(options: &cli::Emulate) -> anyhow::Result<ExitCode> {
-    let stop = stop::signal()?;
+pub(super) async fn run_emulator(options: &cli::EmulateOptions) -> anyhow::Result<ExitCode> {
+    let stop = stop::stop_signal()?;
     anyhow::ensure!(
         options.listen.ip().is_loopback(),
         "the emulator listens on loopback addresses only, because its API key is public"
@@ -25,7 +25,7 @@ pub(super) async fn run(options: &cli::Emulate) -> anyhow::Result<ExitCode> {
         .start()
         .await?;
     warn_if_unconfined();
-    print(&environment(&emulator))?;
+    print_text(&environment_text(&emulator))?;
     emulator.run_until(stop).await;
     Ok(ExitCode::SUCCESS)
 }
@@ -44,7 +44,7 @@ pub(super) fn warn_if_unconfined() {
 }
 
 /// The settings that make a server use the emulator.
-fn environment(emulator: &Emulator) -> String {
+fn environment_text(emulator: &Emulator) -> String {
     let (key, secret) = emulator.key();
     let tls = if emulator.ca_pem().is_some() {
         "KASM_TLS_INSECURE=true\n"

@@ -5,10 +5,10 @@ use std::io::Write as _;
 use anyhow::Context as _;
 
 use crate::access::edit;
-use crate::access::entry::Entry;
-use crate::caller::Reach;
-use crate::config::{Config, Mistake, Mistakes, TOKENS_FILE_NAME, token_rules};
-use crate::token::{self, Hash};
+use crate::access::entry::TokenEntry;
+use crate::caller::ToolFilter;
+use crate::config::{Config, SettingMistake, SettingMistakes, TOKENS_FILE_NAME, token_rules};
+use crate::token::{self, TokenHash};
 
 /// The name of the bootstrap token.
 const NAME: &str = "first";
@@ -19,23 +19,23 @@ const NAME: &str = "first";
 /// # Errors
 /// The token's hash cannot be stored. A token that changes at each restart would be of no use, so none is
 /// created.
-pub(super) fn ensured(mut config: Config) -> anyhow::Result<Config> {
+pub(super) fn with_bootstrap_token(mut config: Config) -> anyhow::Result<Config> {
     if !config.http.lacks_credential() {
         return Ok(config);
     }
-    let token = token::bearer();
-    let entry = Entry {
+    let token = token::bearer_token();
+    let entry = TokenEntry {
         name: NAME.to_owned(),
-        hash: Hash::of(&token),
+        hash: TokenHash::of_token(&token),
         scope: config.http.auth_scope,
         kasm_user: None,
-        reach: Reach::default(),
+        reach: ToolFilter::default(),
         expires: None,
         rate: None,
     };
     let ip = config.http.listen.ip();
     let refuse = |why: String| {
-        Mistakes(vec![Mistake {
+        SettingMistakes(vec![SettingMistake {
             variable: "MCP_AUTH_TOKEN".to_owned(),
             problem: format!("not set, but other machines can reach {ip}, and no token could be created: {why}"),
             remedy: "set a token (openssl rand -hex 32), set MCP_STATE_DIR to a folder that this server may write, \
@@ -49,7 +49,7 @@ pub(super) fn ensured(mut config: Config) -> anyhow::Result<Config> {
     let file = folder.join(TOKENS_FILE_NAME);
     std::fs::create_dir_all(folder)
         .map_err(|error| refuse(format!("{}: {error}", folder.display())))?;
-    edit::add(&file, &entry, &token_rules(&config.kasm_user))
+    edit::add_entry(&file, &entry, &token_rules(&config.kasm_user))
         .map_err(|error| refuse(format!("{}: {error}", file.display())))?;
     writeln!(
         std::io::stderr(),

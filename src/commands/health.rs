@@ -6,17 +6,17 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 
-use super::{print, sources};
+use super::{print_text, settings_sources};
 use crate::cli;
 use crate::config::Config;
 
 /// A healthy server answers within milliseconds; a busy one needs longer.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-pub(super) async fn run(flags: &cli::Settings) -> anyhow::Result<ExitCode> {
+pub(super) async fn run_health_probe(flags: &cli::SettingsFlags) -> anyhow::Result<ExitCode> {
     let url = format!(
         "http://{}/healthz",
-        nearest(Config::listen(&sources(flags))?)
+        loopback_address(Config::listen_address(&settings_sources(flags))?)
     );
     // The environment's proxy is meant for Kasm, not for this machine.
     let http = reqwest::Client::builder()
@@ -30,12 +30,12 @@ pub(super) async fn run(flags: &cli::Settings) -> anyhow::Result<ExitCode> {
         "{url} answers {}",
         answer.status()
     );
-    print("ok\n")?;
+    print_text("ok\n")?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// The loopback URL of a server that listens on `address`.
-pub(super) fn nearest(mut address: SocketAddr) -> SocketAddr {
+pub(super) fn loopback_address(mut address: SocketAddr) -> SocketAddr {
     match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
         IpAddr::V6(ip) if ip.is_unspecified() => address.set_ip(Ipv6Addr::LOCALHOST.into()),

@@ -13,14 +13,14 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::config::{LogConfig, LogFormat};
 #[cfg(feature = "otlp")]
-use crate::telemetry::otlp::Traces;
+use crate::telemetry::otlp::TraceExporter;
 
 /// Starts logging. Only our own crates use `level`: at low levels, rmcp and the HTTP libraries log whole
 /// messages with their arguments.
 ///
 /// # Errors
 /// The trace exporter cannot be started.
-pub(super) fn start(config: &LogConfig) -> anyhow::Result<Logging> {
+pub(super) fn start_logging(config: &LogConfig) -> anyhow::Result<Logging> {
     let filter = Targets::new()
         .with_target("kasm_mcp", config.level)
         .with_target("kasm_emulator", config.level)
@@ -33,15 +33,15 @@ pub(super) fn start(config: &LogConfig) -> anyhow::Result<Logging> {
     let traces = config
         .otlp_endpoint
         .as_deref()
-        .map(Traces::to)
+        .map(TraceExporter::export_to)
         .transpose()?;
     #[cfg(feature = "otlp")]
-    let registry = registry.with(traces.as_ref().map(Traces::layer));
+    let registry = registry.with(traces.as_ref().map(TraceExporter::tracing_layer));
     let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     let started = match config.format {
         LogFormat::Json => registry.with(layer.json().flatten_event(true)).try_init(),
         LogFormat::Journal => registry
-            .with(layer.with_ansi(false).event_format(Journal::new()))
+            .with(layer.with_ansi(false).event_format(JournalWriter::new()))
             .try_init(),
         LogFormat::Text => registry
             .with(layer.with_ansi(std::io::stderr().is_terminal()))
@@ -60,7 +60,7 @@ pub(super) fn start(config: &LogConfig) -> anyhow::Result<Logging> {
 #[must_use]
 pub(super) struct Logging {
     #[cfg(feature = "otlp")]
-    traces: Option<Traces>,
+    traces: Option<TraceExporter>,
 }
 
 impl Logging {
@@ -71,17 +71,17 @@ impl Logging {
     pub(super) async fn end(self) {
         #[cfg(feature = "otlp")]
         if let Some(traces) = self.traces {
-            traces.end().await;
+            traces.flush_and_stop().await;
         }
     }
 }
 
 /// Lines as systemd's journal takes them: `<4>` for a warning, no time (sd-daemon(3)).
-struct Journal {
+struct JournalWriter {
     line: Format<Full, ()>,
 }
 
-impl Journal {
+impl JournalWriter {
     fn new() -> Self {
         let line = tracing_subscriber::fmt::format();
         Self {
@@ -90,7 +90,7 @@ impl Journal {
     }
 }
 
-impl<S, N> FormatEvent<S, N> for Journal
+impl<S, N> FormatEvent<S, N> for JournalWriter
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
     N: for<'a> FormatFields<'a> + 'static,

@@ -11,22 +11,22 @@ use clap_complete::Shell;
 use clap_mangen::Man;
 use clap_mangen::roff::{Roff, bold, roman};
 
-use super::{EXIT_SETTINGS, print};
+use super::{EXIT_SETTINGS, print_text};
 use crate::cli::Cli;
 use crate::config::VARIABLES;
 
-pub(super) fn completions(shell: Shell) -> anyhow::Result<ExitCode> {
+pub(super) fn print_completions(shell: Shell) -> anyhow::Result<ExitCode> {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "kasm-mcp", &mut script);
-    print(&String::from_utf8(script)?)?;
+    print_text(&String::from_utf8(script)?)?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// Prints the main page, or writes the pages of all commands to a folder.
-pub(super) fn run(directory: Option<&Path>) -> anyhow::Result<ExitCode> {
-    let page = String::from_utf8(page()?)?;
+pub(super) fn write_man_pages(directory: Option<&Path>) -> anyhow::Result<ExitCode> {
+    let page = String::from_utf8(main_page()?)?;
     let Some(directory) = directory else {
-        print(&page)?;
+        print_text(&page)?;
         return Ok(ExitCode::SUCCESS);
     };
     let written = || -> std::io::Result<()> {
@@ -39,7 +39,7 @@ pub(super) fn run(directory: Option<&Path>) -> anyhow::Result<ExitCode> {
 }
 
 /// The main page: the text of `--help`, then settings and exit codes.
-fn page() -> std::io::Result<Vec<u8>> {
+fn main_page() -> std::io::Result<Vec<u8>> {
     let man = Man::new(Cli::command());
     let mut page = Vec::new();
     man.render_title(&mut page)?;
@@ -48,13 +48,13 @@ fn page() -> std::io::Result<Vec<u8>> {
     man.render_description_section(&mut page)?;
     man.render_options_section(&mut page)?;
     man.render_subcommands_section(&mut page)?;
-    environment().to_writer(&mut page)?;
+    environment_section().to_writer(&mut page)?;
     exit_status().to_writer(&mut page)?;
     man.render_version_section(&mut page)?;
     Ok(page)
 }
 
-fn environment() -> Roff {
+fn environment_section() -> Roff {
     let mut section = Roff::new();
     section.control("SH", ["ENVIRONMENT"]);
     section.text([roman(

@@ -15,15 +15,15 @@ const SEND_MAX: Duration = Duration::from_secs(1);
 
 /// The service manager that started this process, if one did.
 #[derive(Debug)]
-pub(super) struct Manager {
+pub(super) struct ServiceManager {
     socket: Option<String>,
     /// The interval of watchdog notifications.
     every: Option<Duration>,
 }
 
-impl Manager {
+impl ServiceManager {
     /// Reads `NOTIFY_SOCKET` and the watchdog's variables from `environment`.
-    pub(super) fn of(environment: &HashMap<String, String>) -> Self {
+    pub(super) fn from_environment(environment: &HashMap<String, String>) -> Self {
         let socket = environment.get("NOTIFY_SOCKET").cloned();
         let ours = environment
             .get("WATCHDOG_PID")
@@ -40,9 +40,9 @@ impl Manager {
     }
 
     /// Sends `state`, lines such as `READY=1`.
-    pub(super) fn say(&self, state: &str) {
+    pub(super) fn send_state(&self, state: &str) {
         if let Some(socket) = &self.socket
-            && let Err(error) = send(socket, state)
+            && let Err(error) = send_datagram(socket, state)
         {
             tracing::warn!(%error, state, "cannot notify the service manager");
         }
@@ -61,13 +61,13 @@ impl Manager {
             ticks.tick().await;
             // One turn of the worker threads that answer requests: if they hang, no notification is sent.
             if tokio::spawn(async {}).await.is_ok() {
-                self.say("WATCHDOG=1");
+                self.send_state("WATCHDOG=1");
             }
         }
     }
 }
 
-fn send(socket: &str, state: &str) -> io::Result<()> {
+fn send_datagram(socket: &str, state: &str) -> io::Result<()> {
     let from = UnixDatagram::unbound()?;
     from.set_write_timeout(Some(SEND_MAX))?;
     from.send_to_addr(state.as_bytes(), &address(socket)?)?;

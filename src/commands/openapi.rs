@@ -4,29 +4,32 @@ use std::process::ExitCode;
 
 use serde_json::Value;
 
-use super::{print, tools};
+use super::{print_text, tools};
 use crate::caller::{Caller, Scope};
-use crate::cli::{self, OpenApi};
+use crate::cli::{self, OpenApiOptions};
 use crate::rest::openapi;
 
 /// The default URL of a server.
 const USUAL_URL: &str = "http://127.0.0.1:8080";
 
-pub(super) fn run(options: &OpenApi, settings: &cli::Settings) -> anyhow::Result<ExitCode> {
-    let sources = super::sources(settings);
+pub(super) fn print_openapi(
+    options: &OpenApiOptions,
+    settings: &cli::SettingsFlags,
+) -> anyhow::Result<ExitCode> {
+    let sources = super::settings_sources(settings);
     let configured = sources.environment.get("MCP_PUBLIC_URL").cloned();
     let url = options.url.clone().or(configured);
     let url = url.unwrap_or_else(|| USUAL_URL.to_owned());
     let url = url.trim_end_matches('/').trim_end_matches("/mcp");
-    print(&format!("{:#}\n", document(url, options.scope)))?;
+    print_text(&format!("{:#}\n", openapi_document(url, options.scope)))?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// The OpenAPI document of a server at `url` for a token of `scope`.
 #[must_use]
-pub fn document(url: &str, scope: Scope) -> Value {
+pub fn openapi_document(url: &str, scope: Scope) -> Value {
     let caller = Caller::new("", scope, "");
-    let tools: Vec<_> = tools::listed().map(|(_, tool)| tool).collect();
+    let tools: Vec<_> = tools::listed_tools().map(|(_, tool)| tool).collect();
     let offered = tools.iter().filter(|tool| tool.is_offered(&caller));
-    openapi::document(url, true, offered)
+    openapi::openapi_document(url, true, offered)
 }

@@ -5,20 +5,20 @@ use std::process::ExitCode;
 use anyhow::Context;
 use tokio::net::TcpListener;
 
-use super::notify::Manager;
+use super::notify::ServiceManager;
 use super::{check, first_token, logging, stop};
 use crate::app::{self, Reached};
 use crate::config::Config;
 use crate::http::metrics;
 use crate::http::serve::{Ended, serve};
 
-pub(super) async fn run(config: Config, manager: &Manager) -> anyhow::Result<ExitCode> {
-    let logging = logging::start(&config.log)?;
+pub(super) async fn run(config: Config, manager: &ServiceManager) -> anyhow::Result<ExitCode> {
+    let logging = logging::start_logging(&config.log)?;
     for notice in &config.notices {
         tracing::warn!("{notice}");
     }
-    let config = first_token::ensured(config)?;
-    let stop = stop::signal()?;
+    let config = first_token::with_bootstrap_token(config)?;
+    let stop = stop::stop_signal()?;
     let app = app::build(&config, Reached::ByHttp)?.into_http()?;
     let listener = bind(config.http.listen).await?;
     let address = listener.local_addr()?;
@@ -44,11 +44,11 @@ pub(super) async fn run(config: Config, manager: &Manager) -> anyhow::Result<Exi
         tokio::spawn(metrics::serve(listener, app.exposition()));
     }
     let look_at = config.clone();
-    tokio::spawn(async move { check::first_look(&look_at).await });
-    manager.say(&format!("READY=1\nSTATUS=Serving http://{address}/mcp"));
+    tokio::spawn(async move { check::log_first_findings(&look_at).await });
+    manager.send_state(&format!("READY=1\nSTATUS=Serving http://{address}/mcp"));
     let stop = async {
         stop.await;
-        manager.say("STOPPING=1\nSTATUS=Waiting for running calls to finish");
+        manager.send_state("STOPPING=1\nSTATUS=Waiting for running calls to finish");
     };
     let ended = tokio::select! {
         ended = serve(listener, app, app::serve_limits(&config.limits), stop) => ended,

@@ -2,14 +2,14 @@
 
 use std::process::ExitCode;
 
-use super::print;
+use super::print_text;
 use crate::cli::SettingsFormat;
-use crate::config::Variables;
+use crate::config::VariableTable;
 
-pub(super) fn run(format: SettingsFormat) -> anyhow::Result<ExitCode> {
-    print(&match format {
-        SettingsFormat::Env => Variables.env_example(),
-        SettingsFormat::Markdown => Variables.markdown(),
+pub(super) fn print_settings(format: SettingsFormat) -> anyhow::Result<ExitCode> {
+    print_text(&match format {
+        SettingsFormat::Env => VariableTable.env_example(),
+        SettingsFormat::Markdown => VariableTable.markdown(),
     })?;
     Ok(ExitCode::SUCCESS)
 }

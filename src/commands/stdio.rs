@@ -4,24 +4,24 @@ use std::process::ExitCode;
 
 use rmcp::ServiceExt;
 
-use super::{logging, sources, stop};
+use super::{logging, settings_sources, stop};
 use crate::app::{self, Reached};
-use crate::cli::Settings;
-use crate::config::{Config, Mistakes};
+use crate::cli::SettingsFlags;
+use crate::config::{Config, SettingMistakes};
 use crate::mcp::stdio::StdioTransport;
 
 /// Sets a loopback address: stdio does not listen, so the address must not require a token.
-pub(super) fn config(flags: Settings) -> Result<Config, Mistakes> {
-    let flags = Settings {
+pub(super) fn config(flags: SettingsFlags) -> Result<Config, SettingMistakes> {
+    let flags = SettingsFlags {
         host: Some("127.0.0.1".to_owned()),
         ..flags
     };
-    Config::load(&sources(&flags))
+    Config::load_settings(&settings_sources(&flags))
 }
 
 pub(super) async fn run(config: Config) -> anyhow::Result<ExitCode> {
-    let logging = logging::start(&config.log)?;
-    let stop = stop::signal()?;
+    let logging = logging::start_logging(&config.log)?;
+    let stop = stop::stop_signal()?;
     let (server, audit) = app::build(&config, Reached::ByStdio)?.into_stdio();
     let service = server
         .serve(StdioTransport::new(tokio::io::stdin(), tokio::io::stdout()))

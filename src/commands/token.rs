@@ -10,35 +10,38 @@ use anyhow::{Context as _, bail};
 use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp};
 
-use super::{print, sources};
+use super::{print_text, settings_sources};
 use crate::access::edit;
-use crate::access::entry::{Entry, is_name};
-use crate::caller::Reach;
-use crate::cli::{NewToken, Settings, TokenCommand};
+use crate::access::entry::{TokenEntry, is_name};
+use crate::caller::ToolFilter;
+use crate::cli::{NewTokenOptions, SettingsFlags, TokenCommand};
 use crate::config::{self, token_rules};
-use crate::token::{self, Hash};
+use crate::token::{self, TokenHash};
 
-pub(super) fn run(command: &TokenCommand, settings: &Settings) -> anyhow::Result<ExitCode> {
-    let file = config::tokens_file(&sources(settings))?;
+pub(super) fn run_token(
+    command: &TokenCommand,
+    settings: &SettingsFlags,
+) -> anyhow::Result<ExitCode> {
+    let file = config::tokens_file(&settings_sources(settings))?;
     match command {
-        TokenCommand::New(options) => new(options, &file),
-        TokenCommand::List => list(&file),
-        TokenCommand::Revoke { name } => revoke(name, &file),
+        TokenCommand::New(options) => create_token(options, &file),
+        TokenCommand::List => list_tokens(&file),
+        TokenCommand::Revoke { name } => revoke_token(name, &file),
     }
 }
 
-fn new(options: &NewToken, file: &Path) -> anyhow::Result<ExitCode> {
-    let token = token::bearer();
-    let entry = entry(options, Hash::of(&token))?;
-    edit::add(file, &entry, &token_rules("")).with_context(|| file.display().to_string())?;
-    print(&format!(
+fn create_token(options: &NewTokenOptions, file: &Path) -> anyhow::Result<ExitCode> {
+    let token = token::bearer_token();
+    let entry = token_entry(options, TokenHash::of_token(&token))?;
+    edit::add_entry(file, &entry, &token_rules("")).with_context(|| file.display().to_string())?;
+    print_text(&format!(
         "{token}\n\nThe token is shown only now; {} stores its hash. A running server accepts it within a second.\n",
         file.display()
     ))?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn entry(options: &NewToken, hash: Hash) -> anyhow::Result<Entry> {
+fn token_entry(options: &NewTokenOptions, hash: TokenHash) -> anyhow::Result<TokenEntry> {
     let rules = token_rules("");
     if !is_name(&options.name) {
         bail!("--name: use up to 64 letters, digits and . _ @ -");
@@ -57,13 +60,13 @@ fn entry(options: &NewToken, hash: Hash) -> anyhow::Result<Entry> {
         }
     }
     let toolsets: BTreeSet<String> = options.toolsets.iter().cloned().collect();
-    let expires = options.expires_in.map(expiry).transpose()?;
-    Ok(Entry {
+    let expires = options.expires_in.map(expiry_after).transpose()?;
+    Ok(TokenEntry {
         name: options.name.clone(),
         hash,
         scope: options.scope,
         kasm_user,
-        reach: Reach {
+        reach: ToolFilter {
             read_only: options.read_only,
             toolsets: (!toolsets.is_empty()).then(|| Arc::new(toolsets)),
         },
@@ -72,7 +75,7 @@ fn entry(options: &NewToken, hash: Hash) -> anyhow::Result<Entry> {
     })
 }
 
-fn expiry(after: Span) -> anyhow::Result<Timestamp> {
+fn expiry_after(after: Span) -> anyhow::Result<Timestamp> {
     let now = Timestamp::now();
     let end = now.to_zoned(TimeZone::UTC).checked_add(after);
     let end = end.context("--expires-in")?.timestamp();
@@ -82,8 +85,8 @@ fn expiry(after: Span) -> anyhow::Result<Timestamp> {
     Ok(Timestamp::from_second(end.as_second())?)
 }
 
-fn list(file: &Path) -> anyhow::Result<ExitCode> {
-    let entries = edit::entries(file, &token_rules(""));
+fn list_tokens(file: &Path) -> anyhow::Result<ExitCode> {
+    let entries = edit::read_entries(file, &token_rules(""));
     let entries = entries.with_context(|| file.display().to_string())?;
     let mut out = String::new();
     for entry in &entries {
@@ -114,13 +117,13 @@ fn list(file: &Path) -> anyhow::Result<ExitCode> {
     if entries.is_empty() {
         let _infallible = writeln!(out, "no tokens in {}", file.display());
     }
-    print(&out)?;
+    print_text(&out)?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn revoke(name: &str, file: &Path) -> anyhow::Result<ExitCode> {
-    edit::remove(file, name, &token_rules("")).with_context(|| file.display().to_string())?;
-    print(&format!(
+fn revoke_token(name: &str, file: &Path) -> anyhow::Result<ExitCode> {
+    edit::remove_entry(file, name, &token_rules("")).with_context(|| file.display().to_string())?;
+    print_text(&format!(
         "`{name}` is revoked. Within a second, a running server rejects it and ends the calls that it started.\n"
     ))?;
     Ok(ExitCode::SUCCESS)

@@ -7,30 +7,30 @@ use std::process::ExitCode;
 
 use serde_json::{Value, json};
 
-use super::print;
+use super::print_text;
 use crate::cli::ToolsFormat;
 use crate::providers::kasm::{KasmProvider, TOOLSETS};
 use crate::tool::{ToolInfo, Toolset};
 
-pub(super) fn run(full: bool, format: ToolsFormat) -> anyhow::Result<ExitCode> {
-    print(&match format {
-        ToolsFormat::Text => text(),
-        ToolsFormat::Json => format!("{:#}\n", json()),
-        ToolsFormat::Markdown if full => reference::markdown(),
-        ToolsFormat::Markdown => markdown(),
+pub(super) fn print_tools(full: bool, format: ToolsFormat) -> anyhow::Result<ExitCode> {
+    print_text(&match format {
+        ToolsFormat::Text => tools_text(),
+        ToolsFormat::Json => format!("{:#}\n", tools_json()),
+        ToolsFormat::Markdown if full => reference::reference_markdown(),
+        ToolsFormat::Markdown => tools_markdown(),
     })?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// All tools with their toolsets, in the order of the documents.
-pub fn listed() -> impl Iterator<Item = (&'static Toolset<KasmProvider>, ToolInfo)> {
+pub fn listed_tools() -> impl Iterator<Item = (&'static Toolset<KasmProvider>, ToolInfo)> {
     TOOLSETS.iter().flat_map(|toolset| {
         let tools = toolset.tools.iter();
         tools.map(move |tool| (toolset, tool.info(toolset)))
     })
 }
 
-fn text() -> String {
+fn tools_text() -> String {
     let mut out = String::new();
     for toolset in TOOLSETS {
         let _infallible = writeln!(out, "{}: {}", toolset.name, toolset.about);
@@ -42,11 +42,11 @@ fn text() -> String {
     out
 }
 
-fn json() -> Value {
-    let tools = listed().map(|(toolset, tool)| {
+fn tools_json() -> Value {
+    let tools = listed_tools().map(|(toolset, tool)| {
         json!({
             "name": tool.name, "title": tool.title, "description": tool.about, "toolset": toolset.name,
-            "scope": tool.scope.name(), "inputSchema": *tool.input_schema, "outputSchema": *tool.output_schema,
+            "scope": tool.scope.scope_name(), "inputSchema": *tool.input_schema, "outputSchema": *tool.output_schema,
         })
     });
     tools.collect()
@@ -54,7 +54,7 @@ fn json() -> Value {
 
 /// The tables of the README, one per toolset.
 #[must_use]
-pub fn markdown() -> String {
+pub fn tools_markdown() -> String {
     let mut out = String::new();
     for toolset in TOOLSETS {
         let gap = if out.is_empty() { "" } else { "\n" };
@@ -65,7 +65,7 @@ pub fn markdown() -> String {
         );
         for tool in toolset.tools {
             let tool = tool.info(toolset);
-            let arguments = arguments(&tool.input_schema);
+            let arguments = arguments_text(&tool.input_schema);
             let _infallible = writeln!(
                 out,
                 "| `{}` | {arguments} | `{}` | {} |",
@@ -76,7 +76,7 @@ pub fn markdown() -> String {
     out
 }
 
-fn arguments(schema: &crate::tool::JsonObject) -> String {
+fn arguments_text(schema: &crate::tool::JsonObject) -> String {
     let required = schema.get("required").and_then(Value::as_array);
     let is_required =
         |name: &str| required.is_some_and(|list| list.iter().any(|entry| entry == name));

@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use super::reader::{Mistakes, Reader};
-use super::source::Sources;
+use super::reader::{SettingMistakes, SettingsReader};
+use super::source::SettingsSources;
 use super::tokens::state_dir;
 use crate::audit::AuditSettings;
 
@@ -14,8 +14,8 @@ const OFF: &str = "off";
 const FILE_NAME: &str = "audit.jsonl";
 
 /// The log of the server: the configured one, or that of the state directory, if there is one.
-pub(super) fn settings(reader: &mut Reader) -> Option<AuditSettings> {
-    let named = reader.text(FILE);
+pub(super) fn audit_settings(reader: &mut SettingsReader) -> Option<AuditSettings> {
+    let named = reader.text_value(FILE);
     let file = match named.as_deref() {
         Some(OFF) => None,
         Some(file) => Some(PathBuf::from(file)),
@@ -23,9 +23,9 @@ pub(super) fn settings(reader: &mut Reader) -> Option<AuditSettings> {
             .filter(|directory| directory.is_dir())
             .map(|directory| directory.join(FILE_NAME)),
     };
-    let bytes_max = reader.number("MCP_AUDIT_FILE_BYTES", 4_096, 1 << 40);
-    let keep = usize::try_from(reader.number("MCP_AUDIT_FILES", 0, 1_000_000)).unwrap_or(0);
-    let fail_open = reader.boolean("MCP_AUDIT_FAIL_OPEN");
+    let bytes_max = reader.number_value("MCP_AUDIT_FILE_BYTES", 4_096, 1 << 40);
+    let keep = usize::try_from(reader.number_value("MCP_AUDIT_FILES", 0, 1_000_000)).unwrap_or(0);
+    let fail_open = reader.boolean_value("MCP_AUDIT_FAIL_OPEN");
     Some(AuditSettings {
         file: file?,
         bytes_max,
@@ -38,15 +38,15 @@ pub(super) fn settings(reader: &mut Reader) -> Option<AuditSettings> {
 ///
 /// # Errors
 /// No setting names it.
-pub fn audit_file(sources: &Sources) -> Result<PathBuf, Mistakes> {
-    let mut reader = Reader::new(sources)?;
+pub fn audit_file(sources: &SettingsSources) -> Result<PathBuf, SettingMistakes> {
+    let mut reader = SettingsReader::new(sources)?;
     reader.mistakes.clear();
-    let named = reader.text(FILE).filter(|file| file != OFF);
+    let named = reader.text_value(FILE).filter(|file| file != OFF);
     let file = named.map(PathBuf::from);
     let file = file.or_else(|| Some(state_dir(&reader)?.join(FILE_NAME)));
     file.ok_or_else(|| {
         let problem = "neither it nor MCP_STATE_DIR is set".to_owned();
-        reader.mistake(FILE, problem, "name the file as an argument");
-        Mistakes(reader.mistakes)
+        reader.add_mistake(FILE, problem, "name the file as an argument");
+        SettingMistakes(reader.mistakes)
     })
 }

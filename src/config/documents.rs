@@ -6,9 +6,9 @@ use super::table::VARIABLES;
 
 /// Documents made from the table.
 #[derive(Clone, Copy, Debug)]
-pub struct Variables;
+pub struct VariableTable;
 
-impl Variables {
+impl VariableTable {
     /// The text of `.env.example`.
     #[must_use]
     pub fn env_example(self) -> String {

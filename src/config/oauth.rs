@@ -1,20 +1,24 @@
 //! The settings of OAuth.
 
-use super::reader::Reader;
-use crate::oauth::{OAuthConfig, is_safe};
+use super::reader::SettingsReader;
+use crate::oauth::{OAuthConfig, is_safe_url};
 
 const ISSUERS: &str = "MCP_OAUTH_ISSUERS";
 const USER_CLAIM: &str = "MCP_OAUTH_USER_CLAIM";
 
 /// The settings, if an issuer is named. `public_url` has no `/mcp`.
-pub(super) fn read(reader: &mut Reader, public_url: Option<&str>) -> Option<OAuthConfig> {
-    let issuers: Vec<String> = reader.list(ISSUERS, "write each issuer exactly as its `iss` claim");
-    let audiences: Vec<String> = reader.list(
+pub(super) fn read_oauth(
+    reader: &mut SettingsReader,
+    public_url: Option<&str>,
+) -> Option<OAuthConfig> {
+    let issuers: Vec<String> =
+        reader.list_value(ISSUERS, "write each issuer exactly as its `iss` claim");
+    let audiences: Vec<String> = reader.list_value(
         "MCP_OAUTH_AUDIENCE",
         "write each audience exactly as the `aud` claim",
     );
-    let clock_skew = reader.seconds("MCP_OAUTH_CLOCK_SKEW_SECONDS", 0, 600);
-    let user_claim = reader.text(USER_CLAIM);
+    let clock_skew = reader.seconds_value("MCP_OAUTH_CLOCK_SKEW_SECONDS", 0, 600);
+    let user_claim = reader.text_value(USER_CLAIM);
     if issuers.is_empty() {
         return None;
     }
@@ -23,13 +27,13 @@ pub(super) fn read(reader: &mut Reader, public_url: Option<&str>) -> Option<OAut
             let problem = format!("`{issuer}` is not a valid issuer");
             let remedy =
                 "use https URLs without a query, such as https://login.example.org/realms/kasm";
-            reader.mistake(ISSUERS, problem, remedy);
+            reader.add_mistake(ISSUERS, problem, remedy);
         }
     }
     if user_claim.is_none() {
         let remedy = "name the claim with the Kasm username or id, such as preferred_username; users must not be \
             able to change its value";
-        reader.mistake(
+        reader.add_mistake(
             USER_CLAIM,
             "not set, but MCP_OAUTH_ISSUERS is".to_owned(),
             remedy,
@@ -38,7 +42,7 @@ pub(super) fn read(reader: &mut Reader, public_url: Option<&str>) -> Option<OAut
     if public_url.is_none() {
         let problem = "not set, but MCP_OAUTH_ISSUERS is: clients ask for tokens for this URL";
         let remedy = "give the URL that clients use, such as https://mcp.example.org";
-        reader.mistake("MCP_PUBLIC_URL", problem.to_owned(), remedy);
+        reader.add_mistake("MCP_PUBLIC_URL", problem.to_owned(), remedy);
     }
     let resource = format!("{}/mcp", public_url?);
     Some(OAuthConfig {
@@ -56,5 +60,5 @@ fn is_issuer(text: &str) -> bool {
         return false;
     };
     let plain = url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
-    plain && is_safe(text)
+    plain && is_safe_url(text)
 }

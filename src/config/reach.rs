@@ -5,12 +5,12 @@ use std::net::SocketAddr;
 use secrecy::SecretString;
 
 use super::read;
-use super::reader::{Mistakes, Reader};
-use super::source::Sources;
+use super::reader::{SettingMistakes, SettingsReader};
+use super::source::SettingsSources;
 
 /// URL and token of a server.
 #[derive(Debug)]
-pub struct Reach {
+pub struct ClientEndpoint {
     /// The public URL, if it is set.
     pub public_url: Option<String>,
     /// Where the server listens.
@@ -23,17 +23,17 @@ pub struct Reach {
 ///
 /// # Errors
 /// The errors in the address to listen on.
-pub fn reach(sources: &Sources) -> Result<Reach, Mistakes> {
-    let mut reader = Reader::new(sources)?;
+pub fn client_endpoint(sources: &SettingsSources) -> Result<ClientEndpoint, SettingMistakes> {
+    let mut reader = SettingsReader::new(sources)?;
     // An unreadable token counts as unknown.
     reader.mistakes.clear();
-    let listen = read::address(&mut reader);
+    let listen = read::read_address(&mut reader);
     match listen {
-        Some(listen) if reader.mistakes.is_empty() => Ok(Reach {
-            public_url: reader.text("MCP_PUBLIC_URL"),
+        Some(listen) if reader.mistakes.is_empty() => Ok(ClientEndpoint {
+            public_url: reader.text_value("MCP_PUBLIC_URL"),
             listen,
-            token: reader.text("MCP_AUTH_TOKEN").map(SecretString::from),
+            token: reader.text_value("MCP_AUTH_TOKEN").map(SecretString::from),
         }),
-        _ => Err(Mistakes(reader.mistakes)),
+        _ => Err(SettingMistakes(reader.mistakes)),
     }
 }

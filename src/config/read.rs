@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use secrecy::{ExposeSecret, SecretString};
 
-use super::reader::{Mistakes, Reader};
-use super::source::Sources;
+use super::reader::{SettingMistakes, SettingsReader};
+use super::source::SettingsSources;
 use super::{Config, HttpConfig, LogConfig, LogFormat};
 use super::{limits, oauth, tokens};
 use crate::caller::Scope;
@@ -19,32 +19,32 @@ use crate::providers::kasm::{CommandLimits, DesktopLimits, FileLimits, KasmSetti
 /// Tokens shorter than this can be guessed.
 const TOKEN_CHARS_MIN: usize = 16;
 
-pub(super) fn config(sources: &Sources) -> Result<Config, Mistakes> {
-    let mut reader = Reader::new(sources)?;
-    let policy = policy(&mut reader);
-    let commands = commands(&mut reader);
-    let files = files(&mut reader);
-    let desktops = desktops(&mut reader);
-    let lease_max = reader.seconds("KASM_LEASE_MAX_MINUTES", 1, 525_600) * 60;
-    let state_dir = reader.text("MCP_STATE_DIR");
-    let link_lifetime = reader.seconds("KASM_FILE_LINK_SECONDS", 1, 86_400);
-    let audit = super::audit::settings(&mut reader);
-    let kasm = kasm(&mut reader);
-    let kasm_user = reader.required(
+pub(super) fn read_config(sources: &SettingsSources) -> Result<Config, SettingMistakes> {
+    let mut reader = SettingsReader::new(sources)?;
+    let policy = read_policy(&mut reader);
+    let commands = read_command_limits(&mut reader);
+    let files = read_file_limits(&mut reader);
+    let desktops = read_desktop_limits(&mut reader);
+    let lease_max = reader.seconds_value("KASM_LEASE_MAX_MINUTES", 1, 525_600) * 60;
+    let state_dir = reader.text_value("MCP_STATE_DIR");
+    let link_lifetime = reader.seconds_value("KASM_FILE_LINK_SECONDS", 1, 86_400);
+    let audit = super::audit::audit_settings(&mut reader);
+    let kasm = read_kasm(&mut reader);
+    let kasm_user = reader.required_text(
         "KASM_USER_ID",
         "create a Kasm user for this server and give its id",
     );
-    let kasm_user = reader.parsed::<UserId>(
+    let kasm_user = reader.parsed_value::<UserId>(
         "KASM_USER_ID",
         kasm_user,
         "give the user's id, 32 hex digits (Kasm: Access Management, Users)",
     );
-    let image_cache = reader.seconds("KASM_IMAGE_CACHE_SECONDS", 0, 3_600);
+    let image_cache = reader.seconds_value("KASM_IMAGE_CACHE_SECONDS", 0, 3_600);
     let usual_user = kasm_user.map(|user| user.to_string()).unwrap_or_default();
-    let tokens_file = tokens::checked(&mut reader, &usual_user);
-    let http = http(&mut reader, tokens_file);
-    let limits = limits::read(&mut reader);
-    let log = log(&mut reader);
+    let tokens_file = tokens::checked_tokens_file(&mut reader, &usual_user);
+    let http = read_http(&mut reader, tokens_file);
+    let limits = limits::read_limits(&mut reader);
+    let log = read_log(&mut reader);
     match (kasm, kasm_user, http, limits, log, policy) {
         (Some(kasm), Some(kasm_user), Some(http), Some(limits), Some(log), Some(policy))
             if reader.mistakes.is_empty() =>
@@ -69,34 +69,34 @@ pub(super) fn config(sources: &Sources) -> Result<Config, Mistakes> {
                 notices: reader.notices,
             })
         }
-        _ => Err(Mistakes(reader.mistakes)),
+        _ => Err(SettingMistakes(reader.mistakes)),
     }
 }
 
-fn kasm(reader: &mut Reader) -> Option<KasmConfig> {
+fn read_kasm(reader: &mut SettingsReader) -> Option<KasmConfig> {
     const URL_REMEDY: &str = "give the URL of the Kasm server, such as https://kasm.example.org";
-    let url = reader.required("KASM_API_URL", URL_REMEDY);
-    let url = reader.parsed::<reqwest::Url>("KASM_API_URL", url, URL_REMEDY);
+    let url = reader.required_text("KASM_API_URL", URL_REMEDY);
+    let url = reader.parsed_value::<reqwest::Url>("KASM_API_URL", url, URL_REMEDY);
     if let Some(url) = &url
         && (!matches!(url.scheme(), "http" | "https")
             || url.host().is_none()
             || !url.username().is_empty())
     {
-        reader.mistake(
+        reader.add_mistake(
             "KASM_API_URL",
             format!("`{url}` is not an http or https URL"),
             URL_REMEDY,
         );
     }
-    let api_key = reader.required(
+    let api_key = reader.required_text(
         "KASM_API_KEY",
         "create an API key in Kasm: Settings, Developers",
     );
-    let api_key_secret = reader.required(
+    let api_key_secret = reader.required_text(
         "KASM_API_SECRET",
         "give the secret that Kasm showed with the API key",
     );
-    let tls_insecure = reader.boolean("KASM_TLS_INSECURE");
+    let tls_insecure = reader.boolean_value("KASM_TLS_INSECURE");
     if tls_insecure {
         reader.notices.push(
             "KASM_TLS_INSECURE is on: an attacker in the network can read the API key".to_owned(),
@@ -110,14 +110,14 @@ fn kasm(reader: &mut Reader) -> Option<KasmConfig> {
             .notices
             .push("KASM_API_URL is http: the API key is sent unencrypted".to_owned());
     }
-    let timeout = reader.seconds("KASM_TIMEOUT_SECONDS", 1, 600);
-    let request_timeout = reader.seconds("KASM_REQUEST_TIMEOUT_SECONDS", 1, 600);
-    let retries = reader.number("KASM_RETRIES", 0, 10);
+    let timeout = reader.seconds_value("KASM_TIMEOUT_SECONDS", 1, 600);
+    let request_timeout = reader.seconds_value("KASM_REQUEST_TIMEOUT_SECONDS", 1, 600);
+    let retries = reader.number_value("KASM_RETRIES", 0, 10);
     Some(KasmConfig {
         url: url?,
         api_key: SecretString::from(api_key?),
         api_key_secret: SecretString::from(api_key_secret?),
-        tls_ca_file: reader.text("KASM_TLS_CA_FILE").map(PathBuf::from),
+        tls_ca_file: reader.text_value("KASM_TLS_CA_FILE").map(PathBuf::from),
         tls_insecure,
         timeout,
         request_timeout,
@@ -135,43 +135,43 @@ fn is_local(url: &reqwest::Url) -> bool {
 }
 
 /// The address to listen on, even if other settings are invalid.
-pub(super) fn listen(sources: &Sources) -> Result<SocketAddr, Mistakes> {
-    let mut reader = Reader::new(sources)?;
+pub(super) fn read_listen(sources: &SettingsSources) -> Result<SocketAddr, SettingMistakes> {
+    let mut reader = SettingsReader::new(sources)?;
     // Unreadable secrets do not matter here.
     reader.mistakes.clear();
-    match address(&mut reader) {
+    match read_address(&mut reader) {
         Some(listen) if reader.mistakes.is_empty() => Ok(listen),
-        _ => Err(Mistakes(reader.mistakes)),
+        _ => Err(SettingMistakes(reader.mistakes)),
     }
 }
 
-pub(super) fn address(reader: &mut Reader) -> Option<SocketAddr> {
-    let host = reader.text("MCP_SERVER_HOST");
+pub(super) fn read_address(reader: &mut SettingsReader) -> Option<SocketAddr> {
+    let host = reader.text_value("MCP_SERVER_HOST");
     let host = host.map(|host| host.replace("localhost", "127.0.0.1"));
-    let ip = reader.parsed::<IpAddr>(
+    let ip = reader.parsed_value::<IpAddr>(
         "MCP_SERVER_HOST",
         host,
         "give an IP address, such as 127.0.0.1 or 0.0.0.0",
     );
-    let port = reader.number("MCP_SERVER_PORT", 0, 65_535);
+    let port = reader.number_value("MCP_SERVER_PORT", 0, 65_535);
     Some(SocketAddr::new(ip?, u16::try_from(port).unwrap_or(0)))
 }
 
-fn http(reader: &mut Reader, tokens_file: Option<PathBuf>) -> Option<HttpConfig> {
-    let listen = address(reader);
-    let scope = reader.text("MCP_AUTH_SCOPE");
-    let scope = reader.parsed::<Scope>(
+fn read_http(reader: &mut SettingsReader, tokens_file: Option<PathBuf>) -> Option<HttpConfig> {
+    let listen = read_address(reader);
+    let scope = reader.text_value("MCP_AUTH_SCOPE");
+    let scope = reader.parsed_value::<Scope>(
         "MCP_AUTH_SCOPE",
         scope,
         "use kasm:read, kasm:use or kasm:admin",
     );
-    let auth_token = reader.text("MCP_AUTH_TOKEN").map(SecretString::from);
+    let auth_token = reader.text_value("MCP_AUTH_TOKEN").map(SecretString::from);
     let weak = |token: &SecretString| {
         let token = token.expose_secret();
         token.chars().count() < TOKEN_CHARS_MIN || !token.bytes().all(|b| b.is_ascii_graphic())
     };
     if auth_token.as_ref().is_some_and(weak) {
-        reader.mistake(
+        reader.add_mistake(
             "MCP_AUTH_TOKEN",
             format!("the token has fewer than {TOKEN_CHARS_MIN} characters, or characters that are invalid in a \
                 header"),
@@ -180,29 +180,29 @@ fn http(reader: &mut Reader, tokens_file: Option<PathBuf>) -> Option<HttpConfig>
     }
     let listen = listen?;
     let ip = listen.ip();
-    let public = reader.text("MCP_PUBLIC_URL");
+    let public = reader.text_value("MCP_PUBLIC_URL");
     let path_prefix = public.as_deref().map(path_prefix).unwrap_or_default();
     let public_url = public.as_deref().map(without_mcp);
-    let oauth = oauth::read(reader, public_url.as_deref());
-    let public = reader.parsed::<WebOrigin>(
+    let oauth = oauth::read_oauth(reader, public_url.as_deref());
+    let public = reader.parsed_value::<WebOrigin>(
         "MCP_PUBLIC_URL",
         public,
         "give the URL that clients use, such as https://mcp.example.org",
     );
     let mut allowed_origins = allowed_origins(reader);
     let mut names: Vec<String> =
-        reader.list("MCP_ALLOWED_HOSTS", "write host names as mcp.example.org");
+        reader.list_value("MCP_ALLOWED_HOSTS", "write host names as mcp.example.org");
     let open = names.is_empty() && public.is_none() && !super::is_loopback(ip);
     if let Some(public) = public {
         names.push(public.host());
         allowed_origins.push(AllowedOrigin::Web(public));
     }
-    let trusted_proxies = reader.list(
+    let trusted_proxies = reader.list_value(
         "MCP_TRUSTED_PROXIES",
         "write addresses or networks, such as 127.0.0.1 or 172.16.0.0/12",
     );
-    let metrics_listen = reader.text("MCP_METRICS_LISTEN");
-    let metrics_listen = reader.parsed(
+    let metrics_listen = reader.text_value("MCP_METRICS_LISTEN");
+    let metrics_listen = reader.parsed_value(
         "MCP_METRICS_LISTEN",
         metrics_listen,
         "write an address and a port, such as 127.0.0.1:9464",
@@ -226,8 +226,8 @@ fn http(reader: &mut Reader, tokens_file: Option<PathBuf>) -> Option<HttpConfig>
     })
 }
 
-fn allowed_origins(reader: &mut Reader) -> Vec<AllowedOrigin> {
-    let origins = reader.list::<AllowedOrigin>(
+fn allowed_origins(reader: &mut SettingsReader) -> Vec<AllowedOrigin> {
+    let origins = reader.list_value::<AllowedOrigin>(
         "MCP_ALLOWED_ORIGINS",
         "write origins as clients send them, without a path: https://app.example.org, app://obsidian.md, null",
     );
@@ -257,15 +257,15 @@ fn path_prefix(public: &str) -> String {
     path.strip_suffix("/mcp").unwrap_or(path).to_owned()
 }
 
-fn log(reader: &mut Reader) -> Option<LogConfig> {
-    let level = reader.text("LOG_LEVEL");
-    let level = reader.parsed("LOG_LEVEL", level, "use error, warn, info, debug or trace");
-    let format = match reader.text("LOG_FORMAT").as_deref() {
+fn read_log(reader: &mut SettingsReader) -> Option<LogConfig> {
+    let level = reader.text_value("LOG_LEVEL");
+    let level = reader.parsed_value("LOG_LEVEL", level, "use error, warn, info, debug or trace");
+    let format = match reader.text_value("LOG_FORMAT").as_deref() {
         Some("json") => LogFormat::Json,
         Some("journal") => LogFormat::Journal,
         Some("text") | None => LogFormat::Text,
         Some(other) => {
-            reader.mistake(
+            reader.add_mistake(
                 "LOG_FORMAT",
                 format!("`{other}` is not a log format"),
                 "use text, journal or json",
@@ -273,15 +273,15 @@ fn log(reader: &mut Reader) -> Option<LogConfig> {
             LogFormat::Text
         }
     };
-    let otlp_endpoint = reader.text("MCP_OTLP_ENDPOINT");
+    let otlp_endpoint = reader.text_value("MCP_OTLP_ENDPOINT");
     if otlp_endpoint.is_some() && !cfg!(feature = "otlp") {
-        reader.mistake(
+        reader.add_mistake(
             "MCP_OTLP_ENDPOINT",
             "this binary was built without the feature otlp".to_owned(),
             "omit it, or build with `--features otlp`",
         );
     }
-    let otlp_endpoint = reader.parsed::<reqwest::Url>(
+    let otlp_endpoint = reader.parsed_value::<reqwest::Url>(
         "MCP_OTLP_ENDPOINT",
         otlp_endpoint,
         "give the URL of a collector that receives OTLP over HTTP, such as http://127.0.0.1:4318",
@@ -293,57 +293,65 @@ fn log(reader: &mut Reader) -> Option<LogConfig> {
     })
 }
 
-fn commands(reader: &mut Reader) -> CommandLimits {
+fn read_command_limits(reader: &mut SettingsReader) -> CommandLimits {
     CommandLimits {
-        allow_root: reader.boolean("KASM_ALLOW_ROOT"),
-        time_max: reader.seconds("KASM_COMMAND_MAX_SECONDS", 1, 86_400),
-        wait: reader.seconds("KASM_COMMAND_WAIT_SECONDS", 0, 3_600),
+        allow_root: reader.boolean_value("KASM_ALLOW_ROOT"),
+        time_max: reader.seconds_value("KASM_COMMAND_MAX_SECONDS", 1, 86_400),
+        wait: reader.seconds_value("KASM_COMMAND_WAIT_SECONDS", 0, 3_600),
         wait_max: reader
-            .seconds("MCP_TOOL_TIMEOUT_SECONDS", 1, 86_400)
+            .seconds_value("MCP_TOOL_TIMEOUT_SECONDS", 1, 86_400)
             .mul_f64(0.9),
-        output_bytes: usize::try_from(reader.number("KASM_COMMAND_OUTPUT_BYTES", 1_024, 1 << 24))
-            .unwrap_or(1_024),
-        keep_bytes: reader.number("KASM_COMMAND_KEEP_BYTES", 1_024, 1 << 30),
+        output_bytes: usize::try_from(reader.number_value(
+            "KASM_COMMAND_OUTPUT_BYTES",
+            1_024,
+            1 << 24,
+        ))
+        .unwrap_or(1_024),
+        keep_bytes: reader.number_value("KASM_COMMAND_KEEP_BYTES", 1_024, 1 << 30),
     }
 }
 
-fn files(reader: &mut Reader) -> FileLimits {
+fn read_file_limits(reader: &mut SettingsReader) -> FileLimits {
     FileLimits {
-        read_bytes: reader.number("KASM_FILE_READ_BYTES", 1_024, 1 << 26),
-        edit_bytes: reader.number("KASM_FILE_EDIT_BYTES", 1_024, 1 << 26),
-        link_bytes: reader.number("KASM_FILE_LINK_BYTES", 1_024, 1 << 40),
+        read_bytes: reader.number_value("KASM_FILE_READ_BYTES", 1_024, 1 << 26),
+        edit_bytes: reader.number_value("KASM_FILE_EDIT_BYTES", 1_024, 1 << 26),
+        link_bytes: reader.number_value("KASM_FILE_LINK_BYTES", 1_024, 1 << 40),
     }
 }
 
-fn desktops(reader: &mut Reader) -> DesktopLimits {
+fn read_desktop_limits(reader: &mut SettingsReader) -> DesktopLimits {
     DesktopLimits {
-        actions_max: usize::try_from(reader.number("KASM_DESKTOP_MAX_ACTIONS", 1, 1_000))
+        actions_max: usize::try_from(reader.number_value("KASM_DESKTOP_MAX_ACTIONS", 1, 1_000))
             .unwrap_or(1),
-        picture_pixels: u32::try_from(reader.number("KASM_SCREENSHOT_PIXELS", 64, 16_384))
+        picture_pixels: u32::try_from(reader.number_value("KASM_SCREENSHOT_PIXELS", 64, 16_384))
             .unwrap_or(64),
-        picture_bytes: usize::try_from(reader.number("KASM_SCREENSHOT_BYTES", 16_384, 1 << 26))
-            .unwrap_or(16_384),
+        picture_bytes: usize::try_from(reader.number_value(
+            "KASM_SCREENSHOT_BYTES",
+            16_384,
+            1 << 26,
+        ))
+        .unwrap_or(16_384),
     }
 }
 
 /// The rules of the file, if one is named, for the roots.
-fn policy(reader: &mut Reader) -> Option<Policy> {
+fn read_policy(reader: &mut SettingsReader) -> Option<Policy> {
     const FILE: &str = "KASM_POLICY_FILE";
     const ROOTS: &str = "KASM_ALLOWED_ROOTS";
-    let roots: Vec<String> = reader.list(ROOTS, "write absolute paths");
+    let roots: Vec<String> = reader.list_value(ROOTS, "write absolute paths");
     for root in &roots {
         if !root.starts_with('/') || root.split('/').any(|part| part == "..") {
             let problem = format!("`{root}` is not an absolute path");
             let remedy = "write absolute paths without `..`, such as /home/kasm-user";
-            reader.mistake(ROOTS, problem, remedy);
+            reader.add_mistake(ROOTS, problem, remedy);
             return None;
         }
     }
-    let policy = match reader.text(FILE).map(std::fs::read_to_string) {
+    let policy = match reader.text_value(FILE).map(std::fs::read_to_string) {
         None => Policy::built_in(),
-        Some(Ok(text)) => Policy::load(&text),
+        Some(Ok(text)) => Policy::from_rules_text(&text),
         Some(Err(error)) => {
-            reader.mistake(FILE, error.to_string(), "name a file that can be read");
+            reader.add_mistake(FILE, error.to_string(), "name a file that can be read");
             return None;
         }
     };
@@ -351,7 +359,7 @@ fn policy(reader: &mut Reader) -> Option<Policy> {
         Ok(policy) => Some(policy),
         Err(error) => {
             let remedy = "correct the rules; `kasm-mcp policy check` explains decisions";
-            reader.mistake(FILE, error.to_string(), remedy);
+            reader.add_mistake(FILE, error.to_string(), remedy);
             None
         }
     }

@@ -5,12 +5,12 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use super::source::{RENAMED, Sources};
+use super::source::{RENAMED, SettingsSources};
 use super::table::VARIABLES;
 
 /// One invalid setting.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Mistake {
+pub struct SettingMistake {
     /// The variable.
     pub variable: String,
     /// The error, with the value unless it is secret.
@@ -21,12 +21,12 @@ pub struct Mistake {
 
 /// All invalid settings.
 #[derive(Clone, Debug)]
-pub struct Mistakes(pub Vec<Mistake>);
+pub struct SettingMistakes(pub Vec<SettingMistake>);
 
-impl fmt::Display for Mistakes {
+impl fmt::Display for SettingMistakes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "invalid settings: {}", self.0.len())?;
-        for Mistake {
+        for SettingMistake {
             variable,
             problem,
             remedy,
@@ -38,19 +38,19 @@ impl fmt::Display for Mistakes {
     }
 }
 
-impl std::error::Error for Mistakes {}
+impl std::error::Error for SettingMistakes {}
 
 /// The values of all sources, and the errors found so far.
-pub(super) struct Reader {
+pub(super) struct SettingsReader {
     values: HashMap<String, String>,
-    pub(super) mistakes: Vec<Mistake>,
+    pub(super) mistakes: Vec<SettingMistake>,
     pub(super) notices: Vec<String>,
 }
 
-impl Reader {
-    pub(super) fn new(sources: &Sources) -> Result<Self, Mistakes> {
-        let values = sources.merged().map_err(|error| {
-            Mistakes(vec![Mistake {
+impl SettingsReader {
+    pub(super) fn new(sources: &SettingsSources) -> Result<Self, SettingMistakes> {
+        let values = sources.merge_sources().map_err(|error| {
+            SettingMistakes(vec![SettingMistake {
                 variable: sources
                     .file
                     .as_ref()
@@ -95,7 +95,7 @@ impl Reader {
             .cloned()
             .collect();
         for key in unknown {
-            self.mistake(
+            self.add_mistake(
                 &key,
                 "unknown setting".to_owned(),
                 "`kasm-mcp settings` lists all settings",
@@ -111,48 +111,48 @@ impl Reader {
             };
             if self.values.contains_key(&key) {
                 let both = format!("set together with {}_FILE", variable.name);
-                self.mistake(variable.name, both, "set only one of the two");
+                self.add_mistake(variable.name, both, "set only one of the two");
                 continue;
             }
             match std::fs::read_to_string(&path) {
                 Ok(text) if !text.trim().is_empty() => {
                     self.values.insert(key, text.trim().to_owned());
                 }
-                Ok(_) => self.mistake(
+                Ok(_) => self.add_mistake(
                     variable.name,
                     format!("the file {path} is empty"),
                     "write the secret into the file",
                 ),
                 Err(error) => {
                     let problem = format!("cannot read the file {path}: {error}");
-                    self.mistake(variable.name, problem, "check the path and its permissions");
+                    self.add_mistake(variable.name, problem, "check the path and its permissions");
                 }
             }
         }
     }
 
-    pub(super) fn mistake(&mut self, variable: &str, problem: String, remedy: &str) {
-        self.mistakes.push(Mistake {
+    pub(super) fn add_mistake(&mut self, variable: &str, problem: String, remedy: &str) {
+        self.mistakes.push(SettingMistake {
             variable: variable.to_owned(),
             problem,
             remedy: remedy.to_owned(),
         });
     }
 
-    pub(super) fn text(&self, name: &str) -> Option<String> {
+    pub(super) fn text_value(&self, name: &str) -> Option<String> {
         let value = self.values.get(&name.to_lowercase())?.trim();
         (!value.is_empty()).then(|| value.to_owned())
     }
 
-    pub(super) fn required(&mut self, name: &str, remedy: &str) -> Option<String> {
-        let value = self.text(name);
+    pub(super) fn required_text(&mut self, name: &str, remedy: &str) -> Option<String> {
+        let value = self.text_value(name);
         if value.is_none() && !self.mistakes.iter().any(|mistake| mistake.variable == name) {
-            self.mistake(name, "not set".to_owned(), remedy);
+            self.add_mistake(name, "not set".to_owned(), remedy);
         }
         value
     }
 
-    pub(super) fn parsed<T: FromStr>(
+    pub(super) fn parsed_value<T: FromStr>(
         &mut self,
         name: &str,
         text: Option<String>,
@@ -161,17 +161,17 @@ impl Reader {
         let text = text?;
         let value = text.parse().ok();
         if value.is_none() {
-            self.mistake(name, format!("`{text}` is not a valid value"), remedy);
+            self.add_mistake(name, format!("`{text}` is not a valid value"), remedy);
         }
         value
     }
 
-    pub(super) fn boolean(&mut self, name: &str) -> bool {
-        match self.text(name).as_deref() {
+    pub(super) fn boolean_value(&mut self, name: &str) -> bool {
+        match self.text_value(name).as_deref() {
             Some("true" | "1" | "yes" | "on") => true,
             Some("false" | "0" | "no" | "off") | None => false,
             Some(other) => {
-                self.mistake(
+                self.add_mistake(
                     name,
                     format!("`{other}` is not a boolean"),
                     "write true or false",
@@ -181,24 +181,24 @@ impl Reader {
         }
     }
 
-    pub(super) fn number(&mut self, name: &str, min: u64, max: u64) -> u64 {
-        let text = self.text(name).unwrap_or_default();
+    pub(super) fn number_value(&mut self, name: &str, min: u64, max: u64) -> u64 {
+        let text = self.text_value(name).unwrap_or_default();
         match text.parse() {
             Ok(number) if (min..=max).contains(&number) => number,
             _ => {
                 let remedy = format!("write a whole number from {min} to {max}");
-                self.mistake(name, format!("`{text}` is out of range"), &remedy);
+                self.add_mistake(name, format!("`{text}` is out of range"), &remedy);
                 min
             }
         }
     }
 
-    pub(super) fn seconds(&mut self, name: &str, min: u64, max: u64) -> Duration {
-        Duration::from_secs(self.number(name, min, max))
+    pub(super) fn seconds_value(&mut self, name: &str, min: u64, max: u64) -> Duration {
+        Duration::from_secs(self.number_value(name, min, max))
     }
 
-    pub(super) fn list<T: FromStr>(&mut self, name: &str, remedy: &str) -> Vec<T> {
-        let text = self.text(name).unwrap_or_default();
+    pub(super) fn list_value<T: FromStr>(&mut self, name: &str, remedy: &str) -> Vec<T> {
+        let text = self.text_value(name).unwrap_or_default();
         let parts = text
             .split(',')
             .map(str::trim)
@@ -206,7 +206,7 @@ impl Reader {
         let parts: Vec<String> = parts.map(str::to_owned).collect();
         parts
             .into_iter()
-            .filter_map(|part| self.parsed(name, Some(part), remedy))
+            .filter_map(|part| self.parsed_value(name, Some(part), remedy))
             .collect()
     }
 }

@@ -12,7 +12,7 @@ pub(super) const RENAMED: &[(&str, &str)] = &[("ALLOWED_ROOTS", "KASM_ALLOWED_RO
 
 /// The layers above the defaults, lowest first.
 #[derive(Clone, Debug, Default)]
-pub struct Sources {
+pub struct SettingsSources {
     /// A TOML file; its keys are the variables in lower case.
     pub file: Option<PathBuf>,
     /// The environment.
@@ -21,7 +21,7 @@ pub struct Sources {
     pub flags: HashMap<String, String>,
 }
 
-impl Sources {
+impl SettingsSources {
     /// The environment of this process, and the file that it or `file` names.
     #[must_use]
     pub fn of_process(file: Option<PathBuf>) -> Self {
@@ -51,7 +51,7 @@ impl Sources {
     }
 
     /// All layers merged: keys are lower-case names. An empty value counts as not set.
-    pub(super) fn merged(&self) -> Result<HashMap<String, String>, config::ConfigError> {
+    pub(super) fn merge_sources(&self) -> Result<HashMap<String, String>, config::ConfigError> {
         let names = || {
             VARIABLES
                 .iter()

@@ -3,9 +3,9 @@
 use std::io::ErrorKind;
 use std::path::PathBuf;
 
-use super::reader::{Mistakes, Reader};
-use super::source::Sources;
-use crate::access::{Rules, Tokens, Unusable};
+use super::reader::{SettingMistakes, SettingsReader};
+use super::source::SettingsSources;
+use crate::access::{TokenFile, TokenFileRules, UnusableTokenFile};
 use crate::kasm::UserId;
 use crate::providers::kasm::TOOLSETS;
 
@@ -16,8 +16,8 @@ const STATE_DIR: &str = "MCP_STATE_DIR";
 
 /// The valid values of an entry; `kasm_user` is the default.
 #[must_use]
-pub fn token_rules(kasm_user: &str) -> Rules {
-    Rules {
+pub fn token_rules(kasm_user: &str) -> TokenFileRules {
+    TokenFileRules {
         toolsets: TOOLSETS.iter().map(|toolset| toolset.name).collect(),
         kasm_user: kasm_user.to_owned(),
         user_id: |text| Some(text.parse::<UserId>().ok()?.to_string()),
@@ -28,32 +28,32 @@ pub fn token_rules(kasm_user: &str) -> Rules {
 ///
 /// # Errors
 /// No setting names it.
-pub fn tokens_file(sources: &Sources) -> Result<PathBuf, Mistakes> {
-    let mut reader = Reader::new(sources)?;
+pub fn tokens_file(sources: &SettingsSources) -> Result<PathBuf, SettingMistakes> {
+    let mut reader = SettingsReader::new(sources)?;
     reader.mistakes.clear();
-    let named = reader.text(FILE).map(PathBuf::from);
+    let named = reader.text_value(FILE).map(PathBuf::from);
     let file = named.or_else(|| Some(state_dir(&reader)?.join(TOKENS_FILE_NAME)));
     file.ok_or_else(|| {
         let problem = "neither it nor MCP_STATE_DIR is set".to_owned();
-        reader.mistake(FILE, problem, "name the tokens file");
-        Mistakes(reader.mistakes)
+        reader.add_mistake(FILE, problem, "name the tokens file");
+        SettingMistakes(reader.mistakes)
     })
 }
 
-pub(super) fn state_dir(reader: &Reader) -> Option<PathBuf> {
-    reader.text(STATE_DIR).map(PathBuf::from)
+pub(super) fn state_dir(reader: &SettingsReader) -> Option<PathBuf> {
+    reader.text_value(STATE_DIR).map(PathBuf::from)
 }
 
 /// The tokens file of the server: the configured one, or that of the state directory, if it exists and this
 /// server may read it.
-pub(super) fn checked(reader: &mut Reader, kasm_user: &str) -> Option<PathBuf> {
-    let named = reader.text(FILE).map(PathBuf::from);
+pub(super) fn checked_tokens_file(reader: &mut SettingsReader, kasm_user: &str) -> Option<PathBuf> {
+    let named = reader.text_value(FILE).map(PathBuf::from);
     let is_named = named.is_some();
     let file = named.or_else(|| Some(state_dir(reader)?.join(TOKENS_FILE_NAME)))?;
-    match Tokens::open(file.clone(), token_rules(kasm_user)) {
+    match TokenFile::open(file.clone(), token_rules(kasm_user)) {
         Ok(_) => Some(file),
         // The default file is optional: it may not exist, or belong to another user's server.
-        Err(Unusable::Io(error))
+        Err(UnusableTokenFile::Io(error))
             if !is_named
                 && matches!(
                     error.kind(),
@@ -62,16 +62,16 @@ pub(super) fn checked(reader: &mut Reader, kasm_user: &str) -> Option<PathBuf> {
         {
             None
         }
-        Err(Unusable::Io(error)) => {
+        Err(UnusableTokenFile::Io(error)) => {
             let problem = format!("{} cannot be read: {error}", file.display());
             let remedy = "name a readable file; `kasm-mcp token new` creates one";
-            reader.mistake(FILE, problem, remedy);
+            reader.add_mistake(FILE, problem, remedy);
             None
         }
-        Err(Unusable::Wrong(faults)) => {
+        Err(UnusableTokenFile::Wrong(faults)) => {
             for fault in faults {
                 let problem = format!("{}: {fault}", file.display());
-                reader.mistake(FILE, problem, "correct or remove the entry");
+                reader.add_mistake(FILE, problem, "correct or remove the entry");
             }
             None
         }

@@ -29,7 +29,7 @@ impl App {
         let limiter = state.limiter.clone();
         tasks.spawn(async move { limiter.forget_forever().await });
         if let Some(tokens) = state.auth.tokens() {
-            tasks.spawn(async move { tokens.watch().await });
+            tasks.spawn(async move { tokens.watch_file().await });
         }
         Self {
             router: router::build(&state),

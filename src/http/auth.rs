@@ -18,18 +18,18 @@ use secrecy::{ExposeSecret, SecretString};
 use super::challenge::{MetadataUrl, USUAL_SCOPE, challenge, insufficient_scope};
 use super::problem::Problem;
 use super::route_group::AnswerForm;
-use crate::access::Tokens;
+use crate::access::TokenFile;
 use crate::caller::{Caller, Scope, Validity};
-use crate::oauth::{Denied, Verifier};
-use crate::token::Hash;
+use crate::oauth::{TokenDenied, TokenVerifier};
+use crate::token::TokenHash;
 
 /// The accepted credentials.
 #[derive(Debug)]
 pub struct Authenticator {
     /// The caller of the one token, or of every request.
-    one: Option<(Option<Hash>, Caller)>,
-    tokens: Option<Arc<Tokens>>,
-    oauth: Option<Arc<Verifier>>,
+    one: Option<(Option<TokenHash>, Caller)>,
+    tokens: Option<Arc<TokenFile>>,
+    oauth: Option<Arc<TokenVerifier>>,
 }
 
 /// Why a caller was not authenticated.
@@ -40,14 +40,14 @@ pub enum Unauthenticated {
     /// The token is unknown or was revoked.
     Wrong,
     /// The token of an authorization server was not accepted.
-    Denied(Denied),
+    Denied(TokenDenied),
 }
 
 impl Authenticator {
     /// The caller of `token`; without a token, the caller of every request.
     #[must_use]
     pub fn new(token: Option<&SecretString>, caller: Caller) -> Self {
-        let expected = token.map(|token| Hash::of(token.expose_secret()));
+        let expected = token.map(|token| TokenHash::of_token(token.expose_secret()));
         Self {
             one: Some((expected, caller)),
             tokens: None,
@@ -57,7 +57,7 @@ impl Authenticator {
 
     /// Adds a file of tokens. Every request then needs a token.
     #[must_use]
-    pub fn with_tokens(mut self, tokens: Arc<Tokens>) -> Self {
+    pub fn with_tokens(mut self, tokens: Arc<TokenFile>) -> Self {
         self.tokens = Some(tokens);
         self.one = self.one.filter(|(expected, _)| expected.is_some());
         self
@@ -65,14 +65,14 @@ impl Authenticator {
 
     /// Adds authorization servers. Every request then needs a token.
     #[must_use]
-    pub fn with_oauth(mut self, verifier: Arc<Verifier>) -> Self {
+    pub fn with_oauth(mut self, verifier: Arc<TokenVerifier>) -> Self {
         self.oauth = Some(verifier);
         self.one = self.one.filter(|(expected, _)| expected.is_some());
         self
     }
 
     /// What judges tokens of authorization servers, if there are some.
-    pub(super) fn verifier(&self) -> Option<&Verifier> {
+    pub(super) fn verifier(&self) -> Option<&TokenVerifier> {
         self.oauth.as_deref()
     }
 
@@ -84,7 +84,7 @@ impl Authenticator {
 
     /// The tokens file, if there is one.
     #[must_use]
-    pub fn tokens(&self) -> Option<Arc<Tokens>> {
+    pub fn tokens(&self) -> Option<Arc<TokenFile>> {
         self.tokens.clone()
     }
 
@@ -102,19 +102,19 @@ impl Authenticator {
             return Err(Unauthenticated::Wrong);
         }
         let token = bearer(value).ok_or(Unauthenticated::Missing)?;
-        let given = Hash::of(token);
+        let given = TokenHash::of_token(token);
         if let Some((Some(expected), caller)) = &self.one
-            && given.is(expected)
+            && given.equals(expected)
         {
             return Ok(caller.clone());
         }
         let tokens = self.tokens.as_ref();
-        if let Some(caller) = tokens.and_then(|tokens| tokens.find(&given)) {
+        if let Some(caller) = tokens.and_then(|tokens| tokens.find_caller(&given)) {
             return Ok(caller);
         }
         match &self.oauth {
             Some(verifier) => {
-                let caller = verifier.caller(token).await;
+                let caller = verifier.caller_of_token(token).await;
                 caller.map_err(Unauthenticated::Denied)
             }
             None => Err(Unauthenticated::Wrong),
@@ -153,7 +153,7 @@ pub(super) async fn layer(
     request.extensions_mut().insert(caller);
     tokio::select! {
         biased;
-        () = validity.over() => refuse(Unauthenticated::Wrong),
+        () = validity.wait_for_end() => refuse(Unauthenticated::Wrong),
         response = next.run(request) => end_with_credential(response, validity),
     }
 }
@@ -164,7 +164,7 @@ fn end_with_credential(response: Response, validity: Validity) -> Response {
     if response.body().size_hint().exact().is_some() {
         return response;
     }
-    let over = Box::pin(async move { validity.over().await });
+    let over = Box::pin(async move { validity.wait_for_end().await });
     response.map(|body| Body::from_stream(body.into_data_stream().take_until(over)))
 }
 
@@ -182,15 +182,15 @@ fn refusal(reason: Unauthenticated, metadata_url: Option<&MetadataUrl>) -> Probl
             Some("the token is unknown or was revoked"),
             WRONG,
         ),
-        Unauthenticated::Denied(Denied::Invalid(why)) => ("token_invalid", Some(why), WRONG),
-        Unauthenticated::Denied(Denied::NoScope) => {
+        Unauthenticated::Denied(TokenDenied::Invalid(why)) => ("token_invalid", Some(why), WRONG),
+        Unauthenticated::Denied(TokenDenied::NoScope) => {
             return insufficient_scope(metadata_url, Scope::Read);
         }
-        Unauthenticated::Denied(Denied::NoUser) => {
+        Unauthenticated::Denied(TokenDenied::NoUser) => {
             let detail = "your sign-in leads to no Kasm user: ask the operator of this server";
             return Problem::new(StatusCode::FORBIDDEN, "no_kasm_user", detail);
         }
-        Unauthenticated::Denied(Denied::Unavailable) => {
+        Unauthenticated::Denied(TokenDenied::Unavailable) => {
             let detail = "the token cannot be verified now; try again in a moment";
             let status = StatusCode::SERVICE_UNAVAILABLE;
             return Problem::new(status, "token_not_judged", detail).retry_after(5);

@@ -28,10 +28,10 @@ use super::challenge::insufficient_scope;
 use super::identity::{Authenticated, ByLink};
 use super::problem::Problem;
 use super::state::HttpState;
-use crate::caller::{Credential, Origin};
+use crate::caller::{Credential, RequestInfo};
 use crate::links::{Direction, LinkId, Links, UploadClaim};
 use crate::tool::ToolError;
-use crate::tool::transfer::{Stored, Upload};
+use crate::tool::transfer::{FileUpload, StoredFile};
 use crate::tool::transferring::{Transfer, TransferRequest, Transferred};
 use reply::FileReply;
 
@@ -54,7 +54,7 @@ async fn transfer(
     let broken = BrokenBody::default();
     let transfer = match parts.method {
         Method::GET | Method::HEAD => Transfer::Download,
-        Method::PUT => Transfer::Upload(Upload {
+        Method::PUT => Transfer::Upload(FileUpload {
             length: length(&parts.headers).ok_or_else(length_missing)?,
             bytes: incoming(body, broken.clone()),
         }),
@@ -75,7 +75,7 @@ async fn transfer(
     };
     let request = TransferRequest {
         caller,
-        origin: parts.extensions.get::<Origin>().cloned(),
+        origin: parts.extensions.get::<RequestInfo>().cloned(),
         computer,
         path: format!("/{path}"),
     };
@@ -143,7 +143,7 @@ fn take_place(state: &HttpState) -> Result<OwnedSemaphorePermit, Problem> {
 }
 
 /// The answer to an upload.
-fn receipt(stored: &Stored, path: &str) -> Response {
+fn receipt(stored: &StoredFile, path: &str) -> Response {
     let body = json!({ "path": path, "size": stored.size, "sha256": stored.sha256 });
     (StatusCode::CREATED, Json(body)).into_response()
 }

@@ -77,10 +77,10 @@ async fn open(
         ClientCapabilities::default(),
         Implementation::new("unknown", ""),
     );
-    let session = state.mcp.sessions().open(&caller, client);
+    let session = state.mcp.sessions().open_session(&caller, client);
     let session = session.map_err(Problem::from)?;
     let (outbox, messages) = mpsc::channel(OUTBOX_MESSAGES);
-    session.attach(outbox, &caller.reach);
+    session.attach_stream(outbox, &caller.reach);
     let notices = state.mcp.notices_of(&session, &caller).map(Box::new);
     let prefix = &state.settings.path_prefix;
     let endpoint = format!("{prefix}/messages?session_id={}", session.id);
@@ -111,7 +111,10 @@ struct OpenStream {
 
 impl Drop for OpenStream {
     fn drop(&mut self) {
-        self.state.mcp.sessions().close(&self.id, &self.caller);
+        self.state
+            .mcp
+            .sessions()
+            .close_session(&self.id, &self.caller);
     }
 }
 
@@ -134,10 +137,13 @@ async fn message(
     };
     let max = state.settings.body_bytes_max;
     let (mut parts, bytes) = read_json(request, max, EmptyBody::Refused).await?;
-    let session = state.mcp.sessions().get(&address.session_id, &caller);
-    let session = session.and_then(|session| Some((session.clone(), session.outbox()?)));
+    let session = state
+        .mcp
+        .sessions()
+        .find_session(&address.session_id, &caller);
+    let session = session.and_then(|session| Some((session.clone(), session.current_outbox()?)));
     let (session, outbox) = session.ok_or_else(RpcError::session_not_found)?;
-    let caller = session.narrow(&caller);
+    let caller = session.narrow_caller(&caller);
     let envelope = parse_body(bytes, Envelope::read).await??;
     streamable::refuse_missing_scope(&state.registry, &caller, &parts.extensions, &envelope)?;
     let Envelope::Message(message) = envelope else {

@@ -17,9 +17,9 @@ use http::Extensions;
 
 use super::identity::ByLink;
 use crate::bounded_map::BoundedMap;
-use crate::caller::{Caller, Origin};
+use crate::caller::{Caller, RequestInfo};
 use crate::metrics::Metrics;
-use crate::rate::{Rate, Wait};
+use crate::rate::{Rate, RateWait};
 pub(super) use body_timeout::{TooSlow, layer as body_timeout};
 pub(super) use layers::{Refusal, by_address, by_caller};
 pub(super) use remembered::{AddressState, CallerState, ConnectionPlace, StreamPlace};
@@ -154,13 +154,13 @@ impl Limiter {
 
     /// Who comes from the address of a request. None: it came over no connection.
     fn address_state_of(&self, extensions: &Extensions) -> Option<Arc<AddressState>> {
-        let address = extensions.get::<Origin>()?.address?;
+        let address = extensions.get::<RequestInfo>()?.address?;
         Some(self.address_state(address))
     }
 
     fn caller_state(&self, caller: &Caller) -> Arc<CallerState> {
         let rate = self.rate_of(caller);
-        let key = (caller.owner().clone(), rate.per_minute.get());
+        let key = (caller.owner_key().clone(), rate.per_minute.get());
         let known = self.callers.get_or_insert(key, || CallerState::new(rate));
         known.unwrap_or_else(|| self.overflow.1.clone())
     }
@@ -229,7 +229,7 @@ fn take_one(count: &AtomicUsize, max: usize) -> bool {
 }
 
 /// When to retry if a maximum is reached.
-const PLACE_PAUSE: Wait = Wait(Duration::from_secs(5));
+const PLACE_PAUSE: RateWait = RateWait(Duration::from_secs(5));
 
 #[cfg(test)]
 mod tests {

@@ -26,7 +26,7 @@ async fn to_admins(
     Authenticated(caller): Authenticated,
     request: Extensions,
 ) -> Result<Response, Problem> {
-    if caller.may(Scope::Admin) {
+    if caller.has_scope(Scope::Admin) {
         return Ok(state.exposition().answer());
     }
     if caller.credential == Credential::OAuth {

@@ -12,7 +12,7 @@ use http::{HeaderMap, HeaderName, StatusCode};
 
 use super::problem::Problem;
 use super::route_group::AnswerForm;
-use crate::caller::{Caller, Reach};
+use crate::caller::{Caller, ToolFilter};
 use crate::tool::registry::Registry;
 
 pub(super) const TOOLSETS: HeaderName = HeaderName::from_static("x-mcp-toolsets");
@@ -43,12 +43,12 @@ pub(super) async fn layer(
     let path = request.uri().path();
     let named = params.iter().find(|(name, _)| *name == "toolsets");
     let reach = of_path(&registry, path, named.map(|(_, names)| names))
-        .and_then(|by_path| Ok(by_path.and(&of_headers(&registry, request.headers())?)));
+        .and_then(|by_path| Ok(by_path.intersect(&of_headers(&registry, request.headers())?)));
     match reach {
-        Ok(reach) if reach == Reach::default() => {}
+        Ok(reach) if reach == ToolFilter::default() => {}
         Ok(reach) => {
             if let Some(caller) = request.extensions_mut().get_mut::<Caller>() {
-                *caller = caller.clone().narrowed(&reach);
+                *caller = caller.clone().narrowed_by(&reach);
             }
         }
         Err(problem) => return form.answer(problem),
@@ -56,16 +56,16 @@ pub(super) async fn layer(
     next.run(request).await
 }
 
-fn of_path(registry: &Registry, path: &str, toolsets: Option<&str>) -> Result<Reach, Problem> {
+fn of_path(registry: &Registry, path: &str, toolsets: Option<&str>) -> Result<ToolFilter, Problem> {
     let toolsets = toolsets.map(|names| named(registry, [names]));
     let unknown = |detail| Problem::new(StatusCode::NOT_FOUND, "toolset_unknown", detail);
-    Ok(Reach {
+    Ok(ToolFilter {
         read_only: path.trim_end_matches('/').ends_with("/readonly"),
         toolsets: toolsets.transpose().map_err(unknown)?.flatten(),
     })
 }
 
-fn of_headers(registry: &Registry, headers: &HeaderMap) -> Result<Reach, Problem> {
+fn of_headers(registry: &Registry, headers: &HeaderMap) -> Result<ToolFilter, Problem> {
     let bad = |detail| Problem::new(StatusCode::BAD_REQUEST, "bad_header", detail);
     let values = headers.get_all(&TOOLSETS).iter();
     let values: Result<Vec<_>, _> = values.map(|value| value.to_str()).collect();
@@ -83,7 +83,7 @@ fn of_headers(registry: &Registry, headers: &HeaderMap) -> Result<Reach, Problem
             _ => return Err(bad("X-MCP-Readonly must be true or false".to_owned())),
         }
     }
-    Ok(Reach {
+    Ok(ToolFilter {
         read_only,
         toolsets: named(registry, values).map_err(bad)?,
     })
@@ -94,7 +94,7 @@ fn named<'a>(
     registry: &Registry,
     lists: impl IntoIterator<Item = &'a str>,
 ) -> Result<Option<Arc<BTreeSet<String>>>, String> {
-    let known = registry.toolsets();
+    let known = registry.toolset_names();
     let names = lists.into_iter().flat_map(|list| list.split(','));
     let names = names.map(str::trim).filter(|name| !name.is_empty());
     let names: BTreeSet<String> = names.map(str::to_owned).collect();

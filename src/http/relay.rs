@@ -13,7 +13,7 @@ use http::header::CONTENT_LENGTH;
 use super::body::read_bytes;
 use super::problem::Problem;
 use super::state::HttpState;
-use crate::relay::Refusal;
+use crate::relay::RelayRefusal;
 
 /// The wrapper's first post, before it has output.
 const GREETING: &str = "hello";
@@ -30,38 +30,38 @@ async fn receive(
     let offset = match piece.parse::<u64>() {
         Ok(offset) => Some(offset),
         Err(_) if piece == GREETING => None,
-        Err(_) => return Err(Refusal::Unknown.into()),
+        Err(_) => return Err(RelayRefusal::Unknown.into()),
     };
-    let relay = state.relay.as_ref().ok_or(Refusal::Unknown)?;
+    let relay = state.relay.as_ref().ok_or(RelayRefusal::Unknown)?;
     let length = request.headers().get(CONTENT_LENGTH);
     let length = length.and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
     let length = length.ok_or_else(|| {
         let detail = "send a Content-Length";
         Problem::new(StatusCode::LENGTH_REQUIRED, "length_required", detail)
     })?;
-    let Some(posting) = relay.begin(&token, offset, length).await? else {
+    let Some(posting) = relay.begin_posting(&token, offset, length).await? else {
         return Ok(StatusCode::NO_CONTENT);
     };
     let limit = usize::try_from(length).unwrap_or(usize::MAX);
     let body = read_bytes(request.into_body(), limit, "its Content-Length").await?;
-    posting.deliver(body).await?;
+    posting.deliver_bytes(body).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-impl From<Refusal> for Problem {
-    fn from(refusal: Refusal) -> Self {
+impl From<RelayRefusal> for Problem {
+    fn from(refusal: RelayRefusal) -> Self {
         match refusal {
-            Refusal::Unknown => Self::new(
+            RelayRefusal::Unknown => Self::new(
                 StatusCode::NOT_FOUND,
                 "relay_unknown",
                 "this relay token is unknown or expired",
             ),
-            Refusal::TooLarge => Self::new(
+            RelayRefusal::TooLarge => Self::new(
                 StatusCode::PAYLOAD_TOO_LARGE,
                 "body_too_large",
                 "more than this job may send",
             ),
-            Refusal::OutOfOrder => Self::new(
+            RelayRefusal::OutOfOrder => Self::new(
                 StatusCode::CONFLICT,
                 "relay_out_of_order",
                 "send one piece after the other",

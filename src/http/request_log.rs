@@ -14,7 +14,7 @@ use tracing::field::Empty;
 use super::client_ip::TrustedProxies;
 use super::problem::LimitReached;
 use super::route_group::RouteGroup;
-use crate::caller::Origin;
+use crate::caller::RequestInfo;
 use crate::metrics::Metrics;
 use crate::random;
 use crate::telemetry::TraceContext;
@@ -47,7 +47,7 @@ pub(super) async fn layer(
         trace.continue_in(&span);
     }
     let address = proxies.client(request.extensions(), request.headers());
-    request.extensions_mut().insert(Origin {
+    request.extensions_mut().insert(RequestInfo {
         request_id: id_text.into(),
         address,
     });

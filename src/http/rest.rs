@@ -27,11 +27,11 @@ use super::challenge::insufficient_scope;
 use super::identity::Authenticated;
 use super::problem::Problem;
 use super::state::{HttpSettings, HttpState};
-use crate::caller::{Caller, Credential, Origin};
-use crate::rest::functions::Dialect;
+use crate::caller::{Caller, Credential, RequestInfo};
+use crate::rest::functions::FunctionDialect;
 use crate::rest::{openapi, status_of, with_picture};
 use crate::tool::JsonObject;
-use crate::tool::invocation::Finished;
+use crate::tool::invocation::FinishedCall;
 use crate::tool::sent_arguments::SentArguments;
 
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
@@ -57,13 +57,15 @@ async fn list(
 ) -> Result<Response, Problem> {
     let Query(options) = options.map_err(|error| Problem::bad_request(error.body_text()))?;
     let dialect = match options.format.as_deref() {
-        None => Dialect::default(),
-        Some(name) => Dialect::named(name).ok_or_else(|| {
-            let names = Dialect::ALL.map(Dialect::name).join(", ");
+        None => FunctionDialect::default(),
+        Some(name) => FunctionDialect::from_name(name).ok_or_else(|| {
+            let names = FunctionDialect::ALL
+                .map(FunctionDialect::dialect_name)
+                .join(", ");
             Problem::bad_request(format!("`format` is one of {names}"))
         })?,
     };
-    let tools = dialect.tools(state.registry.offered(&caller));
+    let tools = dialect.define_tools(state.registry.offered_tools(&caller));
     Ok(Json(json!({ "tools": tools })).into_response())
 }
 
@@ -74,8 +76,8 @@ async fn describe(
 ) -> Response {
     let server = address_of_server(&state.settings, &headers);
     let token = caller.credential != Credential::Local;
-    let offered = state.registry.offered(&caller);
-    Json(openapi::document(&server, token, offered)).into_response()
+    let offered = state.registry.offered_tools(&caller);
+    Json(openapi::openapi_document(&server, token, offered)).into_response()
 }
 
 #[derive(Deserialize)]
@@ -141,12 +143,12 @@ async fn call_tool(
 ) -> Result<Response, Problem> {
     // A client that can ask for more scope is told which.
     if caller.credential == Credential::OAuth
-        && let Some(needed) = state.registry.missing(name, &caller)
+        && let Some(needed) = state.registry.missing_scope(name, &caller)
     {
         return Err(insufficient_scope(parts.extensions.get(), needed));
     }
     let cancelled = CancellationToken::new();
-    let origin = parts.extensions.get::<Origin>().cloned();
+    let origin = parts.extensions.get::<RequestInfo>().cloned();
     let (registry, tool) = (state.registry.clone(), name.to_owned());
     let gone = cancelled.clone();
     // In a task of its own, so that a call which is given up still comes to its end in the record.
@@ -186,7 +188,7 @@ fn address_of_server(settings: &HttpSettings, headers: &HeaderMap) -> String {
 }
 
 /// The reply form with its status; or only the picture, if the client asked for it and there is one.
-fn answer(finished: Finished, headers: &HeaderMap) -> Response {
+fn answer(finished: FinishedCall, headers: &HeaderMap) -> Response {
     let status = finished.error.map_or(StatusCode::OK, status_of);
     let retry_after = finished.retry_after;
     let mut response = form_or_picture(status, finished, headers);
@@ -196,7 +198,7 @@ fn answer(finished: Finished, headers: &HeaderMap) -> Response {
     response
 }
 
-fn form_or_picture(status: StatusCode, finished: Finished, headers: &HeaderMap) -> Response {
+fn form_or_picture(status: StatusCode, finished: FinishedCall, headers: &HeaderMap) -> Response {
     match finished.picture {
         None => (status, Json(finished.body)).into_response(),
         Some(picture) if wants_picture(headers) => {

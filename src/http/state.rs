@@ -13,13 +13,13 @@ use super::exposition::Exposition;
 use super::guard::{AllowedHosts, Guard};
 use super::limits::{Limiter, RequestLimits};
 use super::probe::HealthProbe;
-use crate::audit::Audit;
+use crate::audit::AuditLog;
 use crate::links::Links;
 use crate::mcp::dispatch::Dispatcher;
 use crate::mcp::sessions::SessionLimits;
-use crate::mcp::subscriptions::Notices;
+use crate::mcp::subscriptions::ChangeNotices;
 use crate::metrics::Metrics;
-use crate::relay::Relay;
+use crate::relay::OutputRelay;
 use crate::tool::registry::Registry;
 
 /// What the operator says about HTTP.
@@ -82,11 +82,11 @@ pub struct HttpState {
     pub(super) limiter: Arc<Limiter>,
     pub(super) metrics: Metrics,
     pub(super) health: HealthProbe,
-    pub(super) relay: Option<Arc<Relay>>,
+    pub(super) relay: Option<Arc<OutputRelay>>,
     pub(super) links: Option<Arc<Links>>,
     /// Places for files on their way.
     pub(super) transfers: Arc<Semaphore>,
-    pub(super) audit: Option<Audit>,
+    pub(super) audit: Option<AuditLog>,
 }
 
 impl HttpState {
@@ -133,14 +133,14 @@ impl HttpState {
 
     /// The same with what the handler sends to clients unasked.
     #[must_use]
-    pub fn with_notices(mut self, notices: Notices) -> Self {
+    pub fn with_notices(mut self, notices: ChangeNotices) -> Self {
         self.mcp = self.mcp.with_notices(notices);
         self
     }
 
     /// The same with a place where workspaces deliver output.
     #[must_use]
-    pub fn with_relay(mut self, relay: Option<Arc<Relay>>) -> Self {
+    pub fn with_relay(mut self, relay: Option<Arc<OutputRelay>>) -> Self {
         self.relay = relay;
         self
     }
@@ -154,7 +154,7 @@ impl HttpState {
 
     /// The same with a record of calls, which is closed when serving has ended.
     #[must_use]
-    pub fn with_audit(mut self, audit: Option<Audit>) -> Self {
+    pub fn with_audit(mut self, audit: Option<AuditLog>) -> Self {
         self.audit = audit;
         self
     }

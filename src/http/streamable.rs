@@ -86,12 +86,12 @@ pub(super) fn refuse_missing_scope(
     request: &Extensions,
     envelope: &Envelope,
 ) -> Result<(), Problem> {
-    if caller.credential != Credential::OAuth || caller.may(Scope::Admin) {
+    if caller.credential != Credential::OAuth || caller.has_scope(Scope::Admin) {
         return Ok(());
     }
     let needed = envelope
         .tools()
-        .filter_map(|tool| registry.missing(tool, caller));
+        .filter_map(|tool| registry.missing_scope(tool, caller));
     match needed.max() {
         Some(needed) => Err(insufficient_scope(request.get(), needed)),
         None => Ok(()),
@@ -154,7 +154,7 @@ async fn delete(
         return Ok(not_in_modern());
     }
     let id = legacy::session_id(&headers)?;
-    if state.mcp.sessions().close(id, &caller) {
+    if state.mcp.sessions().close_session(id, &caller) {
         return Ok(StatusCode::OK.into_response());
     }
     Err(RpcError::session_not_found())

@@ -28,9 +28,9 @@ use super::channel_health::{Channel, FailureKind, Readiness};
 use super::record::{BadRecord, Ended, Head, PieceReader, Sink};
 use super::{JobError, JobId, Jobs, Started};
 use crate::kasm::KasmError;
-use crate::kasm::model::Status;
+use crate::kasm::model::SessionStatus;
 use crate::kasm::plane::Place;
-use crate::relay::Mailbox;
+use crate::relay::RelayMailbox;
 
 /// How long a script in the workspace waits for something to tell.
 const COLLECT_WAIT: Duration = Duration::from_secs(10);
@@ -117,7 +117,7 @@ pub struct OutputReader<'a> {
 enum Via {
     Downloads,
     Mailbox {
-        mailbox: Mailbox,
+        mailbox: RelayMailbox,
         greeted: bool,
     },
     /// A script of ours per look, whose answer comes through the relay.
@@ -244,13 +244,13 @@ impl<'a> OutputReader<'a> {
     async fn check_session(&self) -> Result<(), JobError> {
         let (jobs, place) = (self.jobs, self.place);
         let session = jobs.kasm.session_of(place.user, place.kasm_id).await?;
-        if session.status == Status::Running {
+        if session.status == SessionStatus::Running {
             return Ok(());
         }
         Err(JobError::Kasm(KasmError::InvalidState {
             message: format!(
                 "the session is `{}`, so the output of job {} cannot be read",
-                session.status.word(),
+                session.status.status_word(),
                 self.id
             ),
             remedy: "check it with get_session_status; a paused session keeps its jobs, a stopped one has lost its \

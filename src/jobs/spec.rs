@@ -7,7 +7,7 @@ use data_encoding::BASE64;
 use serde_json::{Map, Value};
 
 use super::id::JobId;
-use crate::kasm::model::Exec;
+use crate::kasm::model::ExecRequest;
 use crate::policy::{CommandRequest, Permit};
 
 /// The only command line that Kasm is ever given. Right whether Kasm splits words or asks a shell.
@@ -118,7 +118,12 @@ impl JobSpec {
     }
 
     /// The dispatch that starts it as `id`. `sweep` names folders to remove, `relay` where to post.
-    pub(super) fn dispatch_job(&self, id: JobId, sweep: &[JobId], relay: Option<&str>) -> Exec {
+    pub(super) fn dispatch_job(
+        &self,
+        id: JobId,
+        sweep: &[JobId],
+        relay: Option<&str>,
+    ) -> ExecRequest {
         let mut environment = Map::new();
         let mut set = |name: &str, value: String| {
             environment.insert(format!("KMCP_{name}"), Value::String(value));
@@ -160,7 +165,7 @@ impl JobSpec {
 }
 
 /// The dispatch that puts a part of something large into the folder of `id`.
-pub(super) fn dispatch_part(id: JobId, index: usize, bytes: &[u8]) -> Exec {
+pub(super) fn dispatch_part(id: JobId, index: usize, bytes: &[u8]) -> ExecRequest {
     let values = [
         ("KMCP_BOOT", to_base64(PART.as_bytes())),
         ("KMCP_ID", id.to_string()),
@@ -172,7 +177,7 @@ pub(super) fn dispatch_part(id: JobId, index: usize, bytes: &[u8]) -> Exec {
 }
 
 /// The dispatch that removes the folders of `ids`.
-pub(super) fn dispatch_sweep(ids: &[JobId], as_root: bool) -> Exec {
+pub(super) fn dispatch_sweep(ids: &[JobId], as_root: bool) -> ExecRequest {
     let values = [
         ("KMCP_BOOT", to_base64(SWEEP.as_bytes())),
         ("KMCP_HOME", HOME.to_owned()),
@@ -188,8 +193,8 @@ fn string_map<const N: usize>(values: [(&str, String); N]) -> Map<String, Value>
         .collect()
 }
 
-fn constant_exec(environment: Map<String, Value>, as_root: bool) -> Exec {
-    Exec {
+fn constant_exec(environment: Map<String, Value>, as_root: bool) -> ExecRequest {
+    ExecRequest {
         cmd: CMD.to_owned(),
         environment,
         as_root,

@@ -173,7 +173,7 @@ impl Sweeper {
                     if !ids.is_empty() {
                         let exec = spec::dispatch_sweep(&ids, as_root);
                         // A session that is gone took its folders along.
-                        let _gone = kasm.wire().exec(place.user, place.kasm_id, &exec).await;
+                        let _gone = kasm.api().exec(place.user, place.kasm_id, &exec).await;
                     }
                 }
             }

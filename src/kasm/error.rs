@@ -76,7 +76,7 @@ pub enum KasmError {
 
 impl KasmError {
     /// Removes a secret that Kasm may have repeated in its message.
-    pub(super) fn without(mut self, secret: &str) -> Self {
+    pub(super) fn without_secret(mut self, secret: &str) -> Self {
         let words = match &mut self {
             Self::Permission { message, .. }
             | Self::InvalidState { message, .. }
@@ -98,7 +98,7 @@ impl KasmError {
     }
 
     /// The variant in a word, for metrics.
-    pub(super) fn word(&self) -> &'static str {
+    pub(super) fn error_word(&self) -> &'static str {
         match self {
             Self::Permission { .. } => "permission",
             Self::NotFound { .. } | Self::NoSuchWorkspace { .. } => "not_found",

@@ -9,8 +9,8 @@ use tokio::time::Instant;
 use super::Kasm;
 use super::error::{KasmError, Result};
 use super::id::ImageId;
-use super::model::Image;
-use super::wire::Wire;
+use super::model::WorkspaceImage;
+use super::wire::KasmApi;
 
 /// How many similar names an error lists.
 const NEAR_NAMES_MAX: usize = 5;
@@ -21,7 +21,7 @@ const NEAR_ENOUGH: f64 = 0.6;
 #[derive(Debug)]
 pub(super) struct ImageCache {
     keep: Duration,
-    held: Mutex<Option<(Instant, Arc<[Image]>)>>,
+    held: Mutex<Option<(Instant, Arc<[WorkspaceImage]>)>>,
 }
 
 impl ImageCache {
@@ -32,7 +32,11 @@ impl ImageCache {
         }
     }
 
-    async fn get(&self, wire: &dyn Wire, fresh: bool) -> Result<Arc<[Image]>> {
+    async fn cached_images(
+        &self,
+        wire: &dyn KasmApi,
+        fresh: bool,
+    ) -> Result<Arc<[WorkspaceImage]>> {
         let mut held = self.held.lock().await;
         if let Some((at, images)) = &*held
             && !fresh
@@ -40,7 +44,7 @@ impl ImageCache {
         {
             return Ok(images.clone());
         }
-        let images: Arc<[Image]> = wire.images().await?.into();
+        let images: Arc<[WorkspaceImage]> = wire.list_images().await?.into();
         *held = Some((Instant::now(), images.clone()));
         Ok(images)
     }
@@ -51,8 +55,8 @@ impl Kasm {
     ///
     /// # Errors
     /// See the wire.
-    pub async fn images(&self) -> Result<Arc<[Image]>> {
-        self.images.get(self.wire(), true).await
+    pub async fn list_images(&self) -> Result<Arc<[WorkspaceImage]>> {
+        self.images.cached_images(self.api(), true).await
     }
 
     /// Finds the workspace for `name`: an id, a Docker name (with or without its tag), or the friendly name. If
@@ -61,20 +65,20 @@ impl Kasm {
     /// # Errors
     /// [`KasmError::NoSuchWorkspace`] with similar names; [`KasmError::InvalidState`] if it is
     /// disabled.
-    pub async fn resolve_image(&self, name: &str) -> Result<Image> {
+    pub async fn resolve_image(&self, name: &str) -> Result<WorkspaceImage> {
         let name = name.trim();
-        let mut images = self.images.get(self.wire(), false).await?;
-        if find(&images, name).is_none() {
+        let mut images = self.images.cached_images(self.api(), false).await?;
+        if find_image(&images, name).is_none() {
             // It may have been added since the last fetch.
-            images = self.images.get(self.wire(), true).await?;
+            images = self.images.cached_images(self.api(), true).await?;
         }
-        let image = find(&images, name).ok_or_else(|| KasmError::NoSuchWorkspace {
+        let image = find_image(&images, name).ok_or_else(|| KasmError::NoSuchWorkspace {
             name: name.chars().take(100).collect(),
             near: near_names(&images, name),
         })?;
         if !image.enabled {
             return Err(KasmError::InvalidState {
-                message: format!("the workspace `{}` is disabled", image.label()),
+                message: format!("the workspace `{}` is disabled", image.display_label()),
                 remedy: "choose another workspace from get_available_workspaces, or ask an administrator to enable it"
                     .to_owned(),
             });
@@ -83,16 +87,16 @@ impl Kasm {
     }
 }
 
-impl Image {
+impl WorkspaceImage {
     /// The name to show.
     #[must_use]
-    pub fn label(&self) -> String {
+    pub fn display_label(&self) -> String {
         let name = self.friendly_name.as_ref().or(self.name.as_ref());
         name.cloned().unwrap_or_else(|| self.image_id.to_string())
     }
 }
 
-fn find<'a>(images: &'a [Image], name: &str) -> Option<&'a Image> {
+fn find_image<'a>(images: &'a [WorkspaceImage], name: &str) -> Option<&'a WorkspaceImage> {
     if let Ok(id) = name.parse::<ImageId>() {
         return images.iter().find(|image| image.image_id == id);
     }
@@ -101,18 +105,19 @@ fn find<'a>(images: &'a [Image], name: &str) -> Option<&'a Image> {
     let untagged = |other: &Option<String>| {
         other
             .as_ref()
-            .is_some_and(|o| repository(o).eq_ignore_ascii_case(name))
+            .is_some_and(|o| repository_of(o).eq_ignore_ascii_case(name))
     };
-    let rank = |image: &&Image| (image.enabled, image.available, version_of(image));
-    let by =
-        |fits: &dyn Fn(&Image) -> bool| images.iter().filter(|image| fits(image)).max_by_key(rank);
+    let rank = |image: &&WorkspaceImage| (image.enabled, image.available, version_of(image));
+    let by = |fits: &dyn Fn(&WorkspaceImage) -> bool| {
+        images.iter().filter(|image| fits(image)).max_by_key(rank)
+    };
     by(&|image| same(&image.name))
         .or_else(|| by(&|image| same(&image.friendly_name)))
         .or_else(|| by(&|image| untagged(&image.name)))
 }
 
 /// The Docker name without its tag.
-fn repository(name: &str) -> &str {
+fn repository_of(name: &str) -> &str {
     match name.rsplit_once(':') {
         Some((repository, tag)) if !tag.contains('/') => repository,
         Some(_) | None => name,
@@ -120,20 +125,20 @@ fn repository(name: &str) -> &str {
 }
 
 /// The numbers in the tag, so that `1.9.0` is older than `1.19.0`.
-fn version_of(image: &Image) -> Vec<u64> {
+fn version_of(image: &WorkspaceImage) -> Vec<u64> {
     let name = image.name.as_deref().unwrap_or_default();
-    let tag = &name[repository(name).len()..];
+    let tag = &name[repository_of(name).len()..];
     tag.split(|c: char| !c.is_ascii_digit())
         .filter_map(|part| part.parse().ok())
         .collect()
 }
 
-fn near_names(images: &[Image], name: &str) -> Vec<String> {
+fn near_names(images: &[WorkspaceImage], name: &str) -> Vec<String> {
     let wanted = name.to_lowercase();
-    let similarity = |image: &Image| {
+    let similarity = |image: &WorkspaceImage| {
         let names = [
             image.friendly_name.as_deref(),
-            image.name.as_deref().map(repository),
+            image.name.as_deref().map(repository_of),
         ];
         let scores = names.into_iter().flatten().map(|other| {
             let other = other.to_lowercase();
@@ -149,7 +154,7 @@ fn near_names(images: &[Image], name: &str) -> Vec<String> {
     };
     let usable = images.iter().filter(|image| image.enabled && !image.hidden);
     let mut scored: Vec<_> = usable
-        .map(|image| (similarity(image), image.label()))
+        .map(|image| (similarity(image), image.display_label()))
         .collect();
     scored.retain(|(score, _)| *score >= NEAR_ENOUGH);
     scored.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
@@ -162,8 +167,8 @@ fn near_names(images: &[Image], name: &str) -> Vec<String> {
 mod tests {
     use super::*;
 
-    fn image(number: u128, name: &str, friendly_name: &str, enabled: bool) -> Image {
-        Image {
+    fn image(number: u128, name: &str, friendly_name: &str, enabled: bool) -> WorkspaceImage {
+        WorkspaceImage {
             image_id: format!("{number:032x}").parse().unwrap(),
             name: Some(name.to_owned()),
             friendly_name: Some(friendly_name.to_owned()),
@@ -178,7 +183,7 @@ mod tests {
         }
     }
 
-    fn images() -> Vec<Image> {
+    fn images() -> Vec<WorkspaceImage> {
         vec![
             image(1, "kasmweb/chromium:1.9.0", "Chromium", true),
             image(2, "kasmweb/chromium:1.19.0", "Chromium", true),
@@ -196,7 +201,7 @@ mod tests {
     fn image_is_found_by_every_kind_of_name() {
         let images = images();
         let check = |name: &str, expected: u128| {
-            let found = find(&images, name).map(|image| image.image_id.to_string());
+            let found = find_image(&images, name).map(|image| image.image_id.to_string());
             assert_eq!(found, Some(format!("{expected:032x}")), "{name}");
         };
         check("kasmweb/chromium:1.9.0", 1);

@@ -16,7 +16,7 @@ use serde_json::{Number, Value};
 use super::id::Id;
 
 /// Types that can be parsed from the values that Kasm writes. Anything else counts as absent.
-pub(super) trait Loose: Sized {
+pub(super) trait FromLooseJson: Sized {
     /// Reads a text.
     fn from_text(_: &str) -> Option<Self> {
         None
@@ -46,7 +46,7 @@ pub(super) trait Loose: Sized {
 }
 
 /// A text with content: not empty, not `"None"`.
-impl Loose for String {
+impl FromLooseJson for String {
     fn from_text(text: &str) -> Option<Self> {
         (!text.is_empty() && text != "None").then(|| text.to_owned())
     }
@@ -56,7 +56,7 @@ impl Loose for String {
     }
 }
 
-impl Loose for f64 {
+impl FromLooseJson for f64 {
     fn from_text(text: &str) -> Option<Self> {
         text.trim().parse().ok()
     }
@@ -66,7 +66,7 @@ impl Loose for f64 {
     }
 }
 
-impl Loose for u64 {
+impl FromLooseJson for u64 {
     fn from_text(text: &str) -> Option<Self> {
         f64::from_text(text)
             .filter(|n| *n >= 0.0)
@@ -78,7 +78,7 @@ impl Loose for u64 {
     }
 }
 
-impl Loose for bool {
+impl FromLooseJson for bool {
     fn from_text(text: &str) -> Option<Self> {
         text.to_ascii_lowercase().parse().ok()
     }
@@ -92,14 +92,14 @@ impl Loose for bool {
     }
 }
 
-impl<T> Loose for Id<T> {
+impl<T> FromLooseJson for Id<T> {
     fn from_text(text: &str) -> Option<Self> {
         text.parse().ok()
     }
 }
 
 /// A point in time. Kasm writes UTC without a zone, with a space; some answers are ISO with `Z`.
-impl Loose for Timestamp {
+impl FromLooseJson for Timestamp {
     fn from_text(text: &str) -> Option<Self> {
         if text.ends_with('Z') || text.contains('+') {
             return text.parse().ok();
@@ -109,14 +109,14 @@ impl Loose for Timestamp {
     }
 }
 
-impl<T: Loose> Loose for Box<T> {
+impl<T: FromLooseJson> FromLooseJson for Box<T> {
     fn from_object<'de, A: MapAccess<'de>>(object: A) -> Result<Option<Self>, A::Error> {
         T::from_object(object).map(|read| read.map(Self::new))
     }
 }
 
 /// The elements that can be read.
-impl<T: Loose> Loose for Vec<T> {
+impl<T: FromLooseJson> FromLooseJson for Vec<T> {
     fn from_list<'de, A: SeqAccess<'de>>(mut list: A) -> Result<Option<Self>, A::Error> {
         let mut all = Self::new();
         while let Some(Lenient(element)) = list.next_element()? {
@@ -145,7 +145,7 @@ impl<T> Default for Lenient<T> {
     }
 }
 
-impl<'de, T: Loose> Deserialize<'de> for Lenient<T> {
+impl<'de, T: FromLooseJson> Deserialize<'de> for Lenient<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer
             .deserialize_any(LooseVisitor(PhantomData))
@@ -155,18 +155,18 @@ impl<'de, T: Loose> Deserialize<'de> for Lenient<T> {
 
 /// A part of an answer that has fields of its own. Anything but an object has none of them.
 #[derive(Debug, Default)]
-pub(super) struct Part<T>(pub(super) T);
+pub(super) struct ObjectMember<T>(pub(super) T);
 
-impl<'de, T: Default + DeserializeOwned> Deserialize<'de> for Part<T> {
+impl<'de, T: Default + DeserializeOwned> Deserialize<'de> for ObjectMember<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let Lenient(object) = Lenient::<Object<T>>::deserialize(deserializer)?;
+        let Lenient(object) = Lenient::<ObjectMembers<T>>::deserialize(deserializer)?;
         Ok(Self(object.map(|object| object.0).unwrap_or_default()))
     }
 }
 
-struct Object<T>(T);
+struct ObjectMembers<T>(T);
 
-impl<T: DeserializeOwned> Loose for Object<T> {
+impl<T: DeserializeOwned> FromLooseJson for ObjectMembers<T> {
     fn from_object<'de, A: MapAccess<'de>>(object: A) -> Result<Option<Self>, A::Error> {
         read_object(object).map(|read| read.map(Self))
     }
@@ -174,7 +174,7 @@ impl<T: DeserializeOwned> Loose for Object<T> {
 
 struct LooseVisitor<T>(PhantomData<T>);
 
-impl<'de, T: Loose> Visitor<'de> for LooseVisitor<T> {
+impl<'de, T: FromLooseJson> Visitor<'de> for LooseVisitor<T> {
     type Value = Option<T>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -214,7 +214,7 @@ impl<'de, T: Loose> Visitor<'de> for LooseVisitor<T> {
     }
 }
 
-fn scalar<T: Loose>(value: &Value, key: &str) -> Option<T> {
+fn scalar_member<T: FromLooseJson>(value: &Value, key: &str) -> Option<T> {
     match value.get(key)? {
         Value::String(text) => T::from_text(text),
         Value::Number(number) => T::from_number(number),
@@ -223,31 +223,31 @@ fn scalar<T: Loose>(value: &Value, key: &str) -> Option<T> {
     }
 }
 
-pub(super) fn text(value: &Value, key: &str) -> Option<String> {
-    scalar(value, key)
+pub(super) fn text_member(value: &Value, key: &str) -> Option<String> {
+    scalar_member(value, key)
 }
 
-pub(super) fn number(value: &Value, key: &str) -> Option<f64> {
-    scalar(value, key)
+pub(super) fn number_member(value: &Value, key: &str) -> Option<f64> {
+    scalar_member(value, key)
 }
 
-pub(super) fn integer(value: &Value, key: &str) -> Option<u64> {
-    scalar(value, key)
+pub(super) fn integer_member(value: &Value, key: &str) -> Option<u64> {
+    scalar_member(value, key)
 }
 
-pub(super) fn boolean(value: &Value, key: &str) -> Option<bool> {
-    scalar(value, key)
+pub(super) fn boolean_member(value: &Value, key: &str) -> Option<bool> {
+    scalar_member(value, key)
 }
 
-pub(super) fn id<T>(value: &Value, key: &str) -> Option<Id<T>> {
-    scalar(value, key)
+pub(super) fn id_member<T>(value: &Value, key: &str) -> Option<Id<T>> {
+    scalar_member(value, key)
 }
 
-pub(super) fn date(value: &Value, key: &str) -> Option<Timestamp> {
-    scalar(value, key)
+pub(super) fn date_member(value: &Value, key: &str) -> Option<Timestamp> {
+    scalar_member(value, key)
 }
 
-pub(super) fn list<'a>(value: &'a Value, key: &str) -> &'a [Value] {
+pub(super) fn list_member<'a>(value: &'a Value, key: &str) -> &'a [Value] {
     value
         .get(key)
         .and_then(Value::as_array)
@@ -267,21 +267,21 @@ mod tests {
         });
         let expected: Timestamp = "2026-09-10T12:52:49Z".parse().unwrap();
         for key in ["plain", "iso", "short"] {
-            assert_eq!(date(&v, key), Some(expected), "{key}");
+            assert_eq!(date_member(&v, key), Some(expected), "{key}");
         }
         for key in ["none", "null", "odd", "absent"] {
-            assert_eq!(date(&v, key), None, "{key}");
+            assert_eq!(date_member(&v, key), None, "{key}");
         }
     }
 
     #[test]
     fn kasm_values_of_neighbouring_types_are_read() {
         let v = json!({"s": "2.5", "b": "True", "n": 3, "neg": -1});
-        assert_eq!(number(&v, "s"), Some(2.5));
-        assert_eq!(boolean(&v, "b"), Some(true));
-        assert_eq!(integer(&v, "n"), Some(3));
-        assert_eq!(integer(&v, "neg"), None);
-        assert_eq!(text(&v, "n").as_deref(), Some("3"));
+        assert_eq!(number_member(&v, "s"), Some(2.5));
+        assert_eq!(boolean_member(&v, "b"), Some(true));
+        assert_eq!(integer_member(&v, "n"), Some(3));
+        assert_eq!(integer_member(&v, "neg"), None);
+        assert_eq!(text_member(&v, "n").as_deref(), Some("3"));
     }
 
     #[derive(Debug, Default, serde::Deserialize)]
@@ -295,7 +295,7 @@ mod tests {
         list: Lenient<Vec<Self>>,
     }
 
-    impl Loose for Answer {
+    impl FromLooseJson for Answer {
         fn from_object<'de, A: MapAccess<'de>>(object: A) -> Result<Option<Self>, A::Error> {
             read_object(object)
         }
@@ -309,7 +309,7 @@ mod tests {
             "list": [1, {"memory": 7}, null, [], {"memory": "8"}, "x"],
         });
         let read: Answer = serde_json::from_value(odd.clone()).unwrap();
-        assert_eq!(read.name.0, text(&odd, "name"));
+        assert_eq!(read.name.0, text_member(&odd, "name"));
         assert_eq!(read.cores.0, Some(2.5));
         assert_eq!(read.memory.0, None);
         assert_eq!(read.shared.0, Some(true));

@@ -10,7 +10,7 @@ use super::id::{ImageId, KasmId, UserId};
 /// The state of a session. Kasm documents `starting` and `running`; `paused` and `stopped` are handled too;
 /// every other word means "in transition".
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Status {
+pub enum SessionStatus {
     /// Being created; not usable yet.
     Starting,
     /// Usable.
@@ -23,7 +23,7 @@ pub enum Status {
     Other(String),
 }
 
-impl Status {
+impl SessionStatus {
     /// Parses Kasm's word.
     #[must_use]
     pub fn from_word(word: &str) -> Self {
@@ -38,7 +38,7 @@ impl Status {
 
     /// Kasm's word.
     #[must_use]
-    pub fn word(&self) -> &str {
+    pub fn status_word(&self) -> &str {
         match self {
             Self::Starting => "starting",
             Self::Running => "running",
@@ -69,15 +69,15 @@ impl Status {
     }
 }
 
-impl Serialize for Status {
+impl Serialize for SessionStatus {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.word())
+        serializer.serialize_str(self.status_word())
     }
 }
 
 /// A session in an answer of `get_kasm_status` or `get_kasms`.
 #[derive(Clone, Debug)]
-pub struct Session {
+pub struct KasmSession {
     /// The session's id. Absent in a not-ready status, which does not repeat it.
     pub kasm_id: Option<KasmId>,
     /// The owner. Absent in a not-ready status.
@@ -89,7 +89,7 @@ pub struct Session {
     /// The workspace's name as people see it.
     pub image_name: Option<String>,
     /// Its state.
-    pub status: Status,
+    pub status: SessionStatus,
     /// The progress of a transition, 0 to 100.
     pub progress: Option<f64>,
     /// Kasm's message about a transition.
@@ -139,7 +139,7 @@ pub struct ServiceAddress {
 
 /// A command for `exec_command_kasm`, which dispatches it and never reports its result.
 #[derive(Clone, Debug, Default)]
-pub struct Exec {
+pub struct ExecRequest {
     /// The command line. Kasm splits it into words; no shell sees it.
     pub cmd: String,
     /// Added to the environment of the container. Linux caps each entry at 128 KiB.
@@ -150,11 +150,11 @@ pub struct Exec {
 
 /// The answer of `request_kasm`.
 #[derive(Clone, Debug)]
-pub struct Created {
+pub struct CreatedSession {
     /// The new session.
     pub kasm_id: KasmId,
     /// Its first status.
-    pub status: Status,
+    pub status: SessionStatus,
     /// The id to join it with, if sharing was requested.
     pub share_id: Option<String>,
     /// A login of the owner, for the session proxy.
@@ -178,7 +178,7 @@ pub struct SessionRequest {
 
 /// A workspace that can be started.
 #[derive(Clone, Debug)]
-pub struct Image {
+pub struct WorkspaceImage {
     /// Its id.
     pub image_id: ImageId,
     /// The Docker name, such as `kasmweb/chromium:1.19.0`.
@@ -205,7 +205,7 @@ pub struct Image {
 
 /// A Kasm user.
 #[derive(Clone, Debug)]
-pub struct User {
+pub struct KasmUser {
     /// The user's id.
     pub user_id: UserId,
     /// The login name.
@@ -229,14 +229,14 @@ pub struct User {
     /// When it last started a session.
     pub last_session: Option<Timestamp>,
     /// The groups it is in.
-    pub groups: Vec<Group>,
+    pub groups: Vec<KasmGroup>,
     /// Its sessions.
     pub kasm_ids: Vec<KasmId>,
 }
 
 /// A group of users.
 #[derive(Clone, Debug)]
-pub struct Group {
+pub struct KasmGroup {
     /// The group's id as Kasm writes it.
     pub group_id: String,
     /// Its name.
@@ -293,7 +293,7 @@ pub enum UserRef {
 
 /// A recording of a session.
 #[derive(Clone, Debug)]
-pub struct Recording {
+pub struct SessionRecording {
     /// Its id.
     pub recording_id: String,
     /// Its length in seconds.

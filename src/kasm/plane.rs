@@ -19,7 +19,7 @@ use tokio::time::Instant;
 
 use super::Kasm;
 use super::id::{KasmId, UserId};
-use super::model::{ServiceAddress, Session};
+use super::model::{KasmSession, ServiceAddress};
 use super::public::{KasmConfig, TlsProblem};
 use crate::bounded_map::{BoundedMap, Evict, KeyedSemaphores};
 use crate::metrics::Metrics;
@@ -62,7 +62,7 @@ pub struct Place {
     /// The `kasm_id` of the session.
     pub kasm_id: KasmId,
     /// Kasm's latest answer about it.
-    pub session: Session,
+    pub session: KasmSession,
 }
 
 /// When the web server of a session last answered.
@@ -196,7 +196,7 @@ impl Kasm {
                 return Ok(response);
             }
         }
-        let Ok(fresh) = self.wire().session_token(place.user).await else {
+        let Ok(fresh) = self.api().session_token(place.user).await else {
             return Err(PlaneError::Refused(refused.as_u16()));
         };
         let response = sent(build(username, &fresh)?).await?;
@@ -216,7 +216,7 @@ async fn sent(request: RequestBuilder) -> Result<Response, PlaneError> {
     request.send().await.map_err(|error| {
         // The message names the address, because Kasm may name a port that is not open.
         let address = error.url().map(address_of).unwrap_or_default();
-        let why = super::public::describe(&error.without_url());
+        let why = super::public::describe_error(&error.without_url());
         PlaneError::Unavailable(format!("{address}: {why}"))
     })
 }

@@ -23,11 +23,11 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::{Map, Value};
 
 use super::error::{KasmError, Result};
-use super::retry::{Repeat, repeat};
+use super::retry::{RetryPolicy, call_with_retries};
 use crate::metrics::Metrics;
-pub(super) use config::describe;
+pub(super) use config::describe_error;
 pub use config::{KasmConfig, TlsProblem};
-use endpoint::{Address, Endpoint, Mounts};
+use endpoint::{ApiEndpoint, EndpointAddress, EndpointMounts};
 
 /// The longest part of Kasm's text in a message.
 const MESSAGE_CHARS_MAX: usize = 300;
@@ -44,7 +44,7 @@ pub struct PublicApi {
     timeout: Duration,
     request_timeout: Duration,
     retries: u32,
-    mounts: Mounts,
+    mounts: EndpointMounts,
     metrics: Metrics,
 }
 
@@ -62,7 +62,7 @@ impl PublicApi {
             timeout: config.timeout,
             request_timeout: config.request_timeout,
             retries: config.retries,
-            mounts: Mounts::new(config.url.clone()),
+            mounts: EndpointMounts::new(config.url.clone()),
             metrics: Metrics::default(),
         })
     }
@@ -75,53 +75,57 @@ impl PublicApi {
     }
 
     /// [`Self::call_for`] an answer that is parsed later.
-    async fn call(&self, endpoint: &'static Endpoint, fields: Map<String, Value>) -> Result<Value> {
+    async fn call_endpoint(
+        &self,
+        endpoint: &'static ApiEndpoint,
+        fields: Map<String, Value>,
+    ) -> Result<Value> {
         self.call_for(endpoint, &fields).await
     }
 
     /// The one request path: sends `fields` with the credentials, retries reads, finds the mount.
-    async fn call_for<A: Answer>(
+    async fn call_for<A: ApiAnswer>(
         &self,
-        endpoint: &'static Endpoint,
+        endpoint: &'static ApiEndpoint,
         fields: &(impl Serialize + Sync),
     ) -> Result<A> {
-        self.request(endpoint, fields, |raw| self.read(endpoint, &raw))
+        self.request_with_retries(endpoint, fields, |raw| self.read_answer(endpoint, &raw))
             .await
     }
 
     /// An answer with a JPEG picture. Any other answer is a refusal: Kasm documents none of them.
-    async fn picture(
+    async fn fetch_picture(
         &self,
-        endpoint: &'static Endpoint,
+        endpoint: &'static ApiEndpoint,
         fields: &(impl Serialize + Sync),
     ) -> Result<Bytes> {
         const JPEG: &[u8] = &[0xff, 0xd8];
-        let read = |raw: Raw| {
+        let read = |raw: RawAnswer| {
             if raw.is_success() && raw.body.starts_with(JPEG) {
                 return Ok(raw.body.into());
             }
-            Err(self.refusal(endpoint, &raw))
+            Err(self.refusal_error(endpoint, &raw))
         };
-        self.request(endpoint, fields, read).await
+        self.request_with_retries(endpoint, fields, read).await
     }
 
-    async fn request<A>(
+    async fn request_with_retries<A>(
         &self,
-        endpoint: &'static Endpoint,
+        endpoint: &'static ApiEndpoint,
         fields: &(impl Serialize + Sync),
-        read: impl Fn(Raw) -> Result<A>,
+        read: impl Fn(RawAnswer) -> Result<A>,
     ) -> Result<A> {
-        let body = self.body(endpoint, fields)?;
+        let body = self.request_body(endpoint, fields)?;
         let again = if endpoint.idempotent {
-            Repeat::Upto(self.retries)
+            RetryPolicy::Upto(self.retries)
         } else {
-            Repeat::Never
+            RetryPolicy::Never
         };
-        repeat(again, || async {
+        call_with_retries(again, || async {
             let begun = Instant::now();
             let raw = self.call_on_its_mount(endpoint, &body).await;
             let answer = raw.and_then(&read);
-            let outcome = answer.as_ref().map_or_else(KasmError::word, |_| "ok");
+            let outcome = answer.as_ref().map_or_else(KasmError::error_word, |_| "ok");
             self.metrics
                 .kasm_request(endpoint.name, outcome, begun.elapsed());
             answer
@@ -129,9 +133,13 @@ impl PublicApi {
         .await
     }
 
-    async fn call_on_its_mount(&self, endpoint: &'static Endpoint, body: &Bytes) -> Result<Raw> {
-        let known = self.mounts.of(endpoint);
-        let raw = self.send(endpoint, &known, body).await?;
+    async fn call_on_its_mount(
+        &self,
+        endpoint: &'static ApiEndpoint,
+        body: &Bytes,
+    ) -> Result<RawAnswer> {
+        let known = self.mounts.address_of(endpoint);
+        let raw = self.send_once(endpoint, &known, body).await?;
         if !raw.is_no_such_path() {
             return Ok(raw);
         }
@@ -141,7 +149,7 @@ impl PublicApi {
             mount = other.mount,
             "endpoint not found, trying another mount"
         );
-        let raw = self.send(endpoint, &other, body).await?;
+        let raw = self.send_once(endpoint, &other, body).await?;
         if raw.is_no_such_path() {
             return Err(KasmError::Protocol {
                 endpoint: endpoint.name,
@@ -149,17 +157,17 @@ impl PublicApi {
             });
         }
         if raw.is_success() {
-            self.mounts.remember(endpoint, other);
+            self.mounts.remember_address(endpoint, other);
         }
         Ok(raw)
     }
 
-    async fn send(
+    async fn send_once(
         &self,
-        endpoint: &'static Endpoint,
-        address: &Address,
+        endpoint: &'static ApiEndpoint,
+        address: &EndpointAddress,
         body: &Bytes,
-    ) -> Result<Raw> {
+    ) -> Result<RawAnswer> {
         let timeout = if endpoint.slow {
             self.request_timeout
         } else {
@@ -185,13 +193,17 @@ impl PublicApi {
             }
             body.extend_from_slice(&chunk);
         }
-        Ok(Raw { status, body })
+        Ok(RawAnswer { status, body })
     }
 
     /// Classifies an answer, by Kasm's documentation and by observation.
-    fn read<A: Answer>(&self, endpoint: &'static Endpoint, raw: &Raw) -> Result<A> {
-        let Some(mut answer) = raw.read::<A>() else {
-            return Err(self.refusal(endpoint, raw));
+    fn read_answer<A: ApiAnswer>(
+        &self,
+        endpoint: &'static ApiEndpoint,
+        raw: &RawAnswer,
+    ) -> Result<A> {
+        let Some(mut answer) = raw.read_json::<A>() else {
+            return Err(self.refusal_error(endpoint, raw));
         };
         if endpoint.status_beside_error && answer.has_status_word() {
             return Ok(answer);
@@ -201,16 +213,20 @@ impl PublicApi {
             Some(message) => Err(KasmError::from_message(
                 endpoint.name,
                 endpoint.needs,
-                self.scrub(&message),
+                self.without_credentials(&message),
             )),
         }
     }
 
     /// Classifies an answer that is not a success, or cannot be parsed as one.
-    fn refusal(&self, endpoint: &'static Endpoint, Raw { status, body }: &Raw) -> KasmError {
+    fn refusal_error(
+        &self,
+        endpoint: &'static ApiEndpoint,
+        RawAnswer { status, body }: &RawAnswer,
+    ) -> KasmError {
         let json: Option<Value> = serde_json::from_slice(body).ok();
-        let message = json.and_then(|v| super::json::text(&v, "error_message"));
-        let message = message.map(|m| self.scrub(&m));
+        let message = json.and_then(|v| super::json::text_member(&v, "error_message"));
+        let message = message.map(|m| self.without_credentials(&m));
         match (status, message) {
             (401 | 403, message) => KasmError::Permission {
                 endpoint: endpoint.name,
@@ -221,12 +237,12 @@ impl PublicApi {
             (500.., None) => KasmError::Unavailable(format!(
                 "`{}` failed with an error page (HTTP {status}: {})",
                 endpoint.name,
-                self.excerpt(body)
+                self.excerpt_of(body)
             )),
             (_, Some(message)) => KasmError::from_message(endpoint.name, endpoint.needs, message),
             (200..=299, None) => KasmError::Protocol {
                 endpoint: endpoint.name,
-                detail: format!("the body is not a JSON object: {}", self.excerpt(body)),
+                detail: format!("the body is not a JSON object: {}", self.excerpt_of(body)),
             },
             (_, None) => KasmError::Protocol {
                 endpoint: endpoint.name,
@@ -235,8 +251,12 @@ impl PublicApi {
         }
     }
 
-    fn body(&self, endpoint: &'static Endpoint, fields: &impl Serialize) -> Result<Bytes> {
-        let body = Body {
+    fn request_body(
+        &self,
+        endpoint: &'static ApiEndpoint,
+        fields: &impl Serialize,
+    ) -> Result<Bytes> {
+        let body = RequestBody {
             fields,
             api_key: self.api_key.expose_secret(),
             api_key_secret: self.api_key_secret.expose_secret(),
@@ -250,7 +270,7 @@ impl PublicApi {
 
     fn transport_error(
         &self,
-        endpoint: &'static Endpoint,
+        endpoint: &'static ApiEndpoint,
         timeout: Duration,
         error: &reqwest::Error,
     ) -> KasmError {
@@ -260,22 +280,22 @@ impl PublicApi {
                 seconds: timeout.as_secs(),
             };
         }
-        KasmError::Unavailable(self.scrub(&config::describe(error)))
+        KasmError::Unavailable(self.without_credentials(&config::describe_error(error)))
     }
 
     /// Describes an answer that cannot be parsed. Only HTML pages are quoted, because a broken answer of the
     /// API may contain a login.
-    fn excerpt(&self, bytes: &[u8]) -> String {
+    fn excerpt_of(&self, bytes: &[u8]) -> String {
         let text = bytes.trim_ascii();
         if text.starts_with(b"<") {
-            self.scrub(&String::from_utf8_lossy(text))
+            self.without_credentials(&String::from_utf8_lossy(text))
         } else {
             format!("{} bytes", bytes.len())
         }
     }
 
     /// Shortens foreign text and removes control characters, and credentials in case Kasm echoes them.
-    fn scrub(&self, text: &str) -> String {
+    fn without_credentials(&self, text: &str) -> String {
         let mut text = text.to_owned();
         for secret in [&self.api_key, &self.api_key_secret] {
             let secret = secret.expose_secret();
@@ -291,7 +311,7 @@ impl PublicApi {
 
 /// Sends the request.
 #[derive(Serialize)]
-struct Body<'a, F> {
+struct RequestBody<'a, F> {
     #[serde(flatten)]
     fields: &'a F,
     api_key: &'a str,
@@ -299,18 +319,18 @@ struct Body<'a, F> {
 }
 
 /// An answer before it is parsed.
-struct Raw {
+struct RawAnswer {
     status: u16,
     body: Vec<u8>,
 }
 
-impl Raw {
+impl RawAnswer {
     fn is_success(&self) -> bool {
         (200..=299).contains(&self.status)
     }
 
     /// The object of a successful answer. serde would parse a struct from a list too.
-    fn read<A: Answer>(&self) -> Option<A> {
+    fn read_json<A: ApiAnswer>(&self) -> Option<A> {
         let text = std::str::from_utf8(&self.body).ok()?;
         let object = self.is_success() && text.trim_start().starts_with('{');
         object.then(|| serde_json::from_str(text).ok()).flatten()
@@ -323,7 +343,7 @@ impl Raw {
 }
 
 /// A successful answer that may still contain a failure.
-trait Answer: DeserializeOwned {
+trait ApiAnswer: DeserializeOwned {
     /// The `error_message` of a failure.
     fn take_error_message(&mut self) -> Option<String>;
 
@@ -334,14 +354,14 @@ trait Answer: DeserializeOwned {
     }
 }
 
-impl Answer for Value {
+impl ApiAnswer for Value {
     fn take_error_message(&mut self) -> Option<String> {
-        super::json::text(self, "error_message")
+        super::json::text_member(self, "error_message")
     }
 }
 
 /// The fields of a request, from a `json!` object.
-fn fields(value: Value) -> Map<String, Value> {
+fn object_fields(value: Value) -> Map<String, Value> {
     match value {
         Value::Object(map) => map,
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {

@@ -11,7 +11,7 @@ const FIRST_PAUSE_MS: u64 = 100;
 
 /// Whether a call may be repeated after a failure that leaves its effect unknown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Repeat {
+pub(super) enum RetryPolicy {
     /// A read: at most this many retries.
     Upto(u32),
     /// Never.
@@ -20,21 +20,21 @@ pub(super) enum Repeat {
 
 /// Runs `call` until it succeeds, fails permanently, or has used up its retries. Pauses double and are
 /// jittered, so that callers that failed together do not retry together.
-pub(super) async fn repeat<T, F, Fut>(repeat: Repeat, mut call: F) -> Result<T>
+pub(super) async fn call_with_retries<T, F, Fut>(repeat: RetryPolicy, mut call: F) -> Result<T>
 where
     F: FnMut() -> Fut,
     Fut: Future<Output = Result<T>>,
 {
     let mut left = match repeat {
-        Repeat::Upto(times) => times,
-        Repeat::Never => 0,
+        RetryPolicy::Upto(times) => times,
+        RetryPolicy::Never => 0,
     };
     let mut pause_ms = FIRST_PAUSE_MS;
     loop {
         match call().await {
             Err(error) if left > 0 && is_transient(&error) => {
                 tracing::debug!(%error, left, "retrying a call to Kasm");
-                tokio::time::sleep(jittered(pause_ms)).await;
+                tokio::time::sleep(jittered_pause(pause_ms)).await;
                 left -= 1;
                 pause_ms *= 2;
             }
@@ -51,7 +51,7 @@ fn is_transient(error: &KasmError) -> bool {
 }
 
 /// Between half and all of `pause_ms`.
-fn jittered(pause_ms: u64) -> Duration {
+fn jittered_pause(pause_ms: u64) -> Duration {
     let random = u32::from_ne_bytes(random::bytes());
     let half = pause_ms / 2;
     Duration::from_millis(half + u64::from(random) % (half + 1))

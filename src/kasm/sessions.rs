@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep};
 use super::Kasm;
 use super::error::{KasmError, Result};
 use super::id::{KasmId, UserId};
-use super::model::{Created, Image, Session, SessionRequest, Status};
+use super::model::{CreatedSession, KasmSession, SessionRequest, SessionStatus, WorkspaceImage};
 
 /// First and longest pause between two polls of a session in transition.
 const POLL_FIRST: Duration = Duration::from_millis(250);
@@ -23,73 +23,73 @@ const CLOCK_SLACK_SECONDS: i64 = 5;
 /// The most abandoned creates that are remembered.
 const ABANDONED_MAX: usize = 1_000;
 
-type Outcome = Option<Result<Created>>;
+type CreateOutcome = Option<Result<CreatedSession>>;
 
 /// Creates whose callers disconnected, and the sessions that creates returned.
 #[derive(Debug, Default)]
-pub(super) struct Attempts(Mutex<Book>);
+pub(super) struct CreateAttempts(Mutex<AttemptBook>);
 
 #[derive(Debug, Default)]
-struct Book {
-    abandoned: HashMap<String, Attempt>,
+struct AttemptBook {
+    abandoned: HashMap<String, CreateAttempt>,
     /// So that a create that timed out does not claim the session of another create.
     named: HashMap<KasmId, (Instant, UserId)>,
 }
 
 #[derive(Debug)]
-struct Attempt {
-    outcome: watch::Receiver<Outcome>,
+struct CreateAttempt {
+    outcome: watch::Receiver<CreateOutcome>,
     since: Instant,
 }
 
-impl Attempts {
-    fn book(&self) -> MutexGuard<'_, Book> {
+impl CreateAttempts {
+    fn lock_book(&self) -> MutexGuard<'_, AttemptBook> {
         self.0.lock()
     }
 
     /// An attempt with equal arguments whose caller disconnected, if there is one. An attempt that failed
     /// meanwhile does not count.
-    fn take_abandoned(&self, key: &str) -> Option<watch::Receiver<Outcome>> {
-        let abandoned = &mut self.book().abandoned;
+    fn take_abandoned(&self, key: &str) -> Option<watch::Receiver<CreateOutcome>> {
+        let abandoned = &mut self.lock_book().abandoned;
         abandoned.retain(|_, attempt| attempt.since.elapsed() < KEPT);
         let outcome = abandoned.remove(key)?.outcome;
         let failed = matches!(&*outcome.borrow(), Some(Err(_)));
         (!failed).then_some(outcome)
     }
 
-    fn abandon(&self, key: &str, outcome: watch::Receiver<Outcome>) {
-        let abandoned = &mut self.book().abandoned;
+    fn abandon_attempt(&self, key: &str, outcome: watch::Receiver<CreateOutcome>) {
+        let abandoned = &mut self.lock_book().abandoned;
         if abandoned.len() < ABANDONED_MAX {
             let since = Instant::now();
-            abandoned.insert(key.to_owned(), Attempt { outcome, since });
+            abandoned.insert(key.to_owned(), CreateAttempt { outcome, since });
         }
     }
 
     /// Notes that a create of `user` returned this session. False if another one did before.
-    fn name(&self, kasm_id: KasmId, user: UserId) -> bool {
-        let named = &mut self.book().named;
+    fn record_reported(&self, kasm_id: KasmId, user: UserId) -> bool {
+        let named = &mut self.lock_book().named;
         named.retain(|_, (since, _)| since.elapsed() < KEPT);
         named.insert(kasm_id, (Instant::now(), user)).is_none()
     }
 
     /// Whether a recent create of `user` returned this session.
-    fn made(&self, kasm_id: KasmId, user: UserId) -> bool {
-        let named = &self.book().named;
+    fn was_made_by(&self, kasm_id: KasmId, user: UserId) -> bool {
+        let named = &self.lock_book().named;
         named.get(&kasm_id).is_some_and(|(_, owner)| *owner == user)
     }
 }
 
 /// Keeps the attempt for the caller's retry, unless the caller received its outcome.
 #[derive(Debug)]
-struct Waiter<'a> {
-    attempts: &'a Attempts,
+struct CreateWaiter<'a> {
+    attempts: &'a CreateAttempts,
     key: String,
-    outcome: watch::Receiver<Outcome>,
+    outcome: watch::Receiver<CreateOutcome>,
     heard: bool,
 }
 
-impl Waiter<'_> {
-    async fn outcome(&mut self) -> Result<Created> {
+impl CreateWaiter<'_> {
+    async fn wait_for_outcome(&mut self) -> Result<CreatedSession> {
         let done = self.outcome.wait_for(Option::is_some).await;
         let outcome = done.ok().and_then(|outcome| outcome.clone());
         outcome.unwrap_or_else(|| {
@@ -100,10 +100,11 @@ impl Waiter<'_> {
     }
 }
 
-impl Drop for Waiter<'_> {
+impl Drop for CreateWaiter<'_> {
     fn drop(&mut self) {
         if !self.heard {
-            self.attempts.abandon(&self.key, self.outcome.clone());
+            self.attempts
+                .abandon_attempt(&self.key, self.outcome.clone());
         }
     }
 }
@@ -112,13 +113,13 @@ impl Drop for Waiter<'_> {
 #[derive(Debug)]
 pub struct NewSession<'a> {
     /// Kasm's answer about it.
-    pub created: Created,
-    waiter: Waiter<'a>,
+    pub created: CreatedSession,
+    waiter: CreateWaiter<'a>,
 }
 
 impl NewSession<'_> {
     /// The caller received it, so a repeated call starts another session.
-    pub fn heard(mut self) {
+    pub fn mark_received(mut self) {
         self.waiter.heard = true;
     }
 }
@@ -128,13 +129,16 @@ impl Kasm {
     ///
     /// # Errors
     /// `NotFound` if it does not exist or belongs to another user, with one message for both.
-    pub async fn session_of(&self, user: UserId, kasm_id: KasmId) -> Result<Session> {
-        let session = self.wire().session(user, kasm_id).await?;
+    pub async fn session_of(&self, user: UserId, kasm_id: KasmId) -> Result<KasmSession> {
+        let session = self.api().session(user, kasm_id).await?;
         // Kasm's own check of the owner is not documented, so it is repeated here. The status of a session that
         // is not ready names no owner; the list does.
         let is_own = match session.user_id {
             Some(owner) => owner == user,
-            None => self.attempts.made(kasm_id, user) || self.lists(user, kasm_id).await?,
+            None => {
+                self.attempts.was_made_by(kasm_id, user)
+                    || self.lists_session(user, kasm_id).await?
+            }
         };
         if is_own {
             Ok(session)
@@ -143,7 +147,7 @@ impl Kasm {
         }
     }
 
-    async fn lists(&self, user: UserId, kasm_id: KasmId) -> Result<bool> {
+    async fn lists_session(&self, user: UserId, kasm_id: KasmId) -> Result<bool> {
         let sessions = self.sessions_of(user).await?;
         Ok(sessions
             .iter()
@@ -154,8 +158,8 @@ impl Kasm {
     ///
     /// # Errors
     /// See the wire.
-    pub async fn sessions_of(&self, user: UserId) -> Result<Vec<Session>> {
-        let mut sessions = self.wire().sessions().await?;
+    pub async fn sessions_of(&self, user: UserId) -> Result<Vec<KasmSession>> {
+        let mut sessions = self.api().sessions().await?;
         sessions.retain(|session| session.user_id == Some(user));
         Ok(sessions)
     }
@@ -172,28 +176,28 @@ impl Kasm {
     pub async fn create_session(
         &self,
         user: UserId,
-        image: &Image,
+        image: &WorkspaceImage,
         request: SessionRequest,
         named_now: impl Fn(KasmId) + Send + 'static,
     ) -> Result<NewSession<'_>> {
         let key = format!("{user} {} {request:?}", image.image_id);
-        let waiter = |outcome| Waiter {
+        let waiter = |outcome| CreateWaiter {
             attempts: &self.attempts,
             key: key.clone(),
             outcome,
             heard: false,
         };
         if let Some(earlier) = self.attempts.take_abandoned(&key) {
-            let new = named(waiter(earlier)).await?;
+            let new = wait_for_session(waiter(earlier)).await?;
             match self.session_of(user, new.created.kasm_id).await {
-                Err(KasmError::NotFound { .. }) => new.heard(),
+                Err(KasmError::NotFound { .. }) => new.mark_received(),
                 Ok(_) | Err(_) => {
                     named_now(new.created.kasm_id);
                     return Ok(new);
                 }
             }
         }
-        named(waiter(self.start_create(
+        wait_for_session(waiter(self.start_create(
             user,
             image.clone(),
             request,
@@ -205,16 +209,16 @@ impl Kasm {
     fn start_create(
         &self,
         user: UserId,
-        image: Image,
+        image: WorkspaceImage,
         request: SessionRequest,
         named_now: impl Fn(KasmId) + Send + 'static,
-    ) -> watch::Receiver<Outcome> {
+    ) -> watch::Receiver<CreateOutcome> {
         let (tell, outcome) = watch::channel(None);
         let kasm = self.clone();
         tokio::spawn(async move {
             let started = Instant::now();
             let created = match kasm
-                .wire()
+                .api()
                 .request_session(user, image.image_id, &request)
                 .await
             {
@@ -228,7 +232,7 @@ impl Kasm {
                     .await
                     .unwrap_or(Err(error)),
                 Ok(mut created) => {
-                    kasm.attempts.name(created.kasm_id, user);
+                    kasm.attempts.record_reported(created.kasm_id, user);
                     if let Some(token) = created.session_token.take() {
                         kasm.plane.remember(user, token);
                     }
@@ -249,13 +253,13 @@ impl Kasm {
     async fn find_created(
         &self,
         user: UserId,
-        image: &Image,
+        image: &WorkspaceImage,
         started: Instant,
-    ) -> Option<Result<Created>> {
+    ) -> Option<Result<CreatedSession>> {
         let sessions = self.sessions_of(user).await.ok()?;
         let oldest =
             i64::try_from(started.elapsed().as_secs()).unwrap_or(i64::MAX) + CLOCK_SLACK_SECONDS;
-        let age = |session: &Session| {
+        let age = |session: &KasmSession| {
             let born = session.created_date.or(session.start_date)?;
             Some(session.current_time?.as_second() - born.as_second())
         };
@@ -268,10 +272,10 @@ impl Kasm {
         let (_, found) = fresh.into_iter().find(|(_, session)| {
             session
                 .kasm_id
-                .is_some_and(|id| self.attempts.name(id, user))
+                .is_some_and(|id| self.attempts.record_reported(id, user))
         })?;
         tracing::info!(kasm_id = ?found.kasm_id, "the session was created although request_kasm failed");
-        Some(Ok(Created {
+        Some(Ok(CreatedSession {
             kasm_id: found.kasm_id?,
             status: found.status.clone(),
             share_id: found.share_id.clone(),
@@ -281,14 +285,14 @@ impl Kasm {
 
     /// Polls a session until it is `wanted` or `patience` is over.
     #[must_use]
-    pub fn watch(
+    pub fn watch_session(
         &self,
         user: UserId,
         kasm_id: KasmId,
-        wanted: Status,
+        wanted: SessionStatus,
         patience: Duration,
-    ) -> Watch<'_> {
-        Watch {
+    ) -> SessionWatch<'_> {
+        SessionWatch {
             kasm: self,
             user,
             kasm_id,
@@ -300,8 +304,8 @@ impl Kasm {
 }
 
 /// Waits for the answer to a request. Its failure is returned to every waiting caller.
-async fn named(mut waiter: Waiter<'_>) -> Result<NewSession<'_>> {
-    match waiter.outcome().await {
+async fn wait_for_session(mut waiter: CreateWaiter<'_>) -> Result<NewSession<'_>> {
+    match waiter.wait_for_outcome().await {
         Ok(created) => Ok(NewSession { created, waiter }),
         Err(error) => {
             waiter.heard = true;
@@ -312,30 +316,30 @@ async fn named(mut waiter: Waiter<'_>) -> Result<NewSession<'_>> {
 
 /// A session that is being waited for.
 #[derive(Debug)]
-pub struct Watch<'a> {
+pub struct SessionWatch<'a> {
     kasm: &'a Kasm,
     user: UserId,
     kasm_id: KasmId,
-    wanted: Status,
+    wanted: SessionStatus,
     end: Instant,
     pause: Option<Duration>,
 }
 
 /// The result of one poll.
 #[derive(Debug)]
-pub enum Look {
+pub enum WatchPoll {
     /// Not yet in the wanted state; poll again.
-    Waiting(Session),
+    Waiting(KasmSession),
     /// In the wanted state, or the time is over: the last state.
-    Last(Session),
+    Last(KasmSession),
 }
 
-impl Watch<'_> {
+impl SessionWatch<'_> {
     /// Polls once, after a pause unless it is the first time.
     ///
     /// # Errors
     /// See the wire; failures to reach Kasm are retried until the time is over.
-    pub async fn look(&mut self) -> Result<Look> {
+    pub async fn poll_session(&mut self) -> Result<WatchPoll> {
         loop {
             if let Some(pause) = self.pause {
                 sleep(pause).await;
@@ -347,9 +351,9 @@ impl Watch<'_> {
             let patient = Instant::now() + pause < self.end;
             match self.kasm.session_of(self.user, self.kasm_id).await {
                 Ok(session) if session.status == self.wanted || !patient => {
-                    return Ok(Look::Last(session));
+                    return Ok(WatchPoll::Last(session));
                 }
-                Ok(session) => return Ok(Look::Waiting(session)),
+                Ok(session) => return Ok(WatchPoll::Waiting(session)),
                 Err(KasmError::Unavailable(_) | KasmError::TimedOut { .. }) if patient => {}
                 Err(error) => return Err(error),
             }
@@ -360,16 +364,16 @@ impl Watch<'_> {
     ///
     /// # Errors
     /// As [`Watch::look`].
-    pub async fn last(mut self) -> Result<Session> {
+    pub async fn last_session(mut self) -> Result<KasmSession> {
         loop {
-            if let Look::Last(session) = self.look().await? {
+            if let WatchPoll::Last(session) = self.poll_session().await? {
                 return Ok(session);
             }
         }
     }
 }
 
-impl Session {
+impl KasmSession {
     /// Seconds until Kasm ends the session, by Kasm's own clock.
     #[must_use]
     pub fn expires_in_seconds(&self) -> Option<i64> {

@@ -13,34 +13,40 @@ use serde_json::Value;
 use super::error::Result;
 use super::id::{ImageId, KasmId, UserId};
 use super::model::{
-    Created, Exec, Group, Image, Recording, Session, SessionPermission, SessionRequest, User,
-    UserFields, UserRef,
+    CreatedSession, ExecRequest, KasmGroup, KasmSession, KasmUser, SessionPermission,
+    SessionRecording, SessionRequest, UserFields, UserRef, WorkspaceImage,
 };
 
 /// All operations of a Kasm server.
-pub trait Wire: Sessions + Images + Users + Monitoring + Debug + Send + Sync + 'static {}
+pub trait KasmApi:
+    SessionsApi + ImagesApi + UsersApi + MonitoringApi + Debug + Send + Sync + 'static
+{
+}
 
-impl<T: Sessions + Images + Users + Monitoring + Debug + Send + Sync + 'static> Wire for T {}
+impl<T: SessionsApi + ImagesApi + UsersApi + MonitoringApi + Debug + Send + Sync + 'static> KasmApi
+    for T
+{
+}
 
 /// Operations on sessions.
 #[async_trait]
-pub trait Sessions {
+pub trait SessionsApi {
     /// Starts a session. Not idempotent: it may exist after a time-out.
     async fn request_session(
         &self,
         user: UserId,
         image: ImageId,
         request: &SessionRequest,
-    ) -> Result<Created>;
+    ) -> Result<CreatedSession>;
     /// The state of a session of `user`.
     ///
     /// # Errors
     /// `NotFound` if it does not exist, or is not the user's.
-    async fn session(&self, user: UserId, kasm_id: KasmId) -> Result<Session>;
+    async fn session(&self, user: UserId, kasm_id: KasmId) -> Result<KasmSession>;
     /// All sessions of all users.
-    async fn sessions(&self) -> Result<Vec<Session>>;
+    async fn sessions(&self) -> Result<Vec<KasmSession>>;
     /// Dispatches a command. Not idempotent, and Kasm does not report its result.
-    async fn exec(&self, user: UserId, kasm_id: KasmId, exec: &Exec) -> Result<()>;
+    async fn exec(&self, user: UserId, kasm_id: KasmId, exec: &ExecRequest) -> Result<()>;
     /// Creates a login of the user for the session proxy: a value for the cookie `session_token`.
     async fn session_token(&self, user: UserId) -> Result<SecretString>;
     /// Requests the destruction of a session, which completes later.
@@ -62,33 +68,33 @@ pub trait Sessions {
 
 /// Workspaces.
 #[async_trait]
-pub trait Images {
+pub trait ImagesApi {
     /// All workspace images, the disabled ones included.
-    async fn images(&self) -> Result<Vec<Image>>;
+    async fn list_images(&self) -> Result<Vec<WorkspaceImage>>;
 }
 
 /// Users and their groups.
 #[async_trait]
-pub trait Users {
+pub trait UsersApi {
     /// All users.
-    async fn users(&self) -> Result<Vec<User>>;
+    async fn list_users(&self) -> Result<Vec<KasmUser>>;
     /// One user.
-    async fn user(&self, user: &UserRef) -> Result<User>;
+    async fn fetch_user(&self, user: &UserRef) -> Result<KasmUser>;
     /// Creates a user. Not idempotent.
-    async fn create_user(&self, fields: &UserFields) -> Result<User>;
+    async fn create_user(&self, fields: &UserFields) -> Result<KasmUser>;
     /// Changes the given fields.
-    async fn update_user(&self, user: UserId, fields: &UserFields) -> Result<User>;
+    async fn update_user(&self, user: UserId, fields: &UserFields) -> Result<KasmUser>;
     /// Removes a user; with `force` also when it has sessions.
     async fn delete_user(&self, user: UserId, force: bool) -> Result<()>;
     /// Ends the user's logins.
     async fn logout_user(&self, user: UserId) -> Result<()>;
     /// All groups.
-    async fn groups(&self) -> Result<Vec<Group>>;
+    async fn list_groups(&self) -> Result<Vec<KasmGroup>>;
 }
 
 /// Statistics, recordings, health.
 #[async_trait]
-pub trait Monitoring {
+pub trait MonitoringApi {
     /// Frame statistics of a session, as Kasm returns them. `client` is `none`, `auto`, `all` or an id.
     async fn frame_stats(&self, user: UserId, kasm_id: KasmId, client: &str) -> Result<Value>;
     /// Bottleneck statistics of a session, as Kasm returns them.
@@ -97,7 +103,7 @@ pub trait Monitoring {
     ///
     /// # Errors
     /// Also `Unavailable` if Kasm has none yet.
-    async fn screenshot(
+    async fn fetch_screenshot(
         &self,
         user: UserId,
         kasm_id: KasmId,
@@ -105,7 +111,11 @@ pub trait Monitoring {
         height: u32,
     ) -> Result<Bytes>;
     /// Recordings of a session.
-    async fn recordings(&self, kasm_id: KasmId, download_links: bool) -> Result<Vec<Recording>>;
+    async fn list_recordings(
+        &self,
+        kasm_id: KasmId,
+        download_links: bool,
+    ) -> Result<Vec<SessionRecording>>;
     /// Whether the server answers. Needs no API key.
-    async fn health(&self) -> Result<()>;
+    async fn check_health(&self) -> Result<()>;
 }

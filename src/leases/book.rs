@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Lease, TooManyLeases};
-use crate::kasm::model::Session;
+use super::{SessionLease, TooManyLeases};
+use crate::kasm::model::KasmSession;
 use crate::kasm::{KasmId, UserId};
 
 /// The most sessions that are remembered. The least recently used one without a lease is removed for a new one.
@@ -21,7 +21,7 @@ const MOVED: SignedDuration = SignedDuration::from_secs(1);
 
 /// A lease as it is stored on disk.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Kept {
+pub(super) struct StoredLease {
     pub(super) kasm_id: KasmId,
     pub(super) user: UserId,
     pub(super) time: Duration,
@@ -33,7 +33,7 @@ pub(super) struct Kept {
 
 /// Work that is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Duty {
+pub(super) enum LeaseDuty {
     /// Kasm would end the session soon.
     KeepAlive,
     /// The lease has ended.
@@ -41,14 +41,14 @@ pub(super) enum Duty {
 }
 
 #[derive(Debug, Default)]
-pub(super) struct Book {
-    sessions: HashMap<KasmId, Held>,
+pub(super) struct LeaseBook {
+    sessions: HashMap<KasmId, HeldSession>,
     /// Whether a change is not on disk yet.
     changed: bool,
 }
 
 #[derive(Clone, Debug)]
-struct Held {
+struct HeldSession {
     user: UserId,
     /// The last use, if the session is not in use now.
     used: Timestamp,
@@ -64,7 +64,7 @@ struct Held {
     not_before: Timestamp,
 }
 
-impl Held {
+impl HeldSession {
     fn new(user: UserId, now: Timestamp) -> Self {
         Self {
             user,
@@ -79,7 +79,7 @@ impl Held {
     }
 
     /// Whether `session` expires later than any known expiry.
-    fn has_moved(&self, session: &Session) -> bool {
+    fn has_moved(&self, session: &KasmSession) -> bool {
         match (self.expires, session.expiration_date) {
             (Some(known), Some(told)) => told.duration_since(known) > MOVED,
             (None, told) => told.is_some(),
@@ -87,7 +87,7 @@ impl Held {
         }
     }
 
-    fn learn(&mut self, session: &Session, now: Timestamp) {
+    fn learn_session(&mut self, session: &KasmSession, now: Timestamp) {
         let Some(expires) = session.expiration_date else {
             return;
         };
@@ -98,8 +98,11 @@ impl Held {
         self.told = left.map(|left| (now, left));
     }
 
-    fn lease_is_over(&self, now: Timestamp) -> bool {
-        self.in_use == 0 && self.lease.is_some_and(|time| after(self.used, time) <= now)
+    fn lease_has_ended(&self, now: Timestamp) -> bool {
+        self.in_use == 0
+            && self
+                .lease
+                .is_some_and(|time| time_after(self.used, time) <= now)
     }
 
     /// A session that is in use, or was used since the last keepalive, gets a keepalive when a third of its
@@ -124,13 +127,13 @@ impl Held {
     }
 }
 
-impl Book {
-    pub(super) fn of(known: Vec<Kept>) -> Self {
-        let held = |kept: Kept| {
-            let held = Held {
+impl LeaseBook {
+    pub(super) fn from_stored(known: Vec<StoredLease>) -> Self {
+        let held = |kept: StoredLease| {
+            let held = HeldSession {
                 lease: Some(kept.time),
                 expires: kept.expires,
-                ..Held::new(kept.user, kept.used)
+                ..HeldSession::new(kept.user, kept.used)
             };
             (kept.kasm_id, held)
         };
@@ -140,11 +143,11 @@ impl Book {
         }
     }
 
-    pub(super) fn begin(
+    pub(super) fn begin_use(
         &mut self,
         user: UserId,
         kasm_id: KasmId,
-        session: &Session,
+        session: &KasmSession,
         now: Timestamp,
     ) {
         if !self.sessions.contains_key(&kasm_id) && !self.make_room() {
@@ -153,18 +156,18 @@ impl Book {
         let held = self
             .sessions
             .entry(kasm_id)
-            .or_insert_with(|| Held::new(user, now));
+            .or_insert_with(|| HeldSession::new(user, now));
         held.user = user;
         held.used = now;
         held.in_use += 1;
         if held.told.is_none() || held.has_moved(session) {
             held.fixed = false;
-            held.learn(session, now);
+            held.learn_session(session, now);
         }
         self.changed |= held.lease.is_some();
     }
 
-    pub(super) fn end(&mut self, kasm_id: KasmId, now: Timestamp) {
+    pub(super) fn end_use(&mut self, kasm_id: KasmId, now: Timestamp) {
         if let Some(held) = self.sessions.get_mut(&kasm_id) {
             held.in_use = held.in_use.saturating_sub(1);
             held.used = now;
@@ -172,7 +175,7 @@ impl Book {
         }
     }
 
-    pub(super) fn give(
+    pub(super) fn give_lease(
         &mut self,
         user: UserId,
         kasm_id: KasmId,
@@ -185,7 +188,7 @@ impl Book {
         let held = self
             .sessions
             .entry(kasm_id)
-            .or_insert_with(|| Held::new(user, now));
+            .or_insert_with(|| HeldSession::new(user, now));
         held.used = now;
         held.lease = Some(time);
         self.changed = true;
@@ -203,32 +206,32 @@ impl Book {
         oldest.is_some_and(|id| self.sessions.remove(&id).is_some())
     }
 
-    pub(super) fn lease(&self, kasm_id: KasmId, now: Timestamp) -> Option<Lease> {
+    pub(super) fn lease_of(&self, kasm_id: KasmId, now: Timestamp) -> Option<SessionLease> {
         let held = self.sessions.get(&kasm_id)?;
         let time = held.lease?;
         let used = if held.in_use > 0 { now } else { held.used };
-        Some(Lease {
+        Some(SessionLease {
             time,
-            ends: after(used, time),
+            ends: time_after(used, time),
         })
     }
 
-    pub(super) fn forget(&mut self, kasm_id: KasmId) {
+    pub(super) fn forget_session(&mut self, kasm_id: KasmId) {
         let held = self.sessions.remove(&kasm_id);
         self.changed |= held.is_some_and(|held| held.lease.is_some());
     }
 
     /// Returns the work that is due now, and removes ended sessions.
-    pub(super) fn due(&mut self, now: Timestamp) -> Vec<(KasmId, UserId, Duty)> {
+    pub(super) fn due_duties(&mut self, now: Timestamp) -> Vec<(KasmId, UserId, LeaseDuty)> {
         self.sessions.retain(|_, held| !held.has_expired(now));
         let ready = self.sessions.iter();
         let ready = ready.filter(|(_, held)| held.not_before <= now);
         ready
             .filter_map(|(id, held)| {
-                let duty = if held.lease_is_over(now) {
-                    Duty::End
+                let duty = if held.lease_has_ended(now) {
+                    LeaseDuty::End
                 } else if held.wants_keepalive(now) {
-                    Duty::KeepAlive
+                    LeaseDuty::KeepAlive
                 } else {
                     return None;
                 };
@@ -242,7 +245,7 @@ impl Book {
     pub(super) fn is_kept_by_others(
         &mut self,
         kasm_id: KasmId,
-        session: &Session,
+        session: &KasmSession,
         now: Timestamp,
     ) -> bool {
         let Some(held) = self.sessions.get_mut(&kasm_id) else {
@@ -251,7 +254,7 @@ impl Book {
         let kept = held.expires.is_some() && held.has_moved(session);
         if kept {
             held.used = now;
-            held.learn(session, now);
+            held.learn_session(session, now);
             self.changed |= held.lease.is_some();
         }
         kept
@@ -261,43 +264,48 @@ impl Book {
     pub(super) fn is_abandoned(
         &mut self,
         kasm_id: KasmId,
-        session: &Session,
+        session: &KasmSession,
         now: Timestamp,
     ) -> bool {
         if self.is_kept_by_others(kasm_id, session, now) {
             return false;
         }
         let held = self.sessions.get(&kasm_id);
-        held.is_some_and(|held| held.lease_is_over(now))
+        held.is_some_and(|held| held.lease_has_ended(now))
     }
 
     /// Notes the result of a keepalive.
-    pub(super) fn kept_alive(&mut self, kasm_id: KasmId, session: &Session, now: Timestamp) {
+    pub(super) fn record_keepalive(
+        &mut self,
+        kasm_id: KasmId,
+        session: &KasmSession,
+        now: Timestamp,
+    ) {
         if let Some(held) = self.sessions.get_mut(&kasm_id) {
             held.fixed = !held.has_moved(session);
-            held.learn(session, now);
+            held.learn_session(session, now);
             self.changed |= held.lease.is_some();
             if held.told.is_some() {
                 return;
             }
         }
-        self.later(kasm_id, now);
+        self.postpone_duty(kasm_id, now);
     }
 
     /// Postpones work on a session.
-    pub(super) fn later(&mut self, kasm_id: KasmId, now: Timestamp) {
+    pub(super) fn postpone_duty(&mut self, kasm_id: KasmId, now: Timestamp) {
         if let Some(held) = self.sessions.get_mut(&kasm_id) {
             held.not_before = now.checked_add(RETRY).unwrap_or(Timestamp::MAX);
         }
     }
 
     /// All leases, if they differ from those on disk. The caller writes them.
-    pub(super) fn changed(&mut self) -> Option<Vec<Kept>> {
+    pub(super) fn take_changes(&mut self) -> Option<Vec<StoredLease>> {
         if !std::mem::take(&mut self.changed) {
             return None;
         }
         let leased = self.sessions.iter().filter_map(|(kasm_id, held)| {
-            Some(Kept {
+            Some(StoredLease {
                 kasm_id: *kasm_id,
                 user: held.user,
                 time: held.lease?,
@@ -309,11 +317,11 @@ impl Book {
     }
 
     /// The caller failed to write them.
-    pub(super) fn changed_again(&mut self) {
+    pub(super) fn mark_changed(&mut self) {
         self.changed = true;
     }
 }
 
-fn after(time: Timestamp, wait: Duration) -> Timestamp {
+fn time_after(time: Timestamp, wait: Duration) -> Timestamp {
     time.checked_add(wait).unwrap_or(Timestamp::MAX)
 }

@@ -7,8 +7,8 @@ use futures::StreamExt;
 use futures::stream;
 use tokio::time::{Instant, sleep};
 
-use super::Inner;
-use super::book::Duty;
+use super::LeaseState;
+use super::book::LeaseDuty;
 use crate::kasm::{KasmError, KasmId, UserId};
 
 /// How often the task checks for due work, which needs no request.
@@ -18,38 +18,38 @@ const SAVE: Duration = Duration::from_secs(5);
 /// Duties at a time.
 const AT_A_TIME: usize = 4;
 
-pub(super) async fn run(leases: Weak<Inner>) {
+pub(super) async fn keep_leases(leases: Weak<LeaseState>) {
     let mut saved = Instant::now();
     loop {
         sleep(TICK).await;
         let Some(leases) = leases.upgrade() else {
             return;
         };
-        let due = leases.book().due(leases.clock.now());
+        let due = leases.lock_book().due_duties(leases.clock.now());
         stream::iter(due)
             .for_each_concurrent(AT_A_TIME, |(kasm_id, user, duty)| {
-                leases.fulfil(kasm_id, user, duty)
+                leases.fulfil_duty(kasm_id, user, duty)
             })
             .await;
         if saved.elapsed() >= SAVE {
             saved = Instant::now();
-            leases.save().await;
+            leases.save_changes().await;
         }
     }
 }
 
-impl Inner {
-    async fn fulfil(self: &Arc<Self>, kasm_id: KasmId, user: UserId, duty: Duty) {
+impl LeaseState {
+    async fn fulfil_duty(self: &Arc<Self>, kasm_id: KasmId, user: UserId, duty: LeaseDuty) {
         let done = match duty {
-            Duty::KeepAlive => self.keep_alive(kasm_id, user).await,
-            Duty::End => self.end(kasm_id, user).await,
+            LeaseDuty::KeepAlive => self.keep_alive(kasm_id, user).await,
+            LeaseDuty::End => self.end_session(kasm_id, user).await,
         };
         match done {
             Ok(()) => {}
-            Err(KasmError::NotFound { .. }) => self.book().forget(kasm_id),
+            Err(KasmError::NotFound { .. }) => self.lock_book().forget_session(kasm_id),
             Err(error) => {
                 tracing::warn!(%kasm_id, ?duty, %error, "cannot keep a session alive for now");
-                self.book().later(kasm_id, self.clock.now());
+                self.lock_book().postpone_duty(kasm_id, self.clock.now());
             }
         }
     }
@@ -58,30 +58,31 @@ impl Inner {
         // Kasm's expiry is read first, because our keepalive would hide those of a person's browser.
         let session = self.kasm.session_of(user, kasm_id).await?;
         if self
-            .book()
+            .lock_book()
             .is_kept_by_others(kasm_id, &session, self.clock.now())
         {
             return Ok(());
         }
-        if !self.kasm.wire().keepalive(kasm_id).await? {
+        if !self.kasm.api().keepalive(kasm_id).await? {
             tracing::info!(%kasm_id, "Kasm does not extend the session: a usage limit is reached");
         }
         let session = self.kasm.session_of(user, kasm_id).await?;
-        self.book().kept_alive(kasm_id, &session, self.clock.now());
+        self.lock_book()
+            .record_keepalive(kasm_id, &session, self.clock.now());
         Ok(())
     }
 
-    async fn end(&self, kasm_id: KasmId, user: UserId) -> Result<(), KasmError> {
+    async fn end_session(&self, kasm_id: KasmId, user: UserId) -> Result<(), KasmError> {
         let session = self.kasm.session_of(user, kasm_id).await?;
         if !self
-            .book()
+            .lock_book()
             .is_abandoned(kasm_id, &session, self.clock.now())
         {
             return Ok(());
         }
-        self.kasm.wire().destroy(user, kasm_id).await?;
+        self.kasm.api().destroy(user, kasm_id).await?;
         tracing::info!(%kasm_id, "a session was destroyed: it was not used during its lease");
-        self.book().forget(kasm_id);
+        self.lock_book().forget_session(kasm_id);
         Ok(())
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::book::Kept;
+use super::book::StoredLease;
 use crate::kasm::{KasmId, UserId};
 
 /// The file, in the state directory.
@@ -17,14 +17,14 @@ const NAME: &str = "leases.json";
 const LOCK: &str = "leases.lock";
 
 #[derive(Debug)]
-pub(super) struct Store {
+pub(super) struct LeaseStore {
     path: PathBuf,
     _lock: File,
 }
 
 /// Why leases cannot be kept on disk.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum StoreError {
+pub(super) enum LeaseStoreError {
     #[error("{path}: {error}")]
     File { path: PathBuf, error: io::Error },
     #[error("{0} is in use by another kasm-mcp: give each server its own MCP_STATE_DIR")]
@@ -32,12 +32,12 @@ pub(super) enum StoreError {
 }
 
 #[derive(Serialize, Deserialize)]
-struct OnDisk {
-    leases: Vec<Entry>,
+struct LeaseFile {
+    leases: Vec<LeaseFileEntry>,
 }
 
 #[derive(Serialize, Deserialize)]
-struct Entry {
+struct LeaseFileEntry {
     kasm_id: KasmId,
     user_id: UserId,
     lease_seconds: f64,
@@ -46,47 +46,54 @@ struct Entry {
     expires: Option<Timestamp>,
 }
 
-impl Store {
+impl LeaseStore {
     /// Opens the file in `directory`, which must exist. An unreadable file is renamed and kept.
-    pub(super) fn open(directory: &Path) -> Result<(Self, Vec<Kept>), StoreError> {
+    pub(super) fn open(directory: &Path) -> Result<(Self, Vec<StoredLease>), LeaseStoreError> {
         let lock_path = directory.join(LOCK);
-        let lock = private().write(true).create(true).open(&lock_path);
-        let lock = lock.map_err(failed(&lock_path))?;
+        let lock = private_file().write(true).create(true).open(&lock_path);
+        let lock = lock.map_err(write_error(&lock_path))?;
         lock.try_lock()
-            .map_err(|_| StoreError::Taken(directory.to_owned()))?;
+            .map_err(|_| LeaseStoreError::Taken(directory.to_owned()))?;
         let path = directory.join(NAME);
         let known = match fs::read(&path) {
-            Ok(bytes) => read(&path, &bytes)?,
+            Ok(bytes) => read_leases(&path, &bytes)?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
-            Err(error) => return Err(failed(&path)(error)),
+            Err(error) => return Err(write_error(&path)(error)),
         };
         Ok((Self { path, _lock: lock }, known))
     }
 
-    pub(super) async fn write(&mut self, leases: Vec<Kept>) -> Result<(), StoreError> {
+    pub(super) async fn write_leases(
+        &mut self,
+        leases: Vec<StoredLease>,
+    ) -> Result<(), LeaseStoreError> {
         let path = self.path.clone();
-        let written = tokio::task::spawn_blocking(move || replace(&path, leases)).await;
+        let written = tokio::task::spawn_blocking(move || replace_file(&path, leases)).await;
         written
             .unwrap_or_else(|panic| Err(io::Error::other(panic)))
-            .map_err(failed(&self.path))
+            .map_err(write_error(&self.path))
     }
 }
 
-fn read(path: &Path, bytes: &[u8]) -> Result<Vec<Kept>, StoreError> {
-    match serde_json::from_slice::<OnDisk>(bytes) {
-        Ok(on_disk) => Ok(on_disk.leases.into_iter().filter_map(Entry::kept).collect()),
+fn read_leases(path: &Path, bytes: &[u8]) -> Result<Vec<StoredLease>, LeaseStoreError> {
+    match serde_json::from_slice::<LeaseFile>(bytes) {
+        Ok(on_disk) => Ok(on_disk
+            .leases
+            .into_iter()
+            .filter_map(LeaseFileEntry::into_stored)
+            .collect()),
         Err(error) => {
             let aside = path.with_extension("json.unreadable");
-            fs::rename(path, &aside).map_err(failed(path))?;
+            fs::rename(path, &aside).map_err(write_error(path))?;
             tracing::error!(%error, aside = %aside.display(), "cannot read the leases of sessions");
             Ok(Vec::new())
         }
     }
 }
 
-impl Entry {
-    fn kept(self) -> Option<Kept> {
-        Some(Kept {
+impl LeaseFileEntry {
+    fn into_stored(self) -> Option<StoredLease> {
+        Some(StoredLease {
             kasm_id: self.kasm_id,
             user: self.user_id,
             time: Duration::try_from_secs_f64(self.lease_seconds).ok()?,
@@ -96,19 +103,19 @@ impl Entry {
     }
 }
 
-fn replace(path: &Path, leases: Vec<Kept>) -> io::Result<()> {
-    let leases = leases.into_iter().map(|kept| Entry {
+fn replace_file(path: &Path, leases: Vec<StoredLease>) -> io::Result<()> {
+    let leases = leases.into_iter().map(|kept| LeaseFileEntry {
         kasm_id: kept.kasm_id,
         user_id: kept.user,
         lease_seconds: kept.time.as_secs_f64(),
         used: kept.used,
         expires: kept.expires,
     });
-    let text = serde_json::to_vec(&OnDisk {
+    let text = serde_json::to_vec(&LeaseFile {
         leases: leases.collect(),
     })?;
     let new = path.with_extension("json.new");
-    let mut file = private()
+    let mut file = private_file()
         .write(true)
         .create(true)
         .truncate(true)
@@ -119,16 +126,16 @@ fn replace(path: &Path, leases: Vec<Kept>) -> io::Result<()> {
 }
 
 /// A file for this user only.
-fn private() -> OpenOptions {
+fn private_file() -> OpenOptions {
     use std::os::unix::fs::OpenOptionsExt as _;
     let mut options = OpenOptions::new();
     options.mode(0o600);
     options
 }
 
-fn failed(path: &Path) -> impl Fn(io::Error) -> StoreError {
+fn write_error(path: &Path) -> impl Fn(io::Error) -> LeaseStoreError {
     let path = path.to_owned();
-    move |error| StoreError::File {
+    move |error| LeaseStoreError::File {
         path: path.clone(),
         error,
     }

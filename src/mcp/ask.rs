@@ -18,11 +18,11 @@ use rmcp::service::{RequestContext, ServiceError};
 use rmcp::{Peer, RoleServer};
 use serde_json::Value;
 
-use super::consent::{Consent, Subject};
+use super::consent::{ApprovalBook, QuestionSubject};
 use super::server::is_modern;
-use super::sessions::exchange::AnswerOnly;
-use crate::tool::confirm::{Answer, Asker, OpenQuestion};
-use crate::tool::{Confirm, ErrorType, JsonObject, Question, ToolError};
+use super::sessions::exchange::NoStreaming;
+use crate::tool::confirm::{ApprovalAnswer, ApprovalAsker, OpenQuestion};
+use crate::tool::{ApprovalChannel, ApprovalQuestion, ErrorType, JsonObject, ToolError};
 
 /// The key of the question in `inputRequests`.
 const KEY: &str = "consent";
@@ -34,19 +34,19 @@ const ONCE: &str = "once";
 const NO: &str = "no";
 
 /// How a call asks the person behind its client.
-pub(super) fn confirm(
+pub(super) fn approval_channel(
     cx: &RequestContext<RoleServer>,
-    consent: &Consent,
+    consent: &ApprovalBook,
     caller: &Arc<str>,
     params: &CallToolRequestParams,
-) -> Confirm {
+) -> ApprovalChannel {
     if is_modern(cx) {
         let declared = cx.client_capabilities();
         if !declared.is_some_and(|declared| shows_forms(&declared)) {
-            return Confirm::nobody();
+            return ApprovalChannel::unavailable();
         }
         let answers = params.input_responses.as_ref();
-        return Confirm::with(NextCall {
+        return ApprovalChannel::through(AnswerInNextCall {
             consent: consent.clone(),
             caller: caller.clone(),
             tool: params.name.to_string(),
@@ -57,11 +57,11 @@ pub(super) fn confirm(
     }
     // The capabilities in the request do not count here: those of the handshake do.
     let announced = cx.peer.peer_info();
-    let hears = cx.extensions.get::<AnswerOnly>().is_none();
+    let hears = cx.extensions.get::<NoStreaming>().is_none();
     if !hears || !announced.is_some_and(|client| shows_forms(&client.capabilities)) {
-        return Confirm::nobody();
+        return ApprovalChannel::unavailable();
     }
-    Confirm::with(SameCall {
+    ApprovalChannel::through(ElicitInCall {
         consent: consent.clone(),
         caller: caller.clone(),
         peer: cx.peer.clone(),
@@ -78,38 +78,38 @@ fn shows_forms(client: &ClientCapabilities) -> bool {
 
 /// The result that makes the client ask the question.
 pub(super) fn input_required(open: &OpenQuestion) -> InputRequiredResult {
-    let form = InputRequest::Elicitation(ElicitRequest::new(form(&open.question)));
+    let form = InputRequest::Elicitation(ElicitRequest::new(elicitation_form(&open.question)));
     let requests = InputRequests::from([(KEY.to_owned(), form)]);
     InputRequiredResult::new(Some(requests), Some(open.state.clone()))
 }
 
 /// Asks while the call waits.
-struct SameCall {
-    consent: Consent,
+struct ElicitInCall {
+    consent: ApprovalBook,
     caller: Arc<str>,
     peer: Peer<RoleServer>,
 }
 
-impl Asker for SameCall {
-    fn ask<'a>(&'a self, question: &'a Question) -> BoxFuture<'a, Answer> {
+impl ApprovalAsker for ElicitInCall {
+    fn ask_person<'a>(&'a self, question: &'a ApprovalQuestion) -> BoxFuture<'a, ApprovalAnswer> {
         async move {
-            let _open = match self.consent.enter(&self.caller) {
+            let _open = match self.consent.reserve_question(&self.caller) {
                 Ok(place) => place,
-                Err(error) => return Answer::Refused(error),
+                Err(error) => return ApprovalAnswer::Refused(error),
             };
-            let timeout = self.consent.timeout();
+            let timeout = self.consent.answer_timeout();
             let asked = self
                 .peer
-                .create_elicitation_with_timeout(form(question), Some(timeout));
+                .create_elicitation_with_timeout(elicitation_form(question), Some(timeout));
             match asked.await {
-                Ok(result) => judge(&result),
-                Err(ServiceError::Timeout { .. }) => refused(
+                Ok(result) => read_elicitation(&result),
+                Err(ServiceError::Timeout { .. }) => refused_answer(
                     "approval_unanswered",
                     &format!("nobody answered within {} s", timeout.as_secs()),
                 ),
                 Err(error) => {
                     tracing::info!(%error, "a client could not ask its user");
-                    refused("approval_failed", "the client could not ask")
+                    refused_answer("approval_failed", "the client could not ask")
                 }
             }
         }
@@ -118,8 +118,8 @@ impl Asker for SameCall {
 }
 
 /// Ends the call with the question; the client asks and calls again.
-struct NextCall {
-    consent: Consent,
+struct AnswerInNextCall {
+    consent: ApprovalBook,
     caller: Arc<str>,
     tool: String,
     arguments: JsonObject,
@@ -127,21 +127,22 @@ struct NextCall {
     answer: Option<Value>,
 }
 
-impl Asker for NextCall {
-    fn ask<'a>(&'a self, question: &'a Question) -> BoxFuture<'a, Answer> {
-        let subject = Subject::new(&self.caller, &self.tool, &self.arguments, &question.what);
+impl ApprovalAsker for AnswerInNextCall {
+    fn ask_person<'a>(&'a self, question: &'a ApprovalQuestion) -> BoxFuture<'a, ApprovalAnswer> {
+        let subject =
+            QuestionSubject::new(&self.caller, &self.tool, &self.arguments, &question.what);
         let answer = match (&self.state, &self.answer) {
-            (Some(state), Some(answer)) => match self.consent.redeem(state, &subject) {
+            (Some(state), Some(answer)) => match self.consent.redeem_answer(state, &subject) {
                 Ok(()) => serde_json::from_value::<ElicitResult>(answer.clone()).map_or_else(
-                    |_| refused("approval_invalid", "the answer cannot be read"),
-                    |it| judge(&it),
+                    |_| refused_answer("approval_invalid", "the answer cannot be read"),
+                    |it| read_elicitation(&it),
                 ),
-                Err(error) => Answer::Refused(error),
+                Err(error) => ApprovalAnswer::Refused(error),
             },
             // An answer without `requestState` belongs to no question.
-            (None, _) | (_, None) => match self.consent.issue(subject) {
-                Ok(state) => Answer::Later(state),
-                Err(error) => Answer::Refused(error),
+            (None, _) | (_, None) => match self.consent.issue_question(subject) {
+                Ok(state) => ApprovalAnswer::Later(state),
+                Err(error) => ApprovalAnswer::Refused(error),
             },
         };
         futures::future::ready(answer).boxed()
@@ -149,7 +150,7 @@ impl Asker for NextCall {
 }
 
 /// A required choice: some clients accept a form that no person filled in.
-fn form(question: &Question) -> ElicitRequestParams {
+fn elicitation_form(question: &ApprovalQuestion) -> ElicitRequestParams {
     let choice = EnumSchema::builder(vec![ONCE.to_owned(), NO.to_owned()])
         .untitled()
         .title("Allow it?")
@@ -165,30 +166,30 @@ fn form(question: &Question) -> ElicitRequestParams {
     }
 }
 
-fn judge(result: &ElicitResult) -> Answer {
+fn read_elicitation(result: &ElicitResult) -> ApprovalAnswer {
     let choice = result
         .content
         .as_ref()
         .and_then(|content| content.get(FIELD))
         .and_then(Value::as_str);
     match (&result.action, choice) {
-        (ElicitationAction::Accept, Some(ONCE)) => Answer::Agreed,
+        (ElicitationAction::Accept, Some(ONCE)) => ApprovalAnswer::Agreed,
         (ElicitationAction::Accept, Some(NO)) | (ElicitationAction::Decline, _) => {
-            refused("approval_declined", "the person did not allow it")
+            refused_answer("approval_declined", "the person did not allow it")
         }
-        (ElicitationAction::Cancel, _) => refused(
+        (ElicitationAction::Cancel, _) => refused_answer(
             "approval_unanswered",
             "the question was closed without an answer",
         ),
-        _ => refused(
+        _ => refused_answer(
             "approval_invalid",
             "the client accepted without a person's choice",
         ),
     }
 }
 
-fn refused(code: &'static str, why: &str) -> Answer {
-    Answer::Refused(ToolError::new(
+fn refused_answer(code: &'static str, why: &str) -> ApprovalAnswer {
+    ApprovalAnswer::Refused(ToolError::new(
         ErrorType::Security,
         format!("this needs the consent of a person: {why}"),
         "do not try the same in another way: tell your user what you wanted to do and why, or go on without it",

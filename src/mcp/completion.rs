@@ -3,34 +3,41 @@
 use rmcp::ErrorData;
 use rmcp::model::{CompleteRequestParams, CompleteResult, CompletionInfo, Reference};
 
-use super::look::{Look, Present};
-use super::prompts::{self, invalid};
+use super::look::{InternalCall, PresentValue};
+use super::prompts::{self, invalid_params};
 
 /// Completes a partial value. There are no suggestions for arguments that accept any text.
-pub(super) async fn complete(
-    look: &Look<'_>,
+pub(super) async fn complete_argument(
+    look: &InternalCall<'_>,
     params: CompleteRequestParams,
 ) -> Result<CompleteResult, ErrorData> {
     let argument = &params.argument;
-    check(look, &params.r#ref, &argument.name)?;
-    let Some(values) = look.registry.catalogue().values(&argument.name) else {
-        return Ok(CompleteResult::new(info(Vec::new())));
+    check_reference(look, &params.r#ref, &argument.name)?;
+    let Some(values) = look.registry.catalogue().values_of(&argument.name) else {
+        return Ok(CompleteResult::new(completion_info(Vec::new())));
     };
-    let present = look.values(values).await?;
-    Ok(CompleteResult::new(info(fitting(present, &argument.value))))
+    let present = look.present_values(values).await?;
+    Ok(CompleteResult::new(completion_info(matching_values(
+        present,
+        &argument.value,
+    ))))
 }
 
 /// Whether the argument exists.
-fn check(look: &Look<'_>, reference: &Reference, name: &str) -> Result<(), ErrorData> {
+fn check_reference(
+    look: &InternalCall<'_>,
+    reference: &Reference,
+    name: &str,
+) -> Result<(), ErrorData> {
     let unknown = |of: &str, known: &[&str]| {
         let name: String = name.chars().take(64).collect();
-        invalid(format!(
+        invalid_params(format!(
             "unknown argument `{name}` of `{of}`: the arguments are {}",
             known.join(", ")
         ))
     };
     if let Some(prompt) = reference.as_prompt_name() {
-        let prompt = prompts::find(look, prompt)?;
+        let prompt = prompts::find_prompt(look, prompt)?;
         let known: Vec<_> = prompt
             .arguments
             .iter()
@@ -42,17 +49,17 @@ fn check(look: &Look<'_>, reference: &Reference, name: &str) -> Result<(), Error
         return Err(unknown(prompt.name, &known));
     }
     let uri = reference.as_resource_uri().unwrap_or_default();
-    let mut offered = look.registry.resources(&look.caller);
+    let mut offered = look.registry.offered_resources(&look.caller);
     // Some clients send the template, others a URI that matches it.
     let resource = offered
         .find(|resource| resource.uri == uri)
-        .or_else(|| Some(super::resources::find(look, uri)?.resource));
-    match resource.and_then(|resource| Some((resource.uri, resource.variable()?))) {
+        .or_else(|| Some(super::resources::find_resource(look, uri)?.resource));
+    match resource.and_then(|resource| Some((resource.uri, resource.uri_variable()?))) {
         Some((_, variable)) if variable == name => Ok(()),
         Some((uri, variable)) => Err(unknown(uri, &[variable])),
         None => {
             let uri: String = uri.chars().take(256).collect();
-            Err(invalid(format!(
+            Err(invalid_params(format!(
                 "unknown resource template `{uri}`: resources/templates/list lists them"
             )))
         }
@@ -60,7 +67,7 @@ fn check(look: &Look<'_>, reference: &Reference, name: &str) -> Result<(), Error
 }
 
 /// The values with a name that begins with the text, then those whose name contains it.
-fn fitting(present: Vec<Present>, typed: &str) -> Vec<String> {
+fn matching_values(present: Vec<PresentValue>, typed: &str) -> Vec<String> {
     let typed = typed.trim().to_lowercase();
     let mut ranked: Vec<_> = present
         .into_iter()
@@ -77,7 +84,7 @@ fn fitting(present: Vec<Present>, typed: &str) -> Vec<String> {
 }
 
 /// As many values as one answer may have, and the total.
-fn info(mut values: Vec<String>) -> CompletionInfo {
+fn completion_info(mut values: Vec<String>) -> CompletionInfo {
     let total = values.len();
     values.truncate(CompletionInfo::MAX_VALUES);
     let mut info = CompletionInfo::default();

@@ -24,7 +24,7 @@ use sha2::{Digest, Sha256};
 use crate::clock::WallClock;
 use crate::random;
 use crate::tool::{ErrorType, JsonObject, ToolError};
-use seal::Seal;
+use seal::SealKey;
 
 /// The most open questions per caller. A person cannot judge more of them with care.
 const OPEN_MAX: usize = 8;
@@ -33,31 +33,31 @@ const USED_MAX: usize = 10_000;
 
 /// The open and answered questions. Clones share them.
 #[derive(Clone, Debug)]
-pub struct Consent(Arc<Shared>);
+pub struct ApprovalBook(Arc<ApprovalBookState>);
 
 #[derive(Debug)]
-struct Shared {
+struct ApprovalBookState {
     /// Created at the first question, so a server without questions loads no cipher.
-    seal: OnceLock<Seal>,
+    seal: OnceLock<SealKey>,
     timeout: Duration,
     clock: WallClock,
-    ledger: Mutex<Ledger>,
+    ledger: Mutex<QuestionLedger>,
 }
 
 /// The id of one question: 128 random bits as text.
-type Nonce = String;
+type QuestionNonce = String;
 
 #[derive(Debug, Default)]
-struct Ledger {
+struct QuestionLedger {
     /// By caller: the open questions and when they expire.
-    open: HashMap<Arc<str>, Vec<(Nonce, u64)>>,
+    open: HashMap<Arc<str>, Vec<(QuestionNonce, u64)>>,
     /// The answered questions whose state could be sent again, and when they expire.
-    used: HashMap<Nonce, u64>,
+    used: HashMap<QuestionNonce, u64>,
 }
 
 /// What a question is about. Two subjects are equal only if approving one approves the other.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Subject {
+pub struct QuestionSubject {
     /// Who called the tool.
     caller: Arc<str>,
     /// The tool's name.
@@ -70,14 +70,14 @@ pub struct Subject {
 
 /// The content of a sealed state.
 #[derive(Debug, Serialize, Deserialize)]
-struct Claims {
-    subject: Subject,
-    nonce: Nonce,
+struct SealedQuestion {
+    subject: QuestionSubject,
+    nonce: QuestionNonce,
     /// Milliseconds since 1970.
     expires_ms: u64,
 }
 
-impl Subject {
+impl QuestionSubject {
     /// The subject of a question that `tool` asks when `caller` calls it with `arguments`.
     #[must_use]
     pub fn new(caller: &Arc<str>, tool: &str, arguments: &JsonObject, what: &str) -> Self {
@@ -86,33 +86,33 @@ impl Subject {
         Self {
             caller: caller.clone(),
             tool: tool.to_owned(),
-            arguments: digest(&text),
-            what: digest(what.as_bytes()),
+            arguments: digest_bytes(&text),
+            what: digest_bytes(what.as_bytes()),
         }
     }
 }
 
-impl Consent {
+impl ApprovalBook {
     /// Creates a book with a random key. Each question may wait `timeout` for its answer.
     #[must_use]
     pub fn new(timeout: Duration) -> Self {
-        Self::with(OnceLock::new(), timeout, WallClock::default())
+        Self::with_parts(OnceLock::new(), timeout, WallClock::default())
     }
 
     /// Creates a book with a given seal.
     #[must_use]
-    pub fn with_seal(seal: Seal, timeout: Duration) -> Self {
-        Self::with(OnceLock::from(seal), timeout, WallClock::default())
+    pub fn with_seal(seal: SealKey, timeout: Duration) -> Self {
+        Self::with_parts(OnceLock::from(seal), timeout, WallClock::default())
     }
 
     /// Creates a book with a random key whose questions expire by `clock`.
     #[must_use]
     pub fn with_clock(timeout: Duration, clock: WallClock) -> Self {
-        Self::with(OnceLock::new(), timeout, clock)
+        Self::with_parts(OnceLock::new(), timeout, clock)
     }
 
-    fn with(seal: OnceLock<Seal>, timeout: Duration, clock: WallClock) -> Self {
-        Self(Arc::new(Shared {
+    fn with_parts(seal: OnceLock<SealKey>, timeout: Duration, clock: WallClock) -> Self {
+        Self(Arc::new(ApprovalBookState {
             seal,
             timeout,
             clock,
@@ -120,13 +120,13 @@ impl Consent {
         }))
     }
 
-    fn seal(&self) -> &Seal {
-        self.0.seal.get_or_init(Seal::random)
+    fn seal_key(&self) -> &SealKey {
+        self.0.seal.get_or_init(SealKey::random_key)
     }
 
     /// How long a question may wait for its answer.
     #[must_use]
-    pub fn timeout(&self) -> Duration {
+    pub fn answer_timeout(&self) -> Duration {
         self.0.timeout
     }
 
@@ -134,10 +134,10 @@ impl Consent {
     ///
     /// # Errors
     /// `rate_limited`: too many questions of the caller are open.
-    pub fn enter(&self, caller: &Arc<str>) -> Result<Place, ToolError> {
+    pub fn reserve_question(&self, caller: &Arc<str>) -> Result<PendingQuestion, ToolError> {
         let nonce = random_nonce();
-        self.open(caller, &nonce, self.expires_ms())?;
-        Ok(Place {
+        self.add_open_question(caller, &nonce, self.expires_ms())?;
+        Ok(PendingQuestion {
             consent: self.clone(),
             caller: caller.clone(),
             nonce,
@@ -148,16 +148,16 @@ impl Consent {
     ///
     /// # Errors
     /// `rate_limited`: too many questions of the caller are open.
-    pub fn issue(&self, subject: Subject) -> Result<String, ToolError> {
-        let claims = Claims {
+    pub fn issue_question(&self, subject: QuestionSubject) -> Result<String, ToolError> {
+        let claims = SealedQuestion {
             subject,
             nonce: random_nonce(),
             expires_ms: self.expires_ms(),
         };
         let sealed = serde_json::to_vec(&claims).ok();
-        let sealed = sealed.and_then(|plain| self.seal().close(plain));
+        let sealed = sealed.and_then(|plain| self.seal_key().seal_bytes(plain));
         let sealed = sealed.ok_or_else(|| ToolError::internal("the question cannot be sealed"))?;
-        self.open(&claims.subject.caller, &claims.nonce, claims.expires_ms)?;
+        self.add_open_question(&claims.subject.caller, &claims.nonce, claims.expires_ms)?;
         Ok(sealed)
     }
 
@@ -166,40 +166,43 @@ impl Consent {
     /// # Errors
     /// `security`: this server did not issue the state, issued it to another caller or for another call, it
     /// expired, or it was used before.
-    pub fn redeem(&self, sealed: &str, subject: &Subject) -> Result<(), ToolError> {
-        let claims = self.seal().open(sealed);
-        let claims = claims.and_then(|plain| serde_json::from_slice::<Claims>(&plain).ok());
+    pub fn redeem_answer(&self, sealed: &str, subject: &QuestionSubject) -> Result<(), ToolError> {
+        let claims = self.seal_key().open_sealed(sealed);
+        let claims = claims.and_then(|plain| serde_json::from_slice::<SealedQuestion>(&plain).ok());
         // Another caller's question gives the error of an unknown state, so it cannot be detected.
         let claims = claims.filter(|claims| claims.subject.caller == subject.caller);
         let claims = claims.ok_or_else(|| {
-            void("request_state_unknown", "requestState is not one that this server gave you: it was changed, or the server has been restarted")
+            void_answer("request_state_unknown", "requestState is not one that this server gave you: it was changed, or the server has been restarted")
         })?;
         let (given, wanted) = (&claims.subject, subject);
         if given.tool != wanted.tool {
-            return Err(void(
+            return Err(void_answer(
                 "request_state_of_other_call",
                 "requestState belongs to a call of another tool",
             ));
         }
         if given.arguments != wanted.arguments {
-            return Err(void(
+            return Err(void_answer(
                 "request_state_of_other_call",
                 "requestState belongs to a call with other arguments",
             ));
         }
         if given.what != wanted.what {
-            return Err(void(
+            return Err(void_answer(
                 "request_state_of_other_subject",
                 "the consent was asked for something else than this",
             ));
         }
         let now_ms = self.now_ms();
         if claims.expires_ms <= now_ms {
-            return Err(void("request_state_expired", "the answer came too late"));
+            return Err(void_answer(
+                "request_state_expired",
+                "the answer came too late",
+            ));
         }
-        let mut ledger = self.ledger();
+        let mut ledger = self.lock_ledger();
         if ledger.used.contains_key(&claims.nonce) {
-            return Err(void(
+            return Err(void_answer(
                 "request_state_used",
                 "requestState was used before: it is good for one answer",
             ));
@@ -215,14 +218,19 @@ impl Consent {
             )
             .with_code("too_many_approvals"));
         }
-        ledger.leave(&claims.subject.caller, &claims.nonce);
+        ledger.remove_question(&claims.subject.caller, &claims.nonce);
         ledger.used.insert(claims.nonce, claims.expires_ms);
         Ok(())
     }
 
-    fn open(&self, caller: &Arc<str>, nonce: &str, expires_ms: u64) -> Result<(), ToolError> {
+    fn add_open_question(
+        &self,
+        caller: &Arc<str>,
+        nonce: &str,
+        expires_ms: u64,
+    ) -> Result<(), ToolError> {
         let now_ms = self.now_ms();
-        let mut ledger = self.ledger();
+        let mut ledger = self.lock_ledger();
         ledger.open.retain(|_, questions| {
             questions.retain(|(_, expires_ms)| *expires_ms > now_ms);
             !questions.is_empty()
@@ -250,13 +258,13 @@ impl Consent {
         u64::try_from(self.0.clock.now().as_millisecond()).unwrap_or(0)
     }
 
-    fn ledger(&self) -> MutexGuard<'_, Ledger> {
+    fn lock_ledger(&self) -> MutexGuard<'_, QuestionLedger> {
         self.0.ledger.lock()
     }
 }
 
-impl Ledger {
-    fn leave(&mut self, caller: &str, nonce: &str) {
+impl QuestionLedger {
+    fn remove_question(&mut self, caller: &str, nonce: &str) {
         if let Some(questions) = self.open.get_mut(caller) {
             questions.retain(|(other, _)| other != nonce);
         }
@@ -265,19 +273,21 @@ impl Ledger {
 
 /// A question that is open until this is dropped.
 #[derive(Debug)]
-pub struct Place {
-    consent: Consent,
+pub struct PendingQuestion {
+    consent: ApprovalBook,
     caller: Arc<str>,
-    nonce: Nonce,
+    nonce: QuestionNonce,
 }
 
-impl Drop for Place {
+impl Drop for PendingQuestion {
     fn drop(&mut self) {
-        self.consent.ledger().leave(&self.caller, &self.nonce);
+        self.consent
+            .lock_ledger()
+            .remove_question(&self.caller, &self.nonce);
     }
 }
 
-fn void(code: &'static str, why: &str) -> ToolError {
+fn void_answer(code: &'static str, why: &str) -> ToolError {
     ToolError::new(
         ErrorType::Security,
         why,
@@ -286,11 +296,11 @@ fn void(code: &'static str, why: &str) -> ToolError {
     .with_code(code)
 }
 
-fn random_nonce() -> Nonce {
+fn random_nonce() -> QuestionNonce {
     BASE64URL_NOPAD.encode(&random::bytes::<16>())
 }
 
-fn digest(bytes: &[u8]) -> String {
+fn digest_bytes(bytes: &[u8]) -> String {
     BASE64URL_NOPAD.encode(&Sha256::digest(bytes))
 }
 

@@ -7,16 +7,16 @@ use rmcp::service::RequestContext;
 use rmcp::{ErrorData, RoleServer};
 
 use super::error_data::with_code;
-use crate::tool::invocation::Finished;
-use crate::tool::{Progress, ToolInfo};
+use crate::tool::invocation::FinishedCall;
+use crate::tool::{ProgressReporter, ToolInfo};
 
 /// Sends progress notifications, for a client that asked for them.
-pub(super) fn progress(cx: &RequestContext<RoleServer>) -> Progress {
+pub(super) fn progress_reporter(cx: &RequestContext<RoleServer>) -> ProgressReporter {
     let Some(token) = cx.meta.get_progress_token() else {
-        return Progress::ignored();
+        return ProgressReporter::without_listener();
     };
     let peer = cx.peer.clone();
-    Progress::to(move |report| {
+    ProgressReporter::to_sink(move |report| {
         let mut param =
             ProgressNotificationParam::new(token.clone(), report.done).with_message(report.message);
         param.total = report.total;
@@ -27,7 +27,7 @@ pub(super) fn progress(cx: &RequestContext<RoleServer>) -> Progress {
 }
 
 /// The reply form as structured content, and as JSON text.
-pub(super) fn to_result(finished: Finished) -> Result<CallToolResult, ErrorData> {
+pub(super) fn to_result(finished: FinishedCall) -> Result<CallToolResult, ErrorData> {
     let text = serde_json::to_string(&finished.body).map_err(|error| {
         with_code(
             ErrorData::internal_error(error.to_string(), None),
@@ -49,7 +49,7 @@ pub(super) fn to_result(finished: Finished) -> Result<CallToolResult, ErrorData>
 }
 
 /// A tool as clients see it.
-pub(super) fn to_mcp(info: &ToolInfo) -> Tool {
+pub(super) fn to_mcp_tool(info: &ToolInfo) -> Tool {
     let annotations = ToolAnnotations::from_raw(
         Some(info.title.to_owned()),
         Some(info.effect.is_read_only()),

@@ -24,11 +24,11 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::sessions::exchange::{self, CallServer, CallTransport};
-use super::sessions::{OUTBOX_MESSAGES, Outbox, Session, SessionLimits, Sessions};
-use super::subscriptions::Notices;
+use super::sessions::{McpSession, McpSessions, OUTBOX_MESSAGES, SessionLimits, SessionOutbox};
+use super::subscriptions::ChangeNotices;
 use crate::caller::Caller;
 
-pub use super::sessions::exchange::{AnswerOnly, DuplicateId};
+pub use super::sessions::exchange::{DuplicateId, NoStreaming};
 
 /// LSP's code for a request that its client cancelled.
 const REQUEST_CANCELLED: ErrorCode = ErrorCode(-32800);
@@ -40,8 +40,8 @@ pub type ModernResponse = http::Response<BoxBody<Bytes, std::convert::Infallible
 /// clients unasked.
 pub struct Dispatcher {
     handler: Arc<dyn AnyHandler>,
-    sessions: Arc<Sessions>,
-    notices: Option<Notices>,
+    sessions: Arc<McpSessions>,
+    notices: Option<ChangeNotices>,
     cut_off: CancellationToken,
 }
 
@@ -103,7 +103,7 @@ impl Dispatcher {
         let modern = StreamableHttpService::new(move || Ok(own.clone()), Arc::default(), config);
         Self {
             handler: Arc::new(TypedHandler { handler, modern }),
-            sessions: Arc::new(Sessions::new(sessions)),
+            sessions: Arc::new(McpSessions::new(sessions)),
             notices: None,
             cut_off,
         }
@@ -111,14 +111,14 @@ impl Dispatcher {
 
     /// The same with what the handler sends to clients unasked.
     #[must_use]
-    pub fn with_notices(mut self, notices: Notices) -> Self {
+    pub fn with_notices(mut self, notices: ChangeNotices) -> Self {
         self.notices = Some(notices);
         self
     }
 
     /// The sessions of the revisions before 2026-07-28.
     #[must_use]
-    pub fn sessions(&self) -> &Arc<Sessions> {
+    pub fn sessions(&self) -> &Arc<McpSessions> {
         &self.sessions
     }
 
@@ -139,7 +139,7 @@ impl Dispatcher {
     /// A request with this id is being answered already.
     pub fn call_in_session(
         &self,
-        session: &Arc<Session>,
+        session: &Arc<McpSession>,
         request: JsonRpcRequest<ClientRequest>,
     ) -> Result<StartedCall, DuplicateId> {
         let (outbox, messages) = mpsc::channel(OUTBOX_MESSAGES);
@@ -159,9 +159,9 @@ impl Dispatcher {
     /// A request with this id is being answered already.
     pub fn call_on_stream(
         &self,
-        session: &Arc<Session>,
+        session: &Arc<McpSession>,
         request: JsonRpcRequest<ClientRequest>,
-        outbox: Outbox,
+        outbox: SessionOutbox,
     ) -> Result<(), DuplicateId> {
         exchange::start_in_session(session, &*self.handler, request, outbox).map(drop)
     }
@@ -183,18 +183,20 @@ impl Dispatcher {
     }
 
     /// Takes a message that is no request.
-    pub fn accept_message(&self, session: &Session, message: ClientJsonRpcMessage) {
-        exchange::accept(session, message);
+    pub fn accept_message(&self, session: &McpSession, message: ClientJsonRpcMessage) {
+        exchange::accept_message(session, message);
     }
 
     /// What the stream of a session carries that belongs to no request.
     pub fn notices_of(
         &self,
-        session: &Arc<Session>,
+        session: &Arc<McpSession>,
         caller: &Caller,
     ) -> BoxStream<'static, ServerJsonRpcMessage> {
         match &self.notices {
-            Some(notices) => notices.of_session(session.clone(), caller.clone()).boxed(),
+            Some(notices) => notices
+                .notify_session(session.clone(), caller.clone())
+                .boxed(),
             None => stream::pending().boxed(),
         }
     }
@@ -202,7 +204,7 @@ impl Dispatcher {
     /// Ends the streams that carry nothing but notices, for good.
     pub fn end_notices(&self) {
         if let Some(notices) = &self.notices {
-            notices.end();
+            notices.end_streams();
         }
     }
 

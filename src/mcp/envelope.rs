@@ -97,10 +97,10 @@ impl Message {
         let mut message = Self::read_head(&bytes)?;
         // A complete `initialize` is a handshake whatever `_meta` says, so it has to be known whether it is.
         if !message.has_revision || message.method.as_deref() == Some(INITIALIZE) {
-            message.read = message::parse(&bytes).ok();
+            message.read = message::parse_message(&bytes).ok();
         } else {
             // rmcp's transport reads it.
-            message.bytes = message::mended(&bytes).map_or(bytes, Bytes::from);
+            message.bytes = message::mended_body(&bytes).map_or(bytes, Bytes::from);
         }
         Ok(message)
     }

@@ -17,13 +17,13 @@ use rmcp::{ErrorData, RoleServer, ServerHandler};
 use tracing::field::Empty;
 use tracing::{Instrument as _, Span};
 
-use super::convert::{progress, to_result};
+use super::convert::{progress_reporter, to_result};
 use super::error_data::with_code;
-use super::server::{McpServer, declares_tasks, is_modern, method_not_found, origin};
-use super::tasks::Handle;
+use super::server::{McpServer, declares_tasks, is_modern, method_not_found, request_info};
+use super::tasks::TaskHandle;
 use super::{ask, completion, instructions, params, prompts, resources};
 use crate::telemetry::TraceContext;
-use crate::tool::invocation::{CallOptions, Outcome};
+use crate::tool::invocation::{CallOptions, CallOutcome};
 
 /// How long a client may cache the tool list, which changes only with a new version of the server.
 const LIST_TTL_MS: u64 = 300_000;
@@ -56,14 +56,14 @@ impl ServerHandler for McpServer {
         _: Option<PaginatedRequestParams>,
         cx: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
-        let caller = self.caller(&cx)?;
-        let offered = self.shared.registry.offered(&caller);
+        let caller = self.caller_of(&cx)?;
+        let offered = self.shared.registry.offered_tools(&caller);
         let tools = offered.filter_map(|info| self.shared.tools.get(info.name).cloned());
         let mut result = ListToolsResult::with_all_items(tools.collect());
         result.ttl_ms = Some(LIST_TTL_MS);
         // The list depends on the caller.
         result.cache_scope = Some(CacheScope::Private);
-        result.meta = self.meta(&cx);
+        result.meta = self.request_meta(&cx);
         Ok(result)
     }
 
@@ -72,17 +72,17 @@ impl ServerHandler for McpServer {
         params: CallToolRequestParams,
         cx: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
-        let caller = self.caller(&cx)?;
+        let caller = self.caller_of(&cx)?;
         let options = CallOptions {
-            confirm: ask::confirm(&cx, &self.consent, caller.owner(), &params),
+            confirm: ask::approval_channel(&cx, &self.consent, caller.owner_key(), &params),
             caller,
-            origin: origin(&cx),
+            origin: request_info(&cx),
             cancelled: cx.ct.clone(),
-            progress: progress(&cx),
+            progress: progress_reporter(&cx),
         };
         let args = params.arguments.unwrap_or_default();
         let registry = &*self.shared.registry;
-        let call = registry.call(&params.name, args, options);
+        let call = registry.call_tool(&params.name, args, options);
         let outcome = call.instrument(span_of(&cx)).await;
         let outcome = outcome.map_err(|_| {
             let name: String = params.name.chars().take(128).collect();
@@ -90,22 +90,22 @@ impl ServerHandler for McpServer {
             with_code(ErrorData::invalid_params(message, None), "tool_unknown")
         })?;
         match outcome {
-            Outcome::Replied(finished) => {
-                if let Some(handle) = Handle::of_reply(registry, &params.name, &finished)
+            CallOutcome::Replied(finished) => {
+                if let Some(handle) = TaskHandle::of_reply(registry, &params.name, &finished)
                     && is_modern(&cx)
                     && declares_tasks(&cx)
                 {
-                    let mut result = handle.created(&finished);
-                    result.meta = self.meta(&cx);
+                    let mut result = handle.created_result(&finished);
+                    result.meta = self.request_meta(&cx);
                     return Ok(result.into());
                 }
                 let mut result = to_result(finished)?;
-                result.meta = self.meta(&cx);
+                result.meta = self.request_meta(&cx);
                 Ok(result.into())
             }
-            Outcome::Asks(question) => {
+            CallOutcome::Asks(question) => {
                 let mut result = ask::input_required(&question);
-                result.meta = self.meta(&cx);
+                result.meta = self.request_meta(&cx);
                 Ok(result.into())
             }
         }
@@ -116,9 +116,9 @@ impl ServerHandler for McpServer {
         params: GetTaskParams,
         cx: RequestContext<RoleServer>,
     ) -> Result<GetTaskResult, ErrorData> {
-        let request = self.task::<GetTaskMethod>(&cx, &params.task_id)?;
-        let mut result = request.get().await?;
-        result.meta = self.meta(&cx);
+        let request = self.task_request::<GetTaskMethod>(&cx, &params.task_id)?;
+        let mut result = request.get_task().await?;
+        result.meta = self.request_meta(&cx);
         Ok(result)
     }
 
@@ -127,8 +127,8 @@ impl ServerHandler for McpServer {
         params: UpdateTaskParams,
         cx: RequestContext<RoleServer>,
     ) -> Result<(), ErrorData> {
-        let request = self.task::<UpdateTaskMethod>(&cx, &params.task_id)?;
-        request.update().await
+        let request = self.task_request::<UpdateTaskMethod>(&cx, &params.task_id)?;
+        request.update_task().await
     }
 
     async fn cancel_task(
@@ -136,8 +136,8 @@ impl ServerHandler for McpServer {
         params: CancelTaskParams,
         cx: RequestContext<RoleServer>,
     ) -> Result<(), ErrorData> {
-        let request = self.task::<CancelTaskMethod>(&cx, &params.task_id)?;
-        request.cancel().await
+        let request = self.task_request::<CancelTaskMethod>(&cx, &params.task_id)?;
+        request.cancel_task().await
     }
 
     async fn on_custom_request(
@@ -155,9 +155,9 @@ impl ServerHandler for McpServer {
         cx: RequestContext<RoleServer>,
     ) -> Result<CompleteResult, ErrorData> {
         let completes = self.shared.capabilities.completions.is_some();
-        Self::offers::<CompleteRequestMethod>(completes)?;
-        let mut result = completion::complete(&self.look(&cx)?, params).await?;
-        result.meta = self.meta(&cx);
+        Self::refuse_unless::<CompleteRequestMethod>(completes)?;
+        let mut result = completion::complete_argument(&self.internal_call(&cx)?, params).await?;
+        result.meta = self.request_meta(&cx);
         Ok(result)
     }
 
@@ -167,9 +167,9 @@ impl ServerHandler for McpServer {
         cx: RequestContext<RoleServer>,
     ) -> Result<ListPromptsResult, ErrorData> {
         self.has_prompts::<ListPromptsRequestMethod>()?;
-        resources::refuse_cursor(cursor(page).as_deref())?;
-        let mut result = prompts::list(&self.look(&cx)?);
-        result.meta = self.meta(&cx);
+        resources::refuse_cursor(page_cursor(page).as_deref())?;
+        let mut result = prompts::list_prompts(&self.internal_call(&cx)?);
+        result.meta = self.request_meta(&cx);
         Ok(result)
     }
 
@@ -179,8 +179,8 @@ impl ServerHandler for McpServer {
         cx: RequestContext<RoleServer>,
     ) -> Result<GetPromptResponse, ErrorData> {
         self.has_prompts::<GetPromptRequestMethod>()?;
-        let mut result = prompts::get(&self.look(&cx)?, params)?;
-        result.meta = self.meta(&cx);
+        let mut result = prompts::get_prompt(&self.internal_call(&cx)?, params)?;
+        result.meta = self.request_meta(&cx);
         Ok(result.into())
     }
 
@@ -191,8 +191,10 @@ impl ServerHandler for McpServer {
     ) -> Result<ListResourcesResult, ErrorData> {
         self.has_resources::<ListResourcesRequestMethod>()?;
         self.watch_list(&cx);
-        let mut result = resources::list(&self.look(&cx)?, cursor(page).as_deref()).await?;
-        result.meta = self.meta(&cx);
+        let mut result =
+            resources::list_resources(&self.internal_call(&cx)?, page_cursor(page).as_deref())
+                .await?;
+        result.meta = self.request_meta(&cx);
         Ok(result)
     }
 
@@ -202,9 +204,9 @@ impl ServerHandler for McpServer {
         cx: RequestContext<RoleServer>,
     ) -> Result<ListResourceTemplatesResult, ErrorData> {
         self.has_resources::<ListResourceTemplatesRequestMethod>()?;
-        resources::refuse_cursor(cursor(page).as_deref())?;
-        let mut result = resources::templates(&self.look(&cx)?);
-        result.meta = self.meta(&cx);
+        resources::refuse_cursor(page_cursor(page).as_deref())?;
+        let mut result = resources::list_templates(&self.internal_call(&cx)?);
+        result.meta = self.request_meta(&cx);
         Ok(result)
     }
 
@@ -214,8 +216,8 @@ impl ServerHandler for McpServer {
         cx: RequestContext<RoleServer>,
     ) -> Result<ReadResourceResponse, ErrorData> {
         self.has_resources::<ReadResourceRequestMethod>()?;
-        let mut result = resources::read(&self.look(&cx)?, &params.uri).await?;
-        result.meta = self.meta(&cx);
+        let mut result = resources::read_resource(&self.internal_call(&cx)?, &params.uri).await?;
+        result.meta = self.request_meta(&cx);
         Ok(result.into())
     }
 
@@ -225,8 +227,8 @@ impl ServerHandler for McpServer {
         cx: RequestContext<RoleServer>,
     ) -> Result<(), ErrorData> {
         self.has_resources::<SubscribeRequestMethod>()?;
-        resources::check(&self.look(&cx)?, &params.uri).await?;
-        self.watched(&cx, |watched| watched.add(&params.uri))
+        resources::check_resource(&self.internal_call(&cx)?, &params.uri).await?;
+        self.with_watched(&cx, |watched| watched.add_uri(&params.uri))
     }
 
     async fn unsubscribe(
@@ -235,8 +237,8 @@ impl ServerHandler for McpServer {
         cx: RequestContext<RoleServer>,
     ) -> Result<(), ErrorData> {
         self.has_resources::<UnsubscribeRequestMethod>()?;
-        self.watched(&cx, |watched| {
-            watched.remove(&params.uri);
+        self.with_watched(&cx, |watched| {
+            watched.remove_uri(&params.uri);
             Ok(())
         })
     }
@@ -245,21 +247,21 @@ impl ServerHandler for McpServer {
         &self,
         requested: &SubscriptionFilter,
     ) -> Option<SubscriptionFilter> {
-        self.shared.notices.accepted(requested)
+        self.shared.notices.accepted_filter(requested)
     }
 
     async fn listen(&self, cx: SubscriptionContext) -> Result<(), ErrorData> {
-        let caller = self.caller(cx.request_context())?;
-        self.shared.notices.listen(&cx, caller).await
+        let caller = self.caller_of(cx.request_context())?;
+        self.shared.notices.run_subscription(&cx, caller).await
     }
 
     /// Only a connection of its own reports here that it is ready; HTTP uses streams.
     async fn on_initialized(&self, cx: NotificationContext<RoleServer>) {
-        self.tell_local(cx.peer);
+        self.notify_local_client(cx.peer);
     }
 }
 
-fn cursor(page: Option<PaginatedRequestParams>) -> Option<String> {
+fn page_cursor(page: Option<PaginatedRequestParams>) -> Option<String> {
     page.and_then(|page| page.cursor)
 }
 

@@ -7,24 +7,24 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use super::error_data::with_code;
-use crate::caller::{Caller, Origin};
-use crate::tool::catalogue::Values;
-use crate::tool::invocation::Finished;
+use crate::caller::{Caller, RequestInfo};
+use crate::tool::catalogue::ArgumentValues;
+use crate::tool::invocation::FinishedCall;
 use crate::tool::registry::Registry;
 use crate::tool::{ErrorType, JsonObject};
 
 /// The caller, and the tool to call.
 #[derive(Clone, Debug)]
-pub(super) struct Look<'a> {
+pub(super) struct InternalCall<'a> {
     pub(super) registry: &'a Registry,
     pub(super) caller: Caller,
-    pub(super) origin: Option<Origin>,
+    pub(super) origin: Option<RequestInfo>,
     pub(super) cancelled: CancellationToken,
 }
 
 /// One current value of an argument.
 #[derive(Debug)]
-pub(super) struct Present {
+pub(super) struct PresentValue {
     pub(super) value: String,
     /// The list entry that holds the value.
     pub(super) entry: Value,
@@ -32,9 +32,13 @@ pub(super) struct Present {
     pub(super) names: Vec<String>,
 }
 
-impl Look<'_> {
+impl InternalCall<'_> {
     /// Calls a tool and returns its reply or its failure.
-    pub(super) async fn call(&self, tool: &str, args: JsonObject) -> Result<Finished, Failed> {
+    pub(super) async fn call_tool(
+        &self,
+        tool: &str,
+        args: JsonObject,
+    ) -> Result<FinishedCall, InternalCallFailed> {
         let (caller, origin) = (self.caller.clone(), self.origin.clone());
         let cancelled = self.cancelled.clone();
         let called = self
@@ -42,19 +46,22 @@ impl Look<'_> {
             .call_unattended(tool, args, caller, origin, cancelled);
         let reply = called
             .await
-            .map_err(|_| Failed::of(ErrorType::Internal, &Value::Null))?;
+            .map_err(|_| InternalCallFailed::of_reply(ErrorType::Internal, &Value::Null))?;
         match reply.error {
             None => Ok(reply),
-            Some(error) => Err(Failed::of(error, &reply.body)),
+            Some(error) => Err(InternalCallFailed::of_reply(error, &reply.body)),
         }
     }
 
     /// The current values of an argument, in the tool's order. Empty if the caller may not see them.
-    pub(super) async fn values(&self, of: &Values) -> Result<Vec<Present>, Failed> {
-        if !self.registry.offers(&self.caller, of.tool) {
+    pub(super) async fn present_values(
+        &self,
+        of: &ArgumentValues,
+    ) -> Result<Vec<PresentValue>, InternalCallFailed> {
+        if !self.registry.offers_tool(&self.caller, of.tool) {
             return Ok(Vec::new());
         }
-        let mut reply = match self.call(of.tool, JsonObject::new()).await {
+        let mut reply = match self.call_tool(of.tool, JsonObject::new()).await {
             Ok(reply) => reply,
             Err(failed) if failed.error == ErrorType::Permission => return Ok(Vec::new()),
             Err(failed) => return Err(failed),
@@ -68,11 +75,11 @@ impl Look<'_> {
             | Value::String(_)
             | Value::Object(_) => Vec::new(),
         };
-        Ok(present(of, entries))
+        Ok(values_of_entries(of, entries))
     }
 }
 
-fn present(of: &Values, entries: Vec<Value>) -> Vec<Present> {
+fn values_of_entries(of: &ArgumentValues, entries: Vec<Value>) -> Vec<PresentValue> {
     let text = |entry: &Value, name: &str| entry[name].as_str().map(str::to_owned);
     let unique = |name: &str, value: &str| {
         let same = entries.iter().filter(|entry| entry[name] == value);
@@ -95,7 +102,7 @@ fn present(of: &Values, entries: Vec<Value>) -> Vec<Present> {
         .zip(entries)
         .filter_map(|(value, entry)| {
             let names = of.names.iter().filter_map(|name| text(&entry, name));
-            Some(Present {
+            Some(PresentValue {
                 value: value?,
                 names: names.collect(),
                 entry,
@@ -108,27 +115,30 @@ fn present(of: &Values, entries: Vec<Value>) -> Vec<Present> {
 
 /// A call that failed.
 #[derive(Debug)]
-pub(super) struct Failed {
+pub(super) struct InternalCallFailed {
     pub(super) error: ErrorType,
     what: String,
     hint: String,
     code: String,
 }
 
-impl Failed {
-    fn of(error: ErrorType, body: &Value) -> Self {
+impl InternalCallFailed {
+    fn of_reply(error: ErrorType, body: &Value) -> Self {
         let text = |member: &str| body[member].as_str().unwrap_or("it failed").to_owned();
         Self {
             error,
             what: text("error"),
             hint: text("hint"),
-            code: body["code"].as_str().unwrap_or(error.name()).to_owned(),
+            code: body["code"]
+                .as_str()
+                .unwrap_or(error.type_name())
+                .to_owned(),
         }
     }
 }
 
-impl From<Failed> for ErrorData {
-    fn from(failed: Failed) -> Self {
+impl From<InternalCallFailed> for ErrorData {
+    fn from(failed: InternalCallFailed) -> Self {
         let code = match failed.error {
             ErrorType::Api
             | ErrorType::Unavailable
@@ -144,7 +154,7 @@ impl From<Failed> for ErrorData {
         };
         // Many clients show only the message.
         let message = format!("{}. {}", failed.what, failed.hint);
-        let data = json!({ "error_type": failed.error.name(), "hint": failed.hint });
+        let data = json!({ "error_type": failed.error.type_name(), "hint": failed.hint });
         with_code(Self::new(code, message, Some(data)), &failed.code)
     }
 }

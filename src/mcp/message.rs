@@ -7,7 +7,7 @@ use rmcp::model::{
 use serde::Deserialize;
 
 use super::params;
-pub use super::params::mended;
+pub use super::params::mended_body;
 
 /// `tools/call`, by far the most frequent message.
 #[derive(Deserialize)]
@@ -26,12 +26,12 @@ struct ToolCall {
 ///
 /// # Errors
 /// The message is not an MCP message.
-pub fn parse(body: &[u8]) -> serde_json::Result<ClientJsonRpcMessage> {
+pub fn parse_message(body: &[u8]) -> serde_json::Result<ClientJsonRpcMessage> {
     match parse_call(body) {
         Some(call) => Ok(JsonRpcMessage::Request(call)),
         None => match serde_json::from_slice(body) {
             Ok(message) if !params::is_custom(&message) => Ok(message),
-            direct => params::reread(body).map_or(direct, Ok),
+            direct => params::read_mended(body).map_or(direct, Ok),
         },
     }
 }
@@ -73,7 +73,7 @@ mod tests {
             r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#,
             r#"{"jsonrpc":"1.0","id":1,"method":"tools/call","params":{"name":"x"}}"#,
         ] {
-            let direct = parse(body.as_bytes()).ok();
+            let direct = parse_message(body.as_bytes()).ok();
             let by_rmcp: Option<ClientJsonRpcMessage> = serde_json::from_str(body).ok();
             let texts = [&direct, &by_rmcp].map(|read| {
                 let read = read.as_ref()?;

@@ -18,12 +18,12 @@ use crate::tool::sent_arguments::SentArguments;
 
 /// Parses a request again after its params were converted. If that fails too, it becomes a [`CustomRequest`],
 /// which [`wrong_params`] explains. None: the body is not a request with a known method.
-pub(super) fn reread(body: &[u8]) -> Option<ClientJsonRpcMessage> {
+pub(super) fn read_mended(body: &[u8]) -> Option<ClientJsonRpcMessage> {
     let mut message: Map<String, Value> = serde_json::from_slice(body).ok()?;
     if message.contains_key("result") || message.contains_key("error") {
         return None;
     }
-    mend(&mut message);
+    mend_params(&mut message);
     let whole = Value::Object(message);
     if let Ok(read) = serde_json::from_value::<ClientJsonRpcMessage>(whole.clone())
         && !is_custom(&read)
@@ -42,9 +42,9 @@ pub(super) fn reread(body: &[u8]) -> Option<ClientJsonRpcMessage> {
 
 /// The body with converted params. None if nothing had to be converted.
 #[must_use]
-pub fn mended(body: &[u8]) -> Option<Vec<u8>> {
+pub fn mended_body(body: &[u8]) -> Option<Vec<u8>> {
     let mut message: Map<String, Value> = serde_json::from_slice(body).ok()?;
-    mend(&mut message).then(|| Value::Object(message).to_string().into_bytes())
+    mend_params(&mut message).then(|| Value::Object(message).to_string().into_bytes())
 }
 
 /// Whether a message was parsed as a request with an unknown method.
@@ -59,7 +59,7 @@ pub(super) fn is_custom(message: &ClientJsonRpcMessage) -> bool {
 }
 
 /// Converts an empty array to an empty object, and so on. Returns whether anything changed.
-fn mend(message: &mut Map<String, Value>) -> bool {
+fn mend_params(message: &mut Map<String, Value>) -> bool {
     let takes_arguments = matches!(
         message.get("method").and_then(Value::as_str),
         Some("tools/call" | "prompts/get")
@@ -76,7 +76,7 @@ fn mend(message: &mut Map<String, Value>) -> bool {
         return was_empty_list;
     };
     // Other values stay unchanged, for the error that names them.
-    match SentArguments::read(arguments.clone()) {
+    match SentArguments::from_value(arguments.clone()) {
         Some(SentArguments(object)) => {
             *arguments = Value::Object(object);
             true
@@ -85,25 +85,37 @@ fn mend(message: &mut Map<String, Value>) -> bool {
     }
 }
 
-type Explain = fn(Value) -> Option<String>;
+type ExplainParams = fn(Value) -> Option<String>;
 
 /// The methods whose params are checked here, and how.
-const METHODS: &[(&str, Explain)] = &[
-    ("initialize", explain::<InitializeRequestParams>),
-    ("tools/call", explain::<CallToolRequestParams>),
-    ("tools/list", explain::<PaginatedRequestParams>),
-    ("prompts/get", explain::<GetPromptRequestParams>),
-    ("prompts/list", explain::<PaginatedRequestParams>),
-    ("resources/list", explain::<PaginatedRequestParams>),
+const METHODS: &[(&str, ExplainParams)] = &[
+    ("initialize", explain_params::<InitializeRequestParams>),
+    ("tools/call", explain_params::<CallToolRequestParams>),
+    ("tools/list", explain_params::<PaginatedRequestParams>),
+    ("prompts/get", explain_params::<GetPromptRequestParams>),
+    ("prompts/list", explain_params::<PaginatedRequestParams>),
+    ("resources/list", explain_params::<PaginatedRequestParams>),
     (
         "resources/templates/list",
-        explain::<PaginatedRequestParams>,
+        explain_params::<PaginatedRequestParams>,
     ),
-    ("resources/read", explain::<ReadResourceRequestParams>),
-    ("resources/subscribe", explain::<SubscribeRequestParams>),
-    ("resources/unsubscribe", explain::<UnsubscribeRequestParams>),
-    ("completion/complete", explain::<CompleteRequestParams>),
-    ("ping", explain::<Map<String, Value>>),
+    (
+        "resources/read",
+        explain_params::<ReadResourceRequestParams>,
+    ),
+    (
+        "resources/subscribe",
+        explain_params::<SubscribeRequestParams>,
+    ),
+    (
+        "resources/unsubscribe",
+        explain_params::<UnsubscribeRequestParams>,
+    ),
+    (
+        "completion/complete",
+        explain_params::<CompleteRequestParams>,
+    ),
+    ("ping", explain_params::<Map<String, Value>>),
 ];
 
 fn is_known(method: &str) -> bool {
@@ -125,7 +137,7 @@ pub(super) fn wrong_params(request: &CustomRequest) -> Option<ErrorData> {
 }
 
 /// Names the invalid member. The value is not repeated, because it may be a secret.
-fn explain<T: DeserializeOwned>(params: Value) -> Option<String> {
+fn explain_params<T: DeserializeOwned>(params: Value) -> Option<String> {
     let error = serde_path_to_error::deserialize::<_, T>(params).err()?;
     let path = error.path().to_string();
     let problem = error.into_inner().to_string();
@@ -154,7 +166,7 @@ mod tests {
 
     fn read(method: &str, params: &Value) -> ClientRequest {
         let body = json!({ "jsonrpc": "2.0", "id": 7, "method": method, "params": params });
-        match crate::mcp::message::parse(body.to_string().as_bytes()) {
+        match crate::mcp::message::parse_message(body.to_string().as_bytes()) {
             Ok(JsonRpcMessage::Request(request)) => {
                 assert_eq!(request.id, RequestId::Number(7));
                 request.request

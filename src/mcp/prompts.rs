@@ -8,23 +8,26 @@ use rmcp::model::{
 use serde_json::Value;
 
 use super::error_data::with_code;
-use super::look::Look;
-use super::resources::{FIXED_TTL, millis};
-use crate::tool::catalogue::{Given, Prompt};
+use super::look::InternalCall;
+use super::resources::{FIXED_TTL, whole_millis};
+use crate::tool::catalogue::{GivenArguments, Prompt};
 
 /// The longest argument, in characters.
 const ARGUMENT_CHARS_MAX: usize = 16_384;
 
 /// Lists the prompts.
-pub(super) fn list(look: &Look<'_>) -> ListPromptsResult {
-    let prompts = look.registry.prompts(&look.caller).map(to_mcp);
+pub(super) fn list_prompts(look: &InternalCall<'_>) -> ListPromptsResult {
+    let prompts = look
+        .registry
+        .offered_prompts(&look.caller)
+        .map(to_mcp_prompt);
     let mut result = ListPromptsResult::with_all_items(prompts.collect());
-    result.ttl_ms = Some(millis(FIXED_TTL));
+    result.ttl_ms = Some(whole_millis(FIXED_TTL));
     result.cache_scope = Some(CacheScope::Private);
     result
 }
 
-fn to_mcp(prompt: &Prompt) -> McpPrompt {
+fn to_mcp_prompt(prompt: &Prompt) -> McpPrompt {
     let arguments = prompt.arguments.iter().map(|argument| {
         McpArgument::new(argument.name)
             .with_description(argument.about)
@@ -36,16 +39,19 @@ fn to_mcp(prompt: &Prompt) -> McpPrompt {
 }
 
 /// Finds a prompt by name; the error lists the names.
-pub(super) fn find(look: &Look<'_>, name: &str) -> Result<&'static Prompt, ErrorData> {
-    let mut offered = look.registry.prompts(&look.caller);
+pub(super) fn find_prompt(
+    look: &InternalCall<'_>,
+    name: &str,
+) -> Result<&'static Prompt, ErrorData> {
+    let mut offered = look.registry.offered_prompts(&look.caller);
     offered.find(|prompt| prompt.name == name).ok_or_else(|| {
         let known = look
             .registry
-            .prompts(&look.caller)
+            .offered_prompts(&look.caller)
             .map(|prompt| prompt.name);
         let known: Vec<_> = known.collect();
         let name: String = name.chars().take(128).collect();
-        invalid(format!(
+        invalid_params(format!(
             "unknown prompt `{name}`: the prompts are {}",
             known.join(", ")
         ))
@@ -53,20 +59,20 @@ pub(super) fn find(look: &Look<'_>, name: &str) -> Result<&'static Prompt, Error
 }
 
 /// Renders a prompt.
-pub(super) fn get(
-    look: &Look<'_>,
+pub(super) fn get_prompt(
+    look: &InternalCall<'_>,
     params: GetPromptRequestParams,
 ) -> Result<GetPromptResult, ErrorData> {
-    let prompt = find(look, &params.name)?;
-    let given = read(prompt, params.arguments.unwrap_or_default())?;
+    let prompt = find_prompt(look, &params.name)?;
+    let given = read_arguments(prompt, params.arguments.unwrap_or_default())?;
     let text = (prompt.text)(&given);
     let message = PromptMessage::new_text(Role::User, text);
     Ok(GetPromptResult::new(vec![message]).with_description(prompt.about))
 }
 
 /// Checks the arguments. Forms send an empty text for a field that was left blank.
-fn read(prompt: &Prompt, arguments: JsonObject) -> Result<Given, ErrorData> {
-    let mut given = Given::default();
+fn read_arguments(prompt: &Prompt, arguments: JsonObject) -> Result<GivenArguments, ErrorData> {
+    let mut given = GivenArguments::default();
     for (name, value) in arguments {
         let known = prompt
             .arguments
@@ -74,42 +80,42 @@ fn read(prompt: &Prompt, arguments: JsonObject) -> Result<Given, ErrorData> {
             .find(|argument| argument.name == name);
         let Some(argument) = known else {
             let name: String = name.chars().take(64).collect();
-            return Err(invalid(format!(
+            return Err(invalid_params(format!(
                 "unknown argument `{name}`. {}",
-                usage(prompt)
+                usage_text(prompt)
             )));
         };
         let name = argument.name;
         let Value::String(text) = value else {
-            return Err(invalid(format!(
+            return Err(invalid_params(format!(
                 "the argument `{name}` must be text. {}",
-                usage(prompt)
+                usage_text(prompt)
             )));
         };
         if text.chars().count() > ARGUMENT_CHARS_MAX {
             let message =
                 format!("the argument `{name}` has more than {ARGUMENT_CHARS_MAX} characters");
-            return Err(invalid(message));
+            return Err(invalid_params(message));
         }
         if !text.trim().is_empty() {
             given.0.insert(name, text.trim().to_owned());
         }
     }
     let mut required = prompt.arguments.iter().filter(|argument| argument.required);
-    match required.find(|argument| given.get(argument.name).is_none()) {
+    match required.find(|argument| given.value_of(argument.name).is_none()) {
         None => Ok(given),
         Some(missing) => {
             let message = format!(
                 "the argument `{}` is missing. {}",
                 missing.name,
-                usage(prompt)
+                usage_text(prompt)
             );
-            Err(invalid(message))
+            Err(invalid_params(message))
         }
     }
 }
 
-fn usage(prompt: &Prompt) -> String {
+fn usage_text(prompt: &Prompt) -> String {
     let arguments = prompt.arguments.iter().map(|argument| {
         let optional = if argument.required { "" } else { "?" };
         format!("{}{optional}", argument.name)
@@ -125,6 +131,6 @@ fn usage(prompt: &Prompt) -> String {
     }
 }
 
-pub(super) fn invalid(message: String) -> ErrorData {
+pub(super) fn invalid_params(message: String) -> ErrorData {
     with_code(ErrorData::invalid_params(message, None), "invalid_params")
 }

@@ -12,8 +12,8 @@ use rmcp::model::{
 use serde_json::{Value, json};
 
 use super::error_data::with_code;
-use super::look::{Failed, Look, Present};
-use crate::tool::catalogue::{Found, Resource, Shows};
+use super::look::{InternalCall, InternalCallFailed, PresentValue};
+use crate::tool::catalogue::{FoundResource, Resource, ResourceContent};
 use crate::tool::change::same_id;
 use crate::tool::registry::Registry;
 use crate::tool::{ErrorType, JsonObject};
@@ -26,17 +26,17 @@ const LIST_TTL: Duration = Duration::from_secs(5);
 pub(super) const FIXED_TTL: Duration = Duration::from_secs(300);
 
 /// The position of a resource in the list: those without a variable come first.
-type Place = (Option<String>, usize);
+type ResourceSortKey = (Option<String>, usize);
 
 /// Lists a page of resources.
-pub(super) async fn list(
-    look: &Look<'_>,
+pub(super) async fn list_resources(
+    look: &InternalCall<'_>,
     cursor: Option<&str>,
 ) -> Result<ListResourcesResult, ErrorData> {
     let after = cursor
         .map(|cursor| read_cursor(look.registry, cursor))
         .transpose()?;
-    let mut all = all(look).await?;
+    let mut all = all_resources(look).await?;
     if let Some(after) = after {
         all = all.split_off(&after);
         all.remove(&after);
@@ -47,35 +47,43 @@ pub(super) async fn list(
     let next = last.map(|resource| BASE64URL_NOPAD.encode(resource.uri.as_bytes()));
     let mut result = ListResourcesResult::with_all_items(page);
     result.next_cursor = next;
-    result.ttl_ms = Some(millis(LIST_TTL));
+    result.ttl_ms = Some(whole_millis(LIST_TTL));
     result.cache_scope = Some(CacheScope::Private);
     Ok(result)
 }
 
-async fn all(look: &Look<'_>) -> Result<BTreeMap<Place, McpResource>, ErrorData> {
+async fn all_resources(
+    look: &InternalCall<'_>,
+) -> Result<BTreeMap<ResourceSortKey, McpResource>, ErrorData> {
     let catalogue = look.registry.catalogue();
     let mut all = BTreeMap::new();
-    let mut asked: Option<(&str, Vec<Present>)> = None;
-    for resource in look.registry.resources(&look.caller) {
-        let Some(variable) = resource.variable() else {
-            all.insert((None, number(look.registry, resource)), plain(resource));
+    let mut asked: Option<(&str, Vec<PresentValue>)> = None;
+    for resource in look.registry.offered_resources(&look.caller) {
+        let Some(variable) = resource.uri_variable() else {
+            all.insert(
+                (None, resource_number(look.registry, resource)),
+                plain_resource(resource),
+            );
             continue;
         };
-        let Some(values) = catalogue.values(variable) else {
+        let Some(values) = catalogue.values_of(variable) else {
             continue;
         };
         let known = asked.take().filter(|(known, _)| *known == variable);
         let present = match known {
             Some((_, present)) => present,
-            None => look.values(values).await?,
+            None => look.present_values(values).await?,
         };
         for one in &present {
             let listed = resource
                 .only
                 .is_none_or(|(member, word)| one.entry[member] == word);
             if listed {
-                let place = (Some(one.value.clone()), number(look.registry, resource));
-                all.insert(place, of_value(resource, one));
+                let place = (
+                    Some(one.value.clone()),
+                    resource_number(look.registry, resource),
+                );
+                all.insert(place, resource_of_value(resource, one));
             }
         }
         asked = Some((variable, present));
@@ -83,21 +91,21 @@ async fn all(look: &Look<'_>) -> Result<BTreeMap<Place, McpResource>, ErrorData>
     Ok(all)
 }
 
-fn number(registry: &Registry, resource: &Resource) -> usize {
+fn resource_number(registry: &Registry, resource: &Resource) -> usize {
     let mut all = registry.catalogue().resources.iter();
     all.position(|other| other.uri == resource.uri).unwrap_or(0)
 }
 
 /// A cursor names the last resource of a page, so it stays valid if that resource ends.
-fn read_cursor(registry: &Registry, cursor: &str) -> Result<Place, ErrorData> {
+fn read_cursor(registry: &Registry, cursor: &str) -> Result<ResourceSortKey, ErrorData> {
     let uri = BASE64URL_NOPAD.decode(cursor.as_bytes()).ok();
     let uri = uri.and_then(|uri| String::from_utf8(uri).ok());
     let found = uri
         .as_deref()
-        .and_then(|uri| registry.catalogue().find(uri));
+        .and_then(|uri| registry.catalogue().find_resource(uri));
     let place = found.map(|found| {
         let value = found.value.map(str::to_owned);
-        (value, number(registry, found.resource))
+        (value, resource_number(registry, found.resource))
     });
     place.ok_or_else(bad_cursor)
 }
@@ -112,14 +120,14 @@ fn bad_cursor() -> ErrorData {
     with_code(ErrorData::invalid_params(message, None), "cursor_unknown")
 }
 
-fn plain(resource: &Resource) -> McpResource {
+fn plain_resource(resource: &Resource) -> McpResource {
     let listed = McpResource::new(resource.uri, resource.name)
         .with_title(resource.title)
         .with_description(resource.about);
-    typed(listed, resource)
+    with_mime_type(listed, resource)
 }
 
-fn of_value(resource: &Resource, present: &Present) -> McpResource {
+fn resource_of_value(resource: &Resource, present: &PresentValue) -> McpResource {
     let uri = resource.uri_for(&present.value);
     let listed = McpResource::new(uri, format!("{} {}", resource.name, present.value));
     // Two sessions with equal names need distinct titles in clients that show only titles.
@@ -131,47 +139,50 @@ fn of_value(resource: &Resource, present: &Present) -> McpResource {
     let listed = listed
         .with_title(format!("{}: {label}", resource.title))
         .with_description(resource.about);
-    typed(listed, resource)
+    with_mime_type(listed, resource)
 }
 
 /// The format of a screenshot is known only when it is taken.
-fn typed(listed: McpResource, resource: &Resource) -> McpResource {
+fn with_mime_type(listed: McpResource, resource: &Resource) -> McpResource {
     match resource.shows {
-        Shows::Data => listed.with_mime_type("application/json"),
-        Shows::Picture => listed,
+        ResourceContent::Data => listed.with_mime_type("application/json"),
+        ResourceContent::Picture => listed,
     }
 }
 
 /// Lists the templates.
-pub(super) fn templates(look: &Look<'_>) -> ListResourceTemplatesResult {
-    let offered = look.registry.resources(&look.caller);
-    let templates = offered.filter(|resource| resource.variable().is_some());
+pub(super) fn list_templates(look: &InternalCall<'_>) -> ListResourceTemplatesResult {
+    let offered = look.registry.offered_resources(&look.caller);
+    let templates = offered.filter(|resource| resource.uri_variable().is_some());
     let templates = templates.map(|resource| {
         let template = ResourceTemplate::new(resource.uri, resource.name)
             .with_title(resource.title)
             .with_description(resource.about);
         match resource.shows {
-            Shows::Data => template.with_mime_type("application/json"),
-            Shows::Picture => template,
+            ResourceContent::Data => template.with_mime_type("application/json"),
+            ResourceContent::Picture => template,
         }
     });
     let mut result = ListResourceTemplatesResult::with_all_items(templates.collect());
-    result.ttl_ms = Some(millis(FIXED_TTL));
+    result.ttl_ms = Some(whole_millis(FIXED_TTL));
     result.cache_scope = Some(CacheScope::Private);
     result
 }
 
 /// Reads a resource.
-pub(super) async fn read(look: &Look<'_>, uri: &str) -> Result<ReadResourceResult, ErrorData> {
-    let found = find(look, uri).ok_or_else(|| not_found(uri))?;
+pub(super) async fn read_resource(
+    look: &InternalCall<'_>,
+    uri: &str,
+) -> Result<ReadResourceResult, ErrorData> {
+    let found = find_resource(look, uri).ok_or_else(|| not_found(uri))?;
     let mut args = JsonObject::new();
-    if let (Some(variable), Some(value)) = (found.resource.variable(), found.value) {
+    if let (Some(variable), Some(value)) = (found.resource.uri_variable(), found.value) {
         args.insert(variable.to_owned(), value.into());
     }
-    let reply = look.call(found.resource.tool, args).await;
+    let reply = look.call_tool(found.resource.tool, args).await;
     let reply = reply.map_err(|failed| missing_or(failed, uri))?;
     let contents = match (found.resource.shows, reply.picture) {
-        (Shows::Data, _) => {
+        (ResourceContent::Data, _) => {
             let text = reply
                 .body
                 .get("data")
@@ -179,32 +190,32 @@ pub(super) async fn read(look: &Look<'_>, uri: &str) -> Result<ReadResourceResul
                 .unwrap_or_default();
             ResourceContents::text(text, uri).with_mime_type("application/json")
         }
-        (Shows::Picture, Some(picture)) => {
+        (ResourceContent::Picture, Some(picture)) => {
             let blob = BASE64.encode(&picture.bytes);
             ResourceContents::blob(blob, uri).with_mime_type(picture.media_type)
         }
-        (Shows::Picture, None) => {
+        (ResourceContent::Picture, None) => {
             let error = ErrorData::internal_error("there is no picture of it", None);
             return Err(with_code(error, "no_picture"));
         }
     };
     let result = ReadResourceResult::new(vec![contents]);
     Ok(result
-        .with_ttl_ms(millis(found.resource.fresh))
+        .with_ttl_ms(whole_millis(found.resource.fresh))
         .with_cache_scope(CacheScope::Private))
 }
 
 /// Whether this caller can read the URI now.
-pub(super) async fn check(look: &Look<'_>, uri: &str) -> Result<(), ErrorData> {
-    let found = find(look, uri).ok_or_else(|| not_found(uri))?;
-    let (Some(variable), Some(value)) = (found.resource.variable(), found.value) else {
+pub(super) async fn check_resource(look: &InternalCall<'_>, uri: &str) -> Result<(), ErrorData> {
+    let found = find_resource(look, uri).ok_or_else(|| not_found(uri))?;
+    let (Some(variable), Some(value)) = (found.resource.uri_variable(), found.value) else {
         return Ok(());
     };
-    let Some(values) = look.registry.catalogue().values(variable) else {
+    let Some(values) = look.registry.catalogue().values_of(variable) else {
         return Ok(());
     };
-    let present = look.values(values).await?;
-    let same = |one: &Present| same_id(&one.value, value);
+    let present = look.present_values(values).await?;
+    let same = |one: &PresentValue| same_id(&one.value, value);
     present
         .iter()
         .any(same)
@@ -213,16 +224,19 @@ pub(super) async fn check(look: &Look<'_>, uri: &str) -> Result<(), ErrorData> {
 }
 
 /// The resource of a URI, if the caller may read it.
-pub(super) fn find<'a>(look: &Look<'_>, uri: &'a str) -> Option<Found<'a>> {
-    let found = look.registry.catalogue().find(uri)?;
+pub(super) fn find_resource<'a>(
+    look: &InternalCall<'_>,
+    uri: &'a str,
+) -> Option<FoundResource<'a>> {
+    let found = look.registry.catalogue().find_resource(uri)?;
     look.registry
-        .offers(&look.caller, found.resource.tool)
+        .offers_tool(&look.caller, found.resource.tool)
         .then_some(found)
 }
 
 /// One error for a resource that never existed, has ended, or belongs to another caller, so callers cannot
 /// probe.
-fn missing_or(failed: Failed, uri: &str) -> ErrorData {
+fn missing_or(failed: InternalCallFailed, uri: &str) -> ErrorData {
     match failed.error {
         ErrorType::NotFound | ErrorType::Validation => not_found(uri),
         ErrorType::Security
@@ -245,6 +259,6 @@ fn not_found(uri: &str) -> ErrorData {
     with_code(error, "resource_unknown")
 }
 
-pub(super) fn millis(time: Duration) -> u64 {
+pub(super) fn whole_millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }

@@ -12,15 +12,15 @@ use rmcp::model::{
 use rmcp::service::RequestContext;
 use rmcp::{ErrorData, Peer, RoleServer};
 
-use super::consent::Consent;
-use super::convert::to_mcp;
+use super::consent::ApprovalBook;
+use super::convert::to_mcp_tool;
 use super::error_data::with_code;
-use super::look::Look;
-use super::sessions::Session;
-use super::subscriptions::Notices;
+use super::look::InternalCall;
+use super::sessions::McpSession;
+use super::subscriptions::ChangeNotices;
 use super::tasks;
-use super::watched::Watched;
-use crate::caller::{Caller, Origin};
+use super::watched::WatchedResources;
+use crate::caller::{Caller, RequestInfo};
 use crate::tool::registry::Registry;
 
 /// The default time for a person to answer.
@@ -31,25 +31,25 @@ const SERVER_INFO: &str = "io.modelcontextprotocol/serverInfo";
 /// The MCP server. Cheap to clone; one clone serves each request.
 #[derive(Clone, Debug)]
 pub struct McpServer {
-    pub(super) shared: Arc<Shared>,
+    pub(super) shared: Arc<McpServerState>,
     /// The open approval questions.
-    pub(super) consent: Consent,
+    pub(super) consent: ApprovalBook,
     /// The caller if no HTTP request names one (stdio).
-    local: Option<Arc<Local>>,
+    local: Option<Arc<LocalClient>>,
 }
 
 /// The single client of a stdio connection.
 #[derive(Debug)]
-struct Local {
+struct LocalClient {
     caller: Caller,
-    watched: Watched,
+    watched: WatchedResources,
     told: AtomicBool,
 }
 
 #[derive(Debug)]
-pub(super) struct Shared {
+pub(super) struct McpServerState {
     pub(super) registry: Arc<Registry>,
-    pub(super) notices: Notices,
+    pub(super) notices: ChangeNotices,
     pub(super) capabilities: ServerCapabilities,
     /// All tools in MCP form, by name.
     pub(super) tools: HashMap<&'static str, Tool>,
@@ -62,7 +62,9 @@ impl McpServer {
     /// A server for `registry`.
     #[must_use]
     pub fn new(registry: Arc<Registry>) -> Self {
-        let tools = registry.all().map(|info| (info.name, to_mcp(info)));
+        let tools = registry
+            .all_tools()
+            .map(|info| (info.name, to_mcp_tool(info)));
         let tools = tools.collect();
         let implementation = Implementation::new("kasm-mcp", env!("CARGO_PKG_VERSION"))
             .with_title("Kasm Workspaces")
@@ -71,10 +73,10 @@ impl McpServer {
         if let Ok(info) = serde_json::to_value(&implementation) {
             meta.0.insert(SERVER_INFO.to_owned(), info);
         }
-        let capabilities = capabilities(&registry);
-        let notices = Notices::new(registry.clone());
+        let capabilities = server_capabilities(&registry);
+        let notices = ChangeNotices::new(registry.clone());
         Self {
-            shared: Arc::new(Shared {
+            shared: Arc::new(McpServerState {
                 registry,
                 notices,
                 capabilities,
@@ -82,14 +84,14 @@ impl McpServer {
                 implementation,
                 meta,
             }),
-            consent: Consent::new(CONSENT_TIMEOUT),
+            consent: ApprovalBook::new(CONSENT_TIMEOUT),
             local: None,
         }
     }
 
     /// Sets the book of questions, and with it their time limit.
     #[must_use]
-    pub fn with_consent(mut self, consent: Consent) -> Self {
+    pub fn with_consent(mut self, consent: ApprovalBook) -> Self {
         self.consent = consent;
         self
     }
@@ -97,9 +99,9 @@ impl McpServer {
     /// Sets the caller for a client on this machine, which needs no token.
     #[must_use]
     pub fn for_local(mut self, caller: Caller) -> Self {
-        self.local = Some(Arc::new(Local {
+        self.local = Some(Arc::new(LocalClient {
             caller,
-            watched: Watched::default(),
+            watched: WatchedResources::default(),
             told: AtomicBool::new(false),
         }));
         self
@@ -107,23 +109,23 @@ impl McpServer {
 
     /// The notifications for transports that keep a stream open.
     #[must_use]
-    pub fn notices(&self) -> Notices {
+    pub fn change_notices(&self) -> ChangeNotices {
         self.shared.notices.clone()
     }
 
     /// Starts to notify the single client of a stdio connection.
-    pub(super) fn tell_local(&self, peer: Peer<RoleServer>) {
+    pub(super) fn notify_local_client(&self, peer: Peer<RoleServer>) {
         let Some(local) = self.local.clone() else {
             return;
         };
         if !local.told.swap(true, Ordering::Relaxed) {
-            let notices = self.notices();
+            let notices = self.change_notices();
             let caller = local.caller.clone();
-            tokio::spawn(async move { notices.tell(peer, &local.watched, caller).await });
+            tokio::spawn(async move { notices.notify_peer(peer, &local.watched, caller).await });
         }
     }
 
-    pub(super) fn caller(&self, cx: &RequestContext<RoleServer>) -> Result<Caller, ErrorData> {
+    pub(super) fn caller_of(&self, cx: &RequestContext<RoleServer>) -> Result<Caller, ErrorData> {
         let parts = cx.extensions.get::<http::request::Parts>();
         let caller = parts.and_then(|parts| Caller::of_request(&parts.extensions));
         let local = self.local.as_ref().map(|local| &local.caller);
@@ -134,51 +136,54 @@ impl McpServer {
         })
     }
 
-    pub(super) fn meta(&self, cx: &RequestContext<RoleServer>) -> Option<MetaObject> {
+    pub(super) fn request_meta(&self, cx: &RequestContext<RoleServer>) -> Option<MetaObject> {
         is_modern(cx).then(|| self.shared.meta.clone())
     }
 
     /// For requests about the catalogue.
-    pub(super) fn look(&self, cx: &RequestContext<RoleServer>) -> Result<Look<'_>, ErrorData> {
-        Ok(Look {
+    pub(super) fn internal_call(
+        &self,
+        cx: &RequestContext<RoleServer>,
+    ) -> Result<InternalCall<'_>, ErrorData> {
+        Ok(InternalCall {
             registry: &self.shared.registry,
-            caller: self.caller(cx)?,
-            origin: origin(cx),
+            caller: self.caller_of(cx)?,
+            origin: request_info(cx),
             cancelled: cx.ct.clone(),
         })
     }
 
     /// "Method not found", unless `there_are` entries.
-    pub(super) fn offers<M: ConstString>(there_are: bool) -> Result<(), ErrorData> {
+    pub(super) fn refuse_unless<M: ConstString>(there_are: bool) -> Result<(), ErrorData> {
         there_are
             .then_some(())
             .ok_or_else(|| method_not_found(M::VALUE))
     }
 
     pub(super) fn has_resources<M: ConstString>(&self) -> Result<(), ErrorData> {
-        Self::offers::<M>(self.shared.capabilities.resources.is_some())
+        Self::refuse_unless::<M>(self.shared.capabilities.resources.is_some())
     }
 
     pub(super) fn has_prompts<M: ConstString>(&self) -> Result<(), ErrorData> {
-        Self::offers::<M>(self.shared.capabilities.prompts.is_some())
+        Self::refuse_unless::<M>(self.shared.capabilities.prompts.is_some())
     }
 
     /// Notes that a client of a revision with a handshake has read the list of resources.
     pub(super) fn watch_list(&self, cx: &RequestContext<RoleServer>) {
         // Without a session, there is no stream for notifications.
-        let _ = self.watched(cx, |watched| {
+        let _ = self.with_watched(cx, |watched| {
             watched.add_list();
             Ok(())
         });
     }
 
     /// What a client of a revision with a handshake has subscribed to.
-    pub(super) fn watched<T>(
+    pub(super) fn with_watched<T>(
         &self,
         cx: &RequestContext<RoleServer>,
-        change: impl FnOnce(&Watched) -> Result<T, ErrorData>,
+        change: impl FnOnce(&WatchedResources) -> Result<T, ErrorData>,
     ) -> Result<T, ErrorData> {
-        if let Some(session) = cx.extensions.get::<Arc<Session>>() {
+        if let Some(session) = cx.extensions.get::<Arc<McpSession>>() {
             return change(&session.watched);
         }
         match &self.local {
@@ -192,18 +197,18 @@ impl McpServer {
     }
 
     /// Checks a request about a task. rmcp has checked that the client declared tasks.
-    pub(super) fn task<'a, M: ConstString>(
+    pub(super) fn task_request<'a, M: ConstString>(
         &'a self,
         cx: &RequestContext<RoleServer>,
         id: &'a str,
-    ) -> Result<tasks::Request<'a>, ErrorData> {
+    ) -> Result<tasks::TaskRequest<'a>, ErrorData> {
         if !is_modern(cx) {
             return Err(method_not_found(M::VALUE));
         }
-        Ok(tasks::Request {
+        Ok(tasks::TaskRequest {
             registry: &self.shared.registry,
-            caller: self.caller(cx)?,
-            origin: origin(cx),
+            caller: self.caller_of(cx)?,
+            origin: request_info(cx),
             cancelled: cx.ct.clone(),
             id,
         })
@@ -211,7 +216,7 @@ impl McpServer {
 }
 
 /// The server's capabilities.
-fn capabilities(registry: &Registry) -> ServerCapabilities {
+fn server_capabilities(registry: &Registry) -> ServerCapabilities {
     let mut capabilities = ServerCapabilities::builder().enable_tools().build();
     let catalogue = registry.catalogue();
     if !catalogue.resources.is_empty() {
@@ -225,7 +230,7 @@ fn capabilities(registry: &Registry) -> ServerCapabilities {
     if !catalogue.values.is_empty() {
         capabilities.completions = Some(Default::default());
     }
-    if registry.all().any(|info| info.continues.is_some()) {
+    if registry.all_tools().any(|info| info.continues.is_some()) {
         let extensions = capabilities.extensions.get_or_insert_default();
         extensions.insert(TASKS_EXTENSION_ID.to_owned(), Default::default());
     }
@@ -233,9 +238,9 @@ fn capabilities(registry: &Registry) -> ServerCapabilities {
 }
 
 /// The HTTP request, if the transport is HTTP.
-pub(super) fn origin(cx: &RequestContext<RoleServer>) -> Option<Origin> {
+pub(super) fn request_info(cx: &RequestContext<RoleServer>) -> Option<RequestInfo> {
     let parts = cx.extensions.get::<http::request::Parts>()?;
-    parts.extensions.get::<Origin>().cloned()
+    parts.extensions.get::<RequestInfo>().cloned()
 }
 
 /// Revision 2026-07-28 or later.

@@ -18,24 +18,24 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::watched::Watched;
-use crate::caller::{Caller, Reach};
+use super::watched::WatchedResources;
+use crate::caller::{Caller, ToolFilter};
 use crate::random;
-use exchange::Calls;
+use exchange::RunningCalls;
 
 /// The id of a session: 128 random bits as hex digits.
 pub type SessionId = Arc<str>;
 
 /// Sends messages to a client. Boxed, because a channel reserves space for 32 messages.
-pub type Outbox = mpsc::Sender<Box<ServerJsonRpcMessage>>;
+pub type SessionOutbox = mpsc::Sender<Box<ServerJsonRpcMessage>>;
 
 /// How many messages wait for a slow client before the sender waits too.
 pub const OUTBOX_MESSAGES: usize = 16;
 
 /// All MCP sessions. Their ids are not credentials: every use is checked against the caller.
 #[derive(Debug)]
-pub struct Sessions {
-    open: Mutex<HashMap<SessionId, Arc<Session>>>,
+pub struct McpSessions {
+    open: Mutex<HashMap<SessionId, Arc<McpSession>>>,
     limits: SessionLimits,
     epoch: Instant,
 }
@@ -53,20 +53,20 @@ pub struct SessionLimits {
 
 /// One session.
 #[derive(Debug)]
-pub struct Session {
+pub struct McpSession {
     /// The session's id.
     pub id: SessionId,
     /// Cancelled when the session ends.
     pub ended: CancellationToken,
     /// What the client has subscribed to.
-    pub watched: Watched,
+    pub watched: WatchedResources,
     owner: Arc<str>,
     client: Mutex<Arc<InitializeRequestParams>>,
-    calls: Mutex<Calls>,
+    calls: Mutex<RunningCalls>,
     /// The single stream of HTTP+SSE. In Streamable HTTP, each request has its own answer.
-    outbox: Mutex<Option<Outbox>>,
+    outbox: Mutex<Option<SessionOutbox>>,
     /// The tool filter that the stream was opened with.
-    reach: OnceLock<Reach>,
+    reach: OnceLock<ToolFilter>,
     streams: AtomicUsize,
     /// The number of the stream that tells what belongs to no request.
     notification_stream: AtomicU64,
@@ -78,7 +78,7 @@ pub struct Session {
 #[error("too many sessions are in use")]
 pub struct TooManySessions;
 
-impl Sessions {
+impl McpSessions {
     /// Creates an empty set.
     #[must_use]
     pub fn new(limits: SessionLimits) -> Self {
@@ -94,16 +94,16 @@ impl Sessions {
     ///
     /// # Errors
     /// Every session of the caller is in use.
-    pub fn open(
+    pub fn open_session(
         &self,
         caller: &Caller,
         client: InitializeRequestParams,
-    ) -> Result<Arc<Session>, TooManySessions> {
-        let session = Arc::new(Session {
+    ) -> Result<Arc<McpSession>, TooManySessions> {
+        let session = Arc::new(McpSession {
             id: random_id(),
             ended: CancellationToken::new(),
-            watched: Watched::default(),
-            owner: caller.owner().clone(),
+            watched: WatchedResources::default(),
+            owner: caller.owner_key().clone(),
             client: Mutex::new(Arc::new(client)),
             calls: Mutex::default(),
             outbox: Mutex::default(),
@@ -112,7 +112,7 @@ impl Sessions {
             notification_stream: AtomicU64::new(0),
             used_ms: AtomicU64::new(self.now_ms()),
         });
-        let mut open = self.lock();
+        let mut open = self.lock_open();
         // Counting is linear, so it is done only close to a limit.
         if open.len() >= self.limits.per_caller_max.min(self.limits.all_max) {
             let own = || open.values().filter(|other| other.owner == session.owner);
@@ -133,22 +133,22 @@ impl Sessions {
 
     /// The caller's session with this id. Counts as use.
     #[must_use]
-    pub fn get(&self, id: &str, caller: &Caller) -> Option<Arc<Session>> {
+    pub fn find_session(&self, id: &str, caller: &Caller) -> Option<Arc<McpSession>> {
         let session = self
-            .lock()
+            .lock_open()
             .get(id)
-            .filter(|session| session.owner == *caller.owner())
+            .filter(|session| session.owner == *caller.owner_key())
             .cloned()?;
         session.used_ms.store(self.now_ms(), Ordering::Relaxed);
         Some(session)
     }
 
     /// Ends a session of the caller. False if it does not exist.
-    pub fn close(&self, id: &str, caller: &Caller) -> bool {
-        let mut open = self.lock();
+    pub fn close_session(&self, id: &str, caller: &Caller) -> bool {
+        let mut open = self.lock_open();
         if open
             .get(id)
-            .is_none_or(|session| session.owner != *caller.owner())
+            .is_none_or(|session| session.owner != *caller.owner_key())
         {
             return false;
         }
@@ -156,7 +156,7 @@ impl Sessions {
         drop(open);
         if let Some(session) = session {
             session.ended.cancel();
-            session.calls().cancel_all();
+            session.lock_calls().cancel_all();
         }
         true
     }
@@ -165,7 +165,7 @@ impl Sessions {
     pub fn end_idle(&self) {
         let idle_ms = u64::try_from(self.limits.idle.as_millis()).unwrap_or(u64::MAX);
         let now_ms = self.now_ms();
-        self.lock().retain(|_, session| {
+        self.lock_open().retain(|_, session| {
             if !session.is_unused() {
                 session.used_ms.store(now_ms, Ordering::Relaxed);
                 return true;
@@ -190,20 +190,20 @@ impl Sessions {
 
     /// How many sessions are open.
     #[must_use]
-    pub fn count(&self) -> usize {
-        self.lock().len()
+    pub fn session_count(&self) -> usize {
+        self.lock_open().len()
     }
 
     /// Ends all streams of sessions without a running call; called while the server drains.
     pub fn end_quiet(&self) {
-        for session in self.lock().values() {
-            if session.calls().is_empty() {
+        for session in self.lock_open().values() {
+            if session.lock_calls().is_empty() {
                 session.ended.cancel();
             }
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<SessionId, Arc<Session>>> {
+    fn lock_open(&self) -> MutexGuard<'_, HashMap<SessionId, Arc<McpSession>>> {
         self.open.lock()
     }
 
@@ -212,10 +212,10 @@ impl Sessions {
     }
 }
 
-impl Session {
+impl McpSession {
     /// What the client declared in its handshake.
     #[must_use]
-    pub fn client(&self) -> Arc<InitializeRequestParams> {
+    pub fn client_info(&self) -> Arc<InitializeRequestParams> {
         self.client.lock().clone()
     }
 
@@ -225,22 +225,22 @@ impl Session {
     }
 
     /// Makes `outbox` the only stream (HTTP+SSE). All of its messages are limited to the tools of `reach`.
-    pub fn attach(&self, outbox: Outbox, reach: &Reach) {
+    pub fn attach_stream(&self, outbox: SessionOutbox, reach: &ToolFilter) {
         let _first = self.reach.set(reach.clone());
         *self.outbox.lock() = Some(outbox);
     }
 
     /// The stream for all messages, in HTTP+SSE.
     #[must_use]
-    pub fn outbox(&self) -> Option<Outbox> {
+    pub fn current_outbox(&self) -> Option<SessionOutbox> {
         self.outbox.lock().clone()
     }
 
     /// The caller of a message, limited to the tools that the stream was opened for.
     #[must_use]
-    pub fn narrow(&self, caller: &Caller) -> Caller {
+    pub fn narrow_caller(&self, caller: &Caller) -> Caller {
         match self.reach.get() {
-            Some(reach) => caller.clone().narrowed(reach),
+            Some(reach) => caller.clone().narrowed_by(reach),
             None => caller.clone(),
         }
     }
@@ -265,21 +265,21 @@ impl Session {
 
     /// Cancels the call with that id; its answer is not sent.
     pub fn cancel_call(&self, id: &RequestId) {
-        self.calls().cancel(id);
+        self.lock_calls().cancel_call(id);
     }
 
     fn is_unused(&self) -> bool {
-        self.streams.load(Ordering::Relaxed) == 0 && self.calls().is_empty()
+        self.streams.load(Ordering::Relaxed) == 0 && self.lock_calls().is_empty()
     }
 
-    fn calls(&self) -> MutexGuard<'_, Calls> {
+    fn lock_calls(&self) -> MutexGuard<'_, RunningCalls> {
         self.calls.lock()
     }
 }
 
 /// An open stream of a session.
 #[derive(Debug)]
-pub struct StreamGuard(Arc<Session>);
+pub struct StreamGuard(Arc<McpSession>);
 
 impl Drop for StreamGuard {
     fn drop(&mut self) {

@@ -91,7 +91,7 @@ async fn read_messages<W: AsyncWrite + Unpin>(
         if text.is_empty() {
             continue;
         }
-        match message::parse(text) {
+        match message::parse_message(text) {
             Ok(message) => {
                 if messages.send(Box::new(message)).await.is_err() {
                     return;

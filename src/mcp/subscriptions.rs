@@ -20,11 +20,11 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::broadcast::{self, error::RecvError};
 use tokio_util::sync::CancellationToken;
 
-use super::sessions::Session;
-use super::watched::{WATCHED_MAX, Watched, too_many};
+use super::sessions::McpSession;
+use super::watched::{WATCHED_MAX, WatchedResources, too_many_subscriptions};
 use crate::bounded_map::KeyedSemaphores;
 use crate::caller::Caller;
-use crate::tool::change::Change;
+use crate::tool::change::ResourceChange;
 use crate::tool::registry::Registry;
 
 /// The most open `subscriptions/listen` requests per caller.
@@ -34,14 +34,14 @@ const CALLERS_MAX: usize = 10_000;
 
 /// Sends notifications. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Notices {
+pub struct ChangeNotices {
     registry: Arc<Registry>,
     ended: CancellationToken,
     /// By caller: how many more may listen.
     listeners: Arc<KeyedSemaphores<Arc<str>>>,
 }
 
-impl Notices {
+impl ChangeNotices {
     pub(super) fn new(registry: Arc<Registry>) -> Self {
         Self {
             registry,
@@ -51,38 +51,48 @@ impl Notices {
     }
 
     /// Ends all listen requests, for shutdown.
-    pub fn end(&self) {
+    pub fn end_streams(&self) {
         self.ended.cancel();
     }
 
     /// The notifications of a session's stream. Only the newest of its streams receives them.
-    pub fn of_session(
+    pub fn notify_session(
         &self,
-        session: Arc<Session>,
+        session: Arc<McpSession>,
         caller: Caller,
     ) -> impl Stream<Item = ServerJsonRpcMessage> + Send + use<> {
         let turn = session.become_notification_stream();
-        let state = (self.feed(caller), session, VecDeque::new());
+        let state = (self.feed_for(caller), session, VecDeque::new());
         stream::unfold(state, move |(mut feed, session, mut ready)| async move {
             loop {
                 if let Some(notification) = ready.pop_front() {
                     let message = JsonRpcMessage::notification(notification);
                     return Some((message, (feed, session, ready)));
                 }
-                let news = feed.next().await?;
+                let news = feed.next_news().await?;
                 if session.is_notification_stream(turn) {
                     let watched = &session.watched;
-                    ready.extend(feed.notifications(&news, watched.list(), &watched.lock()));
+                    ready.extend(feed.notifications_of(
+                        &news,
+                        watched.watches_list(),
+                        &watched.lock_uris(),
+                    ));
                 }
             }
         })
     }
 
     /// Notifies the client of a stdio connection until it disconnects.
-    pub(super) async fn tell(&self, peer: Peer<RoleServer>, watched: &Watched, caller: Caller) {
-        let mut feed = self.feed(caller);
-        while let Some(news) = feed.next().await {
-            let notifications = feed.notifications(&news, watched.list(), &watched.lock());
+    pub(super) async fn notify_peer(
+        &self,
+        peer: Peer<RoleServer>,
+        watched: &WatchedResources,
+        caller: Caller,
+    ) {
+        let mut feed = self.feed_for(caller);
+        while let Some(news) = feed.next_news().await {
+            let notifications =
+                feed.notifications_of(&news, watched.watches_list(), &watched.lock_uris());
             for notification in notifications {
                 if peer.send_notification(notification).await.is_err() {
                     return;
@@ -92,14 +102,17 @@ impl Notices {
     }
 
     /// The accepted part of a `subscriptions/listen`. None: no resource ever changes here.
-    pub(super) fn accepted(&self, requested: &SubscriptionFilter) -> Option<SubscriptionFilter> {
+    pub(super) fn accepted_filter(
+        &self,
+        requested: &SubscriptionFilter,
+    ) -> Option<SubscriptionFilter> {
         let catalogue = self.registry.catalogue();
         if catalogue.resources.is_empty() {
             return None;
         }
         let mut accepted = requested.clone();
         if let Some(uris) = &mut accepted.resource_subscriptions {
-            uris.retain(|uri| catalogue.find(uri).is_some());
+            uris.retain(|uri| catalogue.find_resource(uri).is_some());
             uris.sort();
             uris.dedup();
             uris.truncate(WATCHED_MAX);
@@ -108,27 +121,27 @@ impl Notices {
     }
 
     /// Serves a `subscriptions/listen` until the client or the server ends it.
-    pub(super) async fn listen(
+    pub(super) async fn run_subscription(
         &self,
         context: &SubscriptionContext,
         caller: Caller,
     ) -> Result<(), ErrorData> {
-        let _seat = self.seat(caller.owner())?;
+        let _seat = self.take_seat(caller.owner_key())?;
         let accepted = context.accepted();
         let list = accepted.resources_list_changed == Some(true);
         let uris = accepted.resource_subscriptions.iter().flatten().cloned();
         let uris: BTreeSet<String> = uris.collect();
-        let mut feed = self.feed(caller);
+        let mut feed = self.feed_for(caller);
         loop {
             let news = tokio::select! {
                 () = context.cancelled() => return Ok(()),
                 () = self.ended.cancelled() => return Ok(()),
-                news = feed.next() => news,
+                news = feed.next_news() => news,
             };
             let Some(news) = news else {
                 return Ok(());
             };
-            for notification in feed.notifications(&news, list, &uris) {
+            for notification in feed.notifications_of(&news, list, &uris) {
                 if context.sink().send(notification).await.is_err() {
                     return Ok(());
                 }
@@ -136,57 +149,57 @@ impl Notices {
         }
     }
 
-    fn feed(&self, caller: Caller) -> Feed {
-        Feed {
-            changes: self.registry.changes(),
+    fn feed_for(&self, caller: Caller) -> ChangeFeed {
+        ChangeFeed {
+            changes: self.registry.subscribe_to_changes(),
             registry: self.registry.clone(),
             caller,
         }
     }
 
     /// The place of one listening request, until it is dropped.
-    fn seat(&self, caller: &Arc<str>) -> Result<OwnedSemaphorePermit, ErrorData> {
+    fn take_seat(&self, caller: &Arc<str>) -> Result<OwnedSemaphorePermit, ErrorData> {
         let seats = self.listeners.of_key(caller.clone());
         seats.try_acquire_owned().map_err(|_| {
             let message =
                 format!("{LISTENERS_MAX} subscriptions/listen of this caller are open: end one");
-            too_many(message)
+            too_many_subscriptions(message)
         })
     }
 }
 
 /// What happened.
-enum News {
-    Changed(Change),
+enum ChangeNews {
+    Changed(ResourceChange),
     /// The client read too slowly and missed changes.
     Missed,
 }
 
 /// The changes that concern one caller.
-struct Feed {
-    changes: broadcast::Receiver<Change>,
+struct ChangeFeed {
+    changes: broadcast::Receiver<ResourceChange>,
     registry: Arc<Registry>,
     caller: Caller,
 }
 
-impl Feed {
-    async fn next(&mut self) -> Option<News> {
+impl ChangeFeed {
+    async fn next_news(&mut self) -> Option<ChangeNews> {
         loop {
             match self.changes.recv().await {
                 Ok(change) if change.kasm_user == self.caller.kasm_user => {
-                    return Some(News::Changed(change));
+                    return Some(ChangeNews::Changed(change));
                 }
                 Ok(_) => {}
-                Err(RecvError::Lagged(_)) => return Some(News::Missed),
+                Err(RecvError::Lagged(_)) => return Some(ChangeNews::Missed),
                 Err(RecvError::Closed) => return None,
             }
         }
     }
 
     /// The notifications about a change for a client that watches `uris`, and the list if `list`.
-    fn notifications(
+    fn notifications_of(
         &self,
-        news: &News,
+        news: &ChangeNews,
         list: bool,
         uris: &BTreeSet<String>,
     ) -> Vec<ServerNotification> {
@@ -198,7 +211,7 @@ impl Feed {
         });
         let updated = uris
             .iter()
-            .filter(|uri| self.touches(news, uri))
+            .filter(|uri| self.touches_uri(news, uri))
             .map(|uri| {
                 let param = ResourceUpdatedNotificationParam::new(uri);
                 ServerNotification::ResourceUpdatedNotification(ResourceUpdatedNotification::new(
@@ -208,31 +221,34 @@ impl Feed {
         list.into_iter().chain(updated).collect()
     }
 
-    fn changes_list(&self, news: &News) -> bool {
-        let News::Changed(change) = news else {
+    fn changes_list(&self, news: &ChangeNews) -> bool {
+        let ChangeNews::Changed(change) = news else {
             return true;
         };
         let mut listed = self
             .registry
-            .resources(&self.caller)
+            .offered_resources(&self.caller)
             .filter_map(|resource| {
-                let values = self.registry.catalogue().values(resource.variable()?)?;
+                let values = self
+                    .registry
+                    .catalogue()
+                    .values_of(resource.uri_variable()?)?;
                 Some(values.changed_by)
             });
         listed.any(|changed_by| changed_by.contains(&change.tool))
     }
 
-    fn touches(&self, news: &News, uri: &str) -> bool {
-        let Some(found) = self.registry.catalogue().find(uri) else {
+    fn touches_uri(&self, news: &ChangeNews, uri: &str) -> bool {
+        let Some(found) = self.registry.catalogue().find_resource(uri) else {
             return false;
         };
         let changed = match news {
-            News::Missed => true,
-            News::Changed(change) => {
+            ChangeNews::Missed => true,
+            ChangeNews::Changed(change) => {
                 let same = found.value.is_none_or(|value| change.is_about(value));
                 same && found.resource.changed_by.contains(&change.tool)
             }
         };
-        changed && self.registry.offers(&self.caller, found.resource.tool)
+        changed && self.registry.offers_tool(&self.caller, found.resource.tool)
     }
 }

@@ -18,10 +18,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::convert::to_result;
 use super::error_data::with_code;
-use crate::caller::{Caller, Origin};
-use crate::tool::invocation::Finished;
+use crate::caller::{Caller, RequestInfo};
+use crate::tool::invocation::FinishedCall;
 use crate::tool::registry::Registry;
-use crate::tool::{Continuation, ErrorType, JsonObject};
+use crate::tool::{ContinuationTools, ErrorType, JsonObject};
 
 /// How often a client should poll. Each poll sends a request to Kasm.
 const POLL_INTERVAL: Duration = Duration::from_secs(5);
@@ -32,18 +32,18 @@ const CLOCK_SKEW_SECONDS: i64 = 300;
 
 /// A task: the work and its start time.
 #[derive(Debug)]
-pub(super) struct Handle {
+pub(super) struct TaskHandle {
     tool: String,
-    continuation: Continuation,
+    continuation: ContinuationTools,
     /// The values of the continuation's keys.
     values: Vec<String>,
     created: Timestamp,
 }
 
-impl Handle {
+impl TaskHandle {
     /// The work that continues after a reply of `tool`, if there is any.
-    pub(super) fn of_reply(registry: &Registry, tool: &str, reply: &Finished) -> Option<Self> {
-        let continuation = registry.info(tool)?.continues?;
+    pub(super) fn of_reply(registry: &Registry, tool: &str, reply: &FinishedCall) -> Option<Self> {
+        let continuation = registry.tool_info(tool)?.continues?;
         let data = reply.body.get("data")?;
         // Null: whether it still runs is not known, so it has to be asked for again.
         let goes_on = matches!(data.get("running"), Some(Value::Bool(true) | Value::Null));
@@ -57,18 +57,18 @@ impl Handle {
             values: continuation.keys.iter().map(value).collect::<Option<_>>()?,
             created: Timestamp::from_second(Timestamp::now().as_second()).ok()?,
         };
-        (handle.id().len() <= ID_CHARS_MAX).then_some(handle)
+        (handle.task_id().len() <= ID_CHARS_MAX).then_some(handle)
     }
 
     /// Parses an id. Only the exact text that [`Self::id`] writes is accepted.
-    fn read(registry: &Registry, id: &str) -> Option<Self> {
+    fn from_task_id(registry: &Registry, id: &str) -> Option<Self> {
         if id.len() > ID_CHARS_MAX {
             return None;
         }
         let plain = BASE64URL_NOPAD.decode(id.as_bytes()).ok()?;
         let (tool, created, values): (String, i64, Vec<String>) =
             serde_json::from_slice(&plain).ok()?;
-        let continuation = registry.info(&tool)?.continues?;
+        let continuation = registry.tool_info(&tool)?.continues?;
         let latest = Timestamp::now().as_second() + CLOCK_SKEW_SECONDS;
         let created = Some(created).filter(|created| (0..=latest).contains(created))?;
         let handle = Self {
@@ -78,25 +78,25 @@ impl Handle {
             created: Timestamp::from_second(created).ok()?,
         };
         let complete = handle.values.len() == continuation.keys.len();
-        (complete && handle.id() == id).then_some(handle)
+        (complete && handle.task_id() == id).then_some(handle)
     }
 
-    fn id(&self) -> String {
+    fn task_id(&self) -> String {
         let plain = serde_json::json!([self.tool, self.created.as_second(), self.values]);
         BASE64URL_NOPAD.encode(plain.to_string().as_bytes())
     }
 
-    fn arguments(&self) -> JsonObject {
+    fn tool_arguments(&self) -> JsonObject {
         let keys = self.continuation.keys.iter().map(|key| (*key).to_owned());
         let values = self.values.iter().map(|value| value.as_str().into());
         keys.zip(values).collect()
     }
 
-    fn task(&self, status: TaskStatus, message: Option<&str>) -> Task {
+    fn to_task(&self, status: TaskStatus, message: Option<&str>) -> Task {
         let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
         let now = Timestamp::from_second(Timestamp::now().as_second()).unwrap_or(self.created);
         let task = Task::new(
-            self.id(),
+            self.task_id(),
             status,
             self.created.to_string(),
             now.max(self.created).to_string(),
@@ -110,73 +110,73 @@ impl Handle {
     }
 
     /// The answer to the call that started the work.
-    pub(super) fn created(&self, reply: &Finished) -> CreateTaskResult {
-        CreateTaskResult::new(self.task(TaskStatus::Working, message(reply)))
+    pub(super) fn created_result(&self, reply: &FinishedCall) -> CreateTaskResult {
+        CreateTaskResult::new(self.to_task(TaskStatus::Working, reply_message(reply)))
     }
 }
 
 /// One request about a task.
 #[derive(Debug)]
-pub(super) struct Request<'a> {
+pub(super) struct TaskRequest<'a> {
     pub(super) registry: &'a Registry,
     pub(super) caller: Caller,
-    pub(super) origin: Option<Origin>,
+    pub(super) origin: Option<RequestInfo>,
     pub(super) cancelled: CancellationToken,
     pub(super) id: &'a str,
 }
 
-impl Request<'_> {
+impl TaskRequest<'_> {
     /// `tasks/get`.
-    pub(super) async fn get(self) -> Result<GetTaskResult, ErrorData> {
-        let (handle, reply) = self.look().await?;
+    pub(super) async fn get_task(self) -> Result<GetTaskResult, ErrorData> {
+        let (handle, reply) = self.poll_task().await?;
         let data = reply.body.get("data");
         let is = |member: &str| data.and_then(|data| data.get(member)) == Some(&Value::Bool(true));
-        let message = message(&reply).map(str::to_owned);
+        let message = reply_message(&reply).map(str::to_owned);
         let payload = if is("running") {
             TaskPayload::Working
         } else if is("stopped") {
             TaskPayload::Cancelled
         } else {
             TaskPayload::Completed {
-                result: payload(reply)?,
+                result: task_payload(reply)?,
             }
         };
-        let task = handle.task(payload.status(), message.as_deref());
+        let task = handle.to_task(payload.status(), message.as_deref());
         Ok(GetTaskResult::new(DetailedTask::new(task, payload)))
     }
 
     /// `tasks/update`. These tasks ask no questions, so the input is ignored, as the extension requires; only
     /// an unknown task is an error.
-    pub(super) async fn update(self) -> Result<(), ErrorData> {
-        self.look().await.map(drop)
+    pub(super) async fn update_task(self) -> Result<(), ErrorData> {
+        self.poll_task().await.map(drop)
     }
 
     /// `tasks/cancel`.
-    pub(super) async fn cancel(self) -> Result<(), ErrorData> {
-        let handle = Handle::read(self.registry, self.id).ok_or_else(unknown)?;
-        let (tool, arguments) = (handle.continuation.stop, handle.arguments());
-        let reply = self.call(tool, arguments).await?;
+    pub(super) async fn cancel_task(self) -> Result<(), ErrorData> {
+        let handle = TaskHandle::from_task_id(self.registry, self.id).ok_or_else(unknown_task)?;
+        let (tool, arguments) = (handle.continuation.stop, handle.tool_arguments());
+        let reply = self.call_tool(tool, arguments).await?;
         match reply.error {
             None => Ok(()),
-            Some(error) => Err(failed(error, &reply)),
+            Some(error) => Err(failed_call(error, &reply)),
         }
     }
 
     /// Converts the poll tool's reply. A result that can no longer be read is a failed task; after any other
     /// failure the task may still be running.
-    async fn look(self) -> Result<(Handle, Finished), ErrorData> {
-        let handle = Handle::read(self.registry, self.id).ok_or_else(unknown)?;
-        let mut arguments = handle.arguments();
+    async fn poll_task(self) -> Result<(TaskHandle, FinishedCall), ErrorData> {
+        let handle = TaskHandle::from_task_id(self.registry, self.id).ok_or_else(unknown_task)?;
+        let mut arguments = handle.tool_arguments();
         arguments.insert("offset".to_owned(), 0.into());
         arguments.insert("wait_seconds".to_owned(), 0.into());
-        let reply = self.call(handle.continuation.poll, arguments).await?;
+        let reply = self.call_tool(handle.continuation.poll, arguments).await?;
         match reply.error {
             None | Some(ErrorType::Unsupported) => Ok((handle, reply)),
-            Some(error) => Err(failed(error, &reply)),
+            Some(error) => Err(failed_call(error, &reply)),
         }
     }
 
-    async fn call(self, tool: &str, arguments: JsonObject) -> Result<Finished, ErrorData> {
+    async fn call_tool(self, tool: &str, arguments: JsonObject) -> Result<FinishedCall, ErrorData> {
         let called = self.registry.call_unattended(
             tool,
             arguments,
@@ -184,12 +184,12 @@ impl Request<'_> {
             self.origin,
             self.cancelled,
         );
-        called.await.map_err(|_| unknown())
+        called.await.map_err(|_| unknown_task())
     }
 }
 
 /// One error for a task that never existed or belongs to another caller.
-fn unknown() -> ErrorData {
+fn unknown_task() -> ErrorData {
     with_code(
         ErrorData::invalid_params("unknown task", None),
         "task_unknown",
@@ -197,9 +197,9 @@ fn unknown() -> ErrorData {
 }
 
 /// The task could not be polled. It may still be running, so no status is reported.
-fn failed(error: ErrorType, reply: &Finished) -> ErrorData {
+fn failed_call(error: ErrorType, reply: &FinishedCall) -> ErrorData {
     match error {
-        ErrorType::NotFound | ErrorType::Validation | ErrorType::Permission => unknown(),
+        ErrorType::NotFound | ErrorType::Validation | ErrorType::Permission => unknown_task(),
         ErrorType::Security
         | ErrorType::Api
         | ErrorType::Unavailable
@@ -211,17 +211,17 @@ fn failed(error: ErrorType, reply: &Finished) -> ErrorData {
             let why = reply.body.get("error").and_then(Value::as_str);
             let why = why.unwrap_or("it failed");
             let message = format!("the task cannot be reached now: {why}");
-            with_code(ErrorData::internal_error(message, None), error.name())
+            with_code(ErrorData::internal_error(message, None), error.type_name())
         }
     }
 }
 
-fn message(reply: &Finished) -> Option<&str> {
+fn reply_message(reply: &FinishedCall) -> Option<&str> {
     reply.body.get("message")?.as_str()
 }
 
 /// The result that the original call would have returned.
-fn payload(reply: Finished) -> Result<Payload, ErrorData> {
+fn task_payload(reply: FinishedCall) -> Result<Payload, ErrorData> {
     match serde_json::to_value(to_result(reply)?) {
         Ok(Value::Object(result)) => Ok(result),
         Ok(_) => Err(ErrorData::internal_error(

@@ -16,12 +16,12 @@ pub(super) const WATCHED_MAX: usize = 100;
 /// requested a part of it. Other clients have nothing to fetch again, and some fail on a message that arrives
 /// while they close (`sse_client` of the Python SDK 1.30).
 #[derive(Debug, Default)]
-pub struct Watched {
+pub struct WatchedResources {
     list: AtomicBool,
     uris: Mutex<BTreeSet<String>>,
 }
 
-impl Watched {
+impl WatchedResources {
     /// Starts to watch the list of resources.
     pub fn add_list(&self) {
         self.list.store(true, Ordering::Relaxed);
@@ -31,10 +31,10 @@ impl Watched {
     ///
     /// # Errors
     /// Too many resources are watched.
-    pub(super) fn add(&self, uri: &str) -> Result<(), ErrorData> {
-        let mut uris = self.lock();
+    pub(super) fn add_uri(&self, uri: &str) -> Result<(), ErrorData> {
+        let mut uris = self.lock_uris();
         if uris.len() >= WATCHED_MAX && !uris.contains(uri) {
-            return Err(too_many(format!(
+            return Err(too_many_subscriptions(format!(
                 "at most {WATCHED_MAX} resources can be subscribed to"
             )));
         }
@@ -44,20 +44,20 @@ impl Watched {
     }
 
     /// Stops watching a resource. No error if it was not watched.
-    pub(super) fn remove(&self, uri: &str) {
-        self.lock().remove(uri);
+    pub(super) fn remove_uri(&self, uri: &str) {
+        self.lock_uris().remove(uri);
     }
 
-    pub(super) fn list(&self) -> bool {
+    pub(super) fn watches_list(&self) -> bool {
         self.list.load(Ordering::Relaxed)
     }
 
-    pub(super) fn lock(&self) -> MutexGuard<'_, BTreeSet<String>> {
+    pub(super) fn lock_uris(&self) -> MutexGuard<'_, BTreeSet<String>> {
         self.uris.lock()
     }
 }
 
-pub(super) fn too_many(message: String) -> ErrorData {
+pub(super) fn too_many_subscriptions(message: String) -> ErrorData {
     let error = ErrorData::new(ErrorCode::INVALID_REQUEST, message, None);
     with_code(error, "too_many_subscriptions")
 }

@@ -15,10 +15,10 @@ const OF_ID_TOKEN: [&str; 3] = ["nonce", "at_hash", "c_hash"];
 /// The claims of a token whose signature was verified.
 #[derive(Debug, Deserialize)]
 #[serde(transparent)]
-pub(super) struct Claims(Map<String, Value>);
+pub(super) struct TokenClaims(Map<String, Value>);
 
-impl Claims {
-    fn text(&self, claim: &str) -> Option<&str> {
+impl TokenClaims {
+    fn text_claim(&self, claim: &str) -> Option<&str> {
         self.0.get(claim)?.as_str()
     }
 
@@ -29,11 +29,11 @@ impl Claims {
                 && subject.chars().count() <= SUBJECT_CHARS_MAX
                 && !subject.chars().any(char::is_control)
         };
-        self.text("sub").filter(fits)
+        self.text_claim("sub").filter(fits)
     }
 
     /// Seconds since 1970.
-    pub(super) fn expires(&self) -> Option<i64> {
+    pub(super) fn expiry_seconds(&self) -> Option<i64> {
         let expires = self.0.get("exp")?;
         #[expect(
             clippy::cast_possible_truncation,
@@ -45,7 +45,7 @@ impl Claims {
 
     /// The largest of our scopes: from `scope` (RFC 8693), or from `scp`, as some servers write it, as text or
     /// list.
-    pub(super) fn scope(&self) -> Option<Scope> {
+    pub(super) fn granted_scope(&self) -> Option<Scope> {
         let claims = ["scope", "scp"].into_iter();
         let values = claims.filter_map(|claim| self.0.get(claim));
         let names = values.flat_map(texts).flat_map(str::split_whitespace);
@@ -58,11 +58,11 @@ impl Claims {
     }
 
     /// The Kasm user that it names. An e-mail address that the issuer has not verified does not count.
-    pub(super) fn user(&self, claim: &str) -> Option<&str> {
+    pub(super) fn user_claim(&self, claim: &str) -> Option<&str> {
         if claim == "email" && self.0.get("email_verified") == Some(&Value::Bool(false)) {
             return None;
         }
-        let named = self.text(claim)?.trim();
+        let named = self.text_claim(claim)?.trim();
         (!named.is_empty()).then_some(named)
     }
 
@@ -78,7 +78,7 @@ impl Claims {
             Some("jwt") | None => {
                 let of_id_token = OF_ID_TOKEN.iter().any(|claim| self.0.contains_key(*claim));
                 // Keycloak names the type of the token in a claim.
-                let says = self.text("typ").unwrap_or("Bearer");
+                let says = self.text_claim("typ").unwrap_or("Bearer");
                 !of_id_token && says.eq_ignore_ascii_case("Bearer")
             }
             Some(_) => false,
@@ -96,14 +96,14 @@ fn texts(value: &Value) -> Vec<&str> {
 }
 
 /// The issuer that a token names, not verified yet: it decides which keys to try.
-pub(super) fn issuer(token: &[u8]) -> Option<String> {
+pub(super) fn unverified_issuer(token: &[u8]) -> Option<String> {
     #[derive(Deserialize)]
-    struct Named {
+    struct IssuerClaim {
         iss: String,
     }
     let payload = token.split(|byte| *byte == b'.').nth(1)?;
     let payload = BASE64URL_NOPAD.decode(payload).ok()?;
-    let named: Named = serde_json::from_slice(&payload).ok()?;
+    let named: IssuerClaim = serde_json::from_slice(&payload).ok()?;
     Some(named.iss)
 }
 
@@ -112,7 +112,7 @@ pub(super) fn issuer(token: &[u8]) -> Option<String> {
     clippy::wildcard_enum_match_arm,
     reason = "the kinds that say nothing to the owner of a token"
 )]
-pub(super) fn reason(error: &Error) -> &'static str {
+pub(super) fn refusal_reason(error: &Error) -> &'static str {
     match error.kind() {
         ErrorKind::ExpiredSignature => "it has expired",
         ErrorKind::ImmatureSignature => "it is not valid yet",

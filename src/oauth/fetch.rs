@@ -11,9 +11,9 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// An HTTP client that is used only for these documents.
 #[derive(Clone, Debug)]
-pub(super) struct Fetcher(reqwest::Client);
+pub(super) struct DocumentFetcher(reqwest::Client);
 
-impl Fetcher {
+impl DocumentFetcher {
     pub(super) fn new() -> Result<Self, reqwest::Error> {
         let builder = reqwest::Client::builder()
             .user_agent(concat!("kasm-mcp/", env!("CARGO_PKG_VERSION")))
@@ -27,8 +27,8 @@ impl Fetcher {
     ///
     /// # Errors
     /// The message says why: it does not exist, is too large, or took too long.
-    pub(super) async fn json<T: DeserializeOwned>(&self, url: &str) -> Result<T, String> {
-        if !is_safe(url) {
+    pub(super) async fn fetch_json<T: DeserializeOwned>(&self, url: &str) -> Result<T, String> {
+        if !is_safe_url(url) {
             return Err(format!("{url}: only https, or http on this machine"));
         }
         let fail = |error: reqwest::Error| format!("{url}: {}", error.without_url());
@@ -50,7 +50,7 @@ impl Fetcher {
 
 /// Whether the content of a URL is authentic: it is https, or on this machine.
 #[must_use]
-pub fn is_safe(url: &str) -> bool {
+pub fn is_safe_url(url: &str) -> bool {
     let Ok(url) = url.parse::<reqwest::Url>() else {
         return false;
     };

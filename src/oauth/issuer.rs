@@ -16,7 +16,7 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use super::ALGORITHMS;
-use super::fetch::{Fetcher, is_safe};
+use super::fetch::{DocumentFetcher, is_safe_url};
 
 /// Keys older than this are fetched again, so that a key that the issuer removed does not stay valid.
 const AGE: Duration = Duration::from_secs(600);
@@ -39,21 +39,21 @@ pub(super) enum NoKey {
 }
 
 /// One issuer.
-pub(super) struct Issuer {
+pub(super) struct TokenIssuer {
     url: String,
-    fetcher: Fetcher,
-    known: Lock<Option<Arc<Known>>>,
+    fetcher: DocumentFetcher,
+    known: Lock<Option<Arc<KnownKeys>>>,
     /// Held while fetching, so that one fetch serves all waiting requests.
-    fetches: Mutex<Fetches>,
+    fetches: Mutex<FetchBudget>,
 }
 
-struct Known {
+struct KnownKeys {
     keys: Vec<Jwk>,
     since: Instant,
 }
 
 /// The remaining fetches, and since when they refill.
-struct Fetches {
+struct FetchBudget {
     left: u32,
     filled: Instant,
     keys_url: Option<String>,
@@ -61,24 +61,24 @@ struct Fetches {
 
 /// OpenID Connect Discovery and RFC 8414.
 #[derive(Deserialize)]
-struct Metadata {
+struct IssuerMetadata {
     issuer: String,
     jwks_uri: String,
 }
 
 /// RFC 7517. Keys of unknown types are skipped, not refused.
 #[derive(Deserialize)]
-struct KeySet {
+struct JwkSetDocument {
     keys: Vec<Value>,
 }
 
-impl Issuer {
-    pub(super) fn new(url: String, fetcher: Fetcher) -> Self {
+impl TokenIssuer {
+    pub(super) fn new(url: String, fetcher: DocumentFetcher) -> Self {
         Self {
             url,
             fetcher,
             known: Lock::default(),
-            fetches: Mutex::new(Fetches {
+            fetches: Mutex::new(FetchBudget {
                 left: BURST,
                 filled: Instant::now(),
                 keys_url: None,
@@ -91,21 +91,24 @@ impl Issuer {
     }
 
     /// The keys that may have signed a token: the one that it names, or all of that type.
-    pub(super) async fn keys(
+    pub(super) async fn keys_for(
         &self,
         kid: Option<&str>,
         algorithm: Algorithm,
     ) -> Result<Vec<DecodingKey>, NoKey> {
-        let known = self.known();
-        let fits = |known: &Arc<Known>| fitting(&known.keys, kid, algorithm);
+        let known = self.known_keys();
+        let fits = |known: &Arc<KnownKeys>| fitting_keys(&known.keys, kid, algorithm);
         if let Some(known) = known.as_ref().filter(|known| known.since.elapsed() < AGE) {
             let keys = fits(known);
             if !keys.is_empty() {
                 return Ok(keys);
             }
         }
-        self.refresh(known.as_ref().map(|known| known.since)).await;
-        let known = self.known().filter(|known| known.since.elapsed() < AGE_MAX);
+        self.refresh_keys(known.as_ref().map(|known| known.since))
+            .await;
+        let known = self
+            .known_keys()
+            .filter(|known| known.since.elapsed() < AGE_MAX);
         let known = known.ok_or(NoKey::Unavailable)?;
         let keys = fits(&known);
         if keys.is_empty() {
@@ -114,25 +117,25 @@ impl Issuer {
         Ok(keys)
     }
 
-    fn known(&self) -> Option<Arc<Known>> {
+    fn known_keys(&self) -> Option<Arc<KnownKeys>> {
         let known = self.known.lock();
         known.clone()
     }
 
     /// Fetches the keys, unless another request did so since `seen`, or the limit is reached.
-    async fn refresh(&self, seen: Option<Instant>) {
+    async fn refresh_keys(&self, seen: Option<Instant>) {
         let mut fetches = self.fetches.lock().await;
-        if self.known().map(|known| known.since) != seen || !fetches.take() {
+        if self.known_keys().map(|known| known.since) != seen || !fetches.take_fetch() {
             return;
         }
-        match self.fetch(&mut fetches).await {
+        match self.fetch_keys(&mut fetches).await {
             Ok(keys) => {
                 tracing::debug!(
                     issuer = self.url,
                     keys = keys.len(),
                     "fetched the issuer's keys"
                 );
-                let known = Known {
+                let known = KnownKeys {
                     keys,
                     since: Instant::now(),
                 };
@@ -147,12 +150,12 @@ impl Issuer {
         }
     }
 
-    async fn fetch(&self, fetches: &mut Fetches) -> Result<Vec<Jwk>, String> {
+    async fn fetch_keys(&self, fetches: &mut FetchBudget) -> Result<Vec<Jwk>, String> {
         let url = match &fetches.keys_url {
             Some(url) => url.clone(),
-            None => self.discover().await?,
+            None => self.discover_keys_url().await?,
         };
-        let set: KeySet = self.fetcher.json(&url).await?;
+        let set: JwkSetDocument = self.fetcher.fetch_json(&url).await?;
         fetches.keys_url = Some(url);
         let keys = set.keys.into_iter().take(KEYS_MAX);
         let keys = keys.filter_map(|key| serde_json::from_value(key).ok());
@@ -160,14 +163,14 @@ impl Issuer {
     }
 
     /// The URL of the keys. The metadata must name this issuer.
-    async fn discover(&self) -> Result<String, String> {
+    async fn discover_keys_url(&self) -> Result<String, String> {
         let mut problems = Vec::new();
-        for url in well_known(&self.url) {
-            match self.fetcher.json::<Metadata>(&url).await {
+        for url in metadata_urls(&self.url) {
+            match self.fetcher.fetch_json::<IssuerMetadata>(&url).await {
                 Ok(found) if found.issuer != self.url => {
                     problems.push(format!("{url}: it belongs to the issuer {}", found.issuer));
                 }
-                Ok(found) if !is_safe(&found.jwks_uri) => {
+                Ok(found) if !is_safe_url(&found.jwks_uri) => {
                     problems.push(format!("{url}: its keys are not protected by https"));
                 }
                 Ok(found) => return Ok(found.jwks_uri),
@@ -182,17 +185,17 @@ impl Issuer {
 ///
 /// # Errors
 /// The message says why: metadata or keys cannot be fetched, or belong to another issuer.
-pub async fn examine(issuer: &str) -> Result<usize, String> {
-    let fetcher = Fetcher::new().map_err(|error| error.to_string())?;
-    let issuer = Issuer::new(issuer.to_owned(), fetcher);
+pub async fn examine_issuer(issuer: &str) -> Result<usize, String> {
+    let fetcher = DocumentFetcher::new().map_err(|error| error.to_string())?;
+    let issuer = TokenIssuer::new(issuer.to_owned(), fetcher);
     let mut fetches = issuer.fetches.lock().await;
-    let keys = issuer.fetch(&mut fetches).await?;
+    let keys = issuer.fetch_keys(&mut fetches).await?;
     let usable = |key: &&Jwk| ALGORITHMS.iter().any(|algorithm| is_for(key, *algorithm));
     Ok(keys.iter().filter(usable).count())
 }
 
-impl Fetches {
-    fn take(&mut self) -> bool {
+impl FetchBudget {
+    fn take_fetch(&mut self) -> bool {
         while self.left < BURST && self.filled.elapsed() >= REFILL {
             self.left += 1;
             self.filled += REFILL;
@@ -210,7 +213,7 @@ impl Fetches {
 
 /// Where an issuer's metadata may be, in the order of MCP's specification: RFC 8414, then OpenID Connect
 /// Discovery with the path put in as RFC 8414 does, then as it does itself.
-fn well_known(issuer: &str) -> Vec<String> {
+fn metadata_urls(issuer: &str) -> Vec<String> {
     let bare = issuer.trim_end_matches('/');
     let start = bare.find("://").map_or(0, |at| at + 3);
     let slash = bare[start..].find('/').map_or(bare.len(), |at| start + at);
@@ -224,7 +227,7 @@ fn well_known(issuer: &str) -> Vec<String> {
     urls
 }
 
-fn fitting(keys: &[Jwk], kid: Option<&str>, algorithm: Algorithm) -> Vec<DecodingKey> {
+fn fitting_keys(keys: &[Jwk], kid: Option<&str>, algorithm: Algorithm) -> Vec<DecodingKey> {
     let named = |key: &&Jwk| kid.is_none() || key.common.key_id.as_deref() == kid;
     let keys = keys
         .iter()
@@ -264,7 +267,7 @@ mod tests {
     #[test]
     fn issuer_metadata_urls_follow_the_specification() {
         assert_eq!(
-            super::well_known("https://as.example/realms/a"),
+            super::metadata_urls("https://as.example/realms/a"),
             [
                 "https://as.example/.well-known/oauth-authorization-server/realms/a",
                 "https://as.example/.well-known/openid-configuration/realms/a",
@@ -272,7 +275,7 @@ mod tests {
             ]
         );
         assert_eq!(
-            super::well_known("https://as.example/"),
+            super::metadata_urls("https://as.example/"),
             [
                 "https://as.example/.well-known/oauth-authorization-server",
                 "https://as.example/.well-known/openid-configuration",

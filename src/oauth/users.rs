@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use tokio::time::Instant;
 
-use super::Denied;
+use super::TokenDenied;
 use crate::bounded_map::{BoundedMap, Evict};
 
 /// How long a user is cached, and how long its absence.
@@ -20,7 +20,7 @@ const NAME_CHARS_MAX: usize = 256;
 pub type FindUser =
     Box<dyn Fn(String) -> BoxFuture<'static, Result<Option<String>, String>> + Send + Sync>;
 
-pub(super) struct Users {
+pub(super) struct UserDirectory {
     user_id: fn(&str) -> Option<String>,
     find: FindUser,
     answers: BoundedMap<String, Answer>,
@@ -37,7 +37,7 @@ impl Evict for Answer {
     }
 }
 
-impl Users {
+impl UserDirectory {
     pub(super) fn new(user_id: fn(&str) -> Option<String>, find: FindUser) -> Self {
         Self {
             user_id,
@@ -47,24 +47,24 @@ impl Users {
     }
 
     /// The id of the user that is named by it, or by username.
-    pub(super) async fn resolve(&self, named: &str) -> Result<String, Denied> {
+    pub(super) async fn resolve_user(&self, named: &str) -> Result<String, TokenDenied> {
         if let Some(id) = (self.user_id)(named) {
             return Ok(id);
         }
         if named.chars().count() > NAME_CHARS_MAX {
-            return Err(Denied::NoUser);
+            return Err(TokenDenied::NoUser);
         }
         let remembered = self.answers.get(named);
         if let Some(answer) = remembered.filter(|answer| !answer.is_idle()) {
-            return answer.id.clone().ok_or(Denied::NoUser);
+            return answer.id.clone().ok_or(TokenDenied::NoUser);
         }
         let id = (self.find)(named.to_owned()).await.map_err(|problem| {
             tracing::warn!(problem, "a Kasm user cannot be looked up");
-            Denied::Unavailable
+            TokenDenied::Unavailable
         })?;
         let keep = if id.is_some() { KNOWN } else { UNKNOWN };
         let until = Instant::now() + keep;
         let answer = self.answers.insert(named.to_owned(), Answer { id, until });
-        answer.id.clone().ok_or(Denied::NoUser)
+        answer.id.clone().ok_or(TokenDenied::NoUser)
     }
 }

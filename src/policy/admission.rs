@@ -3,7 +3,7 @@
 
 use brush_parser::{ParseError, SourcePosition, TokenizerError};
 
-use super::finding::{Finding, Verdict};
+use super::finding::{PolicyFinding, Verdict};
 
 /// Longer scripts are refused.
 pub const SCRIPT_BYTES_MAX: usize = 64 * 1024;
@@ -20,9 +20,9 @@ const LIMITS_RULE: &str = "limits";
 pub const INCOMPLETE_RULE: &str = "incomplete";
 
 /// Why a script is refused before it is parsed.
-pub(super) fn outside_limits(script: &str) -> Option<Finding> {
+pub(super) fn outside_limits(script: &str) -> Option<PolicyFinding> {
     let (what, instead) = limit_passed(script)?;
-    Some(Finding {
+    Some(PolicyFinding {
         verdict: Verdict::Invalid,
         rule: LIMITS_RULE.to_owned(),
         what,
@@ -33,8 +33,8 @@ pub(super) fn outside_limits(script: &str) -> Option<Finding> {
 
 /// The finding for a script that bash would refuse because it ends too early. `problem` says what is
 /// missing, and where.
-pub(super) fn incomplete(problem: &str) -> Finding {
-    Finding {
+pub(super) fn incomplete_script(problem: &str) -> PolicyFinding {
+    PolicyFinding {
         verdict: Verdict::Invalid,
         rule: INCOMPLETE_RULE.to_owned(),
         what: problem.to_owned(),
@@ -120,7 +120,7 @@ pub(super) fn missing_end(script: &str, error: &ParseError) -> Option<String> {
         }),
         ParseError::ParsingNear(_) => None,
         ParseError::Tokenizing { inner, position } => {
-            let (what, place) = unterminated(inner)?;
+            let (what, place) = unclosed_construct(inner)?;
             Some(match place.or(position.as_ref()) {
                 Some(place) => format!("line {}, column {}: {what}", place.line, place.column),
                 None => what.to_owned(),
@@ -143,7 +143,7 @@ fn surely_ends_early(script: &str) -> bool {
 }
 
 /// What is not closed, and where it began if the tokenizer knows that.
-fn unterminated(error: &TokenizerError) -> Option<(&'static str, Option<&SourcePosition>)> {
+fn unclosed_construct(error: &TokenizerError) -> Option<(&'static str, Option<&SourcePosition>)> {
     use TokenizerError as E;
     match error {
         E::UnterminatedSingleQuote(place) | E::UnterminatedAnsiCQuote(place) => Some((

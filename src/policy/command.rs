@@ -3,58 +3,62 @@
 use std::thread;
 
 use super::admission;
-use super::finding::{Finding, Verdict};
-use super::path::{self, Match};
-use super::plan::{Places, Plan, Planned, Touched};
-use super::rules::{Decision, Rule, Rules};
+use super::finding::{PolicyFinding, Verdict};
+use super::path::{self, PathMatch};
+use super::plan::{PlannedProgram, PossibleFolders, ScriptPlan, TouchedFile};
+use super::rules::{PolicyRule, PolicyRules, RuleDecision};
 use super::walk;
-use super::word::Word;
+use super::word::ShellWord;
 
 /// The parser recurses; scripts of this size cannot exhaust a stack of this size.
 const STACK_BYTES: usize = 512 * 1024 * 1024;
 
 /// A command taken apart and judged.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Explanation {
+pub struct CommandExplanation {
     /// The strictest of the findings.
     pub verdict: Verdict,
     /// The decision for that verdict: `Unprovable` has its own.
-    pub decision: Decision,
+    pub decision: RuleDecision,
     /// All programs that the script would run, as far as they are known.
     pub programs: Vec<String>,
     /// All reasons, the strictest first.
-    pub findings: Vec<Finding>,
+    pub findings: Vec<PolicyFinding>,
 }
 
-impl Explanation {
-    pub(super) fn names(&self, rule: &str) -> bool {
+impl CommandExplanation {
+    pub(super) fn names_rule(&self, rule: &str) -> bool {
         self.findings.iter().any(|finding| finding.rule == rule)
     }
 }
 
 /// Parses and judges `script`.
-pub(super) fn explain(rules: &Rules, script: &str, folder: &str) -> Explanation {
+pub(super) fn explain_script(
+    rules: &PolicyRules,
+    script: &str,
+    folder: &str,
+) -> CommandExplanation {
     let mut findings = Vec::new();
     let mut programs = Vec::new();
     if let Some(finding) = admission::outside_limits(script) {
         findings.push(finding);
     } else {
-        match plan(script, folder, &rules.home) {
+        match plan_within_limits(script, folder, &rules.home) {
             Some(plan) => {
-                findings.extend(plan.incomplete.as_deref().map(admission::incomplete));
+                findings.extend(plan.incomplete.as_deref().map(admission::incomplete_script));
                 programs = plan
                     .commands
                     .iter()
                     .map(|planned| planned.program.clone())
                     .collect();
-                judge(rules, &plan, &mut findings);
+                judge_plan(rules, &plan, &mut findings);
             }
-            None => findings.push(unprovable("the parser failed")),
+            None => findings.push(unprovable_finding("the parser failed")),
         }
     }
     let inside = rules.roots.iter().any(|root| path::is_inside(folder, root));
     if !inside || !folder.starts_with('/') {
-        findings.push(Finding {
+        findings.push(PolicyFinding {
             verdict: Verdict::Refused,
             rule: "working-directory".to_owned(),
             what: format!("`{folder}` is outside the allowed folders"),
@@ -67,20 +71,20 @@ pub(super) fn explain(rules: &Rules, script: &str, folder: &str) -> Explanation 
         .first()
         .map_or(Verdict::Allowed, |finding| finding.verdict);
     let decision = match verdict {
-        Verdict::Allowed => Decision::Allow,
-        Verdict::Ask => Decision::Ask,
-        Verdict::Refused | Verdict::Invalid => Decision::Deny,
+        Verdict::Allowed => RuleDecision::Allow,
+        Verdict::Ask => RuleDecision::Ask,
+        Verdict::Refused | Verdict::Invalid => RuleDecision::Deny,
         // A part that needs approval still needs it, whatever the other parts do.
         Verdict::Unprovable
             if findings
                 .iter()
                 .any(|finding| finding.verdict == Verdict::Ask) =>
         {
-            rules.on_unprovable.max(Decision::Ask)
+            rules.on_unprovable.max(RuleDecision::Ask)
         }
         Verdict::Unprovable => rules.on_unprovable,
     };
-    Explanation {
+    CommandExplanation {
         verdict,
         decision,
         programs,
@@ -89,42 +93,45 @@ pub(super) fn explain(rules: &Rules, script: &str, folder: &str) -> Explanation 
 }
 
 /// The plan, made on its own stack; `None` if the parser panicked.
-fn plan(script: &str, folder: &str, home: &str) -> Option<Plan> {
+fn plan_within_limits(script: &str, folder: &str, home: &str) -> Option<ScriptPlan> {
     thread::scope(|scope| {
         let work = thread::Builder::new().stack_size(STACK_BYTES);
-        let running = work.spawn_scoped(scope, || walk::plan(script, folder, home));
+        let running = work.spawn_scoped(scope, || walk::plan_script(script, folder, home));
         running.ok()?.join().ok()
     })
 }
 
-fn judge(rules: &Rules, plan: &Plan, findings: &mut Vec<Finding>) {
-    findings.extend(plan.doubts.iter().map(|doubt| unprovable(doubt)));
+fn judge_plan(rules: &PolicyRules, plan: &ScriptPlan, findings: &mut Vec<PolicyFinding>) {
+    findings.extend(plan.doubts.iter().map(|doubt| unprovable_finding(doubt)));
     for planned in &plan.commands {
-        program(rules, planned, findings);
+        judge_program(rules, planned, findings);
     }
     for touched in &plan.touched {
-        file(rules, touched, findings);
+        judge_file(rules, touched, findings);
     }
 }
 
-fn program(rules: &Rules, planned: &Planned, findings: &mut Vec<Finding>) {
+fn judge_program(rules: &PolicyRules, planned: &PlannedProgram, findings: &mut Vec<PolicyFinding>) {
     let mut hit = false;
     let own = is_own_program(rules, planned);
     for rule in rules.rules.iter().filter(|rule| !rule.when.wants_path()) {
         if !rule.when.program.contains(&planned.program) || (rule.when.system && own) {
             continue;
         }
-        match arguments(&rule.when.args_prefix, planned) {
-            Match::No => {}
-            Match::Perhaps if rule.decision == Decision::Allow => {}
-            Match::Perhaps => findings.push(unprovable(&format!(
+        match match_arguments(&rule.when.args_prefix, planned) {
+            PathMatch::No => {}
+            PathMatch::Perhaps if rule.decision == RuleDecision::Allow => {}
+            PathMatch::Perhaps => findings.push(unprovable_finding(&format!(
                 "`{}` may match rule `{}`",
-                planned.display(),
+                planned.display_words(),
                 rule.id
             ))),
-            Match::Yes => {
+            PathMatch::Yes => {
                 hit = true;
-                findings.extend(of_rule(rule, format!("`{}`", planned.display())));
+                findings.extend(finding_of_rule(
+                    rule,
+                    format!("`{}`", planned.display_words()),
+                ));
             }
         }
     }
@@ -143,11 +150,11 @@ fn program(rules: &Rules, planned: &Planned, findings: &mut Vec<Finding>) {
         ),
     ];
     for (decision, applies, rule, why) in general {
-        if let (Some(verdict), true) = (verdict(decision), applies) {
-            findings.push(Finding {
+        if let (Some(verdict), true) = (verdict_of_decision(decision), applies) {
+            findings.push(PolicyFinding {
                 verdict,
                 rule: rule.to_owned(),
-                what: format!("`{}`", planned.display()),
+                what: format!("`{}`", planned.display_words()),
                 why: why.to_owned(),
                 instead: "use a program that the operator's rules allow".to_owned(),
             });
@@ -157,39 +164,39 @@ fn program(rules: &Rules, planned: &Planned, findings: &mut Vec<Finding>) {
 
 /// Whether the program is a file below the roots for certain: it is named by a path, and all folders that it may
 /// be started in lead there.
-fn is_own_program(rules: &Rules, planned: &Planned) -> bool {
-    let name = planned.argv.first().and_then(Word::literal);
+fn is_own_program(rules: &PolicyRules, planned: &PlannedProgram) -> bool {
+    let name = planned.argv.first().and_then(ShellWord::literal_text);
     let Some(name) = name.filter(|name| name.contains('/')) else {
         return false;
     };
-    let Places { known, unknown } = &planned.places;
+    let PossibleFolders { known, unknown } = &planned.places;
     let is_below = |folder: &String| {
-        let path = path::resolve(folder, &name);
+        let path = path::resolve_path(folder, &name);
         rules.roots.iter().any(|root| path::is_inside(&path, root))
     };
     known.iter().all(is_below) && !known.is_empty() && (!unknown || name.starts_with('/'))
 }
 
 /// Whether the arguments without options begin with `wanted`.
-fn arguments(wanted: &[String], planned: &Planned) -> Match {
+fn match_arguments(wanted: &[String], planned: &PlannedProgram) -> PathMatch {
     let mut given = planned.argv[1..]
         .iter()
-        .filter(|word| !word.prefix().starts_with('-'));
+        .filter(|word| !word.known_prefix().starts_with('-'));
     for want in wanted {
-        match given.next().map(|word| word.literal()) {
+        match given.next().map(|word| word.literal_text()) {
             Some(Some(text)) if text == *want => {}
-            Some(None) => return Match::Perhaps,
-            _ => return Match::No,
+            Some(None) => return PathMatch::Perhaps,
+            _ => return PathMatch::No,
         }
     }
-    Match::Yes
+    PathMatch::Yes
 }
 
-fn file(rules: &Rules, touched: &Touched, findings: &mut Vec<Finding>) {
-    let what = format!("`{}` of `{}`", touched.word.display(), touched.by);
+fn judge_file(rules: &PolicyRules, touched: &TouchedFile, findings: &mut Vec<PolicyFinding>) {
+    let what = format!("`{}` of `{}`", touched.word.display_text(), touched.by);
     for tree in &rules.protected {
-        let sure = path::reaches(touched, tree, false);
-        let climbs = path::climbs(&touched.word) && !touched.word.display().contains(' ');
+        let sure = path::reaches_tree(touched, tree, false);
+        let climbs = path::climbs_out(&touched.word) && !touched.word.display_text().contains(' ');
         let (rule, why) = match (touched.writes, climbs) {
             (true, _) => (
                 "protected-paths",
@@ -199,9 +206,11 @@ fn file(rules: &Rules, touched: &Touched, findings: &mut Vec<Finding>) {
             (false, false) => continue,
         };
         match sure {
-            Match::No => {}
-            Match::Perhaps => findings.push(unprovable(&format!("{what} may be below {tree}"))),
-            Match::Yes => findings.push(Finding {
+            PathMatch::No => {}
+            PathMatch::Perhaps => {
+                findings.push(unprovable_finding(&format!("{what} may be below {tree}")))
+            }
+            PathMatch::Yes => findings.push(PolicyFinding {
                 verdict: Verdict::Refused,
                 rule: rule.to_owned(),
                 what: what.clone(),
@@ -219,29 +228,30 @@ fn file(rules: &Rules, touched: &Touched, findings: &mut Vec<Finding>) {
         let exact = rule.when.path_exact.iter().map(|tree| (tree, true));
         let sure = below
             .chain(exact)
-            .map(|(tree, exactly)| path::reaches(touched, tree, exactly));
-        match sure.max().unwrap_or(Match::No) {
-            Match::No => {}
-            Match::Perhaps if rule.decision == Decision::Allow => {}
-            Match::Perhaps => {
-                findings.push(unprovable(&format!("{what} may match rule `{}`", rule.id)))
-            }
-            Match::Yes => findings.extend(of_rule(rule, what.clone())),
+            .map(|(tree, exactly)| path::reaches_tree(touched, tree, exactly));
+        match sure.max().unwrap_or(PathMatch::No) {
+            PathMatch::No => {}
+            PathMatch::Perhaps if rule.decision == RuleDecision::Allow => {}
+            PathMatch::Perhaps => findings.push(unprovable_finding(&format!(
+                "{what} may match rule `{}`",
+                rule.id
+            ))),
+            PathMatch::Yes => findings.extend(finding_of_rule(rule, what.clone())),
         }
     }
 }
 
-fn verdict(decision: Decision) -> Option<Verdict> {
+fn verdict_of_decision(decision: RuleDecision) -> Option<Verdict> {
     match decision {
-        Decision::Allow => None,
-        Decision::Ask => Some(Verdict::Ask),
-        Decision::Deny => Some(Verdict::Refused),
+        RuleDecision::Allow => None,
+        RuleDecision::Ask => Some(Verdict::Ask),
+        RuleDecision::Deny => Some(Verdict::Refused),
     }
 }
 
-fn of_rule(rule: &Rule, what: String) -> Option<Finding> {
-    Some(Finding {
-        verdict: verdict(rule.decision)?,
+fn finding_of_rule(rule: &PolicyRule, what: String) -> Option<PolicyFinding> {
+    Some(PolicyFinding {
+        verdict: verdict_of_decision(rule.decision)?,
         rule: rule.id.clone(),
         what,
         why: rule.why.clone(),
@@ -249,8 +259,8 @@ fn of_rule(rule: &Rule, what: String) -> Option<Finding> {
     })
 }
 
-fn unprovable(what: &str) -> Finding {
-    Finding {
+fn unprovable_finding(what: &str) -> PolicyFinding {
+    PolicyFinding {
         verdict: Verdict::Unprovable,
         rule: "unprovable".to_owned(),
         what: what.to_owned(),

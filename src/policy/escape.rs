@@ -1,7 +1,7 @@
 //! The escapes of `$'…'`.
 
 /// The text that `$'text'` stands for. A NUL ends it, as in bash.
-pub(super) fn ansi_c(text: &str) -> String {
+pub(super) fn decode_ansi_c(text: &str) -> String {
     let mut out = String::new();
     let mut rest = text;
     while let Some(c) = rest.chars().next() {
@@ -68,13 +68,13 @@ pub(super) fn ansi_c(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::ansi_c;
+    use super::decode_ansi_c;
 
     #[test]
     fn ansi_c_escapes_are_read_as_by_bash() {
-        assert_eq!(ansi_c(r"\x73u\144o"), "sudo");
-        assert_eq!(ansi_c(r"a\tb\'c\\"), "a\tb'c\\");
-        assert_eq!(ansi_c(r"\u0073udo\0ignored"), "sudo");
-        assert_eq!(ansi_c(r"\q"), r"\q");
+        assert_eq!(decode_ansi_c(r"\x73u\144o"), "sudo");
+        assert_eq!(decode_ansi_c(r"a\tb\'c\\"), "a\tb'c\\");
+        assert_eq!(decode_ansi_c(r"\u0073udo\0ignored"), "sudo");
+        assert_eq!(decode_ansi_c(r"\q"), r"\q");
     }
 }

@@ -17,7 +17,7 @@ pub enum Verdict {
 
 /// One reason for a verdict.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Finding {
+pub struct PolicyFinding {
     /// The verdict for this finding alone.
     pub verdict: Verdict,
     /// The rule's id.

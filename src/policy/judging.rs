@@ -26,7 +26,7 @@ pub struct CommandRequest {
 impl CommandRequest {
     /// The variables as one script of assignments, which the policy judges like any other. `None`: there
     /// are no variables.
-    pub(super) fn assignments(&self) -> Option<String> {
+    pub(super) fn assignments_script(&self) -> Option<String> {
         if self.environment.is_empty() {
             return None;
         }
@@ -103,7 +103,10 @@ impl CommandJudge {
     /// # Errors
     /// The policy denies it. `None` if it could not be judged, because the judging panicked or the server
     /// stops.
-    pub async fn judge(&self, request: CommandRequest) -> Result<Judgement, Option<Denial>> {
+    pub async fn judge_request(
+        &self,
+        request: CommandRequest,
+    ) -> Result<Judgement, Option<Denial>> {
         let place = self
             .places
             .clone()
@@ -112,7 +115,7 @@ impl CommandJudge {
             .map_err(|_closed| None)?;
         let policy = self.policy.clone();
         let judged = task::spawn_blocking(move || {
-            let judgement = policy.judge(request);
+            let judgement = policy.judge_command(request);
             drop(place);
             judgement
         });

@@ -1,15 +1,15 @@
 //! Paths, judged by their text: where they lead, and what they may match. Links are resolved where the
 //! files are, in the container.
 
-use super::plan::Touched;
-use super::word::{Atom, Word};
+use super::plan::TouchedFile;
+use super::word::{ShellWord, WordAtom};
 
 /// Longer paths are refused; Linux refuses them too.
 pub const PATH_BYTES_MAX: usize = 4096;
 
 /// The access to a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Access {
+pub enum FileAccess {
     /// Its content or name is read.
     Read,
     /// It is created, changed or removed.
@@ -20,7 +20,7 @@ pub enum Access {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CheckedPath {
     pub(super) path: String,
-    pub(super) access: Access,
+    pub(super) access: FileAccess,
 }
 
 impl CheckedPath {
@@ -32,13 +32,13 @@ impl CheckedPath {
 
     /// The permitted access.
     #[must_use]
-    pub fn access(&self) -> Access {
+    pub fn access(&self) -> FileAccess {
         self.access
     }
 }
 
 /// Where `path` leads from `folder`, by its text alone.
-pub(super) fn resolve(folder: &str, path: &str) -> String {
+pub(super) fn resolve_path(folder: &str, path: &str) -> String {
     let mut parts: Vec<&str> = Vec::new();
     let folder = if path.starts_with('/') { "" } else { folder };
     for part in folder.split('/').chain(path.split('/')) {
@@ -63,7 +63,7 @@ pub(super) fn is_inside(path: &str, tree: &str) -> bool {
 
 /// How sure a match is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Match {
+pub(super) enum PathMatch {
     No,
     /// It depends on values that only the shell knows.
     Perhaps,
@@ -71,48 +71,51 @@ pub(super) enum Match {
 }
 
 /// Whether a word can name `tree` or something below it; with `exactly`, only `tree` itself.
-pub(super) fn reaches(touched: &Touched, tree: &str, exactly: bool) -> Match {
+pub(super) fn reaches_tree(touched: &TouchedFile, tree: &str, exactly: bool) -> PathMatch {
     let word = &touched.word;
-    let absolute = matches!(word.0.first(), Some(Atom::Lit('/')));
+    let absolute = matches!(word.0.first(), Some(WordAtom::Lit('/')));
     if absolute {
-        return matches(&[], word, tree, exactly);
+        return matches_tree(&[], word, tree, exactly);
     }
     if word.is_opaque()
         && !word
             .0
             .iter()
-            .any(|atom| matches!(atom, Atom::Star | Atom::One))
+            .any(|atom| matches!(atom, WordAtom::Star | WordAtom::One))
     {
-        return Match::No;
+        return PathMatch::No;
     }
-    if matches!(word.0.first(), Some(Atom::Unknown { .. })) {
-        return Match::No;
+    if matches!(word.0.first(), Some(WordAtom::Unknown { .. })) {
+        return PathMatch::No;
     }
     let places = touched.places.known.iter();
     let known = places.map(|place| {
         let folder: Vec<_> = place.split('/').filter(|part| !part.is_empty()).collect();
-        matches(&folder, word, tree, exactly)
+        matches_tree(&folder, word, tree, exactly)
     });
-    let known = known.max().unwrap_or(Match::No);
+    let known = known.max().unwrap_or(PathMatch::No);
     // From a folder that is not known, `..` can lead to the top.
-    let climbs = touched.places.unknown && climbs(word);
+    let climbs = touched.places.unknown && climbs_out(word);
     let top = if climbs {
-        matches(&[], word, tree, exactly)
+        matches_tree(&[], word, tree, exactly)
     } else {
-        Match::No
+        PathMatch::No
     };
-    known.max(top.min(Match::Perhaps))
+    known.max(top.min(PathMatch::Perhaps))
 }
 
 /// Whether the word has a `..` component.
-pub(super) fn climbs(word: &Word) -> bool {
-    word.display().split('/').any(|part| part == "..")
+pub(super) fn climbs_out(word: &ShellWord) -> bool {
+    word.display_text().split('/').any(|part| part == "..")
 }
 
-fn matches(folder: &[&str], word: &Word, tree: &str, exactly: bool) -> Match {
-    let mut parts: Vec<Vec<Atom>> = folder.iter().map(|part| Word::of(part).0).collect();
-    for part in word.0.split(|atom| *atom == Atom::Lit('/')) {
-        match Word(part.to_vec()).literal().as_deref() {
+fn matches_tree(folder: &[&str], word: &ShellWord, tree: &str, exactly: bool) -> PathMatch {
+    let mut parts: Vec<Vec<WordAtom>> = folder
+        .iter()
+        .map(|part| ShellWord::from_literal(part).0)
+        .collect();
+    for part in word.0.split(|atom| *atom == WordAtom::Lit('/')) {
+        match ShellWord(part.to_vec()).literal_text().as_deref() {
             Some("" | ".") => {}
             Some("..") => {
                 parts.pop();
@@ -121,32 +124,35 @@ fn matches(folder: &[&str], word: &Word, tree: &str, exactly: bool) -> Match {
         }
     }
     let tree: Vec<_> = tree.split('/').filter(|part| !part.is_empty()).collect();
-    let mut sure = Match::Yes;
+    let mut sure = PathMatch::Yes;
     for (at, name) in tree.iter().enumerate() {
         let Some(part) = parts.get(at) else {
-            return Match::No;
+            return PathMatch::No;
         };
         let chars: Vec<char> = name.chars().collect();
-        if !component(part, &chars) {
-            return Match::No;
+        if !matches_component(part, &chars) {
+            return PathMatch::No;
         }
-        if part.iter().any(|atom| matches!(atom, Atom::Unknown { .. })) {
+        if part
+            .iter()
+            .any(|atom| matches!(atom, WordAtom::Unknown { .. }))
+        {
             // The word may contain slashes, so the rest is unknown.
-            sure = Match::Perhaps;
+            sure = PathMatch::Perhaps;
             break;
         }
     }
     if exactly && parts.len() != tree.len() {
-        Match::No
+        PathMatch::No
     } else {
         sure
     }
 }
 
 /// Whether a pattern can be `name`.
-fn component(pattern: &[Atom], name: &[char]) -> bool {
+fn matches_component(pattern: &[WordAtom], name: &[char]) -> bool {
     // Patterns do not match a leading dot.
-    let first = matches!(pattern.first(), Some(Atom::Star | Atom::One));
+    let first = matches!(pattern.first(), Some(WordAtom::Star | WordAtom::One));
     if first && name.first() == Some(&'.') {
         return false;
     }
@@ -154,15 +160,15 @@ fn component(pattern: &[Atom], name: &[char]) -> bool {
     let (mut at, mut index, mut star) = (0, 0, None);
     while index < name.len() {
         match pattern.get(at) {
-            Some(Atom::Star | Atom::Unknown { .. }) => {
+            Some(WordAtom::Star | WordAtom::Unknown { .. }) => {
                 star = Some((at, index));
                 at += 1;
             }
-            Some(Atom::One) => {
+            Some(WordAtom::One) => {
                 at += 1;
                 index += 1;
             }
-            Some(Atom::Lit(c) | Atom::Brace(c)) if *c == name[index] => {
+            Some(WordAtom::Lit(c) | WordAtom::Brace(c)) if *c == name[index] => {
                 at += 1;
                 index += 1;
             }
@@ -178,5 +184,5 @@ fn component(pattern: &[Atom], name: &[char]) -> bool {
     }
     pattern[at..]
         .iter()
-        .all(|atom| matches!(atom, Atom::Star | Atom::Unknown { .. }))
+        .all(|atom| matches!(atom, WordAtom::Star | WordAtom::Unknown { .. }))
 }

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use super::word::Word;
+use super::word::ShellWord;
 
 /// All commands of a script, wherever they stand in it.
 #[derive(Debug, Default)]
-pub(super) struct Plan {
-    pub(super) commands: Vec<Planned>,
-    pub(super) touched: Vec<Touched>,
+pub(super) struct ScriptPlan {
+    pub(super) commands: Vec<PlannedProgram>,
+    pub(super) touched: Vec<TouchedFile>,
     /// Why the plan may be incomplete.
     pub(super) doubts: BTreeSet<String>,
     /// What the script itself lacks, if it ends too early.
@@ -17,51 +17,51 @@ pub(super) struct Plan {
 
 /// A program that would run.
 #[derive(Debug)]
-pub(super) struct Planned {
+pub(super) struct PlannedProgram {
     /// The last component of its path.
     pub(super) program: String,
     /// The program and its arguments.
-    pub(super) argv: Vec<Word>,
+    pub(super) argv: Vec<ShellWord>,
     /// It runs code that is not on the command line.
     pub(super) opaque: bool,
     /// The folders that it may be started in.
-    pub(super) places: Places,
+    pub(super) places: PossibleFolders,
 }
 
-impl Planned {
-    pub(super) fn display(&self) -> String {
-        let words: Vec<_> = self.argv.iter().map(Word::display).collect();
+impl PlannedProgram {
+    pub(super) fn display_words(&self) -> String {
+        let words: Vec<_> = self.argv.iter().map(ShellWord::display_text).collect();
         words.join(" ")
     }
 }
 
 /// A word that names a file, perhaps.
 #[derive(Debug)]
-pub(super) struct Touched {
+pub(super) struct TouchedFile {
     /// The program, or `redirection`.
     pub(super) by: String,
-    pub(super) word: Word,
+    pub(super) word: ShellWord,
     pub(super) writes: bool,
-    pub(super) places: Places,
+    pub(super) places: PossibleFolders,
 }
 
 /// The working directories that are possible at a point of the script.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Places {
+pub(super) struct PossibleFolders {
     pub(super) known: BTreeSet<String>,
     /// Others are possible too.
     pub(super) unknown: bool,
 }
 
-impl Places {
-    pub(super) fn at(folder: &str) -> Self {
+impl PossibleFolders {
+    pub(super) fn only(folder: &str) -> Self {
         Self {
             known: BTreeSet::from([folder.to_owned()]),
             unknown: false,
         }
     }
 
-    pub(super) fn merge(&mut self, other: &Self) {
+    pub(super) fn merge_with(&mut self, other: &Self) {
         self.known.extend(other.known.iter().cloned());
         self.unknown |= other.unknown;
     }

@@ -10,7 +10,7 @@ pub(super) const BUILT_IN: &str = include_str!("default.toml");
 /// What happens to a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Decision {
+pub enum RuleDecision {
     /// It runs.
     Allow,
     /// It runs if a person approves.
@@ -48,21 +48,21 @@ pub enum RulesError {
 
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Rule {
+pub(super) struct PolicyRule {
     pub(super) id: String,
-    pub(super) decision: Decision,
-    pub(super) when: When,
+    pub(super) decision: RuleDecision,
+    pub(super) when: RuleCondition,
     pub(super) why: String,
     #[serde(default)]
     pub(super) instead: String,
     #[serde(default)]
-    examples: Examples,
+    examples: RuleExamples,
 }
 
 /// All that is given must match.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub(super) struct When {
+pub(super) struct RuleCondition {
     pub(super) program: Vec<String>,
     /// Only the system's program: a file below the roots is another one, whatever its name.
     pub(super) system: bool,
@@ -75,12 +75,12 @@ pub(super) struct When {
     pub(super) path_exact: Vec<String>,
 }
 
-impl When {
+impl RuleCondition {
     pub(super) fn wants_path(&self) -> bool {
         !(self.path.is_empty() && self.path_write.is_empty() && self.path_exact.is_empty())
     }
 
-    fn paths(&mut self) -> impl Iterator<Item = &mut String> {
+    fn paths_mut(&mut self) -> impl Iterator<Item = &mut String> {
         let all = self.path.iter_mut().chain(&mut self.path_write);
         all.chain(&mut self.path_exact)
     }
@@ -88,31 +88,31 @@ impl When {
 
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-struct Examples {
+struct RuleExamples {
     hit: Vec<String>,
     miss: Vec<String>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-struct File {
-    policy: General,
-    paths: Paths,
-    rule: Vec<Rule>,
+struct RulesFile {
+    policy: GeneralSection,
+    paths: PathsSection,
+    rule: Vec<PolicyRule>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-struct General {
-    default: Option<Decision>,
-    on_unprovable: Option<Decision>,
-    on_opaque: Option<Decision>,
+struct GeneralSection {
+    default: Option<RuleDecision>,
+    on_unprovable: Option<RuleDecision>,
+    on_opaque: Option<RuleDecision>,
     built_in_rules: Option<bool>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-struct Paths {
+struct PathsSection {
     home: Option<String>,
     roots: Option<Vec<String>>,
     protected: Option<Vec<String>>,
@@ -121,43 +121,44 @@ struct Paths {
 
 /// Rules and settings, complete and with absolute paths.
 #[derive(Clone, Debug)]
-pub(super) struct Rules {
-    pub(super) default: Decision,
-    pub(super) on_unprovable: Decision,
-    pub(super) on_opaque: Decision,
+pub(super) struct PolicyRules {
+    pub(super) default: RuleDecision,
+    pub(super) on_unprovable: RuleDecision,
+    pub(super) on_opaque: RuleDecision,
     pub(super) home: String,
     pub(super) roots: Vec<String>,
     pub(super) protected: Vec<String>,
     pub(super) hidden: Vec<String>,
-    pub(super) rules: Vec<Rule>,
+    pub(super) rules: Vec<PolicyRule>,
 }
 
-impl Rules {
+impl PolicyRules {
     /// Reads an operator's file over the built-in one, without running examples.
-    pub(super) fn read(text: &str) -> Result<Self, RulesError> {
-        let base: File = toml::from_str(BUILT_IN)?;
-        let over: File = toml::from_str(text)?;
+    pub(super) fn read_toml(text: &str) -> Result<Self, RulesError> {
+        let base: RulesFile = toml::from_str(BUILT_IN)?;
+        let over: RulesFile = toml::from_str(text)?;
         let mut rules = if over.policy.built_in_rules == Some(false) {
             Vec::new()
         } else {
             base.rule
         };
         rules.extend(over.rule);
-        let pick =
-            |over: Option<Decision>, base: Option<Decision>| over.or(base).unwrap_or(Decision::Ask);
+        let pick = |over: Option<RuleDecision>, base: Option<RuleDecision>| {
+            over.or(base).unwrap_or(RuleDecision::Ask)
+        };
         let home = over.paths.home.or(base.paths.home).unwrap_or_default();
         let folders = |over: Option<Vec<String>>, base: Option<Vec<String>>| {
             let folders = over.or(base).unwrap_or_default().into_iter();
             folders
-                .map(|folder| absolute(&folder, &home))
+                .map(|folder| absolute_path(&folder, &home))
                 .collect::<Result<Vec<_>, _>>()
         };
         for rule in &mut rules {
             if rule.when.program.is_empty() && !rule.when.wants_path() {
                 return Err(RulesError::Empty(rule.id.clone()));
             }
-            for path in rule.when.paths() {
-                *path = absolute(path, &home)?;
+            for path in rule.when.paths_mut() {
+                *path = absolute_path(path, &home)?;
             }
         }
         for (at, rule) in rules.iter().enumerate() {
@@ -172,25 +173,25 @@ impl Rules {
             roots: folders(over.paths.roots, base.paths.roots)?,
             protected: folders(over.paths.protected, base.paths.protected)?,
             hidden: folders(over.paths.hidden, base.paths.hidden)?,
-            home: absolute(&home, "/")?,
+            home: absolute_path(&home, "/")?,
             rules,
         })
     }
 
     /// Replaces the roots.
     pub(super) fn set_roots(&mut self, roots: &[String]) -> Result<(), RulesError> {
-        let roots = roots.iter().map(|root| absolute(root, &self.home));
+        let roots = roots.iter().map(|root| absolute_path(root, &self.home));
         self.roots = roots.collect::<Result<_, _>>()?;
         Ok(())
     }
 
     /// Runs the examples of every rule.
-    pub(super) fn check(policy: &Policy) -> Result<(), RulesError> {
+    pub(super) fn check_examples(policy: &Policy) -> Result<(), RulesError> {
         for rule in &policy.rules.rules {
             let hits = rule.examples.hit.iter().map(|example| (example, true));
             let misses = rule.examples.miss.iter().map(|example| (example, false));
             for (example, expected) in hits.chain(misses) {
-                let hit = policy.explain(example, None).names(&rule.id);
+                let hit = policy.explain_command(example, None).names_rule(&rule.id);
                 if hit != expected {
                     return Err(RulesError::Example {
                         rule: rule.id.clone(),
@@ -204,7 +205,7 @@ impl Rules {
     }
 }
 
-fn absolute(text: &str, home: &str) -> Result<String, RulesError> {
+fn absolute_path(text: &str, home: &str) -> Result<String, RulesError> {
     let full = match text.strip_prefix('~') {
         Some(rest) if rest.is_empty() || rest.starts_with('/') => format!("{home}{rest}"),
         _ => text.to_owned(),
@@ -212,5 +213,5 @@ fn absolute(text: &str, home: &str) -> Result<String, RulesError> {
     if !full.starts_with('/') {
         return Err(RulesError::Relative(text.to_owned()));
     }
-    Ok(path::resolve("/", &full))
+    Ok(path::resolve_path("/", &full))
 }

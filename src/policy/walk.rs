@@ -15,48 +15,48 @@ use brush_parser::ast::{
 };
 
 use super::admission;
-use super::plan::{Places, Plan, Touched};
-use super::word::{self, Found, Scope, Word};
+use super::plan::{PossibleFolders, ScriptPlan, TouchedFile};
+use super::word::{self, FoundScripts, ShellWord, VariableScope};
 
 /// Scripts inside scripts, and lists inside lists, to this depth.
 const DEPTH_MAX: usize = 64;
 
 /// The plan of `script`, run from `folder`.
-pub(super) fn plan(script: &str, folder: &str, home: &str) -> Plan {
-    let places = Places::at(folder);
-    let mut walk = Walk {
-        plan: Plan::default(),
+pub(super) fn plan_script(script: &str, folder: &str, home: &str) -> ScriptPlan {
+    let places = PossibleFolders::only(folder);
+    let mut walk = ScriptWalk {
+        plan: ScriptPlan::default(),
         seen: places.clone(),
         places,
-        scope: Scope {
+        scope: VariableScope {
             home: home.to_owned(),
-            ..Scope::default()
+            ..VariableScope::default()
         },
         depth: 0,
         spaced: false,
     };
-    walk.script(script);
+    walk.visit_script(script);
     walk.plan
 }
 
 #[derive(Debug)]
-struct Walk {
-    plan: Plan,
-    places: Places,
+struct ScriptWalk {
+    plan: ScriptPlan,
+    places: PossibleFolders,
     /// All folders the script has been in.
-    seen: Places,
-    scope: Scope,
+    seen: PossibleFolders,
+    scope: VariableScope,
     depth: usize,
     /// The script has `( (` or `) )`, which the parser takes for arithmetic and a shell does not.
     spaced: bool,
 }
 
-impl Walk {
-    fn doubt(&mut self, why: impl Into<String>) {
+impl ScriptWalk {
+    fn add_doubt(&mut self, why: impl Into<String>) {
         self.plan.doubts.insert(why.into());
     }
 
-    fn script(&mut self, script: &str) {
+    fn visit_script(&mut self, script: &str) {
         let twice = |bracket: char| {
             let outside = script.split(bracket).skip(1);
             outside.clone().count() > 1
@@ -65,28 +65,28 @@ impl Walk {
                     .any(|between| !between.is_empty() && between.trim().is_empty())
         };
         self.spaced |= twice('(') || twice(')');
-        self.deeper(|walk| {
-            match Parser::new(script.as_bytes(), &word::options()).parse_program() {
+        self.one_level_deeper(|walk| {
+            match Parser::new(script.as_bytes(), &word::parser_options()).parse_program() {
                 Ok(program) => {
                     for list in &program.complete_commands {
-                        walk.list(list);
+                        walk.visit_list(list);
                     }
                 }
                 // Depth 1 is the caller's own script; what fails inside is what bash would run later.
                 Err(error) => match admission::missing_end(script, &error) {
                     Some(problem) if walk.depth == 1 => walk.plan.incomplete = Some(problem),
-                    Some(_) | None => walk.doubt(format!("it cannot be parsed: {error}")),
+                    Some(_) | None => walk.add_doubt(format!("it cannot be parsed: {error}")),
                 },
             }
         });
     }
 
     /// A script in a process of its own: it cannot change our folder or variables.
-    fn subscript(&mut self, script: &str) {
-        self.apart(|walk| walk.script(script));
+    fn visit_subscript(&mut self, script: &str) {
+        self.in_own_process(|walk| walk.visit_script(script));
     }
 
-    fn apart(&mut self, visit: impl FnOnce(&mut Self)) {
+    fn in_own_process(&mut self, visit: impl FnOnce(&mut Self)) {
         let places = self.places.clone();
         let scope = self.scope.clone();
         visit(self);
@@ -94,9 +94,9 @@ impl Walk {
         self.scope = scope;
     }
 
-    fn deeper(&mut self, visit: impl FnOnce(&mut Self)) {
+    fn one_level_deeper(&mut self, visit: impl FnOnce(&mut Self)) {
         if self.depth >= DEPTH_MAX {
-            self.doubt("it is nested too deeply");
+            self.add_doubt("it is nested too deeply");
             return;
         }
         self.depth += 1;
@@ -105,200 +105,207 @@ impl Walk {
     }
 
     /// What may or may not run: both outcomes are possible afterwards.
-    fn perhaps(&mut self, visit: impl FnOnce(&mut Self)) {
+    fn may_or_may_not_run(&mut self, visit: impl FnOnce(&mut Self)) {
         let before = self.places.clone();
         visit(self);
-        self.places.merge(&before);
+        self.places.merge_with(&before);
     }
 
     /// What may run several times, or later.
-    fn repeated(&mut self, visit: impl FnOnce(&mut Self)) {
+    fn may_run_repeatedly(&mut self, visit: impl FnOnce(&mut Self)) {
         let before = self.places.clone();
         self.scope.uncertain += 1;
         visit(self);
         self.scope.uncertain -= 1;
         if self.places != before {
-            self.places.merge(&before);
+            self.places.merge_with(&before);
             self.places.unknown = true;
         }
     }
 
-    fn list(&mut self, list: &CompoundList) {
-        self.deeper(|walk| {
+    fn visit_list(&mut self, list: &CompoundList) {
+        self.one_level_deeper(|walk| {
             for item in &list.0 {
-                walk.pipeline(&item.0.first);
+                walk.visit_pipeline(&item.0.first);
                 for next in &item.0.additional {
                     let (AndOr::And(pipeline) | AndOr::Or(pipeline)) = next;
-                    walk.perhaps(|walk| walk.pipeline(pipeline));
+                    walk.may_or_may_not_run(|walk| walk.visit_pipeline(pipeline));
                 }
             }
         });
     }
 
-    fn pipeline(&mut self, pipeline: &Pipeline) {
+    fn visit_pipeline(&mut self, pipeline: &Pipeline) {
         if let [only] = pipeline.seq.as_slice() {
-            self.command(only);
+            self.visit_command(only);
             return;
         }
         for command in &pipeline.seq {
             // Each runs in a process of its own, the last one perhaps not (`lastpipe`).
-            self.apart(|walk| walk.command(command));
+            self.in_own_process(|walk| walk.visit_command(command));
         }
     }
 
-    fn command(&mut self, command: &Command) {
+    fn visit_command(&mut self, command: &Command) {
         match command {
-            Command::Simple(simple) => self.simple(simple),
+            Command::Simple(simple) => self.visit_simple(simple),
             Command::Compound(compound, redirects) => {
-                self.redirects(redirects.as_ref());
-                self.deeper(|walk| walk.compound(compound));
+                self.visit_redirects(redirects.as_ref());
+                self.one_level_deeper(|walk| walk.visit_compound(compound));
             }
             Command::Function(function) => {
-                self.redirects(function.body.1.as_ref());
-                self.read(&function.fname);
-                self.repeated(|walk| walk.deeper(|walk| walk.compound(&function.body.0)));
+                self.visit_redirects(function.body.1.as_ref());
+                self.read_word(&function.fname);
+                self.may_run_repeatedly(|walk| {
+                    walk.one_level_deeper(|walk| walk.visit_compound(&function.body.0))
+                });
             }
             Command::ExtendedTest(test, redirects) => {
-                self.redirects(redirects.as_ref());
-                self.test(&test.expr);
+                self.visit_redirects(redirects.as_ref());
+                self.visit_test(&test.expr);
             }
         }
     }
 
-    fn compound(&mut self, command: &CompoundCommand) {
+    fn visit_compound(&mut self, command: &CompoundCommand) {
         match command {
             CompoundCommand::Arithmetic(arithmetic) => {
-                if self.spaced || !word::balanced(&arithmetic.expr.value) {
-                    self.doubt("`((` that may be two subshells");
+                if self.spaced || !word::has_balanced_brackets(&arithmetic.expr.value) {
+                    self.add_doubt("`((` that may be two subshells");
                 }
-                self.text(&arithmetic.expr.value);
+                self.read_plain_text(&arithmetic.expr.value);
             }
             CompoundCommand::ArithmeticForClause(clause) => {
                 let parts = [&clause.initializer, &clause.condition, &clause.updater];
                 for part in parts.into_iter().flatten() {
-                    self.text(&part.value);
+                    self.read_plain_text(&part.value);
                 }
-                self.repeated(|walk| walk.group(&clause.body));
+                self.may_run_repeatedly(|walk| walk.visit_group(&clause.body));
             }
-            CompoundCommand::BraceGroup(group) => self.list(&group.list),
-            CompoundCommand::Subshell(subshell) => self.subshell(subshell),
+            CompoundCommand::BraceGroup(group) => self.visit_list(&group.list),
+            CompoundCommand::Subshell(subshell) => self.visit_subshell(subshell),
             CompoundCommand::ForClause(clause) => {
                 for value in clause.values.iter().flatten() {
-                    self.read(value);
+                    self.read_word(value);
                 }
-                self.scope.assign(&clause.variable_name, None);
-                self.repeated(|walk| walk.group(&clause.body));
+                self.scope.assign_value(&clause.variable_name, None);
+                self.may_run_repeatedly(|walk| walk.visit_group(&clause.body));
             }
             CompoundCommand::CaseClause(clause) => {
-                self.read(&clause.value);
+                self.read_word(&clause.value);
                 for case in &clause.cases {
                     for pattern in &case.patterns {
-                        self.read(pattern);
+                        self.read_word(pattern);
                     }
                     if let Some(list) = &case.cmd {
-                        self.perhaps(|walk| walk.list(list));
+                        self.may_or_may_not_run(|walk| walk.visit_list(list));
                     }
                 }
             }
             CompoundCommand::IfClause(clause) => {
-                self.list(&clause.condition);
-                self.perhaps(|walk| walk.list(&clause.then));
+                self.visit_list(&clause.condition);
+                self.may_or_may_not_run(|walk| walk.visit_list(&clause.then));
                 for other in clause.elses.iter().flatten() {
-                    self.perhaps(|walk| {
-                        other.condition.iter().for_each(|list| walk.list(list));
-                        walk.list(&other.body);
+                    self.may_or_may_not_run(|walk| {
+                        other
+                            .condition
+                            .iter()
+                            .for_each(|list| walk.visit_list(list));
+                        walk.visit_list(&other.body);
                     });
                 }
             }
             CompoundCommand::WhileClause(clause) | CompoundCommand::UntilClause(clause) => {
-                self.repeated(|walk| {
-                    walk.list(&clause.0);
-                    walk.group(&clause.1);
+                self.may_run_repeatedly(|walk| {
+                    walk.visit_list(&clause.0);
+                    walk.visit_group(&clause.1);
                 });
             }
             CompoundCommand::Coprocess(coprocess) => {
-                self.apart(|walk| walk.deeper(|walk| walk.command(&coprocess.body)));
+                self.in_own_process(|walk| {
+                    walk.one_level_deeper(|walk| walk.visit_command(&coprocess.body))
+                });
             }
         }
     }
 
-    fn group(&mut self, group: &DoGroupCommand) {
-        self.list(&group.list);
+    fn visit_group(&mut self, group: &DoGroupCommand) {
+        self.visit_list(&group.list);
     }
 
-    fn subshell(&mut self, subshell: &SubshellCommand) {
-        self.apart(|walk| walk.list(&subshell.list));
+    fn visit_subshell(&mut self, subshell: &SubshellCommand) {
+        self.in_own_process(|walk| walk.visit_list(&subshell.list));
     }
 
-    fn test(&mut self, test: &ExtendedTestExpr) {
+    fn visit_test(&mut self, test: &ExtendedTestExpr) {
         match test {
             ExtendedTestExpr::And(left, right) | ExtendedTestExpr::Or(left, right) => {
-                self.deeper(|walk| {
-                    walk.test(left);
-                    walk.test(right);
+                self.one_level_deeper(|walk| {
+                    walk.visit_test(left);
+                    walk.visit_test(right);
                 });
             }
             ExtendedTestExpr::Not(inner) | ExtendedTestExpr::Parenthesized(inner) => {
-                self.deeper(|walk| walk.test(inner));
+                self.one_level_deeper(|walk| walk.visit_test(inner));
             }
-            ExtendedTestExpr::UnaryTest(_, operand) => self.evaluated(operand),
+            ExtendedTestExpr::UnaryTest(_, operand) => self.visit_evaluated(operand),
             ExtendedTestExpr::BinaryTest(_, left, right) => {
-                self.evaluated(left);
-                self.evaluated(right);
+                self.visit_evaluated(left);
+                self.visit_evaluated(right);
             }
         }
     }
 
     /// A word that the shell may evaluate as arithmetic.
-    fn evaluated(&mut self, raw: &RawWord) {
-        let word = self.read(raw);
-        self.subscripts(&word);
+    fn visit_evaluated(&mut self, raw: &RawWord) {
+        let word = self.read_word(raw);
+        self.visit_subscripts(&word);
     }
 
     /// Arithmetic runs the substitutions in the subscripts of a variable's value.
-    fn subscripts(&mut self, word: &Word) {
-        let text = word.display();
+    fn visit_subscripts(&mut self, word: &ShellWord) {
+        let text = word.display_text();
         let hides = |at: usize| text[at..].contains("$(") || text[at..].contains('`');
         if text.find('[').is_some_and(hides) {
-            self.doubt("an array subscript that may run a command");
+            self.add_doubt("an array subscript that may run a command");
         }
     }
 
-    fn read(&mut self, raw: &RawWord) -> Word {
-        self.value(&raw.value)
+    fn read_word(&mut self, raw: &RawWord) -> ShellWord {
+        self.read_value(&raw.value)
     }
 
-    fn value(&mut self, raw: &str) -> Word {
-        let mut found = Found::default();
-        let word = word::read(raw, &self.scope, &mut found);
-        self.found(found);
+    fn read_value(&mut self, raw: &str) -> ShellWord {
+        let mut found = FoundScripts::default();
+        let word = word::read_word(raw, &self.scope, &mut found);
+        self.visit_found(found);
         word
     }
 
-    fn text(&mut self, raw: &str) -> Word {
-        let mut found = Found::default();
+    fn read_plain_text(&mut self, raw: &str) -> ShellWord {
+        let mut found = FoundScripts::default();
         let word = word::read_text(raw, &self.scope, &mut found);
-        self.found(found);
+        self.visit_found(found);
         word
     }
 
-    fn found(&mut self, found: Found) {
+    fn visit_found(&mut self, found: FoundScripts) {
         for doubt in found.doubts {
-            self.doubt(doubt);
+            self.add_doubt(doubt);
         }
         for script in found.scripts {
-            self.subscript(&script);
+            self.visit_subscript(&script);
         }
     }
 
-    fn redirects(&mut self, redirects: Option<&RedirectList>) {
+    fn visit_redirects(&mut self, redirects: Option<&RedirectList>) {
         for redirect in redirects.into_iter().flat_map(|list| &list.0) {
-            self.redirect(redirect);
+            self.visit_redirect(redirect);
         }
     }
 
     /// Visits a redirection; gives the text that it makes standard input, if it is known.
-    fn redirect(&mut self, redirect: &IoRedirect) -> Option<Input> {
+    fn visit_redirect(&mut self, redirect: &IoRedirect) -> Option<StandardInput> {
         match redirect {
             IoRedirect::File(_, kind, target) => {
                 let writes = !matches!(
@@ -307,39 +314,39 @@ impl Walk {
                 );
                 match target {
                     IoFileRedirectTarget::Filename(word) => {
-                        let word = self.read(word);
-                        self.touch("redirection", &word, writes);
-                        (!writes).then_some(Input::File(word))
+                        let word = self.read_word(word);
+                        self.record_touch("redirection", &word, writes);
+                        (!writes).then_some(StandardInput::File(word))
                     }
                     IoFileRedirectTarget::Duplicate(word) => {
-                        let word = self.read(word);
-                        self.touch("redirection", &word, writes);
-                        (!writes).then_some(Input::Hidden)
+                        let word = self.read_word(word);
+                        self.record_touch("redirection", &word, writes);
+                        (!writes).then_some(StandardInput::Hidden)
                     }
-                    IoFileRedirectTarget::Fd(_) => (!writes).then_some(Input::Hidden),
+                    IoFileRedirectTarget::Fd(_) => (!writes).then_some(StandardInput::Hidden),
                     IoFileRedirectTarget::ProcessSubstitution(_, subshell) => {
-                        self.subshell(subshell);
-                        (!writes).then_some(Input::Hidden)
+                        self.visit_subshell(subshell);
+                        (!writes).then_some(StandardInput::Hidden)
                     }
                 }
             }
-            IoRedirect::HereDocument(_, document) if document.requires_expansion => {
-                Some(Input::Text(self.text(&document.doc.value)))
-            }
-            IoRedirect::HereDocument(_, document) => {
-                Some(Input::Text(Word::of(&document.doc.value)))
-            }
-            IoRedirect::HereString(_, word) => Some(Input::Text(self.read(word))),
+            IoRedirect::HereDocument(_, document) if document.requires_expansion => Some(
+                StandardInput::Text(self.read_plain_text(&document.doc.value)),
+            ),
+            IoRedirect::HereDocument(_, document) => Some(StandardInput::Text(
+                ShellWord::from_literal(&document.doc.value),
+            )),
+            IoRedirect::HereString(_, word) => Some(StandardInput::Text(self.read_word(word))),
             IoRedirect::OutputAndError(word, _) => {
-                let word = self.read(word);
-                self.touch("redirection", &word, true);
+                let word = self.read_word(word);
+                self.record_touch("redirection", &word, true);
                 None
             }
         }
     }
 
-    fn touch(&mut self, by: &str, word: &Word, writes: bool) {
-        self.plan.touched.push(Touched {
+    fn record_touch(&mut self, by: &str, word: &ShellWord, writes: bool) {
+        self.plan.touched.push(TouchedFile {
             by: by.to_owned(),
             word: word.clone(),
             writes,
@@ -350,8 +357,8 @@ impl Walk {
 
 /// What a command reads from standard input.
 #[derive(Clone, Debug)]
-enum Input {
-    Text(Word),
-    File(Word),
+enum StandardInput {
+    Text(ShellWord),
+    File(ShellWord),
     Hidden,
 }

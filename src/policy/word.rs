@@ -13,7 +13,7 @@ const BRACE_WORDS_MAX: usize = 64;
 
 /// One piece of a word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Atom {
+pub(super) enum WordAtom {
     /// A character that stands for itself.
     Lit(char),
     /// An unquoted `{`, `,` or `}`.
@@ -28,68 +28,68 @@ pub(super) enum Atom {
 
 /// A word after parsing, before expansion by the shell.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Word(pub(super) Vec<Atom>);
+pub(super) struct ShellWord(pub(super) Vec<WordAtom>);
 
-impl Word {
-    pub(super) fn of(text: &str) -> Self {
-        Self(text.chars().map(Atom::Lit).collect())
+impl ShellWord {
+    pub(super) fn from_literal(text: &str) -> Self {
+        Self(text.chars().map(WordAtom::Lit).collect())
     }
 
-    pub(super) fn unknown(splits: bool) -> Self {
-        Self(vec![Atom::Unknown { splits }])
+    pub(super) fn unknown_word(splits: bool) -> Self {
+        Self(vec![WordAtom::Unknown { splits }])
     }
 
     /// The word as the program receives it, if that is certain.
-    pub(super) fn literal(&self) -> Option<String> {
+    pub(super) fn literal_text(&self) -> Option<String> {
         let chars = self.0.iter().map(|atom| match atom {
-            Atom::Lit(c) | Atom::Brace(c) => Some(*c),
-            Atom::Star | Atom::One | Atom::Unknown { .. } => None,
+            WordAtom::Lit(c) | WordAtom::Brace(c) => Some(*c),
+            WordAtom::Star | WordAtom::One | WordAtom::Unknown { .. } => None,
         });
         chars.collect()
     }
 
     /// The literal beginning.
-    pub(super) fn prefix(&self) -> String {
+    pub(super) fn known_prefix(&self) -> String {
         let chars = self.0.iter().map_while(|atom| match atom {
-            Atom::Lit(c) | Atom::Brace(c) => Some(*c),
-            Atom::Star | Atom::One | Atom::Unknown { .. } => None,
+            WordAtom::Lit(c) | WordAtom::Brace(c) => Some(*c),
+            WordAtom::Star | WordAtom::One | WordAtom::Unknown { .. } => None,
         });
         chars.collect()
     }
 
     /// Nothing of the word is known.
     pub(super) fn is_opaque(&self) -> bool {
-        let known = |atom: &Atom| matches!(atom, Atom::Lit(_) | Atom::Brace(_));
+        let known = |atom: &WordAtom| matches!(atom, WordAtom::Lit(_) | WordAtom::Brace(_));
         !self.0.iter().any(known)
     }
 
     pub(super) fn may_split(&self) -> bool {
-        self.0.contains(&Atom::Unknown { splits: true })
+        self.0.contains(&WordAtom::Unknown { splits: true })
     }
 
     /// Without its first `count` characters.
-    pub(super) fn tail(&self, count: usize) -> Self {
+    pub(super) fn without_first(&self, count: usize) -> Self {
         Self(self.0.get(count..).unwrap_or_default().to_vec())
     }
 
     /// The word for messages, with `…` for unknown parts.
-    pub(super) fn display(&self) -> String {
-        let shown = |atom: &Atom| match atom {
-            Atom::Lit(c) | Atom::Brace(c) => *c,
-            Atom::Star => '*',
-            Atom::One => '?',
-            Atom::Unknown { .. } => '…',
+    pub(super) fn display_text(&self) -> String {
+        let shown = |atom: &WordAtom| match atom {
+            WordAtom::Lit(c) | WordAtom::Brace(c) => *c,
+            WordAtom::Star => '*',
+            WordAtom::One => '?',
+            WordAtom::Unknown { .. } => '…',
         };
         self.0.iter().map(shown).collect()
     }
 
     /// The words that brace expansion makes of this one.
-    pub(super) fn braces(&self) -> Vec<Self> {
+    pub(super) fn expand_braces(&self) -> Vec<Self> {
         let mut done = Vec::new();
         let mut open = vec![self.0.clone()];
         while let Some(atoms) = open.pop() {
             if done.len() + open.len() > BRACE_WORDS_MAX {
-                return vec![Self::unknown(true)];
+                return vec![Self::unknown_word(true)];
             }
             match first_brace(&atoms) {
                 None => done.push(Self(atoms)),
@@ -106,29 +106,33 @@ impl Word {
     }
 }
 
-type Braces = (usize, usize, Vec<Vec<Atom>>);
+type BraceExpansion = (usize, usize, Vec<Vec<WordAtom>>);
 
 /// The first brace expression: where it starts and ends, and its members.
-fn first_brace(atoms: &[Atom]) -> Option<Braces> {
+fn first_brace(atoms: &[WordAtom]) -> Option<BraceExpansion> {
     let opens = atoms
         .iter()
         .enumerate()
-        .filter(|(_, atom)| **atom == Atom::Brace('{'));
+        .filter(|(_, atom)| **atom == WordAtom::Brace('{'));
     for (start, _) in opens {
         let mut depth = 0_usize;
         let mut commas = vec![start];
         for (at, atom) in atoms.iter().enumerate().skip(start) {
             match atom {
-                Atom::Brace('{') => depth += 1,
-                Atom::Brace(',') if depth == 1 => commas.push(at),
-                Atom::Brace('}') => depth -= 1,
-                Atom::Lit(_) | Atom::Brace(_) | Atom::Star | Atom::One | Atom::Unknown { .. } => {}
+                WordAtom::Brace('{') => depth += 1,
+                WordAtom::Brace(',') if depth == 1 => commas.push(at),
+                WordAtom::Brace('}') => depth -= 1,
+                WordAtom::Lit(_)
+                | WordAtom::Brace(_)
+                | WordAtom::Star
+                | WordAtom::One
+                | WordAtom::Unknown { .. } => {}
             }
             if depth > 0 {
                 continue;
             }
             let inside = &atoms[start + 1..at];
-            let dots = [Atom::Lit('.'); 2];
+            let dots = [WordAtom::Lit('.'); 2];
             if commas.len() > 1 {
                 commas.push(at);
                 let members = commas
@@ -136,7 +140,7 @@ fn first_brace(atoms: &[Atom]) -> Option<Braces> {
                     .map(|pair| atoms[pair[0] + 1..pair[1]].to_vec());
                 return Some((start, at, members.collect()));
             } else if inside.windows(2).any(|pair| pair == dots) {
-                return Some((start, at, vec![vec![Atom::Unknown { splits: true }]]));
+                return Some((start, at, vec![vec![WordAtom::Unknown { splits: true }]]));
             }
             break;
         }
@@ -146,7 +150,7 @@ fn first_brace(atoms: &[Atom]) -> Option<Braces> {
 
 /// The state while words are read.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Scope {
+pub(super) struct VariableScope {
     pub(super) home: String,
     /// Variables of the script; `None` when more than one value is possible.
     pub(super) variables: BTreeMap<String, Option<String>>,
@@ -154,9 +158,9 @@ pub(super) struct Scope {
     pub(super) uncertain: usize,
 }
 
-impl Scope {
+impl VariableScope {
     /// Remembers an assignment.
-    pub(super) fn assign(&mut self, name: &str, value: Option<String>) {
+    pub(super) fn assign_value(&mut self, name: &str, value: Option<String>) {
         let known = self.variables.entry(name.to_owned());
         known
             .and_modify(|old| {
@@ -167,7 +171,7 @@ impl Scope {
             .or_insert(value);
     }
 
-    fn value(&self, name: &str) -> Option<String> {
+    fn value_of(&self, name: &str) -> Option<String> {
         match self.variables.get(name) {
             Some(_) if self.uncertain > 0 => None,
             Some(value) => value.clone(),
@@ -179,7 +183,7 @@ impl Scope {
 
 /// What reading words revealed besides the words.
 #[derive(Debug, Default)]
-pub(super) struct Found {
+pub(super) struct FoundScripts {
     /// Scripts of command substitutions.
     pub(super) scripts: Vec<String>,
     /// Why the script cannot be decided.
@@ -187,7 +191,7 @@ pub(super) struct Found {
 }
 
 /// The options of the parser; tildes are read here.
-pub(super) fn options() -> ParserOptions {
+pub(super) fn parser_options() -> ParserOptions {
     ParserOptions {
         tilde_expansion_at_word_start: false,
         ..ParserOptions::default()
@@ -195,30 +199,30 @@ pub(super) fn options() -> ParserOptions {
 }
 
 /// Reads a word as the parser gave it.
-pub(super) fn read(raw: &str, scope: &Scope, found: &mut Found) -> Word {
-    let Ok(pieces) = word::parse(raw, &options()) else {
+pub(super) fn read_word(raw: &str, scope: &VariableScope, found: &mut FoundScripts) -> ShellWord {
+    let Ok(pieces) = word::parse(raw, &parser_options()) else {
         found.doubts.push("a word that cannot be parsed");
-        return Word::unknown(true);
+        return ShellWord::unknown_word(true);
     };
     let mut out = Vec::new();
     for (at, piece) in pieces.iter().enumerate() {
         let mut rest = piece.clone();
         if let (0, WordPiece::Text(text)) = (at, &piece.piece)
-            && let Some((atoms, after)) = tilde(text, pieces.len() == 1, scope)
+            && let Some((atoms, after)) = expand_tilde(text, pieces.len() == 1, scope)
         {
             out.extend(atoms);
             rest.piece = WordPiece::Text(after.to_owned());
         }
         read_piece(raw, &rest, false, scope, found, &mut out);
     }
-    Word(out)
+    ShellWord(out)
 }
 
 /// Reads text in which quotes mean nothing and expansions do: here-documents, arithmetic, and the
 /// insides of `${…}`.
-pub(super) fn read_text(raw: &str, scope: &Scope, found: &mut Found) -> Word {
+pub(super) fn read_text(raw: &str, scope: &VariableScope, found: &mut FoundScripts) -> ShellWord {
     let mut out = Vec::new();
-    match parse_heredoc(raw, &options()) {
+    match parse_heredoc(raw, &parser_options()) {
         Ok(pieces) => {
             for piece in &pieces {
                 read_piece(raw, piece, true, scope, found, &mut out);
@@ -226,10 +230,14 @@ pub(super) fn read_text(raw: &str, scope: &Scope, found: &mut Found) -> Word {
         }
         Err(_) => found.doubts.push("an expansion that cannot be parsed"),
     }
-    Word(out)
+    ShellWord(out)
 }
 
-fn tilde<'a>(text: &'a str, alone: bool, scope: &Scope) -> Option<(Vec<Atom>, &'a str)> {
+fn expand_tilde<'a>(
+    text: &'a str,
+    alone: bool,
+    scope: &VariableScope,
+) -> Option<(Vec<WordAtom>, &'a str)> {
     let name = text.strip_prefix('~')?;
     let (name, rest) = match name.find('/') {
         Some(slash) => name.split_at(slash),
@@ -237,30 +245,30 @@ fn tilde<'a>(text: &'a str, alone: bool, scope: &Scope) -> Option<(Vec<Atom>, &'
         None => return None,
     };
     let folder = match name {
-        "" => scope.value("HOME")?,
+        "" => scope.value_of("HOME")?,
         "root" => "/root".to_owned(),
         _ if name.starts_with(|c: char| c.is_ascii_alphabetic()) => format!("/home/{name}"),
-        _ => return Some((vec![Atom::Unknown { splits: false }], rest)),
+        _ => return Some((vec![WordAtom::Unknown { splits: false }], rest)),
     };
-    Some((Word::of(&folder).0, rest))
+    Some((ShellWord::from_literal(&folder).0, rest))
 }
 
 fn read_piece(
     raw: &str,
     piece: &WordPieceWithSource,
     quoted: bool,
-    scope: &Scope,
-    found: &mut Found,
-    out: &mut Vec<Atom>,
+    scope: &VariableScope,
+    found: &mut FoundScripts,
+    out: &mut Vec<WordAtom>,
 ) {
     match &piece.piece {
         WordPiece::Text(text) if quoted => {
-            out.extend(text.replace("\\\n", "").chars().map(Atom::Lit));
+            out.extend(text.replace("\\\n", "").chars().map(WordAtom::Lit));
         }
-        WordPiece::Text(text) => unquoted(text, out),
-        WordPiece::SingleQuotedText(text) => out.extend(text.chars().map(Atom::Lit)),
+        WordPiece::Text(text) => push_unquoted(text, out),
+        WordPiece::SingleQuotedText(text) => out.extend(text.chars().map(WordAtom::Lit)),
         WordPiece::AnsiCQuotedText(text) => {
-            out.extend(escape::ansi_c(text).chars().map(Atom::Lit));
+            out.extend(escape::decode_ansi_c(text).chars().map(WordAtom::Lit));
         }
         WordPiece::DoubleQuotedSequence(pieces)
         | WordPiece::GettextDoubleQuotedSequence(pieces) => {
@@ -268,45 +276,50 @@ fn read_piece(
                 read_piece(raw, piece, true, scope, found, out);
             }
         }
-        WordPiece::TildeExpansion(_) => out.push(Atom::Unknown { splits: false }),
+        WordPiece::TildeExpansion(_) => out.push(WordAtom::Unknown { splits: false }),
         WordPiece::EscapeSequence(text) => {
-            out.extend(text.chars().skip(1).filter(|c| *c != '\n').map(Atom::Lit));
+            out.extend(
+                text.chars()
+                    .skip(1)
+                    .filter(|c| *c != '\n')
+                    .map(WordAtom::Lit),
+            );
         }
         WordPiece::CommandSubstitution(script) => {
             found.scripts.push(script.clone());
-            out.push(Atom::Unknown { splits: !quoted });
+            out.push(WordAtom::Unknown { splits: !quoted });
         }
         WordPiece::BackquotedCommandSubstitution(script) => {
             if script.contains('\\') {
                 found.doubts.push("a backslash inside backquotes");
             }
             found.scripts.push(script.clone());
-            out.push(Atom::Unknown { splits: !quoted });
+            out.push(WordAtom::Unknown { splits: !quoted });
         }
         WordPiece::ArithmeticExpression(expression) => {
-            if !balanced(&expression.value) {
+            if !has_balanced_brackets(&expression.value) {
                 found
                     .doubts
                     .push("`$((` that may be a command substitution");
             }
             read_text(&expression.value, scope, found);
             // A number is one word.
-            out.push(Atom::Unknown { splits: false });
+            out.push(WordAtom::Unknown { splits: false });
         }
         WordPiece::ParameterExpansion(expression) => {
             let source = raw.get(piece.start_index..piece.end_index);
-            parameter(expression, source, quoted, scope, found, out);
+            read_parameter(expression, source, quoted, scope, found, out);
         }
     }
 }
 
-fn parameter(
+fn read_parameter(
     expression: &ParameterExpr,
     source: Option<&str>,
     quoted: bool,
-    scope: &Scope,
-    found: &mut Found,
-    out: &mut Vec<Atom>,
+    scope: &VariableScope,
+    found: &mut FoundScripts,
+    out: &mut Vec<WordAtom>,
 ) {
     if let ParameterExpr::Parameter {
         parameter: Parameter::Named(name),
@@ -314,10 +327,10 @@ fn parameter(
     } = expression
     {
         let plain = |c: char| !c.is_whitespace() && !"*?[".contains(c);
-        if let Some(value) = scope.value(name)
+        if let Some(value) = scope.value_of(name)
             && (quoted || (!value.is_empty() && value.chars().all(plain)))
         {
-            out.extend(value.chars().map(Atom::Lit));
+            out.extend(value.chars().map(WordAtom::Lit));
             return;
         }
     }
@@ -335,11 +348,11 @@ fn parameter(
         None if source.is_some() => {}
         None => found.doubts.push("an expansion that cannot be located"),
     }
-    out.push(Atom::Unknown { splits: !quoted });
+    out.push(WordAtom::Unknown { splits: !quoted });
 }
 
 /// Whether every `)` closes a `(`. What looks like arithmetic and is not so, a shell runs.
-pub(super) fn balanced(text: &str) -> bool {
+pub(super) fn has_balanced_brackets(text: &str) -> bool {
     let mut open = 0_usize;
     text.chars().all(|c| {
         open += usize::from(c == '(');
@@ -350,21 +363,21 @@ pub(super) fn balanced(text: &str) -> bool {
     }) && open == 0
 }
 
-fn unquoted(text: &str, out: &mut Vec<Atom>) {
+fn push_unquoted(text: &str, out: &mut Vec<WordAtom>) {
     let mut rest = text.chars();
     while let Some(c) = rest.next() {
         out.push(match c {
-            '*' | '(' | ')' => Atom::Star,
-            '?' => Atom::One,
-            '{' | '}' | ',' => Atom::Brace(c),
+            '*' | '(' | ')' => WordAtom::Star,
+            '?' => WordAtom::One,
+            '{' | '}' | ',' => WordAtom::Brace(c),
             '[' => match rest.as_str().get(1..).and_then(|inside| inside.find(']')) {
                 Some(length) => {
                     rest = rest.as_str().get(length + 2..).unwrap_or_default().chars();
-                    Atom::One
+                    WordAtom::One
                 }
-                None => Atom::Lit(c),
+                None => WordAtom::Lit(c),
             },
-            _ => Atom::Lit(c),
+            _ => WordAtom::Lit(c),
         });
     }
 }

@@ -19,15 +19,15 @@ use std::time::Duration;
 use crate::caller::{Caller, Scope};
 use crate::files::Files;
 use crate::jobs::Jobs;
-use crate::kasm::model::{Session, Status};
+use crate::kasm::model::{KasmSession, SessionStatus};
 use crate::kasm::plane::Place;
 use crate::kasm::{Kasm, KasmError, KasmId, UserId};
-use crate::leases::{Leases, Use};
+use crate::leases::{Leases, SessionUse};
 use crate::links::Links;
 use crate::policy::{CommandJudge, Policy};
-use crate::relay::Relay;
+use crate::relay::OutputRelay;
 use crate::tool::catalogue::Catalogue;
-use crate::tool::{Call, ErrorType, ToolError, Toolset};
+use crate::tool::{ErrorType, ToolCallContext, ToolError, Toolset};
 use exec::denied;
 
 /// The toolsets, in the order of the documents.
@@ -124,7 +124,7 @@ impl KasmProvider {
     #[must_use]
     pub fn new(
         kasm: Kasm,
-        relay: Option<Arc<Relay>>,
+        relay: Option<Arc<OutputRelay>>,
         links: Option<Arc<Links>>,
         leases: Leases,
         settings: KasmSettings,
@@ -173,7 +173,7 @@ fn acting_user(caller: &Caller, named: Option<UserId>) -> Result<UserId, ToolErr
 /// # Errors
 /// `permission` if the caller may only read.
 fn may_change(caller: &Caller, what: &str) -> Result<(), ToolError> {
-    let (why, code) = if !caller.may(Scope::Use) {
+    let (why, code) = if !caller.has_scope(Scope::Use) {
         let why = format!("{what} needs the scope {}", Scope::Use);
         (why, "scope_missing")
     } else if caller.reach.read_only {
@@ -196,10 +196,10 @@ fn may_change(caller: &Caller, what: &str) -> Result<(), ToolError> {
 /// `not_found` if the session does not exist or belongs to another user. Both give the same error, so a caller
 /// cannot probe for sessions of others.
 async fn own_session(
-    cx: &Call<'_, KasmProvider>,
+    cx: &ToolCallContext<'_, KasmProvider>,
     kasm_id: KasmId,
     named: Option<UserId>,
-) -> Result<(UserId, Session), ToolError> {
+) -> Result<(UserId, KasmSession), ToolError> {
     session_of(cx.provider, cx.caller, kasm_id, named).await
 }
 
@@ -208,12 +208,12 @@ async fn own_session(
 /// # Errors
 /// As [`own_session`].
 async fn used_session(
-    cx: &Call<'_, KasmProvider>,
+    cx: &ToolCallContext<'_, KasmProvider>,
     kasm_id: KasmId,
     named: Option<UserId>,
-) -> Result<(UserId, Session), ToolError> {
+) -> Result<(UserId, KasmSession), ToolError> {
     let (user, session) = own_session(cx, kasm_id, named).await?;
-    cx.keep(cx.provider.leases.used(user, kasm_id, &session));
+    cx.hold_until_end(cx.provider.leases.begin_use(user, kasm_id, &session));
     Ok((user, session))
 }
 
@@ -222,7 +222,7 @@ async fn session_of(
     caller: &Caller,
     kasm_id: KasmId,
     named: Option<UserId>,
-) -> Result<(UserId, Session), ToolError> {
+) -> Result<(UserId, KasmSession), ToolError> {
     let user = acting_user(caller, named)?;
     let session = provider.kasm.session_of(user, kasm_id).await?;
     Ok((user, session))
@@ -254,13 +254,13 @@ impl Need {
 
 /// The caller's own running session, for what `need` says.
 async fn place(
-    cx: &Call<'_, KasmProvider>,
+    cx: &ToolCallContext<'_, KasmProvider>,
     kasm_id: KasmId,
     named: Option<UserId>,
     need: Need,
 ) -> Result<Place, ToolError> {
     let (place, in_use) = place_of(cx.provider, cx.caller, kasm_id, named, need).await?;
-    cx.keep(in_use);
+    cx.hold_until_end(in_use);
     Ok(place)
 }
 
@@ -270,20 +270,20 @@ async fn place_of(
     kasm_id: KasmId,
     named: Option<UserId>,
     need: Need,
-) -> Result<(Place, Use), ToolError> {
+) -> Result<(Place, SessionUse), ToolError> {
     let (user, session) = session_of(provider, caller, kasm_id, named).await?;
-    if session.status != Status::Running {
+    if session.status != SessionStatus::Running {
         return Err(ToolError::from(KasmError::InvalidState {
             message: format!(
                 "the session is `{}`: {} needs a running one",
-                session.status.word(),
+                session.status.status_word(),
                 need.words()
             ),
             remedy: sessions::advice(&session.status).to_owned(),
         })
         .with_code("session_not_running"));
     }
-    let in_use = provider.leases.used(user, kasm_id, &session);
+    let in_use = provider.leases.begin_use(user, kasm_id, &session);
     let place = Place {
         user,
         kasm_id,

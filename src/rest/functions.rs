@@ -6,7 +6,7 @@ use crate::tool::ToolInfo;
 
 /// The API that defines the form.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Dialect {
+pub enum FunctionDialect {
     /// `tools/list` of MCP.
     #[default]
     Mcp,
@@ -20,7 +20,7 @@ pub enum Dialect {
     Anthropic,
 }
 
-impl Dialect {
+impl FunctionDialect {
     /// All of them.
     pub const ALL: [Self; 5] = [
         Self::Mcp,
@@ -32,7 +32,7 @@ impl Dialect {
 
     /// The name in requests.
     #[must_use]
-    pub fn name(self) -> &'static str {
+    pub fn dialect_name(self) -> &'static str {
         match self {
             Self::Mcp => "mcp",
             Self::OpenAi => "openai",
@@ -44,13 +44,15 @@ impl Dialect {
 
     /// The format of that name.
     #[must_use]
-    pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|dialect| dialect.name() == name)
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|dialect| dialect.dialect_name() == name)
     }
 
     /// The value for the member `tools` in a request to that API.
-    pub fn tools<'a>(self, tools: impl Iterator<Item = &'a ToolInfo>) -> Value {
-        let definitions: Vec<_> = tools.map(|tool| self.define(tool)).collect();
+    pub fn define_tools<'a>(self, tools: impl Iterator<Item = &'a ToolInfo>) -> Value {
+        let definitions: Vec<_> = tools.map(|tool| self.define_tool(tool)).collect();
         match self {
             Self::Mcp | Self::OpenAi | Self::OpenAiResponses | Self::Anthropic => {
                 definitions.into()
@@ -60,7 +62,7 @@ impl Dialect {
         }
     }
 
-    fn define(self, tool: &ToolInfo) -> Value {
+    fn define_tool(self, tool: &ToolInfo) -> Value {
         let schema = &*tool.input_schema;
         match self {
             Self::Mcp => json!({

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{path, status_of};
+use super::{status_of, tool_path};
 use crate::tool::{ErrorType, ToolInfo};
 
 /// The most characters of a description that ChatGPT reads.
@@ -63,8 +63,17 @@ const FAILURES: &[(u16, &str, &str, bool)] = &[
 ];
 
 /// Describes `tools` at `server`, the URL before `/api`. `token`: whether callers need one.
-pub fn document<'a>(server: &str, token: bool, tools: impl Iterator<Item = &'a ToolInfo>) -> Value {
-    let paths = tools.map(|tool| (path(tool.name), json!({ "post": operation(tool) })));
+pub fn openapi_document<'a>(
+    server: &str,
+    token: bool,
+    tools: impl Iterator<Item = &'a ToolInfo>,
+) -> Value {
+    let paths = tools.map(|tool| {
+        (
+            tool_path(tool.name),
+            json!({ "post": tool_operation(tool) }),
+        )
+    });
     let mut document = json!({
         "openapi": "3.1.0",
         "info": {
@@ -75,7 +84,7 @@ pub fn document<'a>(server: &str, token: bool, tools: impl Iterator<Item = &'a T
         },
         "servers": [{ "url": server }],
         "paths": paths.collect::<Map<_, _>>(),
-        "components": { "schemas": schemas(), "responses": responses() },
+        "components": { "schemas": shared_schemas(), "responses": shared_responses() },
     });
     if token {
         document["security"] = json!([{ "token": [] }]);
@@ -85,7 +94,7 @@ pub fn document<'a>(server: &str, token: bool, tools: impl Iterator<Item = &'a T
     document
 }
 
-fn operation(tool: &ToolInfo) -> Value {
+fn tool_operation(tool: &ToolInfo) -> Value {
     let about: String = tool.about.chars().take(DESCRIPTION_CHARS_MAX).collect();
     let needs_some = tool.input_schema.contains_key("required");
     json!({
@@ -98,11 +107,11 @@ fn operation(tool: &ToolInfo) -> Value {
             "required": needs_some,
             "content": { "application/json": { "schema": *tool.input_schema } },
         },
-        "responses": outcomes(tool),
+        "responses": tool_outcomes(tool),
     })
 }
 
-fn outcomes(tool: &ToolInfo) -> Map<String, Value> {
+fn tool_outcomes(tool: &ToolInfo) -> Map<String, Value> {
     let data = tool
         .output_schema
         .get("properties")
@@ -115,23 +124,23 @@ fn outcomes(tool: &ToolInfo) -> Map<String, Value> {
                 "success": { "type": "boolean", "enum": [true] },
                 "data": data.cloned().unwrap_or_else(|| json!({})),
                 "message": { "type": "string" },
-                "image": reference("schemas", "Image"),
+                "image": schema_reference("schemas", "Image"),
             },
             "required": ["success", "data", "message"],
         } } },
     });
     let failures = FAILURES
         .iter()
-        .map(|(status, name, ..)| (status.to_string(), reference("responses", name)));
+        .map(|(status, name, ..)| (status.to_string(), schema_reference("responses", name)));
     let success = ("200".to_owned(), success);
     std::iter::once(success).chain(failures).collect()
 }
 
-fn reference(kind: &str, name: &str) -> Value {
+fn schema_reference(kind: &str, name: &str) -> Value {
     json!({ "$ref": format!("#/components/{kind}/{name}") })
 }
 
-fn schemas() -> Value {
+fn shared_schemas() -> Value {
     json!({
         "Failure": {
             "type": "object",
@@ -168,7 +177,7 @@ fn schemas() -> Value {
     })
 }
 
-fn responses() -> Map<String, Value> {
+fn shared_responses() -> Map<String, Value> {
     let response = |&(status, name, about, problem): &(u16, &str, &str, bool)| {
         let mut kinds = ErrorType::ALL.iter();
         let failure = kinds.any(|kind| status_of(*kind).as_u16() == status);
@@ -178,7 +187,7 @@ fn responses() -> Map<String, Value> {
             (problem, "application/problem+json", "Problem"),
         ] {
             if is_used {
-                let schema = json!({ "schema": reference("schemas", schema) });
+                let schema = json!({ "schema": schema_reference("schemas", schema) });
                 content.insert(kind.to_owned(), schema);
             }
         }

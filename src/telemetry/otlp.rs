@@ -23,9 +23,9 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 /// The name of the service, and of the instrumentation.
 const NAME: &str = "kasm-mcp";
 
-/// The exporter. End it with [`Traces::end`], or the newest spans are lost.
+/// The exporter. End it with [`TraceExporter::end`], or the newest spans are lost.
 #[derive(Clone, Debug)]
-pub struct Traces(SdkTracerProvider);
+pub struct TraceExporter(SdkTracerProvider);
 
 /// The collector cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -35,12 +35,12 @@ pub struct NoCollector {
     problem: String,
 }
 
-impl Traces {
+impl TraceExporter {
     /// Sends traces to `<endpoint>/v1/traces`. Call it inside a tokio runtime.
     ///
     /// # Errors
     /// The endpoint is not a URL.
-    pub fn to(endpoint: &str) -> Result<Self, NoCollector> {
+    pub fn export_to(endpoint: &str) -> Result<Self, NoCollector> {
         let refuse = |problem: String| NoCollector {
             endpoint: endpoint.to_owned(),
             problem,
@@ -66,7 +66,7 @@ impl Traces {
 
     /// The layer that exports our spans.
     #[must_use]
-    pub fn layer<S>(&self) -> OpenTelemetryLayer<S, Tracer>
+    pub fn tracing_layer<S>(&self) -> OpenTelemetryLayer<S, Tracer>
     where
         S: tracing::Subscriber + for<'a> LookupSpan<'a>,
     {
@@ -74,7 +74,7 @@ impl Traces {
     }
 
     /// Sends the remaining spans.
-    pub async fn end(self) {
+    pub async fn flush_and_stop(self) {
         let ended = tokio::task::spawn_blocking(move || self.0.shutdown()).await;
         if let Ok(Err(error)) = ended {
             tracing::warn!(%error, "the last traces were not sent");

@@ -24,12 +24,12 @@ const EXACT_BELOW: f64 = 9_007_199_254_740_992.0;
 
 /// The accepted forms of a tool's arguments, derived once from its schema.
 #[derive(Clone, Debug)]
-pub struct ArgumentForms(Members);
+pub struct ArgumentForms(MemberForms);
 
-type Members = BTreeMap<String, Member>;
+type MemberForms = BTreeMap<String, MemberForm>;
 
 #[derive(Clone, Debug)]
-struct Member {
+struct MemberForm {
     form: ValueForm,
     is_required: bool,
     keeps_empty: bool,
@@ -43,7 +43,7 @@ enum ValueForm {
     Number,
     Boolean,
     List(Box<Self>),
-    Object(Members),
+    Object(MemberForms),
     /// Any keys, with values of one form.
     Map(Box<Self>),
     Unknown,
@@ -60,7 +60,7 @@ impl ArgumentForms {
     /// a text is parsed if an array or an object is required; so are exact numbers and booleans in a text, and
     /// whole numbers such as `30.0`. Keys that clients add themselves are removed.
     #[must_use]
-    pub fn mend(&self, mut args: JsonObject) -> JsonObject {
+    pub fn mend_arguments(&self, mut args: JsonObject) -> JsonObject {
         args.retain(|name, _| self.0.contains_key(name) || !self.is_client_key(name));
         mend_members(&self.0, &mut args);
         args
@@ -71,19 +71,19 @@ impl ArgumentForms {
     }
 }
 
-fn take_members(schema: &mut JsonObject) -> Members {
+fn take_members(schema: &mut JsonObject) -> MemberForms {
     let required = match schema.get("required") {
         Some(Value::Array(names)) => names.clone(),
         Some(_) | None => Vec::new(),
     };
     let Some(Value::Object(properties)) = schema.get_mut("properties") else {
-        return Members::new();
+        return MemberForms::new();
     };
     let members = properties.iter_mut().map(|(name, schema)| {
         let keeps_empty = schema
             .as_object_mut()
             .is_some_and(|schema| schema.remove(KEEPS_EMPTY).is_some());
-        let member = Member {
+        let member = MemberForm {
             form: ValueForm::take_from(schema),
             is_required: required.iter().any(|required| required == name),
             keeps_empty,
@@ -118,26 +118,26 @@ impl ValueForm {
         }
     }
 
-    fn mend(&self, value: &mut Value) {
+    fn mend_value(&self, value: &mut Value) {
         match self {
             Self::Text | Self::Unknown => {}
-            Self::WholeNumber => replace(value, whole_number(value)),
-            Self::Number => replace(value, number_in_text(value).map(Value::Number)),
-            Self::Boolean => replace(value, boolean_in_text(value)),
+            Self::WholeNumber => replace_value(value, whole_number(value)),
+            Self::Number => replace_value(value, number_in_text(value).map(Value::Number)),
+            Self::Boolean => replace_value(value, boolean_in_text(value)),
             Self::List(item) => {
-                replace(value, json_in_text(value).filter(Value::is_array));
+                replace_value(value, json_in_text(value).filter(Value::is_array));
                 if let Value::Array(items) = value {
-                    items.iter_mut().for_each(|each| item.mend(each));
+                    items.iter_mut().for_each(|each| item.mend_value(each));
                 }
             }
             Self::Object(members) => {
-                replace(value, object_in(value).map(Value::Object));
+                replace_value(value, object_in(value).map(Value::Object));
                 if let Value::Object(object) = value {
                     mend_members(members, object);
                 }
             }
             Self::Map(each) => {
-                replace(value, object_in(value).map(Value::Object));
+                replace_value(value, object_in(value).map(Value::Object));
                 if let Value::Object(object) = value {
                     object
                         .values_mut()
@@ -153,11 +153,11 @@ impl ValueForm {
         if matches!(self, Self::Text) && (value.is_boolean() || value.is_i64() || value.is_u64()) {
             *value = Value::String(value.to_string());
         }
-        self.mend(value);
+        self.mend_value(value);
     }
 }
 
-fn mend_members(members: &Members, object: &mut JsonObject) {
+fn mend_members(members: &MemberForms, object: &mut JsonObject) {
     object.retain(|name, value| {
         let Some(member) = members.get(name) else {
             return true;
@@ -166,12 +166,12 @@ fn mend_members(members: &Members, object: &mut JsonObject) {
         if value.is_null() || (is_empty_text && !member.is_required && !member.keeps_empty) {
             return false;
         }
-        member.form.mend(value);
+        member.form.mend_value(value);
         true
     });
 }
 
-fn replace(value: &mut Value, mended: Option<Value>) {
+fn replace_value(value: &mut Value, mended: Option<Value>) {
     if let Some(mended) = mended {
         *value = mended;
     }
@@ -258,10 +258,10 @@ mod tests {
     }
 
     fn mend<T: JsonSchema>(args: Value) -> Value {
-        let mut schema = schema::of_arguments::<T>();
+        let mut schema = schema::arguments_schema::<T>();
         let forms = ArgumentForms::take_from(&mut schema);
         assert!(!Value::Object(schema).to_string().contains(KEEPS_EMPTY));
-        Value::Object(forms.mend(args.as_object().cloned().unwrap()))
+        Value::Object(forms.mend_arguments(args.as_object().cloned().unwrap()))
     }
 
     #[test]

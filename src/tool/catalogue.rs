@@ -15,7 +15,7 @@ pub struct Catalogue {
     /// The prompts, in the order of lists.
     pub prompts: &'static [Prompt],
     /// The sources of argument values.
-    pub values: &'static [Values],
+    pub values: &'static [ArgumentValues],
 }
 
 /// Readable content at a URI, or at each URI of a template.
@@ -32,7 +32,7 @@ pub struct Resource {
     /// The tool that is called to read it.
     pub tool: &'static str,
     /// Which part of the reply it shows.
-    pub shows: Shows,
+    pub shows: ResourceContent,
     /// How long a client may cache it.
     pub fresh: Duration,
     /// A member of the value's entry and its text that the resource needs to be listed.
@@ -43,7 +43,7 @@ pub struct Resource {
 
 /// The part of a reply that a resource shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Shows {
+pub enum ResourceContent {
     /// `data`, as JSON.
     Data,
     /// The picture.
@@ -52,7 +52,7 @@ pub enum Shows {
 
 /// The source of an argument's current values: a list in a tool's reply.
 #[derive(Debug)]
-pub struct Values {
+pub struct ArgumentValues {
     /// The argument, of tools, templates and prompts.
     pub argument: &'static str,
     /// The tool that returns the list. It needs no argument.
@@ -80,7 +80,7 @@ pub struct Prompt {
     /// The tools that it requires.
     pub needs: &'static [&'static str],
     /// The text for the model.
-    pub text: fn(&Given) -> String,
+    pub text: fn(&GivenArguments) -> String,
 }
 
 /// An argument of a prompt. All arguments are texts.
@@ -96,25 +96,25 @@ pub struct PromptArgument {
 
 /// The arguments that a prompt was given.
 #[derive(Debug, Default)]
-pub struct Given(pub BTreeMap<&'static str, String>);
+pub struct GivenArguments(pub BTreeMap<&'static str, String>);
 
-impl Given {
+impl GivenArguments {
     /// An optional argument.
     #[must_use]
-    pub fn get(&self, name: &str) -> Option<&str> {
+    pub fn value_of(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str)
     }
 
     /// A required argument.
     #[must_use]
-    pub fn required(&self, name: &str) -> &str {
-        self.get(name).unwrap_or_default()
+    pub fn required_value(&self, name: &str) -> &str {
+        self.value_of(name).unwrap_or_default()
     }
 }
 
 /// The target of a URI.
 #[derive(Clone, Copy, Debug)]
-pub struct Found<'a> {
+pub struct FoundResource<'a> {
     /// The resource.
     pub resource: &'static Resource,
     /// The value of its variable, if it has one.
@@ -127,28 +127,28 @@ const VALUE_CHARS_MAX: usize = 64;
 impl Resource {
     /// The variable of its URI.
     #[must_use]
-    pub fn variable(&self) -> Option<&'static str> {
-        self.parts().map(|(_, variable, _)| variable)
+    pub fn uri_variable(&self) -> Option<&'static str> {
+        self.uri_parts().map(|(_, variable, _)| variable)
     }
 
     /// Its URI for a value of the variable.
     #[must_use]
     pub fn uri_for(&self, value: &str) -> String {
-        match self.parts() {
+        match self.uri_parts() {
             Some((before, _, after)) => format!("{before}{value}{after}"),
             None => self.uri.to_owned(),
         }
     }
 
-    fn parts(&self) -> Option<(&'static str, &'static str, &'static str)> {
+    fn uri_parts(&self) -> Option<(&'static str, &'static str, &'static str)> {
         let (before, rest) = self.uri.split_once('{')?;
         let (variable, after) = rest.split_once('}')?;
         Some((before, variable, after))
     }
 
-    fn find<'a>(&'static self, uri: &'a str) -> Option<Found<'a>> {
-        let Some((before, _, after)) = self.parts() else {
-            let found = Found {
+    fn match_uri<'a>(&'static self, uri: &'a str) -> Option<FoundResource<'a>> {
+        let Some((before, _, after)) = self.uri_parts() else {
+            let found = FoundResource {
                 resource: self,
                 value: None,
             };
@@ -157,7 +157,7 @@ impl Resource {
         let value = uri.strip_prefix(before)?.strip_suffix(after)?;
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
         let good = (1..=VALUE_CHARS_MAX).contains(&value.len()) && value.bytes().all(plain);
-        good.then_some(Found {
+        good.then_some(FoundResource {
             resource: self,
             value: Some(value),
         })
@@ -167,15 +167,15 @@ impl Resource {
 impl Catalogue {
     /// The target of a URI, whether it exists or not.
     #[must_use]
-    pub fn find<'a>(&self, uri: &'a str) -> Option<Found<'a>> {
+    pub fn find_resource<'a>(&self, uri: &'a str) -> Option<FoundResource<'a>> {
         self.resources
             .iter()
-            .find_map(|resource| resource.find(uri))
+            .find_map(|resource| resource.match_uri(uri))
     }
 
     /// The source of an argument's values.
     #[must_use]
-    pub fn values(&self, argument: &str) -> Option<&'static Values> {
+    pub fn values_of(&self, argument: &str) -> Option<&'static ArgumentValues> {
         self.values
             .iter()
             .find(|values| values.argument == argument)
@@ -192,7 +192,7 @@ mod tests {
         title: "A picture",
         about: "A picture.",
         tool: "look",
-        shows: Shows::Picture,
+        shows: ResourceContent::Picture,
         fresh: Duration::ZERO,
         only: None,
         changed_by: &[],
@@ -202,10 +202,10 @@ mod tests {
     fn uri_template_matches_its_own_uris_only() {
         let value = |uri: &str| {
             PICTURE
-                .find(uri)
+                .match_uri(uri)
                 .and_then(|found| found.value.map(str::to_owned))
         };
-        assert_eq!(PICTURE.variable(), Some("id"));
+        assert_eq!(PICTURE.uri_variable(), Some("id"));
         assert_eq!(value(&PICTURE.uri_for("a-1")).as_deref(), Some("a-1"));
         for other in [
             "x://things//picture",

@@ -17,7 +17,7 @@ const BEHIND_MAX: usize = 256;
 
 /// A call that changed something, or may have.
 #[derive(Clone, Debug)]
-pub struct Change {
+pub struct ResourceChange {
     /// The owner of the changed resources.
     pub kasm_user: Arc<str>,
     /// The tool that was called.
@@ -26,7 +26,7 @@ pub struct Change {
     pub about: Option<Arc<str>>,
 }
 
-impl Change {
+impl ResourceChange {
     /// Whether it concerns this value.
     #[must_use]
     pub fn is_about(&self, value: &str) -> bool {
@@ -50,27 +50,27 @@ pub fn same_id(one: &str, other: &str) -> bool {
 
 /// Distributes changes to receivers.
 #[derive(Debug)]
-pub(super) struct Changes(broadcast::Sender<Change>);
+pub(super) struct ChangeBroadcast(broadcast::Sender<ResourceChange>);
 
-impl Default for Changes {
+impl Default for ChangeBroadcast {
     fn default() -> Self {
         Self(broadcast::Sender::new(BEHIND_MAX))
     }
 }
 
-impl Changes {
+impl ChangeBroadcast {
     /// Receives every change from now on.
-    pub(super) fn listen(&self) -> broadcast::Receiver<Change> {
+    pub(super) fn subscribe_to_changes(&self) -> broadcast::Receiver<ResourceChange> {
         self.0.subscribe()
     }
 
     /// What a call may change in the catalogue, if anything.
-    pub(super) fn of_call(
+    pub(super) fn change_of_call(
         catalogue: &Catalogue,
         tool: &ToolInfo,
         args: &JsonObject,
         caller: &Caller,
-    ) -> Option<Change> {
+    ) -> Option<ResourceChange> {
         if tool.effect.is_read_only() {
             return None;
         }
@@ -82,16 +82,22 @@ impl Changes {
         let mut tools = resources.chain(lists).flatten();
         tools
             .any(|changing| *changing == tool.name)
-            .then(|| Change {
+            .then(|| ResourceChange {
                 kasm_user: caller.kasm_user.clone(),
                 tool: tool.name,
-                about: variables(catalogue).find_map(|variable| text(args.get(variable))),
+                about: uri_variables(catalogue).find_map(|variable| text_of(args.get(variable))),
             })
     }
 
     /// Publishes a change. The subject in the reply takes precedence over the arguments.
-    pub(super) fn tell(&self, catalogue: &Catalogue, mut change: Change, data: Option<&Value>) {
-        let named = |data: &Value| variables(catalogue).find_map(|name| text(data.get(name)));
+    pub(super) fn notify_listeners(
+        &self,
+        catalogue: &Catalogue,
+        mut change: ResourceChange,
+        data: Option<&Value>,
+    ) {
+        let named =
+            |data: &Value| uri_variables(catalogue).find_map(|name| text_of(data.get(name)));
         if let Some(about) = data.and_then(named) {
             change.about = Some(about);
         }
@@ -100,11 +106,11 @@ impl Changes {
     }
 }
 
-fn variables(catalogue: &Catalogue) -> impl Iterator<Item = &'static str> {
+fn uri_variables(catalogue: &Catalogue) -> impl Iterator<Item = &'static str> {
     let resources = catalogue.resources.iter();
-    resources.filter_map(|resource| resource.variable())
+    resources.filter_map(|resource| resource.uri_variable())
 }
 
-fn text(value: Option<&Value>) -> Option<Arc<str>> {
+fn text_of(value: Option<&Value>) -> Option<Arc<str>> {
     value.and_then(Value::as_str).map(Arc::from)
 }

@@ -18,7 +18,7 @@ const TEXT_CHARS_MAX: usize = 8_192;
 
 /// An approval question.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Question {
+pub struct ApprovalQuestion {
     /// A few words: what to allow.
     pub title: String,
     /// The facts: the exact command or path, the reason for the question, and its rule.
@@ -30,7 +30,7 @@ pub struct Question {
 
 /// The reply to a question.
 #[derive(Debug)]
-pub enum Answer {
+pub enum ApprovalAnswer {
     /// A person approved.
     Agreed,
     /// No approval, and why.
@@ -40,38 +40,38 @@ pub enum Answer {
 }
 
 /// Brings a question to a person.
-pub trait Asker: Send + Sync {
+pub trait ApprovalAsker: Send + Sync {
     /// Asks, and waits for the answer if the protocol allows it.
-    fn ask<'a>(&'a self, question: &'a Question) -> BoxFuture<'a, Answer>;
+    fn ask_person<'a>(&'a self, question: &'a ApprovalQuestion) -> BoxFuture<'a, ApprovalAnswer>;
 }
 
 /// A call that stopped at a question. It changed nothing.
 #[derive(Debug)]
 pub struct OpenQuestion {
     /// What the client must show.
-    pub question: Question,
+    pub question: ApprovalQuestion,
     /// The state that the client must send back unchanged.
     pub state: String,
 }
 
 /// How one call can ask a person.
 #[derive(Default)]
-pub struct Confirm {
-    asker: Option<Box<dyn Asker>>,
+pub struct ApprovalChannel {
+    asker: Option<Box<dyn ApprovalAsker>>,
     asked: AtomicBool,
     open: Mutex<Option<OpenQuestion>>,
     opened: Notify,
 }
 
-impl Confirm {
+impl ApprovalChannel {
     /// No person can be asked: every question is refused.
     #[must_use]
-    pub fn nobody() -> Self {
+    pub fn unavailable() -> Self {
         Self::default()
     }
 
     /// Sends questions to `asker`.
-    pub fn with(asker: impl Asker + 'static) -> Self {
+    pub fn through(asker: impl ApprovalAsker + 'static) -> Self {
         Self {
             asker: Some(Box::new(asker)),
             ..Self::default()
@@ -79,16 +79,19 @@ impl Confirm {
     }
 
     /// See [`Call::confirm`](super::Call::confirm).
-    pub(super) async fn ask(&self, question: Question) -> Result<(), ToolError> {
+    pub(super) async fn ask_for_approval(
+        &self,
+        question: ApprovalQuestion,
+    ) -> Result<(), ToolError> {
         let Some(asker) = &self.asker else {
-            return Err(nobody(&question));
+            return Err(approval_unavailable(&question));
         };
         if self.asked.swap(true, Ordering::Relaxed) {
             return Err(ToolError::internal("a tool may ask only once per call"));
         }
-        let question = Question {
-            title: plain(&question.title),
-            text: plain(&question.text),
+        let question = ApprovalQuestion {
+            title: plain_text(&question.title),
+            text: plain_text(&question.text),
             what: question.what,
         };
         if question.title.chars().count() + question.text.chars().count() > TEXT_CHARS_MAX {
@@ -99,24 +102,24 @@ impl Confirm {
             )
             .with_code("approval_text_too_long"));
         }
-        match asker.ask(&question).await {
-            Answer::Agreed => Ok(()),
-            Answer::Refused(error) => Err(error),
-            Answer::Later(state) => {
-                self.stop(OpenQuestion { question, state });
+        match asker.ask_person(&question).await {
+            ApprovalAnswer::Agreed => Ok(()),
+            ApprovalAnswer::Refused(error) => Err(error),
+            ApprovalAnswer::Later(state) => {
+                self.stop_with_question(OpenQuestion { question, state });
                 // The registry drops the tool here; it runs again after the answer.
                 future::pending().await
             }
         }
     }
 
-    fn stop(&self, question: OpenQuestion) {
+    fn stop_with_question(&self, question: OpenQuestion) {
         *self.open.lock() = Some(question);
         self.opened.notify_one();
     }
 
     /// Waits until the call has stopped at a question.
-    pub(super) async fn stopped(&self) -> OpenQuestion {
+    pub(super) async fn wait_for_question(&self) -> OpenQuestion {
         loop {
             self.opened.notified().await;
             let mut open = self.open.lock();
@@ -127,7 +130,7 @@ impl Confirm {
     }
 }
 
-impl fmt::Debug for Confirm {
+impl fmt::Debug for ApprovalChannel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Confirm")
             .field(&self.asker.is_some())
@@ -135,12 +138,12 @@ impl fmt::Debug for Confirm {
     }
 }
 
-fn nobody(question: &Question) -> ToolError {
+fn approval_unavailable(question: &ApprovalQuestion) -> ToolError {
     ToolError::new(
         ErrorType::Security,
         format!(
             "{}: this needs a person's approval, but this client cannot ask for one",
-            plain(&question.title)
+            plain_text(&question.title)
         ),
         "use an action that needs no approval, or tell your user: a client with elicitation can ask for approval, \
          and the operator of this server can add a rule that allows it",
@@ -150,7 +153,7 @@ fn nobody(question: &Question) -> ToolError {
 
 /// The text with invisible characters made visible: control characters can overwrite a line, and formatting
 /// characters can reverse it.
-fn plain(text: &str) -> String {
+fn plain_text(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         let invisible = matches!(
@@ -179,12 +182,12 @@ fn plain(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::plain;
+    use super::plain_text;
 
     #[test]
     fn approval_text_shows_invisible_characters_escaped() {
-        assert_eq!(plain("rm -rf ~\n\tü 好"), "rm -rf ~\n\tü 好");
-        assert_eq!(plain("ls\r\u{1b}[2Ksudo"), r"ls\u{d}\u{1b}[2Ksudo");
-        assert_eq!(plain("a\u{202e}b\u{200b}"), r"a\u{202e}b\u{200b}");
+        assert_eq!(plain_text("rm -rf ~\n\tü 好"), "rm -rf ~\n\tü 好");
+        assert_eq!(plain_text("ls\r\u{1b}[2Ksudo"), r"ls\u{d}\u{1b}[2Ksudo");
+        assert_eq!(plain_text("a\u{202e}b\u{200b}"), r"a\u{202e}b\u{200b}");
     }
 }

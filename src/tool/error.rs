@@ -52,7 +52,7 @@ impl ErrorType {
 
     /// The name in replies and metrics.
     #[must_use]
-    pub fn name(self) -> &'static str {
+    pub fn type_name(self) -> &'static str {
         match self {
             Self::Security => "security",
             Self::Validation => "validation",
@@ -107,7 +107,7 @@ impl ToolError {
     pub fn new(error_type: ErrorType, message: impl Into<String>, hint: impl Into<String>) -> Self {
         Self {
             error_type,
-            code: error_type.name(),
+            code: error_type.type_name(),
             message: message.into(),
             hint: hint.into(),
             has_acted: false,
@@ -152,7 +152,7 @@ impl ToolError {
         json!({
             "success": false,
             "error": self.message,
-            "error_type": self.error_type.name(),
+            "error_type": self.error_type.type_name(),
             "code": self.code,
             "hint": self.hint,
         })
@@ -161,7 +161,7 @@ impl ToolError {
 
 impl fmt::Display for ToolError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.error_type.name(), self.message)
+        write!(f, "{}: {}", self.error_type.type_name(), self.message)
     }
 }
 

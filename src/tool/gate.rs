@@ -8,7 +8,7 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use super::error::{ErrorType, ToolError};
 use crate::bounded_map::{BoundedMap, Evict, KeyedSemaphores};
-use crate::rate::{Bucket, LastUse, Rate};
+use crate::rate::{LastUse, Rate, TokenBucket};
 
 /// How long a call waits for its turn.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -17,27 +17,27 @@ const CALLERS_MAX: usize = 10_000;
 
 /// The rate limit of costly calls, per caller.
 #[derive(Debug)]
-pub struct Costly {
+pub struct CostlyCallRates {
     rate: Rate,
-    callers: BoundedMap<Arc<str>, Count>,
+    callers: BoundedMap<Arc<str>, CallerRate>,
     /// Shared by the callers for whom the map has no place.
-    others: Count,
+    others: CallerRate,
 }
 
 #[derive(Debug)]
-struct Count {
-    bucket: Bucket,
+struct CallerRate {
+    bucket: TokenBucket,
     used: LastUse,
 }
 
-impl Costly {
+impl CostlyCallRates {
     /// One `rate` for every caller.
     #[must_use]
     pub fn new(rate: Rate) -> Self {
         Self {
             rate,
             callers: BoundedMap::new(CALLERS_MAX),
-            others: Count::new(rate),
+            others: CallerRate::new(rate),
         }
     }
 
@@ -45,13 +45,13 @@ impl Costly {
     ///
     /// # Errors
     /// `rate_limited`: the rate is exceeded.
-    pub fn count(&self, caller: &Arc<str>, tool: &str) -> Result<(), ToolError> {
+    pub fn count_call(&self, caller: &Arc<str>, tool: &str) -> Result<(), ToolError> {
         let count = self
             .callers
-            .get_or_insert(caller.clone(), || Count::new(self.rate));
+            .get_or_insert(caller.clone(), || CallerRate::new(self.rate));
         let count = count.as_deref().unwrap_or(&self.others);
         count.used.renew();
-        match count.bucket.take() {
+        match count.bucket.take_one() {
             Ok(_) => Ok(()),
             Err(wait) => Err(ToolError {
                 error_type: ErrorType::RateLimited,
@@ -60,34 +60,34 @@ impl Costly {
                     "`{tool}` is a costly tool, and this token may call costly tools {} times a minute",
                     self.rate.per_minute
                 ),
-                hint: format!("wait {} s, then call again", wait.seconds()),
+                hint: format!("wait {} s, then call again", wait.whole_seconds()),
                 has_acted: false,
-                retry_after: Some(wait.seconds()),
+                retry_after: Some(wait.whole_seconds()),
             }),
         }
     }
 }
 
-impl Count {
+impl CallerRate {
     fn new(rate: Rate) -> Self {
         Self {
-            bucket: Bucket::new(rate),
+            bucket: TokenBucket::new(rate),
             used: LastUse::now(),
         }
     }
 }
 
-impl Evict for Count {
+impl Evict for CallerRate {
     fn is_idle(&self) -> bool {
-        self.used.elapsed() > self.bucket.rate().rest()
+        self.used.elapsed() > self.bucket.rate().refill_time()
     }
 }
 
 /// One semaphore per caller.
 #[derive(Debug)]
-pub struct Gate(KeyedSemaphores<Arc<str>>);
+pub struct ConcurrencyGate(KeyedSemaphores<Arc<str>>);
 
-impl Gate {
+impl ConcurrencyGate {
     /// A gate for `at_a_time` concurrent calls per caller.
     #[must_use]
     pub fn new(at_a_time: usize) -> Self {
@@ -98,7 +98,10 @@ impl Gate {
     ///
     /// # Errors
     /// `rate_limited`: no turn became free in time.
-    pub async fn enter(&self, caller: &Arc<str>) -> Result<OwnedSemaphorePermit, ToolError> {
+    pub async fn wait_for_place(
+        &self,
+        caller: &Arc<str>,
+    ) -> Result<OwnedSemaphorePermit, ToolError> {
         let places = self.0.of_key(caller.clone());
         if let Ok(permit) = places.clone().try_acquire_owned() {
             return Ok(permit);
@@ -124,28 +127,28 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn call_over_limit_is_too_many_calls_unless_a_place_frees() {
-        let gate = Gate::new(2);
+        let gate = ConcurrencyGate::new(2);
         let (caller, other) = ("one".into(), "other".into());
-        let first = gate.enter(&caller).await.unwrap();
-        let _second = gate.enter(&caller).await.unwrap();
-        let error = gate.enter(&caller).await.unwrap_err();
+        let first = gate.wait_for_place(&caller).await.unwrap();
+        let _second = gate.wait_for_place(&caller).await.unwrap();
+        let error = gate.wait_for_place(&caller).await.unwrap_err();
         assert_eq!(error.error_type, ErrorType::RateLimited);
         assert_eq!(error.code, "too_many_calls");
-        let _others = gate.enter(&other).await.unwrap();
-        let (third, ()) = tokio::join!(gate.enter(&caller), async { drop(first) });
+        let _others = gate.wait_for_place(&other).await.unwrap();
+        let (third, ()) = tokio::join!(gate.wait_for_place(&caller), async { drop(first) });
         assert!(third.is_ok(), "the place that became free");
     }
 
     #[test]
     fn costly_tools_of_a_caller_share_one_rate() {
-        let costly = Costly::new("1/2".parse().unwrap());
+        let costly = CostlyCallRates::new("1/2".parse().unwrap());
         let (caller, other) = ("one".into(), "other".into());
-        costly.count(&caller, "burn_coal").unwrap();
-        costly.count(&caller, "burn_oil").unwrap();
-        let error = costly.count(&caller, "burn_coal").unwrap_err();
+        costly.count_call(&caller, "burn_coal").unwrap();
+        costly.count_call(&caller, "burn_oil").unwrap();
+        let error = costly.count_call(&caller, "burn_coal").unwrap_err();
         assert_eq!(error.error_type, ErrorType::RateLimited);
         assert_eq!(error.code, "too_many_costly_calls");
         assert!(error.retry_after.is_some());
-        costly.count(&other, "burn_coal").unwrap();
+        costly.count_call(&other, "burn_coal").unwrap();
     }
 }

@@ -3,11 +3,11 @@
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
-use super::Reply;
-use super::confirm::{Confirm, OpenQuestion};
+use super::ToolReply;
+use super::confirm::{ApprovalChannel, OpenQuestion};
 use super::error::{ErrorType, ToolError};
-use super::progress::Progress;
-use crate::caller::{Caller, Origin};
+use super::progress::ProgressReporter;
+use crate::caller::{Caller, RequestInfo};
 use crate::picture::Picture;
 
 /// The options of one call.
@@ -16,27 +16,27 @@ pub struct CallOptions {
     /// The caller.
     pub caller: Caller,
     /// The request of the call. None if no network is involved.
-    pub origin: Option<Origin>,
+    pub origin: Option<RequestInfo>,
     /// Cancelled when the result is no longer wanted.
     pub cancelled: CancellationToken,
     /// Where to report progress.
-    pub progress: Progress,
+    pub progress: ProgressReporter,
     /// How to ask a person, for tools that need approval.
-    pub confirm: Confirm,
+    pub confirm: ApprovalChannel,
 }
 
 /// The outcome of a call.
 #[derive(Debug)]
-pub enum Outcome {
+pub enum CallOutcome {
     /// It returned a reply or a failure.
-    Replied(Finished),
+    Replied(FinishedCall),
     /// It stopped at a question that the client must ask. It changed nothing.
     Asks(OpenQuestion),
 }
 
 /// A finished call in the reply form.
 #[derive(Debug)]
-pub struct Finished {
+pub struct FinishedCall {
     /// `{"success": true, "data": …, "message": …}` or the failure form.
     pub body: Value,
     /// The kind of failure, if it failed.
@@ -47,7 +47,7 @@ pub struct Finished {
     pub retry_after: Option<u64>,
 }
 
-impl From<ToolError> for Finished {
+impl From<ToolError> for FinishedCall {
     fn from(error: ToolError) -> Self {
         Self {
             body: error.to_json(),
@@ -59,14 +59,14 @@ impl From<ToolError> for Finished {
 }
 
 /// What a tool body came to.
-pub(super) enum Ran {
-    Replied(Reply<Value>),
+pub(super) enum CompletedRun {
+    Replied(ToolReply<Value>),
     Asks(OpenQuestion),
 }
 
-impl Ran {
+impl CompletedRun {
     /// The data of the reply; none at a question.
-    pub(super) fn data(&self) -> Option<&Value> {
+    pub(super) fn reply_data(&self) -> Option<&Value> {
         match self {
             Self::Replied(reply) => Some(&reply.data),
             Self::Asks(_) => None,

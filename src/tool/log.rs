@@ -10,7 +10,7 @@ use crate::caller::Caller;
 use crate::metrics::Metrics;
 
 /// Logs and counts a call with `result`: its data, a question, or a failure.
-pub(super) fn ended(
+pub(super) fn log_end_of_call(
     metrics: &Metrics,
     tool: &ToolInfo,
     caller: &Caller,
@@ -20,7 +20,7 @@ pub(super) fn ended(
     let outcome = match result {
         Ok(Some(_)) => "ok",
         Ok(None) => "asks",
-        Err(error) => error.error_type.name(),
+        Err(error) => error.error_type.type_name(),
     };
     metrics.call(tool.name, outcome, took);
     if outcome == "ok" && tool.continues.is_some() {
@@ -48,7 +48,9 @@ pub(super) fn transferred(
     result: Result<(), &ToolError>,
     took: Duration,
 ) {
-    let outcome = result.err().map_or("ok", |error| error.error_type.name());
+    let outcome = result
+        .err()
+        .map_or("ok", |error| error.error_type.type_name());
     metrics.call(tool, outcome, took);
     let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
     let caller = &*caller.name;

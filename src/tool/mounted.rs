@@ -8,45 +8,45 @@ use serde_json::Value;
 
 use super::error::ToolError;
 use super::invocation::CallOptions;
-use super::{AnyTool, Call, JsonObject, Kept, Reply, ToolInfo};
+use super::{AnyTool, CallGuards, JsonObject, ToolCallContext, ToolInfo, ToolReply};
 
 /// One tool of the registry.
 #[derive(Debug)]
-pub(super) struct Mounted {
+pub(super) struct MountedTool {
     pub(super) info: ToolInfo,
-    pub(super) run: Box<dyn Run>,
+    pub(super) run: Box<dyn RunTool>,
 }
 
 /// A tool with its provider, with the provider's type erased.
-pub(super) trait Run: Send + Sync + std::fmt::Debug {
+pub(super) trait RunTool: Send + Sync + std::fmt::Debug {
     fn run<'a>(
         &'a self,
         options: &'a CallOptions,
         args: JsonObject,
-    ) -> BoxFuture<'a, Result<Reply<Value>, ToolError>>;
+    ) -> BoxFuture<'a, Result<ToolReply<Value>, ToolError>>;
 }
 
 /// A tool and its provider's state.
-pub(super) struct Bound<P: 'static> {
+pub(super) struct BoundTool<P: 'static> {
     pub(super) provider: Arc<P>,
     pub(super) tool: &'static dyn AnyTool<P>,
 }
 
-impl<P> std::fmt::Debug for Bound<P> {
+impl<P> std::fmt::Debug for BoundTool<P> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Bound")
     }
 }
 
-impl<P: Send + Sync> Run for Bound<P> {
+impl<P: Send + Sync> RunTool for BoundTool<P> {
     fn run<'a>(
         &'a self,
         options: &'a CallOptions,
         args: JsonObject,
-    ) -> BoxFuture<'a, Result<Reply<Value>, ToolError>> {
+    ) -> BoxFuture<'a, Result<ToolReply<Value>, ToolError>> {
         async move {
-            let kept = Kept::default();
-            let cx = Call {
+            let kept = CallGuards::default();
+            let cx = ToolCallContext {
                 provider: &*self.provider,
                 caller: &options.caller,
                 cancelled: &options.cancelled,

@@ -7,15 +7,15 @@ use serde_json::Value;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::change::{Change, Changes};
+use super::change::{ChangeBroadcast, ResourceChange};
 use super::error::{ErrorType, ToolError};
-use super::invocation::{CallOptions, Finished, Outcome, Ran, UnknownTool};
-use super::mounted::Mounted;
+use super::invocation::{CallOptions, CallOutcome, CompletedRun, FinishedCall, UnknownTool};
+use super::mounted::MountedTool;
 use super::record::{self, Act};
 use super::registry::Registry;
-use super::{Confirm, JsonObject, Progress, Reply, ToolInfo, log, schema};
-use crate::audit::Audit;
-use crate::caller::{Caller, Origin};
+use super::{ApprovalChannel, JsonObject, ProgressReporter, ToolInfo, ToolReply, log, schema};
+use crate::audit::AuditLog;
+use crate::caller::{Caller, RequestInfo};
 
 impl Registry {
     /// Calls a tool: find it, convert the arguments, authorise, check them, run within the time limit, log.
@@ -23,41 +23,42 @@ impl Registry {
     /// # Errors
     /// [`UnknownTool`] if the tool does not exist or is outside the caller's tool filter; every other failure
     /// is an [`Outcome`].
-    pub async fn call(
+    pub async fn call_tool(
         &self,
         name: &str,
         args: JsonObject,
         options: CallOptions,
-    ) -> Result<Outcome, UnknownTool> {
-        let tool = self.find(name);
-        let tool = tool.filter(|tool| tool.info.is_in_reach(&options.caller));
+    ) -> Result<CallOutcome, UnknownTool> {
+        let tool = self.find_tool(name);
+        let tool = tool.filter(|tool| tool.info.passes_filter(&options.caller));
         let Some(tool) = tool else {
             self.metrics.call_of_nothing();
             return Err(UnknownTool);
         };
         let started = Instant::now();
-        let args = tool.info.argument_forms.mend(args);
-        let change = Changes::of_call(&self.catalogue, &tool.info, &args, &options.caller);
-        let authorised = authorise(&tool.info, &options.caller);
+        let args = tool.info.argument_forms.mend_arguments(args);
+        let change =
+            ChangeBroadcast::change_of_call(&self.catalogue, &tool.info, &args, &options.caller);
+        let authorised = authorise_call(&tool.info, &options.caller);
         let acts = authorised.is_ok() && !tool.info.effect.is_read_only();
         let recorded = match &self.audit {
             Some(audit) => {
                 let act = act_of_call(audit, &tool.info, &args, &options, acts);
-                record::begin(audit, act).await.map(Some)
+                record::begin_record(audit, act).await.map(Some)
             }
             None => Ok(None),
         };
         let (result, open) = match (authorised, recorded) {
-            (Ok(()), Ok(open)) => (self.run(tool, args, &options).await, open),
+            (Ok(()), Ok(open)) => (self.run_tool(tool, args, &options).await, open),
             (Err(error), open) => (Err(error), open.ok().flatten()),
             (_, Err(error)) => (Err(error), None),
         };
         if let Some(open) = open {
             let left = options.cancelled.is_cancelled();
-            record::end(open, result.as_ref().map(Ran::data), left).await;
+            record::end_record(open, result.as_ref().map(CompletedRun::reply_data), left).await;
         }
-        let told = result.as_ref().map(Ran::data);
-        log::ended(
+        let told = result.as_ref().map(CompletedRun::reply_data);
+        log::log_end_of_call(
             &self.metrics,
             &tool.info,
             &options.caller,
@@ -65,17 +66,17 @@ impl Registry {
             started.elapsed(),
         );
         if let Some(change) = change {
-            self.tell(change, &result);
+            self.notify_change(change, &result);
         }
         Ok(match result {
-            Ok(Ran::Replied(mut reply)) => Outcome::Replied(Finished {
+            Ok(CompletedRun::Replied(mut reply)) => CallOutcome::Replied(FinishedCall {
                 picture: reply.picture.take(),
-                body: success(reply),
+                body: success_body(reply),
                 error: None,
                 retry_after: None,
             }),
-            Ok(Ran::Asks(question)) => Outcome::Asks(question),
-            Err(error) => Outcome::Replied(error.into()),
+            Ok(CompletedRun::Asks(question)) => CallOutcome::Asks(question),
+            Err(error) => CallOutcome::Replied(error.into()),
         })
     }
 
@@ -89,50 +90,50 @@ impl Registry {
         name: &str,
         args: JsonObject,
         caller: Caller,
-        origin: Option<Origin>,
+        origin: Option<RequestInfo>,
         cancelled: CancellationToken,
-    ) -> Result<Finished, UnknownTool> {
+    ) -> Result<FinishedCall, UnknownTool> {
         let options = CallOptions {
             caller,
             origin,
             cancelled,
-            progress: Progress::ignored(),
-            confirm: Confirm::nobody(),
+            progress: ProgressReporter::without_listener(),
+            confirm: ApprovalChannel::unavailable(),
         };
-        Ok(match self.call(name, args, options).await? {
-            Outcome::Replied(finished) => finished,
+        Ok(match self.call_tool(name, args, options).await? {
+            CallOutcome::Replied(finished) => finished,
             // No call stops at a question that has nowhere to go.
-            Outcome::Asks(_) => {
+            CallOutcome::Asks(_) => {
                 ToolError::internal("the tool asked where nobody can answer").into()
             }
         })
     }
 
-    fn tell(&self, change: Change, result: &Result<Ran, ToolError>) {
+    fn notify_change(&self, change: ResourceChange, result: &Result<CompletedRun, ToolError>) {
         match result {
-            Ok(Ran::Replied(reply)) => {
+            Ok(CompletedRun::Replied(reply)) => {
                 self.changes
-                    .tell(&self.catalogue, change, Some(&reply.data))
+                    .notify_listeners(&self.catalogue, change, Some(&reply.data))
             }
             Err(error) if error.may_have_acted() => {
-                self.changes.tell(&self.catalogue, change, None);
+                self.changes.notify_listeners(&self.catalogue, change, None);
             }
-            Ok(Ran::Asks(_)) | Err(_) => {}
+            Ok(CompletedRun::Asks(_)) | Err(_) => {}
         }
     }
 
-    async fn run(
+    async fn run_tool(
         &self,
-        tool: &Mounted,
+        tool: &MountedTool,
         args: JsonObject,
         options: &CallOptions,
-    ) -> Result<Ran, ToolError> {
+    ) -> Result<CompletedRun, ToolError> {
         schema::refuse_unknown(&tool.info.input_schema, &args)?;
         if let Some(costly) = self.costly.as_ref().filter(|_| tool.info.costly) {
-            let counted = costly.count(options.caller.owner(), tool.info.name);
+            let counted = costly.count_call(options.caller.owner_key(), tool.info.name);
             counted.inspect_err(|_| self.metrics.refusal("costly_tools"))?;
         }
-        let _place = self.gate.enter(&options.caller.name).await?;
+        let _place = self.gate.wait_for_place(&options.caller.name).await?;
         let work = AssertUnwindSafe(tool.run.run(options, args)).catch_unwind();
         tokio::select! {
             biased;
@@ -140,7 +141,7 @@ impl Registry {
                 Err(ToolError::new(ErrorType::Timeout, "the call was cancelled", "call it again if it is still wanted").with_code("call_cancelled"))
             }
             done = tokio::time::timeout(self.timeout, work) => match done {
-                Ok(Ok(result)) => result.map(Ran::Replied),
+                Ok(Ok(result)) => result.map(CompletedRun::Replied),
                 Ok(Err(_panic)) => {
                     tracing::error!(tool = tool.info.name, "a tool panicked");
                     Err(ToolError::internal("the tool failed unexpectedly"))
@@ -152,14 +153,14 @@ impl Registry {
                 )
                 .with_code("tool_timeout")),
             },
-            question = options.confirm.stopped() => Ok(Ran::Asks(question)),
+            question = options.confirm.wait_for_question() => Ok(CompletedRun::Asks(question)),
         }
     }
 }
 
 /// What of a call is recorded.
 fn act_of_call<'a>(
-    audit: &Audit,
+    audit: &AuditLog,
     tool: &ToolInfo,
     args: &JsonObject,
     options: &'a CallOptions,
@@ -172,13 +173,13 @@ fn act_of_call<'a>(
         caller: &options.caller,
         origin: options.origin.as_ref(),
         has_effect,
-        arguments: tool.recorded.of(&args),
-        digest: audit.digest(&args),
+        arguments: tool.recorded.record_value(&args),
+        digest: audit.digest_value(&args),
     }
 }
 
 /// The reply form. The data is moved: `json!` would copy it.
-fn success(reply: Reply<Value>) -> Value {
+fn success_body(reply: ToolReply<Value>) -> Value {
     let members = [
         ("success", Value::Bool(true)),
         ("data", reply.data),
@@ -188,8 +189,8 @@ fn success(reply: Reply<Value>) -> Value {
     Value::Object(members.into_iter().collect())
 }
 
-fn authorise(tool: &ToolInfo, caller: &Caller) -> Result<(), ToolError> {
-    if caller.may(tool.scope) {
+fn authorise_call(tool: &ToolInfo, caller: &Caller) -> Result<(), ToolError> {
+    if caller.has_scope(tool.scope) {
         return Ok(());
     }
     Err(ToolError::new(

@@ -19,16 +19,16 @@ const TEXT_CHARS_MAX: usize = 2_048;
 
 /// An argument of which only the size is recorded.
 #[derive(Clone, Default)]
-pub struct Private<T>(T);
+pub struct PrivateArgument<T>(T);
 
-impl<T> Private<T> {
+impl<T> PrivateArgument<T> {
     /// What it is.
     pub fn into_inner(self) -> T {
         self.0
     }
 }
 
-impl<T> Deref for Private<T> {
+impl<T> Deref for PrivateArgument<T> {
     type Target = T;
 
     fn deref(&self) -> &T {
@@ -36,19 +36,19 @@ impl<T> Deref for Private<T> {
     }
 }
 
-impl<T> fmt::Debug for Private<T> {
+impl<T> fmt::Debug for PrivateArgument<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Private")
     }
 }
 
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Private<T> {
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for PrivateArgument<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         T::deserialize(deserializer).map(Self)
     }
 }
 
-impl<T: JsonSchema> JsonSchema for Private<T> {
+impl<T: JsonSchema> JsonSchema for PrivateArgument<T> {
     fn inline_schema() -> bool {
         true
     }
@@ -66,7 +66,7 @@ impl<T: JsonSchema> JsonSchema for Private<T> {
 
 /// What may be recorded of a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Recorded {
+pub enum RecordedArguments {
     /// The value, up to a length.
     All,
     /// Only its size.
@@ -77,7 +77,7 @@ pub enum Recorded {
     Items(Box<Self>),
 }
 
-impl Recorded {
+impl RecordedArguments {
     /// Reads the marks of a schema and removes them.
     #[must_use]
     pub fn take_from(schema: &mut JsonObject) -> Self {
@@ -99,16 +99,16 @@ impl Recorded {
 
     /// `value` in the form that may be recorded.
     #[must_use]
-    pub fn of(&self, value: &Value) -> Value {
+    pub fn record_value(&self, value: &Value) -> Value {
         match (self, value) {
             (Self::All, Value::String(text)) if text.len() > TEXT_CHARS_MAX => {
                 let begins: String = text.chars().take(TEXT_CHARS_MAX).collect();
                 json!({ "begins": begins, "bytes": text.len() })
             }
             (Self::All, value) => value.clone(),
-            (Self::Members(known), Value::Object(members)) => self.members(known, members),
+            (Self::Members(known), Value::Object(members)) => self.record_members(known, members),
             (Self::Items(each), Value::Array(items)) => {
-                items.iter().map(|item| each.of(item)).collect()
+                items.iter().map(|item| each.record_value(item)).collect()
             }
             (_, Value::Null) => Value::Null,
             (_, Value::String(text)) => json!({ "bytes": text.len() }),
@@ -117,13 +117,13 @@ impl Recorded {
         }
     }
 
-    fn members(&self, known: &BTreeMap<String, Self>, members: &JsonObject) -> Value {
+    fn record_members(&self, known: &BTreeMap<String, Self>, members: &JsonObject) -> Value {
         let mut unknown = 0_u64;
         let mut recorded = JsonObject::new();
         for (name, value) in members {
             match known.get(name) {
                 Some(each) => {
-                    recorded.insert(name.clone(), each.of(value));
+                    recorded.insert(name.clone(), each.record_value(value));
                 }
                 None => unknown += 1,
             }
@@ -146,7 +146,7 @@ mod tests {
         /// Who.
         name: String,
         /// What they type.
-        text: Option<Private<String>>,
+        text: Option<PrivateArgument<String>>,
         lines: Vec<Line>,
     }
 
@@ -154,13 +154,13 @@ mod tests {
     #[expect(dead_code, reason = "only its schema matters")]
     struct Line {
         at: u32,
-        words: Private<String>,
+        words: PrivateArgument<String>,
     }
 
     #[test]
     fn private_arguments_are_recorded_by_size_only() {
-        let mut schema = schema::of_arguments::<Args>();
-        let recorded = Recorded::take_from(&mut schema);
+        let mut schema = schema::arguments_schema::<Args>();
+        let recorded = RecordedArguments::take_from(&mut schema);
         let public = Value::Object(schema).to_string();
         assert!(!public.contains(MARK), "{public}");
         assert!(public.contains("What they type"), "{public}");
@@ -168,7 +168,7 @@ mod tests {
             "name": "n", "text": "secret", "more": "secret",
             "lines": [{ "at": 1, "words": "secret" }, { "words": ["secret"] }],
         });
-        let written = recorded.of(&args);
+        let written = recorded.record_value(&args);
         let wanted = json!({
             "name": "n", "text": { "bytes": 6 }, "unknown_arguments": 1,
             "lines": [{ "at": 1, "words": { "bytes": 6 } }, { "words": { "bytes": 10 } }],

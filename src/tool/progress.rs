@@ -6,7 +6,7 @@ use futures::future::BoxFuture;
 
 /// One progress report. `done` only grows.
 #[derive(Clone, Debug)]
-pub struct Report {
+pub struct ProgressReport {
     /// The progress so far.
     pub done: f64,
     /// The total, if known.
@@ -15,39 +15,41 @@ pub struct Report {
     pub message: String,
 }
 
-type Sink = Box<dyn Fn(Report) -> BoxFuture<'static, ()> + Send + Sync>;
+type ProgressSink = Box<dyn Fn(ProgressReport) -> BoxFuture<'static, ()> + Send + Sync>;
 
 /// Receives reports.
 #[derive(Default)]
-pub struct Progress(Option<Sink>);
+pub struct ProgressReporter(Option<ProgressSink>);
 
-impl Progress {
+impl ProgressReporter {
     /// No reports are wanted.
     #[must_use]
-    pub fn ignored() -> Self {
+    pub fn without_listener() -> Self {
         Self(None)
     }
 
     /// Sends reports to `sink`.
-    pub fn to(sink: impl Fn(Report) -> BoxFuture<'static, ()> + Send + Sync + 'static) -> Self {
+    pub fn to_sink(
+        sink: impl Fn(ProgressReport) -> BoxFuture<'static, ()> + Send + Sync + 'static,
+    ) -> Self {
         Self(Some(Box::new(sink)))
     }
 
     /// Whether reports are wanted.
     #[must_use]
-    pub fn is_heard(&self) -> bool {
+    pub fn has_listener(&self) -> bool {
         self.0.is_some()
     }
 
     /// Reports progress.
-    pub async fn report(&self, report: Report) {
+    pub async fn send_report(&self, report: ProgressReport) {
         if let Some(sink) = &self.0 {
             sink(report).await;
         }
     }
 }
 
-impl fmt::Debug for Progress {
+impl fmt::Debug for ProgressReporter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Progress").field(&self.0.is_some()).finish()
     }

@@ -4,15 +4,15 @@ use serde_json::Value;
 
 use super::Effect;
 use super::error::{ErrorType, ToolError};
-use crate::audit::{Audit, Begun, Ended, GIVEN_UP, Open, Subject};
-use crate::caller::{Caller, Origin};
+use crate::audit::{AuditLog, AuditSubject, CallBegin, CallEnd, GIVEN_UP, OpenCall};
+use crate::caller::{Caller, RequestInfo};
 
 /// What is to be recorded: a call of a tool, or a transfer.
 pub(super) struct Act<'a> {
     pub(super) tool: &'static str,
     pub(super) effect: Effect,
     pub(super) caller: &'a Caller,
-    pub(super) origin: Option<&'a Origin>,
+    pub(super) origin: Option<&'a RequestInfo>,
     /// Whether it may change something: then it waits until it is on record.
     pub(super) has_effect: bool,
     /// What of its arguments may be recorded, and a digest of all.
@@ -24,18 +24,18 @@ pub(super) struct Act<'a> {
 ///
 /// # Errors
 /// `unavailable`: an act with effect cannot be written down, so it is not made.
-pub(super) async fn begin(audit: &Audit, act: Act<'_>) -> Result<Open, ToolError> {
-    let begun = Begun {
+pub(super) async fn begin_record(audit: &AuditLog, act: Act<'_>) -> Result<OpenCall, ToolError> {
+    let begun = CallBegin {
         request_id: act.origin.map(|origin| origin.request_id.clone()),
         caller: act.caller.name.clone(),
         kasm_user: act.caller.kasm_user.clone(),
         address: act.origin.and_then(|origin| origin.address),
         tool: act.tool,
-        effect: word(act.effect),
+        effect: effect_word(act.effect),
         arguments: act.arguments,
         digest: act.digest,
     };
-    let open = audit.begin(begun, act.has_effect).await;
+    let open = audit.begin_call(begun, act.has_effect).await;
     open.map_err(|problem| {
         ToolError::new(
             ErrorType::Unavailable,
@@ -48,33 +48,39 @@ pub(super) async fn begin(audit: &Audit, act: Act<'_>) -> Result<Open, ToolError
 }
 
 /// Notes how a transfer ended; of a download, whether it began.
-pub(super) async fn end_transfer(open: Open, result: Result<(), &ToolError>) {
-    let outcome = result.err().map_or("ok", |error| error.error_type.name());
-    let subject = Subject::default();
-    open.end(&Ended { outcome, subject }).await;
+pub(super) async fn end_transfer(open: OpenCall, result: Result<(), &ToolError>) {
+    let outcome = result
+        .err()
+        .map_or("ok", |error| error.error_type.type_name());
+    let subject = AuditSubject::default();
+    open.end_call(&CallEnd { outcome, subject }).await;
 }
 
 /// Writes the line for the end of a call. `left`: the caller no longer waited for the result.
-pub(super) async fn end(open: Open, result: Result<Option<&Value>, &ToolError>, left: bool) {
+pub(super) async fn end_record(
+    open: OpenCall,
+    result: Result<Option<&Value>, &ToolError>,
+    left: bool,
+) {
     let (outcome, data) = match result {
         Ok(Some(data)) => ("ok", Some(data)),
         Ok(None) => ("asks", None),
         Err(_) if left => (GIVEN_UP, None),
-        Err(error) => (error.error_type.name(), None),
+        Err(error) => (error.error_type.type_name(), None),
     };
     let id = |name| Some(data?.get(name)?.as_str()?.to_owned());
-    let ended = Ended {
+    let ended = CallEnd {
         outcome,
-        subject: Subject {
+        subject: AuditSubject {
             kasm_id: id("kasm_id"),
             job_id: id("job_id"),
             user_id: id("user_id"),
         },
     };
-    open.end(&ended).await;
+    open.end_call(&ended).await;
 }
 
-fn word(effect: Effect) -> &'static str {
+fn effect_word(effect: Effect) -> &'static str {
     match effect {
         Effect::Read => "read",
         Effect::Write => "write",

@@ -7,12 +7,12 @@ use std::time::Duration;
 use tokio::sync::broadcast;
 
 use super::catalogue::{Catalogue, Prompt, Resource};
-use super::change::{Change, Changes};
-use super::gate::{Costly, Gate};
-use super::mounted::{Bound, Mounted};
-use super::transfer::Transfers;
+use super::change::{ChangeBroadcast, ResourceChange};
+use super::gate::{ConcurrencyGate, CostlyCallRates};
+use super::mounted::{BoundTool, MountedTool};
+use super::transfer::FileTransfers;
 use super::{ToolInfo, Toolset};
-use crate::audit::Audit;
+use crate::audit::AuditLog;
 use crate::caller::{Caller, Scope};
 use crate::metrics::Metrics;
 use crate::rate::Rate;
@@ -20,16 +20,16 @@ use crate::rate::Rate;
 /// The mounted tools, in the order of the documents. Built once.
 #[derive(Debug)]
 pub struct Registry {
-    tools: Vec<Mounted>,
+    tools: Vec<MountedTool>,
     by_name: HashMap<&'static str, usize>,
     pub(super) timeout: Duration,
-    pub(super) gate: Gate,
-    pub(super) costly: Option<Costly>,
+    pub(super) gate: ConcurrencyGate,
+    pub(super) costly: Option<CostlyCallRates>,
     pub(super) catalogue: Catalogue,
-    pub(super) changes: Changes,
-    pub(super) audit: Option<Audit>,
+    pub(super) changes: ChangeBroadcast,
+    pub(super) audit: Option<AuditLog>,
     pub(super) metrics: Metrics,
-    pub(super) transfers: Option<Arc<dyn Transfers>>,
+    pub(super) transfers: Option<Arc<dyn FileTransfers>>,
 }
 
 impl Registry {
@@ -41,10 +41,10 @@ impl Registry {
             tools: Vec::new(),
             by_name: HashMap::new(),
             timeout,
-            gate: Gate::new(at_a_time),
+            gate: ConcurrencyGate::new(at_a_time),
             costly: None,
             catalogue: Catalogue::default(),
-            changes: Changes::default(),
+            changes: ChangeBroadcast::default(),
             audit: None,
             metrics: Metrics::default(),
             transfers: None,
@@ -53,7 +53,7 @@ impl Registry {
 
     /// Adds an audit log.
     #[must_use]
-    pub fn with_audit(mut self, audit: Option<Audit>) -> Self {
+    pub fn with_audit(mut self, audit: Option<AuditLog>) -> Self {
         self.audit = audit;
         self
     }
@@ -67,7 +67,7 @@ impl Registry {
 
     /// The same with files that go past the model.
     #[must_use]
-    pub fn with_transfers(mut self, transfers: Arc<dyn Transfers>) -> Self {
+    pub fn with_transfers(mut self, transfers: Arc<dyn FileTransfers>) -> Self {
         self.transfers = Some(transfers);
         self
     }
@@ -75,7 +75,7 @@ impl Registry {
     /// The same with a limit of costly calls, for each caller.
     #[must_use]
     pub fn with_costly_rate(mut self, rate: Rate) -> Self {
-        self.costly = Some(Costly::new(rate));
+        self.costly = Some(CostlyCallRates::new(rate));
         self
     }
 
@@ -88,7 +88,7 @@ impl Registry {
 
     /// Mounts the tools of a provider.
     #[must_use]
-    pub fn mount<P: Send + Sync + 'static>(
+    pub fn mount_provider<P: Send + Sync + 'static>(
         mut self,
         provider: &Arc<P>,
         toolsets: &[Toolset<P>],
@@ -97,9 +97,9 @@ impl Registry {
             for tool in toolset.tools {
                 let info = tool.info(toolset);
                 self.by_name.insert(info.name, self.tools.len());
-                self.tools.push(Mounted {
+                self.tools.push(MountedTool {
                     info,
-                    run: Box::new(Bound {
+                    run: Box::new(BoundTool {
                         provider: provider.clone(),
                         tool: *tool,
                     }),
@@ -110,28 +110,30 @@ impl Registry {
     }
 
     /// All tools.
-    pub fn all(&self) -> impl Iterator<Item = &ToolInfo> {
+    pub fn all_tools(&self) -> impl Iterator<Item = &ToolInfo> {
         self.tools.iter().map(|mounted| &mounted.info)
     }
 
     /// The tools that `caller` may call.
-    pub fn offered<'a>(&'a self, caller: &'a Caller) -> impl Iterator<Item = &'a ToolInfo> {
-        self.all().filter(|info| info.is_offered(caller))
+    pub fn offered_tools<'a>(&'a self, caller: &'a Caller) -> impl Iterator<Item = &'a ToolInfo> {
+        self.all_tools().filter(|info| info.is_offered(caller))
     }
 
     /// The names of the toolsets, in the order of the documents.
     #[must_use]
-    pub fn toolsets(&self) -> Vec<&'static str> {
-        let mut names: Vec<_> = self.all().map(|info| info.toolset).collect();
+    pub fn toolset_names(&self) -> Vec<&'static str> {
+        let mut names: Vec<_> = self.all_tools().map(|info| info.toolset).collect();
         names.dedup();
         names
     }
 
     /// The scope that `caller` lacks for a tool, if that is all that it lacks.
     #[must_use]
-    pub fn missing(&self, name: &str, caller: &Caller) -> Option<Scope> {
-        let info = self.info(name).filter(|info| info.is_in_reach(caller))?;
-        (!caller.may(info.scope)).then_some(info.scope)
+    pub fn missing_scope(&self, name: &str, caller: &Caller) -> Option<Scope> {
+        let info = self
+            .tool_info(name)
+            .filter(|info| info.passes_filter(caller))?;
+        (!caller.has_scope(info.scope)).then_some(info.scope)
     }
 
     /// The whole catalogue, for any caller.
@@ -142,17 +144,17 @@ impl Registry {
 
     /// Receives the changes of calls from now on.
     #[must_use]
-    pub fn changes(&self) -> broadcast::Receiver<Change> {
-        self.changes.listen()
+    pub fn subscribe_to_changes(&self) -> broadcast::Receiver<ResourceChange> {
+        self.changes.subscribe_to_changes()
     }
 
     /// Finds a tool by name, for any caller.
     #[must_use]
-    pub fn info(&self, name: &str) -> Option<&ToolInfo> {
-        self.find(name).map(|mounted| &mounted.info)
+    pub fn tool_info(&self, name: &str) -> Option<&ToolInfo> {
+        self.find_tool(name).map(|mounted| &mounted.info)
     }
 
-    pub(super) fn find(&self, name: &str) -> Option<&Mounted> {
+    pub(super) fn find_tool(&self, name: &str) -> Option<&MountedTool> {
         self.by_name
             .get(name)
             .and_then(|index| self.tools.get(*index))
@@ -160,22 +162,31 @@ impl Registry {
 
     /// Whether `caller` may call a tool.
     #[must_use]
-    pub fn offers(&self, caller: &Caller, tool: &str) -> bool {
-        self.info(tool).is_some_and(|info| info.is_offered(caller))
+    pub fn offers_tool(&self, caller: &Caller, tool: &str) -> bool {
+        self.tool_info(tool)
+            .is_some_and(|info| info.is_offered(caller))
     }
 
     /// The resources that `caller` may read.
-    pub fn resources<'a>(
+    pub fn offered_resources<'a>(
         &'a self,
         caller: &'a Caller,
     ) -> impl Iterator<Item = &'static Resource> + 'a {
         let all = self.catalogue().resources.iter();
-        all.filter(|resource| self.offers(caller, resource.tool))
+        all.filter(|resource| self.offers_tool(caller, resource.tool))
     }
 
     /// The prompts that `caller` has the tools for.
-    pub fn prompts<'a>(&'a self, caller: &'a Caller) -> impl Iterator<Item = &'static Prompt> + 'a {
+    pub fn offered_prompts<'a>(
+        &'a self,
+        caller: &'a Caller,
+    ) -> impl Iterator<Item = &'static Prompt> + 'a {
         let all = self.catalogue().prompts.iter();
-        all.filter(|prompt| prompt.needs.iter().all(|tool| self.offers(caller, tool)))
+        all.filter(|prompt| {
+            prompt
+                .needs
+                .iter()
+                .all(|tool| self.offers_tool(caller, tool))
+        })
     }
 }

@@ -10,8 +10,8 @@ use super::error::ToolError;
 
 /// The schema of a tool's arguments: one flat object without unknown members.
 #[must_use]
-pub fn of_arguments<T: JsonSchema>() -> JsonObject {
-    let mut schema = plain_schema::<T>(Null::Absent);
+pub fn arguments_schema<T: JsonSchema>() -> JsonObject {
+    let mut schema = plain_schema::<T>(NullHandling::Absent);
     schema.entry("type").or_insert_with(|| "object".into());
     schema.entry("properties").or_insert_with(|| json!({}));
     schema.insert("additionalProperties".to_owned(), false.into());
@@ -20,12 +20,12 @@ pub fn of_arguments<T: JsonSchema>() -> JsonObject {
 
 /// The schema of a tool's reply: the success form with its `data`, or the failure form.
 #[must_use]
-pub fn of_reply<T: JsonSchema>() -> JsonObject {
+pub fn reply_schema<T: JsonSchema>() -> JsonObject {
     let form = json!({
         "type": "object",
         "properties": {
             "success": { "type": "boolean" },
-            "data": plain_schema::<T>(Null::Said),
+            "data": plain_schema::<T>(NullHandling::Said),
             "message": { "type": "string" },
             "error": { "type": "string" },
             "error_type": { "type": "string" },
@@ -55,7 +55,7 @@ pub fn read_arguments<T: DeserializeOwned + JsonSchema>(args: JsonObject) -> Res
         } else {
             format!("argument `{path}`: {cause}")
         };
-        ToolError::validation(message, arguments_hint(&of_arguments::<T>()))
+        ToolError::validation(message, arguments_hint(&arguments_schema::<T>()))
             .with_code("argument_invalid")
     })
 }
@@ -116,7 +116,7 @@ fn arguments_hint(schema: &JsonObject) -> String {
 
 /// The meaning of null.
 #[derive(Clone, Copy)]
-enum Null {
+enum NullHandling {
     /// In arguments: absent. An argument is optional if it is not required.
     Absent,
     /// In replies: a value, which clients that validate a reply must find in the schema.
@@ -125,7 +125,7 @@ enum Null {
 
 /// A schema without `$ref`, titles and number formats, and for arguments without unions with null: some model
 /// APIs refuse these.
-fn plain_schema<T: JsonSchema>(null: Null) -> JsonObject {
+fn plain_schema<T: JsonSchema>(null: NullHandling) -> JsonObject {
     let settings = SchemaSettings::draft2020_12().with(|settings| {
         settings.inline_subschemas = true;
         settings.meta_schema = None;
@@ -134,7 +134,7 @@ fn plain_schema<T: JsonSchema>(null: Null) -> JsonObject {
         .into_generator()
         .into_root_schema_for::<T>()
         .to_value();
-    simplify(&mut value, null);
+    simplify_schema(&mut value, null);
     match value {
         Value::Object(map) => map,
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
@@ -143,7 +143,7 @@ fn plain_schema<T: JsonSchema>(null: Null) -> JsonObject {
     }
 }
 
-fn simplify(schema: &mut Value, null: Null) {
+fn simplify_schema(schema: &mut Value, null: NullHandling) {
     match schema {
         Value::Object(map) => {
             if map.get("title").is_some_and(Value::is_string) {
@@ -156,13 +156,16 @@ fn simplify(schema: &mut Value, null: Null) {
                 // Line breaks of the source are irrelevant to a model.
                 *text = text.split_whitespace().collect::<Vec<_>>().join(" ");
             }
-            if matches!(null, Null::Absent) {
+            if matches!(null, NullHandling::Absent) {
                 drop_null(map);
             }
             join_words(map);
-            map.values_mut().for_each(|inside| simplify(inside, null));
+            map.values_mut()
+                .for_each(|inside| simplify_schema(inside, null));
         }
-        Value::Array(items) => items.iter_mut().for_each(|inside| simplify(inside, null)),
+        Value::Array(items) => items
+            .iter_mut()
+            .for_each(|inside| simplify_schema(inside, null)),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
 }
@@ -233,7 +236,7 @@ mod tests {
 
     #[test]
     fn argument_schema_of_optional_field_has_one_type() {
-        let schema = of_arguments::<Args>();
+        let schema = arguments_schema::<Args>();
         assert_eq!(schema["properties"]["count"]["type"], "integer");
         assert_eq!(schema["required"], json!(["name"]));
         assert_eq!(schema["additionalProperties"], false);
@@ -241,7 +244,7 @@ mod tests {
 
     #[test]
     fn reply_schema_of_optional_field_allows_null() {
-        let schema = of_reply::<Args>();
+        let schema = reply_schema::<Args>();
         let count = &schema["properties"]["data"]["properties"]["count"];
         assert_eq!(count["type"], json!(["integer", "null"]));
     }
@@ -263,7 +266,8 @@ mod tests {
             "{}",
             error.message
         );
-        let error = refuse_unknown(&of_arguments::<Args>(), &args(json!({"nmae": 1}))).unwrap_err();
+        let error =
+            refuse_unknown(&arguments_schema::<Args>(), &args(json!({"nmae": 1}))).unwrap_err();
         assert!(error.message.contains("`nmae`"));
     }
 }

@@ -13,7 +13,7 @@ pub struct SentArguments(pub JsonObject);
 impl SentArguments {
     /// Reads them. None: the value does not represent an object.
     #[must_use]
-    pub fn read(value: Value) -> Option<Self> {
+    pub fn from_value(value: Value) -> Option<Self> {
         match value {
             Value::Object(object) => Some(Self(object)),
             Value::Null => Some(Self::default()),
@@ -27,7 +27,7 @@ impl SentArguments {
 
 impl<'de> Deserialize<'de> for SentArguments {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let sent = Self::read(Value::deserialize(deserializer)?);
+        let sent = Self::from_value(Value::deserialize(deserializer)?);
         sent.ok_or_else(|| serde::de::Error::custom("`arguments` must be an object"))
     }
 }
@@ -69,12 +69,18 @@ mod tests {
             json!("{}"),
             json!("[]"),
         ] {
-            assert_eq!(SentArguments::read(empty).unwrap().0, JsonObject::new());
+            assert_eq!(
+                SentArguments::from_value(empty).unwrap().0,
+                JsonObject::new()
+            );
         }
-        let sent = SentArguments::read(json!("{\"a\":1}")).unwrap().0;
+        let sent = SentArguments::from_value(json!("{\"a\":1}")).unwrap().0;
         assert_eq!(Value::Object(sent), json!({ "a": 1 }));
         for other in [json!(3), json!(true), json!([1]), json!("x"), json!("3")] {
-            assert!(SentArguments::read(other.clone()).is_none(), "{other}");
+            assert!(
+                SentArguments::from_value(other.clone()).is_none(),
+                "{other}"
+            );
         }
     }
 }

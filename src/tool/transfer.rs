@@ -11,7 +11,7 @@ use crate::caller::Caller;
 
 /// The caller, and the file to transfer.
 #[derive(Clone, Copy, Debug)]
-pub struct FileOf<'a> {
+pub struct TransferTarget<'a> {
     /// The caller.
     pub caller: &'a Caller,
     /// The provider's name of the computer with the file, such as a `kasm_id`.
@@ -21,7 +21,7 @@ pub struct FileOf<'a> {
 }
 
 /// A download.
-pub struct Download {
+pub struct FileDownload {
     /// Size in bytes.
     pub size: u64,
     /// Last change, in seconds since 1970.
@@ -37,7 +37,7 @@ pub type FileBytes = BoxStream<'static, Result<Bytes, ToolError>>;
 /// Opens a part of a file.
 pub type OpenPart = Box<dyn FnOnce(Range<u64>) -> FileBytes + Send>;
 
-impl std::fmt::Debug for Download {
+impl std::fmt::Debug for FileDownload {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Download")
             .field("size", &self.size)
@@ -46,14 +46,14 @@ impl std::fmt::Debug for Download {
 }
 
 /// An upload.
-pub struct Upload {
+pub struct FileUpload {
     /// The number of bytes.
     pub length: u64,
     /// The bytes; an error says why the upload was interrupted.
     pub bytes: BoxStream<'static, Result<Bytes, String>>,
 }
 
-impl std::fmt::Debug for Upload {
+impl std::fmt::Debug for FileUpload {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Upload")
             .field("length", &self.length)
@@ -63,7 +63,7 @@ impl std::fmt::Debug for Upload {
 
 /// A stored file, as found after the upload.
 #[derive(Clone, Debug)]
-pub struct Stored {
+pub struct StoredFile {
     /// Size in bytes.
     pub size: u64,
     /// SHA-256 in hex.
@@ -71,17 +71,20 @@ pub struct Stored {
 }
 
 /// A provider that transfers files.
-pub trait Transfers: Send + Sync + std::fmt::Debug {
+pub trait FileTransfers: Send + Sync + std::fmt::Debug {
     /// The toolset with the corresponding tools: a caller without it has no transfers either.
     fn toolset(&self) -> &'static str;
 
     /// Opens a file.
-    fn download<'a>(&'a self, file: FileOf<'a>) -> BoxFuture<'a, Result<Download, ToolError>>;
+    fn download<'a>(
+        &'a self,
+        file: TransferTarget<'a>,
+    ) -> BoxFuture<'a, Result<FileDownload, ToolError>>;
 
     /// Stores a file, completely or not at all.
     fn upload<'a>(
         &'a self,
-        file: FileOf<'a>,
-        upload: Upload,
-    ) -> BoxFuture<'a, Result<Stored, ToolError>>;
+        file: TransferTarget<'a>,
+        upload: FileUpload,
+    ) -> BoxFuture<'a, Result<StoredFile, ToolError>>;
 }

@@ -9,9 +9,9 @@ use tokio::time::Instant;
 use super::error::{ErrorType, ToolError};
 use super::record::{self, Act};
 use super::registry::Registry;
-use super::transfer::{Download, FileOf, Stored, Transfers, Upload};
+use super::transfer::{FileDownload, FileTransfers, FileUpload, StoredFile, TransferTarget};
 use super::{Effect, log};
-use crate::caller::{Caller, Origin, Scope};
+use crate::caller::{Caller, RequestInfo, Scope};
 use crate::links::Direction;
 
 /// Whose transfer it is, and of which file.
@@ -20,7 +20,7 @@ pub struct TransferRequest {
     /// Who asks.
     pub caller: Caller,
     /// The request it asks in.
-    pub origin: Option<Origin>,
+    pub origin: Option<RequestInfo>,
     /// The provider's name of the computer that has the file.
     pub computer: String,
     /// Its path there, absolute.
@@ -33,16 +33,16 @@ pub enum Transfer {
     /// To the caller.
     Download,
     /// From the caller.
-    Upload(Upload),
+    Upload(FileUpload),
 }
 
 /// What came of it.
 #[derive(Debug)]
 pub enum Transferred {
     /// A file whose bytes come now.
-    Opened(Download),
+    Opened(FileDownload),
     /// A file that is stored.
-    Stored(Stored),
+    Stored(StoredFile),
 }
 
 impl Transfer {
@@ -76,9 +76,9 @@ impl Registry {
     #[must_use]
     pub fn scope_missing_for(&self, direction: Direction, caller: &Caller) -> Option<Scope> {
         let needed = scope_of(direction);
-        let is_in_reach = |transfers: &dyn Transfers| reaches(transfers, direction, caller);
+        let is_in_reach = |transfers: &dyn FileTransfers| reaches(transfers, direction, caller);
         let in_reach = self.transfers.as_deref().is_some_and(is_in_reach);
-        (in_reach && !caller.may(needed)).then_some(needed)
+        (in_reach && !caller.has_scope(needed)).then_some(needed)
     }
 
     /// Transfers a file. Of a download it is on record whether it began.
@@ -103,10 +103,10 @@ impl Registry {
                     caller: &request.caller,
                     origin: request.origin.as_ref(),
                     has_effect: transfers.is_ok() && direction == Direction::Upload,
-                    digest: audit.digest(&arguments),
+                    digest: audit.digest_value(&arguments),
                     arguments,
                 };
-                record::begin(audit, act).await.map(Some)
+                record::begin_record(audit, act).await.map(Some)
             }
             None => Ok(None),
         };
@@ -134,7 +134,7 @@ impl Registry {
         &self,
         direction: Direction,
         caller: &Caller,
-    ) -> Result<&dyn Transfers, ToolError> {
+    ) -> Result<&dyn FileTransfers, ToolError> {
         let transfers = self.transfers.as_deref().ok_or_else(|| {
             let hint = "use the tools for files";
             ToolError::new(ErrorType::Unsupported, "there are no transfers here", hint)
@@ -146,7 +146,7 @@ impl Registry {
             return Err(error.with_code("transfer_not_offered"));
         }
         let needed = scope_of(direction);
-        if !caller.may(needed) {
+        if !caller.has_scope(needed) {
             let message = format!("this needs a token with the scope {needed}");
             let error = ToolError::new(ErrorType::Permission, message, operator);
             return Err(error.with_code("insufficient_scope"));
@@ -156,17 +156,19 @@ impl Registry {
 }
 
 /// Whether a caller is offered the tools that do the same.
-fn reaches(transfers: &dyn Transfers, direction: Direction, caller: &Caller) -> bool {
+fn reaches(transfers: &dyn FileTransfers, direction: Direction, caller: &Caller) -> bool {
     let changes_nothing = direction == Direction::Download;
-    caller.reach.includes(transfers.toolset(), changes_nothing)
+    caller
+        .reach
+        .includes_tool(transfers.toolset(), changes_nothing)
 }
 
 async fn run(
-    transfers: &dyn Transfers,
+    transfers: &dyn FileTransfers,
     request: &TransferRequest,
     transfer: Transfer,
 ) -> Result<Transferred, ToolError> {
-    let file = FileOf {
+    let file = TransferTarget {
         caller: &request.caller,
         computer: &request.computer,
         path: &request.path,

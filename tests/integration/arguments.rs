@@ -178,7 +178,7 @@ async fn every_tool(unset: &Value) {
         .await;
     let user = made["user"]["user_id"].as_str().unwrap().to_owned();
     let mut known = vec![("USER", user)];
-    let listed: Vec<_> = tools::listed().map(|(_, info)| info).collect();
+    let listed: Vec<_> = tools::listed_tools().map(|(_, info)| info).collect();
     let calls = calls();
     assert_eq!(calls.len(), listed.len(), "every tool is called");
     for (tool, args, failure) in calls {
@@ -222,7 +222,7 @@ async fn every_tool_accepts_nulls_and_values_in_strings() {
 #[tokio::test(flavor = "multi_thread")]
 async fn careless_arguments_are_accepted_on_every_transport() {
     let server = TestServer::start().await;
-    let listed: Vec<_> = tools::listed().map(|(_, info)| info).collect();
+    let listed: Vec<_> = tools::listed_tools().map(|(_, info)| info).collect();
     let schema = |tool: &str| {
         &listed
             .iter()

@@ -8,8 +8,10 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use kasm_mcp::caller::Scope;
-use kasm_mcp::mcp::consent::Consent;
-use kasm_mcp::tool::{AnyTool, Call, Effect, Question, Reply, Tool, ToolError, Toolset};
+use kasm_mcp::mcp::consent::ApprovalBook;
+use kasm_mcp::tool::{
+    AnyTool, ApprovalQuestion, Effect, Tool, ToolCallContext, ToolError, ToolReply, Toolset,
+};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -49,10 +51,14 @@ impl Tool for Run {
     const ABOUT: &'static str = "Runs something.";
     const EFFECT: Effect = Effect::Write;
 
-    async fn call(&self, cx: Call<'_, World>, args: RunArgs) -> Result<Reply<Ran>, ToolError> {
+    async fn call(
+        &self,
+        cx: ToolCallContext<'_, World>,
+        args: RunArgs,
+    ) -> Result<ToolReply<Ran>, ToolError> {
         if args.command != "ls" {
             let rules = cx.provider.rules.load(Ordering::SeqCst);
-            cx.confirm(Question {
+            cx.ask_for_approval(ApprovalQuestion {
                 title: "Run a command".to_owned(),
                 text: format!(
                     "{} in {}",
@@ -64,7 +70,7 @@ impl Tool for Run {
             .await?;
         }
         let times = cx.provider.done.fetch_add(1, Ordering::SeqCst) + 1;
-        Ok(Reply::new(Ran { times }, "done"))
+        Ok(ToolReply::new(Ran { times }, "done"))
     }
 }
 
@@ -80,7 +86,11 @@ impl Tool for RunElsewhere {
     const ABOUT: &'static str = "Runs something elsewhere.";
     const EFFECT: Effect = Effect::Write;
 
-    async fn call(&self, cx: Call<'_, World>, args: RunArgs) -> Result<Reply<Ran>, ToolError> {
+    async fn call(
+        &self,
+        cx: ToolCallContext<'_, World>,
+        args: RunArgs,
+    ) -> Result<ToolReply<Ran>, ToolError> {
         Run.call(cx, args).await
     }
 }
@@ -94,11 +104,12 @@ const TOOLSET: Toolset<World> = Toolset {
 };
 
 /// One key for all servers of a test binary, as replicas with a configured key would have it.
-static SHARED: LazyLock<Consent> = LazyLock::new(|| Consent::new(Duration::from_secs(60)));
+static SHARED: LazyLock<ApprovalBook> =
+    LazyLock::new(|| ApprovalBook::new(Duration::from_secs(60)));
 
 type Server = Toolbox<World>;
 
-async fn start(name: &str, consent: &Consent) -> Server {
+async fn start(name: &str, consent: &ApprovalBook) -> Server {
     Toolbox::start(Arc::default(), TOOLSET, caller(name), consent).await
 }
 

@@ -5,7 +5,7 @@ mod unwritable;
 
 use std::path::Path;
 
-use kasm_mcp::audit::{self, Broken, Verified};
+use kasm_mcp::audit::{self, BrokenChain, VerifiedChain};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -37,7 +37,7 @@ impl Recorded {
 
 /// All lines of a record.
 pub fn lines(directory: &Path) -> Vec<Value> {
-    let files = audit::files(&directory.join("audit.jsonl")).unwrap();
+    let files = audit::chain_files(&directory.join("audit.jsonl")).unwrap();
     let texts = files
         .iter()
         .map(|file| std::fs::read_to_string(file).unwrap());
@@ -48,8 +48,8 @@ pub fn lines(directory: &Path) -> Vec<Value> {
     lines.collect()
 }
 
-pub fn verify(directory: &Path) -> Result<Verified, Broken> {
-    audit::verify(&directory.join("audit.jsonl"))
+pub fn verify(directory: &Path) -> Result<VerifiedChain, BrokenChain> {
+    audit::verify_chain(&directory.join("audit.jsonl"))
 }
 
 #[tokio::test(flavor = "multi_thread")]

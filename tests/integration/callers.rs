@@ -9,7 +9,7 @@ mod tokens;
 use std::path::{Path, PathBuf};
 
 use kasm_emulator::Emulator;
-use kasm_mcp::token::Hash;
+use kasm_mcp::token::TokenHash;
 use serde_json::Value;
 use std::time::Duration;
 
@@ -62,7 +62,7 @@ impl TokenFile {
 }
 
 fn entry(name: &str, more: &str) -> String {
-    let hash = Hash::of(token(name));
+    let hash = TokenHash::of_token(token(name));
     format!("[[token]]\nname = \"{name}\"\nsha256 = \"{hash}\"\n{more}\n\n")
 }
 

@@ -116,7 +116,10 @@ fn tools_and_settings_commands_print_lists() {
     let tools: Value =
         serde_json::from_slice(&run(&["tools", "--format", "json"], &[]).stdout).unwrap();
     let tools = tools.as_array().unwrap();
-    assert_eq!(tools.len(), kasm_mcp::commands::tools::listed().count());
+    assert_eq!(
+        tools.len(),
+        kasm_mcp::commands::tools::listed_tools().count()
+    );
     assert!(
         tools
             .iter()

@@ -2,10 +2,10 @@
 
 use std::fs;
 
-use kasm_mcp::config::{Config, Mistakes, Sources};
+use kasm_mcp::config::{Config, SettingMistakes, SettingsSources};
 
-fn valid() -> Sources {
-    let mut sources = Sources::default();
+fn valid() -> SettingsSources {
+    let mut sources = SettingsSources::default();
     for (name, value) in [
         ("KASM_API_URL", "https://kasm.example.org"),
         ("KASM_API_KEY", "key-of-the-environment"),
@@ -20,20 +20,20 @@ fn valid() -> Sources {
     sources
 }
 
-fn set(mut sources: Sources, name: &str, value: &str) -> Sources {
+fn set(mut sources: SettingsSources, name: &str, value: &str) -> SettingsSources {
     sources
         .environment
         .insert(name.to_owned(), value.to_owned());
     sources
 }
 
-fn mistakes(sources: &Sources) -> Mistakes {
-    Config::load(sources).expect_err("the settings are wrong")
+fn mistakes(sources: &SettingsSources) -> SettingMistakes {
+    Config::load_settings(sources).expect_err("the settings are wrong")
 }
 
 #[test]
 fn settings_have_the_documented_defaults() {
-    let config = Config::load(&valid()).unwrap();
+    let config = Config::load_settings(&valid()).unwrap();
     assert_eq!(config.http.listen.to_string(), "0.0.0.0:8080");
     assert_eq!(config.limits.body_bytes_max, 8 << 20);
     assert_eq!(config.limits.sessions_max, 10_000);
@@ -59,7 +59,7 @@ fn settings_flag_overrides_environment_overrides_file() {
         "2",
     );
     sources.file = Some(file);
-    let config = Config::load(&sources.with_flag("MCP_SERVER_PORT", Some(3000))).unwrap();
+    let config = Config::load_settings(&sources.with_flag("MCP_SERVER_PORT", Some(3000))).unwrap();
     assert_eq!(config.http.listen.port(), 3000);
     assert_eq!(config.limits.drain.as_secs(), 2);
     assert_eq!(config.kasm.retries, 5);
@@ -68,7 +68,7 @@ fn settings_flag_overrides_environment_overrides_file() {
 
 #[test]
 fn settings_mistakes_are_all_reported_without_secrets() {
-    let mut sources = Sources::default();
+    let mut sources = SettingsSources::default();
     for (name, value) in [
         ("KASM_API_URL", "kasm.example.org"),
         ("KASM_USER_ID", "somebody"),
@@ -124,7 +124,7 @@ fn settings_with_impossible_origin_are_a_mistake() {
         let variables: Vec<_> = found.0.iter().map(|mistake| &mistake.variable).collect();
         assert_eq!(variables, ["MCP_PUBLIC_URL"], "{wrong}");
     }
-    let config = Config::load(&set(valid(), "MCP_ALLOWED_ORIGINS", "null")).unwrap();
+    let config = Config::load_settings(&set(valid(), "MCP_ALLOWED_ORIGINS", "null")).unwrap();
     let notice = config
         .notices
         .iter()
@@ -146,7 +146,7 @@ async fn settings_without_token_on_public_host_lack_a_credential() {
         ("localhost", false),
         ("127.8.0.1", false),
     ] {
-        let config = Config::load(&set(sources.clone(), "MCP_SERVER_HOST", host)).unwrap();
+        let config = Config::load_settings(&set(sources.clone(), "MCP_SERVER_HOST", host)).unwrap();
         assert_eq!(config.http.lacks_credential(), open, "{host}");
         let server = crate::support::http_app(&config);
         assert_eq!(server.is_err(), open, "{host}");
@@ -162,7 +162,8 @@ fn settings_read_secrets_from_files() {
     let path = file.to_str().unwrap();
     let mut sources = valid();
     sources.environment.remove("KASM_API_SECRET");
-    let config = Config::load(&set(sources.clone(), "KASM_API_SECRET_FILE", path)).unwrap();
+    let config =
+        Config::load_settings(&set(sources.clone(), "KASM_API_SECRET_FILE", path)).unwrap();
     assert_eq!(
         config.kasm.api_key_secret.expose_secret(),
         "secret-of-the-file"
@@ -201,7 +202,8 @@ fn settings_file_with_mistake_names_the_file() {
 
 #[test]
 fn settings_with_older_names_work_with_a_notice() {
-    let config = Config::load(&set(valid(), "ALLOWED_ROOTS", "/srv,/home/kasm-user")).unwrap();
+    let config =
+        Config::load_settings(&set(valid(), "ALLOWED_ROOTS", "/srv,/home/kasm-user")).unwrap();
     assert_eq!(config.tools.policy.roots(), ["/srv", "/home/kasm-user"]);
     assert!(
         config
@@ -218,7 +220,7 @@ fn settings_that_relax_safety_are_noticed_and_secrets_hidden() {
         "KASM_API_URL",
         "http://kasm.example.org",
     );
-    let config = Config::load(&sources).unwrap();
+    let config = Config::load_settings(&sources).unwrap();
     assert_eq!(config.notices.len(), 2, "{:?}", config.notices);
     let printed = format!("{config:?}");
     for secret in [
@@ -247,7 +249,7 @@ fn oauth_settings_without_claim_or_public_url_are_mistakes() {
         "MCP_PUBLIC_URL",
         "https://mcp.example.org/kasm/mcp",
     );
-    let config = Config::load(&sources).unwrap();
+    let config = Config::load_settings(&sources).unwrap();
     let oauth = config.http.oauth.unwrap();
     assert_eq!(oauth.resource, "https://mcp.example.org/kasm/mcp");
     assert!(oauth.accepts_audience("https://mcp.example.org/kasm/mcp"));
@@ -266,6 +268,6 @@ fn oauth_settings_without_claim_or_public_url_are_mistakes() {
         "http://[::1]:9000/a",
         "http://localhost",
     ] {
-        Config::load(&set(sources.clone(), "MCP_OAUTH_ISSUERS", right)).unwrap();
+        Config::load_settings(&set(sources.clone(), "MCP_OAUTH_ISSUERS", right)).unwrap();
     }
 }

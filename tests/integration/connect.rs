@@ -5,7 +5,7 @@ mod links;
 use std::io::Write;
 use std::process::{Command, Output, Stdio};
 
-use kasm_mcp::clients::{Address, CLIENTS, Client, Format, Tested};
+use kasm_mcp::clients::{CLIENTS, ClientEntry, ServerAddress, TemplateFormat, TestedWith};
 use serde_json::Value;
 
 use crate::support::{TOKEN, TestServer};
@@ -28,7 +28,7 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()
 }
 
-fn printed(client: &Client, url: &str, token: &str) -> String {
+fn printed(client: &ClientEntry, url: &str, token: &str) -> String {
     let output = connect(&[client.id, "--url", url], &[("KASM_MCP_TOKEN", token)]);
     assert!(
         output.status.success(),
@@ -78,12 +78,12 @@ fn words(line: &str) -> Vec<String> {
 }
 
 /// What is in a configuration, by any of its parsers here; Python and YAML are read in tests/interop.
-fn values(client: &Client, printed: &str) -> Option<Vec<String>> {
+fn values(client: &ClientEntry, printed: &str) -> Option<Vec<String>> {
     let value: Value = match client.format {
-        Format::Json => serde_json::from_str(printed).unwrap(),
-        Format::Toml => toml::from_str(printed).unwrap(),
-        Format::Shell => return Some(words(printed)),
-        Format::Yaml | Format::Python | Format::Text => return None,
+        TemplateFormat::Json => serde_json::from_str(printed).unwrap(),
+        TemplateFormat::Toml => toml::from_str(printed).unwrap(),
+        TemplateFormat::Shell => return Some(words(printed)),
+        TemplateFormat::Yaml | TemplateFormat::Python | TemplateFormat::Text => return None,
     };
     let mut found = Vec::new();
     texts(&value, "", &mut found);
@@ -149,7 +149,7 @@ async fn connect_addresses_answer_on_a_real_server() {
 #[test]
 fn connect_prints_the_fields_each_client_reads() {
     let field = |id: &str, pointer: &str| {
-        let client = kasm_mcp::clients::find(id).unwrap();
+        let client = kasm_mcp::clients::find_client(id).unwrap();
         let value: Value =
             serde_json::from_str(&printed(client, "https://a.example", "t0ken")).unwrap();
         value.pointer(pointer).cloned().unwrap_or_default()
@@ -344,7 +344,11 @@ fn connect_normalizes_addresses() {
             "https://h.example/mcp/x/files,exec",
         ),
     ] {
-        assert_eq!(given.parse::<Address>().unwrap().url(), wanted, "{given}");
+        assert_eq!(
+            given.parse::<ServerAddress>().unwrap().mcp_url(),
+            wanted,
+            "{given}"
+        );
     }
 }
 
@@ -358,7 +362,7 @@ fn connect_clients_marked_as_run_have_an_interop_check() {
     let row = rows.split_once("\"snippets.py\"").unwrap().1;
     let row = row.split_once("),").unwrap().0;
     for client in CLIENTS {
-        let is_run = matches!(client.tested, Tested::Run(_));
+        let is_run = matches!(client.tested, TestedWith::Run(_));
         let has_check = checks.contains(&format!("\n    \"{}\": [", client.id));
         let has_row = row.contains(&format!("\"{}\"", client.id));
         assert_eq!((has_check, has_row), (is_run, is_run), "{}", client.id);

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use clap::CommandFactory;
 use kasm_mcp::commands::{connect, tools};
-use kasm_mcp::config::{VARIABLES, Variables};
+use kasm_mcp::config::{VARIABLES, VariableTable};
 use kasm_mcp::tool::ErrorType;
 use serde_json::{Value, json};
 
@@ -30,18 +30,18 @@ fn generated<'a>(document: &'a str, name: &str) -> &'a str {
 fn generated_documents_match_the_code() {
     assert_eq!(
         read(".env.example"),
-        Variables.env_example(),
+        VariableTable.env_example(),
         "run `just docs`"
     );
     let readme = read("README.md");
     assert_eq!(
         generated(&readme, "settings"),
-        Variables.markdown(),
+        VariableTable.markdown(),
         "run `just docs`"
     );
     assert_eq!(
         generated(&readme, "tools"),
-        tools::markdown(),
+        tools::tools_markdown(),
         "run `just docs`"
     );
 }
@@ -50,7 +50,11 @@ fn generated_documents_match_the_code() {
 fn tool_reference_matches_the_code() {
     let document = read("docs/tools.md");
     let part = generated(&document, "tools --full");
-    assert_eq!(part, tools::reference::markdown(), "run `just docs`");
+    assert_eq!(
+        part,
+        tools::reference::reference_markdown(),
+        "run `just docs`"
+    );
     // The kinds of failures, each with a row.
     let schema = serde_json::to_value(schemars::schema_for!(ErrorType)).unwrap();
     let kinds = schema["oneOf"].as_array().unwrap();
@@ -74,7 +78,7 @@ fn client_configurations_in_documents_match_the_code() {
         let starts: Vec<_> = starts.collect();
         assert_eq!(starts.len(), 1, "{name}");
         let ids: Vec<_> = starts[0].split(' ').skip(1).collect();
-        let part = connect::documented(&ids).unwrap();
+        let part = connect::documented_clients(&ids).unwrap();
         assert_eq!(
             generated(&document, starts[0]),
             part,
@@ -95,7 +99,7 @@ fn every_setting_is_documented_once() {
 #[test]
 fn every_tool_keeps_the_naming_and_schema_rules() {
     let mut names = Vec::new();
-    for (_, tool) in tools::listed() {
+    for (_, tool) in tools::listed_tools() {
         assert!(!names.contains(&tool.name), "{} is there twice", tool.name);
         names.push(tool.name);
         assert!(
@@ -175,7 +179,7 @@ fn strange_words(schema: &Value, found: &mut Vec<String>) {
 
 #[test]
 fn input_schemas_have_only_keywords_that_model_apis_accept() {
-    for (_, tool) in tools::listed() {
+    for (_, tool) in tools::listed_tools() {
         let schema = Value::Object((*tool.input_schema).clone());
         let mut found = Vec::new();
         strange_words(&schema, &mut found);
@@ -189,7 +193,7 @@ fn input_schemas_have_only_keywords_that_model_apis_accept() {
 
 #[test]
 fn tools_that_continue_name_poll_and_stop_tools() {
-    let all: Vec<_> = tools::listed().map(|(_, info)| info).collect();
+    let all: Vec<_> = tools::listed_tools().map(|(_, info)| info).collect();
     let named = |name: &str| all.iter().find(|info| info.name == name).unwrap();
     let required = |schema: &Value| schema["required"].as_array().cloned().unwrap_or_default();
     for tool in &all {
@@ -233,10 +237,10 @@ fn tools_that_continue_name_poll_and_stop_tools() {
 
 #[test]
 fn tool_schemas_match_the_snapshots() {
-    for (toolset, tool) in tools::listed() {
+    for (toolset, tool) in tools::listed_tools() {
         let contract = json!({
             "name": tool.name, "title": tool.title, "description": tool.about, "toolset": toolset.name,
-            "scope": tool.scope.name(), "effect": format!("{:?}", tool.effect),
+            "scope": tool.scope.scope_name(), "effect": format!("{:?}", tool.effect),
             "inputSchema": *tool.input_schema, "outputSchema": *tool.output_schema,
         });
         insta::assert_json_snapshot!(tool.name, contract);

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use kasm_emulator::Emulator;
 use kasm_mcp::app::{self, NoServer, Reached};
-use kasm_mcp::config::{Config, Sources};
+use kasm_mcp::config::{Config, SettingsSources};
 use kasm_mcp::http::App;
 use kasm_mcp::http::serve::{Ended, serve};
 use serde_json::{Value, json};
@@ -191,9 +191,9 @@ impl Drop for TestServer {
 }
 
 /// The settings of a server in front of `emulator`.
-pub fn sources(emulator: &Emulator, settings: &[(&str, &str)]) -> Sources {
+pub fn sources(emulator: &Emulator, settings: &[(&str, &str)]) -> SettingsSources {
     let (key, secret) = emulator.key();
-    let mut sources = Sources::default();
+    let mut sources = SettingsSources::default();
     let base = [
         ("KASM_API_URL", emulator.url()),
         ("KASM_API_KEY", key),
@@ -225,7 +225,7 @@ pub fn http_app(config: &Config) -> Result<App, NoServer> {
 }
 
 pub fn config(emulator: &Emulator, settings: &[(&str, &str)]) -> Config {
-    Config::load(&sources(emulator, settings)).unwrap()
+    Config::load_settings(&sources(emulator, settings)).unwrap()
 }
 
 /// Sends a signal, such as `TERM`. The `kill` of a shell is always there.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use data_encoding::BASE64URL_NOPAD;
 use kasm_mcp::caller::{Caller, Scope};
-use kasm_mcp::mcp::consent::Consent;
+use kasm_mcp::mcp::consent::ApprovalBook;
 use kasm_mcp::tool::ErrorType;
 use serde_json::{Value, json};
 
@@ -19,7 +19,7 @@ use jobs::{Jobs, TOOLSET};
 type Server = Toolbox<Jobs>;
 
 async fn serve(jobs: &Arc<Jobs>, caller: Caller) -> Server {
-    let consent = Consent::new(Duration::from_secs(1));
+    let consent = ApprovalBook::new(Duration::from_secs(1));
     Toolbox::start(jobs.clone(), TOOLSET, caller, &consent).await
 }
 

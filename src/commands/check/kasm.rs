@@ -8,12 +8,12 @@ use reqwest::header::{DATE, LOCATION};
 use serde_json::Value;
 use tokio::time::timeout;
 
-use super::report::{Problem, Report};
+use super::report::{CheckProblem, CheckReport};
 use crate::config::Config;
-use crate::kasm::model::{Session, Status, UserRef};
+use crate::kasm::model::{KasmSession, SessionStatus, UserRef};
 use crate::kasm::{Kasm, KasmError, UserId};
 use crate::providers::kasm::TOOLSETS;
-use crate::providers::kasm::diagnose::{Check, Findings, findings};
+use crate::providers::kasm::diagnose::{DiagnosisCheck, PermissionFindings, permission_findings};
 use crate::tool::ToolError;
 
 /// Time limit for one answer.
@@ -35,7 +35,10 @@ const OPTIONAL: &[&str] = &[
 ];
 
 /// Checks whether Kasm answers, and its clock. Returns whether Kasm answered.
-pub(super) async fn answers(report: &mut Report, config: &Config) -> std::io::Result<bool> {
+pub(super) async fn check_answer(
+    report: &mut CheckReport,
+    config: &Config,
+) -> std::io::Result<bool> {
     const ROW: &str = "kasm answers";
     const CLOCK: &str = "clock";
     let asked = SystemTime::now();
@@ -44,23 +47,23 @@ pub(super) async fn answers(report: &mut Report, config: &Config) -> std::io::Re
         Err(why) => {
             let remedy = "the program there accepts connections but does not answer: check Kasm's services and \
                 their logs";
-            report.fail(ROW, &Problem::new(why, remedy))?;
-            report.skip(CLOCK, "no answer was received")?;
+            report.add_failure(ROW, &CheckProblem::new(why, remedy))?;
+            report.add_skipped(CLOCK, "no answer was received")?;
             return Ok(false);
         }
     };
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
-    let is_kasm = report.judge(ROW, identify(config, status, text(LOCATION), &body))?;
+    let is_kasm = report.add_result(ROW, identify_server(config, status, text(LOCATION), &body))?;
     match text(DATE).and_then(seconds_of) {
-        None => report.skip(CLOCK, "the answer has no Date header")?,
-        Some(there) => clock(report, there - middle(asked))?,
+        None => report.add_skipped(CLOCK, "the answer has no Date header")?,
+        Some(there) => check_clock(report, there - middle_of_request(asked))?,
     }
     Ok(is_kasm)
 }
 
-type Answer = (u16, reqwest::header::HeaderMap, Vec<u8>);
+type FirstAnswer = (u16, reqwest::header::HeaderMap, Vec<u8>);
 
-async fn first_answer(config: &Config) -> Result<Answer, String> {
+async fn first_answer(config: &Config) -> Result<FirstAnswer, String> {
     let http = config
         .kasm
         .http_client()
@@ -70,7 +73,7 @@ async fn first_answer(config: &Config) -> Result<Answer, String> {
         "{}/api/__healthcheck",
         url.path().trim_end_matches('/')
     ));
-    let told = |error: reqwest::Error| super::words(error);
+    let told = |error: reqwest::Error| super::error_words(error);
     let mut response = http.get(url).timeout(PATIENCE).send().await.map_err(told)?;
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(told)? {
@@ -83,12 +86,12 @@ async fn first_answer(config: &Config) -> Result<Answer, String> {
 }
 
 /// Whether Kasm answered, with its version if the answer has it.
-fn identify(
+fn identify_server(
     config: &Config,
     status: u16,
     location: Option<&str>,
     body: &[u8],
-) -> Result<String, Problem> {
+) -> Result<String, CheckProblem> {
     let json: Option<Value> = serde_json::from_slice(body).ok();
     let well = json.as_ref().and_then(|json| json.get("ok")?.as_bool());
     let version = json.as_ref().and_then(|json| json.get("version")?.as_str());
@@ -98,11 +101,11 @@ fn identify(
             || format!("{url} is a Kasm"),
             |v| format!("{url} is a Kasm {v}"),
         )),
-        (Some(_), _) => Err(Problem::new(
+        (Some(_), _) => Err(CheckProblem::new(
             format!("Kasm reports that it is not healthy (HTTP {status})"),
             "check Kasm's Diagnostics, System Info, and the state of its services",
         )),
-        (None, Some(location)) => Err(Problem::new(
+        (None, Some(location)) => Err(CheckProblem::new(
             format!(
                 "{url} redirects to {} (HTTP {status})",
                 without_query(location)
@@ -110,33 +113,33 @@ fn identify(
             "if that is Kasm's real address, set KASM_API_URL to it; a login page in front of Kasm must let /api/ \
              and /desktop/ through",
         )),
-        (None, None) => Err(stranger(status, body)),
+        (None, None) => Err(not_kasm(status, body)),
     }
 }
 
 /// Describes what answered instead of Kasm.
-fn stranger(status: u16, body: &[u8]) -> Problem {
-    let what = match title(body) {
+fn not_kasm(status: u16, body: &[u8]) -> CheckProblem {
+    let what = match page_title(body) {
         Some(title) => format!("a web page called \"{title}\""),
         None if body.trim_ascii().starts_with(b"<") => "a web page".to_owned(),
         None => "another web server".to_owned(),
     };
     match status {
-        401 | 403 | 407 => Problem::new(
+        401 | 403 | 407 => CheckProblem::new(
             format!("{what} requires a login (HTTP {status}) in front of Kasm"),
             "the proxy in front of Kasm must let /api/ and /desktop/ through for this machine",
         ),
-        502..=504 => Problem::new(
+        502..=504 => CheckProblem::new(
             format!(
                 "{what} answers HTTP {status}: a proxy runs there, but Kasm behind it does not answer"
             ),
             "check that Kasm's services run, and that the proxy forwards to them",
         ),
-        500.. => Problem::new(
+        500.. => CheckProblem::new(
             format!("{what} answers HTTP {status} to Kasm's health check"),
             "check the logs of Kasm",
         ),
-        _ => Problem::new(
+        _ => CheckProblem::new(
             format!("{what} answered, not Kasm (HTTP {status} to the health check)"),
             "correct host, port and path of KASM_API_URL: use the address that opens Kasm in a browser, with a path \
              only if Kasm is served below one",
@@ -144,7 +147,7 @@ fn stranger(status: u16, body: &[u8]) -> Problem {
     }
 }
 
-fn title(body: &[u8]) -> Option<String> {
+fn page_title(body: &[u8]) -> Option<String> {
     let page = String::from_utf8_lossy(body);
     // Byte offsets stay those of `page`.
     let lower = page.to_ascii_lowercase();
@@ -165,12 +168,12 @@ fn seconds_of(date: &str) -> Option<i64> {
 }
 
 /// The middle of the time between `asked` and now, in seconds.
-fn middle(asked: SystemTime) -> i64 {
+fn middle_of_request(asked: SystemTime) -> i64 {
     let half = asked.elapsed().unwrap_or_default() / 2;
     Timestamp::try_from(asked + half).map_or(0, Timestamp::as_second)
 }
 
-fn clock(report: &mut Report, ahead: i64) -> std::io::Result<()> {
+fn check_clock(report: &mut CheckReport, ahead: i64) -> std::io::Result<()> {
     const ROW: &str = "clock";
     let off = ahead.abs();
     let side = if ahead > 0 { "behind" } else { "ahead of" };
@@ -178,59 +181,63 @@ fn clock(report: &mut Report, ahead: i64) -> std::io::Result<()> {
     let remedy = "synchronise both clocks by NTP (timedatectl set-ntp true): a wrong clock breaks certificates and \
         tokens";
     if off > CLOCK_FAIL {
-        report.fail(ROW, &Problem::new(fact, remedy))
+        report.add_failure(ROW, &CheckProblem::new(fact, remedy))
     } else if off > CLOCK_NOTE {
-        report.note(ROW, fact, remedy)
+        report.add_note(ROW, fact, remedy)
     } else {
-        report.ok(ROW, "the clocks of this machine and Kasm agree")
+        report.add_ok(ROW, "the clocks of this machine and Kasm agree")
     }
 }
 
 /// Checks the permissions of the API key, one row per toolset.
-pub(super) async fn key(report: &mut Report, kasm: &Kasm, user: UserId) -> std::io::Result<bool> {
+pub(super) async fn check_api_key(
+    report: &mut CheckReport,
+    kasm: &Kasm,
+    user: UserId,
+) -> std::io::Result<bool> {
     const ROW: &str = "api key";
-    let found = match timeout(PATIENCE_FOR_ALL, findings(kasm, user)).await {
+    let found = match timeout(PATIENCE_FOR_ALL, permission_findings(kasm, user)).await {
         Ok(found) => found,
         Err(_) => {
             let fact = format!(
                 "Kasm did not finish within {} s",
                 PATIENCE_FOR_ALL.as_secs()
             );
-            report.fail(
+            report.add_failure(
                 ROW,
-                &Problem::new(fact, "check the load of Kasm, and try again"),
+                &CheckProblem::new(fact, "check the load of Kasm, and try again"),
             )?;
             return Ok(false);
         }
     };
     if !found.checks.iter().any(|check| check.works == Some(true)) {
         let first = found.checks.iter().find_map(|check| check.problem.clone());
-        report.fail(ROW, &refused(&found, &first.unwrap_or_default()))?;
+        report.add_failure(ROW, &refused_key(&found, &first.unwrap_or_default()))?;
         return Ok(false);
     }
-    report.ok(ROW, "Kasm accepts it")?;
+    report.add_ok(ROW, "Kasm accepts it")?;
     for toolset in TOOLSETS {
         let names: Vec<_> = toolset
             .tools
             .iter()
             .map(|tool| tool.info(toolset).name)
             .collect();
-        let needs = |check: &&Check| check.tools.iter().any(|tool| names.contains(tool));
+        let needs = |check: &&DiagnosisCheck| check.tools.iter().any(|tool| names.contains(tool));
         let needed: Vec<_> = found.checks.iter().filter(needs).collect();
-        tools(report, toolset.name, &names, &needed)?;
+        check_toolsets(report, toolset.name, &names, &needed)?;
     }
     Ok(true)
 }
 
 /// The problem if no permission check succeeded.
-fn refused(found: &Findings, words: &str) -> Problem {
+fn refused_key(found: &PermissionFindings, words: &str) -> CheckProblem {
     if found.checks.iter().all(|check| check.works.is_none()) {
-        return Problem::new(
+        return CheckProblem::new(
             format!("the key could not be checked: {words}"),
             "check the logs of Kasm, and try again",
         );
     }
-    Problem::new(
+    CheckProblem::new(
         format!("Kasm refuses every request: {words}"),
         "KASM_API_KEY or KASM_API_SECRET is wrong, or the key is disabled, expired or has no permission. Kasm does \
          not say which. Compare with Kasm: Settings, Developers. A lost secret needs a new key",
@@ -238,11 +245,11 @@ fn refused(found: &Findings, words: &str) -> Problem {
 }
 
 /// The row of one toolset.
-fn tools(
-    report: &mut Report,
+fn check_toolsets(
+    report: &mut CheckReport,
     toolset: &str,
     names: &[&'static str],
-    needed: &[&Check],
+    needed: &[&DiagnosisCheck],
 ) -> std::io::Result<()> {
     let row = format!("tools: {toolset}");
     let bad: Vec<_> = needed
@@ -250,7 +257,7 @@ fn tools(
         .filter(|check| check.works != Some(true))
         .collect();
     if bad.is_empty() {
-        return report.ok(&row, format!("all {} tools may be used", names.len()));
+        return report.add_ok(&row, format!("all {} tools may be used", names.len()));
     }
     let mut broken: Vec<&str> = Vec::new();
     let mut lacking: Vec<&str> = Vec::new();
@@ -269,7 +276,7 @@ fn tools(
             "unknown whether these work: {broken} ({})",
             why.unwrap_or("no answer")
         );
-        return report.note(&row, fact, "try again; the logs of Kasm may name the cause");
+        return report.add_note(&row, fact, "try again; the logs of Kasm may name the cause");
     }
     let lacking_words = lacking.join(", ");
     let fact = format!("the API key lacks {lacking_words}, so these fail: {broken}");
@@ -278,17 +285,17 @@ fn tools(
          key is read-only"
     );
     if lacking.iter().all(|name| OPTIONAL.contains(name)) {
-        return report.note(&row, fact, &remedy);
+        return report.add_note(&row, fact, &remedy);
     }
-    report.fail(&row, &Problem::new(fact, remedy))
+    report.add_failure(&row, &CheckProblem::new(fact, remedy))
 }
 
 /// Counts the workspaces that can be started.
-pub(super) async fn workspaces(report: &mut Report, kasm: &Kasm) -> std::io::Result<()> {
+pub(super) async fn check_workspaces(report: &mut CheckReport, kasm: &Kasm) -> std::io::Result<()> {
     const ROW: &str = "workspaces";
-    let images = match kasm.images().await {
+    let images = match kasm.list_images().await {
         Ok(images) => images,
-        Err(error) => return report.skip(ROW, format!("they cannot be listed: {error}")),
+        Err(error) => return report.add_skipped(ROW, format!("they cannot be listed: {error}")),
     };
     let usable = images
         .iter()
@@ -296,61 +303,66 @@ pub(super) async fn workspaces(report: &mut Report, kasm: &Kasm) -> std::io::Res
         .count();
     let fact = format!("{usable} of {} can be started", images.len());
     if usable > 0 {
-        return report.ok(ROW, fact);
+        return report.add_ok(ROW, fact);
     }
     let remedy = "install and enable a workspace in Kasm (Workspaces, Registry), and wait until its image is pulled";
-    report.fail(ROW, &Problem::new(fact, remedy))
+    report.add_failure(ROW, &CheckProblem::new(fact, remedy))
 }
 
 /// Checks that the configured user exists and is enabled.
-pub(super) async fn user(report: &mut Report, kasm: &Kasm, user: UserId) -> std::io::Result<()> {
+pub(super) async fn check_user(
+    report: &mut CheckReport,
+    kasm: &Kasm,
+    user: UserId,
+) -> std::io::Result<()> {
     const ROW: &str = "user";
     let find = "find the id in Kasm (Access Management, Users) and set KASM_USER_ID to it";
-    match kasm.wire().user(&UserRef::Id(user)).await {
+    match kasm.api().fetch_user(&UserRef::Id(user)).await {
         Ok(found) if found.disabled || found.locked => {
             let state = if found.disabled { "disabled" } else { "locked" };
             let remedy = "enable or unlock it in Kasm: Access Management, Users";
-            report.fail(
+            report.add_failure(
                 ROW,
-                &Problem::new(format!("{} is {state}", found.username), remedy),
+                &CheckProblem::new(format!("{} is {state}", found.username), remedy),
             )
         }
-        Ok(found) => report.ok(ROW, format!("{} ({user})", found.username)),
-        Err(KasmError::Permission { .. }) => report.skip(
+        Ok(found) => report.add_ok(ROW, format!("{} ({user})", found.username)),
+        Err(KasmError::Permission { .. }) => report.add_skipped(
             ROW,
             "the API key may not read users (Users View), so KASM_USER_ID cannot be checked",
         ),
-        Err(KasmError::NotFound { .. }) => {
-            report.fail(ROW, &Problem::new(format!("Kasm has no user {user}"), find))
-        }
-        Err(error) => report.fail(ROW, &Problem::new(error.to_string(), find)),
+        Err(KasmError::NotFound { .. }) => report.add_failure(
+            ROW,
+            &CheckProblem::new(format!("Kasm has no user {user}"), find),
+        ),
+        Err(error) => report.add_failure(ROW, &CheckProblem::new(error.to_string(), find)),
     }
 }
 
 /// Counts the sessions of the user. Returns a running one.
-pub(super) async fn sessions(
-    report: &mut Report,
+pub(super) async fn check_sessions(
+    report: &mut CheckReport,
     kasm: &Kasm,
     user: UserId,
-) -> std::io::Result<Option<Session>> {
+) -> std::io::Result<Option<KasmSession>> {
     const ROW: &str = "sessions";
     match kasm.sessions_of(user).await {
         Ok(sessions) => {
             let mut running: Vec<_> = sessions
                 .iter()
-                .filter(|it| it.status == Status::Running)
+                .filter(|it| it.status == SessionStatus::Running)
                 .collect();
             let fact = format!("{} of the user, {} running", sessions.len(), running.len());
-            report.ok(ROW, fact)?;
+            report.add_ok(ROW, fact)?;
             Ok(running.pop().cloned())
         }
         Err(error @ KasmError::Permission { .. }) => {
-            report.skip(ROW, format!("they cannot be listed: {error}"))?;
+            report.add_skipped(ROW, format!("they cannot be listed: {error}"))?;
             Ok(None)
         }
         Err(error) => {
             let error = ToolError::from(error);
-            report.fail(ROW, &Problem::new(error.message, error.hint))?;
+            report.add_failure(ROW, &CheckProblem::new(error.message, error.hint))?;
             Ok(None)
         }
     }

@@ -11,8 +11,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use super::report::{Problem, Report};
-use super::tls::{self, Certificate, Flaw, Handshake};
+use super::report::{CheckProblem, CheckReport};
+use super::tls::{self, CertificateFlaw, HandshakeOutcome, SeenCertificate};
 
 /// Time limit for a DNS lookup, and for a connection.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -22,7 +22,7 @@ const ADDRESSES_MAX: usize = 4;
 
 /// A URL to check.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Target<'a> {
+pub(super) struct CheckTarget<'a> {
     /// The prefix of its rows.
     pub(super) label: &'static str,
     /// The setting that holds the URL.
@@ -38,22 +38,22 @@ pub(super) struct Target<'a> {
     pub(super) aside: &'static str,
 }
 
-impl Target<'_> {
-    fn row(&self, link: &str) -> String {
+impl CheckTarget<'_> {
+    fn row_name(&self, link: &str) -> String {
         format!("{} {link}", self.label)
     }
 
-    fn host(&self) -> &str {
+    fn host_name(&self) -> &str {
         let host = self.url.host_str().unwrap_or_default();
         host.trim_matches(['[', ']'])
     }
 
-    fn port(&self) -> u16 {
+    fn port_number(&self) -> u16 {
         self.url.port_or_known_default().unwrap_or(0)
     }
 
     /// The environment's proxy for this URL, if there is one.
-    fn proxy(&self) -> Option<(String, u16)> {
+    fn proxy_address(&self) -> Option<(String, u16)> {
         let uri: http::Uri = self.url.as_str().parse().ok()?;
         let proxy = Matcher::from_env().intercept(&uri)?;
         let default = match proxy.uri().scheme_str() {
@@ -67,22 +67,25 @@ impl Target<'_> {
 }
 
 /// Checks name, port and TLS. Returns whether an HTTP request can be tried.
-pub(super) async fn reach(report: &mut Report, target: &Target<'_>) -> std::io::Result<bool> {
-    let proxy = target.proxy();
+pub(super) async fn check_connection(
+    report: &mut CheckReport,
+    target: &CheckTarget<'_>,
+) -> std::io::Result<bool> {
+    let proxy = target.proxy_address();
     let (host, port) = match &proxy {
         Some((host, port)) => (host.as_str(), *port),
-        None => (target.host(), target.port()),
+        None => (target.host_name(), target.port_number()),
     };
-    let rest = [target.row("port"), target.row("tls")];
-    let addresses = match resolve(host, port).await {
+    let rest = [target.row_name("port"), target.row_name("tls")];
+    let addresses = match resolve_host(host, port).await {
         Ok(addresses) => addresses,
         Err(problem) => {
-            report.fail(
-                &target.row("name"),
-                &named(problem, target, proxy.is_some()),
+            report.add_failure(
+                &target.row_name("name"),
+                &with_row_name(problem, target, proxy.is_some()),
             )?;
             for row in &rest {
-                report.skip(row, "the name cannot be resolved")?;
+                report.add_skipped(row, "the name cannot be resolved")?;
             }
             return Ok(false);
         }
@@ -92,30 +95,34 @@ pub(super) async fn reach(report: &mut Report, target: &Target<'_>) -> std::io::
     } else {
         ""
     };
-    report.ok(
-        &target.row("name"),
-        format!("{through}{}", told(host, &addresses)),
+    report.add_ok(
+        &target.row_name("name"),
+        format!("{through}{}", resolved_text(host, &addresses)),
     )?;
-    let address = match connect(&addresses).await {
+    let address = match connect_to_any(&addresses).await {
         Ok((address, _)) => address,
         Err(problem) => {
-            report.fail(&rest[0], &named(problem, target, proxy.is_some()))?;
-            report.skip(&rest[1], "the port cannot be reached")?;
+            report.add_failure(&rest[0], &with_row_name(problem, target, proxy.is_some()))?;
+            report.add_skipped(&rest[1], "the port cannot be reached")?;
             return Ok(false);
         }
     };
-    report.ok(&rest[0], format!("{address} accepts connections"))?;
+    report.add_ok(&rest[0], format!("{address} accepts connections"))?;
     if proxy.is_some() {
-        report.skip(&rest[1], "the proxy makes this connection")?;
+        report.add_skipped(&rest[1], "the proxy makes this connection")?;
         return Ok(true);
     }
     if target.url.scheme() == "http" {
-        return plain(report, target, address).await;
+        return check_plain_http(report, target, address).await;
     }
-    encrypted(report, target, address).await
+    check_tls(report, target, address).await
 }
 
-fn named(mut problem: Problem, target: &Target<'_>, proxied: bool) -> Problem {
+fn with_row_name(
+    mut problem: CheckProblem,
+    target: &CheckTarget<'_>,
+    proxied: bool,
+) -> CheckProblem {
     let what = if proxied {
         "the environment's proxy (HTTPS_PROXY, HTTP_PROXY, ALL_PROXY; NO_PROXY lists exceptions)"
     } else {
@@ -125,7 +132,7 @@ fn named(mut problem: Problem, target: &Target<'_>, proxied: bool) -> Problem {
     problem
 }
 
-fn told(host: &str, addresses: &[SocketAddr]) -> String {
+fn resolved_text(host: &str, addresses: &[SocketAddr]) -> String {
     if host.parse::<IpAddr>().is_ok() {
         return format!("{host} is an IP address");
     }
@@ -133,7 +140,7 @@ fn told(host: &str, addresses: &[SocketAddr]) -> String {
     format!("{host} resolves to {}", addresses.join(", "))
 }
 
-async fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, Problem> {
+async fn resolve_host(host: &str, port: u16) -> Result<Vec<SocketAddr>, CheckProblem> {
     let remedy = "check the spelling; a name of a private network needs that network's DNS server on this machine \
         (in a container: in the container)";
     let found = timeout(PATIENCE, tokio::net::lookup_host((host, port))).await;
@@ -153,28 +160,28 @@ async fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, Problem> {
             format!("{host} has no address")
         }
     };
-    Err(Problem::new(problem, remedy))
+    Err(CheckProblem::new(problem, remedy))
 }
 
 /// Connects to the first address that accepts.
-async fn connect(addresses: &[SocketAddr]) -> Result<(SocketAddr, TcpStream), Problem> {
-    let mut problem = Problem::new("there is no address to try", "use another name");
+async fn connect_to_any(addresses: &[SocketAddr]) -> Result<(SocketAddr, TcpStream), CheckProblem> {
+    let mut problem = CheckProblem::new("there is no address to try", "use another name");
     for address in addresses {
         let error = match timeout(PATIENCE, TcpStream::connect(address)).await {
             Ok(Ok(stream)) => return Ok((*address, stream)),
             Ok(Err(error)) => Some(error),
             Err(_) => None,
         };
-        problem = unreachable(*address, error.as_ref());
+        problem = unreachable_problem(*address, error.as_ref());
     }
     Err(problem)
 }
 
 /// Why a connection failed. No error means that it timed out.
-fn unreachable(address: SocketAddr, error: Option<&std::io::Error>) -> Problem {
+fn unreachable_problem(address: SocketAddr, error: Option<&std::io::Error>) -> CheckProblem {
     let port = address.port();
     match error.map(std::io::Error::kind) {
-        None | Some(ErrorKind::TimedOut) => Problem::new(
+        None | Some(ErrorKind::TimedOut) => CheckProblem::new(
             format!(
                 "{address} does not answer within {} s: timed out",
                 PATIENCE.as_secs()
@@ -183,17 +190,17 @@ fn unreachable(address: SocketAddr, error: Option<&std::io::Error>) -> Problem {
                 "a firewall drops the connection, or the address is wrong: let this machine reach port {port} there"
             ),
         ),
-        Some(ErrorKind::ConnectionRefused) => Problem::new(
+        Some(ErrorKind::ConnectionRefused) => CheckProblem::new(
             format!("{address} refuses connections"),
             format!(
                 "wrong port? Nothing listens on {port} there: correct the port, or start the server"
             ),
         ),
-        Some(ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable) => Problem::new(
+        Some(ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable) => CheckProblem::new(
             format!("{address} is unreachable: this machine has no route to it"),
             "check the address, the routes and the VPN of this machine",
         ),
-        Some(_) => Problem::new(
+        Some(_) => CheckProblem::new(
             format!(
                 "{address}: {}",
                 error.map_or_else(String::new, ToString::to_string)
@@ -204,36 +211,36 @@ fn unreachable(address: SocketAddr, error: Option<&std::io::Error>) -> Problem {
 }
 
 /// Checks an `http` URL: the port must speak HTTP.
-async fn plain(
-    report: &mut Report,
-    target: &Target<'_>,
+async fn check_plain_http(
+    report: &mut CheckReport,
+    target: &CheckTarget<'_>,
     address: SocketAddr,
 ) -> std::io::Result<bool> {
-    let row = target.row("tls");
+    let row = target.row_name("tls");
     let answer = plain_answer(target, address).await;
     // TLS servers answer 400 or close the connection.
     if answer.is_some_and(|status| status != 400) {
-        report.skip(&row, "the URL has the scheme http")?;
+        report.add_skipped(&row, "the URL has the scheme http")?;
         return Ok(true);
     }
-    if let Some(Handshake::Done(_)) = shake(target, address).await {
+    if let Some(HandshakeOutcome::Done(_)) = try_handshake(target, address).await {
         let fact = format!("{address} speaks TLS, but the URL has the scheme http");
         let remedy = format!("write https:// in {}", target.variable);
-        report.fail(&row, &Problem::new(fact, remedy))?;
+        report.add_failure(&row, &CheckProblem::new(fact, remedy))?;
         return Ok(false);
     }
     if answer.is_some() {
-        report.skip(&row, "the URL has the scheme http")?;
+        report.add_skipped(&row, "the URL has the scheme http")?;
         return Ok(true);
     }
     let fact = format!("the program on {address} does not speak HTTP");
     let remedy = format!("wrong port? Correct it in {}", target.variable);
-    report.fail(&row, &Problem::new(fact, remedy))?;
+    report.add_failure(&row, &CheckProblem::new(fact, remedy))?;
     Ok(false)
 }
 
 /// The status of the answer to a plain HTTP request, if one comes.
-async fn plain_answer(target: &Target<'_>, address: SocketAddr) -> Option<u16> {
+async fn plain_answer(target: &CheckTarget<'_>, address: SocketAddr) -> Option<u16> {
     let ask = async {
         let mut stream = TcpStream::connect(address).await.ok()?;
         let host = target.url.host_str()?;
@@ -247,28 +254,30 @@ async fn plain_answer(target: &Target<'_>, address: SocketAddr) -> Option<u16> {
     timeout(PATIENCE, ask).await.ok()?
 }
 
-async fn shake(target: &Target<'_>, address: SocketAddr) -> Option<Handshake> {
-    let (_, stream) = connect(&[address]).await.ok()?;
-    Some(tls::handshake(stream, target.host(), target.ca_file).await)
+async fn try_handshake(target: &CheckTarget<'_>, address: SocketAddr) -> Option<HandshakeOutcome> {
+    let (_, stream) = connect_to_any(&[address]).await.ok()?;
+    Some(tls::try_handshake(stream, target.host_name(), target.ca_file).await)
 }
 
 /// Checks an `https` URL: one TLS handshake.
-async fn encrypted(
-    report: &mut Report,
-    target: &Target<'_>,
+async fn check_tls(
+    report: &mut CheckReport,
+    target: &CheckTarget<'_>,
     address: SocketAddr,
 ) -> std::io::Result<bool> {
-    let row = target.row("tls");
-    let why = match shake(target, address).await {
-        Some(Handshake::Done(certificate)) => return judge(report, target, &certificate),
-        Some(Handshake::Unjudged(why)) => {
+    let row = target.row_name("tls");
+    let why = match try_handshake(target, address).await {
+        Some(HandshakeOutcome::Done(certificate)) => {
+            return judge_handshake(report, target, &certificate);
+        }
+        Some(HandshakeOutcome::Unjudged(why)) => {
             let remedy = "install this machine's CA certificates (ca-certificates). KASM_TLS_CA_FILE must be unset, \
                 or name a PEM file that this user can read";
-            report.fail(&row, &Problem::new(why, remedy))?;
+            report.add_failure(&row, &CheckProblem::new(why, remedy))?;
             return Ok(false);
         }
-        Some(Handshake::Failed(why)) => why,
-        Some(Handshake::Silent) | None => "no answer was received in time".to_owned(),
+        Some(HandshakeOutcome::Failed(why)) => why,
+        Some(HandshakeOutcome::Silent) | None => "no answer was received in time".to_owned(),
     };
     let is_plain = plain_answer(target, address)
         .await
@@ -278,7 +287,7 @@ async fn encrypted(
             "set the port that speaks TLS in {}, or write http:// if the network is trusted",
             target.variable
         );
-        Problem::new(
+        CheckProblem::new(
             format!("{address} speaks plain HTTP, but the URL has the scheme https"),
             remedy,
         )
@@ -287,61 +296,62 @@ async fn encrypted(
             "wrong port? The server must speak TLS 1.2 or 1.3: check {} and the server",
             target.variable
         );
-        Problem::new(
+        CheckProblem::new(
             format!("the TLS handshake with {address} failed: {why}"),
             remedy,
         )
     };
-    report.fail(&row, &problem)?;
+    report.add_failure(&row, &problem)?;
     Ok(false)
 }
 
-fn judge(
-    report: &mut Report,
-    target: &Target<'_>,
-    certificate: &Certificate,
+fn judge_handshake(
+    report: &mut CheckReport,
+    target: &CheckTarget<'_>,
+    certificate: &SeenCertificate,
 ) -> std::io::Result<bool> {
-    let row = target.row("tls");
+    let row = target.row_name("tls");
     if let Some(when) = &certificate.ends_soon {
         let fact = format!("the certificate is trusted, but expires on {when}");
-        report.note(&row, fact, "renew it before that date")?;
+        report.add_note(&row, fact, "renew it before that date")?;
         return Ok(true);
     }
     if certificate.flaws.is_empty() {
-        report.ok(
+        report.add_ok(
             &row,
-            format!("the certificate is trusted for {}", target.host()),
+            format!("the certificate is trusted for {}", target.host_name()),
         )?;
         return Ok(true);
     }
     let told: Vec<_> = certificate
         .flaws
         .iter()
-        .map(|flaw| of_flaw(flaw, target))
+        .map(|flaw| problem_of_flaw(flaw, target))
         .collect();
-    let join = |part: fn(&Problem) -> &str| told.iter().map(part).collect::<Vec<_>>().join("; ");
+    let join =
+        |part: fn(&CheckProblem) -> &str| told.iter().map(part).collect::<Vec<_>>().join("; ");
     let (facts, remedies) = (join(|it| &it.fact), join(|it| &it.remedy));
     if target.insecure {
         let fact = format!("KASM_TLS_INSECURE accepts this: {facts}");
-        report.note(&row, fact, &remedies)?;
+        report.add_note(&row, fact, &remedies)?;
         return Ok(true);
     }
-    report.fail(&row, &Problem::new(facts, remedies))?;
+    report.add_failure(&row, &CheckProblem::new(facts, remedies))?;
     Ok(false)
 }
 
-fn of_flaw(flaw: &Flaw, target: &Target<'_>) -> Problem {
-    let host = target.host();
+fn problem_of_flaw(flaw: &CertificateFlaw, target: &CheckTarget<'_>) -> CheckProblem {
+    let host = target.host_name();
     match flaw {
-        Flaw::Expired(when) => Problem::new(
+        CertificateFlaw::Expired(when) => CheckProblem::new(
             format!("the certificate expired on {when}"),
             "renew it on the server; if it is still valid, correct this machine's clock",
         ),
-        Flaw::NotYet(when) => Problem::new(
+        CertificateFlaw::NotYet(when) => CheckProblem::new(
             format!("the certificate is not valid before {when}"),
             "correct this machine's clock, or use a certificate that is already valid",
         ),
-        Flaw::OtherNames(names) => {
+        CertificateFlaw::OtherNames(names) => {
             let fact = if names.is_empty() {
                 format!("the certificate is not for {host}; it has no name at all")
             } else {
@@ -354,14 +364,16 @@ fn of_flaw(flaw: &Flaw, target: &Target<'_>) -> Problem {
                 "use one of the certificate's names in {}, or give the server a certificate for {host}",
                 target.variable
             );
-            Problem::new(fact, remedy)
+            CheckProblem::new(fact, remedy)
         }
-        Flaw::SelfSigned => Problem::new("the certificate is self-signed", target.trust),
-        Flaw::UnknownIssuer => Problem::new(
+        CertificateFlaw::SelfSigned => {
+            CheckProblem::new("the certificate is self-signed", target.trust)
+        }
+        CertificateFlaw::UnknownIssuer => CheckProblem::new(
             "the issuer of the certificate is unknown: no CA that this machine trusts signed it",
             target.trust,
         ),
-        Flaw::Other(words) => Problem::new(
+        CertificateFlaw::Other(words) => CheckProblem::new(
             format!("the certificate is rejected: {words}"),
             "give the server another certificate",
         ),

@@ -9,12 +9,12 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use tokio::time::timeout;
 
-use super::net::{self, Target};
-use super::report::{Problem, Report};
-use super::server::version;
-use crate::commands::health::nearest;
+use super::net::{self, CheckTarget};
+use super::report::{CheckProblem, CheckReport};
+use super::server::version_in_health;
+use crate::commands::health::loopback_address;
 use crate::config::Config;
-use crate::oauth::is_safe;
+use crate::oauth::is_safe_url;
 
 const HEALTH: &str = "public health";
 const STREAM: &str = "public stream";
@@ -27,7 +27,7 @@ const STREAM_BYTES_MAX: usize = 16 * 1_024;
 
 /// The credential to open the stream with.
 #[derive(Debug)]
-pub(super) enum Key {
+pub(super) enum ClientKey {
     /// This token.
     Token(SecretString),
     /// No token is needed.
@@ -37,42 +37,42 @@ pub(super) enum Key {
 }
 
 /// Checks the public URL as a client uses it. `serves`: a server runs with these settings.
-pub(super) async fn way(
-    report: &mut Report,
+pub(super) async fn check_public_url(
+    report: &mut CheckReport,
     config: &Config,
-    key: &Key,
+    key: &ClientKey,
     serves: bool,
 ) -> anyhow::Result<()> {
     const ROW: &str = "public url";
     let rest = ["public name", "public port", "public tls", HEALTH, STREAM];
     let Some(text) = &config.http.public_url else {
-        report.skip(
+        report.add_skipped(
             ROW,
             "MCP_PUBLIC_URL is not set, so the URL of the clients cannot be checked",
         )?;
         return Ok(());
     };
-    let url = match look(text) {
+    let url = match parse_public_url(text) {
         Ok(url) => url,
         Err(problem) => {
-            report.fail(ROW, &problem)?;
-            return skip(report, &rest, "the public URL cannot be used");
+            report.add_failure(ROW, &problem)?;
+            return skip_public_rows(report, &rest, "the public URL cannot be used");
         }
     };
-    if is_safe(text) {
-        report.ok(ROW, format!("clients use {text}/mcp"))?;
+    if is_safe_url(text) {
+        report.add_ok(ROW, format!("clients use {text}/mcp"))?;
     } else {
         let fact = format!("clients use {text}/mcp, and tokens travel there unencrypted");
-        report.note(
+        report.add_note(
             ROW,
             fact,
             "put a proxy with TLS in front, and write https:// (docs/deployment.md)",
         )?;
     }
     if !serves && url.scheme() == "http" {
-        return skip(report, &rest, "no server runs with these settings");
+        return skip_public_rows(report, &rest, "no server runs with these settings");
     }
-    let target = Target {
+    let target = CheckTarget {
         label: "public",
         variable: "MCP_PUBLIC_URL",
         url: &url,
@@ -82,47 +82,47 @@ pub(super) async fn way(
             one itself), or give each client the CA. For this check, SSL_CERT_FILE can name it",
         aside: "; clients in other networks may still reach it, if this network cannot use its own public address",
     };
-    if !net::reach(report, &target).await? {
-        return skip(report, &rest[3..], "the public URL cannot be reached");
+    if !net::check_connection(report, &target).await? {
+        return skip_public_rows(report, &rest[3..], "the public URL cannot be reached");
     }
     let http = Client::builder().redirect(Policy::none()).build()?;
-    match health(&http, text).await {
-        Ok(fact) => report.ok(HEALTH, fact)?,
-        Err(Unwell::Behind(why)) if !serves => {
+    match fetch_health(&http, text).await {
+        Ok(fact) => report.add_ok(HEALTH, fact)?,
+        Err(HealthProblem::Behind(why)) if !serves => {
             let why = format!("{why}, and no server runs with these settings");
-            return skip(report, &rest[3..], &why);
+            return skip_public_rows(report, &rest[3..], &why);
         }
-        Err(Unwell::Behind(why)) => {
+        Err(HealthProblem::Behind(why)) => {
             let remedy = format!(
                 "the server runs: let the proxy forward to http://{} (MCP_SERVER_HOST and MCP_SERVER_PORT)",
-                nearest(config.http.listen)
+                loopback_address(config.http.listen)
             );
-            report.fail(HEALTH, &Problem::new(why, remedy))?;
-            return skip(report, &[STREAM], "the server is not behind the public URL");
+            report.add_failure(HEALTH, &CheckProblem::new(why, remedy))?;
+            return skip_public_rows(report, &[STREAM], "the server is not behind the public URL");
         }
-        Err(Unwell::Other(problem)) => {
-            report.fail(HEALTH, &problem)?;
-            return skip(report, &[STREAM], "the server is not behind the public URL");
+        Err(HealthProblem::Other(problem)) => {
+            report.add_failure(HEALTH, &problem)?;
+            return skip_public_rows(report, &[STREAM], "the server is not behind the public URL");
         }
     }
-    stream(report, config, &http, text, key, serves).await
+    check_stream(report, config, &http, text, key, serves).await
 }
 
-fn skip(report: &mut Report, rows: &[&str], why: &str) -> anyhow::Result<()> {
+fn skip_public_rows(report: &mut CheckReport, rows: &[&str], why: &str) -> anyhow::Result<()> {
     for row in rows {
-        report.skip(row, why)?;
+        report.add_skipped(row, why)?;
     }
     Ok(())
 }
 
 /// Checks the form of the public URL.
-fn look(text: &str) -> Result<Url, Problem> {
+fn parse_public_url(text: &str) -> Result<Url, CheckProblem> {
     let remedy = "use scheme, host and, if the proxy removes it, a path: https://mcp.example.org";
     let url: Url = text
         .parse()
-        .map_err(|_| Problem::new(format!("{text} is not a URL"), remedy))?;
+        .map_err(|_| CheckProblem::new(format!("{text} is not a URL"), remedy))?;
     if url.query().is_some() || url.fragment().is_some() {
-        return Err(Problem::new(
+        return Err(CheckProblem::new(
             format!("{text} has a query or a fragment"),
             remedy,
         ));
@@ -135,7 +135,7 @@ fn look(text: &str) -> Result<Url, Problem> {
         .unwrap_or_default();
     if ["sse", "mcp", "messages", "health", "readonly"].contains(&last) {
         let fact = format!("{text} ends with /{last}, so clients would have to use {text}/mcp");
-        return Err(Problem::new(
+        return Err(CheckProblem::new(
             fact,
             format!("remove /{last}: the server adds its own paths"),
         ));
@@ -144,24 +144,24 @@ fn look(text: &str) -> Result<Url, Problem> {
 }
 
 /// Why the public URL does not reach a healthy server.
-enum Unwell {
+enum HealthProblem {
     /// A proxy answered because its upstream failed.
     Behind(String),
     /// Any other failure.
-    Other(Problem),
+    Other(CheckProblem),
 }
 
-async fn health(http: &Client, public: &str) -> Result<String, Unwell> {
+async fn fetch_health(http: &Client, public: &str) -> Result<String, HealthProblem> {
     let url = format!("{public}/health");
-    let other = |fact: String, remedy: &str| Unwell::Other(Problem::new(fact, remedy));
+    let other = |fact: String, remedy: &str| HealthProblem::Other(CheckProblem::new(fact, remedy));
     let answer = http.get(&url).timeout(PATIENCE).send().await;
     let answer = answer.map_err(|error| {
-        let fact = format!("{url}: {}", super::words(error));
+        let fact = format!("{url}: {}", super::error_words(error));
         other(fact, "check the logs of the proxy")
     })?;
     let status = answer.status().as_u16();
     if (502..=504).contains(&status) {
-        return Err(Unwell::Behind(format!(
+        return Err(HealthProblem::Behind(format!(
             "the proxy answers HTTP {status}: it cannot reach the server"
         )));
     }
@@ -178,7 +178,7 @@ async fn health(http: &Client, public: &str) -> Result<String, Unwell> {
         ));
     }
     let body: Option<Value> = answer.json().await.ok();
-    match body.as_ref().and_then(version) {
+    match body.as_ref().and_then(version_in_health) {
         Some(version) => Ok(format!("kasm-mcp {version} answers")),
         None => Err(other(
             format!("{url} is answered by another program, not kasm-mcp (HTTP {status})"),
@@ -189,16 +189,16 @@ async fn health(http: &Client, public: &str) -> Result<String, Unwell> {
 }
 
 /// Opens an event stream and waits for the first event, which a server sends at once.
-async fn stream(
-    report: &mut Report,
+async fn check_stream(
+    report: &mut CheckReport,
     config: &Config,
     http: &Client,
     public: &str,
-    key: &Key,
+    key: &ClientKey,
     serves: bool,
 ) -> anyhow::Result<()> {
-    if let Key::Unknown(why) = key {
-        return skip(report, &[STREAM], why);
+    if let ClientKey::Unknown(why) = key {
+        return skip_public_rows(report, &[STREAM], why);
     }
     // A web page of this origin may call too; most programs send no Origin.
     let origin = public.parse::<Url>()?.origin().ascii_serialization();
@@ -207,10 +207,10 @@ async fn stream(
             "the first event arrived after {} ms, while the stream was open",
             time.as_millis()
         )),
-        Err(Silence::Refused(problem)) => Err(problem),
-        Err(Silence::Held) => {
+        Err(StreamSilence::Refused(problem)) => Err(problem),
+        Err(StreamSilence::Held) => {
             let seconds = EVENT_PATIENCE.as_secs();
-            let direct = format!("http://{}/mcp", nearest(config.http.listen));
+            let direct = format!("http://{}/mcp", loopback_address(config.http.listen));
             let own = Client::builder().no_proxy().build()?;
             let is_direct = serves && first_event(&own, &direct, key, &origin).await.is_ok();
             let fact = if is_direct {
@@ -222,17 +222,17 @@ async fn stream(
             };
             let remedy = "a proxy buffers answers, so clients receive nothing before the end: turn buffering off \
                 (nginx: proxy_buffering off; see docs/deployment.md, A proxy in front)";
-            Err(Problem::new(fact, remedy))
+            Err(CheckProblem::new(fact, remedy))
         }
     };
-    report.judge(STREAM, outcome)?;
+    report.add_result(STREAM, outcome)?;
     Ok(())
 }
 
 /// Why no event arrived.
-enum Silence {
+enum StreamSilence {
     /// The request for the stream was refused.
-    Refused(Problem),
+    Refused(CheckProblem),
     /// No event arrived in time.
     Held,
 }
@@ -240,26 +240,31 @@ enum Silence {
 async fn first_event(
     http: &Client,
     url: &str,
-    key: &Key,
+    key: &ClientKey,
     origin: &str,
-) -> Result<Duration, Silence> {
+) -> Result<Duration, StreamSilence> {
     let begun = Instant::now();
-    match timeout(EVENT_PATIENCE, event(http, url, key, origin)).await {
+    match timeout(EVENT_PATIENCE, receive_event(http, url, key, origin)).await {
         Ok(Ok(())) => Ok(begun.elapsed()),
-        Ok(Err(problem)) => Err(Silence::Refused(problem)),
-        Err(_) => Err(Silence::Held),
+        Ok(Err(problem)) => Err(StreamSilence::Refused(problem)),
+        Err(_) => Err(StreamSilence::Held),
     }
 }
 
-async fn event(http: &Client, url: &str, key: &Key, origin: &str) -> Result<(), Problem> {
+async fn receive_event(
+    http: &Client,
+    url: &str,
+    key: &ClientKey,
+    origin: &str,
+) -> Result<(), CheckProblem> {
     let request = http.get(url).header(ACCEPT, "text/event-stream");
     let mut request = request.header(ORIGIN, origin);
-    if let Key::Token(token) = key {
+    if let ClientKey::Token(token) = key {
         request = request.header(AUTHORIZATION, format!("Bearer {}", token.expose_secret()));
     }
     let told = |error: reqwest::Error| {
-        Problem::new(
-            format!("the stream was interrupted: {}", super::words(error)),
+        CheckProblem::new(
+            format!("the stream was interrupted: {}", super::error_words(error)),
             "check the logs of the proxy",
         )
     };
@@ -273,7 +278,7 @@ async fn event(http: &Client, url: &str, key: &Key, origin: &str) -> Result<(), 
     if status != 200 || !is_stream {
         let body: Option<Value> = answer.json().await.ok();
         let detail = body.as_ref().and_then(|body| body.get("detail")?.as_str());
-        return Err(refused(
+        return Err(refused_stream(
             status,
             detail.unwrap_or("the answer is not an event stream"),
         ));
@@ -289,13 +294,13 @@ async fn event(http: &Client, url: &str, key: &Key, origin: &str) -> Result<(), 
             break;
         }
     }
-    Err(Problem::new(
+    Err(CheckProblem::new(
         "the stream ended without an event",
         "the server behind the public URL is not kasm-mcp, or a proxy changes its answers",
     ))
 }
 
-fn refused(status: u16, detail: &str) -> Problem {
+fn refused_stream(status: u16, detail: &str) -> CheckProblem {
     let remedy = match status {
         401 => {
             "the server rejects this token: give a token of that server in MCP_AUTH_TOKEN or with --token-file, and \
@@ -308,7 +313,7 @@ fn refused(status: u16, detail: &str) -> Problem {
         429 => "wait a minute: a rate limit is reached (MCP_RATE_PER_ADDRESS, MCP_TRUSTED_PROXIES)",
         _ => "let the proxy forward GET requests to /mcp unchanged",
     };
-    Problem::new(
+    CheckProblem::new(
         format!("no stream was opened: HTTP {status}, {detail}"),
         remedy,
     )

@@ -3,7 +3,7 @@
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 
-use crate::commands::print;
+use crate::commands::print_text;
 
 /// The width of the column of names, in characters.
 const NAME_WIDTH: usize = 18;
@@ -13,7 +13,7 @@ const TEXT_CHARS_MAX: usize = 600;
 /// The result of one check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum Status {
+pub(super) enum RowStatus {
     /// The check passed.
     Ok,
     /// The check passed, and there is something to know.
@@ -24,8 +24,8 @@ pub(super) enum Status {
     Fail,
 }
 
-impl Status {
-    fn word(self) -> &'static str {
+impl RowStatus {
+    fn status_word(self) -> &'static str {
         match self {
             Self::Ok => "ok",
             Self::Note => "note",
@@ -36,29 +36,29 @@ impl Status {
 }
 
 #[derive(Debug, Serialize)]
-struct Row {
+struct ReportRow {
     name: String,
-    status: Status,
+    status: RowStatus,
     fact: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     remedy: Option<String>,
 }
 
 #[derive(Serialize)]
-struct Told<'a> {
+struct ReportOutput<'a> {
     ok: bool,
-    checks: &'a [Row],
+    checks: &'a [ReportRow],
 }
 
 /// The rows so far.
 #[derive(Debug)]
-pub(super) struct Report {
-    rows: Vec<Row>,
+pub(super) struct CheckReport {
+    rows: Vec<ReportRow>,
     json: bool,
     secrets: Vec<SecretString>,
 }
 
-impl Report {
+impl CheckReport {
     /// A report without rows.
     pub(super) fn new(json: bool) -> Self {
         Self {
@@ -69,70 +69,78 @@ impl Report {
     }
 
     /// Replaces `secret` in all later rows, whatever text repeats it.
-    pub(super) fn hide(&mut self, secret: &SecretString) {
+    pub(super) fn hide_secret(&mut self, secret: &SecretString) {
         if !secret.expose_secret().is_empty() {
             self.secrets.push(secret.clone());
         }
     }
 
-    pub(super) fn ok(&mut self, name: &str, fact: impl Into<String>) -> std::io::Result<()> {
-        self.add(name, Status::Ok, fact.into(), None)
+    pub(super) fn add_ok(&mut self, name: &str, fact: impl Into<String>) -> std::io::Result<()> {
+        self.add_row(name, RowStatus::Ok, fact.into(), None)
     }
 
     /// Adds a note. An empty remedy means none.
-    pub(super) fn note(
+    pub(super) fn add_note(
         &mut self,
         name: &str,
         fact: impl Into<String>,
         remedy: &str,
     ) -> std::io::Result<()> {
         let remedy = (!remedy.is_empty()).then(|| remedy.to_owned());
-        self.add(name, Status::Note, fact.into(), remedy)
+        self.add_row(name, RowStatus::Note, fact.into(), remedy)
     }
 
-    pub(super) fn skip(&mut self, name: &str, why: impl Into<String>) -> std::io::Result<()> {
-        self.add(name, Status::Skip, why.into(), None)
+    pub(super) fn add_skipped(
+        &mut self,
+        name: &str,
+        why: impl Into<String>,
+    ) -> std::io::Result<()> {
+        self.add_row(name, RowStatus::Skip, why.into(), None)
     }
 
-    pub(super) fn fail(&mut self, name: &str, problem: &Problem) -> std::io::Result<()> {
+    pub(super) fn add_failure(
+        &mut self,
+        name: &str,
+        problem: &CheckProblem,
+    ) -> std::io::Result<()> {
         let remedy = Some(problem.remedy.clone());
-        self.add(name, Status::Fail, problem.fact.clone(), remedy)
+        self.add_row(name, RowStatus::Fail, problem.fact.clone(), remedy)
     }
 
     /// Adds an ok or a failed row. Returns whether it was ok.
-    pub(super) fn judge(
+    pub(super) fn add_result(
         &mut self,
         name: &str,
-        outcome: Result<String, Problem>,
+        outcome: Result<String, CheckProblem>,
     ) -> std::io::Result<bool> {
         match outcome {
-            Ok(fact) => self.ok(name, fact).map(|()| true),
-            Err(problem) => self.fail(name, &problem).map(|()| false),
+            Ok(fact) => self.add_ok(name, fact).map(|()| true),
+            Err(problem) => self.add_failure(name, &problem).map(|()| false),
         }
     }
 
-    fn add(
+    fn add_row(
         &mut self,
         name: &str,
-        status: Status,
+        status: RowStatus,
         fact: String,
         remedy: Option<String>,
     ) -> std::io::Result<()> {
-        let row = Row {
+        let row = ReportRow {
             name: name.to_owned(),
             status,
-            fact: self.clean(&fact),
-            remedy: remedy.map(|remedy| self.clean(&remedy)),
+            fact: self.without_secrets(&fact),
+            remedy: remedy.map(|remedy| self.without_secrets(&remedy)),
         };
         if !self.json {
-            print(&row.line())?;
+            print_text(&row.as_line())?;
         }
         self.rows.push(row);
         Ok(())
     }
 
     /// Puts a text on one line and removes secrets from it.
-    fn clean(&self, text: &str) -> String {
+    fn without_secrets(&self, text: &str) -> String {
         let mut text = text.to_owned();
         for secret in &self.secrets {
             text = text.replace(secret.expose_secret(), "[redacted]");
@@ -144,7 +152,7 @@ impl Report {
 
     /// The failed rows.
     pub(super) fn failures(&self) -> impl Iterator<Item = (&str, &str, &str)> {
-        let failed = self.rows.iter().filter(|row| row.status == Status::Fail);
+        let failed = self.rows.iter().filter(|row| row.status == RowStatus::Fail);
         failed.map(|row| {
             (
                 row.name.as_str(),
@@ -159,16 +167,16 @@ impl Report {
         let failures = self.failures().count();
         let ok = failures == 0;
         if self.json {
-            let told = Told {
+            let told = ReportOutput {
                 ok,
                 checks: &self.rows,
             };
             let told = serde_json::to_string(&told).map_err(std::io::Error::other)?;
-            print(&format!("{told}\n"))?;
+            print_text(&format!("{told}\n"))?;
         } else if ok {
-            print("\nNo check failed.\n")?;
+            print_text("\nNo check failed.\n")?;
         } else {
-            print(&format!(
+            print_text(&format!(
                 "\nFailed: {failures} of {} checks.\n",
                 self.rows.len()
             ))?;
@@ -177,10 +185,13 @@ impl Report {
     }
 }
 
-impl Row {
-    fn line(&self) -> String {
+impl ReportRow {
+    fn as_line(&self) -> String {
         let Self { name, fact, .. } = self;
-        let mut line = format!("{:<4}  {name:<NAME_WIDTH$}  {fact}\n", self.status.word());
+        let mut line = format!(
+            "{:<4}  {name:<NAME_WIDTH$}  {fact}\n",
+            self.status.status_word()
+        );
         if let Some(remedy) = &self.remedy {
             line.push_str(&format!("{:>1$}-> {remedy}\n", "", NAME_WIDTH + 8));
         }
@@ -190,12 +201,12 @@ impl Row {
 
 /// What failed, and the remedy.
 #[derive(Clone, Debug)]
-pub(super) struct Problem {
+pub(super) struct CheckProblem {
     pub(super) fact: String,
     pub(super) remedy: String,
 }
 
-impl Problem {
+impl CheckProblem {
     pub(super) fn new(fact: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self {
             fact: fact.into(),

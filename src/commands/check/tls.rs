@@ -29,9 +29,9 @@ const SOON: Duration = Duration::from_secs(14 * 24 * 3_600);
 
 /// The result of a handshake.
 #[derive(Debug)]
-pub(super) enum Handshake {
+pub(super) enum HandshakeOutcome {
     /// The handshake was completed.
-    Done(Certificate),
+    Done(SeenCertificate),
     /// The handshake failed, or the answer was not TLS: why.
     Failed(String),
     /// No answer was received in time.
@@ -42,16 +42,16 @@ pub(super) enum Handshake {
 
 /// The result of inspecting a certificate.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Certificate {
+pub(super) struct SeenCertificate {
     /// Its defects.
-    pub(super) flaws: Vec<Flaw>,
+    pub(super) flaws: Vec<CertificateFlaw>,
     /// When it expires, if that is soon.
     pub(super) ends_soon: Option<String>,
 }
 
 /// A defect of a certificate.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Flaw {
+pub(super) enum CertificateFlaw {
     /// It expired: when.
     Expired(String),
     /// It is not valid yet: from when.
@@ -67,13 +67,17 @@ pub(super) enum Flaw {
 }
 
 /// Makes a TLS handshake with `host` over `stream`. `ca_file` is trusted in addition to this machine's CAs.
-pub(super) async fn handshake(stream: TcpStream, host: &str, ca_file: Option<&Path>) -> Handshake {
-    let witness = match witness(ca_file) {
+pub(super) async fn try_handshake(
+    stream: TcpStream,
+    host: &str,
+    ca_file: Option<&Path>,
+) -> HandshakeOutcome {
+    let witness = match certificate_recorder(ca_file) {
         Ok(witness) => Arc::new(witness),
-        Err(why) => return Handshake::Unjudged(why),
+        Err(why) => return HandshakeOutcome::Unjudged(why),
     };
     let Ok(name) = ServerName::try_from(host.to_owned()) else {
-        return Handshake::Unjudged(format!(
+        return HandshakeOutcome::Unjudged(format!(
             "a certificate cannot be issued for the name `{host}`"
         ));
     };
@@ -81,7 +85,7 @@ pub(super) async fn handshake(stream: TcpStream, host: &str, ca_file: Option<&Pa
     let builder = ClientConfig::builder_with_provider(provider);
     let builder = match builder.with_safe_default_protocol_versions() {
         Ok(builder) => builder,
-        Err(error) => return Handshake::Unjudged(error.to_string()),
+        Err(error) => return HandshakeOutcome::Unjudged(error.to_string()),
     };
     let mut config = builder
         .dangerous()
@@ -90,23 +94,23 @@ pub(super) async fn handshake(stream: TcpStream, host: &str, ca_file: Option<&Pa
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     let connect = TlsConnector::from(Arc::new(config)).connect(name, stream);
     match tokio::time::timeout(PATIENCE, connect).await {
-        Err(_) => Handshake::Silent,
-        Ok(Ok(_)) => Handshake::Done(witness.seen()),
+        Err(_) => HandshakeOutcome::Silent,
+        Ok(Ok(_)) => HandshakeOutcome::Done(witness.seen_certificate()),
         Ok(Err(error)) if error.kind() == ErrorKind::UnexpectedEof => {
-            Handshake::Failed("the connection was closed".to_owned())
+            HandshakeOutcome::Failed("the connection was closed".to_owned())
         }
-        Ok(Err(error)) => Handshake::Failed(error.to_string()),
+        Ok(Err(error)) => HandshakeOutcome::Failed(error.to_string()),
     }
 }
 
 /// Records a certificate's defects and accepts it: no request follows the handshake.
 #[derive(Debug)]
-struct Witness {
+struct CertificateRecorder {
     judge: Verifier,
-    seen: Mutex<Certificate>,
+    seen: Mutex<SeenCertificate>,
 }
 
-fn witness(ca_file: Option<&Path>) -> Result<Witness, String> {
+fn certificate_recorder(ca_file: Option<&Path>) -> Result<CertificateRecorder, String> {
     let mut trusted = Vec::new();
     if let Some(path) = ca_file {
         let told = |why: String| format!("KASM_TLS_CA_FILE {}: {why}", path.display());
@@ -124,20 +128,20 @@ fn witness(ca_file: Option<&Path>) -> Result<Witness, String> {
     } else {
         Verifier::new_with_extra_roots(trusted, provider)
     };
-    Ok(Witness {
+    Ok(CertificateRecorder {
         judge: judge.map_err(|error| error.to_string())?,
         seen: Mutex::default(),
     })
 }
 
-impl Witness {
-    fn seen(&self) -> Certificate {
+impl CertificateRecorder {
+    fn seen_certificate(&self) -> SeenCertificate {
         let seen = self.seen.lock();
         seen.clone()
     }
 }
 
-impl ServerCertVerifier for Witness {
+impl ServerCertVerifier for CertificateRecorder {
     fn verify_server_cert(
         &self,
         end_entity: &CertificateDer<'_>,
@@ -152,24 +156,24 @@ impl ServerCertVerifier for Witness {
         };
         let mut flaws = Vec::new();
         if let Err(error) = at(now) {
-            flaws.push(flaw(error, end_entity));
+            flaws.push(flaw_of_error(error, end_entity));
         }
         // The verifier checks names last, so another defect hides a wrong name.
         let named = ParsedCertificate::try_from(end_entity)
             .and_then(|parsed| verify_server_name(&parsed, server_name));
         if let Err(error) = named {
-            let flaw = flaw(error, end_entity);
+            let flaw = flaw_of_error(error, end_entity);
             if !flaws.contains(&flaw) {
                 flaws.push(flaw);
             }
         }
         let soon = UnixTime::since_unix_epoch(Duration::from_secs(now.as_secs()) + SOON);
-        let ends_soon = match at(soon).map_err(|error| flaw(error, end_entity)) {
-            Err(Flaw::Expired(when)) if flaws.is_empty() => Some(when),
+        let ends_soon = match at(soon).map_err(|error| flaw_of_error(error, end_entity)) {
+            Err(CertificateFlaw::Expired(when)) if flaws.is_empty() => Some(when),
             Ok(_) | Err(_) => None,
         };
         let mut seen = self.seen.lock();
-        *seen = Certificate { flaws, ends_soon };
+        *seen = SeenCertificate { flaws, ends_soon };
         Ok(ServerCertVerified::assertion())
     }
 
@@ -200,39 +204,45 @@ impl ServerCertVerifier for Witness {
     clippy::wildcard_enum_match_arm,
     reason = "other errors are reported in the library's words"
 )]
-fn flaw(error: Error, end_entity: &CertificateDer<'_>) -> Flaw {
+fn flaw_of_error(error: Error, end_entity: &CertificateDer<'_>) -> CertificateFlaw {
     let Error::InvalidCertificate(error) = error else {
-        return Flaw::Other(error.to_string());
+        return CertificateFlaw::Other(error.to_string());
     };
     match error {
-        CertificateError::ExpiredContext { not_after, .. } => Flaw::Expired(day(not_after)),
-        CertificateError::Expired => Flaw::Expired("some time ago".to_owned()),
-        CertificateError::NotValidYetContext { not_before, .. } => Flaw::NotYet(day(not_before)),
-        CertificateError::NotValidYet => Flaw::NotYet("some time in the future".to_owned()),
-        CertificateError::NotValidForNameContext { presented, .. } => {
-            Flaw::OtherNames(presented.iter().map(|name| bare(name)).collect())
+        CertificateError::ExpiredContext { not_after, .. } => {
+            CertificateFlaw::Expired(calendar_day(not_after))
         }
-        CertificateError::NotValidForName => Flaw::OtherNames(Vec::new()),
+        CertificateError::Expired => CertificateFlaw::Expired("some time ago".to_owned()),
+        CertificateError::NotValidYetContext { not_before, .. } => {
+            CertificateFlaw::NotYet(calendar_day(not_before))
+        }
+        CertificateError::NotValidYet => {
+            CertificateFlaw::NotYet("some time in the future".to_owned())
+        }
+        CertificateError::NotValidForNameContext { presented, .. } => {
+            CertificateFlaw::OtherNames(presented.iter().map(|name| bare_name(name)).collect())
+        }
+        CertificateError::NotValidForName => CertificateFlaw::OtherNames(Vec::new()),
         CertificateError::UnknownIssuer | CertificateError::BadSignature => {
             let parsed = webpki::EndEntityCert::try_from(end_entity);
             if parsed.is_ok_and(|it| it.issuer() == it.subject()) {
-                Flaw::SelfSigned
+                CertificateFlaw::SelfSigned
             } else {
-                Flaw::UnknownIssuer
+                CertificateFlaw::UnknownIssuer
             }
         }
-        other => Flaw::Other(other.to_string()),
+        other => CertificateFlaw::Other(other.to_string()),
     }
 }
 
 /// Returns `a.example` for `DnsName("a.example")`, the TLS library's form.
-fn bare(name: &str) -> String {
+fn bare_name(name: &str) -> String {
     let inside = name.split_once('(').map_or(name, |(_, inside)| inside);
     inside.trim_end_matches(')').trim_matches('"').to_owned()
 }
 
 /// A time in readable form.
-fn day(time: UnixTime) -> String {
+fn calendar_day(time: UnixTime) -> String {
     let seconds = i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
     Timestamp::from_second(seconds).map_or_else(|_| format!("second {seconds}"), |t| t.to_string())
 }

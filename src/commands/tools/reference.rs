@@ -9,36 +9,36 @@ use crate::tool::{Effect, JsonObject, ToolInfo};
 
 /// One section per toolset, with one section per tool.
 #[must_use]
-pub fn markdown() -> String {
+pub fn reference_markdown() -> String {
     let mut out = String::new();
     for toolset in TOOLSETS {
         let gap = if out.is_empty() { "" } else { "\n" };
         let _infallible = writeln!(out, "{gap}## {}\n\n{}.", toolset.name, toolset.about);
         for tool in toolset.tools {
-            section(&mut out, &tool.info(toolset));
+            write_section(&mut out, &tool.info(toolset));
         }
     }
     out
 }
 
-fn section(out: &mut String, tool: &ToolInfo) {
-    let effect = effect(tool.effect);
+fn write_section(out: &mut String, tool: &ToolInfo) {
+    let effect = effect_text(tool.effect);
     let _infallible = write!(
         out,
         "\n### {}\n\n{} Scope `{}`; {effect}.\n",
         tool.name, tool.about, tool.scope
     );
     let mut rows = Vec::new();
-    describe(&tool.input_schema, "", true, &mut rows);
-    table(out, "Argument", &rows);
+    describe_object(&tool.input_schema, "", true, &mut rows);
+    write_table(out, "Argument", &rows);
     rows.clear();
     if let Some(data) = data_of(&tool.output_schema) {
-        describe(data, "", false, &mut rows);
+        describe_object(data, "", false, &mut rows);
     }
-    table(out, "In `data` of the reply", &rows);
+    write_table(out, "In `data` of the reply", &rows);
 }
 
-const fn effect(effect: Effect) -> &'static str {
+const fn effect_text(effect: Effect) -> &'static str {
     match effect {
         Effect::Read => "changes nothing",
         Effect::Write => "adds or changes something",
@@ -51,13 +51,13 @@ fn data_of(schema: &JsonObject) -> Option<&JsonObject> {
 }
 
 /// One argument or member: its path, its type, and its meaning.
-struct Row {
+struct ArgumentRow {
     path: String,
     kind: String,
     about: String,
 }
 
-fn table(out: &mut String, title: &str, rows: &[Row]) {
+fn write_table(out: &mut String, title: &str, rows: &[ArgumentRow]) {
     if rows.is_empty() {
         return;
     }
@@ -74,7 +74,12 @@ fn table(out: &mut String, title: &str, rows: &[Row]) {
 }
 
 /// The members of an object, with nested members.
-fn describe(object: &JsonObject, path: &str, marks_required: bool, rows: &mut Vec<Row>) {
+fn describe_object(
+    object: &JsonObject,
+    path: &str,
+    marks_required: bool,
+    rows: &mut Vec<ArgumentRow>,
+) {
     let required = object.get("required").and_then(Value::as_array);
     let members = object.get("properties").and_then(Value::as_object);
     for (name, member) in members.into_iter().flatten() {
@@ -89,20 +94,20 @@ fn describe(object: &JsonObject, path: &str, marks_required: bool, rows: &mut Ve
         };
         let about = schema.get("description").and_then(Value::as_str);
         let path = format!("{path}{name}");
-        rows.push(Row {
+        rows.push(ArgumentRow {
             path: path.clone(),
-            kind: format!("{}{mark}", kind(schema)),
+            kind: format!("{}{mark}", kind_of_value(schema)),
             about: about.unwrap_or_default().to_owned(),
         });
         match schema.get("items").and_then(Value::as_object) {
-            Some(items) => describe(items, &format!("{path}[]."), marks_required, rows),
-            None => describe(schema, &format!("{path}."), marks_required, rows),
+            Some(items) => describe_object(items, &format!("{path}[]."), marks_required, rows),
+            None => describe_object(schema, &format!("{path}."), marks_required, rows),
         }
     }
 }
 
 /// A type in words: `integer, 0 to 10`, `array of string`, `left or right`.
-fn kind(schema: &JsonObject) -> String {
+fn kind_of_value(schema: &JsonObject) -> String {
     if let Some(values) = schema.get("enum").and_then(Value::as_array) {
         let values = values.iter().filter_map(Value::as_str);
         let values: Vec<String> = values.map(|value| format!("`{value}`")).collect();
@@ -117,7 +122,7 @@ fn kind(schema: &JsonObject) -> String {
         _ => "any".to_owned(),
     };
     let name = match schema.get("items").and_then(Value::as_object) {
-        Some(items) => format!("{name} of {}", kind(items)),
+        Some(items) => format!("{name} of {}", kind_of_value(items)),
         None => name,
     };
     // A bound that is only the range of the number type does not help a reader.

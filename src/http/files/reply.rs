@@ -18,7 +18,7 @@ use super::range::{DeliveryCount, Selection, selection};
 use crate::http::problem::Problem;
 use crate::links::{LinkId, Links};
 use crate::percent;
-use crate::tool::transfer::Download;
+use crate::tool::transfer::FileDownload;
 
 /// RFC 9530.
 const REPR_DIGEST: HeaderName = HeaderName::from_static("repr-digest");
@@ -35,7 +35,7 @@ pub(super) struct FileReply {
 }
 
 impl FileReply {
-    pub(super) fn attachment(self, file: Download, path: &str, asked: &HeaderMap) -> Response {
+    pub(super) fn attachment(self, file: FileDownload, path: &str, asked: &HeaderMap) -> Response {
         let etag = format!("\"{}\"", file.sha256);
         let date = http_date(file.modified);
         let selected = selection(asked, file.size, &etag, date.as_deref());
@@ -84,7 +84,7 @@ impl FileReply {
 }
 
 /// What is said of a file whatever part of it is sent.
-fn facts(file: &Download, path: &str, etag: String, date: Option<String>) -> HeaderMap {
+fn facts(file: &FileDownload, path: &str, etag: String, date: Option<String>) -> HeaderMap {
     let mut headers = HeaderMap::new();
     let name = path.rsplit('/').next().unwrap_or_default();
     let fixed = [
@@ -111,7 +111,10 @@ fn put(headers: &mut HeaderMap, name: HeaderName, value: Option<String>) {
 
 /// RFC 6266, with the name as RFC 8187 writes it.
 fn disposition(name: &str) -> String {
-    format!("attachment; filename*=UTF-8''{}", percent::part(name))
+    format!(
+        "attachment; filename*=UTF-8''{}",
+        percent::encode_part(name)
+    )
 }
 
 fn repr_digest(hex: &str) -> Option<String> {

@@ -14,23 +14,23 @@ use crate::caller::Caller;
 use crate::http::problem::Problem;
 use crate::http::route_group::AnswerForm;
 use crate::http::sse;
-use crate::rate::Wait;
+use crate::rate::RateWait;
 
 /// Why a request is not answered now.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::http) enum Refusal {
     /// The address sent too many requests.
-    Address(Wait),
+    Address(RateWait),
     /// The address had too many failed authentications.
-    Failures(Wait),
+    Failures(RateWait),
     /// The caller sent too many requests.
-    Caller(Wait),
+    Caller(RateWait),
     /// The caller, or all callers together, have too many open streams.
     Streams,
 }
 
 impl Refusal {
-    fn wait(self) -> Wait {
+    fn wait(self) -> RateWait {
         match self {
             Self::Address(wait) | Self::Failures(wait) | Self::Caller(wait) => wait,
             Self::Streams => PLACE_PAUSE,
@@ -62,7 +62,7 @@ impl From<Refusal> for Problem {
                 "too many open streams: close some",
             ),
         };
-        let seconds = refusal.wait().seconds();
+        let seconds = refusal.wait().whole_seconds();
         let detail = format!("{what}; try again in {seconds} s");
         Self::new(StatusCode::TOO_MANY_REQUESTS, code, detail)
             .retry_after(seconds)

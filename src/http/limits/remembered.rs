@@ -9,7 +9,7 @@ use super::{RequestLimits, take_one};
 use crate::bounded_map::Evict;
 use crate::caller::Caller;
 use crate::metrics::Metrics;
-use crate::rate::{Bucket, LastUse, Rate, Wait};
+use crate::rate::{LastUse, Rate, RateWait, TokenBucket};
 
 /// How long an address is remembered after a successful authentication.
 const KNOWN: Duration = Duration::from_secs(3_600);
@@ -18,8 +18,8 @@ const KNOWN: Duration = Duration::from_secs(3_600);
 #[derive(Debug)]
 pub(in crate::http) struct AddressState {
     metrics: Metrics,
-    pub(super) requests: Bucket,
-    failures: Bucket,
+    pub(super) requests: TokenBucket,
+    failures: TokenBucket,
     connections: AtomicUsize,
     epoch: Instant,
     /// Until when tokens are not checked, and until when failures count, in milliseconds since `epoch`.
@@ -35,8 +35,8 @@ impl AddressState {
     pub(super) fn new(limits: &RequestLimits, metrics: &Metrics) -> Self {
         Self {
             metrics: metrics.clone(),
-            requests: Bucket::new(limits.per_address),
-            failures: Bucket::new(limits.failures),
+            requests: TokenBucket::new(limits.per_address),
+            failures: TokenBucket::new(limits.failures),
             connections: AtomicUsize::new(0),
             epoch: Instant::now(),
             locked_until: AtomicU64::new(0),
@@ -47,23 +47,23 @@ impl AddressState {
     }
 
     /// Counts a request.
-    pub(super) fn request(&self) -> Result<(), Wait> {
+    pub(super) fn request(&self) -> Result<(), RateWait> {
         self.used.renew();
-        self.requests.take().map(drop)
+        self.requests.take_one().map(drop)
     }
 
     /// How long tokens are not checked, after too many failures.
-    pub(in crate::http) fn locked(&self) -> Option<Wait> {
+    pub(in crate::http) fn locked(&self) -> Option<RateWait> {
         let until = Duration::from_millis(self.locked_until.load(Ordering::Relaxed));
         let left = until.checked_sub(self.epoch.elapsed())?;
-        (!left.is_zero()).then_some(Wait(left))
+        (!left.is_zero()).then_some(RateWait(left))
     }
 
     /// Counts a failed authentication.
     pub(in crate::http) fn failed(&self) {
         self.metrics.auth_failure();
         let rate = self.failures.rate();
-        let pause = match self.failures.take() {
+        let pause = match self.failures.take_one() {
             // The last one of the burst locks the address until the bucket has one more: an attempt beyond it
             // would have to be compared with the real token before it could be refused.
             Ok(0) => Duration::from_secs(60) / rate.per_minute.get(),
@@ -78,7 +78,7 @@ impl AddressState {
         };
         // As long as the bucket is not full again, the address must not be forgotten: it would come back with a
         // full one.
-        set(&self.failed_until, since + rate.rest());
+        set(&self.failed_until, since + rate.refill_time());
         if !pause.is_zero() {
             set(&self.locked_until, since + pause);
         }
@@ -98,7 +98,7 @@ impl AddressState {
 
 fn bit_of(caller: &Caller) -> u64 {
     let mut hasher = DefaultHasher::new();
-    caller.owner().hash(&mut hasher);
+    caller.owner_key().hash(&mut hasher);
     1 << (hasher.finish() % 64)
 }
 
@@ -106,7 +106,7 @@ impl Evict for AddressState {
     fn is_idle(&self) -> bool {
         let failed_until = Duration::from_millis(self.failed_until.load(Ordering::Relaxed));
         let is_known = self.known.load(Ordering::Relaxed) != 0;
-        let rest = self.requests.rate().rest();
+        let rest = self.requests.rate().refill_time();
         let rest = if is_known { rest.max(KNOWN) } else { rest };
         self.used.elapsed() > rest && self.epoch.elapsed() > failed_until
     }
@@ -131,7 +131,7 @@ impl Drop for ConnectionPlace {
 /// The state of one caller, for all addresses.
 #[derive(Debug)]
 pub(in crate::http) struct CallerState {
-    pub(in crate::http) requests: Bucket,
+    pub(in crate::http) requests: TokenBucket,
     streams: AtomicUsize,
     used: LastUse,
 }
@@ -139,22 +139,22 @@ pub(in crate::http) struct CallerState {
 impl CallerState {
     pub(super) fn new(rate: Rate) -> Self {
         Self {
-            requests: Bucket::new(rate),
+            requests: TokenBucket::new(rate),
             streams: AtomicUsize::new(0),
             used: LastUse::now(),
         }
     }
 
     /// Counts a request.
-    pub(super) fn request(&self) -> Result<(), Wait> {
+    pub(super) fn request(&self) -> Result<(), RateWait> {
         self.used.renew();
-        self.requests.take().map(drop)
+        self.requests.take_one().map(drop)
     }
 }
 
 impl Evict for CallerState {
     fn is_idle(&self) -> bool {
-        self.used.elapsed() > self.requests.rate().rest()
+        self.used.elapsed() > self.requests.rate().refill_time()
     }
 }
 

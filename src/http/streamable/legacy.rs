@@ -19,9 +19,9 @@ use crate::http::problem::Problem;
 use crate::http::rpc_error::RpcError;
 use crate::http::sse;
 use crate::http::state::HttpState;
-use crate::mcp::dispatch::{AnswerOnly, StartedCall};
+use crate::mcp::dispatch::{NoStreaming, StartedCall};
 use crate::mcp::envelope::Message;
-use crate::mcp::sessions::{Session, TooManySessions};
+use crate::mcp::sessions::{McpSession, TooManySessions};
 
 pub(super) async fn post(
     state: &HttpState,
@@ -99,8 +99,11 @@ pub(super) fn session_of(
     state: &HttpState,
     caller: &Caller,
     headers: &HeaderMap,
-) -> Result<Arc<Session>, RpcError> {
-    let session = state.mcp.sessions().get(session_id(headers)?, caller);
+) -> Result<Arc<McpSession>, RpcError> {
+    let session = state
+        .mcp
+        .sessions()
+        .find_session(session_id(headers)?, caller);
     session.ok_or_else(RpcError::session_not_found)
 }
 
@@ -156,7 +159,7 @@ async fn initialize(
     if let ServerResult::InitializeResult(result) = &response.result {
         client.protocol_version = result.protocol_version.clone();
     }
-    let session = state.mcp.sessions().open(caller, client);
+    let session = state.mcp.sessions().open_session(caller, client);
     let session = session.map_err(|error| RpcError::from(Problem::from(error)).answering(id))?;
     let mut response = json_object(&answer);
     if let Ok(value) = HeaderValue::from_str(&session.id) {
@@ -174,7 +177,7 @@ impl From<TooManySessions> for Problem {
 
 async fn in_session(
     state: &HttpState,
-    session: &Arc<Session>,
+    session: &Arc<McpSession>,
     parts: Parts,
     message: ClientJsonRpcMessage,
 ) -> Result<Response, RpcError> {
@@ -186,7 +189,7 @@ async fn in_session(
     let id = request.id.clone();
     request.request.extensions_mut().insert(parts);
     if !takes_streams {
-        request.request.extensions_mut().insert(AnswerOnly);
+        request.request.extensions_mut().insert(NoStreaming);
     }
     let call = state.mcp.call_in_session(session, request);
     let call = call.map_err(|error| {

@@ -33,7 +33,7 @@ impl OutputReader<'_> {
             } else {
                 deadline.min(silent_until)
             };
-            let piece = match timeout_at(until, mailbox.next()).await {
+            let piece = match timeout_at(until, mailbox.next_chunk()).await {
                 Ok(Some(piece)) => piece,
                 Err(_) if *greeted || Instant::now() < silent_until => {
                     return Ok(Some(Step::Quiet));

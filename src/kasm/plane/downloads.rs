@@ -41,7 +41,9 @@ impl Download {
         let broken = |why: String| PlaneError::Broken(why);
         let next = tokio::time::timeout(STALL, self.response.chunk()).await;
         let next = next.map_err(|_| broken("no byte received for 30 s".to_owned()))?;
-        match next.map_err(|error| broken(crate::kasm::public::describe(&error.without_url())))? {
+        match next
+            .map_err(|error| broken(crate::kasm::public::describe_error(&error.without_url())))?
+        {
             Some(chunk) => {
                 self.received += chunk.len() as u64;
                 Ok(Some(chunk))
@@ -84,7 +86,7 @@ impl Kasm {
         let plane = &self.plane;
         let url = plane.url(
             vnc,
-            &format!("/Downloads/Downloads/{}", percent::path(path)),
+            &format!("/Downloads/Downloads/{}", percent::encode_path(path)),
         )?;
         let permit = plane.enter(place.kasm_id).await;
         let build =

@@ -53,7 +53,7 @@ impl KasmConfig {
     /// # Errors
     /// The TLS settings cannot be used.
     pub fn http_client(&self) -> Result<reqwest::Client, TlsProblem> {
-        let unusable = |error: reqwest::Error| TlsProblem::Unusable(describe(&error));
+        let unusable = |error: reqwest::Error| TlsProblem::Unusable(describe_error(&error));
         let mut builder = reqwest::Client::builder()
             .user_agent(concat!("kasm-mcp/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(CONNECT_TIMEOUT)
@@ -88,7 +88,7 @@ impl KasmConfig {
 }
 
 /// A transport error with its causes, outermost first, without the URL.
-pub(in crate::kasm) fn describe(error: &reqwest::Error) -> String {
+pub(in crate::kasm) fn describe_error(error: &reqwest::Error) -> String {
     let mut parts = Vec::new();
     let mut source = error.source();
     while let Some(cause) = source {

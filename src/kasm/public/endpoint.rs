@@ -13,7 +13,7 @@ const MANAGE_USERS: &str = "Users Modify (and Users Modify Admin if the user is 
 
 /// One endpoint.
 #[derive(Debug)]
-pub(super) struct Endpoint {
+pub(super) struct ApiEndpoint {
     /// The last segment of the path.
     pub(super) name: &'static str,
     /// Its documented mount.
@@ -28,8 +28,8 @@ pub(super) struct Endpoint {
     pub(super) status_beside_error: bool,
 }
 
-impl Endpoint {
-    const fn read(name: &'static str, needs: &'static str) -> Self {
+impl ApiEndpoint {
+    const fn reading(name: &'static str, needs: &'static str) -> Self {
         Self {
             name,
             mount: PUBLIC,
@@ -40,10 +40,10 @@ impl Endpoint {
         }
     }
 
-    const fn write(name: &'static str, needs: &'static str) -> Self {
+    const fn changing(name: &'static str, needs: &'static str) -> Self {
         Self {
             idempotent: false,
-            ..Self::read(name, needs)
+            ..Self::reading(name, needs)
         }
     }
 
@@ -57,75 +57,76 @@ impl Endpoint {
     }
 }
 
-pub(super) static REQUEST_KASM: Endpoint = Endpoint {
+pub(super) static REQUEST_KASM: ApiEndpoint = ApiEndpoint {
     slow: true,
-    ..Endpoint::write("request_kasm", ACT_FOR_USER)
+    ..ApiEndpoint::changing("request_kasm", ACT_FOR_USER)
 };
-pub(super) static GET_KASM_STATUS: Endpoint = Endpoint {
+pub(super) static GET_KASM_STATUS: ApiEndpoint = ApiEndpoint {
     status_beside_error: true,
-    ..Endpoint::read("get_kasm_status", ACT_FOR_USER)
+    ..ApiEndpoint::reading("get_kasm_status", ACT_FOR_USER)
 };
-pub(super) static GET_KASMS: Endpoint = Endpoint::read("get_kasms", "Sessions View");
-pub(super) static DESTROY_KASM: Endpoint = Endpoint::write(
+pub(super) static GET_KASMS: ApiEndpoint = ApiEndpoint::reading("get_kasms", "Sessions View");
+pub(super) static DESTROY_KASM: ApiEndpoint = ApiEndpoint::changing(
     "destroy_kasm",
     "Sessions Delete, Users Auth Session and User",
 );
-pub(super) static PAUSE_KASM: Endpoint = Endpoint::write(
+pub(super) static PAUSE_KASM: ApiEndpoint = ApiEndpoint::changing(
     "pause_kasm",
     "Users Auth Session and User, Sessions Modify, and the group setting allow_kasm_pause",
 );
-pub(super) static RESUME_KASM: Endpoint = Endpoint::write(
+pub(super) static RESUME_KASM: ApiEndpoint = ApiEndpoint::changing(
     "resume_kasm",
     "Users Auth Session and User, Sessions Modify",
 );
-pub(super) static KEEPALIVE: Endpoint = Endpoint::write("keepalive", ACT_FOR_USER);
-pub(super) static EXEC_COMMAND_KASM: Endpoint = Endpoint::write(
+pub(super) static KEEPALIVE: ApiEndpoint = ApiEndpoint::changing("keepalive", ACT_FOR_USER);
+pub(super) static EXEC_COMMAND_KASM: ApiEndpoint = ApiEndpoint::changing(
     "exec_command_kasm",
     "Users Auth Session and User, Sessions Modify",
 );
-pub(super) static CREATE_SESSION_TOKEN: Endpoint =
-    Endpoint::read("create_session_token", "Users Auth Session");
-pub(super) static SET_SESSION_PERMISSIONS: Endpoint =
-    Endpoint::write("set_session_permissions", "Sessions Modify");
-pub(super) static GET_IMAGES: Endpoint = Endpoint::read("get_images", "Images View");
-pub(super) static GET_USERS: Endpoint = Endpoint::read("get_users", "Users View");
-pub(super) static GET_USER: Endpoint = Endpoint::read("get_user", "Users View");
-pub(super) static CREATE_USER: Endpoint = Endpoint::write("create_user", "Users Create");
-pub(super) static UPDATE_USER: Endpoint = Endpoint::write("update_user", MANAGE_USERS);
-pub(super) static DELETE_USER: Endpoint = Endpoint::write(
+pub(super) static CREATE_SESSION_TOKEN: ApiEndpoint =
+    ApiEndpoint::reading("create_session_token", "Users Auth Session");
+pub(super) static SET_SESSION_PERMISSIONS: ApiEndpoint =
+    ApiEndpoint::changing("set_session_permissions", "Sessions Modify");
+pub(super) static GET_IMAGES: ApiEndpoint = ApiEndpoint::reading("get_images", "Images View");
+pub(super) static GET_USERS: ApiEndpoint = ApiEndpoint::reading("get_users", "Users View");
+pub(super) static GET_USER: ApiEndpoint = ApiEndpoint::reading("get_user", "Users View");
+pub(super) static CREATE_USER: ApiEndpoint = ApiEndpoint::changing("create_user", "Users Create");
+pub(super) static UPDATE_USER: ApiEndpoint = ApiEndpoint::changing("update_user", MANAGE_USERS);
+pub(super) static DELETE_USER: ApiEndpoint = ApiEndpoint::changing(
     "delete_user",
     "Users Delete and Users Modify (and Users Modify Admin if the user is an administrator)",
 );
-pub(super) static LOGOUT_USER: Endpoint = Endpoint::write("logout_user", "Users Auth Session");
-pub(super) static GET_GROUPS: Endpoint = Endpoint::read("get_groups", "Groups View");
-pub(super) static GET_FRAME_STATS: Endpoint = Endpoint::read(
+pub(super) static LOGOUT_USER: ApiEndpoint =
+    ApiEndpoint::changing("logout_user", "Users Auth Session");
+pub(super) static GET_GROUPS: ApiEndpoint = ApiEndpoint::reading("get_groups", "Groups View");
+pub(super) static GET_FRAME_STATS: ApiEndpoint = ApiEndpoint::reading(
     "get_kasm_frame_stats",
     "Sessions View (Kasm does not document it)",
 );
-pub(super) static GET_BOTTLENECK_STATS: Endpoint = Endpoint::read(
+pub(super) static GET_BOTTLENECK_STATS: ApiEndpoint = ApiEndpoint::reading(
     "get_kasm_bottleneck_stats",
     "Sessions View (Kasm does not document it)",
 );
-pub(super) static GET_KASM_SCREENSHOT: Endpoint =
-    Endpoint::read("get_kasm_screenshot", "Session Recordings View");
-pub(super) static GET_SESSION_RECORDINGS: Endpoint =
-    Endpoint::read("get_session_recordings", "Session Recordings View");
+pub(super) static GET_KASM_SCREENSHOT: ApiEndpoint =
+    ApiEndpoint::reading("get_kasm_screenshot", "Session Recordings View");
+pub(super) static GET_SESSION_RECORDINGS: ApiEndpoint =
+    ApiEndpoint::reading("get_session_recordings", "Session Recordings View");
 
 /// The address of an endpoint.
 #[derive(Debug)]
-pub(super) struct Address {
+pub(super) struct EndpointAddress {
     pub(super) mount: &'static str,
     pub(super) url: reqwest::Url,
 }
 
 /// The mount on which an endpoint was found, for the life of the process.
 #[derive(Debug)]
-pub(super) struct Mounts {
+pub(super) struct EndpointMounts {
     base: reqwest::Url,
-    known: Mutex<HashMap<&'static str, Arc<Address>>>,
+    known: Mutex<HashMap<&'static str, Arc<EndpointAddress>>>,
 }
 
-impl Mounts {
+impl EndpointMounts {
     /// The mounts of the server at `base`.
     pub(super) fn new(base: reqwest::Url) -> Self {
         Self {
@@ -134,31 +135,39 @@ impl Mounts {
         }
     }
 
-    pub(super) fn of(&self, endpoint: &'static Endpoint) -> Arc<Address> {
-        let address = || self.address(endpoint.mount, endpoint);
-        self.known()
+    pub(super) fn address_of(&self, endpoint: &'static ApiEndpoint) -> Arc<EndpointAddress> {
+        let address = || self.build_address(endpoint.mount, endpoint);
+        self.lock_known()
             .entry(endpoint.name)
             .or_insert_with(address)
             .clone()
     }
 
     /// The mount to try if the endpoint is not at `address`.
-    pub(super) fn other_than(&self, address: &Address, endpoint: &Endpoint) -> Arc<Address> {
-        self.address(endpoint.other_mount(address.mount), endpoint)
+    pub(super) fn other_than(
+        &self,
+        address: &EndpointAddress,
+        endpoint: &ApiEndpoint,
+    ) -> Arc<EndpointAddress> {
+        self.build_address(endpoint.other_mount(address.mount), endpoint)
     }
 
-    pub(super) fn remember(&self, endpoint: &'static Endpoint, address: Arc<Address>) {
-        self.known().insert(endpoint.name, address);
+    pub(super) fn remember_address(
+        &self,
+        endpoint: &'static ApiEndpoint,
+        address: Arc<EndpointAddress>,
+    ) {
+        self.lock_known().insert(endpoint.name, address);
     }
 
-    fn address(&self, mount: &'static str, endpoint: &Endpoint) -> Arc<Address> {
+    fn build_address(&self, mount: &'static str, endpoint: &ApiEndpoint) -> Arc<EndpointAddress> {
         let mut url = self.base.clone();
         let prefix = self.base.path().trim_end_matches('/');
         url.set_path(&format!("{prefix}{mount}/{}", endpoint.name));
-        Arc::new(Address { mount, url })
+        Arc::new(EndpointAddress { mount, url })
     }
 
-    fn known(&self) -> MutexGuard<'_, HashMap<&'static str, Arc<Address>>> {
+    fn lock_known(&self) -> MutexGuard<'_, HashMap<&'static str, Arc<EndpointAddress>>> {
         self.known.lock()
     }
 }

@@ -6,26 +6,27 @@ use secrecy::SecretString;
 use serde_json::{Value, json};
 
 use super::endpoint;
-use super::{PublicApi, config, fields};
+use super::{PublicApi, config, object_fields};
 use crate::kasm::error::{KasmError, Result};
 use crate::kasm::id::{KasmId, UserId};
 use crate::kasm::json;
-use crate::kasm::model::Recording;
-use crate::kasm::wire::Monitoring;
+use crate::kasm::model::SessionRecording;
+use crate::kasm::wire::MonitoringApi;
 
 #[async_trait]
-impl Monitoring for PublicApi {
+impl MonitoringApi for PublicApi {
     async fn frame_stats(&self, user: UserId, kasm_id: KasmId, client: &str) -> Result<Value> {
-        let body = fields(json!({ "user_id": user, "kasm_id": kasm_id, "client": client }));
-        self.call(&endpoint::GET_FRAME_STATS, body).await
+        let body = object_fields(json!({ "user_id": user, "kasm_id": kasm_id, "client": client }));
+        self.call_endpoint(&endpoint::GET_FRAME_STATS, body).await
     }
 
     async fn bottleneck_stats(&self, user: UserId, kasm_id: KasmId) -> Result<Value> {
-        let body = fields(json!({ "user_id": user, "kasm_id": kasm_id }));
-        self.call(&endpoint::GET_BOTTLENECK_STATS, body).await
+        let body = object_fields(json!({ "user_id": user, "kasm_id": kasm_id }));
+        self.call_endpoint(&endpoint::GET_BOTTLENECK_STATS, body)
+            .await
     }
 
-    async fn screenshot(
+    async fn fetch_screenshot(
         &self,
         user: UserId,
         kasm_id: KasmId,
@@ -33,34 +34,42 @@ impl Monitoring for PublicApi {
         height: u32,
     ) -> Result<Bytes> {
         let body = json!({ "user_id": user, "kasm_id": kasm_id, "width": width, "height": height });
-        self.picture(&endpoint::GET_KASM_SCREENSHOT, &fields(body))
+        self.fetch_picture(&endpoint::GET_KASM_SCREENSHOT, &object_fields(body))
             .await
     }
 
-    async fn recordings(&self, kasm_id: KasmId, download_links: bool) -> Result<Vec<Recording>> {
-        let body =
-            fields(json!({ "target_kasm_id": kasm_id, "preauth_download_link": download_links }));
-        let answer = self.call(&endpoint::GET_SESSION_RECORDINGS, body).await?;
-        Ok(json::list(&answer, "session_recordings")
+    async fn list_recordings(
+        &self,
+        kasm_id: KasmId,
+        download_links: bool,
+    ) -> Result<Vec<SessionRecording>> {
+        let body = object_fields(
+            json!({ "target_kasm_id": kasm_id, "preauth_download_link": download_links }),
+        );
+        let answer = self
+            .call_endpoint(&endpoint::GET_SESSION_RECORDINGS, body)
+            .await?;
+        Ok(json::list_member(&answer, "session_recordings")
             .iter()
             .filter_map(read_recording)
             .collect())
     }
 
-    async fn health(&self) -> Result<()> {
+    async fn check_health(&self) -> Result<()> {
         let mut url = self.base.clone();
         url.set_path(&format!(
             "{}/api/__healthcheck",
             self.base.path().trim_end_matches('/')
         ));
         let answer = self.http.get(url).timeout(self.timeout).send().await;
-        let answer = answer.map_err(|error| KasmError::Unavailable(config::describe(&error)))?;
+        let answer =
+            answer.map_err(|error| KasmError::Unavailable(config::describe_error(&error)))?;
         let status = answer.status();
         let ok = answer
             .json::<Value>()
             .await
             .ok()
-            .and_then(|v| json::boolean(&v, "ok"));
+            .and_then(|v| json::boolean_member(&v, "ok"));
         match ok {
             Some(true) if status.is_success() => Ok(()),
             _ => Err(KasmError::Unavailable(format!(
@@ -71,14 +80,15 @@ impl Monitoring for PublicApi {
     }
 }
 
-fn read_recording(value: &Value) -> Option<Recording> {
+fn read_recording(value: &Value) -> Option<SessionRecording> {
     let details = value
         .get("session_recording_metadata")
         .unwrap_or(&Value::Null);
-    Some(Recording {
-        recording_id: json::text(value, "recording_id")?,
-        duration_seconds: json::number(details, "duration"),
-        timestamp: json::text(details, "timestamp"),
-        download_url: json::text(value, "session_recording_download_url").map(SecretString::from),
+    Some(SessionRecording {
+        recording_id: json::text_member(value, "recording_id")?,
+        duration_seconds: json::number_member(details, "duration"),
+        timestamp: json::text_member(details, "timestamp"),
+        download_url: json::text_member(value, "session_recording_download_url")
+            .map(SecretString::from),
     })
 }

@@ -6,23 +6,25 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::endpoint;
-use super::told::{Told, ToldAll};
-use super::{PublicApi, fields};
+use super::told::{SessionJson, SessionListJson};
+use super::{PublicApi, object_fields};
 use crate::kasm::error::{KasmError, Result};
 use crate::kasm::id::{ImageId, KasmId, UserId};
 use crate::kasm::json;
-use crate::kasm::model::{Created, Exec, Session, SessionPermission, SessionRequest, Status};
-use crate::kasm::wire::Sessions;
+use crate::kasm::model::{
+    CreatedSession, ExecRequest, KasmSession, SessionPermission, SessionRequest, SessionStatus,
+};
+use crate::kasm::wire::SessionsApi;
 
 #[async_trait]
-impl Sessions for PublicApi {
+impl SessionsApi for PublicApi {
     async fn request_session(
         &self,
         user: UserId,
         image: ImageId,
         request: &SessionRequest,
-    ) -> Result<Created> {
-        let mut body = fields(json!({
+    ) -> Result<CreatedSession> {
+        let mut body = object_fields(json!({
             "user_id": user, "image_id": image, "enable_sharing": request.enable_sharing,
         }));
         let mut optional = |name: &str, value: &Option<String>| {
@@ -39,26 +41,26 @@ impl Sessions for PublicApi {
                 Value::Object(request.environment.clone()),
             );
         }
-        let answer = self.call(&endpoint::REQUEST_KASM, body).await?;
-        let kasm_id = json::id(&answer, "kasm_id").ok_or(KasmError::Protocol {
+        let answer = self.call_endpoint(&endpoint::REQUEST_KASM, body).await?;
+        let kasm_id = json::id_member(&answer, "kasm_id").ok_or(KasmError::Protocol {
             endpoint: endpoint::REQUEST_KASM.name,
             detail: "no kasm_id in the answer".to_owned(),
         })?;
-        let word = json::text(&answer, "status").unwrap_or_else(|| "starting".to_owned());
-        Ok(Created {
+        let word = json::text_member(&answer, "status").unwrap_or_else(|| "starting".to_owned());
+        Ok(CreatedSession {
             kasm_id,
-            status: Status::from_word(&word),
-            share_id: json::text(&answer, "share_id"),
-            session_token: json::text(&answer, "session_token").map(SecretString::from),
+            status: SessionStatus::from_word(&word),
+            share_id: json::text_member(&answer, "share_id"),
+            session_token: json::text_member(&answer, "session_token").map(SecretString::from),
         })
     }
 
-    async fn session(&self, user: UserId, kasm_id: KasmId) -> Result<Session> {
-        let which = OfUser {
+    async fn session(&self, user: UserId, kasm_id: KasmId) -> Result<KasmSession> {
+        let which = UserSessionFields {
             user_id: user,
             kasm_id,
         };
-        let mut told: Told = match self.call_for(&endpoint::GET_KASM_STATUS, &which).await {
+        let mut told: SessionJson = match self.call_for(&endpoint::GET_KASM_STATUS, &which).await {
             // An answer with only a message means that the user has no such session.
             Err(KasmError::Rejected { .. }) => return Err(KasmError::NotFound { what: "session" }),
             other => other?,
@@ -73,43 +75,47 @@ impl Sessions for PublicApi {
                 endpoint: endpoint::GET_KASM_STATUS.name,
                 detail: "no operational_status in the answer".to_owned(),
             })?;
-        Ok(Session {
+        Ok(KasmSession {
             current_time,
             connect_url,
             ..session
         })
     }
 
-    async fn sessions(&self) -> Result<Vec<Session>> {
-        let all: ToldAll = self.call_for(&endpoint::GET_KASMS, &Nothing {}).await?;
+    async fn sessions(&self) -> Result<Vec<KasmSession>> {
+        let all: SessionListJson = self.call_for(&endpoint::GET_KASMS, &EmptyAnswer {}).await?;
         let now = all.current_time.0;
         let sessions = all.kasms.0.unwrap_or_default().into_iter();
         Ok(sessions
-            .filter_map(Told::into_session)
-            .map(|session| Session {
+            .filter_map(SessionJson::into_session)
+            .map(|session| KasmSession {
                 current_time: now,
                 ..session
             })
             .collect())
     }
 
-    async fn exec(&self, user: UserId, kasm_id: KasmId, exec: &Exec) -> Result<()> {
-        let mut config = fields(json!({ "cmd": exec.cmd }));
+    async fn exec(&self, user: UserId, kasm_id: KasmId, exec: &ExecRequest) -> Result<()> {
+        let mut config = object_fields(json!({ "cmd": exec.cmd }));
         config.insert("environment".to_owned(), exec.environment.clone().into());
         if exec.as_root {
             config.insert("user".to_owned(), "root".into());
         }
-        let body = fields(json!({ "user_id": user, "kasm_id": kasm_id, "exec_config": config }));
-        self.call(&endpoint::EXEC_COMMAND_KASM, body)
+        let body =
+            object_fields(json!({ "user_id": user, "kasm_id": kasm_id, "exec_config": config }));
+        self.call_endpoint(&endpoint::EXEC_COMMAND_KASM, body)
             .await
             .map(drop)
     }
 
     async fn session_token(&self, user: UserId) -> Result<SecretString> {
-        let body = fields(json!({ "target_user": { "user_id": user } }));
-        let answer = self.call(&endpoint::CREATE_SESSION_TOKEN, body).await?;
+        let body = object_fields(json!({ "target_user": { "user_id": user } }));
+        let answer = self
+            .call_endpoint(&endpoint::CREATE_SESSION_TOKEN, body)
+            .await?;
         let token = answer.get("session_token").unwrap_or(&Value::Null);
-        let jwt = json::text(token, "session_jwt").or_else(|| json::text(token, "session_token"));
+        let jwt = json::text_member(token, "session_jwt")
+            .or_else(|| json::text_member(token, "session_token"));
         jwt.map(SecretString::from).ok_or(KasmError::Protocol {
             endpoint: endpoint::CREATE_SESSION_TOKEN.name,
             detail: "no session_jwt in the answer".to_owned(),
@@ -117,24 +123,30 @@ impl Sessions for PublicApi {
     }
 
     async fn destroy(&self, user: UserId, kasm_id: KasmId) -> Result<()> {
-        let body = fields(json!({ "user_id": user, "kasm_id": kasm_id }));
-        self.call(&endpoint::DESTROY_KASM, body).await.map(drop)
+        let body = object_fields(json!({ "user_id": user, "kasm_id": kasm_id }));
+        self.call_endpoint(&endpoint::DESTROY_KASM, body)
+            .await
+            .map(drop)
     }
 
     async fn pause(&self, user: UserId, kasm_id: KasmId) -> Result<()> {
-        let body = fields(json!({ "user_id": user, "kasm_id": kasm_id }));
-        self.call(&endpoint::PAUSE_KASM, body).await.map(drop)
+        let body = object_fields(json!({ "user_id": user, "kasm_id": kasm_id }));
+        self.call_endpoint(&endpoint::PAUSE_KASM, body)
+            .await
+            .map(drop)
     }
 
     async fn resume(&self, user: UserId, kasm_id: KasmId) -> Result<()> {
-        let body = fields(json!({ "user_id": user, "kasm_id": kasm_id }));
-        self.call(&endpoint::RESUME_KASM, body).await.map(drop)
+        let body = object_fields(json!({ "user_id": user, "kasm_id": kasm_id }));
+        self.call_endpoint(&endpoint::RESUME_KASM, body)
+            .await
+            .map(drop)
     }
 
     async fn keepalive(&self, kasm_id: KasmId) -> Result<bool> {
-        let body = fields(json!({ "kasm_id": kasm_id }));
-        let answer = self.call(&endpoint::KEEPALIVE, body).await?;
-        Ok(!json::boolean(&answer, "usage_reached").unwrap_or(false))
+        let body = object_fields(json!({ "kasm_id": kasm_id }));
+        let answer = self.call_endpoint(&endpoint::KEEPALIVE, body).await?;
+        Ok(!json::boolean_member(&answer, "usage_reached").unwrap_or(false))
     }
 
     async fn share(
@@ -143,17 +155,19 @@ impl Sessions for PublicApi {
         viewer: UserId,
         access: &str,
     ) -> Result<Vec<SessionPermission>> {
-        let body = fields(json!({ "target_session_permissions": {
+        let body = object_fields(json!({ "target_session_permissions": {
             "kasm_id": kasm_id, "session_permissions": [{ "user_id": viewer, "access": access }],
         }}));
-        let answer = self.call(&endpoint::SET_SESSION_PERMISSIONS, body).await?;
-        let entries = json::list(&answer, "session_permissions").iter();
+        let answer = self
+            .call_endpoint(&endpoint::SET_SESSION_PERMISSIONS, body)
+            .await?;
+        let entries = json::list_member(&answer, "session_permissions").iter();
         Ok(entries
             .filter_map(|entry| {
                 Some(SessionPermission {
-                    user_id: json::id(entry, "user_id"),
-                    username: json::text(entry, "username"),
-                    access: json::text(entry, "access")?,
+                    user_id: json::id_member(entry, "user_id"),
+                    username: json::text_member(entry, "username"),
+                    access: json::text_member(entry, "access")?,
                 })
             })
             .collect())
@@ -161,10 +175,10 @@ impl Sessions for PublicApi {
 }
 
 #[derive(Serialize)]
-struct OfUser {
+struct UserSessionFields {
     user_id: UserId,
     kasm_id: KasmId,
 }
 
 #[derive(Serialize)]
-struct Nothing {}
+struct EmptyAnswer {}

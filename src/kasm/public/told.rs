@@ -4,21 +4,21 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde::de::MapAccess;
 
-use super::Answer;
+use super::ApiAnswer;
 use crate::kasm::id::{ImageId, KasmId, UserId};
-use crate::kasm::json::{self, Lenient, Loose, Part};
-use crate::kasm::model::{ServiceAddress, Session, Status};
+use crate::kasm::json::{self, FromLooseJson, Lenient, ObjectMember};
+use crate::kasm::model::{KasmSession, ServiceAddress, SessionStatus};
 
 /// The answer of `get_kasms`.
 #[derive(Default, Deserialize)]
 #[serde(default)]
-pub(super) struct ToldAll {
+pub(super) struct SessionListJson {
     error_message: Lenient<String>,
     pub(super) current_time: Lenient<Timestamp>,
-    pub(super) kasms: Lenient<Vec<Told>>,
+    pub(super) kasms: Lenient<Vec<SessionJson>>,
 }
 
-impl Answer for ToldAll {
+impl ApiAnswer for SessionListJson {
     fn take_error_message(&mut self) -> Option<String> {
         self.error_message.0.take()
     }
@@ -28,7 +28,7 @@ impl Answer for ToldAll {
 /// the status at the top level.
 #[derive(Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Told {
+pub(super) struct SessionJson {
     error_message: Lenient<String>,
     pub(super) current_time: Lenient<Timestamp>,
     pub(super) kasm_url: Lenient<String>,
@@ -36,9 +36,9 @@ pub(super) struct Told {
     kasm_id: Lenient<KasmId>,
     user_id: Lenient<UserId>,
     username: Lenient<String>,
-    user: Part<ToldUser>,
+    user: ObjectMember<SessionUserJson>,
     image_id: Lenient<ImageId>,
-    image: Part<ToldImage>,
+    image: ObjectMember<SessionImageJson>,
     operational_status: Lenient<String>,
     operational_progress: Lenient<f64>,
     operational_message: Lenient<String>,
@@ -50,20 +50,20 @@ pub(super) struct Told {
     start_date: Lenient<Timestamp>,
     expiration_date: Lenient<Timestamp>,
     keepalive_date: Lenient<Timestamp>,
-    port_map: Part<ToldServices>,
-    client_settings: Part<ToldSettings>,
+    port_map: ObjectMember<ServicesJson>,
+    client_settings: ObjectMember<ClientSettingsJson>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct ToldUser {
+struct SessionUserJson {
     user_id: Lenient<UserId>,
     username: Lenient<String>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct ToldImage {
+struct SessionImageJson {
     image_id: Lenient<ImageId>,
     name: Lenient<String>,
     friendly_name: Lenient<String>,
@@ -71,28 +71,28 @@ struct ToldImage {
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct ToldServices {
-    vnc: Part<ToldService>,
-    uploads: Part<ToldService>,
+struct ServicesJson {
+    vnc: ObjectMember<ServiceJson>,
+    uploads: ObjectMember<ServiceJson>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct ToldService {
+struct ServiceJson {
     port: Lenient<u64>,
     path: Lenient<String>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct ToldSettings {
+struct ClientSettingsJson {
     allow_kasm_downloads: Lenient<bool>,
     allow_kasm_uploads: Lenient<bool>,
     allow_kasm_clipboard_down: Lenient<bool>,
     allow_kasm_clipboard_up: Lenient<bool>,
 }
 
-impl Loose for Told {
+impl FromLooseJson for SessionJson {
     fn from_object<'de, A: MapAccess<'de>>(
         object: A,
     ) -> std::result::Result<Option<Self>, A::Error> {
@@ -100,7 +100,7 @@ impl Loose for Told {
     }
 }
 
-impl Answer for Told {
+impl ApiAnswer for SessionJson {
     fn take_error_message(&mut self) -> Option<String> {
         self.error_message.0.take()
     }
@@ -112,13 +112,13 @@ impl Answer for Told {
     }
 }
 
-impl Told {
+impl SessionJson {
     /// None without a status.
-    pub(super) fn into_session(self) -> Option<Session> {
-        let status = Status::from_word(&self.operational_status.0?);
+    pub(super) fn into_session(self) -> Option<KasmSession> {
+        let status = SessionStatus::from_word(&self.operational_status.0?);
         let user = self.user.0;
         let image = self.image.0;
-        Some(Session {
+        Some(KasmSession {
             kasm_id: self.kasm_id.0,
             user_id: self.user_id.0.or(user.user_id.0),
             username: user.username.0.or(self.username.0),
@@ -147,7 +147,7 @@ impl Told {
     }
 }
 
-impl ToldService {
+impl ServiceJson {
     /// None without a path.
     fn into_address(self) -> Option<ServiceAddress> {
         let port = self.port.0.and_then(|port| u16::try_from(port).ok());

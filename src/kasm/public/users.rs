@@ -4,33 +4,35 @@ use async_trait::async_trait;
 use secrecy::ExposeSecret;
 use serde_json::{Map, Value, json};
 
-use super::endpoint::{self, Endpoint};
-use super::{PublicApi, fields};
+use super::endpoint::{self, ApiEndpoint};
+use super::{PublicApi, object_fields};
 use crate::kasm::error::{KasmError, Result};
 use crate::kasm::id::UserId;
 use crate::kasm::json;
-use crate::kasm::model::{Group, User, UserFields, UserRef};
-use crate::kasm::wire::Users;
+use crate::kasm::model::{KasmGroup, KasmUser, UserFields, UserRef};
+use crate::kasm::wire::UsersApi;
 
 #[async_trait]
-impl Users for PublicApi {
-    async fn users(&self) -> Result<Vec<User>> {
-        let answer = self.call(&endpoint::GET_USERS, fields(json!({}))).await?;
-        Ok(json::list(&answer, "users")
+impl UsersApi for PublicApi {
+    async fn list_users(&self) -> Result<Vec<KasmUser>> {
+        let answer = self
+            .call_endpoint(&endpoint::GET_USERS, object_fields(json!({})))
+            .await?;
+        Ok(json::list_member(&answer, "users")
             .iter()
             .filter_map(read_user)
             .collect())
     }
 
-    async fn user(&self, user: &UserRef) -> Result<User> {
+    async fn fetch_user(&self, user: &UserRef) -> Result<KasmUser> {
         let target = match user {
             UserRef::Id(id) => json!({ "user_id": id }),
             UserRef::Name(name) => json!({ "username": name }),
         };
         match self
-            .call(
+            .call_endpoint(
                 &endpoint::GET_USER,
-                fields(json!({ "target_user": target })),
+                object_fields(json!({ "target_user": target })),
             )
             .await
         {
@@ -39,40 +41,46 @@ impl Users for PublicApi {
         }
     }
 
-    async fn create_user(&self, new: &UserFields) -> Result<User> {
-        let body = fields(json!({ "target_user": target_user(None, new) }));
-        let answer = self.call(&endpoint::CREATE_USER, body).await;
+    async fn create_user(&self, new: &UserFields) -> Result<KasmUser> {
+        let body = object_fields(json!({ "target_user": target_user(None, new) }));
+        let answer = self.call_endpoint(&endpoint::CREATE_USER, body).await;
         let answer = answer.map_err(|error| without_password(error, new))?;
         one_user(&endpoint::CREATE_USER, &answer)
     }
 
-    async fn update_user(&self, user: UserId, change: &UserFields) -> Result<User> {
-        let body = fields(json!({ "target_user": target_user(Some(user), change) }));
-        let answer = self.call(&endpoint::UPDATE_USER, body).await;
+    async fn update_user(&self, user: UserId, change: &UserFields) -> Result<KasmUser> {
+        let body = object_fields(json!({ "target_user": target_user(Some(user), change) }));
+        let answer = self.call_endpoint(&endpoint::UPDATE_USER, body).await;
         let answer = answer.map_err(|error| without_password(error, change))?;
         one_user(&endpoint::UPDATE_USER, &answer)
     }
 
     async fn delete_user(&self, user: UserId, force: bool) -> Result<()> {
-        let body = fields(json!({ "target_user": { "user_id": user }, "force": force }));
-        self.call(&endpoint::DELETE_USER, body).await.map(drop)
+        let body = object_fields(json!({ "target_user": { "user_id": user }, "force": force }));
+        self.call_endpoint(&endpoint::DELETE_USER, body)
+            .await
+            .map(drop)
     }
 
     async fn logout_user(&self, user: UserId) -> Result<()> {
-        let body = fields(json!({ "target_user": { "user_id": user } }));
-        self.call(&endpoint::LOGOUT_USER, body).await.map(drop)
+        let body = object_fields(json!({ "target_user": { "user_id": user } }));
+        self.call_endpoint(&endpoint::LOGOUT_USER, body)
+            .await
+            .map(drop)
     }
 
-    async fn groups(&self) -> Result<Vec<Group>> {
-        let answer = self.call(&endpoint::GET_GROUPS, fields(json!({}))).await?;
-        Ok(json::list(&answer, "groups")
+    async fn list_groups(&self) -> Result<Vec<KasmGroup>> {
+        let answer = self
+            .call_endpoint(&endpoint::GET_GROUPS, object_fields(json!({})))
+            .await?;
+        Ok(json::list_member(&answer, "groups")
             .iter()
             .filter_map(read_group)
             .collect())
     }
 }
 
-fn one_user(endpoint: &'static Endpoint, answer: &Value) -> Result<User> {
+fn one_user(endpoint: &'static ApiEndpoint, answer: &Value) -> Result<KasmUser> {
     answer
         .get("user")
         .and_then(read_user)
@@ -85,7 +93,7 @@ fn one_user(endpoint: &'static Endpoint, answer: &Value) -> Result<User> {
 /// Removes the password from a refusal, in case Kasm repeats it.
 fn without_password(error: KasmError, fields: &UserFields) -> KasmError {
     match &fields.password {
-        Some(password) => error.without(password.expose_secret()),
+        Some(password) => error.without_secret(password.expose_secret()),
         None => error,
     }
 }
@@ -120,33 +128,33 @@ fn target_user(user: Option<UserId>, change: &UserFields) -> Map<String, Value> 
     target
 }
 
-fn read_user(value: &Value) -> Option<User> {
-    Some(User {
-        user_id: json::id(value, "user_id")?,
-        username: json::text(value, "username").unwrap_or_default(),
-        realm: json::text(value, "realm"),
-        first_name: json::text(value, "first_name"),
-        last_name: json::text(value, "last_name"),
-        phone: json::text(value, "phone"),
-        organization: json::text(value, "organization"),
-        locked: json::boolean(value, "locked").unwrap_or(false),
-        disabled: json::boolean(value, "disabled").unwrap_or(false),
-        created: json::date(value, "created"),
-        last_session: json::date(value, "last_session"),
-        groups: json::list(value, "groups")
+fn read_user(value: &Value) -> Option<KasmUser> {
+    Some(KasmUser {
+        user_id: json::id_member(value, "user_id")?,
+        username: json::text_member(value, "username").unwrap_or_default(),
+        realm: json::text_member(value, "realm"),
+        first_name: json::text_member(value, "first_name"),
+        last_name: json::text_member(value, "last_name"),
+        phone: json::text_member(value, "phone"),
+        organization: json::text_member(value, "organization"),
+        locked: json::boolean_member(value, "locked").unwrap_or(false),
+        disabled: json::boolean_member(value, "disabled").unwrap_or(false),
+        created: json::date_member(value, "created"),
+        last_session: json::date_member(value, "last_session"),
+        groups: json::list_member(value, "groups")
             .iter()
             .filter_map(read_group)
             .collect(),
-        kasm_ids: json::list(value, "kasms")
+        kasm_ids: json::list_member(value, "kasms")
             .iter()
-            .filter_map(|kasm| json::id(kasm, "kasm_id"))
+            .filter_map(|kasm| json::id_member(kasm, "kasm_id"))
             .collect(),
     })
 }
 
-fn read_group(value: &Value) -> Option<Group> {
-    Some(Group {
-        group_id: json::text(value, "group_id")?,
-        name: json::text(value, "name"),
+fn read_group(value: &Value) -> Option<KasmGroup> {
+    Some(KasmGroup {
+        group_id: json::text_member(value, "group_id")?,
+        name: json::text_member(value, "name"),
     })
 }

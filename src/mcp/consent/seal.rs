@@ -16,12 +16,12 @@ const PURPOSE: &[u8] = b"kasm-mcp requestState 1";
 const SEALED_CHARS_MAX: usize = 4_096;
 
 /// A key that seals and opens states.
-pub struct Seal(RandomizedNonceKey);
+pub struct SealKey(RandomizedNonceKey);
 
-impl Seal {
+impl SealKey {
     /// A seal with a random key, known only to this process.
     #[must_use]
-    pub fn random() -> Self {
+    pub fn random_key() -> Self {
         Self::with_key(&random::bytes())
     }
 
@@ -36,7 +36,7 @@ impl Seal {
     }
 
     /// Seals bytes as text for JSON and headers. None if encryption fails.
-    pub(super) fn close(&self, mut bytes: Vec<u8>) -> Option<String> {
+    pub(super) fn seal_bytes(&self, mut bytes: Vec<u8>) -> Option<String> {
         let purpose = Aad::from(PURPOSE);
         let nonce = self.0.seal_in_place_append_tag(purpose, &mut bytes).ok()?;
         let mut sealed = nonce.as_ref().to_vec();
@@ -45,7 +45,7 @@ impl Seal {
     }
 
     /// Opens what [`Self::close`] sealed. None if it was changed or sealed by another key.
-    pub(super) fn open(&self, sealed: &str) -> Option<Vec<u8>> {
+    pub(super) fn open_sealed(&self, sealed: &str) -> Option<Vec<u8>> {
         if sealed.len() > SEALED_CHARS_MAX {
             return None;
         }
@@ -59,7 +59,7 @@ impl Seal {
     }
 }
 
-impl fmt::Debug for Seal {
+impl fmt::Debug for SealKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Seal")
     }

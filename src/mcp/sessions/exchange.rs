@@ -19,37 +19,37 @@ use rmcp::transport::Transport;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::{Outbox, Session};
+use super::{McpSession, SessionOutbox};
 
 /// The most server requests per session that wait for the client's answer.
 const QUESTIONS_MAX: usize = 256;
 
 /// Marks a request whose client reads only the answer, so it cannot be asked.
 #[derive(Clone, Copy, Debug)]
-pub struct AnswerOnly;
+pub struct NoStreaming;
 
 /// The requests of a session in progress.
 #[derive(Debug, Default)]
-pub(super) struct Calls {
-    running: HashMap<RequestId, Running>,
+pub(super) struct RunningCalls {
+    running: HashMap<RequestId, RunningCall>,
     /// Server requests: the id in the session, the call that sent it, and the call's own id for it.
     asked: HashMap<i64, (RequestId, RequestId)>,
     next_question: i64,
 }
 
 #[derive(Debug)]
-struct Running {
+struct RunningCall {
     /// Boxed, like the messages of an [`Outbox`].
     inbox: mpsc::UnboundedSender<Box<ClientJsonRpcMessage>>,
     cancelled: CancellationToken,
 }
 
-impl Calls {
+impl RunningCalls {
     pub(super) fn is_empty(&self) -> bool {
         self.running.is_empty()
     }
 
-    pub(super) fn cancel(&mut self, id: &RequestId) {
+    pub(super) fn cancel_call(&mut self, id: &RequestId) {
         if let Some(call) = self.running.remove(id) {
             call.cancelled.cancel();
         }
@@ -61,7 +61,7 @@ impl Calls {
         }
     }
 
-    fn ask(&mut self, call: &RequestId, own: RequestId) -> Option<RequestId> {
+    fn add_question(&mut self, call: &RequestId, own: RequestId) -> Option<RequestId> {
         if self.asked.len() >= QUESTIONS_MAX {
             return None;
         }
@@ -71,7 +71,7 @@ impl Calls {
     }
 
     /// Removes a server request. Returns its id in the session, if it was open.
-    fn withdraw(&mut self, call: &RequestId, own: &RequestId) -> Option<RequestId> {
+    fn withdraw_question(&mut self, call: &RequestId, own: &RequestId) -> Option<RequestId> {
         let mut open = self.asked.iter();
         let number = *open
             .find(|(_, question)| question.0 == *call && question.1 == *own)?
@@ -81,7 +81,7 @@ impl Calls {
     }
 
     /// Passes the client's answer to the call that sent the request, under the call's own id.
-    fn answer(
+    fn take_answer(
         &mut self,
         question: &RequestId,
         answer: impl FnOnce(RequestId) -> ClientJsonRpcMessage,
@@ -97,7 +97,7 @@ impl Calls {
             .is_some_and(|running| running.inbox.send(Box::new(answer(own))).is_ok())
     }
 
-    fn finish(&mut self, id: &RequestId) {
+    fn finish_call(&mut self, id: &RequestId) {
         self.running.remove(id);
         self.asked.retain(|_, (call, _)| call != id);
     }
@@ -114,25 +114,25 @@ pub struct DuplicateId;
 /// # Errors
 /// If the id is in use.
 pub fn start_in_session(
-    session: &Arc<Session>,
+    session: &Arc<McpSession>,
     server: &dyn CallServer,
     mut request: JsonRpcRequest<ClientRequest>,
-    outbox: Outbox,
+    outbox: SessionOutbox,
 ) -> Result<CancellationToken, DuplicateId> {
-    if is_told_of_changes(&request.request) {
+    if asks_for_changes(&request.request) {
         request.request.extensions_mut().insert(session.clone());
     }
     let (inbox, messages) = mpsc::unbounded_channel();
     let cancelled = session.ended.child_token();
     let id = request.id.clone();
     {
-        let mut calls = session.calls();
+        let mut calls = session.lock_calls();
         if calls.running.contains_key(&id) {
             return Err(DuplicateId);
         }
         calls.running.insert(
             id.clone(),
-            Running {
+            RunningCall {
                 inbox,
                 cancelled: cancelled.clone(),
             },
@@ -141,12 +141,15 @@ pub fn start_in_session(
     let mut transport = CallTransport::new(request, outbox, cancelled.clone());
     transport.session = Some((session.clone(), id));
     transport.inbox = Some(messages);
-    server.serve_call(transport, InitializeRequestParams::clone(&session.client()));
+    server.serve_call(
+        transport,
+        InitializeRequestParams::clone(&session.client_info()),
+    );
     Ok(cancelled)
 }
 
 /// Whether a request changes the session's subscriptions, so that the handler needs the session.
-fn is_told_of_changes(request: &ClientRequest) -> bool {
+fn asks_for_changes(request: &ClientRequest) -> bool {
     matches!(
         request,
         ClientRequest::ListResourcesRequest(_)
@@ -160,7 +163,7 @@ pub fn start_sessionless(
     server: &dyn CallServer,
     client: InitializeRequestParams,
     request: JsonRpcRequest<ClientRequest>,
-    outbox: Outbox,
+    outbox: SessionOutbox,
 ) -> CancellationToken {
     let cancelled = CancellationToken::new();
     let transport = CallTransport::new(request, outbox, cancelled.clone());
@@ -169,17 +172,17 @@ pub fn start_sessionless(
 }
 
 /// Takes a message that is no request: an answer to a question, or a notification.
-pub fn accept(session: &Session, message: ClientJsonRpcMessage) {
+pub fn accept_message(session: &McpSession, message: ClientJsonRpcMessage) {
     let found = match message {
         JsonRpcMessage::Response(mut response) => {
             let id = response.id.clone();
-            session.calls().answer(&id, |own| {
+            session.lock_calls().take_answer(&id, |own| {
                 response.id = own;
                 JsonRpcMessage::Response(response)
             })
         }
         JsonRpcMessage::Error(mut error) => error.id.clone().is_some_and(|id| {
-            session.calls().answer(&id, |own| {
+            session.lock_calls().take_answer(&id, |own| {
                 error.id = Some(own);
                 JsonRpcMessage::Error(error)
             })
@@ -211,8 +214,8 @@ pub trait CallServer: Send + Sync {
 pub struct CallTransport {
     first: Option<ClientJsonRpcMessage>,
     inbox: Option<mpsc::UnboundedReceiver<Box<ClientJsonRpcMessage>>>,
-    outbox: Outbox,
-    session: Option<(Arc<Session>, RequestId)>,
+    outbox: SessionOutbox,
+    session: Option<(Arc<McpSession>, RequestId)>,
     cancelled: CancellationToken,
     answered: CancellationToken,
     service: ServiceHandle,
@@ -234,7 +237,7 @@ impl CallTransport {
     /// A transport of a request that belongs to no session.
     fn new(
         request: JsonRpcRequest<ClientRequest>,
-        outbox: Outbox,
+        outbox: SessionOutbox,
         cancelled: CancellationToken,
     ) -> Self {
         Self {
@@ -262,11 +265,13 @@ impl CallTransport {
 
     /// Gives a question of the server, or its withdrawal, the id in the session. None: it cannot be
     /// asked, or nobody was asked.
-    fn outgoing(&self, message: ServerJsonRpcMessage) -> Option<ServerJsonRpcMessage> {
+    fn outgoing_message(&self, message: ServerJsonRpcMessage) -> Option<ServerJsonRpcMessage> {
         match message {
             JsonRpcMessage::Request(mut question) => {
                 let (session, call) = self.session.as_ref()?;
-                question.id = session.calls().ask(call, question.id.clone())?;
+                question.id = session
+                    .lock_calls()
+                    .add_question(call, question.id.clone())?;
                 Some(JsonRpcMessage::Request(question))
             }
             JsonRpcMessage::Notification(mut notification) => {
@@ -275,7 +280,8 @@ impl CallTransport {
                 {
                     let (session, call) = self.session.as_ref()?;
                     let own = cancelled.params.request_id.take()?;
-                    cancelled.params.request_id = Some(session.calls().withdraw(call, &own)?);
+                    cancelled.params.request_id =
+                        Some(session.lock_calls().withdraw_question(call, &own)?);
                 }
                 Some(JsonRpcMessage::Notification(notification))
             }
@@ -290,7 +296,7 @@ impl Drop for CallTransport {
             tracing::error!("answering a request failed");
         }
         if let Some((session, id)) = &self.session {
-            session.calls().finish(id);
+            session.lock_calls().finish_call(id);
         }
     }
 }
@@ -310,7 +316,7 @@ impl Transport<RoleServer> for CallTransport {
         let message = if self.cancelled.is_cancelled() {
             None
         } else {
-            self.outgoing(message)
+            self.outgoing_message(message)
         };
         let outbox = self.outbox.clone();
         let answered = self.answered.clone();

@@ -1,59 +1,64 @@
 //! Builtins of the shell that run text, change the folder or set variables.
 
 use super::super::path;
-use super::super::plan::Places;
-use super::super::word::Word;
-use super::options::split;
-use super::{Input, Walk};
+use super::super::plan::PossibleFolders;
+use super::super::word::ShellWord;
+use super::options::split_options;
+use super::{ScriptWalk, StandardInput};
 
-impl Walk {
+impl ScriptWalk {
     /// Visits what a builtin runs; `false` if `program` is none of these.
-    pub(super) fn builtin(&mut self, program: &str, argv: &[Word], input: Option<&Input>) -> bool {
+    pub(super) fn run_builtin(
+        &mut self,
+        program: &str,
+        argv: &[ShellWord],
+        input: Option<&StandardInput>,
+    ) -> bool {
         match program {
             "eval" => match argv[1..]
                 .iter()
-                .map(Word::literal)
+                .map(ShellWord::literal_text)
                 .collect::<Option<Vec<_>>>()
             {
-                Some(words) => self.script(&words.join(" ")),
-                None => self.doubt("`eval` of text that is known only at run time"),
+                Some(words) => self.visit_script(&words.join(" ")),
+                None => self.add_doubt("`eval` of text that is known only at run time"),
             },
             "trap" => {
                 let action = argv
                     .iter()
                     .skip(1)
-                    .find(|word| word.literal().as_deref() != Some("--"));
-                match action.map(|word| (word, word.prefix())) {
+                    .find(|word| word.literal_text().as_deref() != Some("--"));
+                match action.map(|word| (word, word.known_prefix())) {
                     Some((word, prefix)) if !prefix.starts_with('-') => {
-                        self.joined(std::slice::from_ref(word));
+                        self.run_joined_words(std::slice::from_ref(word));
                     }
                     _ => {}
                 }
             }
             "alias" => {
                 for word in &argv[1..] {
-                    if let Some(at) = word.display().chars().position(|c| c == '=') {
-                        self.joined(&[word.tail(at + 1)]);
+                    if let Some(at) = word.display_text().chars().position(|c| c == '=') {
+                        self.run_joined_words(&[word.without_first(at + 1)]);
                     }
                 }
             }
-            "source" | "." => self.source(argv.get(1)),
+            "source" | "." => self.run_sourced(argv.get(1)),
             "cd" | "pushd" => self.change_folder(argv),
             "popd" => self.places = self.seen.clone(),
-            "command" | "builtin" | "exec" => self.direct(argv, input),
+            "command" | "builtin" | "exec" => self.run_directly(argv, input),
             "hash" => {
-                if argv.get(1).and_then(Word::literal).as_deref() == Some("-p") {
-                    self.run(&argv[2..], None);
+                if argv.get(1).and_then(ShellWord::literal_text).as_deref() == Some("-p") {
+                    self.run_program(&argv[2..], None);
                 }
             }
             "read" | "mapfile" | "readarray" | "getopts" | "compgen" | "complete" | "printf"
             | "unset" => {
-                for name in argv[1..].iter().filter_map(Word::literal) {
-                    self.scope.assign(&name, None);
+                for name in argv[1..].iter().filter_map(ShellWord::literal_text) {
+                    self.scope.assign_value(&name, None);
                 }
-                let callback = |word: &Word| word.literal().as_deref() == Some("-C");
+                let callback = |word: &ShellWord| word.literal_text().as_deref() == Some("-C");
                 if let Some(at) = argv.iter().position(callback) {
-                    self.joined(argv.get(at + 1..at + 2).unwrap_or_default());
+                    self.run_joined_words(argv.get(at + 1..at + 2).unwrap_or_default());
                 }
             }
             _ => return false,
@@ -61,59 +66,61 @@ impl Walk {
         true
     }
 
-    fn direct(&mut self, argv: &[Word], input: Option<&Input>) {
-        let Some((given, at)) = split(argv, "a", &[]) else {
-            self.doubt("options that are known only at run time");
+    fn run_directly(&mut self, argv: &[ShellWord], input: Option<&StandardInput>) {
+        let Some((given, at)) = split_options(argv, "a", &[]) else {
+            self.add_doubt("options that are known only at run time");
             return;
         };
         // `command -v sudo` only looks the name up.
         let looks = given
             .iter()
             .any(|option| ["v", "V"].contains(&option.name.as_str()));
-        if !(looks && argv[0].literal().as_deref() == Some("command")) {
-            self.run(&argv[at..], input);
+        if !(looks && argv[0].literal_text().as_deref() == Some("command")) {
+            self.run_program(&argv[at..], input);
         }
     }
 
-    fn source(&mut self, file: Option<&Word>) {
-        match file.map(|file| (file.is_opaque(), file.prefix())) {
+    fn run_sourced(&mut self, file: Option<&ShellWord>) {
+        match file.map(|file| (file.is_opaque(), file.known_prefix())) {
             Some((false, path)) if !path.starts_with("/dev/") && !path.starts_with("/proc/") => {
-                self.opaque();
+                self.run_unknown_program();
             }
-            _ => self.doubt("a script that is known only at run time"),
+            _ => self.add_doubt("a script that is known only at run time"),
         }
         for value in self.scope.variables.values_mut() {
             *value = None;
         }
     }
 
-    fn change_folder(&mut self, argv: &[Word]) {
+    fn change_folder(&mut self, argv: &[ShellWord]) {
         let target = argv[1..].iter().find(|word| {
-            let prefix = word.prefix();
+            let prefix = word.known_prefix();
             prefix == "-" || !prefix.starts_with('-')
         });
         let home = self.scope.home.clone();
-        let places = match target.map(|word| (word.literal(), word)) {
-            None => Places::at(&home),
+        let places = match target.map(|word| (word.literal_text(), word)) {
+            None => PossibleFolders::only(&home),
             Some((Some(back), _)) if back == "-" => self.seen.clone(),
-            Some((Some(folder), _)) => self.inside(&folder),
-            Some((None, _)) => Places {
+            Some((Some(folder), _)) => self.folders_inside(&folder),
+            Some((None, _)) => PossibleFolders {
                 unknown: true,
-                ..Places::default()
+                ..PossibleFolders::default()
             },
         };
-        self.seen.merge(&places);
+        self.seen.merge_with(&places);
         self.places = places;
     }
 
     /// The folders that `folder` can mean here.
-    pub(super) fn inside(&self, folder: &str) -> Places {
+    pub(super) fn folders_inside(&self, folder: &str) -> PossibleFolders {
         if folder.starts_with('/') {
-            return Places::at(&path::resolve("/", folder));
+            return PossibleFolders::only(&path::resolve_path("/", folder));
         }
         let known = self.places.known.iter();
-        Places {
-            known: known.map(|place| path::resolve(place, folder)).collect(),
+        PossibleFolders {
+            known: known
+                .map(|place| path::resolve_path(place, folder))
+                .collect(),
             unknown: self.places.unknown,
         }
     }

@@ -1,16 +1,19 @@
 //! Options whose value is a command: pagers, filters, remote shells.
 
-use super::super::word::Word;
-use super::Walk;
+use super::super::word::ShellWord;
+use super::ScriptWalk;
 
-impl Walk {
+impl ScriptWalk {
     /// Visits the commands in the options of `program`.
-    pub(super) fn option_commands(&mut self, program: &str, argv: &[Word]) {
+    pub(super) fn run_option_commands(&mut self, program: &str, argv: &[ShellWord]) {
         for (at, word) in argv.iter().enumerate().skip(1) {
-            let text = word.prefix();
-            let next = argv.get(at + 1).and_then(Word::literal).unwrap_or_default();
+            let text = word.known_prefix();
+            let next = argv
+                .get(at + 1)
+                .and_then(ShellWord::literal_text)
+                .unwrap_or_default();
             let script = match program {
-                "tar" => after(
+                "tar" => after_prefix(
                     &text,
                     &[
                         "--checkpoint-action=exec=",
@@ -18,33 +21,36 @@ impl Walk {
                         "--use-compress-program=",
                     ],
                 )
-                .or(after(&next, &["exec="]))
+                .or(after_prefix(&next, &["exec="]))
                 .or((text == "-I" || text == "--to-command").then_some(next)),
-                "rsync" => {
-                    after(&text, &["--rsh="]).or((text == "-e" || text == "--rsh").then_some(next))
+                "rsync" => after_prefix(&text, &["--rsh="])
+                    .or((text == "-e" || text == "--rsh").then_some(next)),
+                "sort" => after_prefix(&text, &["--compress-program="]),
+                "split" => {
+                    after_prefix(&text, &["--filter="]).or((text == "--filter").then_some(next))
                 }
-                "sort" => after(&text, &["--compress-program="]),
-                "split" => after(&text, &["--filter="]).or((text == "--filter").then_some(next)),
-                "man" => after(&text, &["--pager="]).or((text == "-P").then_some(next)),
-                "ssh" | "scp" => after(&text, &["-oProxyCommand=", "-oLocalCommand="]).or(after(
-                    &next,
-                    &[
-                        "ProxyCommand=",
-                        "LocalCommand=",
-                        "ProxyCommand ",
-                        "LocalCommand ",
-                    ],
-                )),
+                "man" => after_prefix(&text, &["--pager="]).or((text == "-P").then_some(next)),
+                "ssh" | "scp" => {
+                    after_prefix(&text, &["-oProxyCommand=", "-oLocalCommand="]).or(after_prefix(
+                        &next,
+                        &[
+                            "ProxyCommand=",
+                            "LocalCommand=",
+                            "ProxyCommand ",
+                            "LocalCommand ",
+                        ],
+                    ))
+                }
                 _ => (text == "-c").then(|| git_setting(&next)).flatten(),
             };
             if let Some(script) = script {
-                self.subscript(&script);
+                self.visit_subscript(&script);
             }
         }
     }
 }
 
-fn after(text: &str, prefixes: &[&str]) -> Option<String> {
+fn after_prefix(text: &str, prefixes: &[&str]) -> Option<String> {
     let rest = prefixes.iter().find_map(|prefix| text.strip_prefix(prefix));
     rest.map(str::to_owned)
 }

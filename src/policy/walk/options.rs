@@ -1,10 +1,10 @@
 //! The options in front of what a program runs.
 
-use super::super::word::Word;
+use super::super::word::ShellWord;
 
 /// How a program writes its options.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Grammar {
+pub(super) struct OptionGrammar {
     pub(super) name: &'static str,
     /// Letters that take a value.
     pub(super) short: &'static str,
@@ -16,18 +16,22 @@ pub(super) struct Grammar {
 
 /// An option as it stands on the command line.
 #[derive(Clone, Debug)]
-pub(super) struct Given {
+pub(super) struct GivenOption {
     /// A letter or a long name.
     pub(super) name: String,
-    pub(super) value: Option<Word>,
+    pub(super) value: Option<ShellWord>,
 }
 
 /// The options of `argv` and where the operands begin; `None` if that is uncertain.
-pub(super) fn split(argv: &[Word], short: &str, long: &[&str]) -> Option<(Vec<Given>, usize)> {
+pub(super) fn split_options(
+    argv: &[ShellWord],
+    short: &str,
+    long: &[&str],
+) -> Option<(Vec<GivenOption>, usize)> {
     let mut given = Vec::new();
     let mut at = 1;
     while let Some(word) = argv.get(at) {
-        let prefix = word.prefix();
+        let prefix = word.known_prefix();
         if prefix.is_empty() && !word.0.is_empty() && word.may_split() {
             return None;
         }
@@ -36,14 +40,14 @@ pub(super) fn split(argv: &[Word], short: &str, long: &[&str]) -> Option<(Vec<Gi
             break;
         }
         at += 1;
-        if word.literal().as_deref() == Some("--") {
+        if word.literal_text().as_deref() == Some("--") {
             break;
         }
         if let Some(name) = prefix.strip_prefix("--") {
             if let Some((name, _)) = name.split_once('=') {
-                given.push(Given {
+                given.push(GivenOption {
                     name: name.to_owned(),
-                    value: Some(word.tail(name.chars().count() + 3)),
+                    value: Some(word.without_first(name.chars().count() + 3)),
                 });
             } else {
                 let value = long
@@ -51,7 +55,7 @@ pub(super) fn split(argv: &[Word], short: &str, long: &[&str]) -> Option<(Vec<Gi
                     .then(|| argv.get(at).cloned())
                     .flatten();
                 at += usize::from(value.is_some());
-                given.push(Given {
+                given.push(GivenOption {
                     name: name.to_owned(),
                     value,
                 });
@@ -61,7 +65,7 @@ pub(super) fn split(argv: &[Word], short: &str, long: &[&str]) -> Option<(Vec<Gi
         let letters: Vec<char> = prefix.chars().skip(1).collect();
         for (index, letter) in letters.iter().enumerate() {
             let takes = short.contains(*letter);
-            let rest = word.tail(index + 2);
+            let rest = word.without_first(index + 2);
             let value = match (takes, rest.0.is_empty()) {
                 (false, _) => None,
                 (true, false) => Some(rest),
@@ -70,7 +74,7 @@ pub(super) fn split(argv: &[Word], short: &str, long: &[&str]) -> Option<(Vec<Gi
                     argv.get(at - 1).cloned()
                 }
             };
-            given.push(Given {
+            given.push(GivenOption {
                 name: letter.to_string(),
                 value,
             });

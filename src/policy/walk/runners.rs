@@ -1,39 +1,39 @@
 //! Programs that run programs.
 
-use super::super::word::{Atom, Word};
-use super::options::{Given, Grammar, split};
-use super::{Input, Walk};
+use super::super::word::{ShellWord, WordAtom};
+use super::options::{GivenOption, OptionGrammar, split_options};
+use super::{ScriptWalk, StandardInput};
 
 const SHELLS: &[&str] = &[
     "ash", "bash", "dash", "fish", "ksh", "mksh", "rbash", "sh", "zsh",
 ];
 
 /// Programs whose operands are a program and its arguments.
-const WRAPPERS: &[Grammar] = &[
-    wrapper("busybox", "", &[], 0),
-    wrapper("cgexec", "g", &[], 0),
-    wrapper("chroot", "", &["groups", "userspec"], 1),
-    wrapper(
+const WRAPPERS: &[OptionGrammar] = &[
+    wrapper_grammar("busybox", "", &[], 0),
+    wrapper_grammar("cgexec", "g", &[], 0),
+    wrapper_grammar("chroot", "", &["groups", "userspec"], 1),
+    wrapper_grammar(
         "chrt",
         "DTP",
         &["sched-deadline", "sched-period", "sched-runtime"],
         1,
     ),
-    wrapper("choom", "np", &["adjust"], 0),
-    wrapper("chronic", "", &[], 0),
-    wrapper("dbus-launch", "", &[], 0),
-    wrapper("dbus-run-session", "", &["config-file", "dbus-daemon"], 0),
-    wrapper("doas", "Cu", &[], 0),
-    wrapper("fakeroot", "bilsu", &["lib", "faked"], 0),
-    wrapper("firejail", "", &[], 0),
-    wrapper("ionice", "cnpPu", &["class", "classdata"], 0),
-    wrapper("linux32", "", &[], 0),
-    wrapper("linux64", "", &[], 0),
-    wrapper("ltrace", "aDeFlnopsSuwx", &[], 0),
-    wrapper("nice", "n", &["adjustment"], 0),
-    wrapper("nohup", "", &[], 0),
-    wrapper("nsenter", "GSt", &["setgid", "setuid", "target"], 0),
-    wrapper(
+    wrapper_grammar("choom", "np", &["adjust"], 0),
+    wrapper_grammar("chronic", "", &[], 0),
+    wrapper_grammar("dbus-launch", "", &[], 0),
+    wrapper_grammar("dbus-run-session", "", &["config-file", "dbus-daemon"], 0),
+    wrapper_grammar("doas", "Cu", &[], 0),
+    wrapper_grammar("fakeroot", "bilsu", &["lib", "faked"], 0),
+    wrapper_grammar("firejail", "", &[], 0),
+    wrapper_grammar("ionice", "cnpPu", &["class", "classdata"], 0),
+    wrapper_grammar("linux32", "", &[], 0),
+    wrapper_grammar("linux64", "", &[], 0),
+    wrapper_grammar("ltrace", "aDeFlnopsSuwx", &[], 0),
+    wrapper_grammar("nice", "n", &["adjustment"], 0),
+    wrapper_grammar("nohup", "", &[], 0),
+    wrapper_grammar("nsenter", "GSt", &["setgid", "setuid", "target"], 0),
+    wrapper_grammar(
         "numactl",
         "CNimp",
         &[
@@ -45,12 +45,12 @@ const WRAPPERS: &[Grammar] = &[
         ],
         0,
     ),
-    wrapper("perf", "", &[], 1),
-    wrapper("pkexec", "u", &["user"], 0),
-    wrapper("proot", "bmrqvw", &[], 0),
-    wrapper("runuser", "gGu", &["group", "supp-group", "user"], 0),
-    wrapper("setarch", "", &[], 1),
-    wrapper(
+    wrapper_grammar("perf", "", &[], 1),
+    wrapper_grammar("pkexec", "u", &["user"], 0),
+    wrapper_grammar("proot", "bmrqvw", &[], 0),
+    wrapper_grammar("runuser", "gGu", &["group", "supp-group", "user"], 0),
+    wrapper_grammar("setarch", "", &[], 1),
+    wrapper_grammar(
         "setpriv",
         "",
         &[
@@ -69,11 +69,11 @@ const WRAPPERS: &[Grammar] = &[
         ],
         0,
     ),
-    wrapper("setsid", "", &[], 0),
-    wrapper("start-stop-daemon", "cdgkNnpPrRsux", &[], 0),
-    wrapper("stdbuf", "eio", &["error", "input", "output"], 0),
-    wrapper("strace", "abeEIoOpPsSuX", &[], 0),
-    wrapper(
+    wrapper_grammar("setsid", "", &[], 0),
+    wrapper_grammar("start-stop-daemon", "cdgkNnpPrRsux", &[], 0),
+    wrapper_grammar("stdbuf", "eio", &["error", "input", "output"], 0),
+    wrapper_grammar("strace", "abeEIoOpPsSuX", &[], 0),
+    wrapper_grammar(
         "sudo",
         "CDghpRrTtUu",
         &[
@@ -90,15 +90,15 @@ const WRAPPERS: &[Grammar] = &[
         ],
         0,
     ),
-    wrapper("taskset", "", &[], 1),
-    wrapper("time", "fo", &["format", "output"], 0),
-    wrapper("timeout", "ks", &["kill-after", "signal"], 1),
-    wrapper("toybox", "", &[], 0),
-    wrapper("unbuffer", "", &[], 0),
-    wrapper("unshare", "GRSw", &["root", "setgid", "setuid", "wd"], 0),
-    wrapper("valgrind", "", &[], 0),
-    wrapper("winpty", "", &[], 0),
-    wrapper(
+    wrapper_grammar("taskset", "", &[], 1),
+    wrapper_grammar("time", "fo", &["format", "output"], 0),
+    wrapper_grammar("timeout", "ks", &["kill-after", "signal"], 1),
+    wrapper_grammar("toybox", "", &[], 0),
+    wrapper_grammar("unbuffer", "", &[], 0),
+    wrapper_grammar("unshare", "GRSw", &["root", "setgid", "setuid", "wd"], 0),
+    wrapper_grammar("valgrind", "", &[], 0),
+    wrapper_grammar("winpty", "", &[], 0),
+    wrapper_grammar(
         "xvfb-run",
         "enfpsw",
         &[
@@ -112,13 +112,13 @@ const WRAPPERS: &[Grammar] = &[
     ),
 ];
 
-const fn wrapper(
+const fn wrapper_grammar(
     name: &'static str,
     short: &'static str,
     long: &'static [&'static str],
     operands: usize,
-) -> Grammar {
-    Grammar {
+) -> OptionGrammar {
+    OptionGrammar {
         name,
         short,
         long,
@@ -128,18 +128,23 @@ const fn wrapper(
 
 const HIDDEN_OPTIONS: &str = "options that are known only at run time";
 
-impl Walk {
+impl ScriptWalk {
     /// Visits what `program` runs because of its arguments.
-    pub(super) fn runner(&mut self, program: &str, argv: &[Word], input: Option<&Input>) {
+    pub(super) fn run_runner(
+        &mut self,
+        program: &str,
+        argv: &[ShellWord],
+        input: Option<&StandardInput>,
+    ) {
         if SHELLS.contains(&program) {
-            self.shell(argv, input);
+            self.run_shell(argv, input);
         } else if program.starts_with("ld-linux")
             || program.starts_with("ld-musl")
             || program == "ld.so"
         {
-            self.wrapped(
+            self.run_wrapped(
                 argv,
-                &wrapper(
+                &wrapper_grammar(
                     "ld.so",
                     "",
                     &["argv0", "audit", "library-path", "preload"],
@@ -148,127 +153,134 @@ impl Walk {
                 input,
             );
         } else if let Some(grammar) = WRAPPERS.iter().find(|grammar| grammar.name == program) {
-            self.wrapped(argv, grammar, input);
+            self.run_wrapped(argv, grammar, input);
         } else {
             match program {
-                "env" => self.env(argv, input),
-                "xargs" => self.xargs(argv),
-                "find" => self.find(argv),
-                "parallel" => self.parallel(argv),
-                "watch" | "su" | "script" | "flock" => self.scripted(program, argv, input),
+                "env" => self.run_env(argv, input),
+                "xargs" => self.run_xargs(argv),
+                "find" => self.run_find(argv),
+                "parallel" => self.run_parallel(argv),
+                "watch" | "su" | "script" | "flock" => self.run_interpreter(program, argv, input),
                 "tar" | "rsync" | "git" | "split" | "sort" | "ssh" | "scp" | "man" => {
-                    self.option_commands(program, argv);
+                    self.run_option_commands(program, argv);
                 }
-                "vi" | "vim" | "nvim" | "ed" | "ex" | "emacs" | "sed" => self.opaque(),
+                "vi" | "vim" | "nvim" | "ed" | "ex" | "emacs" | "sed" => self.run_unknown_program(),
                 _ => {}
             }
         }
     }
 
-    fn wrapped(&mut self, argv: &[Word], grammar: &Grammar, input: Option<&Input>) {
-        let Some((_, at)) = split(argv, grammar.short, grammar.long) else {
-            return self.doubt(HIDDEN_OPTIONS);
+    fn run_wrapped(
+        &mut self,
+        argv: &[ShellWord],
+        grammar: &OptionGrammar,
+        input: Option<&StandardInput>,
+    ) {
+        let Some((_, at)) = split_options(argv, grammar.short, grammar.long) else {
+            return self.add_doubt(HIDDEN_OPTIONS);
         };
         let operands = argv.get(at..at + grammar.operands).unwrap_or_default();
-        if operands.iter().any(Word::may_split) {
-            return self.doubt(HIDDEN_OPTIONS);
+        if operands.iter().any(ShellWord::may_split) {
+            return self.add_doubt(HIDDEN_OPTIONS);
         }
-        self.run(argv.get(at + grammar.operands..).unwrap_or_default(), input);
+        self.run_program(argv.get(at + grammar.operands..).unwrap_or_default(), input);
     }
 
-    fn shell(&mut self, argv: &[Word], input: Option<&Input>) {
+    fn run_shell(&mut self, argv: &[ShellWord], input: Option<&StandardInput>) {
         // `+o` ends options as an operand would.
         let mut argv = argv.to_vec();
         for word in argv.iter_mut().skip(1) {
             match word.0.first_mut() {
-                Some(first @ Atom::Lit('+')) => *first = Atom::Lit('-'),
-                Some(Atom::Lit('-')) => {}
+                Some(first @ WordAtom::Lit('+')) => *first = WordAtom::Lit('-'),
+                Some(WordAtom::Lit('-')) => {}
                 _ => break,
             }
         }
-        let Some((given, at)) = split(&argv, "oO", &["init-file", "rcfile"]) else {
-            return self.doubt("a shell with options that are known only at run time");
+        let Some((given, at)) = split_options(&argv, "oO", &["init-file", "rcfile"]) else {
+            return self.add_doubt("a shell with options that are known only at run time");
         };
         let has = |name: &str| given.iter().any(|option| option.name == name);
         if has("version") || has("help") {
             return;
         }
         let Some(operand) = argv.get(at).filter(|_| !has("s") || has("c")) else {
-            return self.shell_input(input);
+            return self.run_shell_input(input);
         };
         if has("c") {
-            return match operand.literal() {
-                Some(script) => self.subscript(&script),
-                None => self.doubt("a shell runs text that is known only at run time"),
+            return match operand.literal_text() {
+                Some(script) => self.visit_subscript(&script),
+                None => self.add_doubt("a shell runs text that is known only at run time"),
             };
         }
-        let path = operand.prefix();
+        let path = operand.known_prefix();
         if operand.is_opaque()
             || path == "-"
             || path.starts_with("/dev/")
             || path.starts_with("/proc/")
         {
-            return self.shell_input(input);
+            return self.run_shell_input(input);
         }
-        self.opaque();
+        self.run_unknown_program();
     }
 
-    fn shell_input(&mut self, input: Option<&Input>) {
+    fn run_shell_input(&mut self, input: Option<&StandardInput>) {
         match input {
-            Some(Input::Text(text)) => self.joined(std::slice::from_ref(text)),
-            Some(Input::File(file)) if !file.is_opaque() && !file.prefix().starts_with("/dev/") => {
-                self.opaque();
+            Some(StandardInput::Text(text)) => self.run_joined_words(std::slice::from_ref(text)),
+            Some(StandardInput::File(file))
+                if !file.is_opaque() && !file.known_prefix().starts_with("/dev/") =>
+            {
+                self.run_unknown_program();
             }
-            _ => self.doubt("a shell runs text that is not on the command line"),
+            _ => self.add_doubt("a shell runs text that is not on the command line"),
         }
     }
 
-    fn env(&mut self, argv: &[Word], input: Option<&Input>) {
+    fn run_env(&mut self, argv: &[ShellWord], input: Option<&StandardInput>) {
         let long = ["argv0", "chdir", "split-string", "unset"];
-        let Some((given, at)) = split(argv, "aCSu", &long) else {
-            return self.doubt(HIDDEN_OPTIONS);
+        let Some((given, at)) = split_options(argv, "aCSu", &long) else {
+            return self.add_doubt(HIDDEN_OPTIONS);
         };
         let mut rest = argv.get(at..).unwrap_or_default().to_vec();
         while let Some(word) = rest.first() {
-            let text = word.display();
+            let text = word.display_text();
             let Some((name, _)) = text.split_once('=') else {
                 break;
             };
             let (name, skip) = (name.to_owned(), name.chars().count() + 1);
-            let value = word.tail(skip);
-            self.variable(&name, &value);
+            let value = word.without_first(skip);
+            self.assign_variable(&name, &value);
             rest.remove(0);
         }
         let before = self.places.clone();
         for option in &given {
             let value = option.value.clone().unwrap_or_default();
             match option.name.as_str() {
-                "S" | "split-string" => match value.literal() {
+                "S" | "split-string" => match value.literal_text() {
                     // The text is split into words roughly as a shell does.
                     Some(text) => {
                         let words = text
                             .split_whitespace()
                             .map(|word| word.trim_matches(['\'', '"']));
-                        let mut argv: Vec<_> = vec![Word::of("env")];
-                        argv.extend(words.map(Word::of));
+                        let mut argv: Vec<_> = vec![ShellWord::from_literal("env")];
+                        argv.extend(words.map(ShellWord::from_literal));
                         argv.append(&mut rest);
-                        self.run(&argv, input);
+                        self.run_program(&argv, input);
                     }
-                    None => self.doubt("`env -S` of text that is known only at run time"),
+                    None => self.add_doubt("`env -S` of text that is known only at run time"),
                 },
                 "C" | "chdir" => {
-                    if let Some(folder) = value.literal() {
-                        self.places = self.inside(&folder);
+                    if let Some(folder) = value.literal_text() {
+                        self.places = self.folders_inside(&folder);
                     }
                 }
                 _ => {}
             }
         }
-        self.run(&rest, input);
+        self.run_program(&rest, input);
         self.places = before;
     }
 
-    fn xargs(&mut self, argv: &[Word]) {
+    fn run_xargs(&mut self, argv: &[ShellWord]) {
         let long = [
             "arg-file",
             "delimiter",
@@ -278,15 +290,15 @@ impl Walk {
             "max-procs",
             "process-slot-var",
         ];
-        let Some((given, at)) = split(argv, "adEILnPs", &long) else {
-            return self.doubt(HIDDEN_OPTIONS);
+        let Some((given, at)) = split_options(argv, "adEILnPs", &long) else {
+            return self.add_doubt(HIDDEN_OPTIONS);
         };
-        let replaces = |option: &Given| match option.name.as_str() {
+        let replaces = |option: &GivenOption| match option.name.as_str() {
             "I" | "replace" => Some(
                 option
                     .value
                     .as_ref()
-                    .and_then(Word::literal)
+                    .and_then(ShellWord::literal_text)
                     .unwrap_or("{}".to_owned()),
             ),
             "i" => Some("{}".to_owned()),
@@ -298,96 +310,102 @@ impl Walk {
             return;
         }
         match mark {
-            Some(mark) => replace(&mut inner, &mark),
-            None => inner.push(Word::unknown(true)),
+            Some(mark) => replace_mark(&mut inner, &mark),
+            None => inner.push(ShellWord::unknown_word(true)),
         }
-        self.run(&inner, Some(&Input::Hidden));
+        self.run_program(&inner, Some(&StandardInput::Hidden));
     }
 
-    fn find(&mut self, argv: &[Word]) {
+    fn run_find(&mut self, argv: &[ShellWord]) {
         let mut at = 1;
         while let Some(word) = argv.get(at) {
             at += 1;
-            let text = word.literal().unwrap_or_default();
+            let text = word.literal_text().unwrap_or_default();
             if !["-exec", "-execdir", "-ok", "-okdir"].contains(&text.as_str()) {
                 if word.may_split() && word.is_opaque() && argv.len() > at {
-                    self.doubt("`find` with an expression that is known only at run time");
+                    self.add_doubt("`find` with an expression that is known only at run time");
                 }
                 continue;
             }
-            let ends =
-                |word: &Word| [";", "+"].contains(&word.literal().unwrap_or_default().as_str());
+            let ends = |word: &ShellWord| {
+                [";", "+"].contains(&word.literal_text().unwrap_or_default().as_str())
+            };
             let length = argv[at..].iter().position(ends).unwrap_or(argv.len() - at);
             let mut inner = argv[at..at + length].to_vec();
-            replace(&mut inner, "{}");
-            self.run(&inner, Some(&Input::Hidden));
+            replace_mark(&mut inner, "{}");
+            self.run_program(&inner, Some(&StandardInput::Hidden));
             at += length;
         }
     }
 
-    fn parallel(&mut self, argv: &[Word]) {
-        let Some((_, at)) = split(
+    fn run_parallel(&mut self, argv: &[ShellWord]) {
+        let Some((_, at)) = split_options(
             argv,
             "aCDEIjLnNPsSTX",
             &["jobs", "arg-file", "delay", "joblog", "timeout"],
         ) else {
-            return self.doubt(HIDDEN_OPTIONS);
+            return self.add_doubt(HIDDEN_OPTIONS);
         };
-        let source = |word: &Word| word.prefix().starts_with(":::");
+        let source = |word: &ShellWord| word.known_prefix().starts_with(":::");
         let rest = argv.get(at..).unwrap_or_default();
         let end = rest.iter().position(source).unwrap_or(rest.len());
         if end == 0 {
-            return self.doubt("`parallel` runs commands that it reads");
+            return self.add_doubt("`parallel` runs commands that it reads");
         }
         let mut inner = rest[..end].to_vec();
-        replace(&mut inner, "{}");
-        inner.push(Word::unknown(false));
+        replace_mark(&mut inner, "{}");
+        inner.push(ShellWord::unknown_word(false));
         // One word may be a whole command line.
-        match inner[0].literal() {
-            Some(text) if text.contains(char::is_whitespace) => self.subscript(&text),
-            _ => self.run(&inner, Some(&Input::Hidden)),
+        match inner[0].literal_text() {
+            Some(text) if text.contains(char::is_whitespace) => self.visit_subscript(&text),
+            _ => self.run_program(&inner, Some(&StandardInput::Hidden)),
         }
     }
 
-    fn scripted(&mut self, program: &str, argv: &[Word], input: Option<&Input>) {
+    fn run_interpreter(
+        &mut self,
+        program: &str,
+        argv: &[ShellWord],
+        input: Option<&StandardInput>,
+    ) {
         let (short, long): (&str, &[&str]) = match program {
             "watch" => ("nq", &["interval"]),
             "flock" => ("cEw", &["command", "conflict-exit-code", "timeout", "wait"]),
             _ => ("cgGIOBTmEosw", &["command", "shell", "group"]),
         };
-        let Some((given, at)) = split(argv, short, long) else {
-            return self.doubt(HIDDEN_OPTIONS);
+        let Some((given, at)) = split_options(argv, short, long) else {
+            return self.add_doubt(HIDDEN_OPTIONS);
         };
-        let is_script = |option: &&Given| ["c", "command"].contains(&option.name.as_str());
+        let is_script = |option: &&GivenOption| ["c", "command"].contains(&option.name.as_str());
         if let Some(script) = given.iter().find(is_script) {
-            return self.joined(script.value.as_slice());
+            return self.run_joined_words(script.value.as_slice());
         }
         let rest = argv.get(at..).unwrap_or_default();
         match program {
-            "watch" => self.joined(rest),
+            "watch" => self.run_joined_words(rest),
             // `flock file -c script`
-            "flock" if rest.get(1).is_some_and(|word| word.prefix() == "-c") => {
-                self.joined(rest.get(2..3).unwrap_or_default());
+            "flock" if rest.get(1).is_some_and(|word| word.known_prefix() == "-c") => {
+                self.run_joined_words(rest.get(2..3).unwrap_or_default());
             }
-            "flock" => self.run(rest.get(1..).unwrap_or_default(), input),
+            "flock" => self.run_program(rest.get(1..).unwrap_or_default(), input),
             _ => {}
         }
     }
 }
 
 /// Makes words that contain `mark` unknown.
-fn replace(words: &mut [Word], mark: &str) {
+fn replace_mark(words: &mut [ShellWord], mark: &str) {
     for word in words {
-        if word.display().contains(mark) {
-            let text = word.display();
+        if word.display_text().contains(mark) {
+            let text = word.display_text();
             let mut atoms = Vec::new();
             for (at, part) in text.split(mark).enumerate() {
                 if at > 0 {
-                    atoms.push(Atom::Unknown { splits: false });
+                    atoms.push(WordAtom::Unknown { splits: false });
                 }
-                atoms.extend(Word::of(part).0);
+                atoms.extend(ShellWord::from_literal(part).0);
             }
-            *word = Word(atoms);
+            *word = ShellWord(atoms);
         }
     }
 }

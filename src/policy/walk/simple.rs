@@ -4,9 +4,9 @@ use brush_parser::ast::{
     Assignment, AssignmentName, AssignmentValue, CommandPrefixOrSuffixItem, SimpleCommand,
 };
 
-use super::super::plan::Planned;
-use super::super::word::Word;
-use super::{Input, Walk};
+use super::super::plan::PlannedProgram;
+use super::super::word::ShellWord;
+use super::{ScriptWalk, StandardInput};
 
 /// The most commands that are judged in one script.
 const COMMANDS_MAX: usize = 1024;
@@ -61,134 +61,139 @@ const OPAQUE: &[&str] = &[
     "python3", "ruby", "ssh", "tclsh", "tox", "uv", "yarn",
 ];
 
-impl Walk {
-    pub(super) fn simple(&mut self, command: &SimpleCommand) {
+impl ScriptWalk {
+    pub(super) fn visit_simple(&mut self, command: &SimpleCommand) {
         let mut argv = Vec::new();
         let mut input = None;
         let alone = command.word_or_name.is_none();
         for item in command.prefix.iter().flat_map(|prefix| &prefix.0) {
-            self.item(item, alone, &mut argv, &mut input);
+            self.visit_item(item, alone, &mut argv, &mut input);
         }
         // Words before the program are not its arguments.
         argv.clear();
         if let Some(name) = &command.word_or_name {
-            argv.extend(self.read(name).braces());
+            argv.extend(self.read_word(name).expand_braces());
         }
-        let name = argv.first().and_then(Word::literal).unwrap_or_default();
+        let name = argv
+            .first()
+            .and_then(ShellWord::literal_text)
+            .unwrap_or_default();
         let declares = DECLARING.contains(&name.as_str());
         for item in command.suffix.iter().flat_map(|suffix| &suffix.0) {
             match item {
                 CommandPrefixOrSuffixItem::AssignmentWord(assignment, word)
                     if !declares && matches!(assignment.value, AssignmentValue::Scalar(_)) =>
                 {
-                    argv.extend(self.read(word).braces());
+                    argv.extend(self.read_word(word).expand_braces());
                 }
                 CommandPrefixOrSuffixItem::IoRedirect(_)
                 | CommandPrefixOrSuffixItem::Word(_)
                 | CommandPrefixOrSuffixItem::AssignmentWord(..)
                 | CommandPrefixOrSuffixItem::ProcessSubstitution(..) => {
-                    self.item(item, declares, &mut argv, &mut input);
+                    self.visit_item(item, declares, &mut argv, &mut input);
                 }
             }
         }
         if !argv.is_empty() {
-            self.run(&argv, input.as_ref());
+            self.run_program(&argv, input.as_ref());
         }
     }
 
-    fn item(
+    fn visit_item(
         &mut self,
         item: &CommandPrefixOrSuffixItem,
         stays: bool,
-        argv: &mut Vec<Word>,
-        input: &mut Option<Input>,
+        argv: &mut Vec<ShellWord>,
+        input: &mut Option<StandardInput>,
     ) {
         match item {
             CommandPrefixOrSuffixItem::IoRedirect(redirect) => {
-                if let Some(found) = self.redirect(redirect) {
+                if let Some(found) = self.visit_redirect(redirect) {
                     *input = Some(found);
                 }
             }
-            CommandPrefixOrSuffixItem::Word(word) => argv.extend(self.read(word).braces()),
+            CommandPrefixOrSuffixItem::Word(word) => {
+                argv.extend(self.read_word(word).expand_braces())
+            }
             CommandPrefixOrSuffixItem::AssignmentWord(assignment, word) => {
-                self.assignment(assignment, stays);
-                argv.push(self.read(word));
+                self.visit_assignment(assignment, stays);
+                argv.push(self.read_word(word));
             }
             CommandPrefixOrSuffixItem::ProcessSubstitution(_, subshell) => {
-                self.subshell(subshell);
-                argv.push(Word::unknown(false));
+                self.visit_subshell(subshell);
+                argv.push(ShellWord::unknown_word(false));
             }
         }
     }
 
     /// An assignment; `stays` tells that it lasts beyond the command.
-    fn assignment(&mut self, assignment: &Assignment, stays: bool) {
+    fn visit_assignment(&mut self, assignment: &Assignment, stays: bool) {
         let name = match &assignment.name {
             AssignmentName::VariableName(name) => name,
             AssignmentName::ArrayElementName(name, index) => {
-                self.text(index);
+                self.read_plain_text(index);
                 name
             }
         };
         match &assignment.value {
             AssignmentValue::Scalar(value) => {
-                let value = self.read(value);
-                self.variable(name, &value);
-                let literal = value.literal().filter(|_| !assignment.append);
+                let value = self.read_word(value);
+                self.assign_variable(name, &value);
+                let literal = value.literal_text().filter(|_| !assignment.append);
                 if stays {
-                    self.scope.assign(name, literal);
+                    self.scope.assign_value(name, literal);
                 }
             }
             AssignmentValue::Array(elements) => {
                 for (index, value) in elements {
-                    index.iter().for_each(|index| self.evaluated(index));
-                    self.evaluated(value);
+                    index.iter().for_each(|index| self.visit_evaluated(index));
+                    self.visit_evaluated(value);
                 }
-                self.scope.assign(name, None);
+                self.scope.assign_value(name, None);
             }
         }
     }
 
     /// A value that reaches a variable, by assignment or through `env`.
-    pub(super) fn variable(&mut self, name: &str, value: &Word) {
-        self.subscripts(value);
-        let literal = value.literal();
+    pub(super) fn assign_variable(&mut self, name: &str, value: &ShellWord) {
+        self.visit_subscripts(value);
+        let literal = value.literal_text();
         if HOOKS.contains(&name) {
-            self.doubt(format!("`{name}` makes other programs run code"));
+            self.add_doubt(format!("`{name}` makes other programs run code"));
         } else if COMMAND_VARIABLES.contains(&name) {
             match literal {
-                Some(script) => self.subscript(&script),
-                None => self.doubt(format!("the command in `{name}` is unknown")),
+                Some(script) => self.visit_subscript(&script),
+                None => self.add_doubt(format!("the command in `{name}` is unknown")),
             }
         }
     }
 
     /// A program with its arguments, and everything it would run in turn.
-    pub(super) fn run(&mut self, argv: &[Word], input: Option<&Input>) {
-        self.deeper(|walk| walk.run_here(argv, input));
+    pub(super) fn run_program(&mut self, argv: &[ShellWord], input: Option<&StandardInput>) {
+        self.one_level_deeper(|walk| walk.run_here(argv, input));
     }
 
-    fn run_here(&mut self, argv: &[Word], input: Option<&Input>) {
+    fn run_here(&mut self, argv: &[ShellWord], input: Option<&StandardInput>) {
         // `time -- program`: the parser leaves the dashes to the command.
-        let dashes = argv.first().and_then(Word::literal).as_deref() == Some("--");
+        let dashes = argv.first().and_then(ShellWord::literal_text).as_deref() == Some("--");
         let argv = &argv[usize::from(dashes)..];
         let Some(name) = argv.first() else { return };
         let Some(program) = base_name(name) else {
-            self.doubt(format!(
+            self.add_doubt(format!(
                 "the program `{}` is known only at run time",
-                name.display()
+                name.display_text()
             ));
             // `$nothing sudo` runs sudo.
             if name.may_split() && argv.len() > 1 {
-                self.run(&argv[1..], input);
+                self.run_program(&argv[1..], input);
             }
             return;
         };
         if self.plan.commands.len() >= COMMANDS_MAX {
-            self.doubt("it has too many commands");
+            self.add_doubt("it has too many commands");
             return;
         }
-        let path = name.display();
+        let path = name.display_text();
         let script = path.contains('/')
             && ![
                 "/bin/",
@@ -199,7 +204,7 @@ impl Walk {
             ]
             .iter()
             .any(|folder| path.starts_with(folder));
-        self.plan.commands.push(Planned {
+        self.plan.commands.push(PlannedProgram {
             program: program.clone(),
             argv: argv.to_vec(),
             opaque: script || OPAQUE.contains(&program.as_str()),
@@ -207,25 +212,25 @@ impl Walk {
         });
         if EVALUATING.contains(&program.as_str()) {
             for word in &argv[1..] {
-                self.subscripts(word);
+                self.visit_subscripts(word);
             }
         }
-        self.arguments(&program, argv);
-        if !self.builtin(&program, argv, input) {
-            self.runner(&program, argv, input);
+        self.touch_arguments(&program, argv);
+        if !self.run_builtin(&program, argv, input) {
+            self.run_runner(&program, argv, input);
         }
     }
 
     /// Words that are one script when joined by blanks.
-    pub(super) fn joined(&mut self, words: &[Word]) {
-        let literal: Option<Vec<_>> = words.iter().map(Word::literal).collect();
+    pub(super) fn run_joined_words(&mut self, words: &[ShellWord]) {
+        let literal: Option<Vec<_>> = words.iter().map(ShellWord::literal_text).collect();
         match literal {
-            Some(words) => self.subscript(&words.join(" ")),
-            None => self.doubt("a script that is built at run time"),
+            Some(words) => self.visit_subscript(&words.join(" ")),
+            None => self.add_doubt("a script that is built at run time"),
         }
     }
 
-    pub(super) fn opaque(&mut self) {
+    pub(super) fn run_unknown_program(&mut self) {
         if let Some(last) = self.plan.commands.last_mut() {
             last.opaque = true;
         }
@@ -233,8 +238,8 @@ impl Walk {
 }
 
 /// The last component of the program's path, if it is certain.
-fn base_name(name: &Word) -> Option<String> {
-    if let Some(path) = name.literal() {
+fn base_name(name: &ShellWord) -> Option<String> {
+    if let Some(path) = name.literal_text() {
         let base = path.trim_end_matches('/').rsplit('/').next()?;
         return (!base.is_empty()).then(|| base.to_owned());
     }
@@ -242,7 +247,7 @@ fn base_name(name: &Word) -> Option<String> {
     if name.may_split() {
         return None;
     }
-    let text = name.display();
+    let text = name.display_text();
     let base = text.rsplit('/').next()?;
     let certain = text.contains('/') && !base.contains(['…', '*', '?']);
     (certain && !base.is_empty()).then(|| base.to_owned())

@@ -1,7 +1,7 @@
 //! Which arguments name files, and which of those are written.
 
-use super::super::word::{Atom, Word};
-use super::Walk;
+use super::super::word::{ShellWord, WordAtom};
+use super::ScriptWalk;
 
 /// Programs that write every operand.
 const WRITE_ALL: &[&str] = &[
@@ -30,40 +30,40 @@ const WRITE_OPTIONS: &[(&str, &[&str])] = &[
     ),
 ];
 
-impl Walk {
+impl ScriptWalk {
     /// Notes every argument as a file that is perhaps read or written.
-    pub(super) fn arguments(&mut self, program: &str, argv: &[Word]) {
+    pub(super) fn touch_arguments(&mut self, program: &str, argv: &[ShellWord]) {
         let writes_in_place = ["sed", "perl"].contains(&program)
             && argv.iter().any(|word| {
-                let prefix = word.prefix();
+                let prefix = word.known_prefix();
                 prefix.starts_with("-i")
                     || prefix.starts_with("--in-place")
                     || prefix.starts_with("-pi")
             });
-        let deletes = program == "find" && argv.iter().any(|word| word.prefix() == "-delete");
+        let deletes = program == "find" && argv.iter().any(|word| word.known_prefix() == "-delete");
         let all = writes_in_place || deletes || WRITE_ALL.contains(&program);
         let last = WRITE_LAST.contains(&program).then(|| argv.len() - 1);
         let options = WRITE_OPTIONS.iter().find(|(name, _)| *name == program);
         let options = options.map_or(&[][..], |(_, options)| *options);
         for (at, word) in argv.iter().enumerate() {
-            let prefix = word.prefix();
+            let prefix = word.known_prefix();
             let before = argv
                 .get(at.wrapping_sub(1))
-                .map(Word::prefix)
+                .map(ShellWord::known_prefix)
                 .unwrap_or_default();
             let is_value = at > 0 && options.contains(&before.as_str());
             let writes = at > 0 && (all || last == Some(at) || is_value);
             if let Some((name, _)) = prefix.split_once('=') {
-                let value = word.tail(name.chars().count() + 1);
+                let value = word.without_first(name.chars().count() + 1);
                 let writes = options.contains(&name) || (program == "dd" && name == "of");
-                self.touch(program, &value, writes);
+                self.record_touch(program, &value, writes);
             } else if let Some(option) = options.iter().find(|option| {
                 option.len() == 2 && prefix.len() > 2 && prefix.starts_with(**option)
             }) {
-                self.touch(program, &word.tail(option.len()), true);
+                self.record_touch(program, &word.without_first(option.len()), true);
             }
-            if !prefix.starts_with('-') && word.0 != [Atom::Lit('-')] {
-                self.touch(program, word, writes);
+            if !prefix.starts_with('-') && word.0 != [WordAtom::Lit('-')] {
+                self.record_touch(program, word, writes);
             }
         }
     }

@@ -13,7 +13,7 @@ use crate::caller::Scope;
 use crate::desktop::FrameId;
 use crate::kasm::plane::rfb::{Desktop, RfbError, Screen};
 use crate::kasm::plane::{Place, PlaneError};
-use crate::picture::{self, Bounds, Picture};
+use crate::picture::{self, Picture, PictureBounds};
 use crate::tool::{ErrorType, ToolError, Toolset};
 
 pub(super) use screenshot::GetSessionScreenshot;
@@ -53,9 +53,9 @@ impl FrameView {
 }
 
 /// A screenshot for a reply, with its data.
-fn view(screen: &Screen, bounds: Bounds) -> Result<(Picture, FrameView), ToolError> {
+fn view(screen: &Screen, bounds: PictureBounds) -> Result<(Picture, FrameView), ToolError> {
     let (width, height) = (screen.width(), screen.height());
-    let picture = picture::encode(screen.rgb(), width.into(), height.into(), bounds);
+    let picture = picture::encode_picture(screen.rgb(), width.into(), height.into(), bounds);
     let picture = picture.map_err(|error| ToolError::internal(error.to_string()))?;
     let shown = |pixels: u32| u16::try_from(pixels).unwrap_or(u16::MAX);
     let frame = FrameId {
@@ -77,8 +77,8 @@ fn view(screen: &Screen, bounds: Bounds) -> Result<(Picture, FrameView), ToolErr
 
 impl KasmProvider {
     /// The size and limits of screenshots that no argument changes.
-    fn bounds(&self) -> Bounds {
-        Bounds {
+    fn bounds(&self) -> PictureBounds {
+        PictureBounds {
             width: self.desktop_limits.picture_pixels,
             height: self.desktop_limits.picture_pixels,
             bytes: self.desktop_limits.picture_bytes,

@@ -15,8 +15,8 @@ use serde::{Deserialize, Serialize};
 use super::{KasmProvider, Need, acting_user, place};
 use crate::kasm::plane::{Place, PlaneError};
 use crate::kasm::{Kasm, KasmError, KasmId, UserId};
-use crate::tool::{Call, Effect, Reply, Tool, ToolError};
-use probes::{COMMANDS, Nobody, PROBES, Probe, call};
+use crate::tool::{Effect, Tool, ToolCallContext, ToolError, ToolReply};
+use probes::{COMMANDS, EndpointProbe, PROBES, UnknownIds, call_probe};
 
 /// The remedy if the address that Kasm names for its sessions does not answer.
 pub const UNREACHABLE_REMEDY: &str = "commands, files and the desktop use this address, which Kasm names for its \
@@ -29,13 +29,13 @@ pub(super) struct DiagnoseKasm;
 
 /// The permissions of an API key, as far as probes show.
 #[derive(Debug)]
-pub struct Findings {
+pub struct PermissionFindings {
     /// Permissions that are certainly missing.
     pub missing: Vec<&'static str>,
     /// Groups of permissions of which at least one is missing.
     pub possibly_missing: Vec<Vec<&'static str>>,
     /// One entry per endpoint.
-    pub checks: Vec<Check>,
+    pub checks: Vec<DiagnosisCheck>,
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -54,12 +54,12 @@ pub(super) struct Diagnosis {
     missing_permissions: Vec<String>,
     /// Groups of permissions of which at least one is missing: grant all of a group.
     possibly_missing: Vec<Vec<String>>,
-    checks: Vec<Check>,
+    checks: Vec<DiagnosisCheck>,
 }
 
 /// One check.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
-pub struct Check {
+pub struct DiagnosisCheck {
     /// What was checked.
     pub what: String,
     /// Whether it works. Absent if that is unknown.
@@ -90,15 +90,15 @@ impl Tool for DiagnoseKasm {
 
     async fn call(
         &self,
-        cx: Call<'_, KasmProvider>,
+        cx: ToolCallContext<'_, KasmProvider>,
         args: DiagnoseArgs,
-    ) -> Result<Reply<Diagnosis>, ToolError> {
+    ) -> Result<ToolReply<Diagnosis>, ToolError> {
         let user = acting_user(cx.caller, args.user_id)?;
-        let Findings {
+        let PermissionFindings {
             missing,
             possibly_missing,
             mut checks,
-        } = findings(&cx.provider.kasm, user).await;
+        } = permission_findings(&cx.provider.kasm, user).await;
         if let Some(kasm_id) = args.kasm_id {
             let place = place(&cx, kasm_id, args.user_id, Need::Probe).await?;
             checks.extend(session_checks(&cx.provider.kasm, &place).await);
@@ -111,39 +111,44 @@ impl Tool for DiagnoseKasm {
         };
         let diagnosis = Diagnosis {
             well,
-            missing_permissions: owned(&missing),
-            possibly_missing: possibly_missing.iter().map(|group| owned(group)).collect(),
+            missing_permissions: owned_names(&missing),
+            possibly_missing: possibly_missing
+                .iter()
+                .map(|group| owned_names(group))
+                .collect(),
             checks,
         };
-        Ok(Reply::new(diagnosis, message))
+        Ok(ToolReply::new(diagnosis, message))
     }
 }
 
 /// Calls every endpoint with the API key, in ways that change nothing.
-pub async fn findings(kasm: &Kasm, user: UserId) -> Findings {
-    let nobody = Nobody::random();
+pub async fn permission_findings(kasm: &Kasm, user: UserId) -> PermissionFindings {
+    let nobody = UnknownIds::random();
     let asked: Vec<_> = PROBES
         .iter()
-        .map(|probe| call(kasm, user, nobody, probe.endpoint).map(move |answer| (probe, answer)))
+        .map(|probe| {
+            call_probe(kasm, user, nobody, probe.endpoint).map(move |answer| (probe, answer))
+        })
         .collect();
     let answers: Vec<_> = stream::iter(asked).buffered(AT_A_TIME).collect().await;
-    let (missing, possibly_missing) = missing(&answers);
+    let (missing, possibly_missing) = missing_permissions(&answers);
     let checks = answers
         .iter()
-        .map(|(probe, answer)| check(probe, answer, &missing))
+        .map(|(probe, answer)| diagnosis_check(probe, answer, &missing))
         .collect();
-    Findings {
+    PermissionFindings {
         missing,
         possibly_missing,
         checks,
     }
 }
 
-fn owned(names: &[&str]) -> Vec<String> {
+fn owned_names(names: &[&str]) -> Vec<String> {
     names.iter().map(|name| (*name).to_owned()).collect()
 }
 
-type Answered = (&'static Probe, Result<(), KasmError>);
+type ProbeAnswer = (&'static EndpointProbe, Result<(), KasmError>);
 
 fn is_refused(answer: &Result<(), KasmError>) -> bool {
     matches!(answer, Err(KasmError::Permission { .. }))
@@ -162,7 +167,7 @@ fn is_admitted(answer: &Result<(), KasmError>) -> bool {
 
 /// Returns the permissions that are certainly missing, and groups of which one is missing. The permissions of
 /// an endpoint that works exist. A refusal that a certainly missing permission explains proves nothing more.
-fn missing(answers: &[Answered]) -> (Vec<&'static str>, Vec<Vec<&'static str>>) {
+fn missing_permissions(answers: &[ProbeAnswer]) -> (Vec<&'static str>, Vec<Vec<&'static str>>) {
     let admitted = answers.iter().filter(|(_, answer)| is_admitted(answer));
     let proven: BTreeSet<_> = admitted.flat_map(|(probe, _)| probe.permissions).collect();
     let suspects: Vec<Vec<&str>> = answers
@@ -191,8 +196,12 @@ fn missing(answers: &[Answered]) -> (Vec<&'static str>, Vec<Vec<&'static str>>) 
     (certain.into_iter().collect(), open.into_iter().collect())
 }
 
-fn check(probe: &Probe, answer: &Result<(), KasmError>, missing: &[&str]) -> Check {
-    let mut check = Check {
+fn diagnosis_check(
+    probe: &EndpointProbe,
+    answer: &Result<(), KasmError>,
+    missing: &[&str],
+) -> DiagnosisCheck {
+    let mut check = DiagnosisCheck {
         what: probe.endpoint.to_owned(),
         works: Some(true),
         tools: probe.tools.to_vec(),
@@ -222,10 +231,10 @@ fn check(probe: &Probe, answer: &Result<(), KasmError>, missing: &[&str]) -> Che
 }
 
 /// Checks what a running session allows.
-pub async fn session_checks(kasm: &Kasm, place: &Place) -> Vec<Check> {
+pub async fn session_checks(kasm: &Kasm, place: &Place) -> Vec<DiagnosisCheck> {
     let allowed = |what: &str, allowed: Option<bool>, setting: &str, tools: &[&'static str]| {
         let forbidden = allowed == Some(false);
-        Check {
+        DiagnosisCheck {
             what: what.to_owned(),
             works: allowed.or(Some(true)),
             tools: tools.to_vec(),
@@ -257,7 +266,7 @@ pub async fn session_checks(kasm: &Kasm, place: &Place) -> Vec<Check> {
         large,
     );
     let desktop = kasm.desktop(place).await.err().map(ToolError::from);
-    let desktop = Check {
+    let desktop = DiagnosisCheck {
         what: "desktop".to_owned(),
         works: Some(desktop.is_none()),
         tools: vec![
@@ -273,7 +282,7 @@ pub async fn session_checks(kasm: &Kasm, place: &Place) -> Vec<Check> {
 }
 
 /// Requests a file that does not exist from the session's web server. An answer shows that output can be read.
-async fn try_address(kasm: &Kasm, place: &Place, check: &mut Check) {
+async fn try_address(kasm: &Kasm, place: &Place, check: &mut DiagnosisCheck) {
     let Err(error) = kasm.download(place, ".kmcp-check").await else {
         return;
     };

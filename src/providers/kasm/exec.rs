@@ -8,7 +8,7 @@ mod stop;
 use super::KasmProvider;
 use crate::caller::Scope;
 use crate::jobs::JobError;
-use crate::policy::{Decision, Denial, INCOMPLETE_RULE, Verdict};
+use crate::policy::{Denial, INCOMPLETE_RULE, RuleDecision, Verdict};
 use crate::tool::{ErrorType, ToolError, Toolset};
 
 pub(super) const TOOLSET: Toolset<KasmProvider> = Toolset {
@@ -87,11 +87,11 @@ impl From<JobError> for ToolError {
 /// The policy's denial, in words for a model.
 pub(super) fn denied(denial: &Denial) -> ToolError {
     let hint = match denial.decision {
-        Decision::Ask => format!(
+        RuleDecision::Ask => format!(
             "this needs a person's approval, which cannot be requested here; instead: {}",
             denial.instead
         ),
-        Decision::Allow | Decision::Deny => denial.instead.clone(),
+        RuleDecision::Allow | RuleDecision::Deny => denial.instead.clone(),
     };
     if denial.verdict == Verdict::Invalid {
         let code = if denial.rule == INCOMPLETE_RULE {

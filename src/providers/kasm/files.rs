@@ -10,7 +10,7 @@ use super::{KasmProvider, denied};
 use crate::caller::Scope;
 use crate::files::{FileError, Target};
 use crate::jobs::JobError;
-use crate::policy::Access;
+use crate::policy::FileAccess;
 use crate::tool::{ErrorType, ToolError, Toolset};
 
 pub(super) const TOOLSET: Toolset<KasmProvider> = Toolset {
@@ -27,7 +27,7 @@ pub(super) const TOOLSET: Toolset<KasmProvider> = Toolset {
 };
 
 /// Judges a path by the policy.
-fn target(provider: &KasmProvider, path: &str, access: Access) -> Result<Target, ToolError> {
+fn target(provider: &KasmProvider, path: &str, access: FileAccess) -> Result<Target, ToolError> {
     Target::new(&provider.policy, path, access).map_err(|denial| denied(&denial))
 }
 

@@ -9,8 +9,8 @@ use super::diagnose::DiagnoseKasm;
 use super::{KasmProvider, own_session};
 use crate::caller::Scope;
 use crate::kasm::KasmId;
-use crate::kasm::model::Recording;
-use crate::tool::{Call, Effect, Reply, Tool, ToolError, Toolset};
+use crate::kasm::model::SessionRecording;
+use crate::tool::{Effect, Tool, ToolCallContext, ToolError, ToolReply, Toolset};
 
 pub(super) const TOOLSET: Toolset<KasmProvider> = Toolset {
     name: "monitoring",
@@ -35,7 +35,7 @@ struct FrameStatsArgs {
 }
 
 #[derive(Serialize, JsonSchema)]
-struct Stats {
+struct StatsView {
     kasm_id: String,
     /// The statistics as Kasm returns them; times in milliseconds.
     stats: Map<String, Value>,
@@ -44,7 +44,7 @@ struct Stats {
 impl Tool for GetSessionFrameStats {
     type Provider = KasmProvider;
     type Args = FrameStatsArgs;
-    type Output = Stats;
+    type Output = StatsView;
     const NAME: &'static str = "get_session_frame_stats";
     const TITLE: &'static str = "Frame statistics";
     const ABOUT: &'static str = "Measure how long the last screen frame took to encode and draw. A viewer must be connected.";
@@ -52,9 +52,9 @@ impl Tool for GetSessionFrameStats {
 
     async fn call(
         &self,
-        cx: Call<'_, KasmProvider>,
+        cx: ToolCallContext<'_, KasmProvider>,
         args: FrameStatsArgs,
-    ) -> Result<Reply<Stats>, ToolError> {
+    ) -> Result<ToolReply<StatsView>, ToolError> {
         let kasm = &cx.provider.kasm;
         let client = args.client.as_deref().unwrap_or("auto");
         if client.len() > 200 || client.chars().any(char::is_control) {
@@ -65,8 +65,8 @@ impl Tool for GetSessionFrameStats {
             .with_code("argument_invalid"));
         }
         let (user, _) = own_session(&cx, args.kasm_id, None).await?;
-        let stats = kasm.wire().frame_stats(user, args.kasm_id, client).await?;
-        Ok(Reply::new(
+        let stats = kasm.api().frame_stats(user, args.kasm_id, client).await?;
+        Ok(ToolReply::new(
             stats_of(args.kasm_id, stats),
             "frame statistics of the last frame",
         ))
@@ -84,7 +84,7 @@ struct SessionArgs {
 impl Tool for GetSessionBottleneckStats {
     type Provider = KasmProvider;
     type Args = SessionArgs;
-    type Output = Stats;
+    type Output = StatsView;
     const NAME: &'static str = "get_session_bottleneck_stats";
     const TITLE: &'static str = "Bottleneck statistics";
     const ABOUT: &'static str = "Show per viewer whether CPU or network limits the desktop stream: [cpu, cpu \
@@ -93,14 +93,14 @@ impl Tool for GetSessionBottleneckStats {
 
     async fn call(
         &self,
-        cx: Call<'_, KasmProvider>,
+        cx: ToolCallContext<'_, KasmProvider>,
         args: SessionArgs,
-    ) -> Result<Reply<Stats>, ToolError> {
+    ) -> Result<ToolReply<StatsView>, ToolError> {
         let (user, _) = own_session(&cx, args.kasm_id, None).await?;
         let kasm = &cx.provider.kasm;
         let stats = stats_of(
             args.kasm_id,
-            kasm.wire().bottleneck_stats(user, args.kasm_id).await?,
+            kasm.api().bottleneck_stats(user, args.kasm_id).await?,
         );
         let viewers = stats
             .stats
@@ -112,7 +112,7 @@ impl Tool for GetSessionBottleneckStats {
         } else {
             "no viewer is connected"
         };
-        Ok(Reply::new(stats, message))
+        Ok(ToolReply::new(stats, message))
     }
 }
 
@@ -127,7 +127,7 @@ struct RecordingsArgs {
 }
 
 #[derive(Serialize, JsonSchema)]
-struct Recordings {
+struct RecordingList {
     kasm_id: String,
     recordings: Vec<RecordingView>,
 }
@@ -146,7 +146,7 @@ struct RecordingView {
 impl Tool for GetSessionRecordings {
     type Provider = KasmProvider;
     type Args = RecordingsArgs;
-    type Output = Recordings;
+    type Output = RecordingList;
     const NAME: &'static str = "get_session_recordings";
     const TITLE: &'static str = "List recordings";
     const ABOUT: &'static str =
@@ -155,20 +155,20 @@ impl Tool for GetSessionRecordings {
 
     async fn call(
         &self,
-        cx: Call<'_, KasmProvider>,
+        cx: ToolCallContext<'_, KasmProvider>,
         args: RecordingsArgs,
-    ) -> Result<Reply<Recordings>, ToolError> {
+    ) -> Result<ToolReply<RecordingList>, ToolError> {
         own_session(&cx, args.kasm_id, None).await?;
         let kasm = &cx.provider.kasm;
         let links = args.download_links.unwrap_or(false);
-        let found = kasm.wire().recordings(args.kasm_id, links).await?;
+        let found = kasm.api().list_recordings(args.kasm_id, links).await?;
         let recordings: Vec<_> = found
             .into_iter()
-            .map(|recording| view(recording, links))
+            .map(|recording| recording_view(recording, links))
             .collect();
         let message = format!("{} recordings", recordings.len());
-        Ok(Reply::new(
-            Recordings {
+        Ok(ToolReply::new(
+            RecordingList {
                 kasm_id: args.kasm_id.to_string(),
                 recordings,
             },
@@ -177,7 +177,7 @@ impl Tool for GetSessionRecordings {
     }
 }
 
-fn view(recording: Recording, links: bool) -> RecordingView {
+fn recording_view(recording: SessionRecording, links: bool) -> RecordingView {
     let url = recording.download_url.filter(|_| links);
     RecordingView {
         recording_id: recording.recording_id,
@@ -187,14 +187,14 @@ fn view(recording: Recording, links: bool) -> RecordingView {
     }
 }
 
-fn stats_of(kasm_id: KasmId, stats: Value) -> Stats {
+fn stats_of(kasm_id: KasmId, stats: Value) -> StatsView {
     let stats = match stats {
         Value::Object(map) => map,
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
             Map::new()
         }
     };
-    Stats {
+    StatsView {
         kasm_id: kasm_id.to_string(),
         stats,
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::tool::catalogue::{Resource, Shows, Values};
+use crate::tool::catalogue::{ArgumentValues, Resource, ResourceContent};
 
 /// Tools that change the state of a session.
 const OF_SESSION: &[&str] = &[
@@ -21,7 +21,7 @@ pub(super) const RESOURCES: &[Resource] = &[
         title: "My sessions",
         about: "The sessions of your Kasm user with their state and expiry.",
         tool: "list_user_sessions",
-        shows: Shows::Data,
+        shows: ResourceContent::Data,
         fresh: Duration::from_secs(5),
         only: None,
         changed_by: OF_SESSION,
@@ -32,7 +32,7 @@ pub(super) const RESOURCES: &[Resource] = &[
         title: "Workspaces",
         about: "The workspaces that create_kasm_session can start.",
         tool: "get_available_workspaces",
-        shows: Shows::Data,
+        shows: ResourceContent::Data,
         fresh: Duration::from_secs(300),
         only: None,
         changed_by: &[],
@@ -43,7 +43,7 @@ pub(super) const RESOURCES: &[Resource] = &[
         title: "Session",
         about: "The state of a session and when it expires.",
         tool: "get_session_status",
-        shows: Shows::Data,
+        shows: ResourceContent::Data,
         fresh: Duration::from_secs(5),
         only: None,
         changed_by: OF_SESSION,
@@ -54,7 +54,7 @@ pub(super) const RESOURCES: &[Resource] = &[
         title: "Screen",
         about: "The current screen of a running session, as PNG or JPEG.",
         tool: "get_session_screenshot",
-        shows: Shows::Picture,
+        shows: ResourceContent::Picture,
         fresh: Duration::ZERO,
         only: Some(("operational_status", "running")),
         // Screens change all the time without a call. Clients are notified only of changes that were made
@@ -69,8 +69,8 @@ pub(super) const RESOURCES: &[Resource] = &[
     },
 ];
 
-pub(super) const VALUES: &[Values] = &[
-    Values {
+pub(super) const VALUES: &[ArgumentValues] = &[
+    ArgumentValues {
         argument: "kasm_id",
         tool: "list_user_sessions",
         list: "sessions",
@@ -82,7 +82,7 @@ pub(super) const VALUES: &[Values] = &[
             "resume_kasm_session",
         ],
     },
-    Values {
+    ArgumentValues {
         argument: "image_name",
         tool: "get_available_workspaces",
         list: "workspaces",

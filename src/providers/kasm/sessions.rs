@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::KasmProvider;
 use super::desktop::GetSessionScreenshot;
 use crate::caller::Scope;
-use crate::kasm::model::{Session, Status};
+use crate::kasm::model::{KasmSession, SessionStatus};
 use crate::kasm::{KasmId, UserId};
 use crate::tool::Toolset;
 
@@ -83,14 +83,14 @@ struct SessionView {
 
 impl SessionView {
     /// `kasm_id` is the requested id: Kasm's answer about a session that is not ready does not repeat it.
-    fn new(provider: &KasmProvider, kasm_id: KasmId, session: &Session) -> Self {
-        let lease = provider.leases.of(kasm_id);
+    fn new(provider: &KasmProvider, kasm_id: KasmId, session: &KasmSession) -> Self {
+        let lease = provider.leases.lease_of(kasm_id);
         Self {
             kasm_id: kasm_id.to_string(),
-            operational_status: session.status.word().to_owned(),
+            operational_status: session.status.status_word().to_owned(),
             operational_progress: session
                 .progress
-                .filter(|_| session.status != Status::Running),
+                .filter(|_| session.status != SessionStatus::Running),
             operational_message: session.message.clone(),
             image_name: session.image_name.clone(),
             image_id: session.image_id.map(|id| id.to_string()),
@@ -109,12 +109,14 @@ impl SessionView {
 }
 
 /// What to do with a session in this state.
-pub(super) fn advice(status: &Status) -> &'static str {
+pub(super) fn advice(status: &SessionStatus) -> &'static str {
     match status {
-        Status::Running => "the session is running",
-        Status::Starting => "the session is starting: ask get_session_status in a few seconds",
-        Status::Paused => "the session is paused: resume_kasm_session makes it run",
-        Status::Stopped => "the session is stopped: resume_kasm_session makes it run",
+        SessionStatus::Running => "the session is running",
+        SessionStatus::Starting => {
+            "the session is starting: ask get_session_status in a few seconds"
+        }
+        SessionStatus::Paused => "the session is paused: resume_kasm_session makes it run",
+        SessionStatus::Stopped => "the session is stopped: resume_kasm_session makes it run",
         // A word of both kinds, such as `delete_error`: it does not end by itself.
         other if other.is_failed() => {
             "Kasm failed at this session: destroy_kasm_session it and create_kasm_session another; if it stays, a Kasm \
@@ -123,9 +125,11 @@ pub(super) fn advice(status: &Status) -> &'static str {
         other if other.is_ending() => {
             "Kasm is destroying the session, so it does not come back: create_kasm_session starts another one"
         }
-        Status::Other(word) if word.starts_with("paus") || word.starts_with("stop") => {
+        SessionStatus::Other(word) if word.starts_with("paus") || word.starts_with("stop") => {
             "the session is on its way to rest: ask get_session_status in a few seconds, then resume_kasm_session"
         }
-        Status::Other(_) => "the session is in transition: ask get_session_status in a few seconds",
+        SessionStatus::Other(_) => {
+            "the session is in transition: ask get_session_status in a few seconds"
+        }
     }
 }

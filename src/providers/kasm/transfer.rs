@@ -7,9 +7,9 @@ use super::{KasmProvider, Need, denied, place_of};
 use crate::files::{FileError, Target};
 use crate::kasm::KasmId;
 use crate::kasm::plane::Place;
-use crate::leases::Use;
-use crate::policy::Access;
-use crate::tool::transfer::{Download, FileOf, Stored, Transfers, Upload};
+use crate::leases::SessionUse;
+use crate::policy::FileAccess;
+use crate::tool::transfer::{FileDownload, FileTransfers, FileUpload, StoredFile, TransferTarget};
 use crate::tool::{ErrorType, ToolError};
 
 impl KasmProvider {
@@ -17,9 +17,9 @@ impl KasmProvider {
     /// lives.
     async fn open(
         &self,
-        file: FileOf<'_>,
-        access: Access,
-    ) -> Result<(Place, Target, Use), ToolError> {
+        file: TransferTarget<'_>,
+        access: FileAccess,
+    ) -> Result<(Place, Target, SessionUse), ToolError> {
         let kasm_id: KasmId = file.computer.parse().map_err(|error| {
             ToolError::new(
                 ErrorType::NotFound,
@@ -35,17 +35,20 @@ impl KasmProvider {
     }
 }
 
-impl Transfers for KasmProvider {
+impl FileTransfers for KasmProvider {
     fn toolset(&self) -> &'static str {
         super::files::TOOLSET.name
     }
 
-    fn download<'a>(&'a self, file: FileOf<'a>) -> BoxFuture<'a, Result<Download, ToolError>> {
+    fn download<'a>(
+        &'a self,
+        file: TransferTarget<'a>,
+    ) -> BoxFuture<'a, Result<FileDownload, ToolError>> {
         async move {
-            let (place, target, in_use) = self.open(file, Access::Read).await?;
+            let (place, target, in_use) = self.open(file, FileAccess::Read).await?;
             let max = self.file_limits.link_bytes;
             let file = self.files.send_out(&place, &target, max).await?;
-            Ok(Download {
+            Ok(FileDownload {
                 size: file.size,
                 modified: file.modified,
                 sha256: file.sha256.clone(),
@@ -63,9 +66,9 @@ impl Transfers for KasmProvider {
 
     fn upload<'a>(
         &'a self,
-        file: FileOf<'a>,
-        upload: Upload,
-    ) -> BoxFuture<'a, Result<Stored, ToolError>> {
+        file: TransferTarget<'a>,
+        upload: FileUpload,
+    ) -> BoxFuture<'a, Result<StoredFile, ToolError>> {
         async move {
             let max = self.file_limits.link_bytes;
             if upload.length > max {
@@ -73,12 +76,12 @@ impl Transfers for KasmProvider {
                 let error = ToolError::from(FileError::TooLarge { size, max });
                 return Err(error.with_code("body_too_large"));
             }
-            let (place, target, _in_use) = self.open(file, Access::Write).await?;
+            let (place, target, _in_use) = self.open(file, FileAccess::Write).await?;
             let written = self
                 .files
                 .receive(&place, &target, upload.length, upload.bytes)
                 .await?;
-            Ok(Stored {
+            Ok(StoredFile {
                 size: written.size,
                 sha256: written.sha256,
             })

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use super::KasmProvider;
 use crate::caller::Scope;
 use crate::kasm::UserId;
-use crate::kasm::model::{User, UserFields, UserRef};
-use crate::tool::{Call, Effect, Private, Reply, Tool, ToolError, Toolset};
+use crate::kasm::model::{KasmUser, UserFields, UserRef};
+use crate::tool::{Effect, PrivateArgument, Tool, ToolCallContext, ToolError, ToolReply, Toolset};
 
 pub(super) const TOOLSET: Toolset<KasmProvider> = Toolset {
     name: "users",
@@ -54,8 +54,8 @@ struct UserView {
     kasm_ids: Vec<String>,
 }
 
-impl From<User> for UserView {
-    fn from(user: User) -> Self {
+impl From<KasmUser> for UserView {
+    fn from(user: KasmUser) -> Self {
         Self {
             user_id: user.user_id.to_string(),
             username: user.username,
@@ -105,11 +105,11 @@ impl Tool for GetKasmUsers {
 
     async fn call(
         &self,
-        cx: Call<'_, KasmProvider>,
+        cx: ToolCallContext<'_, KasmProvider>,
         args: PageArgs,
-    ) -> Result<Reply<UserPage>, ToolError> {
+    ) -> Result<ToolReply<UserPage>, ToolError> {
         let page = args.page.unwrap_or(1);
-        let mut users = cx.provider.kasm.wire().users().await?;
+        let mut users = cx.provider.kasm.api().list_users().await?;
         users.sort_by(|a, b| a.username.cmp(&b.username));
         let total = users.len();
         let pages = total.div_ceil(PAGE_SIZE).max(1);
@@ -126,7 +126,7 @@ impl Tool for GetKasmUsers {
             .take(PAGE_SIZE);
         let users: Vec<_> = shown.map(UserView::from).collect();
         let message = format!("{} of {total} users, page {page} of {pages}", users.len());
-        Ok(Reply::new(
+        Ok(ToolReply::new(
             UserPage {
                 users,
                 page,
@@ -159,9 +159,9 @@ impl Tool for GetKasmUser {
 
     async fn call(
         &self,
-        cx: Call<'_, KasmProvider>,
+        cx: ToolCallContext<'_, KasmProvider>,
         args: UserRefArgs,
-    ) -> Result<Reply<UserView>, ToolError> {
+    ) -> Result<ToolReply<UserView>, ToolError> {
         let user = match (args.user_id, args.username) {
             (Some(id), None) => UserRef::Id(id),
             (None, Some(name)) if !name.trim().is_empty() => UserRef::Name(name.trim().to_owned()),
@@ -173,9 +173,9 @@ impl Tool for GetKasmUser {
                 .with_code("user_ambiguous"));
             }
         };
-        let user = cx.provider.kasm.wire().user(&user).await?;
+        let user = cx.provider.kasm.api().fetch_user(&user).await?;
         let message = format!("user {}", user.username);
-        Ok(Reply::new(user.into(), message))
+        Ok(ToolReply::new(user.into(), message))
     }
 }
 
@@ -186,7 +186,7 @@ struct CreateUserArgs {
     /// The login name, usually an e-mail address.
     username: String,
     /// The password. Kasm requires at least 8 characters of several kinds.
-    #[schemars(with = "Private<String>")]
+    #[schemars(with = "PrivateArgument<String>")]
     password: SecretString,
     first_name: Option<String>,
     last_name: Option<String>,
@@ -210,9 +210,9 @@ impl Tool for CreateKasmUser {
 
     async fn call(
         &self,
-        cx: Call<'_, KasmProvider>,
+        cx: ToolCallContext<'_, KasmProvider>,
         args: CreateUserArgs,
-    ) -> Result<Reply<UserView>, ToolError> {
+    ) -> Result<ToolReply<UserView>, ToolError> {
         if args.username.trim().is_empty() {
             return Err(ToolError::validation(
                 "argument `username` is empty",
@@ -230,9 +230,9 @@ impl Tool for CreateKasmUser {
             locked: args.locked,
             disabled: args.disabled,
         };
-        let user = cx.provider.kasm.wire().create_user(&fields).await?;
+        let user = cx.provider.kasm.api().create_user(&fields).await?;
         let message = format!("user {} was created", user.username);
-        Ok(Reply::new(user.into(), message))
+        Ok(ToolReply::new(user.into(), message))
     }
 }
 
@@ -245,7 +245,7 @@ struct UpdateUserArgs {
     /// A new login name.
     username: Option<String>,
     /// A new password.
-    #[schemars(with = "Option<Private<String>>")]
+    #[schemars(with = "Option<PrivateArgument<String>>")]
     password: Option<SecretString>,
     first_name: Option<String>,
     last_name: Option<String>,
@@ -269,9 +269,9 @@ impl Tool for UpdateKasmUser {
 
     async fn call(
         &self,
-        cx: Call<'_, KasmProvider>,
+        cx: ToolCallContext<'_, KasmProvider>,
         args: UpdateUserArgs,
-    ) -> Result<Reply<UserView>, ToolError> {
+    ) -> Result<ToolReply<UserView>, ToolError> {
         let fields = UserFields {
             username: args.username,
             password: args.password,
@@ -292,11 +292,11 @@ impl Tool for UpdateKasmUser {
         let user = cx
             .provider
             .kasm
-            .wire()
+            .api()
             .update_user(args.user_id, &fields)
             .await?;
         let message = format!("user {} was updated", user.username);
-        Ok(Reply::new(user.into(), message))
+        Ok(ToolReply::new(user.into(), message))
     }
 }
 
@@ -311,14 +311,14 @@ struct DeleteUserArgs {
 }
 
 #[derive(Serialize, JsonSchema)]
-struct Done {
+struct UserChangeDone {
     user_id: String,
 }
 
 impl Tool for DeleteKasmUser {
     type Provider = KasmProvider;
     type Args = DeleteUserArgs;
-    type Output = Done;
+    type Output = UserChangeDone;
     const NAME: &'static str = "delete_kasm_user";
     const TITLE: &'static str = "Delete a user";
     const ABOUT: &'static str = "Delete a user of the Kasm server. This cannot be undone.";
@@ -327,16 +327,16 @@ impl Tool for DeleteKasmUser {
 
     async fn call(
         &self,
-        cx: Call<'_, KasmProvider>,
+        cx: ToolCallContext<'_, KasmProvider>,
         args: DeleteUserArgs,
-    ) -> Result<Reply<Done>, ToolError> {
+    ) -> Result<ToolReply<UserChangeDone>, ToolError> {
         cx.provider
             .kasm
-            .wire()
+            .api()
             .delete_user(args.user_id, args.force.unwrap_or(false))
             .await?;
-        Ok(Reply::new(
-            Done {
+        Ok(ToolReply::new(
+            UserChangeDone {
                 user_id: args.user_id.to_string(),
             },
             "the user was deleted",
@@ -355,7 +355,7 @@ struct LogoutArgs {
 impl Tool for LogoutKasmUser {
     type Provider = KasmProvider;
     type Args = LogoutArgs;
-    type Output = Done;
+    type Output = UserChangeDone;
     const NAME: &'static str = "logout_kasm_user";
     const TITLE: &'static str = "Log a user out";
     const ABOUT: &'static str = "End all logins of a user. Sessions continue.";
@@ -364,12 +364,12 @@ impl Tool for LogoutKasmUser {
 
     async fn call(
         &self,
-        cx: Call<'_, KasmProvider>,
+        cx: ToolCallContext<'_, KasmProvider>,
         args: LogoutArgs,
-    ) -> Result<Reply<Done>, ToolError> {
-        cx.provider.kasm.wire().logout_user(args.user_id).await?;
-        Ok(Reply::new(
-            Done {
+    ) -> Result<ToolReply<UserChangeDone>, ToolError> {
+        cx.provider.kasm.api().logout_user(args.user_id).await?;
+        Ok(ToolReply::new(
+            UserChangeDone {
                 user_id: args.user_id.to_string(),
             },
             "all logins of the user were ended",

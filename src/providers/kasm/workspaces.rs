@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use super::KasmProvider;
 use crate::caller::Scope;
-use crate::kasm::model::Image;
-use crate::tool::{Call, Effect, Reply, Tool, ToolError, Toolset};
+use crate::kasm::model::WorkspaceImage;
+use crate::tool::{Effect, Tool, ToolCallContext, ToolError, ToolReply, Toolset};
 
 pub(super) const TOOLSET: Toolset<KasmProvider> = Toolset {
     name: "workspaces",
@@ -21,14 +21,14 @@ struct GetAvailableWorkspaces;
 struct NoArgs {}
 
 #[derive(Serialize, JsonSchema)]
-struct Workspaces {
-    workspaces: Vec<Workspace>,
+struct WorkspaceList {
+    workspaces: Vec<WorkspaceView>,
     count: usize,
 }
 
 /// A workspace.
 #[derive(Serialize, JsonSchema)]
-struct Workspace {
+struct WorkspaceView {
     /// Pass this or a name to `create_kasm_session`.
     image_id: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -51,8 +51,8 @@ struct Workspace {
     categories: Vec<String>,
 }
 
-impl From<&Image> for Workspace {
-    fn from(image: &Image) -> Self {
+impl From<&WorkspaceImage> for WorkspaceView {
+    fn from(image: &WorkspaceImage) -> Self {
         Self {
             image_id: image.image_id.to_string(),
             friendly_name: image.friendly_name.clone(),
@@ -70,7 +70,7 @@ impl From<&Image> for Workspace {
 impl Tool for GetAvailableWorkspaces {
     type Provider = KasmProvider;
     type Args = NoArgs;
-    type Output = Workspaces;
+    type Output = WorkspaceList;
     const NAME: &'static str = "get_available_workspaces";
     const TITLE: &'static str = "List workspaces";
     const ABOUT: &'static str =
@@ -79,15 +79,15 @@ impl Tool for GetAvailableWorkspaces {
 
     async fn call(
         &self,
-        cx: Call<'_, KasmProvider>,
+        cx: ToolCallContext<'_, KasmProvider>,
         _: NoArgs,
-    ) -> Result<Reply<Workspaces>, ToolError> {
-        let images = cx.provider.kasm.images().await?;
+    ) -> Result<ToolReply<WorkspaceList>, ToolError> {
+        let images = cx.provider.kasm.list_images().await?;
         let usable = images.iter().filter(|image| image.enabled && !image.hidden);
-        let workspaces: Vec<_> = usable.map(Workspace::from).collect();
+        let workspaces: Vec<_> = usable.map(WorkspaceView::from).collect();
         let count = workspaces.len();
-        Ok(Reply::new(
-            Workspaces { workspaces, count },
+        Ok(ToolReply::new(
+            WorkspaceList { workspaces, count },
             format!("{count} workspaces can be started"),
         ))
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use kasm_mcp::mcp::consent::Consent;
+use kasm_mcp::mcp::consent::ApprovalBook;
 use rmcp::model::{
     CallToolRequestParams, ClientCapabilities, ClientConfig, ElicitRequestParams, ElicitResult,
     ElicitationAction, Implementation, ProtocolVersion,
@@ -166,7 +166,7 @@ async fn elicitation_answer_from_another_session_is_ignored() {
 
 #[tokio::test]
 async fn elicitation_without_answer_is_refused_and_cancelled() {
-    let consent = Consent::new(Duration::from_millis(100));
+    let consent = ApprovalBook::new(Duration::from_millis(100));
     let server = start("silence", &consent).await;
     let session = session(&server, "2025-11-25").await;
     // Some question ids are used up, so that those of the session differ from the call's own.

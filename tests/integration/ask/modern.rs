@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use kasm_mcp::clock::ManualClock;
-use kasm_mcp::mcp::consent::Consent;
+use kasm_mcp::mcp::consent::ApprovalBook;
 use serde_json::{Value, json};
 
 use super::{SHARED, Server, refused, start};
@@ -194,14 +194,14 @@ async fn request_state_with_reordered_arguments_is_accepted() {
 #[tokio::test]
 async fn request_state_too_old_or_before_restart_is_refused() {
     let clock = ManualClock::new(jiff::Timestamp::UNIX_EPOCH);
-    let consent = Consent::with_clock(Duration::from_secs(60), clock.wall_clock());
+    let consent = ApprovalBook::with_clock(Duration::from_secs(60), clock.wall_clock());
     let server = start("late", &consent).await;
     let state = state(&server, "rm").await;
-    clock.advance(Duration::from_secs(60));
+    clock.advance_by(Duration::from_secs(60));
     let late = answered(params("rm"), &state, &yes());
     let result = call(&server, late.clone()).await;
     refused(&result["structuredContent"], "request_state_expired");
-    let restarted = start("late", &Consent::new(Duration::from_secs(60))).await;
+    let restarted = start("late", &ApprovalBook::new(Duration::from_secs(60))).await;
     let result = call(&restarted, late).await;
     refused(&result["structuredContent"], "request_state_unknown");
 }
@@ -249,7 +249,7 @@ async fn approval_without_form_elicitation_is_refused() {
 
 #[tokio::test]
 async fn ninth_open_approval_of_a_caller_is_rate_limited() {
-    let consent = Consent::new(Duration::from_secs(60));
+    let consent = ApprovalBook::new(Duration::from_secs(60));
     let server = start("many", &consent).await;
     let first = state(&server, "rm").await;
     for _ in 1..8 {

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use kasm_mcp::audit::Broken;
+use kasm_mcp::audit::BrokenChain;
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -30,9 +30,9 @@ fn text(directory: &Path) -> String {
 /// The line of its file at which a record is broken, or none where lines are missing at its end.
 fn broken_line(directory: &Path) -> Option<u64> {
     match verify(directory).unwrap_err() {
-        Broken::Line { line, .. } => Some(line),
-        Broken::Missing(_) => None,
-        Broken::File(path, error) => panic!("{}: {error}", path.display()),
+        BrokenChain::Line { line, .. } => Some(line),
+        BrokenChain::Missing(_) => None,
+        BrokenChain::File(path, error) => panic!("{}: {error}", path.display()),
     }
 }
 
@@ -92,7 +92,7 @@ async fn audit_chain_continues_over_files_and_restarts() {
     assert!(whole.files > 4, "{whole:?}");
     assert_eq!(lines(path).len(), 61);
     // A file in the middle is as much part of it as a line.
-    let second = kasm_mcp::audit::files(&path.join("audit.jsonl")).unwrap()[1].clone();
+    let second = kasm_mcp::audit::chain_files(&path.join("audit.jsonl")).unwrap()[1].clone();
     let aside = path.join("aside");
     fs::rename(&second, &aside).unwrap();
     assert_eq!(broken_line(path), Some(1), "of the third file");
@@ -114,7 +114,7 @@ async fn audit_rotation_keeps_the_configured_number_of_files() {
     assert_eq!(whole.files, 3);
     assert!(whole.first > 20, "{whole:?}");
     // But not others.
-    let oldest = kasm_mcp::audit::files(&directory.path().join("audit.jsonl")).unwrap();
+    let oldest = kasm_mcp::audit::chain_files(&directory.path().join("audit.jsonl")).unwrap();
     fs::remove_file(&oldest[0]).unwrap();
     assert_eq!(broken_line(directory.path()), Some(1));
 }

@@ -73,7 +73,8 @@ async fn token_file_mistake_names_its_entry_and_field() {
         let file = TokenFile::new(&[]);
         file.write_text(&text);
         let settings = [("MCP_TOKENS_FILE", file.path())];
-        let found = Config::load(&crate::support::sources(&emulator, &settings)).unwrap_err();
+        let found =
+            Config::load_settings(&crate::support::sources(&emulator, &settings)).unwrap_err();
         let said = found.to_string();
         for words in wanted {
             assert!(said.contains(words), "{words} is missing in {said}");
@@ -89,7 +90,7 @@ async fn token_file_mistake_names_its_entry_and_field() {
 async fn token_file_missing_stops_the_start() {
     let emulator = kasm_emulator::Emulator::builder().start().await.unwrap();
     let missing = [("MCP_TOKENS_FILE", "/there/is/none")];
-    let found = Config::load(&crate::support::sources(&emulator, &missing)).unwrap_err();
+    let found = Config::load_settings(&crate::support::sources(&emulator, &missing)).unwrap_err();
     assert!(found.to_string().contains("cannot be read"), "{found}");
 }
 

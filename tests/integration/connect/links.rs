@@ -1,7 +1,7 @@
 //! Links that install the server with one click: what a client makes of them, and that no token is in them.
 
 use data_encoding::BASE64;
-use kasm_mcp::clients::{self, CLIENTS, Values};
+use kasm_mcp::clients::{self, CLIENTS, TemplateValues};
 use reqwest::Url;
 use serde_json::{Value, json};
 
@@ -37,7 +37,7 @@ fn vs_code_link_has_the_entry_and_asks_for_the_token() {
         let [direct, https] = links.as_slice() else {
             panic!("{links:?}")
         };
-        let client = clients::find("vs-code").unwrap();
+        let client = clients::find_client("vs-code").unwrap();
         let file: Value = serde_json::from_str(&printed(client, address, SECRET)).unwrap();
         let mut entry = file["servers"]["kasm"].clone();
         assert_eq!(
@@ -106,7 +106,7 @@ fn readme_has_the_install_links_of_the_demo() {
     let readme =
         std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
     let address = "http://127.0.0.1:8080".parse().unwrap();
-    let values = Values::new(address, SECRET, "kasm-mcp").unwrap();
+    let values = TemplateValues::new(address, SECRET, "kasm-mcp").unwrap();
     for client in CLIENTS.iter().filter(|client| client.link.is_some()) {
         let links = client.install_links(&values).unwrap();
         assert!(

@@ -41,7 +41,7 @@ impl TwoPeople {
             let auth = Authenticator::new(Some(&TOKEN.into()), caller);
             let settings = HttpSettings::for_this_machine();
             let state = HttpState::new(server.clone(), registry.clone(), auth, settings);
-            let app = App::new(state.with_notices(server.notices()));
+            let app = App::new(state.with_notices(server.change_notices()));
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
             bases.push(format!("http://{}", listener.local_addr().unwrap()));
             let limits = app::serve_limits(&config.limits);

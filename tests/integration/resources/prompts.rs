@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use kasm_mcp::app::{self, Reached};
 use kasm_mcp::mcp;
 use kasm_mcp::providers::kasm::CATALOGUE;
-use kasm_mcp::tool::catalogue::Given;
+use kasm_mcp::tool::catalogue::GivenArguments;
 use serde_json::{Value, json};
 
 use super::{Asker, WAYS, texts};
@@ -120,25 +120,25 @@ async fn catalogue_names_only_existing_tools_and_arguments() {
     let registry = app::build(&config, Reached::ByStdio).unwrap().registry;
     let argument = |tool: &str, name: &str| {
         let info = registry
-            .info(tool)
+            .tool_info(tool)
             .unwrap_or_else(|| panic!("no tool {tool}"));
         info.input_schema["properties"].get(name).is_some()
     };
     for resource in CATALOGUE.resources {
-        registry.info(resource.tool).unwrap();
-        if let Some(variable) = resource.variable() {
+        registry.tool_info(resource.tool).unwrap();
+        if let Some(variable) = resource.uri_variable() {
             assert!(argument(resource.tool, variable), "{}", resource.uri);
-            assert!(CATALOGUE.values(variable).is_some(), "{}", resource.uri);
+            assert!(CATALOGUE.values_of(variable).is_some(), "{}", resource.uri);
         }
         for tool in resource.changed_by {
             assert!(
-                !registry.info(tool).unwrap().effect.is_read_only(),
+                !registry.tool_info(tool).unwrap().effect.is_read_only(),
                 "{tool}"
             );
         }
     }
     for values in CATALOGUE.values {
-        let info = registry.info(values.tool).unwrap();
+        let info = registry.tool_info(values.tool).unwrap();
         assert!(info.effect.is_read_only() && info.input_schema.get("required").is_none());
         let data = &info.output_schema["properties"]["data"];
         let entry = &data["properties"][values.list]["items"]["properties"];
@@ -148,7 +148,7 @@ async fn catalogue_names_only_existing_tools_and_arguments() {
     }
     for prompt in CATALOGUE.prompts {
         for tool in prompt.needs {
-            registry.info(tool).unwrap();
+            registry.tool_info(tool).unwrap();
         }
         for given in [false, true] {
             let arguments = prompt
@@ -157,11 +157,11 @@ async fn catalogue_names_only_existing_tools_and_arguments() {
                 .filter(|argument| given || argument.required);
             let arguments: BTreeMap<_, _> =
                 arguments.map(|one| (one.name, "X".to_owned())).collect();
-            let text = (prompt.text)(&Given(arguments));
+            let text = (prompt.text)(&GivenArguments(arguments));
             for word in text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_')) {
                 let other = ["kasm_id", "image_name", "frame_id"].contains(&word);
                 assert!(
-                    !word.contains('_') || other || registry.info(word).is_some(),
+                    !word.contains('_') || other || registry.tool_info(word).is_some(),
                     "{word}"
                 );
             }

@@ -7,11 +7,13 @@ use std::time::Duration;
 use futures::{FutureExt, StreamExt};
 use kasm_mcp::caller::Scope;
 use kasm_mcp::mcp::McpServer;
-use kasm_mcp::mcp::sessions::{SessionLimits, Sessions};
-use kasm_mcp::tool::catalogue::{Catalogue, Resource, Shows, Values};
+use kasm_mcp::mcp::sessions::{McpSessions, SessionLimits};
+use kasm_mcp::tool::catalogue::{ArgumentValues, Catalogue, Resource, ResourceContent};
 use kasm_mcp::tool::invocation::CallOptions;
 use kasm_mcp::tool::registry::Registry;
-use kasm_mcp::tool::{Call, Confirm, Effect, Progress, Reply, Tool, ToolError, Toolset};
+use kasm_mcp::tool::{
+    ApprovalChannel, Effect, ProgressReporter, Tool, ToolCallContext, ToolError, ToolReply, Toolset,
+};
 use rmcp::model::{ClientCapabilities, Implementation, InitializeRequestParams};
 use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
@@ -32,8 +34,12 @@ impl Tool for Touch {
     const ABOUT: &'static str = "Changes something.";
     const EFFECT: Effect = Effect::Write;
 
-    async fn call(&self, _: Call<'_, ()>, _: NoArgs) -> Result<Reply<()>, ToolError> {
-        Ok(Reply::new((), "it is changed"))
+    async fn call(
+        &self,
+        _: ToolCallContext<'_, ()>,
+        _: NoArgs,
+    ) -> Result<ToolReply<()>, ToolError> {
+        Ok(ToolReply::new((), "it is changed"))
     }
 }
 
@@ -51,13 +57,13 @@ const CATALOGUE: Catalogue = Catalogue {
         title: "Thing",
         about: "A thing.",
         tool: "touch",
-        shows: Shows::Data,
+        shows: ResourceContent::Data,
         fresh: Duration::ZERO,
         only: None,
         changed_by: &[],
     }],
     prompts: &[],
-    values: &[Values {
+    values: &[ArgumentValues {
         argument: "thing",
         tool: "touch",
         list: "things",
@@ -68,11 +74,12 @@ const CATALOGUE: Catalogue = Catalogue {
 
 #[tokio::test]
 async fn listener_that_falls_behind_is_notified_once() {
-    let registry = Registry::new(Duration::from_secs(5), 8).mount(&Arc::new(()), &[TOOLSET]);
+    let registry =
+        Registry::new(Duration::from_secs(5), 8).mount_provider(&Arc::new(()), &[TOOLSET]);
     let registry = Arc::new(registry.with_catalogue(CATALOGUE));
     let server = McpServer::new(registry.clone());
     let caller = caller("slow");
-    let sessions = Sessions::new(SessionLimits {
+    let sessions = McpSessions::new(SessionLimits {
         all_max: 1,
         per_caller_max: 1,
         idle: Duration::from_secs(60),
@@ -81,18 +88,25 @@ async fn listener_that_falls_behind_is_notified_once() {
         ClientCapabilities::default(),
         Implementation::new("slow", "1"),
     );
-    let session = sessions.open(&caller, client).unwrap();
+    let session = sessions.open_session(&caller, client).unwrap();
     session.watched.add_list();
-    let mut stream = pin!(server.notices().of_session(session, caller.clone()));
+    let mut stream = pin!(
+        server
+            .change_notices()
+            .notify_session(session, caller.clone())
+    );
     let touch = async || {
         let options = CallOptions {
             origin: None,
             caller: caller.clone(),
             cancelled: CancellationToken::new(),
-            progress: Progress::ignored(),
-            confirm: Confirm::nobody(),
+            progress: ProgressReporter::without_listener(),
+            confirm: ApprovalChannel::unavailable(),
         };
-        registry.call("touch", Map::new(), options).await.unwrap();
+        registry
+            .call_tool("touch", Map::new(), options)
+            .await
+            .unwrap();
     };
     for _ in 0..1_000 {
         touch().await;

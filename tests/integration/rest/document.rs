@@ -16,11 +16,11 @@ const DATA: &str = "/post/responses/200/content/application~1json/schema/propert
 
 #[test]
 fn openapi_document_matches_the_snapshot() {
-    let mut document = openapi::document("https://kasm.example.com", Scope::Admin);
+    let mut document = openapi::openapi_document("https://kasm.example.com", Scope::Admin);
     document["info"]["version"] = "(this one)".into();
     let paths = document["paths"].as_object_mut().unwrap();
     let mut of_all = Value::Null;
-    for (_, tool) in tools::listed() {
+    for (_, tool) in tools::listed_tools() {
         let operation = &mut paths[&format!("/api/v1/tools/{}", tool.name)];
         let mut take = |pointer: &str| {
             let place = operation.pointer_mut(pointer).unwrap();
@@ -38,7 +38,7 @@ fn openapi_document_matches_the_snapshot() {
 
 #[test]
 fn openapi_document_keeps_to_chatgpts_limits() {
-    let document = openapi::document("https://kasm.example.com", Scope::Use);
+    let document = openapi::openapi_document("https://kasm.example.com", Scope::Use);
     let paths = document["paths"].as_object().unwrap();
     assert!(paths.len() <= CHATGPT_OPERATIONS_MAX, "{}", paths.len());
     for (path, item) in paths {
@@ -66,7 +66,7 @@ fn openapi_references_have_targets() {
         };
         inside.into_iter().for_each(|value| walk(value, document));
     }
-    let document = openapi::document("https://kasm.example.com", Scope::Admin);
+    let document = openapi::openapi_document("https://kasm.example.com", Scope::Admin);
     walk(&document, &document);
 }
 
@@ -75,7 +75,10 @@ async fn openapi_of_a_server_has_its_address_and_tools() {
     let server = TestServer::with(&[("MCP_AUTH_SCOPE", "kasm:use")]).await;
     let served = send(server.get("/openapi.json")).await;
     assert_eq!(served.status, 200);
-    assert_eq!(served.body, openapi::document(&server.base, Scope::Use));
+    assert_eq!(
+        served.body,
+        openapi::openapi_document(&server.base, Scope::Use)
+    );
     let behind = server
         .get("/openapi.json")
         .header("x-forwarded-proto", "https");

@@ -3,8 +3,11 @@
 use std::sync::Arc;
 
 use kasm_mcp::caller::Scope;
-use kasm_mcp::mcp::consent::Consent;
-use kasm_mcp::tool::{AnyTool, Call, Effect, ErrorType, Question, Reply, Tool, ToolError, Toolset};
+use kasm_mcp::mcp::consent::ApprovalBook;
+use kasm_mcp::tool::{
+    AnyTool, ApprovalQuestion, Effect, ErrorType, Tool, ToolCallContext, ToolError, ToolReply,
+    Toolset,
+};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -49,9 +52,13 @@ impl Tool for Fail {
     const ABOUT: &'static str = "Fails.";
     const EFFECT: Effect = Effect::Write;
 
-    async fn call(&self, cx: Call<'_, World>, args: FailArgs) -> Result<Reply<Failed>, ToolError> {
+    async fn call(
+        &self,
+        cx: ToolCallContext<'_, World>,
+        args: FailArgs,
+    ) -> Result<ToolReply<Failed>, ToolError> {
         if args.how == "ask" {
-            cx.confirm(Question {
+            cx.ask_for_approval(ApprovalQuestion {
                 title: "Do it".to_owned(),
                 text: "It is asked for.".to_owned(),
                 what: "it".to_owned(),
@@ -60,7 +67,7 @@ impl Tool for Fail {
         }
         let (kind, _) = KINDS
             .into_iter()
-            .find(|(kind, _)| kind.name() == args.how)
+            .find(|(kind, _)| kind.type_name() == args.how)
             .expect("a kind of error, or a panic");
         Err(ToolError::new(kind, "it failed", "do something else"))
     }
@@ -75,7 +82,7 @@ async fn toolbox() -> Toolbox<World> {
         scope: Scope::Read,
         tools: TOOLS,
     };
-    let consent = Consent::new(std::time::Duration::from_secs(5));
+    let consent = ApprovalBook::new(std::time::Duration::from_secs(5));
     Toolbox::start(Arc::new(World), toolset, caller("rest"), &consent).await
 }
 
@@ -89,11 +96,11 @@ async fn fail(toolbox: &Toolbox<World>, how: &str) -> Answer {
 async fn rest_failure_of_each_error_type_has_its_status() {
     let toolbox = toolbox().await;
     for (kind, status) in KINDS {
-        let answer = fail(&toolbox, kind.name()).await;
+        let answer = fail(&toolbox, kind.type_name()).await;
         assert_eq!(answer.status, status, "{}", answer.body);
         assert_eq!(answer.kind, "application/json");
         let form = json!({
-            "success": false, "error": "it failed", "error_type": kind.name(), "code": kind.name(),
+            "success": false, "error": "it failed", "error_type": kind.type_name(), "code": kind.type_name(),
             "hint": "do something else",
         });
         assert_eq!(answer.body, form);

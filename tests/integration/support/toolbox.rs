@@ -8,7 +8,7 @@ use kasm_mcp::http::auth::Authenticator;
 use kasm_mcp::http::serve::{Ended, ServeLimits, serve};
 use kasm_mcp::http::{App, HttpSettings, HttpState};
 use kasm_mcp::mcp::McpServer;
-use kasm_mcp::mcp::consent::Consent;
+use kasm_mcp::mcp::consent::ApprovalBook;
 use kasm_mcp::tool::Toolset;
 use kasm_mcp::tool::registry::Registry;
 use serde_json::{Value, json};
@@ -35,14 +35,15 @@ pub fn caller(name: &str) -> Caller {
 pub fn server<P: Send + Sync + 'static>(
     provider: &Arc<P>,
     toolset: Toolset<P>,
-    consent: &Consent,
+    consent: &ApprovalBook,
 ) -> McpServer {
     McpServer::new(registry(provider, &toolset)).with_consent(consent.clone())
 }
 
 fn registry<P: Send + Sync + 'static>(provider: &Arc<P>, toolset: &Toolset<P>) -> Arc<Registry> {
     Arc::new(
-        Registry::new(Duration::from_secs(30), 32).mount(provider, std::slice::from_ref(toolset)),
+        Registry::new(Duration::from_secs(30), 32)
+            .mount_provider(provider, std::slice::from_ref(toolset)),
     )
 }
 
@@ -52,7 +53,7 @@ impl<P: Send + Sync + 'static> Toolbox<P> {
         provider: Arc<P>,
         toolset: Toolset<P>,
         caller: Caller,
-        consent: &Consent,
+        consent: &ApprovalBook,
     ) -> Self {
         let auth = Authenticator::new(Some(&TOKEN.into()), caller);
         let registry = registry(&provider, &toolset);

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use kasm_mcp::caller::{Caller, Scope};
 use kasm_mcp::tool::{
-    AnyTool, Call, Continuation, Effect, ErrorType, Reply, Tool, ToolError, Toolset,
+    AnyTool, ContinuationTools, Effect, ErrorType, Tool, ToolCallContext, ToolError, ToolReply,
+    Toolset,
 };
 use parking_lot::Mutex;
 use schemars::JsonSchema;
@@ -106,14 +107,18 @@ impl Tool for Start {
     const TITLE: &'static str = "Start";
     const ABOUT: &'static str = "Starts a job.";
     const EFFECT: Effect = Effect::Write;
-    const CONTINUES: Option<Continuation> = Some(Continuation {
+    const CONTINUES: Option<ContinuationTools> = Some(ContinuationTools {
         poll: "poll",
         stop: "stop",
         keys: &["place", "job_id"],
         keep: Duration::from_secs(3_600),
     });
 
-    async fn call(&self, cx: Call<'_, Jobs>, args: StartArgs) -> Result<Reply<Data>, ToolError> {
+    async fn call(
+        &self,
+        cx: ToolCallContext<'_, Jobs>,
+        args: StartArgs,
+    ) -> Result<ToolReply<Data>, ToolError> {
         let mut number = 0;
         cx.provider.change(|table| {
             number = table.jobs.len();
@@ -123,7 +128,7 @@ impl Tool for Start {
                 stopped: false,
             });
         });
-        Ok(Reply::new(cx.provider.state(number), "started"))
+        Ok(ToolReply::new(cx.provider.state(number), "started"))
     }
 }
 
@@ -136,11 +141,15 @@ impl Tool for Poll {
     const ABOUT: &'static str = "Looks at a job.";
     const EFFECT: Effect = Effect::Read;
 
-    async fn call(&self, cx: Call<'_, Jobs>, args: PollArgs) -> Result<Reply<Data>, ToolError> {
+    async fn call(
+        &self,
+        cx: ToolCallContext<'_, Jobs>,
+        args: PollArgs,
+    ) -> Result<ToolReply<Data>, ToolError> {
         assert_eq!((args.offset, args.wait_seconds), (Some(0), Some(0)));
         assert_eq!(args.place, "here");
         let number = cx.provider.find(cx.caller, &args.job_id)?;
-        Ok(Reply::new(cx.provider.state(number), "looked"))
+        Ok(ToolReply::new(cx.provider.state(number), "looked"))
     }
 }
 
@@ -153,7 +162,11 @@ impl Tool for Stop {
     const ABOUT: &'static str = "Stops a job.";
     const EFFECT: Effect = Effect::Write;
 
-    async fn call(&self, cx: Call<'_, Jobs>, args: StopArgs) -> Result<Reply<Data>, ToolError> {
+    async fn call(
+        &self,
+        cx: ToolCallContext<'_, Jobs>,
+        args: StopArgs,
+    ) -> Result<ToolReply<Data>, ToolError> {
         assert_eq!(args.place, "here");
         let number = cx.provider.find(cx.caller, &args.job_id)?;
         cx.provider.change(|table| {
@@ -161,7 +174,7 @@ impl Tool for Stop {
             job.stopped |= job.running;
             job.running = false;
         });
-        Ok(Reply::new(cx.provider.state(number), "stopped"))
+        Ok(ToolReply::new(cx.provider.state(number), "stopped"))
     }
 }
 

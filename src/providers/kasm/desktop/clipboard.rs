@@ -8,7 +8,9 @@ use crate::kasm::plane::Place;
 use crate::kasm::plane::rfb::{CLIPBOARD_BYTES_MAX, Clipboard, ClipboardContent};
 use crate::kasm::{KasmId, UserId};
 use crate::providers::kasm::{KasmProvider, Need, place};
-use crate::tool::{Call, Effect, ErrorType, Private, Reply, Tool, ToolError};
+use crate::tool::{
+    Effect, ErrorType, PrivateArgument, Tool, ToolCallContext, ToolError, ToolReply,
+};
 
 pub(super) struct DesktopClipboard;
 
@@ -18,7 +20,7 @@ pub(super) struct ClipboardArgs {
     kasm_id: KasmId,
     /// The text to set. Omit it to read the clipboard.
     #[schemars(extend("x-keeps-empty" = true))]
-    text: Option<Private<String>>,
+    text: Option<PrivateArgument<String>>,
     /// Optional: must be the id of the token's own Kasm user.
     user_id: Option<UserId>,
 }
@@ -71,9 +73,9 @@ impl Tool for DesktopClipboard {
 
     async fn call(
         &self,
-        cx: Call<'_, KasmProvider>,
+        cx: ToolCallContext<'_, KasmProvider>,
         args: ClipboardArgs,
-    ) -> Result<Reply<ClipboardReply>, ToolError> {
+    ) -> Result<ToolReply<ClipboardReply>, ToolError> {
         if args
             .text
             .as_ref()
@@ -91,14 +93,14 @@ impl Tool for DesktopClipboard {
         }
         // The look shows whether the connection is alive.
         let (desktop, _) = cx.provider.update(&place).await?;
-        let Some(text) = args.text.map(Private::into_inner) else {
+        let Some(text) = args.text.map(PrivateArgument::into_inner) else {
             return Ok(reply_of(desktop.read_clipboard().await?));
         };
         desktop.copy_text(text.clone()).await?;
         let content = ClipboardReply::new(Origin::ThisServer, Some(text), Instant::now());
         let message = "the text was sent to the desktop's clipboard; this server keeps it there for ten minutes, unless \
                        something else is copied there or this server stops: paste it with ctrl+v or shift+Insert";
-        Ok(Reply::new(content, message))
+        Ok(ToolReply::new(content, message))
     }
 }
 
@@ -120,14 +122,14 @@ fn forbidden(place: &Place, sets: bool) -> Option<ToolError> {
     })
 }
 
-fn reply_of(clipboard: Clipboard) -> Reply<ClipboardReply> {
+fn reply_of(clipboard: Clipboard) -> ToolReply<ClipboardReply> {
     let since = clipboard.since;
     match clipboard.content {
-        ClipboardContent::Text(text) => Reply::new(
+        ClipboardContent::Text(text) => ToolReply::new(
             ClipboardReply::new(Origin::Desktop, Some(text), since),
             "this was copied last on the desktop",
         ),
-        ClipboardContent::OwnText(text) => Reply::new(
+        ClipboardContent::OwnText(text) => ToolReply::new(
             ClipboardReply::new(Origin::ThisServer, Some(text), since),
             "this is the text that desktop_clipboard has set; nothing else was copied since, as far as the desktop tells",
         ),
@@ -138,9 +140,9 @@ fn reply_of(clipboard: Clipboard) -> Reply<ClipboardReply> {
             };
             let message =
                 "what was copied last has no text that can be shown; `kinds` says what it is";
-            Reply::new(content, message)
+            ToolReply::new(content, message)
         }
-        ClipboardContent::Unknown => Reply::new(
+        ClipboardContent::Unknown => ToolReply::new(
             ClipboardReply::new(Origin::Unknown, None, since),
             "nothing was copied since this server connected to the desktop, and what was copied before is not told: \
              copy with ctrl+c and ask again, or run `xclip -o -selection clipboard` with execute_kasm_command",

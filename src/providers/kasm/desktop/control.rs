@@ -11,7 +11,7 @@ use crate::desktop::{Action, ActionKind, Baseline, Button, Step};
 use crate::kasm::plane::rfb::{Area, RfbError};
 use crate::kasm::{KasmId, UserId};
 use crate::providers::kasm::{KasmProvider, Need, place};
-use crate::tool::{Call, Effect, Private, Reply, Tool, ToolError};
+use crate::tool::{Effect, PrivateArgument, Tool, ToolCallContext, ToolError, ToolReply};
 use batch::{Run, check_actions, frame_of, last_place, stopped_error};
 use sight::Sight;
 
@@ -46,7 +46,7 @@ struct ActionArgs {
     /// Scroll distance down, in notches.
     dy: Option<i32>,
     /// For `type`: the text. For `key`: keys to press together, such as `ctrl+l` or `Return`.
-    text: Option<Private<String>>,
+    text: Option<PrivateArgument<String>>,
     /// Keys to hold during a pointer action, such as `ctrl` and `shift`.
     modifiers: Option<Vec<String>>,
     /// Wait time in seconds, at most 30.
@@ -103,9 +103,9 @@ impl Tool for ControlDesktop {
 
     async fn call(
         &self,
-        cx: Call<'_, KasmProvider>,
+        cx: ToolCallContext<'_, KasmProvider>,
         args: ControlArgs,
-    ) -> Result<Reply<Controlled>, ToolError> {
+    ) -> Result<ToolReply<Controlled>, ToolError> {
         let max = cx.provider.desktop_limits.actions_max;
         if args.actions.len() > max {
             return Err(ToolError::validation(

@@ -9,10 +9,10 @@ use crate::files::{Target, Writing};
 use crate::kasm::plane::Place;
 use crate::kasm::plane::rfb::RfbError;
 use crate::kasm::{KasmId, UserId};
-use crate::picture::{self, Bounds, Picture};
-use crate::policy::Access;
+use crate::picture::{self, Picture, PictureBounds};
+use crate::policy::FileAccess;
 use crate::providers::kasm::{KasmProvider, Need, denied, may_change, place};
-use crate::tool::{Call, Effect, Reply, Tool, ToolError};
+use crate::tool::{Effect, Tool, ToolCallContext, ToolError, ToolReply};
 
 pub(in crate::providers::kasm) struct GetSessionScreenshot;
 
@@ -56,9 +56,9 @@ impl Tool for GetSessionScreenshot {
 
     async fn call(
         &self,
-        cx: Call<'_, KasmProvider>,
+        cx: ToolCallContext<'_, KasmProvider>,
         args: ScreenshotArgs,
-    ) -> Result<Reply<Screenshot>, ToolError> {
+    ) -> Result<ToolReply<Screenshot>, ToolError> {
         let target = args.save_to_file.as_deref();
         let target = target.map(|path| save_target(&cx, path)).transpose()?;
         let bounds = bounds(cx.provider, args.width, args.height)?;
@@ -99,13 +99,13 @@ impl Tool for GetSessionScreenshot {
             media_type: picture.media_type,
             saved_to,
         };
-        Ok(Reply::new(screenshot, message).showing(Some(picture)))
+        Ok(ToolReply::new(screenshot, message).with_picture(Some(picture)))
     }
 }
 
-fn save_target(cx: &Call<'_, KasmProvider>, path: &str) -> Result<Target, ToolError> {
+fn save_target(cx: &ToolCallContext<'_, KasmProvider>, path: &str) -> Result<Target, ToolError> {
     may_change(cx.caller, "`save_to_file`")?;
-    let target = Target::new(&cx.provider.policy, path, Access::Write);
+    let target = Target::new(&cx.provider.policy, path, FileAccess::Write);
     target.map_err(|denial| denied(&denial))
 }
 
@@ -113,7 +113,7 @@ fn bounds(
     provider: &KasmProvider,
     width: Option<u32>,
     height: Option<u32>,
-) -> Result<Bounds, ToolError> {
+) -> Result<PictureBounds, ToolError> {
     if width == Some(0) || height == Some(0) {
         return Err(ToolError::validation(
             "`width` and `height` are at least 1",
@@ -125,7 +125,7 @@ fn bounds(
     if width.is_none() && height.is_none() {
         return Ok(usual);
     }
-    Ok(Bounds {
+    Ok(PictureBounds {
         width: width.unwrap_or(u32::MAX),
         height: height.unwrap_or(u32::MAX),
         ..usual
@@ -137,14 +137,14 @@ fn bounds(
 async fn stale(
     provider: &KasmProvider,
     place: &Place,
-    bounds: Bounds,
+    bounds: PictureBounds,
     error: RfbError,
 ) -> Result<Picture, ToolError> {
     tracing::info!(kasm_id = %place.kasm_id, %error, "the desktop cannot be read; requesting Kasm's screenshot");
     let most = provider.desktop_limits.picture_pixels;
     let (width, height) = (bounds.width.min(most), bounds.height.min(most));
-    let wire = provider.kasm.wire();
-    let jpeg = wire.screenshot(place.user, place.kasm_id, width, height);
+    let wire = provider.kasm.api();
+    let jpeg = wire.fetch_screenshot(place.user, place.kasm_id, width, height);
     let Ok(jpeg) = jpeg.await else {
         return Err(error.into());
     };

@@ -3,7 +3,7 @@
 use futures::future::BoxFuture;
 use futures::{FutureExt, TryFutureExt};
 
-use crate::kasm::model::{Exec, SessionRequest, UserFields, UserRef};
+use crate::kasm::model::{ExecRequest, SessionRequest, UserFields, UserRef};
 use crate::kasm::{Id, ImageId, Kasm, KasmError, KasmId, UserId};
 
 const AUTH: &str = "Users Auth Session";
@@ -13,18 +13,18 @@ const ACT: &[&str] = &[AUTH, USER];
 const ACT_ON_SESSION: &[&str] = &[AUTH, USER, SESSIONS_MODIFY];
 
 /// An endpoint, its permissions, and the tools that use it.
-pub(super) struct Probe {
+pub(super) struct EndpointProbe {
     pub endpoint: &'static str,
     pub permissions: &'static [&'static str],
     pub tools: &'static [&'static str],
 }
 
-const fn probe(
+const fn endpoint_probe(
     endpoint: &'static str,
     permissions: &'static [&'static str],
     tools: &'static [&'static str],
-) -> Probe {
-    Probe {
+) -> EndpointProbe {
+    EndpointProbe {
         endpoint,
         permissions,
         tools,
@@ -43,38 +43,38 @@ pub(super) const COMMANDS: &[&str] = &[
     "link_kasm_file",
 ];
 
-pub(super) static PROBES: [Probe; 18] = [
-    probe(
+pub(super) static PROBES: [EndpointProbe; 18] = [
+    endpoint_probe(
         "get_images",
         &["Images View"],
         &["get_available_workspaces", "create_kasm_session"],
     ),
-    probe(
+    endpoint_probe(
         "get_kasms",
         &["Sessions View"],
         &["list_user_sessions", "list_all_sessions"],
     ),
-    probe(
+    endpoint_probe(
         "get_kasm_status",
         ACT,
         &["get_session_status", "and every tool that takes a kasm_id"],
     ),
-    probe("request_kasm", ACT, &["create_kasm_session"]),
-    probe("keepalive", ACT, &["extend_kasm_session"]),
-    probe(
+    endpoint_probe("request_kasm", ACT, &["create_kasm_session"]),
+    endpoint_probe("keepalive", ACT, &["extend_kasm_session"]),
+    endpoint_probe(
         "destroy_kasm",
         &["Sessions Delete"],
         &["destroy_kasm_session"],
     ),
-    probe("pause_kasm", ACT_ON_SESSION, &["pause_kasm_session"]),
-    probe("resume_kasm", ACT_ON_SESSION, &["resume_kasm_session"]),
-    probe("exec_command_kasm", ACT_ON_SESSION, COMMANDS),
-    probe(
+    endpoint_probe("pause_kasm", ACT_ON_SESSION, &["pause_kasm_session"]),
+    endpoint_probe("resume_kasm", ACT_ON_SESSION, &["resume_kasm_session"]),
+    endpoint_probe("exec_command_kasm", ACT_ON_SESSION, COMMANDS),
+    endpoint_probe(
         "set_session_permissions",
         &[SESSIONS_MODIFY],
         &["share_kasm_session"],
     ),
-    probe(
+    endpoint_probe(
         "logout_user",
         &[AUTH],
         &[
@@ -83,43 +83,48 @@ pub(super) static PROBES: [Probe; 18] = [
             "get_session_screenshot",
         ],
     ),
-    probe("get_users", &["Users View"], USERS),
-    probe("create_user", &["Users Create"], &["create_kasm_user"]),
-    probe("update_user", &["Users Modify"], &["update_kasm_user"]),
-    probe(
+    endpoint_probe("get_users", &["Users View"], USERS),
+    endpoint_probe("create_user", &["Users Create"], &["create_kasm_user"]),
+    endpoint_probe("update_user", &["Users Modify"], &["update_kasm_user"]),
+    endpoint_probe(
         "delete_user",
         &["Users Delete", "Users Modify"],
         &["delete_kasm_user"],
     ),
-    probe(
+    endpoint_probe(
         "get_kasm_frame_stats",
         &["Sessions View"],
         &["get_session_frame_stats"],
     ),
-    probe(
+    endpoint_probe(
         "get_kasm_bottleneck_stats",
         &["Sessions View"],
         &["get_session_bottleneck_stats"],
     ),
-    probe(
+    endpoint_probe(
         "get_session_recordings",
         &["Session Recordings View"],
         &["get_session_recordings"],
     ),
 ];
 
-pub(super) type Answer<'a> = BoxFuture<'a, Result<(), KasmError>>;
+pub(super) type ProbeFuture<'a> = BoxFuture<'a, Result<(), KasmError>>;
 
 /// Calls a probe's endpoint in a way that changes nothing. The id `nobody` does not exist.
-pub(super) fn call<'a>(kasm: &'a Kasm, user: UserId, nobody: Nobody, endpoint: &str) -> Answer<'a> {
-    let wire = kasm.wire();
-    let Nobody {
+pub(super) fn call_probe<'a>(
+    kasm: &'a Kasm,
+    user: UserId,
+    nobody: UnknownIds,
+    endpoint: &str,
+) -> ProbeFuture<'a> {
+    let wire = kasm.api();
+    let UnknownIds {
         session,
         image,
         other,
     } = nobody;
     match endpoint {
-        "get_images" => wire.images().map_ok(drop).boxed(),
+        "get_images" => wire.list_images().map_ok(drop).boxed(),
         "get_kasms" => wire.sessions().map_ok(drop).boxed(),
         "get_kasm_status" => wire.session(user, session).map_ok(drop).boxed(),
         "request_kasm" => async move {
@@ -132,16 +137,16 @@ pub(super) fn call<'a>(kasm: &'a Kasm, user: UserId, nobody: Nobody, endpoint: &
         "pause_kasm" => wire.pause(user, session),
         "resume_kasm" => wire.resume(user, session),
         "exec_command_kasm" => async move {
-            let exec = Exec {
+            let exec = ExecRequest {
                 cmd: "true".to_owned(),
-                ..Exec::default()
+                ..ExecRequest::default()
             };
             wire.exec(user, session, &exec).await
         }
         .boxed(),
         "set_session_permissions" => wire.share(session, other, "r").map_ok(drop).boxed(),
         "logout_user" => wire.logout_user(other),
-        "get_users" => wire.users().map_ok(drop).boxed(),
+        "get_users" => wire.list_users().map_ok(drop).boxed(),
         "create_user" => taken_name(kasm, user).boxed(),
         "update_user" => async move {
             let fields = UserFields::default();
@@ -151,13 +156,13 @@ pub(super) fn call<'a>(kasm: &'a Kasm, user: UserId, nobody: Nobody, endpoint: &
         "delete_user" => wire.delete_user(other, false),
         "get_kasm_frame_stats" => wire.frame_stats(user, session, "none").map_ok(drop).boxed(),
         "get_kasm_bottleneck_stats" => wire.bottleneck_stats(user, session).map_ok(drop).boxed(),
-        _ => wire.recordings(session, false).map_ok(drop).boxed(),
+        _ => wire.list_recordings(session, false).map_ok(drop).boxed(),
     }
 }
 
 /// Requests a new user with a name that is taken and without required fields, so Kasm cannot create it.
 async fn taken_name(kasm: &Kasm, user: UserId) -> Result<(), KasmError> {
-    let own = kasm.wire().user(&UserRef::Id(user)).await;
+    let own = kasm.api().fetch_user(&UserRef::Id(user)).await;
     // Without the permission to read users, no name is known to be taken.
     let Ok(own) = own else {
         return Err(KasmError::Unavailable(
@@ -168,18 +173,18 @@ async fn taken_name(kasm: &Kasm, user: UserId) -> Result<(), KasmError> {
         username: Some(own.username),
         ..UserFields::default()
     };
-    kasm.wire().create_user(&fields).await.map(drop)
+    kasm.api().create_user(&fields).await.map(drop)
 }
 
 /// Ids that do not exist.
 #[derive(Clone, Copy)]
-pub(super) struct Nobody {
+pub(super) struct UnknownIds {
     session: KasmId,
     image: ImageId,
     other: UserId,
 }
 
-impl Nobody {
+impl UnknownIds {
     pub(super) fn random() -> Self {
         Self {
             session: Id::random(),

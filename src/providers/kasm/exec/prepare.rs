@@ -9,9 +9,9 @@ use serde::Deserialize;
 use super::denied;
 use crate::jobs::{Folder, INPUT_BYTES_MAX, JobSpec};
 use crate::kasm::{KasmId, UserId};
-use crate::policy::{Access, CommandRequest, Denial, Judgement, Permit};
+use crate::policy::{CommandRequest, Denial, FileAccess, Judgement, Permit};
 use crate::providers::kasm::KasmProvider;
-use crate::tool::{ErrorType, Private, Question, ToolError};
+use crate::tool::{ApprovalQuestion, ErrorType, PrivateArgument, ToolError};
 
 #[derive(Deserialize, JsonSchema)]
 pub(super) struct ExecuteArgs {
@@ -23,10 +23,10 @@ pub(super) struct ExecuteArgs {
     pub(super) working_dir: Option<String>,
     /// Environment variables for the command.
     #[serde(default)]
-    pub(super) environment: Private<BTreeMap<String, String>>,
+    pub(super) environment: PrivateArgument<BTreeMap<String, String>>,
     /// The command's standard input.
     #[serde(default)]
-    pub(super) stdin: Private<String>,
+    pub(super) stdin: PrivateArgument<String>,
     /// Time limit for the command, in seconds. Default: the server's limit.
     pub(super) timeout_seconds: Option<u64>,
     /// How long this call waits for the command, in seconds. The command continues after that. Default: 30.
@@ -97,12 +97,12 @@ pub(super) fn checked_folder(
     let Some(folder) = working_dir else {
         return Ok(None);
     };
-    let permit = provider.policy.path(folder, Access::Read);
+    let permit = provider.policy.judge_path(folder, FileAccess::Read);
     let permit = permit.map_err(|denial| denied(&denial))?;
     Ok(Some(Folder {
-        path: permit.get().as_str().to_owned(),
+        path: permit.permitted_value().as_str().to_owned(),
         roots: provider.policy.roots().to_vec(),
-        barred: provider.policy.barred(Access::Write),
+        barred: provider.policy.protected_paths(FileAccess::Write),
     }))
 }
 
@@ -111,7 +111,7 @@ pub(super) async fn judge_command(
     provider: &KasmProvider,
     args: &ExecuteArgs,
 ) -> Result<Judgement, ToolError> {
-    let judged = provider.judge.judge(CommandRequest {
+    let judged = provider.judge.judge_request(CommandRequest {
         script: unix_lines(&args.command),
         working_dir: args.working_dir.clone(),
         environment: (*args.environment).clone(),
@@ -128,7 +128,7 @@ fn unix_lines(script: &str) -> String {
 }
 
 /// What a person is asked before a command runs that the policy leaves to a person.
-pub(super) fn consent_question(args: &ExecuteArgs, denial: &Denial) -> Question {
+pub(super) fn consent_question(args: &ExecuteArgs, denial: &Denial) -> ApprovalQuestion {
     let folder = args.working_dir.as_deref().unwrap_or("the home folder");
     let command = unix_lines(&args.command);
     let what = serde_json::json!([
@@ -140,7 +140,7 @@ pub(super) fn consent_question(args: &ExecuteArgs, denial: &Denial) -> Question 
         *args.stdin,
         args.as_root,
     ]);
-    Question {
+    ApprovalQuestion {
         title: "Run this command?".to_owned(),
         text: format!(
             "{command}\n\nIn session {}, in {folder}{}.\nReason for this question: {} (rule `{}`).",

@@ -14,8 +14,8 @@ use crate::jobs::{JobError, JobId, OutputReader, Removal, Step};
 use crate::kasm::{KasmId, UserId};
 use crate::policy::Judgement;
 use crate::providers::kasm::{KasmProvider, Need, place};
-use crate::tool::progress::Report;
-use crate::tool::{Call, Continuation, Effect, Reply, Tool, ToolError};
+use crate::tool::progress::ProgressReport;
+use crate::tool::{ContinuationTools, Effect, Tool, ToolCallContext, ToolError, ToolReply};
 
 /// How long output is kept: the wrapper of a later command removes older output.
 const KEEP: Duration = Duration::from_secs(24 * 3_600);
@@ -32,7 +32,7 @@ impl Tool for ExecuteKasmCommand {
         longer than wait_seconds, it continues: get_command_output reads on, stop_command ends it.";
     const EFFECT: Effect = Effect::Write;
     const OPEN_WORLD: bool = true;
-    const CONTINUES: Option<Continuation> = Some(Continuation {
+    const CONTINUES: Option<ContinuationTools> = Some(ContinuationTools {
         poll: GetCommandOutput::NAME,
         stop: StopCommand::NAME,
         keys: &["kasm_id", "job_id"],
@@ -41,9 +41,9 @@ impl Tool for ExecuteKasmCommand {
 
     async fn call(
         &self,
-        cx: Call<'_, KasmProvider>,
+        cx: ToolCallContext<'_, KasmProvider>,
         args: ExecuteArgs,
-    ) -> Result<Reply<CommandOutput>, ToolError> {
+    ) -> Result<ToolReply<CommandOutput>, ToolError> {
         prepare::check_limits(cx.provider, &args)?;
         let folder = prepare::checked_folder(cx.provider, args.working_dir.as_deref())?;
         let judgement = prepare::judge_command(cx.provider, &args).await?;
@@ -51,7 +51,7 @@ impl Tool for ExecuteKasmCommand {
         let permit = match judgement {
             Judgement::Permitted(permit) => permit,
             Judgement::NeedsConsent(pending) => {
-                cx.confirm(prepare::consent_question(&args, pending.denial()))
+                cx.ask_for_approval(prepare::consent_question(&args, pending.denial()))
                     .await?;
                 pending.permit_with_consent()
             }
@@ -88,7 +88,7 @@ impl Tool for ExecuteKasmCommand {
             jobs.remove_folder(&place, id, Removal::AfterReport);
         }
         let message = message.unwrap_or_else(|| output.message());
-        Ok(Reply::new(output, message))
+        Ok(ToolReply::new(output, message))
     }
 }
 
@@ -121,9 +121,9 @@ impl Tool for GetCommandOutput {
 
     async fn call(
         &self,
-        cx: Call<'_, KasmProvider>,
+        cx: ToolCallContext<'_, KasmProvider>,
         args: OutputArgs,
-    ) -> Result<Reply<CommandOutput>, ToolError> {
+    ) -> Result<ToolReply<CommandOutput>, ToolError> {
         let place = place(&cx, args.kasm_id, args.user_id, Need::Command).await?;
         let jobs = &cx.provider.jobs;
         let wait = wait_time(cx.provider, args.wait_seconds, Duration::ZERO);
@@ -136,18 +136,18 @@ impl Tool for GetCommandOutput {
         let known = Known::Step(&step);
         let output = CommandOutput::new(args.kasm_id, args.job_id, &reader, &known, streams);
         let message = output.message();
-        Ok(Reply::new(output, message))
+        Ok(ToolReply::new(output, message))
     }
 }
 
 /// Reads output until the command ends, the wait is over, or the reply is full.
 async fn read_until(
-    cx: &Call<'_, KasmProvider>,
+    cx: &ToolCallContext<'_, KasmProvider>,
     reader: &mut OutputReader<'_>,
     streams: &mut Streams,
     wait: Duration,
 ) -> Result<Step, JobError> {
-    if cx.progress.is_heard() {
+    if cx.progress.has_listener() {
         reader.watch_output();
     }
     let deadline = Instant::now() + wait;
@@ -163,10 +163,10 @@ async fn read_until(
     }
 }
 
-async fn report_progress(cx: &Call<'_, KasmProvider>, offset: u64, message: String) {
+async fn report_progress(cx: &ToolCallContext<'_, KasmProvider>, offset: u64, message: String) {
     let done = offset as f64;
     cx.progress
-        .report(Report {
+        .send_report(ProgressReport {
             done,
             total: None,
             message,

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::jobs::{JobError, JobId};
 use crate::kasm::{KasmId, UserId};
 use crate::providers::kasm::{KasmProvider, Need, place};
-use crate::tool::{Call, Effect, ErrorType, Reply, Tool, ToolError};
+use crate::tool::{Effect, ErrorType, Tool, ToolCallContext, ToolError, ToolReply};
 
 pub(super) struct StopCommand;
 
@@ -87,9 +87,9 @@ impl Tool for StopCommand {
 
     async fn call(
         &self,
-        cx: Call<'_, KasmProvider>,
+        cx: ToolCallContext<'_, KasmProvider>,
         args: StopArgs,
-    ) -> Result<Reply<Stopped>, ToolError> {
+    ) -> Result<ToolReply<Stopped>, ToolError> {
         if args.job_id.as_root() && !cx.provider.commands.allow_root {
             // The script that sends the signal runs as the job's own user.
             return Err(ToolError::new(
@@ -128,7 +128,7 @@ impl Tool for StopCommand {
                 })
                 .collect(),
         };
-        Ok(Reply::new(stopped, message))
+        Ok(ToolReply::new(stopped, message))
     }
 }
 

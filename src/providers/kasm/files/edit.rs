@@ -7,22 +7,24 @@ use super::write::WrittenFile;
 use super::{target, unconfirmed};
 use crate::files::{FileError, Writing};
 use crate::kasm::{KasmId, UserId};
-use crate::policy::Access;
+use crate::policy::FileAccess;
 use crate::providers::kasm::{KasmProvider, Need, place};
-use crate::tool::{Call, Effect, ErrorType, Private, Reply, Tool, ToolError};
+use crate::tool::{
+    Effect, ErrorType, PrivateArgument, Tool, ToolCallContext, ToolError, ToolReply,
+};
 
 pub(super) struct EditKasmFile;
 
 #[derive(Deserialize, JsonSchema)]
-pub(super) struct EditArgs {
+pub(super) struct EditFileArgs {
     /// The `kasm_id` of the session.
     kasm_id: KasmId,
     /// The absolute path of the file. It must be UTF-8 text.
     file_path: String,
     /// The exact text to replace. It must occur exactly once, unless replace_all is true.
-    old_text: Private<String>,
+    old_text: PrivateArgument<String>,
     /// The new text.
-    new_text: Private<String>,
+    new_text: PrivateArgument<String>,
     /// Replace every occurrence.
     #[serde(default)]
     replace_all: bool,
@@ -32,7 +34,7 @@ pub(super) struct EditArgs {
 
 impl Tool for EditKasmFile {
     type Provider = KasmProvider;
-    type Args = EditArgs;
+    type Args = EditFileArgs;
     type Output = WrittenFile;
     const NAME: &'static str = "edit_kasm_file";
     const TITLE: &'static str = "Edit a file";
@@ -42,10 +44,10 @@ impl Tool for EditKasmFile {
 
     async fn call(
         &self,
-        cx: Call<'_, KasmProvider>,
-        args: EditArgs,
-    ) -> Result<Reply<WrittenFile>, ToolError> {
-        let target = target(cx.provider, &args.file_path, Access::Write)?;
+        cx: ToolCallContext<'_, KasmProvider>,
+        args: EditFileArgs,
+    ) -> Result<ToolReply<WrittenFile>, ToolError> {
+        let target = target(cx.provider, &args.file_path, FileAccess::Write)?;
         if args.old_text.is_empty() || *args.old_text == *args.new_text {
             return Err(ToolError::validation(
                 "`old_text` is empty, or the same as `new_text`",
@@ -81,7 +83,7 @@ impl Tool for EditKasmFile {
             1 => "replaced one occurrence".to_owned(),
             count => format!("replaced {count} occurrences"),
         };
-        Ok(Reply::new(file, message))
+        Ok(ToolReply::new(file, message))
     }
 }
 

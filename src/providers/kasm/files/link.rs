@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 use super::target;
 use crate::kasm::{KasmId, UserId};
 use crate::links::{Direction, Link, TooManyLinks};
-use crate::policy::Access;
+use crate::policy::FileAccess;
 use crate::providers::kasm::{KasmProvider, may_change, used_session};
-use crate::tool::{Call, Effect, ErrorType, Reply, Tool, ToolError};
+use crate::tool::{Effect, ErrorType, Tool, ToolCallContext, ToolError, ToolReply};
 
 pub(super) struct LinkKasmFile;
 
@@ -48,9 +48,9 @@ impl Tool for LinkKasmFile {
 
     async fn call(
         &self,
-        cx: Call<'_, KasmProvider>,
+        cx: ToolCallContext<'_, KasmProvider>,
         args: LinkArgs,
-    ) -> Result<Reply<FileLink>, ToolError> {
+    ) -> Result<ToolReply<FileLink>, ToolError> {
         let Some(links) = &cx.provider.links else {
             return Err(ToolError::new(
                 ErrorType::Unsupported,
@@ -60,8 +60,8 @@ impl Tool for LinkKasmFile {
             .with_code("public_url_missing"));
         };
         let (access, method, verb) = match args.direction {
-            Direction::Download => (Access::Read, "GET", "download"),
-            Direction::Upload => (Access::Write, "PUT", "upload"),
+            Direction::Download => (FileAccess::Read, "GET", "download"),
+            Direction::Upload => (FileAccess::Write, "PUT", "upload"),
         };
         if args.direction == Direction::Upload {
             may_change(cx.caller, "an upload")?;
@@ -90,6 +90,6 @@ impl Tool for LinkKasmFile {
             max_bytes: cx.provider.file_limits.link_bytes,
         };
         let message = format!("{method} this URL within {seconds} s to {verb} the file, once");
-        Ok(Reply::new(link, message))
+        Ok(ToolReply::new(link, message))
     }
 }

@@ -8,9 +8,9 @@ use super::read::rfc3339;
 use super::target;
 use crate::files::{Entry, Kind};
 use crate::kasm::{KasmId, UserId};
-use crate::policy::Access;
+use crate::policy::FileAccess;
 use crate::providers::kasm::{KasmProvider, Need, place};
-use crate::tool::{Call, Effect, Reply, Tool, ToolError};
+use crate::tool::{Effect, Tool, ToolCallContext, ToolError, ToolReply};
 
 const DEPTH_MAX: u32 = 8;
 const LIMIT_DEFAULT: usize = 200;
@@ -73,10 +73,10 @@ impl Tool for ListKasmFiles {
 
     async fn call(
         &self,
-        cx: Call<'_, KasmProvider>,
+        cx: ToolCallContext<'_, KasmProvider>,
         args: ListArgs,
-    ) -> Result<Reply<FolderContent>, ToolError> {
-        let target = target(cx.provider, &args.path, Access::Read)?;
+    ) -> Result<ToolReply<FolderContent>, ToolError> {
+        let target = target(cx.provider, &args.path, FileAccess::Read)?;
         let depth = args.depth.unwrap_or(1).clamp(1, DEPTH_MAX);
         let limit = args.limit.unwrap_or(LIMIT_DEFAULT).clamp(1, LIMIT_MAX);
         let place = place(&cx, args.kasm_id, args.user_id, Need::Files).await?;
@@ -97,7 +97,7 @@ impl Tool for ListKasmFiles {
         } else {
             format!("{count} entries")
         };
-        Ok(Reply::new(content, message))
+        Ok(ToolReply::new(content, message))
     }
 }
 

@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 use super::target;
 use crate::files::Piece;
 use crate::kasm::{KasmId, UserId};
-use crate::policy::Access;
+use crate::policy::FileAccess;
 use crate::providers::kasm::{KasmProvider, Need, place};
-use crate::tool::{Call, Effect, Reply, Tool, ToolError};
+use crate::tool::{Effect, Tool, ToolCallContext, ToolError, ToolReply};
 
 pub(super) struct ReadKasmFile;
 
@@ -78,10 +78,10 @@ impl Tool for ReadKasmFile {
 
     async fn call(
         &self,
-        cx: Call<'_, KasmProvider>,
+        cx: ToolCallContext<'_, KasmProvider>,
         args: ReadArgs,
-    ) -> Result<Reply<FileContent>, ToolError> {
-        let target = target(cx.provider, &args.file_path, Access::Read)?;
+    ) -> Result<ToolReply<FileContent>, ToolError> {
+        let target = target(cx.provider, &args.file_path, FileAccess::Read)?;
         let max = cx.provider.file_limits.read_bytes;
         let limit = args.limit.unwrap_or(max).min(max);
         let place = place(&cx, args.kasm_id, args.user_id, Need::Files).await?;
@@ -98,7 +98,7 @@ impl Tool for ReadKasmFile {
                 content.offset, content.size
             ),
         };
-        Ok(Reply::new(content, message))
+        Ok(ToolReply::new(content, message))
     }
 }
 

@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 use super::{target, unconfirmed};
 use crate::files::{Writing, Written};
 use crate::kasm::{KasmId, UserId};
-use crate::policy::Access;
+use crate::policy::FileAccess;
 use crate::providers::kasm::{KasmProvider, Need, place};
-use crate::tool::{Call, Effect, Private, Reply, Tool, ToolError};
+use crate::tool::{Effect, PrivateArgument, Tool, ToolCallContext, ToolError, ToolReply};
 
 pub(super) struct WriteKasmFile;
 
@@ -30,7 +30,7 @@ pub(super) struct WriteArgs {
     /// The absolute path of the file. Missing folders are created.
     file_path: String,
     /// The new content.
-    content: Private<String>,
+    content: PrivateArgument<String>,
     /// text, or base64 for binary content. Default: text.
     #[serde(default)]
     encoding: Encoding,
@@ -77,10 +77,10 @@ impl Tool for WriteKasmFile {
 
     async fn call(
         &self,
-        cx: Call<'_, KasmProvider>,
+        cx: ToolCallContext<'_, KasmProvider>,
         args: WriteArgs,
-    ) -> Result<Reply<WrittenFile>, ToolError> {
-        let target = target(cx.provider, &args.file_path, Access::Write)?;
+    ) -> Result<ToolReply<WrittenFile>, ToolError> {
+        let target = target(cx.provider, &args.file_path, FileAccess::Write)?;
         let writing = Writing {
             mode: args.mode.map(checked_mode).transpose()?,
             append: args.append,
@@ -92,7 +92,7 @@ impl Tool for WriteKasmFile {
         let written = files.write(&place, &target, &bytes, &writing).await;
         let file = WrittenFile::new(target.path(), written.map_err(unconfirmed)?);
         let message = format!("{} now has {} bytes", file.file_path, file.size);
-        Ok(Reply::new(file, message))
+        Ok(ToolReply::new(file, message))
     }
 }
 

@@ -7,12 +7,14 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::kasm::model::{Session, SessionRequest, Status};
-use crate::kasm::sessions::Look;
+use crate::kasm::model::{KasmSession, SessionRequest, SessionStatus};
+use crate::kasm::sessions::WatchPoll;
 use crate::kasm::{KasmId, UserId};
 use crate::providers::kasm::{KasmProvider, acting_user};
-use crate::tool::progress::{Progress, Report};
-use crate::tool::{Call, Effect, ErrorType, Private, Reply, Tool, ToolError};
+use crate::tool::progress::{ProgressReport, ProgressReporter};
+use crate::tool::{
+    Effect, ErrorType, PrivateArgument, Tool, ToolCallContext, ToolError, ToolReply,
+};
 
 /// How long a call waits for its session to run. Some clients give up after 60 s.
 const WAIT: Duration = Duration::from_secs(50);
@@ -33,7 +35,7 @@ pub(super) struct Args {
     /// Allow other users to join the session from the start (default false).
     enable_sharing: Option<bool>,
     /// Environment variables of the session's container.
-    environment: Option<Private<BTreeMap<String, String>>>,
+    environment: Option<PrivateArgument<BTreeMap<String, String>>>,
     /// The page that a browser workspace opens.
     url: Option<String>,
     /// Time zone, such as `Europe/Berlin`.
@@ -79,21 +81,26 @@ impl Tool for CreateKasmSession {
 
     async fn call(
         &self,
-        cx: Call<'_, KasmProvider>,
+        cx: ToolCallContext<'_, KasmProvider>,
         args: Args,
-    ) -> Result<Reply<CreatedView>, ToolError> {
+    ) -> Result<ToolReply<CreatedView>, ToolError> {
         let user = acting_user(cx.caller, args.user_id)?;
         let kasm = &cx.provider.kasm;
         let wait = args.wait.unwrap_or(true);
-        let lease = lease(cx.provider, args.lease_minutes)?;
+        let lease = lease_duration(cx.provider, args.lease_minutes)?;
         let wanted_image = args.image_name.clone();
         let request = read_request(args)?;
         let image = kasm.resolve_image(&wanted_image).await?;
-        tell(cx.progress, 0.0, format!("starting {}", image.label())).await;
+        report_progress(
+            cx.progress,
+            0.0,
+            format!("starting {}", image.display_label()),
+        )
+        .await;
         let leases = cx.provider.leases.clone();
         let named = move |kasm_id| {
             if let Some(time) = lease
-                && let Err(problem) = leases.give(user, kasm_id, time)
+                && let Err(problem) = leases.give_lease(user, kasm_id, time)
             {
                 tracing::warn!(%kasm_id, %problem, "a session has no lease");
             }
@@ -103,20 +110,20 @@ impl Tool for CreateKasmSession {
         let note = lease_note(cx.provider, created.kasm_id, lease).await;
         let mut view = CreatedView {
             kasm_id: created.kasm_id.to_string(),
-            operational_status: created.status.word().to_owned(),
+            operational_status: created.status.status_word().to_owned(),
             image_id: image.image_id.to_string(),
-            image_name: image.label(),
+            image_name: image.display_label(),
             share_id: created.share_id.clone(),
             expiration_date: None,
             lease_minutes: cx
                 .provider
                 .leases
-                .of(created.kasm_id)
+                .lease_of(created.kasm_id)
                 .map(|lease| lease.time.as_secs_f64() / 60.0),
         };
         if !wait {
-            new.heard();
-            return Ok(Reply::new(
+            new.mark_received();
+            return Ok(ToolReply::new(
                 view,
                 format!(
                     "the session was requested: call get_session_status to see when it is running{note}"
@@ -128,30 +135,40 @@ impl Tool for CreateKasmSession {
             Err(error) => {
                 // A session that has ended cannot be reused.
                 if error.error_type == ErrorType::NotFound {
-                    new.heard();
+                    new.mark_received();
                 }
                 return Err(error);
             }
         };
-        cx.keep(cx.provider.leases.used(user, created.kasm_id, &session));
-        new.heard();
+        cx.hold_until_end(
+            cx.provider
+                .leases
+                .begin_use(user, created.kasm_id, &session),
+        );
+        new.mark_received();
         session
             .status
-            .word()
+            .status_word()
             .clone_into(&mut view.operational_status);
         view.expiration_date = session.expiration_date.map(|t| t.to_string());
         let message = match session.status {
-            Status::Running => "the session is running",
-            Status::Starting | Status::Paused | Status::Stopped | Status::Other(_) => {
+            SessionStatus::Running => "the session is running",
+            SessionStatus::Starting
+            | SessionStatus::Paused
+            | SessionStatus::Stopped
+            | SessionStatus::Other(_) => {
                 "the session is not running yet: call get_session_status in a few seconds"
             }
         };
-        Ok(Reply::new(view, format!("{message}{note}")))
+        Ok(ToolReply::new(view, format!("{message}{note}")))
     }
 }
 
 /// The requested lease.
-fn lease(provider: &KasmProvider, minutes: Option<f64>) -> Result<Option<Duration>, ToolError> {
+fn lease_duration(
+    provider: &KasmProvider,
+    minutes: Option<f64>,
+) -> Result<Option<Duration>, ToolError> {
     let Some(minutes) = minutes else {
         return Ok(None);
     };
@@ -175,9 +192,9 @@ async fn lease_note(
 ) -> &'static str {
     if wanted.is_none() {
         ""
-    } else if provider.leases.of(kasm_id).is_none() {
+    } else if provider.leases.lease_of(kasm_id).is_none() {
         "; it has no lease, because too many sessions have one: destroy it when you no longer need it"
-    } else if provider.leases.save().await {
+    } else if provider.leases.save_changes().await {
         "; it is destroyed when it was not used for the time of its lease"
     } else {
         "; it is destroyed when it was not used for the time of its lease, but this server cannot save the lease \
@@ -186,28 +203,34 @@ async fn lease_note(
 }
 
 async fn wait_until_running(
-    cx: &Call<'_, KasmProvider>,
+    cx: &ToolCallContext<'_, KasmProvider>,
     user: UserId,
     kasm_id: KasmId,
-) -> Result<Session, ToolError> {
+) -> Result<KasmSession, ToolError> {
     // Progress must only grow, but Kasm's own figure may fall.
     let mut furthest = 0.0_f64;
-    let mut watch = cx.provider.kasm.watch(user, kasm_id, Status::Running, WAIT);
+    let mut watch = cx
+        .provider
+        .kasm
+        .watch_session(user, kasm_id, SessionStatus::Running, WAIT);
     loop {
-        match watch.look().await? {
-            Look::Last(session) => return Ok(session),
-            Look::Waiting(session) => {
+        match watch.poll_session().await? {
+            WatchPoll::Last(session) => return Ok(session),
+            WatchPoll::Waiting(session) => {
                 furthest = furthest.max(session.progress.unwrap_or(0.0)) + 0.01;
-                let words = session.message.as_deref().unwrap_or(session.status.word());
-                tell(cx.progress, furthest.min(99.0), words.to_owned()).await;
+                let words = session
+                    .message
+                    .as_deref()
+                    .unwrap_or(session.status.status_word());
+                report_progress(cx.progress, furthest.min(99.0), words.to_owned()).await;
             }
         }
     }
 }
 
-async fn tell(progress: &Progress, done: f64, message: String) {
+async fn report_progress(progress: &ProgressReporter, done: f64, message: String) {
     progress
-        .report(Report {
+        .send_report(ProgressReport {
             done,
             total: Some(100.0),
             message,

@@ -6,10 +6,10 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{SessionArgs, SessionView};
-use crate::kasm::model::{Session, Status};
+use crate::kasm::model::{KasmSession, SessionStatus};
 use crate::kasm::{KasmError, KasmId, UserId};
 use crate::providers::kasm::{KasmProvider, own_session, used_session};
-use crate::tool::{Call, Effect, Reply, Tool, ToolError};
+use crate::tool::{Effect, Tool, ToolCallContext, ToolError, ToolReply};
 
 /// How long pause and resume wait for the new state.
 const WAIT: Duration = Duration::from_secs(30);
@@ -35,13 +35,13 @@ impl Tool for DestroyKasmSession {
 
     async fn call(
         &self,
-        cx: Call<'_, KasmProvider>,
+        cx: ToolCallContext<'_, KasmProvider>,
         args: SessionArgs,
-    ) -> Result<Reply<Ended>, ToolError> {
+    ) -> Result<ToolReply<Ended>, ToolError> {
         let (user, before) = own_session(&cx, args.kasm_id, args.user_id).await?;
         let was_ending = is_ending(&before.status) || {
             let kasm = &cx.provider.kasm;
-            match kasm.wire().destroy(user, args.kasm_id).await {
+            match kasm.api().destroy(user, args.kasm_id).await {
                 Ok(()) => false,
                 // Somebody else may have been quicker, or Kasm by itself.
                 Err(error) => match kasm.session_of(user, args.kasm_id).await {
@@ -51,7 +51,7 @@ impl Tool for DestroyKasmSession {
                 },
             }
         };
-        cx.provider.leases.forget(args.kasm_id);
+        cx.provider.leases.forget_session(args.kasm_id);
         let message = if was_ending {
             "the session is being destroyed already: there is nothing to do"
         } else {
@@ -61,12 +61,12 @@ impl Tool for DestroyKasmSession {
             kasm_id: args.kasm_id.to_string(),
             was_ending,
         };
-        Ok(Reply::new(ended, message))
+        Ok(ToolReply::new(ended, message))
     }
 }
 
 /// Whether the session ends without being asked again.
-fn is_ending(status: &Status) -> bool {
+fn is_ending(status: &SessionStatus) -> bool {
     status.is_ending() && !status.is_failed()
 }
 
@@ -83,25 +83,25 @@ impl Tool for PauseKasmSession {
 
     async fn call(
         &self,
-        cx: Call<'_, KasmProvider>,
+        cx: ToolCallContext<'_, KasmProvider>,
         args: SessionArgs,
-    ) -> Result<Reply<SessionView>, ToolError> {
+    ) -> Result<ToolReply<SessionView>, ToolError> {
         let (user, before) = used_session(&cx, args.kasm_id, args.user_id).await?;
         let kasm = &cx.provider.kasm;
         match before.status {
-            Status::Paused => {
-                return Ok(Reply::new(
+            SessionStatus::Paused => {
+                return Ok(ToolReply::new(
                     SessionView::new(cx.provider, args.kasm_id, &before),
                     "the session was already paused",
                 ));
             }
-            Status::Running => {}
-            Status::Starting | Status::Stopped | Status::Other(_) => {
+            SessionStatus::Running => {}
+            SessionStatus::Starting | SessionStatus::Stopped | SessionStatus::Other(_) => {
                 return Err(wrong_state(&before, "only a running session can be paused").into());
             }
         }
-        kasm.wire().pause(user, args.kasm_id).await?;
-        settle(&cx, user, args.kasm_id, &Status::Paused).await
+        kasm.api().pause(user, args.kasm_id).await?;
+        settle(&cx, user, args.kasm_id, &SessionStatus::Paused).await
     }
 }
 
@@ -118,20 +118,20 @@ impl Tool for ResumeKasmSession {
 
     async fn call(
         &self,
-        cx: Call<'_, KasmProvider>,
+        cx: ToolCallContext<'_, KasmProvider>,
         args: SessionArgs,
-    ) -> Result<Reply<SessionView>, ToolError> {
+    ) -> Result<ToolReply<SessionView>, ToolError> {
         let (user, before) = used_session(&cx, args.kasm_id, args.user_id).await?;
         let kasm = &cx.provider.kasm;
         match before.status {
-            Status::Running => {
-                return Ok(Reply::new(
+            SessionStatus::Running => {
+                return Ok(ToolReply::new(
                     SessionView::new(cx.provider, args.kasm_id, &before),
                     "the session was already running",
                 ));
             }
-            Status::Paused | Status::Stopped => {}
-            Status::Starting | Status::Other(_) => {
+            SessionStatus::Paused | SessionStatus::Stopped => {}
+            SessionStatus::Starting | SessionStatus::Other(_) => {
                 return Err(wrong_state(
                     &before,
                     "only a paused or stopped session can be resumed",
@@ -139,8 +139,8 @@ impl Tool for ResumeKasmSession {
                 .into());
             }
         }
-        kasm.wire().resume(user, args.kasm_id).await?;
-        settle(&cx, user, args.kasm_id, &Status::Running).await
+        kasm.api().resume(user, args.kasm_id).await?;
+        settle(&cx, user, args.kasm_id, &SessionStatus::Running).await
     }
 }
 
@@ -158,12 +158,12 @@ impl Tool for ExtendKasmSession {
 
     async fn call(
         &self,
-        cx: Call<'_, KasmProvider>,
+        cx: ToolCallContext<'_, KasmProvider>,
         args: SessionArgs,
-    ) -> Result<Reply<SessionView>, ToolError> {
+    ) -> Result<ToolReply<SessionView>, ToolError> {
         let (user, before) = used_session(&cx, args.kasm_id, args.user_id).await?;
         let kasm = &cx.provider.kasm;
-        if !kasm.wire().keepalive(args.kasm_id).await? {
+        if !kasm.api().keepalive(args.kasm_id).await? {
             return Err(ToolError::from(KasmError::InvalidState {
                 message: "a usage limit is reached: Kasm did not extend the session".to_owned(),
                 remedy: "save what matters; the session ends at its expiration_date".to_owned(),
@@ -171,7 +171,7 @@ impl Tool for ExtendKasmSession {
             .with_code("usage_limit_reached"));
         }
         let after = kasm.session_of(user, args.kasm_id).await?;
-        cx.keep(cx.provider.leases.used(user, args.kasm_id, &after));
+        cx.hold_until_end(cx.provider.leases.begin_use(user, args.kasm_id, &after));
         let message = match (before.expiration_date, after.expiration_date) {
             (Some(old), Some(new)) if new > old => format!("the session now ends at {new}"),
             (_, Some(same)) => {
@@ -181,7 +181,7 @@ impl Tool for ExtendKasmSession {
             }
             (_, None) => "Kasm accepted the request, but did not report an expiry".to_owned(),
         };
-        Ok(Reply::new(
+        Ok(ToolReply::new(
             SessionView::new(cx.provider, args.kasm_id, &after),
             message,
         ))
@@ -190,33 +190,33 @@ impl Tool for ExtendKasmSession {
 
 /// Waits for the requested state and reports the actual one.
 async fn settle(
-    cx: &Call<'_, KasmProvider>,
+    cx: &ToolCallContext<'_, KasmProvider>,
     user: UserId,
     kasm_id: KasmId,
-    wanted: &Status,
-) -> Result<Reply<SessionView>, ToolError> {
+    wanted: &SessionStatus,
+) -> Result<ToolReply<SessionView>, ToolError> {
     let kasm = &cx.provider.kasm;
     let session = kasm
-        .watch(user, kasm_id, wanted.clone(), WAIT)
-        .last()
+        .watch_session(user, kasm_id, wanted.clone(), WAIT)
+        .last_session()
         .await?;
     let message = if session.status == *wanted {
-        format!("the session is {}", wanted.word())
+        format!("the session is {}", wanted.status_word())
     } else {
         format!(
             "Kasm accepted the request, but the session is still `{}`: call get_session_status",
-            session.status.word()
+            session.status.status_word()
         )
     };
-    Ok(Reply::new(
+    Ok(ToolReply::new(
         SessionView::new(cx.provider, kasm_id, &session),
         message,
     ))
 }
 
-fn wrong_state(session: &Session, rule: &str) -> KasmError {
+fn wrong_state(session: &KasmSession, rule: &str) -> KasmError {
     KasmError::InvalidState {
-        message: format!("the session is `{}`: {rule}", session.status.word()),
+        message: format!("the session is `{}`: {rule}", session.status.status_word()),
         remedy: super::advice(&session.status).to_owned(),
     }
 }

@@ -6,10 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{SessionView, advice};
 use crate::caller::Scope;
-use crate::kasm::model::Session;
+use crate::kasm::model::KasmSession;
 use crate::kasm::{KasmId, UserId};
 use crate::providers::kasm::{KasmProvider, acting_user, may_change, own_session};
-use crate::tool::{Call, Effect, Reply, Tool, ToolError};
+use crate::tool::{Effect, Tool, ToolCallContext, ToolError, ToolReply};
 
 pub(super) struct GetSessionStatus;
 
@@ -44,9 +44,9 @@ impl Tool for GetSessionStatus {
 
     async fn call(
         &self,
-        cx: Call<'_, KasmProvider>,
+        cx: ToolCallContext<'_, KasmProvider>,
         args: StatusArgs,
-    ) -> Result<Reply<StatusView>, ToolError> {
+    ) -> Result<ToolReply<StatusView>, ToolError> {
         let include_url = args.include_url.unwrap_or(false);
         if include_url {
             may_change(cx.caller, "`include_url`, which returns a login link,")?;
@@ -60,7 +60,7 @@ impl Tool for GetSessionStatus {
             session: SessionView::new(cx.provider, args.kasm_id, &session),
             kasm_url: link.map(|url| url.expose_secret().to_owned()),
         };
-        Ok(Reply::new(view, advice(&session.status)))
+        Ok(ToolReply::new(view, advice(&session.status)))
     }
 }
 
@@ -86,12 +86,12 @@ impl Tool for ListUserSessions {
 
     async fn call(
         &self,
-        cx: Call<'_, KasmProvider>,
+        cx: ToolCallContext<'_, KasmProvider>,
         _: NoArgs,
-    ) -> Result<Reply<SessionList>, ToolError> {
+    ) -> Result<ToolReply<SessionList>, ToolError> {
         let user = acting_user(cx.caller, None)?;
         let sessions = cx.provider.kasm.sessions_of(user).await?;
-        Ok(list(cx.provider, &sessions))
+        Ok(session_list(cx.provider, &sessions))
     }
 }
 
@@ -110,19 +110,19 @@ impl Tool for ListAllSessions {
 
     async fn call(
         &self,
-        cx: Call<'_, KasmProvider>,
+        cx: ToolCallContext<'_, KasmProvider>,
         _: NoArgs,
-    ) -> Result<Reply<SessionList>, ToolError> {
-        let sessions = cx.provider.kasm.wire().sessions().await?;
-        Ok(list(cx.provider, &sessions))
+    ) -> Result<ToolReply<SessionList>, ToolError> {
+        let sessions = cx.provider.kasm.api().sessions().await?;
+        Ok(session_list(cx.provider, &sessions))
     }
 }
 
-fn list(provider: &KasmProvider, sessions: &[Session]) -> Reply<SessionList> {
+fn session_list(provider: &KasmProvider, sessions: &[KasmSession]) -> ToolReply<SessionList> {
     let views = sessions
         .iter()
         .filter_map(|session| Some(SessionView::new(provider, session.kasm_id?, session)));
     let sessions: Vec<_> = views.collect();
     let count = sessions.len();
-    Reply::new(SessionList { sessions, count }, format!("{count} sessions"))
+    ToolReply::new(SessionList { sessions, count }, format!("{count} sessions"))
 }

@@ -5,13 +5,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::kasm::{KasmId, UserId};
 use crate::providers::kasm::{KasmProvider, used_session};
-use crate::tool::{Call, Effect, ErrorType, Reply, Tool, ToolError};
+use crate::tool::{Effect, ErrorType, Tool, ToolCallContext, ToolError, ToolReply};
 
 pub(super) struct ShareKasmSession;
 
 /// The access of a user who joins.
 #[derive(Clone, Copy, Deserialize, JsonSchema)]
-enum Access {
+enum ShareAccess {
     /// View only.
     #[serde(rename = "r")]
     Watch,
@@ -28,22 +28,22 @@ pub(super) struct Args {
     /// with.
     user_id: Option<UserId>,
     /// The access of that user: `r` to view (default), `rw` to control.
-    access: Option<Access>,
+    access: Option<ShareAccess>,
 }
 
 #[derive(Serialize, JsonSchema)]
-pub(super) struct Shared {
+pub(super) struct SharedSession {
     kasm_id: String,
     /// The id that other users join with.
     #[serde(skip_serializing_if = "Option::is_none")]
     share_id: Option<String>,
     /// The users who were given access.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    viewers: Vec<Viewer>,
+    viewers: Vec<ShareViewer>,
 }
 
 #[derive(Serialize, JsonSchema)]
-struct Viewer {
+struct ShareViewer {
     #[serde(skip_serializing_if = "Option::is_none")]
     user_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -54,7 +54,7 @@ struct Viewer {
 impl Tool for ShareKasmSession {
     type Provider = KasmProvider;
     type Args = Args;
-    type Output = Shared;
+    type Output = SharedSession;
     const NAME: &'static str = "share_kasm_session";
     const TITLE: &'static str = "Share a session";
     const ABOUT: &'static str =
@@ -63,40 +63,40 @@ impl Tool for ShareKasmSession {
 
     async fn call(
         &self,
-        cx: Call<'_, KasmProvider>,
+        cx: ToolCallContext<'_, KasmProvider>,
         args: Args,
-    ) -> Result<Reply<Shared>, ToolError> {
+    ) -> Result<ToolReply<SharedSession>, ToolError> {
         let (_, session) = used_session(&cx, args.kasm_id, None).await?;
         let kasm = &cx.provider.kasm;
         let kasm_id = args.kasm_id.to_string();
         let Some(viewer) = args.user_id else {
             let share_id = session.share_id.ok_or_else(not_shared)?;
-            let shared = Shared {
+            let shared = SharedSession {
                 kasm_id,
                 share_id: Some(share_id),
                 viewers: Vec::new(),
             };
-            return Ok(Reply::new(
+            return Ok(ToolReply::new(
                 shared,
                 "any user of this Kasm server can join with the share id",
             ));
         };
-        let access = match args.access.unwrap_or(Access::Watch) {
-            Access::Watch => "r",
-            Access::TakePart => "rw",
+        let access = match args.access.unwrap_or(ShareAccess::Watch) {
+            ShareAccess::Watch => "r",
+            ShareAccess::TakePart => "rw",
         };
-        let permissions = kasm.wire().share(args.kasm_id, viewer, access).await?;
-        let viewers = permissions.into_iter().map(|permission| Viewer {
+        let permissions = kasm.api().share(args.kasm_id, viewer, access).await?;
+        let viewers = permissions.into_iter().map(|permission| ShareViewer {
             user_id: permission.user_id.map(|id| id.to_string()),
             username: permission.username,
             access: permission.access,
         });
-        let shared = Shared {
+        let shared = SharedSession {
             kasm_id,
             share_id: None,
             viewers: viewers.collect(),
         };
-        Ok(Reply::new(
+        Ok(ToolReply::new(
             shared,
             "the user can open the session from their own Kasm page",
         ))

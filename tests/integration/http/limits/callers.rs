@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use http::StatusCode;
-use kasm_mcp::token::Hash;
+use kasm_mcp::token::TokenHash;
 use serde_json::{Value, json};
 
 use super::{from, ping, retry_after, status, until_refused};
@@ -19,7 +19,7 @@ const USES: &str = "scope = \"kasm:use\"";
 async fn with_other(more: &str, settings: &[(&str, &str)]) -> (TestServer, tempfile::TempDir) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("tokens.toml");
-    let hash = Hash::of(OTHER);
+    let hash = TokenHash::of_token(OTHER);
     let entry = format!("[[token]]\nname = \"other\"\nsha256 = \"{hash}\"\n{more}\n");
     std::fs::write(&path, entry).unwrap();
     let file = [("MCP_TOKENS_FILE", path.to_str().unwrap())];

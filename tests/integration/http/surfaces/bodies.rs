@@ -8,7 +8,7 @@ use kasm_mcp::http::auth::Authenticator;
 use kasm_mcp::http::serve::serve;
 use kasm_mcp::http::{App, HttpSettings, HttpState};
 use kasm_mcp::mcp::McpServer;
-use kasm_mcp::relay::{Mailbox, Relay};
+use kasm_mcp::relay::{OutputRelay, RelayMailbox};
 use kasm_mcp::tool::registry::Registry;
 use secrecy::ExposeSecret;
 use tokio::net::TcpListener;
@@ -95,14 +95,14 @@ async fn what_is_no_json_is_refused_on_each_surface_that_takes_json() {
 }
 
 /// A server with a mailbox of 4 KiB that a workspace posts to.
-async fn relay() -> (TestServer, Mailbox, Surface) {
+async fn relay() -> (TestServer, RelayMailbox, Surface) {
     let emulator = exec::emulator().await;
     let mut spare = TestServer::in_front_of(emulator, &[]).await;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let base = format!("http://{}", listener.local_addr().unwrap());
-    let relay = Relay::new(format!("{base}/relay"));
+    let relay = OutputRelay::new(format!("{base}/relay"));
     let expires = Instant::now() + Duration::from_secs(60);
-    let mailbox = relay.open(4_096, expires).unwrap();
+    let mailbox = relay.open_mailbox(4_096, expires).unwrap();
     let registry = Arc::new(Registry::new(Duration::from_secs(5), 1));
     let mut settings = HttpSettings::for_this_machine();
     settings.limits.body_pause = Duration::from_millis(100);
@@ -111,7 +111,11 @@ async fn relay() -> (TestServer, Mailbox, Surface) {
     let app = App::new(state.with_relay(Some(relay)));
     let limits = kasm_mcp::app::serve_limits(&config(&spare.emulator, &[]).limits);
     tokio::spawn(serve(listener, app, limits, std::future::pending()));
-    let path = mailbox.url().expose_secret().strip_prefix(&base).unwrap();
+    let path = mailbox
+        .posting_url()
+        .expose_secret()
+        .strip_prefix(&base)
+        .unwrap();
     let surface = Surface {
         is_json: false,
         ..Surface::new("relay", &format!("{path}/0"), &serde_json::Value::Null)

@@ -7,7 +7,7 @@ use kasm_emulator::{Emulator, Fault};
 use kasm_mcp::app;
 use kasm_mcp::clock::ManualClock;
 use kasm_mcp::kasm::{Kasm, UserId};
-use kasm_mcp::leases::{Leases, Use};
+use kasm_mcp::leases::{Leases, SessionUse};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
@@ -75,15 +75,17 @@ impl TimedLeases {
 
     async fn session(&self, lease: Duration) -> String {
         let kasm_id = self.server.session().await;
-        let given = self.leases.give(self.user, kasm_id.parse().unwrap(), lease);
+        let given = self
+            .leases
+            .give_lease(self.user, kasm_id.parse().unwrap(), lease);
         given.unwrap();
         kasm_id
     }
 
-    async fn begin_use(&self, kasm_id: &str) -> Use {
+    async fn begin_use(&self, kasm_id: &str) -> SessionUse {
         let kasm_id = kasm_id.parse().unwrap();
         let session = self.kasm.session_of(self.user, kasm_id).await.unwrap();
-        self.leases.used(self.user, kasm_id, &session)
+        self.leases.begin_use(self.user, kasm_id, &session)
     }
 
     /// Waits until `ended` has been destroyed, and asserts that `running` was not.
@@ -100,9 +102,9 @@ impl TimedLeases {
 async fn lease_that_is_over_destroys_its_session() {
     let timed = TimedLeases::start().await;
     let (short, long) = (timed.session(HOUR).await, timed.session(2 * HOUR).await);
-    timed.clock.advance(HOUR);
+    timed.clock.advance_by(HOUR);
     timed.ends(&short, &long).await;
-    timed.clock.advance(HOUR);
+    timed.clock.advance_by(HOUR);
     timed.server.becomes(&long, None).await;
     assert_eq!(timed.server.bodies("destroy_kasm").len(), 2);
 }
@@ -112,10 +114,10 @@ async fn lease_does_not_end_during_a_call() {
     let timed = TimedLeases::start().await;
     let (used, left) = (timed.session(HOUR).await, timed.session(HOUR).await);
     let call = timed.begin_use(&used).await;
-    timed.clock.advance(5 * HOUR);
+    timed.clock.advance_by(5 * HOUR);
     timed.ends(&left, &used).await;
     drop(call);
-    timed.clock.advance(HOUR);
+    timed.clock.advance_by(HOUR);
     timed.server.becomes(&used, None).await;
     assert_eq!(timed.server.bodies("destroy_kasm").len(), 2);
 }

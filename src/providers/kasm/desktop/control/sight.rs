@@ -9,7 +9,7 @@ use crate::desktop::{Baseline, FrameId, has_changed, settle};
 use crate::kasm::plane::Place;
 use crate::kasm::plane::rfb::{Desktop, RfbError, Screen};
 use crate::providers::kasm::KasmProvider;
-use crate::tool::{Reply, ToolError};
+use crate::tool::{ToolError, ToolReply};
 
 /// How long the screen is given to settle before its picture is taken.
 const SETTLE: Duration = Duration::from_millis(2_500);
@@ -39,7 +39,7 @@ struct Seen {
 
 impl Sight<'_> {
     /// A reply without a picture.
-    pub(super) async fn reply_unseen(&mut self) -> Result<Reply<Controlled>, ToolError> {
+    pub(super) async fn reply_unseen(&mut self) -> Result<ToolReply<Controlled>, ToolError> {
         if self.has_input && !self.desktop.hands_proven() {
             // The actions are done: a look that fails now is no failure of theirs.
             if let Ok(Hands::DoNothing) = self.try_hands().await {
@@ -50,7 +50,10 @@ impl Sight<'_> {
             actions_done: self.done,
             ..Controlled::default()
         };
-        Ok(Reply::new(controlled, format!("did {} actions", self.done)))
+        Ok(ToolReply::new(
+            controlled,
+            format!("did {} actions", self.done),
+        ))
     }
 
     async fn try_hands(&self) -> Result<Hands, RfbError> {
@@ -64,7 +67,7 @@ impl Sight<'_> {
         &mut self,
         frame: FrameId,
         always: bool,
-    ) -> Result<Reply<Controlled>, ToolError> {
+    ) -> Result<ToolReply<Controlled>, ToolError> {
         let seen = match self.look_after().await {
             Ok(seen) => seen,
             Err(first) => match self.look_again(first).await {
@@ -103,7 +106,7 @@ impl Sight<'_> {
             frame: view,
         };
         let message = format!("did {done} actions; {what}{watermark}");
-        Ok(Reply::new(controlled, message).showing(picture))
+        Ok(ToolReply::new(controlled, message).with_picture(picture))
     }
 
     async fn look_after(&mut self) -> Result<Seen, RfbError> {
@@ -130,7 +133,7 @@ impl Sight<'_> {
     }
 
     /// What is said when the actions were done and nobody could look.
-    fn reply_blind(&self, error: &RfbError) -> Reply<Controlled> {
+    fn reply_blind(&self, error: &RfbError) -> ToolReply<Controlled> {
         let controlled = Controlled {
             actions_done: self.done,
             look_failed: Some(error.to_string()),
@@ -140,6 +143,6 @@ impl Sight<'_> {
             "did {} actions; then the screen could not be seen: {error}; look with get_session_screenshot",
             self.done
         );
-        Reply::new(controlled, message)
+        ToolReply::new(controlled, message)
     }
 }
