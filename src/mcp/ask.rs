@@ -105,7 +105,7 @@ impl Asker for SameCall {
                 Ok(result) => judge(&result),
                 Err(ServiceError::Timeout { .. }) => refused(
                     "approval_unanswered",
-                    &format!("nobody answered within {} s", timeout.as_secs()),
+                    &format!("no answer arrived within {} s", timeout.as_secs()),
                 ),
                 Err(error) => {
                     tracing::info!(%error, "a client could not ask its user");

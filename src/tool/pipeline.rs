@@ -103,7 +103,7 @@ impl Registry {
             Outcome::Replied(finished) => finished,
             // No call stops at a question that has nowhere to go.
             Outcome::Asks(_) => {
-                ToolError::internal("the tool asked where nobody can answer").into()
+                ToolError::internal("the tool asked for approval where no person can answer").into()
             }
         })
     }
