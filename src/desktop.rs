@@ -142,7 +142,10 @@ pub async fn has_changed(
     after: &mut Screen,
     pointer: Option<(u16, u16)>,
 ) -> Result<bool, RfbError> {
-    let end = Instant::now() + WATCH;
+    let mut end = Instant::now() + WATCH;
+    // What first changes while something else is watched, such as a clock beside a cursor, is watched for as
+    // long. That happens once, so a screen full of them does not hold the call.
+    let mut is_extended = false;
     // Where something has changed while it was watched.
     let mut moving = Vec::new();
     loop {
@@ -165,6 +168,9 @@ pub async fn has_changed(
                 if before.motion.is_near(area) || news.iter().any(|news| news.touches(area)) {
                     before.motion.note(area);
                     moving.push(area);
+                } else if !is_extended {
+                    is_extended = true;
+                    end = Instant::now() + WATCH;
                 }
             }
         }

@@ -105,7 +105,7 @@ impl ApprovalAsker for ElicitInCall {
                 Ok(result) => read_elicitation(&result),
                 Err(ServiceError::Timeout { .. }) => refused_answer(
                     "approval_unanswered",
-                    &format!("nobody answered within {} s", timeout.as_secs()),
+                    &format!("no answer arrived within {} s", timeout.as_secs()),
                 ),
                 Err(error) => {
                     tracing::info!(%error, "a client could not ask its user");

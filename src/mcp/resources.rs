@@ -254,7 +254,7 @@ fn missing_or(failed: InternalCallFailed, uri: &str) -> ErrorData {
 /// rmcp sets the error code of the revision.
 fn not_found(uri: &str) -> ErrorData {
     let uri: String = uri.chars().take(256).collect();
-    let message = format!("there is no resource `{uri}`: resources/list shows what there is");
+    let message = format!("unknown resource `{uri}`: resources/list lists the resources");
     let error = ErrorData::resource_not_found(message, Some(json!({ "uri": uri })));
     with_code(error, "resource_unknown")
 }

@@ -104,7 +104,7 @@ impl Registry {
             CallOutcome::Replied(finished) => finished,
             // No call stops at a question that has nowhere to go.
             CallOutcome::Asks(_) => {
-                ToolError::internal("the tool asked where nobody can answer").into()
+                ToolError::internal("the tool asked for approval where no person can answer").into()
             }
         })
     }

@@ -71,7 +71,7 @@ pub(super) struct ControlArgs {
 #[derive(Default, Serialize, JsonSchema)]
 pub(super) struct Controlled {
     actions_done: usize,
-    /// More differs from before than what moves by itself. Absent where nobody looked.
+    /// More differs from before than what moves by itself. Absent if the call made no screenshot.
     #[serde(skip_serializing_if = "Option::is_none")]
     changed: Option<bool>,
     /// The screen stopped changing before the picture was taken, apart from what moves by itself.
@@ -83,7 +83,7 @@ pub(super) struct Controlled {
     /// The desktop has got another size during the last action: what it met may have been another place.
     #[serde(skip_serializing_if = "Option::is_none")]
     resized: Option<bool>,
-    /// Why nobody could look after the actions.
+    /// Why there is no screenshot after the actions.
     #[serde(skip_serializing_if = "Option::is_none")]
     look_failed: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -26,7 +26,7 @@ pub(super) struct LinkArgs {
 
 #[derive(Serialize, JsonSchema)]
 pub(super) struct FileLink {
-    /// Good for one complete transfer, by whoever has it. A download that broke off can be resumed (Range).
+    /// Valid for one complete transfer. It needs no token, so keep it secret. An aborted download can be resumed (Range).
     url: String,
     /// The HTTP method: `GET` or `PUT`.
     method: &'static str,

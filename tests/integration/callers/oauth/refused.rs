@@ -95,7 +95,7 @@ async fn access_token_with_wrong_claims_is_refused() {
         (
             "aud",
             json!(format!("{}/other", super::RESOURCE)),
-            "not for this server",
+            "for another audience",
         ),
         ("aud", Value::Null, "lacks"),
         ("sub", Value::Null, "lacks"),

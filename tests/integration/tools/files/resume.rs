@@ -121,7 +121,7 @@ async fn upload_link_survives_a_failed_upload() {
         let request = server.http.put(&url).body(vec![b'x'; size]);
         async move { request.send().await.unwrap().status().as_u16() }
     };
-    assert_eq!(put(4_096).await, 400);
+    assert_eq!(put(4_096).await, 413);
     assert_eq!(put(100).await, 201);
     assert_eq!(put(100).await, 404);
 }
