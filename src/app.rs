@@ -11,20 +11,20 @@ use crate::clock::WallClock;
 use crate::config::{Config, ServerLimits, token_rules};
 use crate::http::auth::Authenticator;
 use crate::http::client_ip::TrustedProxies;
-use crate::http::guard::Guard;
+use crate::http::guard::OriginGuard;
 use crate::http::probe::HealthProbe;
 use crate::http::serve::ServeLimits;
 use crate::http::{self, HttpSettings, HttpState};
 use crate::kasm::model::UserRef;
-use crate::kasm::plane::Plane;
+use crate::kasm::plane::SessionProxy;
 use crate::kasm::public::{PublicApi, TlsProblem};
 use crate::kasm::{Kasm, KasmError};
 use crate::leases::Leases;
-use crate::links::Links;
+use crate::links::OpenLinks;
 use crate::mcp::McpServer;
 use crate::mcp::consent::ApprovalBook;
 use crate::mcp::sessions::SessionLimits;
-use crate::metrics::Metrics;
+use crate::metrics::ServerMetrics;
 use crate::oauth::{FindUser, TokenVerifier};
 use crate::providers::kasm::{CATALOGUE, KasmProvider, TOOLSETS};
 use crate::relay::OutputRelay;
@@ -39,34 +39,34 @@ const LOCAL_CALLER: &str = "local";
 ///
 /// # Errors
 /// The TLS settings cannot be used.
-pub fn kasm(config: &Config) -> Result<Kasm, TlsProblem> {
-    counted_kasm(config, &Metrics::default())
+pub fn kasm_client(config: &Config) -> Result<Kasm, TlsProblem> {
+    counted_kasm(config, &ServerMetrics::default())
 }
 
 /// A client of the configured Kasm server, counted in `metrics`.
-fn counted_kasm(config: &Config, metrics: &Metrics) -> Result<Kasm, TlsProblem> {
+fn counted_kasm(config: &Config, metrics: &ServerMetrics) -> Result<Kasm, TlsProblem> {
     let api = PublicApi::new(&config.kasm)?.with_metrics(metrics.clone());
-    let plane = Plane::new(&config.kasm)?.with_metrics(metrics.clone());
+    let plane = SessionProxy::new(&config.kasm)?.with_metrics(metrics.clone());
     Ok(Kasm::new(Arc::new(api), plane, config.image_cache))
 }
 
 /// Where workspaces deliver output, if this server has a public URL.
-fn relay(config: &Config) -> Option<Arc<OutputRelay>> {
+fn output_relay(config: &Config) -> Option<Arc<OutputRelay>> {
     let url = config.http.public_url.as_ref()?;
     Some(OutputRelay::new(format!("{url}/relay")))
 }
 
 /// Links to files, if it is known where clients reach this server.
-fn links(config: &Config) -> Option<Arc<Links>> {
+fn open_links(config: &Config) -> Option<Arc<OpenLinks>> {
     let http = &config.http;
     let own = (http.is_loopback() && http.listen.port() != 0)
         .then(|| format!("http://{}{}", http.listen, http.path_prefix));
     let base = http.public_url.clone().or(own)?;
-    Some(Arc::new(Links::new(base, config.link_lifetime)))
+    Some(Arc::new(OpenLinks::new(base, config.link_lifetime)))
 }
 
 /// The sessions that are kept alive or end in time. Call it inside a tokio runtime.
-fn leases(config: &Config, kasm: &Kasm) -> Leases {
+fn session_leases(config: &Config, kasm: &Kasm) -> Leases {
     let directory = config.state_dir.as_deref();
     let directory = directory.filter(|directory| directory.is_dir());
     if directory.is_none() {
@@ -79,7 +79,7 @@ fn leases(config: &Config, kasm: &Kasm) -> Leases {
 
 /// The record of calls, if there is to be one. It fails if that cannot be opened, and the settings do not say
 /// that calls go on all the same.
-fn audit(config: &Config) -> Result<Option<AuditLog>, AuditUnwritable> {
+fn audit_log(config: &Config) -> Result<Option<AuditLog>, AuditUnwritable> {
     let Some(settings) = &config.audit else {
         return Ok(None);
     };
@@ -94,7 +94,7 @@ fn audit(config: &Config) -> Result<Option<AuditLog>, AuditUnwritable> {
 }
 
 /// Who uses the configured server: the holder of the token, or the programs on this machine.
-fn caller(config: &Config, local: bool) -> Caller {
+fn configured_caller(config: &Config, local: bool) -> Caller {
     let name = if local { LOCAL_CALLER } else { TOKEN_CALLER };
     let mut caller = Caller::new(name, config.http.auth_scope, &config.kasm_user);
     if !local {
@@ -105,7 +105,7 @@ fn caller(config: &Config, local: bool) -> Caller {
 
 /// Why no server can be built.
 #[derive(Debug, thiserror::Error)]
-pub enum NoServer {
+pub enum BuildError {
     /// The TLS settings cannot be used.
     #[error("{0}; KASM_TLS_CA_FILE must be unset, or name a PEM file that this user can read")]
     Tls(#[from] TlsProblem),
@@ -121,12 +121,12 @@ pub enum NoServer {
 }
 
 /// The accepted credentials of the configured server.
-fn authenticator(config: &Config, kasm: &Kasm) -> Result<Authenticator, NoServer> {
+fn build_authenticator(config: &Config, kasm: &Kasm) -> Result<Authenticator, BuildError> {
     let http = &config.http;
     if http.lacks_credential() {
-        return Err(NoServer::Open);
+        return Err(BuildError::Open);
     }
-    let caller = caller(config, http.auth_token.is_none());
+    let caller = configured_caller(config, http.auth_token.is_none());
     let mut auth = Authenticator::new(http.auth_token.as_ref(), caller);
     if let Some(oauth) = &http.oauth {
         let rules = token_rules(&config.kasm_user);
@@ -138,7 +138,7 @@ fn authenticator(config: &Config, kasm: &Kasm) -> Result<Authenticator, NoServer
         return Ok(auth);
     };
     let tokens = TokenFile::open(file.clone(), token_rules(&config.kasm_user));
-    let tokens = tokens.map_err(|error| NoServer::Tokens(file.display().to_string(), error))?;
+    let tokens = tokens.map_err(|error| BuildError::Tokens(file.display().to_string(), error))?;
     Ok(auth.with_tokens(Arc::new(tokens)))
 }
 
@@ -162,7 +162,7 @@ fn find_user(kasm: &Kasm) -> FindUser {
 
 /// How clients reach a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reached {
+pub enum ReachedBy {
     /// By HTTP: workspaces and links can, too.
     ByHttp,
     /// By the standard input and output of this process, and in no other way.
@@ -178,9 +178,9 @@ pub struct Application {
     pub mcp: McpServer,
     config: Config,
     kasm: Kasm,
-    metrics: Metrics,
+    metrics: ServerMetrics,
     relay: Option<Arc<OutputRelay>>,
-    links: Option<Arc<Links>>,
+    links: Option<Arc<OpenLinks>>,
     audit: Option<AuditLog>,
 }
 
@@ -188,16 +188,16 @@ pub struct Application {
 ///
 /// # Errors
 /// As [`NoServer`] tells.
-pub fn build(config: &Config, reached: Reached) -> Result<Application, NoServer> {
-    let metrics = Metrics::default();
+pub fn build_application(config: &Config, reached: ReachedBy) -> Result<Application, BuildError> {
+    let metrics = ServerMetrics::default();
     let kasm = counted_kasm(config, &metrics)?;
-    let by_http = Some(config).filter(|_| reached == Reached::ByHttp);
-    let (relay, links) = (by_http.and_then(relay), by_http.and_then(links));
-    let leases = leases(config, &kasm);
+    let by_http = Some(config).filter(|_| reached == ReachedBy::ByHttp);
+    let (relay, links) = (by_http.and_then(output_relay), by_http.and_then(open_links));
+    let leases = session_leases(config, &kasm);
     let tools = config.tools.clone();
     let provider = KasmProvider::new(kasm.clone(), relay.clone(), links.clone(), leases, tools);
     let provider = Arc::new(provider);
-    let audit = audit(config)?;
+    let audit = audit_log(config)?;
     let limits = &config.limits;
     let registry = Registry::new(limits.tool_timeout, limits.calls_per_caller_max)
         .mount_provider(&provider, TOOLSETS)
@@ -225,9 +225,9 @@ impl Application {
     ///
     /// # Errors
     /// Its callers cannot be known, or anybody could be one.
-    pub fn into_http(self) -> Result<http::App, NoServer> {
-        let auth = authenticator(&self.config, &self.kasm)?;
-        Ok(http::App::new(self.into_state(auth)))
+    pub fn into_http(self) -> Result<http::HttpApp, BuildError> {
+        let auth = build_authenticator(&self.config, &self.kasm)?;
+        Ok(http::HttpApp::new(self.into_state(auth)))
     }
 
     /// The state of a server for the callers of `auth`.
@@ -255,7 +255,7 @@ impl Application {
     /// The server for the one client of this process, and its record of calls, which is to be closed at the end.
     #[must_use]
     pub fn into_stdio(self) -> (McpServer, Option<AuditLog>) {
-        let caller = caller(&self.config, true);
+        let caller = configured_caller(&self.config, true);
         (self.mcp.for_local(caller), self.audit)
     }
 }
@@ -264,7 +264,7 @@ impl Application {
 fn http_settings(config: &Config) -> HttpSettings {
     let http = &config.http;
     HttpSettings {
-        guard: Guard {
+        guard: OriginGuard {
             hosts: http.allowed_hosts.clone(),
             origins: http.allowed_origins.clone(),
             local_origins: http.is_loopback(),

@@ -42,7 +42,7 @@ impl<T: Evict> Evict for Mutex<T> {
 /// At most so many entries by key.
 #[derive(Debug)]
 pub struct BoundedMap<K, V> {
-    shards: Box<[Mutex<Shard<K, V>>]>,
+    shards: Box<[Mutex<MapShard<K, V>>]>,
     hasher: RandomState,
     entries_max: usize,
     /// Entries of all shards. It is raised before an entry comes and lowered after it went: the limit holds for the sum,
@@ -53,18 +53,18 @@ pub struct BoundedMap<K, V> {
 }
 
 #[derive(Debug)]
-struct Shard<K, V> {
-    entries: HashMap<K, Entry<V>>,
+struct MapShard<K, V> {
+    entries: HashMap<K, MapEntry<V>>,
     swept: Instant,
 }
 
 #[derive(Debug)]
-struct Entry<V> {
+struct MapEntry<V> {
     value: Arc<V>,
     last_use: u64,
 }
 
-impl<V> Entry<V> {
+impl<V> MapEntry<V> {
     /// Clones come from under the shard's lock only, so nobody can begin to hold it while that is locked.
     fn is_held(&self) -> bool {
         Arc::strong_count(&self.value) > 1
@@ -75,7 +75,7 @@ impl<K: Hash + Eq, V: Evict> BoundedMap<K, V> {
     /// An empty map that never has more than `entries_max` entries.
     #[must_use]
     pub fn new(entries_max: usize) -> Self {
-        let shard = || Shard {
+        let shard = || MapShard {
             entries: HashMap::new(),
             swept: Instant::now(),
         };
@@ -106,7 +106,7 @@ impl<K: Hash + Eq, V: Evict> BoundedMap<K, V> {
         K: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
-        let mut shard = self.shard(key).lock();
+        let mut shard = self.shard_of(key).lock();
         let entry = shard.entries.get_mut(key)?;
         Some(self.use_entry(entry))
     }
@@ -118,20 +118,20 @@ impl<K: Hash + Eq, V: Evict> BoundedMap<K, V> {
             return Some(known);
         }
         self.sweep_if_full();
-        let mut shard = self.shard(&key).lock();
+        let mut shard = self.shard_of(&key).lock();
         // Another thread may have made it since.
         if let Some(entry) = shard.entries.get_mut(&key) {
             return Some(self.use_entry(entry));
         }
         if shard.swept.elapsed() >= SWEEP_PAUSE {
-            self.sweep(&mut shard);
+            self.sweep_shard(&mut shard);
         }
         if !self.take_place() {
             return None;
         }
         let value = Arc::new(make());
         let last_use = self.next_use();
-        let entry = Entry {
+        let entry = MapEntry {
             value: value.clone(),
             last_use,
         };
@@ -157,7 +157,7 @@ impl<K: Hash + Eq, V: Evict> BoundedMap<K, V> {
         K: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
-        let entry = self.shard(key).lock().entries.remove(key)?;
+        let entry = self.shard_of(key).lock().entries.remove(key)?;
         self.count.fetch_sub(1, Ordering::Relaxed);
         Some(entry.value)
     }
@@ -165,11 +165,11 @@ impl<K: Hash + Eq, V: Evict> BoundedMap<K, V> {
     /// Drops all entries that are idle and not held.
     pub fn evict_idle(&self) {
         for shard in &*self.shards {
-            self.sweep(&mut shard.lock());
+            self.sweep_shard(&mut shard.lock());
         }
     }
 
-    fn shard<Q: Hash + ?Sized>(&self, key: &Q) -> &Mutex<Shard<K, V>> {
+    fn shard_of<Q: Hash + ?Sized>(&self, key: &Q) -> &Mutex<MapShard<K, V>> {
         // The remainder is less than the number of shards, whatever is cut off.
         #[expect(
             clippy::cast_possible_truncation,
@@ -183,7 +183,7 @@ impl<K: Hash + Eq, V: Evict> BoundedMap<K, V> {
         self.uses.fetch_add(1, Ordering::Relaxed)
     }
 
-    fn use_entry(&self, entry: &mut Entry<V>) -> Arc<V> {
+    fn use_entry(&self, entry: &mut MapEntry<V>) -> Arc<V> {
         entry.last_use = self.next_use();
         entry.value.clone()
     }
@@ -195,12 +195,12 @@ impl<K: Hash + Eq, V: Evict> BoundedMap<K, V> {
     }
 
     fn try_insert(&self, key: K, value: &Arc<V>) -> Result<(), K> {
-        let mut shard = self.shard(&key).lock();
+        let mut shard = self.shard_of(&key).lock();
         let known = shard.entries.contains_key(&key);
         if !known && !self.take_place() {
             return Err(key);
         }
-        let entry = Entry {
+        let entry = MapEntry {
             value: value.clone(),
             last_use: self.next_use(),
         };
@@ -216,12 +216,12 @@ impl<K: Hash + Eq, V: Evict> BoundedMap<K, V> {
         for shard in &*self.shards {
             let mut shard = shard.lock();
             if shard.swept.elapsed() >= SWEEP_PAUSE_FULL {
-                self.sweep(&mut shard);
+                self.sweep_shard(&mut shard);
             }
         }
     }
 
-    fn sweep(&self, shard: &mut Shard<K, V>) {
+    fn sweep_shard(&self, shard: &mut MapShard<K, V>) {
         shard.swept = Instant::now();
         self.evict_where(shard, |entry| entry.value.is_idle());
         if shard.entries.capacity() > 4 * shard.entries.len() {
@@ -240,7 +240,7 @@ impl<K: Hash + Eq, V: Evict> BoundedMap<K, V> {
         }
     }
 
-    fn evict_where(&self, shard: &mut Shard<K, V>, is_unwanted: impl Fn(&Entry<V>) -> bool) {
+    fn evict_where(&self, shard: &mut MapShard<K, V>, is_unwanted: impl Fn(&MapEntry<V>) -> bool) {
         let before = shard.entries.len();
         shard
             .entries

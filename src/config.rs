@@ -22,7 +22,7 @@ use secrecy::SecretString;
 
 use crate::audit::AuditSettings;
 use crate::caller::Scope;
-use crate::http::client_ip::Range;
+use crate::http::client_ip::ProxyRange;
 use crate::http::guard::{AllowedHosts, AllowedOrigin};
 use crate::http::limits::RequestLimits;
 use crate::kasm::public::KasmConfig;
@@ -82,7 +82,7 @@ pub struct HttpConfig {
     /// The accepted origins.
     pub allowed_origins: Vec<AllowedOrigin>,
     /// The proxies in front, whose forwarding headers are used.
-    pub trusted_proxies: Vec<Range>,
+    pub trusted_proxies: Vec<ProxyRange>,
     /// The address that serves metrics without a token.
     pub metrics_listen: Option<SocketAddr>,
     /// The path of the public URL without `/mcp`, which the proxy removes.

@@ -9,11 +9,11 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-pub use action::{Action, ActionKind, BadAction, Button, Step};
+pub use action::{ActionKind, ActionStep, BadAction, DesktopAction, PointerButton};
 pub use frame::{BadFrame, FrameId};
-pub use motion::Motion;
+pub use motion::ScreenMotion;
 
-use crate::kasm::plane::rfb::{Area, Desktop, RfbError, Screen};
+use crate::kasm::plane::rfb::{DesktopConnection, RfbError, ScreenArea, ScreenPixels};
 use motion::same_size;
 
 /// Time between two looks while the screen settles, and before the first action. A spinner has moved by then.
@@ -31,32 +31,35 @@ const WATCH: Duration = Duration::from_millis(1_200);
 
 /// A screen that was given time to settle.
 #[derive(Debug)]
-pub struct Settled {
+pub struct SettledScreen {
     /// The screen.
-    pub screen: Screen,
+    pub screen: ScreenPixels,
     /// Whether it stopped changing in time, apart from what moves by itself.
     pub quiet: bool,
 }
 
 /// What is on a screen before anything is done, and what moves there by itself: two looks.
 #[derive(Debug)]
-pub struct Baseline {
-    first: Screen,
+pub struct ScreenBaseline {
+    first: ScreenPixels,
     /// The second look.
-    pub screen: Screen,
+    pub screen: ScreenPixels,
     /// What moves.
-    pub motion: Motion,
+    pub motion: ScreenMotion,
 }
 
-impl Baseline {
+impl ScreenBaseline {
     /// Takes the second look.
     ///
     /// # Errors
     /// As [`RfbError`] tells.
-    pub async fn take(desktop: &Desktop, first: Screen) -> Result<Self, RfbError> {
+    pub async fn take_baseline(
+        desktop: &DesktopConnection,
+        first: ScreenPixels,
+    ) -> Result<Self, RfbError> {
         sleep(BETWEEN_LOOKS).await;
         let screen = desktop.update_screen().await?;
-        let motion = Motion::between(&first, &screen);
+        let motion = ScreenMotion::between(&first, &screen);
         Ok(Self {
             first,
             screen,
@@ -66,7 +69,7 @@ impl Baseline {
 
     /// What differs from before, apart from where something was seen moving, and from what looks as it did
     /// in the first of the two looks.
-    fn news(&self, after: &Screen, moving: &[Area]) -> Vec<Area> {
+    fn changed_areas(&self, after: &ScreenPixels, moving: &[ScreenArea]) -> Vec<ScreenArea> {
         let mut masked = after.clone();
         for area in moving {
             masked.copy_area(&self.screen, room_of(*area));
@@ -82,10 +85,10 @@ impl Baseline {
 
 /// Where the rest of something may be of which this much was seen moving: digits have different shapes, and
 /// stay in their line.
-fn room_of(area: Area) -> Area {
+fn room_of(area: ScreenArea) -> ScreenArea {
     let x = area.x.saturating_sub(ROOM_BESIDE);
     let y = area.y.saturating_sub(area.height);
-    Area {
+    ScreenArea {
         x,
         y,
         width: area.x + area.width + ROOM_BESIDE - x,
@@ -98,18 +101,18 @@ fn room_of(area: Area) -> Area {
 ///
 /// # Errors
 /// As [`RfbError`] tells.
-pub async fn settle(
-    desktop: &Desktop,
+pub async fn settle_screen(
+    desktop: &DesktopConnection,
     patience: Duration,
-    motion: &mut Motion,
-) -> Result<Settled, RfbError> {
+    motion: &mut ScreenMotion,
+) -> Result<SettledScreen, RfbError> {
     let end = Instant::now() + patience;
     let mut screen = desktop.update_screen().await?;
     let mut since = Instant::now();
     loop {
         let quiet = since.elapsed() >= QUIET;
         if quiet || Instant::now() >= end {
-            return Ok(Settled { screen, quiet });
+            return Ok(SettledScreen { screen, quiet });
         }
         sleep(BETWEEN_LOOKS).await;
         let next = desktop.update_screen().await?;
@@ -117,10 +120,10 @@ pub async fn settle(
             since = Instant::now();
         } else {
             for area in screen.differing_areas(&next) {
-                if motion.takes(area) {
+                if motion.takes_area(area) {
                     continue;
                 }
-                motion.suspect(area);
+                motion.suspect_area(area);
                 if !area.fits_into(CURSOR) {
                     since = Instant::now();
                 }
@@ -137,9 +140,9 @@ pub async fn settle(
 /// # Errors
 /// As [`RfbError`] tells.
 pub async fn has_changed(
-    desktop: &Desktop,
-    before: &mut Baseline,
-    after: &mut Screen,
+    desktop: &DesktopConnection,
+    before: &mut ScreenBaseline,
+    after: &mut ScreenPixels,
     pointer: Option<(u16, u16)>,
 ) -> Result<bool, RfbError> {
     let mut end = Instant::now() + WATCH;
@@ -152,12 +155,13 @@ pub async fn has_changed(
         if !same_size(&before.screen, after) {
             return Ok(true);
         }
-        let news = before.news(after, &moving);
+        let news = before.changed_areas(after, &moving);
         if news.is_empty() {
             return Ok(false);
         }
-        let may_move = |area: &Area| area.fits_into(CURSOR) || before.motion.is_near(*area);
-        let at_pointer = |area: &Area| pointer.is_some_and(|place| is_near_place(*area, place));
+        let may_move = |area: &ScreenArea| area.fits_into(CURSOR) || before.motion.is_near(*area);
+        let at_pointer =
+            |area: &ScreenArea| pointer.is_some_and(|place| is_near_place(*area, place));
         if !news.iter().all(may_move) || news.iter().any(at_pointer) || Instant::now() >= end {
             return Ok(true);
         }
@@ -165,8 +169,8 @@ pub async fn has_changed(
         let next = desktop.update_screen().await?;
         if same_size(after, &next) {
             for area in after.differing_areas(&next) {
-                if before.motion.is_near(area) || news.iter().any(|news| news.touches(area)) {
-                    before.motion.note(area);
+                if before.motion.is_near(area) || news.iter().any(|news| news.touches_area(area)) {
+                    before.motion.note_moving(area);
                     moving.push(area);
                 } else if !is_extended {
                     is_extended = true;
@@ -180,12 +184,12 @@ pub async fn has_changed(
 
 /// Whether the pointer, drawn with its tip at a place, would be in this area.
 #[must_use]
-pub fn is_near_place(area: Area, (x, y): (u16, u16)) -> bool {
-    let reach = Area {
+pub fn is_near_place(area: ScreenArea, (x, y): (u16, u16)) -> bool {
+    let reach = ScreenArea {
         x: x.saturating_sub(4),
         y: y.saturating_sub(4),
         width: 24,
         height: 24,
     };
-    area.touches(reach)
+    area.touches_area(reach)
 }

@@ -16,14 +16,14 @@ use std::time::Duration;
 use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 
-pub use incoming::Content;
-pub use list::{Entry, Kind, Listing};
-pub use outgoing::Outgoing;
-pub use read::Piece;
-pub use write::{Writing, Written};
+pub use incoming::FileContentStream;
+pub use list::{EntryKind, FolderEntry, FolderListing};
+pub use outgoing::OutgoingFile;
+pub use read::FilePiece;
+pub use write::{WriteRequest, WriteResult};
 
-use crate::jobs::{Finished, JobError, JobSpec, Jobs, Why};
-use crate::kasm::plane::{Place, PlaneError};
+use crate::jobs::{EndReason, FinishedJob, JobError, JobSpec, SessionJobs};
+use crate::kasm::plane::{ProxyError, RunningSession};
 use crate::policy::{CheckedPath, Denial, FileAccess, Permit, Policy};
 
 const PATHS: &str = include_str!("files/scripts/paths.sh");
@@ -82,18 +82,18 @@ pub enum FileError {
     Job(#[from] JobError),
     /// Kasm's proxy failed.
     #[error(transparent)]
-    Plane(#[from] PlaneError),
+    Plane(#[from] ProxyError),
 }
 
 /// A path that the policy permits, with the rules that the script checks again in the session.
 #[derive(Clone, Debug)]
-pub struct Target {
+pub struct CheckedTarget {
     path: Permit<CheckedPath>,
     roots: Vec<String>,
     barred: Vec<String>,
 }
 
-impl Target {
+impl CheckedTarget {
     /// Judges the path by the policy.
     ///
     /// # Errors
@@ -108,18 +108,18 @@ impl Target {
 
     /// The path, absolute and without `.` and `..`.
     #[must_use]
-    pub fn path(&self) -> &str {
+    pub fn path_text(&self) -> &str {
         self.path.permitted_value().as_str()
     }
 
     /// The arguments of a script.
-    fn args(&self, more: impl IntoIterator<Item = String>) -> Vec<String> {
+    fn script_args(&self, more: impl IntoIterator<Item = String>) -> Vec<String> {
         let mut args = Vec::new();
         for folders in [&self.roots, &self.barred] {
             args.push(folders.len().to_string());
             args.extend(folders.iter().cloned());
         }
-        args.push(self.path().to_owned());
+        args.push(self.path_text().to_owned());
         args.extend(more);
         args
     }
@@ -127,12 +127,12 @@ impl Target {
 
 /// File operations in sessions. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Files {
-    jobs: Jobs,
+pub struct SessionFiles {
+    jobs: SessionJobs,
 }
 
 /// One run of a script.
-struct Run {
+struct ScriptRun {
     script: &'static str,
     args: Vec<String>,
     stdin: Vec<u8>,
@@ -141,7 +141,7 @@ struct Run {
     time_limit: Duration,
 }
 
-impl Run {
+impl ScriptRun {
     fn new(script: &'static str, args: Vec<String>) -> Self {
         Self {
             script,
@@ -153,15 +153,19 @@ impl Run {
     }
 }
 
-impl Files {
+impl SessionFiles {
     /// Uses `jobs` to run the scripts.
     #[must_use]
-    pub fn new(jobs: Jobs) -> Self {
+    pub fn new(jobs: SessionJobs) -> Self {
         Self { jobs }
     }
 
-    async fn run_file_script(&self, place: &Place, run: Run) -> Result<Finished, FileError> {
-        let spec = JobSpec::internal(&[PATHS, run.script], run.args)
+    async fn run_file_script(
+        &self,
+        place: &RunningSession,
+        run: ScriptRun,
+    ) -> Result<FinishedJob, FileError> {
+        let spec = JobSpec::of_internal_script(&[PATHS, run.script], run.args)
             .with_stdin(run.stdin)
             .with_limits(run.time_limit, run.output.max(FACTS_BYTES));
         let done = match self.jobs.run_script(place, &spec).await {
@@ -169,11 +173,11 @@ impl Files {
             done => done?,
         };
         match (done.ended.why, done.ended.exit_code) {
-            (Why::Exited, Some(0)) if done.ended.stdout_cut => Err(FileError::Mangled),
-            (Why::Exited, Some(0)) => Ok(done),
+            (EndReason::Exited, Some(0)) if done.ended.stdout_cut => Err(FileError::Mangled),
+            (EndReason::Exited, Some(0)) => Ok(done),
             // The script's output was dropped to make room for its end.
-            (Why::Exited, Some(_)) if done.ended.stderr_cut => Err(FileError::Full),
-            (Why::Exited, Some(code)) => Err(script_failure(code, &done.stderr)),
+            (EndReason::Exited, Some(_)) if done.ended.stderr_cut => Err(FileError::Full),
+            (EndReason::Exited, Some(code)) => Err(script_failure(code, &done.stderr)),
             _ => Err(FileError::TimedOut),
         }
     }
@@ -219,6 +223,6 @@ fn hex_digest(hasher: Sha256) -> String {
     HEXLOWER.encode(&hasher.finalize())
 }
 
-fn sha256(bytes: &[u8]) -> String {
+fn sha256_hex(bytes: &[u8]) -> String {
     hex_digest(Sha256::new_with_prefix(bytes))
 }

@@ -35,5 +35,5 @@ mod sse;
 pub mod state;
 mod streamable;
 
-pub use app::App;
+pub use app::HttpApp;
 pub use state::{HttpSettings, HttpState};

@@ -22,20 +22,20 @@ use std::time::Duration;
 use secrecy::ExposeSecret;
 use tokio::time::Instant;
 
-pub use channel_health::Channel;
+pub use channel_health::OutputChannel;
 pub use id::{BadJobId, JobId};
-pub use reader::{OutputReader, Step};
-pub use record::{BadRecord, Ended, Sink, State, Stream, Why};
-pub use spec::{Folder, INPUT_BYTES_MAX, JobSpec};
+pub use reader::{OutputReader, ReadStep};
+pub use record::{BadRecord, EndReason, JobEnd, JobState, OutputSink, OutputStream};
+pub use spec::{INPUT_BYTES_MAX, JobSpec, WorkingFolder};
 pub use stop::{RunningProcess, StopReport};
-pub use sweeper::Removal;
+pub use sweeper::FolderRemoval;
 
-use crate::kasm::plane::Place;
+use crate::kasm::plane::RunningSession;
 use crate::kasm::{Kasm, KasmError, KasmId};
 use crate::relay::{OutputRelay, RelayMailbox};
 use backoff::JobPaces;
-use channel_health::{ChannelHealth, FailureKind, Readiness};
-use sweeper::Sweeper;
+use channel_health::{ChannelHealth, ChannelReadiness, FailureKind};
+use sweeper::FolderSweeper;
 
 const COLLECT: &str = include_str!("jobs/scripts/collect.sh");
 /// What is added to the time limit of a job before its relay mailbox closes.
@@ -90,49 +90,49 @@ pub enum JobError {
 
 /// Runs jobs. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Jobs {
+pub struct SessionJobs {
     kasm: Kasm,
     relay: Option<Arc<OutputRelay>>,
     health: Arc<ChannelHealth>,
     paces: Arc<JobPaces>,
-    sweeper: Arc<Sweeper>,
+    sweeper: Arc<FolderSweeper>,
 }
 
 /// A job that was dispatched by this process.
 #[derive(Debug)]
-pub struct Started {
+pub struct StartedJob {
     /// Its handle.
     pub id: JobId,
     /// When it was dispatched.
     since: Instant,
     mailbox: Option<RelayMailbox>,
-    via: Result<Channel, String>,
+    via: Result<OutputChannel, String>,
 }
 
-impl Started {
+impl StartedJob {
     /// How its output will come, or why it cannot.
     ///
     /// # Errors
     /// Why no channel works.
-    pub fn channel(&self) -> Result<Channel, &str> {
+    pub fn output_channel(&self) -> Result<OutputChannel, &str> {
         self.via.as_ref().copied().map_err(String::as_str)
     }
 }
 
 /// A short job of ours, to its end.
 #[derive(Debug)]
-pub struct Finished {
+pub struct FinishedJob {
     /// Its standard output.
     pub stdout: Vec<u8>,
     /// Its standard error.
     pub stderr: Vec<u8>,
     /// How it ended.
-    pub ended: Ended,
+    pub ended: JobEnd,
     /// Which job it was.
     pub id: JobId,
 }
 
-impl Jobs {
+impl SessionJobs {
     /// Runs jobs on `kasm`. Without a relay the only channel is Kasm's proxy.
     #[must_use]
     pub fn new(kasm: Kasm, relay: Option<Arc<OutputRelay>>) -> Self {
@@ -155,45 +155,52 @@ impl Jobs {
     ///
     /// # Errors
     /// Kasm did not take it. That nothing will be heard of it is no error here.
-    pub async fn start_job(&self, place: &Place, spec: &JobSpec) -> Result<Started, JobError> {
+    pub async fn start_job(
+        &self,
+        place: &RunningSession,
+        spec: &JobSpec,
+    ) -> Result<StartedJob, JobError> {
         let via = self.choose_channel(place);
         self.start_through(place, spec, via).await
     }
 
-    fn readiness(&self, kasm_id: KasmId, channel: Channel) -> Readiness {
+    fn readiness(&self, kasm_id: KasmId, channel: OutputChannel) -> ChannelReadiness {
         let answered = match channel {
-            Channel::Downloads => self.kasm.last_answer(kasm_id),
-            Channel::Relay => None,
+            OutputChannel::Downloads => self.kasm.last_answer(kasm_id),
+            OutputChannel::Relay => None,
         };
         let now = Instant::now();
-        self.health.readiness(kasm_id, channel, now, answered)
+        self.health
+            .channel_readiness(kasm_id, channel, now, answered)
     }
 
     /// The channel to use, or why there is none. Downloads that failed are tried all the same where there is no
     /// other way: the job lies in its folder until somebody can read it.
-    fn choose_channel(&self, place: &Place) -> Result<Channel, String> {
+    fn choose_channel(&self, place: &RunningSession) -> Result<OutputChannel, String> {
         let is_resting = |channel| {
             matches!(
                 self.readiness(place.kasm_id, channel),
-                Readiness::Resting { .. }
+                ChannelReadiness::Resting { .. }
             )
         };
-        let relay = self.relay.is_some() && !is_resting(Channel::Relay);
+        let relay = self.relay.is_some() && !is_resting(OutputChannel::Relay);
         match downloads_forbidden(place) {
-            None if relay && is_resting(Channel::Downloads) => Ok(Channel::Relay),
-            None => Ok(Channel::Downloads),
-            Some(_) if relay => Ok(Channel::Relay),
+            None if relay && is_resting(OutputChannel::Downloads) => Ok(OutputChannel::Relay),
+            None => Ok(OutputChannel::Downloads),
+            Some(_) if relay => Ok(OutputChannel::Relay),
             Some(why) => Err(self.no_channel(place, why)),
         }
     }
 
     /// Why there is no channel: `downloads` is why not that one.
-    fn no_channel(&self, place: &Place, downloads: &str) -> String {
+    fn no_channel(&self, place: &RunningSession, downloads: &str) -> String {
         let relay = match &self.relay {
             None => "the relay is off (MCP_PUBLIC_URL is not set)".to_owned(),
-            Some(_) => match self.readiness(place.kasm_id, Channel::Relay) {
-                Readiness::Resting { why, .. } => why,
-                Readiness::Ready | Readiness::TryAgain => return downloads.to_owned(),
+            Some(_) => match self.readiness(place.kasm_id, OutputChannel::Relay) {
+                ChannelReadiness::Resting { why, .. } => why,
+                ChannelReadiness::Ready | ChannelReadiness::TryAgain => {
+                    return downloads.to_owned();
+                }
             },
         };
         format!("{downloads}; {relay}")
@@ -201,13 +208,13 @@ impl Jobs {
 
     async fn start_through(
         &self,
-        place: &Place,
+        place: &RunningSession,
         spec: &JobSpec,
-        mut via: Result<Channel, String>,
-    ) -> Result<Started, JobError> {
+        mut via: Result<OutputChannel, String>,
+    ) -> Result<StartedJob, JobError> {
         let id = JobId::random(spec.as_root);
         let mut mailbox = None;
-        if via == Ok(Channel::Relay) {
+        if via == Ok(OutputChannel::Relay) {
             let expires = Instant::now() + spec.time_limit + GRACE;
             // Pieces repeat their heads; a job makes a few a second at most.
             let room = spec.keep_bytes * 2 + HEAD_ROOM * 1_024;
@@ -229,7 +236,7 @@ impl Jobs {
             .api()
             .exec(place.user, place.kasm_id, &exec)
             .await?;
-        Ok(Started {
+        Ok(StartedJob {
             id,
             since,
             mailbox,
@@ -238,12 +245,21 @@ impl Jobs {
     }
 
     /// Reads a job that was just started, from its beginning.
-    pub fn read_new<'a>(&'a self, place: &'a Place, started: Started) -> OutputReader<'a> {
+    pub fn read_new<'a>(
+        &'a self,
+        place: &'a RunningSession,
+        started: StartedJob,
+    ) -> OutputReader<'a> {
         OutputReader::from_start(self, place, started)
     }
 
     /// Reads a job by its id, whoever started it. It is tried whatever failed before.
-    pub fn read_by_id<'a>(&'a self, place: &'a Place, id: JobId, offset: u64) -> OutputReader<'a> {
+    pub fn read_by_id<'a>(
+        &'a self,
+        place: &'a RunningSession,
+        id: JobId,
+        offset: u64,
+    ) -> OutputReader<'a> {
         OutputReader::from_offset(self, place, id, offset)
     }
 
@@ -251,7 +267,11 @@ impl Jobs {
     ///
     /// # Errors
     /// It cannot be run, or its result cannot be read.
-    pub async fn run_script(&self, place: &Place, spec: &JobSpec) -> Result<Finished, JobError> {
+    pub async fn run_script(
+        &self,
+        place: &RunningSession,
+        spec: &JobSpec,
+    ) -> Result<FinishedJob, JobError> {
         self.check_reachable(place).await?;
         let started = self.start_job(place, spec).await?;
         self.run_to_end(place, spec, started).await
@@ -262,57 +282,62 @@ impl Jobs {
     ///
     /// # Errors
     /// The web server is away.
-    pub async fn check_reachable(&self, place: &Place) -> Result<(), JobError> {
-        if self.choose_channel(place) != Ok(Channel::Downloads) {
+    pub async fn check_reachable(&self, place: &RunningSession) -> Result<(), JobError> {
+        if self.choose_channel(place) != Ok(OutputChannel::Downloads) {
             return Ok(());
         }
-        match self.readiness(place.kasm_id, Channel::Downloads) {
-            Readiness::Ready => return Ok(()),
-            Readiness::Resting { why, left } => {
+        match self.readiness(place.kasm_id, OutputChannel::Downloads) {
+            ChannelReadiness::Ready => return Ok(()),
+            ChannelReadiness::Resting { why, left } => {
                 let again_in = left;
                 return Err(JobError::NotSent { why, again_in });
             }
-            Readiness::TryAgain => {}
+            ChannelReadiness::TryAgain => {}
         }
-        let Err(error) = self.kasm.download(place, ".kmcp-probe").await else {
-            self.health.note_works(place.kasm_id, Channel::Downloads);
+        let Err(error) = self.kasm.open_download(place, ".kmcp-probe").await else {
+            self.health
+                .note_works(place.kasm_id, OutputChannel::Downloads);
             return Ok(());
         };
         let failure = (FailureKind::Unreachable, error.to_string());
-        self.health
-            .note_failure(place.kasm_id, Channel::Downloads, Instant::now(), failure);
-        match self.readiness(place.kasm_id, Channel::Downloads) {
-            Readiness::Resting { why, left } => Err(JobError::NotSent {
+        self.health.note_failure(
+            place.kasm_id,
+            OutputChannel::Downloads,
+            Instant::now(),
+            failure,
+        );
+        match self.readiness(place.kasm_id, OutputChannel::Downloads) {
+            ChannelReadiness::Resting { why, left } => Err(JobError::NotSent {
                 why,
                 again_in: left,
             }),
-            Readiness::Ready | Readiness::TryAgain => Ok(()),
+            ChannelReadiness::Ready | ChannelReadiness::TryAgain => Ok(()),
         }
     }
 
     async fn run_to_end(
         &self,
-        place: &Place,
+        place: &RunningSession,
         spec: &JobSpec,
-        started: Started,
-    ) -> Result<Finished, JobError> {
+        started: StartedJob,
+    ) -> Result<FinishedJob, JobError> {
         let id = started.id;
         let deadline = Instant::now() + spec.time_limit + END_PATIENCE;
         let mut reader = self.read_new(place, started).of_internal_job();
-        let mut whole = Whole::default();
+        let mut whole = WholeOutput::default();
         loop {
             match reader.read_output(&mut whole, deadline).await? {
-                Step::Piece | Step::Full => {}
-                Step::Ended(ended) => {
-                    self.remove_folder(place, id, Removal::Now);
-                    return Ok(Finished {
+                ReadStep::Piece | ReadStep::Full => {}
+                ReadStep::Ended(ended) => {
+                    self.remove_folder(place, id, FolderRemoval::Now);
+                    return Ok(FinishedJob {
                         stdout: whole.stdout,
                         stderr: whole.stderr,
                         ended,
                         id,
                     });
                 }
-                Step::Lost | Step::Quiet => return Err(JobError::NotStarted),
+                ReadStep::Lost | ReadStep::Quiet => return Err(JobError::NotStarted),
             }
         }
     }
@@ -324,7 +349,7 @@ impl Jobs {
     /// Kasm did not take it.
     pub async fn put_part(
         &self,
-        place: &Place,
+        place: &RunningSession,
         id: JobId,
         index: usize,
         bytes: &[u8],
@@ -338,13 +363,13 @@ impl Jobs {
     }
 
     /// The folder of `id` may go.
-    pub fn remove_folder(&self, place: &Place, id: JobId, removal: Removal) {
+    pub fn remove_folder(&self, place: &RunningSession, id: JobId, removal: FolderRemoval) {
         self.sweeper.remove_later(&self.kasm, place, id, removal);
     }
 }
 
 /// Why no download is ever allowed in a session, if that is known.
-fn downloads_forbidden(place: &Place) -> Option<&'static str> {
+fn downloads_forbidden(place: &RunningSession) -> Option<&'static str> {
     if place.session.downloads_allowed == Some(false) {
         Some("downloads are turned off for this user's group (allow_kasm_downloads)")
     } else if place.session.vnc.is_none() {
@@ -356,16 +381,16 @@ fn downloads_forbidden(place: &Place) -> Option<&'static str> {
 
 /// All of both streams. The job's own cap bounds it.
 #[derive(Debug, Default)]
-struct Whole {
+struct WholeOutput {
     stdout: Vec<u8>,
     stderr: Vec<u8>,
 }
 
-impl Sink for Whole {
-    fn write(&mut self, stream: Stream, bytes: &[u8]) -> usize {
+impl OutputSink for WholeOutput {
+    fn write_bytes(&mut self, stream: OutputStream, bytes: &[u8]) -> usize {
         match stream {
-            Stream::Stdout => self.stdout.extend_from_slice(bytes),
-            Stream::Stderr => self.stderr.extend_from_slice(bytes),
+            OutputStream::Stdout => self.stdout.extend_from_slice(bytes),
+            OutputStream::Stderr => self.stderr.extend_from_slice(bytes),
         }
         bytes.len()
     }

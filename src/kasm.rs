@@ -22,7 +22,7 @@ pub use error::{KasmError, Result};
 pub use id::{Id, ImageId, KasmId, UserId};
 
 use images::ImageCache;
-use plane::Plane;
+use plane::SessionProxy;
 use sessions::CreateAttempts;
 use wire::KasmApi;
 
@@ -32,13 +32,13 @@ pub struct Kasm {
     wire: Arc<dyn KasmApi>,
     images: Arc<ImageCache>,
     attempts: Arc<CreateAttempts>,
-    plane: Arc<Plane>,
+    plane: Arc<SessionProxy>,
 }
 
 impl Kasm {
     /// Creates the operations on top of `wire` and `plane`. The workspace list is cached for `image_cache`.
     #[must_use]
-    pub fn new(wire: Arc<dyn KasmApi>, plane: Plane, image_cache: Duration) -> Self {
+    pub fn new(wire: Arc<dyn KasmApi>, plane: SessionProxy, image_cache: Duration) -> Self {
         Self {
             wire,
             images: Arc::new(ImageCache::new(image_cache)),
@@ -59,7 +59,7 @@ struct WeakKasm {
     wire: Arc<dyn KasmApi>,
     images: Arc<ImageCache>,
     attempts: Arc<CreateAttempts>,
-    plane: Weak<Plane>,
+    plane: Weak<SessionProxy>,
 }
 
 impl Kasm {

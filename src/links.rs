@@ -33,7 +33,7 @@ const PARTS_MAX: usize = 64;
 /// Which way a file goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Direction {
+pub enum TransferDirection {
     /// From the session.
     Download,
     /// To the session.
@@ -42,11 +42,11 @@ pub enum Direction {
 
 /// What a link allows.
 #[derive(Clone, Debug)]
-pub struct Link {
+pub struct FileLinkGrant {
     /// The caller whose permissions it has.
     pub caller: Caller,
     /// The direction.
-    pub direction: Direction,
+    pub direction: TransferDirection,
     /// The computer with the file, such as a `kasm_id`.
     pub computer: String,
     /// The absolute path of the file.
@@ -58,7 +58,7 @@ pub struct Link {
 pub struct TooManyLinks;
 
 /// All open links of a server.
-pub struct Links {
+pub struct OpenLinks {
     /// The public URL of the server, without a trailing slash.
     base: String,
     lifetime: Duration,
@@ -72,16 +72,16 @@ pub struct Links {
 pub struct LinkId(TokenHash);
 
 struct OpenLink {
-    link: Link,
+    link: FileLinkGrant,
     expires: Instant,
-    progress: Mutex<Progress>,
+    progress: Mutex<LinkProgress>,
     _seat: OwnedSemaphorePermit,
 }
 
 /// What has gone over a link.
 #[derive(Debug, Default)]
-struct Progress {
-    delivered: Delivered,
+struct LinkProgress {
+    delivered: DeliveredParts,
     /// A file is on its way over it.
     is_uploading: bool,
 }
@@ -94,13 +94,13 @@ impl Evict for OpenLink {
 
 /// What of one version of a file was delivered.
 #[derive(Debug, Default)]
-struct Delivered {
+struct DeliveredParts {
     version: String,
     /// Sorted, without overlaps.
     parts: Vec<Range<u64>>,
 }
 
-impl Delivered {
+impl DeliveredParts {
     /// Adds a part. A file that was changed in between is delivered anew.
     fn add_part(&mut self, version: &str, part: Range<u64>) {
         if self.version != version {
@@ -130,7 +130,7 @@ impl Delivered {
     }
 }
 
-impl fmt::Debug for Links {
+impl fmt::Debug for OpenLinks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Links")
             .field("base", &self.base)
@@ -138,7 +138,7 @@ impl fmt::Debug for Links {
     }
 }
 
-impl Links {
+impl OpenLinks {
     /// Links of a server with the URL `base`, each valid for `lifetime`.
     #[must_use]
     pub fn new(base: String, lifetime: Duration) -> Self {
@@ -152,7 +152,7 @@ impl Links {
 
     /// How long a link is valid.
     #[must_use]
-    pub fn lifetime(&self) -> Duration {
+    pub fn link_lifetime(&self) -> Duration {
         self.lifetime
     }
 
@@ -160,7 +160,7 @@ impl Links {
     ///
     /// # Errors
     /// Too many are open.
-    pub fn make_link(&self, link: Link) -> Result<String, TooManyLinks> {
+    pub fn make_link(&self, link: FileLinkGrant) -> Result<String, TooManyLinks> {
         let token = token::random_token();
         let url = format!(
             "{}/files/{}{}?link={token}",
@@ -188,7 +188,7 @@ impl Links {
 
     /// The link of a token. None: it was used, is over, or never was; or the token behind it is over.
     #[must_use]
-    pub fn find_link(&self, token: &str) -> Option<(LinkId, Link)> {
+    pub fn find_link(&self, token: &str) -> Option<(LinkId, FileLinkGrant)> {
         let id = LinkId(TokenHash::of_token(token));
         let found = self.open.get(&id)?;
         let is_good = found.expires > Instant::now() && !found.link.caller.validity.has_ended();
@@ -226,13 +226,13 @@ impl Links {
 /// An upload under way. When it is dropped before its end, the link may be used again.
 #[derive(Debug)]
 pub struct UploadClaim {
-    links: Arc<Links>,
+    links: Arc<OpenLinks>,
     id: LinkId,
 }
 
 impl UploadClaim {
     /// The file was stored whole: the link is used up.
-    pub fn complete(self) {
+    pub fn complete_upload(self) {
         self.links.open.remove(&self.id);
     }
 }
@@ -252,7 +252,7 @@ mod tests {
 
     #[test]
     fn parts_in_any_order_make_a_whole() {
-        let mut delivered = Delivered::default();
+        let mut delivered = DeliveredParts::default();
         for (part, complete) in [
             (60..100, false),
             (0..1, false),
@@ -268,10 +268,10 @@ mod tests {
         assert!(!delivered.is_complete(100), "of another version");
     }
 
-    fn link(name: &str) -> Link {
-        Link {
+    fn link(name: &str) -> FileLinkGrant {
+        FileLinkGrant {
             caller: Caller::new(name, Scope::Use, "0"),
-            direction: Direction::Download,
+            direction: TransferDirection::Download,
             computer: "0".to_owned(),
             path: "/f".to_owned(),
         }
@@ -283,20 +283,20 @@ mod tests {
 
     #[test]
     fn one_upload_at_a_time_uses_a_link_up_when_it_is_complete() {
-        let links = Arc::new(Links::new(String::new(), Duration::from_secs(60)));
+        let links = Arc::new(OpenLinks::new(String::new(), Duration::from_secs(60)));
         let url = links.make_link(link("one")).unwrap();
         let (id, _) = links.find_link(token_of(&url)).unwrap();
         let broken_off = links.begin_upload(id);
         assert!(broken_off.is_some() && links.begin_upload(id).is_none());
         drop(broken_off);
-        links.begin_upload(id).unwrap().complete();
+        links.begin_upload(id).unwrap().complete_upload();
         assert!(links.find_link(token_of(&url)).is_none());
         assert!(links.begin_upload(id).is_none());
     }
 
     #[tokio::test(start_paused = true)]
     async fn links_that_expired_unused_make_room() {
-        let links = Links::new(String::new(), Duration::from_secs(600));
+        let links = OpenLinks::new(String::new(), Duration::from_secs(600));
         let urls: Vec<_> = (0..LINKS_PER_CALLER_MAX)
             .map(|_| links.make_link(link("one")).unwrap())
             .collect();
@@ -321,7 +321,7 @@ mod tests {
 
     #[test]
     fn single_bytes_are_not_remembered_without_end() {
-        let mut delivered = Delivered::default();
+        let mut delivered = DeliveredParts::default();
         (0..10_000).for_each(|n| delivered.add_part("a", n * 2..n * 2 + 1));
         assert_eq!(delivered.parts.len(), PARTS_MAX);
     }

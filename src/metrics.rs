@@ -16,7 +16,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
 pub use declaration::MetricInfo;
-use declaration::{Counters, Declarations, Labels, Timers};
+use declaration::{CounterFamily, MetricDeclarations, MetricLabels, TimerFamily};
 
 /// The media type of [`Metrics::text`].
 pub const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -25,10 +25,10 @@ pub const UNKNOWN: &str = "unknown";
 
 /// The table of the documents.
 #[must_use]
-pub fn markdown() -> String {
+pub fn metrics_markdown() -> String {
     let mut out =
         String::from("| Metric | Kind | Labels | What it tells |\n| --- | --- | --- | --- |\n");
-    for metric in Metrics::default().list() {
+    for metric in ServerMetrics::default().metric_infos() {
         let MetricInfo {
             name,
             kind,
@@ -48,76 +48,76 @@ pub fn markdown() -> String {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct OfTool {
+struct ToolLabels {
     tool: &'static str,
 }
 
-impl Labels for OfTool {
+impl MetricLabels for ToolLabels {
     const NAMES: &'static str = "tool";
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct OfCall {
+struct CallLabels {
     tool: &'static str,
     outcome: &'static str,
 }
 
-impl Labels for OfCall {
+impl MetricLabels for CallLabels {
     const NAMES: &'static str = "tool, outcome";
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct OfEndpoint {
+struct EndpointLabels {
     endpoint: &'static str,
 }
 
-impl Labels for OfEndpoint {
+impl MetricLabels for EndpointLabels {
     const NAMES: &'static str = "endpoint";
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct OfRequest {
+struct KasmRequestLabels {
     endpoint: &'static str,
     outcome: &'static str,
 }
 
-impl Labels for OfRequest {
+impl MetricLabels for KasmRequestLabels {
     const NAMES: &'static str = "endpoint, outcome";
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct OfRoute {
+struct RouteLabels {
     route: &'static str,
     status: &'static str,
 }
 
-impl Labels for OfRoute {
+impl MetricLabels for RouteLabels {
     const NAMES: &'static str = "route, status";
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct OfLimit {
+struct LimitLabels {
     limit: &'static str,
 }
 
-impl Labels for OfLimit {
+impl MetricLabels for LimitLabels {
     const NAMES: &'static str = "limit";
 }
 
 /// The metrics. Cheap to clone; clones share the counters.
 #[derive(Clone)]
-pub struct Metrics(Arc<Counted>);
+pub struct ServerMetrics(Arc<MetricFamilies>);
 
-struct Counted {
-    calls: Counters<OfCall>,
-    call_seconds: Timers<OfTool>,
+struct MetricFamilies {
+    calls: CounterFamily<CallLabels>,
+    call_seconds: TimerFamily<ToolLabels>,
     jobs: Counter,
-    denials: Counters<OfTool>,
-    kasm_requests: Counters<OfRequest>,
-    kasm_seconds: Timers<OfEndpoint>,
+    denials: CounterFamily<ToolLabels>,
+    kasm_requests: CounterFamily<KasmRequestLabels>,
+    kasm_seconds: TimerFamily<EndpointLabels>,
     desktops: Gauge,
-    http_requests: Counters<OfRoute>,
-    refusals: Counters<OfLimit>,
+    http_requests: CounterFamily<RouteLabels>,
+    refusals: CounterFamily<LimitLabels>,
     auth_failures: Counter,
     sessions: Gauge,
     streams: Gauge,
@@ -125,59 +125,59 @@ struct Counted {
     list: Vec<MetricInfo>,
 }
 
-impl fmt::Debug for Metrics {
+impl fmt::Debug for ServerMetrics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Metrics")
     }
 }
 
-impl Default for Metrics {
+impl Default for ServerMetrics {
     /// Declares all metrics, in the order of the documents.
     fn default() -> Self {
-        let mut all = Declarations::default();
-        let counted = Counted {
-            calls: all.counters("kasm_mcp_calls", "Calls of tools"),
-            call_seconds: all.timers(
+        let mut all = MetricDeclarations::default();
+        let counted = MetricFamilies {
+            calls: all.declare_counters("kasm_mcp_calls", "Calls of tools"),
+            call_seconds: all.declare_timers(
                 "kasm_mcp_call_duration_seconds",
                 "How long calls of tools took",
             ),
-            jobs: all.counter(
+            jobs: all.declare_counter(
                 "kasm_mcp_jobs_started",
                 "Commands that were started in sessions",
             ),
-            denials: all.counters(
+            denials: all.declare_counters(
                 "kasm_mcp_policy_denials",
                 "Calls that the policy refused, or a person who was asked",
             ),
-            kasm_requests: all.counters(
+            kasm_requests: all.declare_counters(
                 "kasm_mcp_kasm_requests",
                 "Requests to Kasm's API, repetitions included",
             ),
-            kasm_seconds: all.timers(
+            kasm_seconds: all.declare_timers(
                 "kasm_mcp_kasm_request_duration_seconds",
                 "How long Kasm's API took",
             ),
-            desktops: all.gauge(
+            desktops: all.declare_gauge(
                 "kasm_mcp_desktop_connections",
                 "Open connections to desktops",
             ),
-            http_requests: all.counters(
+            http_requests: all.declare_counters(
                 "kasm_mcp_http_requests",
                 "HTTP requests by what they were for and the class of their status",
             ),
-            refusals: all.counters(
+            refusals: all.declare_counters(
                 "kasm_mcp_rate_limit_refusals",
                 "What was refused because of a limit",
             ),
-            auth_failures: all.counter(
+            auth_failures: all.declare_counter(
                 "kasm_mcp_authentication_failures",
                 "Requests with a token that is not valid",
             ),
-            sessions: all.gauge(
+            sessions: all.declare_gauge(
                 "kasm_mcp_mcp_sessions",
                 "Open MCP sessions of revisions before 2026-07-28",
             ),
-            streams: all.gauge(
+            streams: all.declare_gauge(
                 "kasm_mcp_open_streams",
                 "Open event streams that wait for what belongs to no call",
             ),
@@ -185,8 +185,8 @@ impl Default for Metrics {
             list: Vec::new(),
         };
         declare_constants(&mut all);
-        let Declarations { registry, list } = all;
-        Self(Arc::new(Counted {
+        let MetricDeclarations { registry, list } = all;
+        Self(Arc::new(MetricFamilies {
             registry,
             list,
             ..counted
@@ -195,7 +195,7 @@ impl Default for Metrics {
 }
 
 /// What is known at the start and does not change.
-fn declare_constants(all: &mut Declarations) {
+fn declare_constants(all: &mut MetricDeclarations) {
     let started = Gauge::<f64, AtomicU64>::default();
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     started.set(now.unwrap_or_default().as_secs_f64());
@@ -213,53 +213,67 @@ fn declare_constants(all: &mut Declarations) {
     );
 }
 
-impl Metrics {
+impl ServerMetrics {
     /// All metrics, in the order of the documents.
     #[must_use]
-    pub fn list(&self) -> &[MetricInfo] {
+    pub fn metric_infos(&self) -> &[MetricInfo] {
         &self.0.list
     }
 
     /// A call of a tool has ended.
-    pub fn call(&self, tool: &'static str, outcome: &'static str, took: Duration) {
-        self.0.calls.get_or_create(&OfCall { tool, outcome }).inc();
-        let seconds = self.0.call_seconds.get_or_create(&OfTool { tool });
+    pub fn count_call(&self, tool: &'static str, outcome: &'static str, took: Duration) {
+        self.0
+            .calls
+            .get_or_create(&CallLabels { tool, outcome })
+            .inc();
+        let seconds = self.0.call_seconds.get_or_create(&ToolLabels { tool });
         seconds.observe(took.as_secs_f64());
     }
 
     /// Counts a call of an unknown tool, or of one that the caller is not offered.
-    pub fn call_of_nothing(&self) {
+    pub fn count_unknown_tool(&self) {
         let (tool, outcome) = (UNKNOWN, "not_found");
-        self.0.calls.get_or_create(&OfCall { tool, outcome }).inc();
+        self.0
+            .calls
+            .get_or_create(&CallLabels { tool, outcome })
+            .inc();
     }
 
     /// Counts a call that the policy refused.
-    pub fn denial(&self, tool: &'static str) {
-        self.0.denials.get_or_create(&OfTool { tool }).inc();
+    pub fn count_denial(&self, tool: &'static str) {
+        self.0.denials.get_or_create(&ToolLabels { tool }).inc();
     }
 
     /// Counts a started command.
-    pub fn job(&self) {
+    pub fn count_job(&self) {
         self.0.jobs.inc();
     }
 
     /// Counts a request to Kasm.
-    pub fn kasm_request(&self, endpoint: &'static str, outcome: &'static str, took: Duration) {
-        let of = OfRequest { endpoint, outcome };
+    pub fn count_kasm_request(
+        &self,
+        endpoint: &'static str,
+        outcome: &'static str,
+        took: Duration,
+    ) {
+        let of = KasmRequestLabels { endpoint, outcome };
         self.0.kasm_requests.get_or_create(&of).inc();
-        let seconds = self.0.kasm_seconds.get_or_create(&OfEndpoint { endpoint });
+        let seconds = self
+            .0
+            .kasm_seconds
+            .get_or_create(&EndpointLabels { endpoint });
         seconds.observe(took.as_secs_f64());
     }
 
     /// Counts a desktop connection while the returned value lives.
     #[must_use]
-    pub fn desktop(&self) -> Counting {
+    pub fn count_desktop(&self) -> GaugeGuard {
         self.0.desktops.inc();
-        Counting(self.0.desktops.clone())
+        GaugeGuard(self.0.desktops.clone())
     }
 
     /// Counts an HTTP request.
-    pub fn http_request(&self, route: &'static str, status: u16) {
+    pub fn count_http_request(&self, route: &'static str, status: u16) {
         let status = match status {
             ..200 => "1xx",
             200..300 => "2xx",
@@ -267,23 +281,23 @@ impl Metrics {
             400..500 => "4xx",
             500.. => "5xx",
         };
-        let of = OfRoute { route, status };
+        let of = RouteLabels { route, status };
         self.0.http_requests.get_or_create(&of).inc();
     }
 
     /// Counts a refusal by a limit.
-    pub fn refusal(&self, limit: &'static str) {
-        self.0.refusals.get_or_create(&OfLimit { limit }).inc();
+    pub fn count_refusal(&self, limit: &'static str) {
+        self.0.refusals.get_or_create(&LimitLabels { limit }).inc();
     }
 
     /// Counts an invalid token.
-    pub fn auth_failure(&self) {
+    pub fn count_auth_failure(&self) {
         self.0.auth_failures.inc();
     }
 
     /// All metrics in the text form of OpenMetrics, with values that are counted elsewhere.
     #[must_use]
-    pub fn text(&self, sessions: usize, streams: usize) -> String {
+    pub fn exposition_text(&self, sessions: usize, streams: usize) -> String {
         let number = |count| i64::try_from(count).unwrap_or(i64::MAX);
         self.0.sessions.set(number(sessions));
         self.0.streams.set(number(streams));
@@ -298,9 +312,9 @@ impl Metrics {
 
 /// Counts an object while it exists.
 #[derive(Debug)]
-pub struct Counting(Gauge);
+pub struct GaugeGuard(Gauge);
 
-impl Drop for Counting {
+impl Drop for GaugeGuard {
     fn drop(&mut self) {
         self.0.dec();
     }

@@ -110,7 +110,7 @@ fn client_key(options: &cli::CheckOptions, config: &Config) -> anyhow::Result<Cl
 
 /// Logs why Kasm does not answer, for a server that has just started.
 pub(super) async fn log_first_findings(config: &Config) {
-    let Ok(kasm) = app::kasm(config) else {
+    let Ok(kasm) = app::kasm_client(config) else {
         return;
     };
     if kasm.api().check_health().await.is_ok() {
@@ -163,7 +163,8 @@ async fn check_upstream(
     if !check_way_to_kasm(report, config).await? {
         return Ok(());
     }
-    let (Ok(kasm), Ok(user)) = (app::kasm(config), config.kasm_user.parse::<UserId>()) else {
+    let (Ok(kasm), Ok(user)) = (app::kasm_client(config), config.kasm_user.parse::<UserId>())
+    else {
         return skip_rows(report, &KASM_ROWS[2..], "the TLS settings cannot be used");
     };
     if !kasm::check_api_key(report, &kasm, user).await? {

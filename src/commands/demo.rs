@@ -15,11 +15,11 @@ use super::emulate::{START_TIME, warn_if_unconfined};
 use super::health::loopback_address;
 use super::serve::bind;
 use super::{logging, print_text, stop};
-use crate::app::{self, Reached};
+use crate::app::{self, ReachedBy};
 use crate::cli;
 use crate::clients::{self, TemplateValues};
 use crate::config::{Config, SettingsSources, VARIABLES};
-use crate::http::serve::serve;
+use crate::http::serve::serve_http;
 use crate::token;
 
 pub(super) async fn run_demo(
@@ -37,7 +37,7 @@ pub(super) async fn run_demo(
     let address = listener.local_addr()?;
     let config = demo_config(&emulator, address, &settings)?;
     let logging = logging::start_logging(&config.log)?;
-    let app = app::build(&config, Reached::ByHttp)?.into_http()?;
+    let app = app::build_application(&config, ReachedBy::ByHttp)?.into_http()?;
     let url = format!("http://{}/mcp", loopback_address(address));
     let token = config
         .http
@@ -50,7 +50,7 @@ pub(super) async fn run_demo(
     } else {
         welcome_text(&url, token)?
     })?;
-    serve(listener, app, app::serve_limits(&config.limits), stop).await;
+    serve_http(listener, app, app::serve_limits(&config.limits), stop).await;
     emulator.shutdown().await;
     logging.end().await;
     Ok(ExitCode::SUCCESS)

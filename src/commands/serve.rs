@@ -7,10 +7,10 @@ use tokio::net::TcpListener;
 
 use super::notify::ServiceManager;
 use super::{check, first_token, logging, stop};
-use crate::app::{self, Reached};
+use crate::app::{self, ReachedBy};
 use crate::config::Config;
 use crate::http::metrics;
-use crate::http::serve::{Ended, serve};
+use crate::http::serve::{ServeEnd, serve_http};
 
 pub(super) async fn run(config: Config, manager: &ServiceManager) -> anyhow::Result<ExitCode> {
     let logging = logging::start_logging(&config.log)?;
@@ -19,7 +19,7 @@ pub(super) async fn run(config: Config, manager: &ServiceManager) -> anyhow::Res
     }
     let config = first_token::with_bootstrap_token(config)?;
     let stop = stop::stop_signal()?;
-    let app = app::build(&config, Reached::ByHttp)?.into_http()?;
+    let app = app::build_application(&config, ReachedBy::ByHttp)?.into_http()?;
     let listener = bind(config.http.listen).await?;
     let address = listener.local_addr()?;
     let metrics_listener = match config.http.metrics_listen {
@@ -41,7 +41,7 @@ pub(super) async fn run(config: Config, manager: &ServiceManager) -> anyhow::Res
             "metrics are served without a token at {}",
             listener.local_addr()?
         );
-        tokio::spawn(metrics::serve(listener, app.exposition()));
+        tokio::spawn(metrics::serve_metrics(listener, app.metrics_exposition()));
     }
     let look_at = config.clone();
     tokio::spawn(async move { check::log_first_findings(&look_at).await });
@@ -51,12 +51,12 @@ pub(super) async fn run(config: Config, manager: &ServiceManager) -> anyhow::Res
         manager.send_state("STOPPING=1\nSTATUS=Waiting for running calls to finish");
     };
     let ended = tokio::select! {
-        ended = serve(listener, app, app::serve_limits(&config.limits), stop) => ended,
+        ended = serve_http(listener, app, app::serve_limits(&config.limits), stop) => ended,
         never = manager.keep_alive() => never,
     };
     match ended {
-        Ended::Drained => tracing::info!("stopped: all requests finished"),
-        Ended::CutOff => tracing::warn!("stopped: the drain limit cut off some requests"),
+        ServeEnd::Drained => tracing::info!("stopped: all requests finished"),
+        ServeEnd::CutOff => tracing::warn!("stopped: the drain limit cut off some requests"),
     }
     logging.end().await;
     Ok(ExitCode::SUCCESS)

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use rmcp::ServiceExt;
 
 use super::{logging, settings_sources, stop};
-use crate::app::{self, Reached};
+use crate::app::{self, ReachedBy};
 use crate::cli::SettingsFlags;
 use crate::config::{Config, SettingMistakes};
 use crate::mcp::stdio::StdioTransport;
@@ -22,7 +22,7 @@ pub(super) fn config(flags: SettingsFlags) -> Result<Config, SettingMistakes> {
 pub(super) async fn run(config: Config) -> anyhow::Result<ExitCode> {
     let logging = logging::start_logging(&config.log)?;
     let stop = stop::stop_signal()?;
-    let (server, audit) = app::build(&config, Reached::ByStdio)?.into_stdio();
+    let (server, audit) = app::build_application(&config, ReachedBy::ByStdio)?.into_stdio();
     let service = server
         .serve(StdioTransport::new(tokio::io::stdin(), tokio::io::stdout()))
         .await?;

@@ -194,7 +194,7 @@ fn read_http(reader: &mut SettingsReader, tokens_file: Option<PathBuf>) -> Optio
         reader.list_value("MCP_ALLOWED_HOSTS", "write host names as mcp.example.org");
     let open = names.is_empty() && public.is_none() && !super::is_loopback(ip);
     if let Some(public) = public {
-        names.push(public.host());
+        names.push(public.host_name());
         allowed_origins.push(AllowedOrigin::Web(public));
     }
     let trusted_proxies = reader.list_value(
@@ -216,7 +216,7 @@ fn read_http(reader: &mut SettingsReader, tokens_file: Option<PathBuf>) -> Optio
         allowed_hosts: if open {
             AllowedHosts::Any
         } else {
-            AllowedHosts::named(names)
+            AllowedHosts::with_names(names)
         },
         allowed_origins,
         trusted_proxies,

@@ -11,8 +11,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::frame::FrameId;
-use crate::kasm::plane::rfb::Input;
-use gestures::Gestures;
+use crate::kasm::plane::rfb::InputEvent;
+use gestures::InputGestures;
 use typing::find_modifiers;
 
 /// Between the clicks of a double click.
@@ -45,7 +45,7 @@ pub enum ActionKind {
 /// A button of the pointer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Button {
+pub enum PointerButton {
     /// The first.
     #[default]
     Left,
@@ -57,7 +57,7 @@ pub enum Button {
 
 /// One action as it was asked for. Which fields it needs depends on its kind.
 #[derive(Clone, Debug)]
-pub struct Action {
+pub struct DesktopAction {
     /// What to do.
     pub kind: ActionKind,
     /// Where, in the picture.
@@ -69,7 +69,7 @@ pub struct Action {
     /// The same, from the top.
     pub to_y: Option<u16>,
     /// Which button; without one the left.
-    pub button: Option<Button>,
+    pub button: Option<PointerButton>,
     /// How far the wheel turns to the right, notches.
     pub right: Option<i32>,
     /// The same, down.
@@ -84,9 +84,9 @@ pub struct Action {
 
 /// What has to be done for an action.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Step {
+pub enum ActionStep {
     /// These things, without a look in between.
-    Do(Vec<Input>),
+    Do(Vec<InputEvent>),
     /// Do nothing for so long. It is no input, so that other callers have the desktop meanwhile.
     Wait(Duration),
     /// Wait until the screen has settled, at most this long.
@@ -112,24 +112,26 @@ impl BadAction {
     }
 }
 
-impl Action {
+impl DesktopAction {
     /// What has to be done, if the picture was `frame`. No wait may be longer than `time_max`.
     ///
     /// # Errors
     /// A field is missing or of no use, a place is beyond the picture, a key is unknown, an amount too large.
-    pub fn step(&self, frame: FrameId, time_max: Duration) -> Result<Step, BadAction> {
+    pub fn to_step(&self, frame: FrameId, time_max: Duration) -> Result<ActionStep, BadAction> {
         self.check_fields()?;
-        let mut hand = Gestures::default();
+        let mut hand = InputGestures::default();
         match self.kind {
-            ActionKind::Type => hand.type_text(self.text("text")?)?,
-            ActionKind::Key => hand.press_keys(self.text("a key, such as `ctrl+l`, in text")?)?,
+            ActionKind::Type => hand.type_text(self.required_text("text")?)?,
+            ActionKind::Key => {
+                hand.press_keys(self.required_text("a key, such as `ctrl+l`, in text")?)?
+            }
             ActionKind::Wait => {
-                return Ok(Step::Wait(
+                return Ok(ActionStep::Wait(
                     self.wait_time(Duration::from_secs(1), time_max)?,
                 ));
             }
             ActionKind::WaitUntilStable => {
-                return Ok(Step::Settle(
+                return Ok(ActionStep::Settle(
                     self.wait_time(Duration::from_secs(5), time_max)?,
                 ));
             }
@@ -141,45 +143,45 @@ impl Action {
                 let text = self.text.as_deref().filter(|text| !text.is_empty());
                 let held = find_modifiers(self.modifiers.iter().map(String::as_str).chain(text))?;
                 for keysym in &held {
-                    hand.key(true, *keysym);
+                    hand.send_key(true, *keysym);
                 }
                 self.point_at(frame, &mut hand)?;
                 for keysym in held.iter().rev() {
-                    hand.key(false, *keysym);
+                    hand.send_key(false, *keysym);
                 }
             }
         }
-        Ok(Step::Do(hand.inputs))
+        Ok(ActionStep::Do(hand.inputs))
     }
 
     /// What the pointer does, of the actions that need it.
-    fn point_at(&self, frame: FrameId, hand: &mut Gestures) -> Result<(), BadAction> {
-        let place = mapped(frame, self.x.zip(self.y), "x and y")?;
+    fn point_at(&self, frame: FrameId, hand: &mut InputGestures) -> Result<(), BadAction> {
+        let place = map_place(frame, self.x.zip(self.y), "x and y")?;
         let button = self.button.unwrap_or_default();
         match self.kind {
-            ActionKind::Click => hand.click(place, button),
+            ActionKind::Click => hand.click_at(place, button),
             ActionKind::DoubleClick => {
-                hand.click(place, button);
-                hand.pause(BETWEEN_CLICKS);
-                hand.click(place, button);
+                hand.click_at(place, button);
+                hand.add_pause(BETWEEN_CLICKS);
+                hand.click_at(place, button);
             }
             ActionKind::Drag => {
-                let to = mapped(frame, self.to_x.zip(self.to_y), "to_x and to_y")?;
-                hand.drag(place, to, button);
+                let to = map_place(frame, self.to_x.zip(self.to_y), "to_x and to_y")?;
+                hand.drag_to(place, to, button);
             }
             ActionKind::Scroll => {
-                hand.scroll(place, self.right.unwrap_or(0), self.down.unwrap_or(0))?;
+                hand.scroll_by(place, self.right.unwrap_or(0), self.down.unwrap_or(0))?;
             }
             ActionKind::Move
             | ActionKind::Type
             | ActionKind::Key
             | ActionKind::Wait
-            | ActionKind::WaitUntilStable => hand.point(0, place),
+            | ActionKind::WaitUntilStable => hand.point_at(0, place),
         }
         Ok(())
     }
 
-    fn text(&self, what: &str) -> Result<&str, BadAction> {
+    fn required_text(&self, what: &str) -> Result<&str, BadAction> {
         let text = self.text.as_deref().filter(|text| !text.is_empty());
         text.ok_or_else(|| BadAction::missing_field(what))
     }
@@ -207,7 +209,11 @@ impl Action {
     }
 }
 
-fn mapped(frame: FrameId, place: Option<(u16, u16)>, what: &str) -> Result<(u16, u16), BadAction> {
+fn map_place(
+    frame: FrameId,
+    place: Option<(u16, u16)>,
+    what: &str,
+) -> Result<(u16, u16), BadAction> {
     let (x, y) = place.ok_or_else(|| BadAction::missing_field(what))?;
     frame.to_desktop(x, y).ok_or_else(|| {
         BadAction::new(
@@ -234,8 +240,8 @@ mod tests {
     const SHIFT: u32 = 0xffe1;
     const CONTROL: u32 = 0xffe3;
 
-    fn action(kind: ActionKind, text: &str) -> Action {
-        Action {
+    fn action(kind: ActionKind, text: &str) -> DesktopAction {
+        DesktopAction {
             kind,
             x: None,
             y: None,
@@ -250,19 +256,22 @@ mod tests {
         }
     }
 
-    fn inputs(action: &Action) -> Vec<Input> {
-        let step = action.step(FRAME, Duration::MAX).unwrap();
-        let Step::Do(inputs) = step else { panic!() };
+    fn inputs(action: &DesktopAction) -> Vec<InputEvent> {
+        let step = action.to_step(FRAME, Duration::MAX).unwrap();
+        let ActionStep::Do(inputs) = step else {
+            panic!()
+        };
         inputs
     }
 
     fn keys(kind: ActionKind, text: &str) -> Vec<(bool, u32)> {
         let keys = inputs(&action(kind, text)).into_iter();
         let keys = keys.filter_map(|input| match input {
-            Input::Key { down, keysym } => Some((down, keysym)),
-            Input::Pointer { .. } | Input::Pause(_) | Input::LiftLocks | Input::RestoreLocks => {
-                None
-            }
+            InputEvent::Key { down, keysym } => Some((down, keysym)),
+            InputEvent::Pointer { .. }
+            | InputEvent::Pause(_)
+            | InputEvent::LiftLocks
+            | InputEvent::RestoreLocks => None,
         });
         keys.collect()
     }
@@ -276,7 +285,9 @@ mod tests {
     }
 
     fn fault(kind: ActionKind, text: &str) -> BadAction {
-        action(kind, text).step(FRAME, Duration::MAX).unwrap_err()
+        action(kind, text)
+            .to_step(FRAME, Duration::MAX)
+            .unwrap_err()
     }
 
     #[test]
@@ -354,23 +365,23 @@ mod tests {
 
     #[test]
     fn action_place_is_scaled_from_picture_to_desktop() {
-        let there = Input::Pointer {
+        let there = InputEvent::Pointer {
             buttons: 0,
             x: 960,
             y: 540,
             scroll: (0, 0),
         };
-        let pointed = Action {
+        let pointed = DesktopAction {
             x: Some(640),
             y: Some(360),
             ..action(ActionKind::Move, "")
         };
         assert_eq!(inputs(&pointed), [there]);
-        let beyond = Action {
+        let beyond = DesktopAction {
             x: Some(1280),
             ..pointed
         };
-        let fault = beyond.step(FRAME, Duration::MAX).unwrap_err();
+        let fault = beyond.to_step(FRAME, Duration::MAX).unwrap_err();
         assert_eq!(fault.code, "place_beyond_picture");
     }
 }

@@ -4,7 +4,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::kasm::plane::rfb::Area;
+use crate::kasm::plane::rfb::ScreenArea;
 
 /// A picture of a desktop: the size of the desktop and the size it was shown at. Written as
 /// `1920x1080-1280x720`.
@@ -28,7 +28,7 @@ pub struct BadFrame(String);
 impl FrameId {
     /// The desktop itself, pixel by pixel.
     #[must_use]
-    pub fn unscaled(width: u16, height: u16) -> Self {
+    pub fn of_whole_desktop(width: u16, height: u16) -> Self {
         Self {
             width,
             height,
@@ -45,18 +45,18 @@ impl FrameId {
             return None;
         }
         Some((
-            scaled(x, self.width, self.shown_width),
-            scaled(y, self.height, self.shown_height),
+            scaled_to(x, self.width, self.shown_width),
+            scaled_to(y, self.height, self.shown_height),
         ))
     }
 
     /// Where a part of the desktop is in the picture.
     #[must_use]
-    pub fn to_picture(self, area: Area) -> Area {
-        let across = |at: u16| shrunk(at, self.width, self.shown_width);
-        let down = |at: u16| shrunk(at, self.height, self.shown_height);
+    pub fn to_picture(self, area: ScreenArea) -> ScreenArea {
+        let across = |at: u16| shrunk_to(at, self.width, self.shown_width);
+        let down = |at: u16| shrunk_to(at, self.height, self.shown_height);
         let (x, y) = (across(area.x), down(area.y));
-        Area {
+        ScreenArea {
             x,
             y,
             width: (across(area.x + area.width) - x).max(1),
@@ -65,11 +65,11 @@ impl FrameId {
     }
 }
 
-fn shrunk(at: u16, size: u16, shown: u16) -> u16 {
+fn shrunk_to(at: u16, size: u16, shown: u16) -> u16 {
     u16::try_from(u32::from(at) * u32::from(shown) / u32::from(size)).unwrap_or(shown)
 }
 
-fn scaled(at: u16, size: u16, shown: u16) -> u16 {
+fn scaled_to(at: u16, size: u16, shown: u16) -> u16 {
     let middle = (2 * u32::from(at) + 1) * u32::from(size) / (2 * u32::from(shown));
     u16::try_from(middle)
         .unwrap_or(u16::MAX)

@@ -1,7 +1,7 @@
 //! What moves on a screen by itself: a cursor that blinks, a spinner, a clock. It is no news, and a screen
 //! on which nothing else moves has settled.
 
-use crate::kasm::plane::rfb::{Area, Screen};
+use crate::kasm::plane::rfb::{ScreenArea, ScreenPixels};
 
 /// The largest area that counts as such a thing, pixels. A larger one that moves is a video or a page.
 const SMALL: (u16, u16) = (128, 64);
@@ -12,20 +12,20 @@ const CHANGES_MIN: u32 = 4;
 
 /// What was seen to move by itself.
 #[derive(Clone, Debug, Default)]
-pub struct Motion {
-    known: Vec<Area>,
+pub struct ScreenMotion {
+    known: Vec<ScreenArea>,
     /// What may be of the kind: where, and how often it changed.
-    suspects: Vec<(Area, u32)>,
+    suspects: Vec<(ScreenArea, u32)>,
 }
 
-impl Motion {
+impl ScreenMotion {
     /// What differs between two looks between which nothing was done.
     #[must_use]
-    pub fn between(first: &Screen, second: &Screen) -> Self {
+    pub fn between(first: &ScreenPixels, second: &ScreenPixels) -> Self {
         let mut motion = Self::default();
         if same_size(first, second) {
             for area in first.differing_areas(second) {
-                motion.note(area);
+                motion.note_moving(area);
             }
         }
         motion
@@ -33,30 +33,30 @@ impl Motion {
 
     /// Where something moves.
     #[must_use]
-    pub fn areas(&self) -> &[Area] {
+    pub fn moving_areas(&self) -> &[ScreenArea] {
         &self.known
     }
 
     /// Something changed here by itself.
-    pub(super) fn note(&mut self, area: Area) {
+    pub(super) fn note_moving(&mut self, area: ScreenArea) {
         if area.fits_into(SMALL) {
             join_near(&mut self.known, area);
         }
     }
 
     /// Whether a change here belongs to something that is known to move; then it is noted.
-    pub(super) fn takes(&mut self, area: Area) -> bool {
+    pub(super) fn takes_area(&mut self, area: ScreenArea) -> bool {
         let belongs = self.is_near(area);
         if belongs {
-            self.note(area);
+            self.note_moving(area);
         }
         belongs
     }
 
     /// Something changed here that is not known to move. What does it again and again is known from then on.
-    pub(super) fn suspect(&mut self, area: Area) {
-        let same = |(other, _): &&mut (Area, u32)| {
-            near(*other, area) && other.joined_with(area).fits_into(SMALL)
+    pub(super) fn suspect_area(&mut self, area: ScreenArea) {
+        let same = |(other, _): &&mut (ScreenArea, u32)| {
+            are_near(*other, area) && other.joined_with(area).fits_into(SMALL)
         };
         let Some((place, changes)) = self.suspects.iter_mut().find(same) else {
             self.suspects.push((area, 1));
@@ -66,32 +66,33 @@ impl Motion {
         *changes += 1;
         if *changes >= CHANGES_MIN {
             let moving = *place;
-            self.note(moving);
+            self.note_moving(moving);
         }
     }
 
     /// Whether a change here may belong to something that is known to move.
-    pub(super) fn is_near(&self, area: Area) -> bool {
-        let joins = |known: &Area| near(*known, area) && known.joined_with(area).fits_into(SMALL);
+    pub(super) fn is_near(&self, area: ScreenArea) -> bool {
+        let joins =
+            |known: &ScreenArea| are_near(*known, area) && known.joined_with(area).fits_into(SMALL);
         self.known.iter().any(joins)
     }
 }
 
-pub(super) fn same_size(one: &Screen, other: &Screen) -> bool {
+pub(super) fn same_size(one: &ScreenPixels, other: &ScreenPixels) -> bool {
     (one.width(), one.height()) == (other.width(), other.height())
 }
 
-fn near(one: Area, other: Area) -> bool {
+fn are_near(one: ScreenArea, other: ScreenArea) -> bool {
     let joined = one.joined_with(other);
     joined.width <= one.width + other.width + NEAR
         && joined.height <= one.height + other.height + NEAR
 }
 
 /// Adds an area to those it belongs to.
-fn join_near(areas: &mut Vec<Area>, mut area: Area) {
+fn join_near(areas: &mut Vec<ScreenArea>, mut area: ScreenArea) {
     while let Some(at) = areas
         .iter()
-        .position(|other| near(*other, area) && other.joined_with(area).fits_into(SMALL))
+        .position(|other| are_near(*other, area) && other.joined_with(area).fits_into(SMALL))
     {
         area = area.joined_with(areas.swap_remove(at));
     }

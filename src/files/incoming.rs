@@ -7,44 +7,46 @@ use futures::{StreamExt, stream};
 use sha2::{Digest, Sha256};
 
 use super::write::write_run;
-use super::{FileError, Files, Target, Writing, Written, hex_digest};
+use super::{CheckedTarget, FileError, SessionFiles, WriteRequest, WriteResult, hex_digest};
 use crate::jobs::{JobId, JobSpec};
-use crate::kasm::plane::{Place, Upload};
+use crate::kasm::plane::{ChunkedUpload, RunningSession};
 
 /// Content up to this size is written without the upload service if that fails.
 const COLLECTED_BYTES_MAX: u64 = 8 << 20;
 
 /// Content that is being received; an error says why it was interrupted.
-pub type Content = BoxStream<'static, Result<Bytes, String>>;
+pub type FileContentStream = BoxStream<'static, Result<Bytes, String>>;
 
-impl Files {
+impl SessionFiles {
     /// Writes a file from a stream of exactly `length` bytes.
     ///
     /// # Errors
     /// See [`FileError`].
-    pub async fn receive(
+    pub async fn receive_file(
         &self,
-        place: &Place,
-        target: &Target,
+        place: &RunningSession,
+        target: &CheckedTarget,
         length: u64,
-        mut content: Content,
-    ) -> Result<Written, FileError> {
+        mut content: FileContentStream,
+    ) -> Result<WriteResult, FileError> {
         if length <= COLLECTED_BYTES_MAX {
             let bytes = take_bytes(&mut content, &mut BytesMut::new(), length).await?;
             at_end(&mut content).await?;
-            return self.write(place, target, &bytes, &Writing::default()).await;
+            return self
+                .write_file(place, target, &bytes, &WriteRequest::default())
+                .await;
         }
-        self.write_through_uploads(place, target, length, content, &Writing::default())
+        self.write_through_uploads(place, target, length, content, &WriteRequest::default())
             .await
     }
 
     pub(super) async fn write_uploaded(
         &self,
-        place: &Place,
-        target: &Target,
+        place: &RunningSession,
+        target: &CheckedTarget,
         bytes: &[u8],
-        writing: &Writing,
-    ) -> Result<Written, FileError> {
+        writing: &WriteRequest,
+    ) -> Result<WriteResult, FileError> {
         let whole = Bytes::copy_from_slice(bytes);
         let content = stream::iter([Ok(whole)]).boxed();
         self.write_through_uploads(place, target, bytes.len() as u64, content, writing)
@@ -53,16 +55,16 @@ impl Files {
 
     async fn write_through_uploads(
         &self,
-        place: &Place,
-        target: &Target,
+        place: &RunningSession,
+        target: &CheckedTarget,
         length: u64,
-        mut content: Content,
-        writing: &Writing,
-    ) -> Result<Written, FileError> {
+        mut content: FileContentStream,
+        writing: &WriteRequest,
+    ) -> Result<WriteResult, FileError> {
         self.jobs.check_reachable(place).await?;
         let id = JobId::random(false);
         let name = format!("kmcp-{id}");
-        let mut upload = Upload::new(name.clone(), length);
+        let mut upload = ChunkedUpload::new(name.clone(), length);
         let sent = self.send_chunks(place, &mut upload, &mut content).await;
         match sent {
             Ok(hash) => {
@@ -80,16 +82,16 @@ impl Files {
     /// Sends everything; returns its hash.
     async fn send_chunks(
         &self,
-        place: &Place,
-        upload: &mut Upload,
-        content: &mut Content,
+        place: &RunningSession,
+        upload: &mut ChunkedUpload,
+        content: &mut FileContentStream,
     ) -> Result<String, FileError> {
         let mut hasher = Sha256::new();
         let mut spare = BytesMut::new();
         while let Some(length) = upload.next_len() {
             let chunk = take_bytes(content, &mut spare, length).await?;
             hasher.update(&chunk);
-            self.jobs.kasm().upload(place, upload, &chunk).await?;
+            self.jobs.kasm().upload_chunk(place, upload, &chunk).await?;
         }
         if !spare.is_empty() {
             return Err(FileError::Broken(
@@ -101,9 +103,9 @@ impl Files {
     }
 
     /// Removes what arrived of an upload that broke off.
-    async fn discard_upload(&self, place: &Place, name: &str) {
+    async fn discard_upload(&self, place: &RunningSession, name: &str) {
         let script = r#"rm -rf -- "$HOME/Uploads/$1""#;
-        let spec = JobSpec::internal(&[script], vec![name.to_owned()]);
+        let spec = JobSpec::of_internal_script(&[script], vec![name.to_owned()]);
         // Whatever comes of it: the failure that led here is the one to report.
         let _started = self.jobs.start_job(place, &spec).await;
     }
@@ -111,7 +113,7 @@ impl Files {
 
 /// The next `length` bytes; what came beyond them stays in `spare`.
 async fn take_bytes(
-    content: &mut Content,
+    content: &mut FileContentStream,
     spare: &mut BytesMut,
     length: u64,
 ) -> Result<Bytes, FileError> {
@@ -129,7 +131,7 @@ async fn take_bytes(
     Ok(spare.split_to(length).freeze())
 }
 
-async fn at_end(content: &mut Content) -> Result<(), FileError> {
+async fn at_end(content: &mut FileContentStream) -> Result<(), FileError> {
     match content.next().await {
         None => Ok(()),
         Some(Ok(more)) if more.is_empty() => Ok(()),

@@ -1,7 +1,7 @@
 //! Listing a folder.
 
-use super::{FileError, Files, Run, Target, parse_number};
-use crate::kasm::plane::Place;
+use super::{CheckedTarget, FileError, ScriptRun, SessionFiles, parse_number};
+use crate::kasm::plane::RunningSession;
 
 const LIST: &str = include_str!("scripts/list.sh");
 /// The size at which a listing is cut.
@@ -9,20 +9,20 @@ const LIST_BYTES_MAX: u64 = 1 << 20;
 
 /// The content of a folder.
 #[derive(Debug)]
-pub struct Listing {
+pub struct FolderListing {
     /// Its entries, sorted by name.
-    pub entries: Vec<Entry>,
+    pub entries: Vec<FolderEntry>,
     /// Whether there are more entries than fit.
     pub cut: bool,
 }
 
 /// One entry of a folder.
 #[derive(Debug)]
-pub struct Entry {
+pub struct FolderEntry {
     /// Its path below the folder. Names are bytes in Linux.
     pub name: Vec<u8>,
     /// Its type.
-    pub kind: Kind,
+    pub kind: EntryKind,
     /// Its size in bytes.
     pub size: u64,
     /// Last change, in seconds since 1970.
@@ -35,7 +35,7 @@ pub struct Entry {
 
 /// The type of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum EntryKind {
     /// A regular file.
     File,
     /// A folder.
@@ -46,19 +46,19 @@ pub enum Kind {
     Other,
 }
 
-impl Files {
+impl SessionFiles {
     /// Lists a folder, `depth` levels of it. Links are not followed.
     ///
     /// # Errors
     /// See [`FileError`].
-    pub async fn list(
+    pub async fn list_folder(
         &self,
-        place: &Place,
-        target: &Target,
+        place: &RunningSession,
+        target: &CheckedTarget,
         depth: u32,
-    ) -> Result<Listing, FileError> {
+    ) -> Result<FolderListing, FileError> {
         let args = [u64::from(depth), LIST_BYTES_MAX].map(|number| number.to_string());
-        let mut run = Run::new(LIST, target.args(args));
+        let mut run = ScriptRun::new(LIST, target.script_args(args));
         run.output = LIST_BYTES_MAX;
         let done = self.run_file_script(place, run).await?;
         let cut = done.stdout.len() as u64 >= LIST_BYTES_MAX;
@@ -72,8 +72,8 @@ impl Files {
                 entries.push(entry);
             }
         }
-        entries.sort_unstable_by(|a: &Entry, b: &Entry| a.name.cmp(&b.name));
-        Ok(Listing { entries, cut })
+        entries.sort_unstable_by(|a: &FolderEntry, b: &FolderEntry| a.name.cmp(&b.name));
+        Ok(FolderListing { entries, cut })
     }
 }
 
@@ -84,22 +84,22 @@ fn is_ours(name: &[u8]) -> bool {
 }
 
 /// `TYPE SIZE MTIME MODE NAME`; the name may have spaces.
-fn parse_entry(facts: &[u8], target: &[u8]) -> Result<Entry, FileError> {
+fn parse_entry(facts: &[u8], target: &[u8]) -> Result<FolderEntry, FileError> {
     let mut fields = facts.splitn(5, |byte| *byte == b' ');
     let mut next = || fields.next().ok_or(FileError::Mangled);
     let mut word = || std::str::from_utf8(next()?).map_err(|_| FileError::Mangled);
     let kind = match word()? {
-        "f" => Kind::File,
-        "d" => Kind::Folder,
-        "l" => Kind::Link,
-        _ => Kind::Other,
+        "f" => EntryKind::File,
+        "d" => EntryKind::Folder,
+        "l" => EntryKind::Link,
+        _ => EntryKind::Other,
     };
     let size = parse_number(word()?)?;
     // find prints fractions of a second, and times before 1970.
     let modified = word()?.split('.').next().unwrap_or_default();
     let modified = modified.parse().unwrap_or(0);
     let mode = word()?.to_owned();
-    Ok(Entry {
+    Ok(FolderEntry {
         name: next()?.to_vec(),
         kind,
         size,

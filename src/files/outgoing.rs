@@ -9,9 +9,11 @@ use futures::stream::BoxStream;
 use futures::{StreamExt, stream};
 use sha2::{Digest, Sha256};
 
-use super::{FileError, Files, Run, Target, hex_digest, parse_number, parse_words};
-use crate::jobs::{JobId, Removal};
-use crate::kasm::plane::{Download, Place};
+use super::{
+    CheckedTarget, FileError, ScriptRun, SessionFiles, hex_digest, parse_number, parse_words,
+};
+use crate::jobs::{FolderRemoval, JobId};
+use crate::kasm::plane::{ProxyDownload, RunningSession};
 
 const OFFER: &str = include_str!("scripts/offer.sh");
 /// The chunk that one job reads if the file cannot be served.
@@ -20,21 +22,21 @@ const PIECE_BYTES: u64 = 4 << 20;
 const OFFER_KEPT: Duration = Duration::from_secs(60);
 
 /// A file that can be sent out.
-pub struct Outgoing {
+pub struct OutgoingFile {
     /// Its size in bytes.
     pub size: u64,
     /// Last change, in seconds since 1970.
     pub modified: u64,
     /// SHA-256 in hex.
     pub sha256: String,
-    files: Files,
-    place: Place,
-    target: Target,
+    files: SessionFiles,
+    place: RunningSession,
+    target: CheckedTarget,
     /// Where KasmVNC serves it, below `~/Downloads`.
     offer: String,
 }
 
-impl std::fmt::Debug for Outgoing {
+impl std::fmt::Debug for OutgoingFile {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Outgoing")
             .field("size", &self.size)
@@ -42,30 +44,33 @@ impl std::fmt::Debug for Outgoing {
     }
 }
 
-impl Files {
+impl SessionFiles {
     /// Opens a file of at most `max` bytes.
     ///
     /// # Errors
     /// See [`FileError`].
     pub async fn send_out(
         &self,
-        place: &Place,
-        target: &Target,
+        place: &RunningSession,
+        target: &CheckedTarget,
         max: u64,
-    ) -> Result<Outgoing, FileError> {
+    ) -> Result<OutgoingFile, FileError> {
         let id = JobId::random(false);
         let folder = format!(".kmcp-{id}");
         let done = self
-            .run_file_script(place, Run::new(OFFER, target.args([folder.clone()])))
+            .run_file_script(
+                place,
+                ScriptRun::new(OFFER, target.script_args([folder.clone()])),
+            )
             .await?;
         self.jobs
-            .remove_folder(place, id, Removal::After(OFFER_KEPT));
+            .remove_folder(place, id, FolderRemoval::After(OFFER_KEPT));
         let [size, modified, sha256] = parse_words(&done.stdout)?;
         let (size, modified) = (parse_number(size)?, parse_number(modified)?);
         if size > max {
             return Err(FileError::TooLarge { size, max });
         }
-        Ok(Outgoing {
+        Ok(OutgoingFile {
             size,
             modified,
             sha256: sha256.to_owned(),
@@ -77,22 +82,27 @@ impl Files {
     }
 
     /// The file as KasmVNC serves it, if it does.
-    async fn open_served(&self, place: &Place, path: &str, size: u64) -> Option<Download> {
+    async fn open_served(
+        &self,
+        place: &RunningSession,
+        path: &str,
+        size: u64,
+    ) -> Option<ProxyDownload> {
         if place.session.downloads_allowed == Some(false) {
             return None;
         }
-        let download = self.jobs.kasm().download(place, path).await;
+        let download = self.jobs.kasm().open_download(place, path).await;
         let download = download.ok().flatten()?;
-        (download.length() == Some(size)).then_some(download)
+        (download.content_length() == Some(size)).then_some(download)
     }
 }
 
-impl Outgoing {
+impl OutgoingFile {
     /// The bytes of a part. If it reaches to the end of the file, and is large, the last ones come only if all of the
     /// file had its hash; otherwise an error does. Smaller parts are compared piece by piece.
     pub fn into_bytes(self, part: Range<u64>) -> BoxStream<'static, Result<Bytes, FileError>> {
-        let flow = Flow {
-            source: Source::Unopened,
+        let flow = ByteFlow {
+            source: ByteSource::Unopened,
             position: 0,
             held: None,
             hasher: None,
@@ -108,18 +118,18 @@ impl Outgoing {
     }
 }
 
-enum Source {
+enum ByteSource {
     Unopened,
-    Served(Download),
+    Served(ProxyDownload),
     Pieces,
 }
 
 /// The bytes of a part of a file. One chunk is held back until it is known whether all were right: after the last
 /// byte of a body of known length nobody can be told that they were not.
-struct Flow {
-    file: Outgoing,
+struct ByteFlow {
+    file: OutgoingFile,
     part: Range<u64>,
-    source: Source,
+    source: ByteSource,
     /// Where the next chunk of the source begins.
     position: u64,
     /// Hashes all of the file, where all of it passes.
@@ -128,9 +138,9 @@ struct Flow {
     ended: bool,
 }
 
-impl Flow {
+impl ByteFlow {
     async fn next_bytes(&mut self) -> Result<Option<Bytes>, FileError> {
-        if matches!(self.source, Source::Unopened) {
+        if matches!(self.source, ByteSource::Unopened) {
             self.open_source().await;
         }
         while !self.ended {
@@ -162,7 +172,7 @@ impl Flow {
 
     /// KasmVNC serves whole files only, so for a small part a script is cheaper.
     async fn open_source(&mut self) {
-        let Outgoing {
+        let OutgoingFile {
             files,
             place,
             offer,
@@ -177,8 +187,8 @@ impl Flow {
             files.open_served(place, offer, *size).await
         };
         (self.source, self.position) = match served {
-            Some(download) => (Source::Served(download), 0),
-            None => (Source::Pieces, self.part.start),
+            Some(download) => (ByteSource::Served(download), 0),
+            None => (ByteSource::Pieces, self.part.start),
         };
         if self.position == 0 && self.part.end == *size {
             self.hasher = Some(Sha256::new());
@@ -198,8 +208,8 @@ impl Flow {
         if self.position >= self.part.end {
             return Ok(None);
         }
-        if let Source::Served(download) = &mut self.source {
-            let chunk = download.chunk().await?;
+        if let ByteSource::Served(download) = &mut self.source {
+            let chunk = download.next_chunk().await?;
             return chunk.map(Some).ok_or(FileError::Changed);
         }
         let file = &self.file;

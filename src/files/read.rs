@@ -1,7 +1,10 @@
 //! Reading a part of a file.
 
-use super::{FACTS_BYTES, FileError, Files, Run, Target, parse_number, parse_words, sha256};
-use crate::kasm::plane::Place;
+use super::{
+    CheckedTarget, FACTS_BYTES, FileError, ScriptRun, SessionFiles, parse_number, parse_words,
+    sha256_hex,
+};
+use crate::kasm::plane::RunningSession;
 
 const READ: &str = include_str!("scripts/read.sh");
 /// Larger files are not hashed as a whole, because that takes time at each call.
@@ -9,7 +12,7 @@ const HASHED_BYTES_MAX: u64 = 64 << 20;
 
 /// A part of a file.
 #[derive(Debug)]
-pub struct Piece {
+pub struct FilePiece {
     /// The bytes.
     pub bytes: Vec<u8>,
     /// The size of the whole file in bytes.
@@ -22,18 +25,18 @@ pub struct Piece {
     pub sha256: Option<String>,
 }
 
-impl Files {
+impl SessionFiles {
     /// Reads up to `limit` bytes from `offset` on. Beyond the end, the result is empty.
     ///
     /// # Errors
     /// See [`FileError`].
-    pub async fn read(
+    pub async fn read_part(
         &self,
-        place: &Place,
-        target: &Target,
+        place: &RunningSession,
+        target: &CheckedTarget,
         offset: u64,
         limit: u64,
-    ) -> Result<Piece, FileError> {
+    ) -> Result<FilePiece, FileError> {
         self.read_hashed(place, target, offset, limit, HASHED_BYTES_MAX)
             .await
     }
@@ -41,21 +44,21 @@ impl Files {
     /// Like `read`, but hashes files of up to `hashed_max` bytes as a whole.
     pub(super) async fn read_hashed(
         &self,
-        place: &Place,
-        target: &Target,
+        place: &RunningSession,
+        target: &CheckedTarget,
         offset: u64,
         limit: u64,
         hashed_max: u64,
-    ) -> Result<Piece, FileError> {
+    ) -> Result<FilePiece, FileError> {
         let args = [offset, limit, hashed_max].map(|number| number.to_string());
-        let mut run = Run::new(READ, target.args(args));
+        let mut run = ScriptRun::new(READ, target.script_args(args));
         run.output = limit.max(FACTS_BYTES);
         let done = self.run_file_script(place, run).await?;
         let [size, modified, mode, piece, whole] = parse_words(&done.stderr)?;
-        if sha256(&done.stdout) != piece {
+        if sha256_hex(&done.stdout) != piece {
             return Err(FileError::Mangled);
         }
-        Ok(Piece {
+        Ok(FilePiece {
             bytes: done.stdout,
             size: parse_number(size)?,
             modified: parse_number(modified)?,

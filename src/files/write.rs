@@ -2,9 +2,11 @@
 
 use futures::{StreamExt, TryStreamExt, stream};
 
-use super::{FileError, Files, Run, Target, parse_number, parse_words, sha256};
-use crate::jobs::{INPUT_BYTES_MAX, JobId, Removal};
-use crate::kasm::plane::Place;
+use super::{
+    CheckedTarget, FileError, ScriptRun, SessionFiles, parse_number, parse_words, sha256_hex,
+};
+use crate::jobs::{FolderRemoval, INPUT_BYTES_MAX, JobId};
+use crate::kasm::plane::RunningSession;
 
 pub(super) const WRITE: &str = include_str!("scripts/write.sh");
 /// Beyond this size, one upload is cheaper than many dispatches.
@@ -14,7 +16,7 @@ const PARTS_AT_A_TIME: usize = 4;
 
 /// Options of a write.
 #[derive(Clone, Debug, Default)]
-pub struct Writing {
+pub struct WriteRequest {
     /// Permissions, octal. None: unchanged, or 644 for a new file.
     pub mode: Option<String>,
     /// Append instead of replacing the file.
@@ -25,7 +27,7 @@ pub struct Writing {
 
 /// A written file, as found afterwards.
 #[derive(Clone, Debug)]
-pub struct Written {
+pub struct WriteResult {
     /// Its size in bytes.
     pub size: u64,
     /// Its permissions, octal.
@@ -34,20 +36,20 @@ pub struct Written {
     pub sha256: String,
 }
 
-impl Files {
+impl SessionFiles {
     /// Writes `bytes`. Missing folders are created.
     ///
     /// # Errors
     /// See [`FileError`]. [`JobError::NoChannel`] and [`JobError::Unreachable`] mean that the write was sent
     /// and its result is unknown.
-    pub async fn write(
+    pub async fn write_file(
         &self,
-        place: &Place,
-        target: &Target,
+        place: &RunningSession,
+        target: &CheckedTarget,
         bytes: &[u8],
-        writing: &Writing,
-    ) -> Result<Written, FileError> {
-        let hash = sha256(bytes);
+        writing: &WriteRequest,
+    ) -> Result<WriteResult, FileError> {
+        let hash = sha256_hex(bytes);
         if bytes.len() <= INPUT_BYTES_MAX {
             let mut run = write_run(target, writing, &hash, &[]);
             run.stdin = bytes.to_vec();
@@ -82,15 +84,19 @@ impl Files {
             }
             Err(error) => Err(error.into()),
         };
-        self.jobs.remove_folder(place, id, Removal::Now);
+        self.jobs.remove_folder(place, id, FolderRemoval::Now);
         done
     }
 
     /// Runs the script that moves a file to its place.
-    pub(super) async fn finish_write(&self, place: &Place, run: Run) -> Result<Written, FileError> {
+    pub(super) async fn finish_write(
+        &self,
+        place: &RunningSession,
+        run: ScriptRun,
+    ) -> Result<WriteResult, FileError> {
         let done = self.run_file_script(place, run).await?;
         let [size, mode, sha256] = parse_words(&done.stdout)?;
-        Ok(Written {
+        Ok(WriteResult {
             size: parse_number(size)?,
             mode: mode.to_owned(),
             sha256: sha256.to_owned(),
@@ -99,7 +105,12 @@ impl Files {
 }
 
 /// The script run that assembles a file from `sources`, or from its standard input.
-pub(super) fn write_run(target: &Target, writing: &Writing, hash: &str, sources: &[String]) -> Run {
+pub(super) fn write_run(
+    target: &CheckedTarget,
+    writing: &WriteRequest,
+    hash: &str,
+    sources: &[String],
+) -> ScriptRun {
     let mut args = vec![
         writing.mode.clone().unwrap_or_default(),
         u8::from(writing.append).to_string(),
@@ -107,5 +118,5 @@ pub(super) fn write_run(target: &Target, writing: &Writing, hash: &str, sources:
         writing.replaces.clone().unwrap_or_default(),
     ];
     args.extend_from_slice(sources);
-    Run::new(WRITE, target.args(args))
+    ScriptRun::new(WRITE, target.script_args(args))
 }

@@ -5,34 +5,34 @@ use std::sync::Arc;
 use axum::Router;
 use tokio::task::JoinSet;
 
-use super::exposition::Exposition;
+use super::exposition::MetricsExposition;
 use super::router;
 use super::state::HttpState;
 
 /// Routes, their state, and the work that goes on beside requests. Hand it to [`super::serve::serve`].
 #[derive(Debug)]
-pub struct App {
+pub struct HttpApp {
     pub(super) router: Router,
     pub(super) state: Arc<HttpState>,
     /// Ends with the server: a dropped set stops its tasks.
     tasks: JoinSet<()>,
 }
 
-impl App {
+impl HttpApp {
     /// A server of `state`. Call it inside a tokio runtime: the work in the background begins here.
     #[must_use]
     pub fn new(state: HttpState) -> Self {
         let state = Arc::new(state);
         let mut tasks = JoinSet::new();
-        let sessions = state.mcp.sessions().clone();
+        let sessions = state.mcp.mcp_sessions().clone();
         tasks.spawn(async move { sessions.end_idle_forever().await });
         let limiter = state.limiter.clone();
         tasks.spawn(async move { limiter.forget_forever().await });
-        if let Some(tokens) = state.auth.tokens() {
+        if let Some(tokens) = state.auth.token_file() {
             tasks.spawn(async move { tokens.watch_file().await });
         }
         Self {
-            router: router::build(&state),
+            router: router::build_router(&state),
             state,
             tasks,
         }
@@ -40,12 +40,12 @@ impl App {
 
     /// What a monitoring system reads.
     #[must_use]
-    pub fn exposition(&self) -> Exposition {
+    pub fn metrics_exposition(&self) -> MetricsExposition {
         self.state.exposition()
     }
 
     /// Stops the work in the background, and closes the record of calls.
-    pub(super) async fn close(mut self) {
+    pub(super) async fn close_background(mut self) {
         self.tasks.shutdown().await;
         if let Some(audit) = &self.state.audit {
             audit.close().await;

@@ -15,8 +15,8 @@ use http::{HeaderMap, StatusCode};
 use hyper::body::Body as _;
 use secrecy::{ExposeSecret, SecretString};
 
-use super::challenge::{MetadataUrl, USUAL_SCOPE, challenge, insufficient_scope};
-use super::problem::Problem;
+use super::challenge::{MetadataUrl, USUAL_SCOPE, bearer_challenge, insufficient_scope};
+use super::problem::HttpProblem;
 use super::route_group::AnswerForm;
 use crate::access::TokenFile;
 use crate::caller::{Caller, Scope, Validity};
@@ -72,7 +72,7 @@ impl Authenticator {
     }
 
     /// What judges tokens of authorization servers, if there are some.
-    pub(super) fn verifier(&self) -> Option<&TokenVerifier> {
+    pub(super) fn oauth_verifier(&self) -> Option<&TokenVerifier> {
         self.oauth.as_deref()
     }
 
@@ -84,7 +84,7 @@ impl Authenticator {
 
     /// The tokens file, if there is one.
     #[must_use]
-    pub fn tokens(&self) -> Option<Arc<TokenFile>> {
+    pub fn token_file(&self) -> Option<Arc<TokenFile>> {
         self.tokens.clone()
     }
 
@@ -92,7 +92,10 @@ impl Authenticator {
     ///
     /// # Errors
     /// The token is missing or invalid.
-    pub async fn authenticate(&self, headers: &HeaderMap) -> Result<Caller, Unauthenticated> {
+    pub async fn authenticate_headers(
+        &self,
+        headers: &HeaderMap,
+    ) -> Result<Caller, Unauthenticated> {
         if let Some((None, everybody)) = &self.one {
             return Ok(everybody.clone());
         }
@@ -101,7 +104,7 @@ impl Authenticator {
         if values.next().is_some() {
             return Err(Unauthenticated::Wrong);
         }
-        let token = bearer(value).ok_or(Unauthenticated::Missing)?;
+        let token = bearer_token(value).ok_or(Unauthenticated::Missing)?;
         let given = TokenHash::of_token(token);
         if let Some((Some(expected), caller)) = &self.one
             && given.equals(expected)
@@ -123,7 +126,7 @@ impl Authenticator {
 }
 
 /// The token of `Bearer <token>` (RFC 6750); the scheme's case does not matter (RFC 9110).
-fn bearer(value: &HeaderValue) -> Option<&[u8]> {
+fn bearer_token(value: &HeaderValue) -> Option<&[u8]> {
     let (scheme, token) = value.as_bytes().split_at_checked(7)?;
     let token = token.trim_ascii();
     (scheme.eq_ignore_ascii_case(b"bearer ") && !token.is_empty()).then_some(token)
@@ -131,7 +134,7 @@ fn bearer(value: &HeaderValue) -> Option<&[u8]> {
 
 /// Lets callers through that are known by a link already or show a token, and keeps who they are with the
 /// request. What is begun for them ends with what they showed.
-pub(super) async fn layer(
+pub(super) async fn require_caller(
     State(auth): State<Arc<Authenticator>>,
     mut request: Request,
     next: Next,
@@ -141,10 +144,10 @@ pub(super) async fn layer(
         request.extensions_mut().insert(url);
     }
     let metadata_url = request.extensions().get::<MetadataUrl>().cloned();
-    let refuse = |reason| form.answer(refusal(reason, metadata_url.as_ref()));
+    let refuse = |reason| form.answer(refusal_problem(reason, metadata_url.as_ref()));
     let caller = match Caller::of_request(request.extensions()) {
         Some(caller) => caller.clone(),
-        None => match auth.authenticate(request.headers()).await {
+        None => match auth.authenticate_headers(request.headers()).await {
             Ok(caller) => caller,
             Err(reason) => return refuse(reason),
         },
@@ -169,7 +172,7 @@ fn end_with_credential(response: Response, validity: Validity) -> Response {
 }
 
 /// Why a caller is not let in, as it is told.
-fn refusal(reason: Unauthenticated, metadata_url: Option<&MetadataUrl>) -> Problem {
+fn refusal_problem(reason: Unauthenticated, metadata_url: Option<&MetadataUrl>) -> HttpProblem {
     const WRONG: &str = "the bearer token is not valid: ask the operator of this server for one";
     let (code, error, detail) = match reason {
         Unauthenticated::Missing => (
@@ -188,15 +191,15 @@ fn refusal(reason: Unauthenticated, metadata_url: Option<&MetadataUrl>) -> Probl
         }
         Unauthenticated::Denied(TokenDenied::NoUser) => {
             let detail = "your sign-in leads to no Kasm user: ask the operator of this server";
-            return Problem::new(StatusCode::FORBIDDEN, "no_kasm_user", detail);
+            return HttpProblem::new(StatusCode::FORBIDDEN, "no_kasm_user", detail);
         }
         Unauthenticated::Denied(TokenDenied::Unavailable) => {
             let detail = "the token cannot be verified now; try again in a moment";
             let status = StatusCode::SERVICE_UNAVAILABLE;
-            return Problem::new(status, "token_not_judged", detail).retry_after(5);
+            return HttpProblem::new(status, "token_not_judged", detail).retry_after(5);
         }
     };
     let error = error.map(|why| ("invalid_token", why));
-    let value = challenge(metadata_url, error, USUAL_SCOPE);
-    Problem::new(StatusCode::UNAUTHORIZED, code, detail).challenging(value)
+    let value = bearer_challenge(metadata_url, error, USUAL_SCOPE);
+    HttpProblem::new(StatusCode::UNAUTHORIZED, code, detail).with_challenge(value)
 }

@@ -12,8 +12,8 @@ use http::{HeaderMap, StatusCode};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use tokio::sync::Semaphore;
 
-use super::limits::TooSlow;
-use super::problem::Problem;
+use super::limits::BodyTooSlow;
+use super::problem::HttpProblem;
 
 /// JSON up to this size is parsed by the worker that has read it: a quarter of a millisecond or so. More
 /// would keep the worker from all other requests, `/healthz` among them.
@@ -38,31 +38,31 @@ pub(super) async fn read_bytes(
     body: Body,
     bytes_max: usize,
     limit: &str,
-) -> Result<Bytes, Problem> {
+) -> Result<Bytes, HttpProblem> {
     match Limited::new(body, bytes_max).collect().await {
         Ok(body) => Ok(body.to_bytes()),
         Err(error) if error.is::<LengthLimitError>() => {
             let detail = format!("the body is larger than the {bytes_max} bytes of {limit}");
             let status = StatusCode::PAYLOAD_TOO_LARGE;
-            Err(Problem::new(status, "body_too_large", detail))
+            Err(HttpProblem::new(status, "body_too_large", detail))
         }
         Err(error) => Err(body_problem(&*error)),
     }
 }
 
 /// What is wrong with a body that broke off.
-pub(super) fn body_problem(error: &(dyn std::error::Error + 'static)) -> Problem {
-    if TooSlow::is_behind(error) {
+pub(super) fn body_problem(error: &(dyn std::error::Error + 'static)) -> HttpProblem {
+    if BodyTooSlow::is_behind(error) {
         return body_too_slow();
     }
     let detail = format!("the body could not be read: {error}");
-    Problem::new(StatusCode::BAD_REQUEST, "body_broken", detail)
+    HttpProblem::new(StatusCode::BAD_REQUEST, "body_broken", detail)
 }
 
 /// The client took too long.
-pub(super) fn body_too_slow() -> Problem {
+pub(super) fn body_too_slow() -> HttpProblem {
     let detail = "the body came too slowly";
-    Problem::new(StatusCode::REQUEST_TIMEOUT, "body_too_slow", detail)
+    HttpProblem::new(StatusCode::REQUEST_TIMEOUT, "body_too_slow", detail)
 }
 
 /// Reads a body that is declared as JSON. Another type is refused: a page could send those without asking
@@ -71,7 +71,7 @@ pub(super) async fn read_json(
     request: Request,
     bytes_max: usize,
     empty: EmptyBody,
-) -> Result<(Parts, Bytes), Problem> {
+) -> Result<(Parts, Bytes), HttpProblem> {
     let (parts, body) = request.into_parts();
     let is_declared = is_json(&parts.headers);
     if !is_declared && empty == EmptyBody::Refused {
@@ -88,7 +88,7 @@ pub(super) async fn read_json(
 pub(super) async fn parse_body<T: Send + 'static>(
     bytes: Bytes,
     parse: impl FnOnce(Bytes) -> T + Send + 'static,
-) -> Result<T, Problem> {
+) -> Result<T, HttpProblem> {
     if bytes.len() <= PARSED_BY_WORKER_BYTES_MAX {
         return Ok(parse(bytes));
     }
@@ -96,7 +96,7 @@ pub(super) async fn parse_body<T: Send + 'static>(
     let permit = PARSED_AWAY.acquire().await.ok();
     let parsed = tokio::task::spawn_blocking(move || parse(bytes)).await;
     drop(permit);
-    parsed.map_err(|_panicked| Problem::internal())
+    parsed.map_err(|_panicked| HttpProblem::internal_error())
 }
 
 /// Answers a request whose body is parsed while it is answered: with a large body on a thread of its own kind, for
@@ -104,13 +104,13 @@ pub(super) async fn parse_body<T: Send + 'static>(
 pub(super) async fn answer_where_parsed<T: Send + 'static>(
     body_bytes: usize,
     answer: impl Future<Output = T> + Send + 'static,
-) -> Result<T, Problem> {
+) -> Result<T, HttpProblem> {
     if body_bytes <= PARSED_BY_WORKER_BYTES_MAX {
         return Ok(answer.await);
     }
     let runtime = tokio::runtime::Handle::current();
     let answered = tokio::task::spawn_blocking(move || runtime.block_on(answer)).await;
-    answered.map_err(|_panicked| Problem::internal())
+    answered.map_err(|_panicked| HttpProblem::internal_error())
 }
 
 fn is_json(headers: &HeaderMap) -> bool {
@@ -122,8 +122,8 @@ fn is_json(headers: &HeaderMap) -> bool {
     essence.eq_ignore_ascii_case("application/json")
 }
 
-fn not_json() -> Problem {
+fn not_json() -> HttpProblem {
     let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
     let detail = "the Content-Type must be application/json";
-    Problem::new(status, "not_json", detail)
+    HttpProblem::new(status, "not_json", detail)
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use http::{HeaderValue, StatusCode};
 
-use super::problem::Problem;
+use super::problem::HttpProblem;
 use crate::caller::Scope;
 use crate::oauth::scopes_up_to;
 
@@ -12,7 +12,7 @@ use crate::oauth::scopes_up_to;
 pub(super) const USUAL_SCOPE: Scope = Scope::Use;
 
 /// The value of `WWW-Authenticate`. Without a metadata URL, OAuth is not configured.
-pub(super) fn challenge(
+pub(super) fn bearer_challenge(
     metadata_url: Option<&MetadataUrl>,
     error: Option<(&str, &str)>,
     scope: Scope,
@@ -38,9 +38,9 @@ pub(super) fn challenge(
 pub(super) struct MetadataUrl(pub(super) Arc<str>);
 
 /// 403 with the scopes that the operation needs, for clients that can ask for more.
-pub(super) fn insufficient_scope(metadata_url: Option<&MetadataUrl>, needed: Scope) -> Problem {
+pub(super) fn insufficient_scope(metadata_url: Option<&MetadataUrl>, needed: Scope) -> HttpProblem {
     let detail = format!("this needs the scope {needed}");
     let error = Some(("insufficient_scope", &*detail));
-    let challenge = challenge(metadata_url, error, needed);
-    Problem::new(StatusCode::FORBIDDEN, "insufficient_scope", detail).challenging(challenge)
+    let challenge = bearer_challenge(metadata_url, error, needed);
+    HttpProblem::new(StatusCode::FORBIDDEN, "insufficient_scope", detail).with_challenge(challenge)
 }

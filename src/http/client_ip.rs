@@ -16,13 +16,13 @@ const HOPS_MAX: usize = 32;
 
 /// The peer of a connection. The accept loop adds it to each request.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Peer(pub(super) IpAddr);
+pub(super) struct PeerAddress(pub(super) IpAddr);
 
 /// An address range, such as `10.0.0.0/8`, or one address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Range(IpNet);
+pub struct ProxyRange(IpNet);
 
-impl FromStr for Range {
+impl FromStr for ProxyRange {
     type Err = ipnet::AddrParseError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
@@ -33,29 +33,33 @@ impl FromStr for Range {
 
 /// The proxies whose forwarding headers are used.
 #[derive(Clone, Debug, Default)]
-pub struct TrustedProxies(Vec<Range>);
+pub struct TrustedProxies(Vec<ProxyRange>);
 
 impl TrustedProxies {
     /// The proxies with addresses in `ranges`.
     #[must_use]
-    pub fn new(ranges: Vec<Range>) -> Self {
+    pub fn new(ranges: Vec<ProxyRange>) -> Self {
         Self(ranges)
     }
 
     /// Whether `address` is one of them.
     #[must_use]
-    pub fn include(&self, address: IpAddr) -> bool {
+    pub fn include_address(&self, address: IpAddr) -> bool {
         self.0.iter().any(|range| range.0.contains(&address))
     }
 
     /// The client address of a request. None: it came over no connection.
-    pub(super) fn client(&self, extensions: &Extensions, headers: &HeaderMap) -> Option<IpAddr> {
-        let peer = extensions.get::<Peer>()?.0;
-        if !self.include(peer) {
+    pub(super) fn client_address(
+        &self,
+        extensions: &Extensions,
+        headers: &HeaderMap,
+    ) -> Option<IpAddr> {
+        let peer = extensions.get::<PeerAddress>()?.0;
+        if !self.include_address(peer) {
             return Some(peer);
         }
-        let usual = self.last_untrusted(peer, listed(headers));
-        let standard = self.last_untrusted(peer, forwarded(headers));
+        let usual = self.last_untrusted(peer, forwarded_for_entries(headers));
+        let standard = self.last_untrusted(peer, forwarded_entries(headers));
         Some(match (usual, standard) {
             (Some(one), Some(other)) if one == other => one,
             // A proxy writes one of the two headers and may forward the other one as the client forged it.
@@ -75,9 +79,11 @@ impl TrustedProxies {
         nearest_first.peek()?;
         let mut last = peer;
         for node in nearest_first {
-            let Some(address) = address(node) else { break };
+            let Some(address) = address_of_node(node) else {
+                break;
+            };
             last = address;
-            if !self.include(address) {
+            if !self.include_address(address) {
                 break;
             }
         }
@@ -86,20 +92,20 @@ impl TrustedProxies {
 }
 
 /// The entries of `X-Forwarded-For`, the nearest first.
-fn listed(headers: &HeaderMap) -> impl Iterator<Item = &str> {
-    entries(headers, X_FORWARDED_FOR)
+fn forwarded_for_entries(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+    header_entries(headers, X_FORWARDED_FOR)
 }
 
 /// The `for` of each entry of `Forwarded` (RFC 7239), the nearest first.
-fn forwarded(headers: &HeaderMap) -> impl Iterator<Item = &str> {
-    entries(headers, FORWARDED).map(|entry| {
+fn forwarded_entries(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+    header_entries(headers, FORWARDED).map(|entry| {
         let mut pairs = entry.split(';').filter_map(|pair| pair.split_once('='));
         let node = pairs.find(|(name, _)| name.trim().eq_ignore_ascii_case("for"));
         node.map_or("", |(_, node)| node)
     })
 }
 
-fn entries(headers: &HeaderMap, name: HeaderName) -> impl Iterator<Item = &str> {
+fn header_entries(headers: &HeaderMap, name: HeaderName) -> impl Iterator<Item = &str> {
     // An entry that is not text is invalid.
     let values = headers.get_all(name).into_iter();
     let values = values.map(|value| value.to_str().unwrap_or_default());
@@ -107,7 +113,7 @@ fn entries(headers: &HeaderMap, name: HeaderName) -> impl Iterator<Item = &str> 
 }
 
 /// An address as proxies write it: with a port or without, quoted or not.
-fn address(node: &str) -> Option<IpAddr> {
+fn address_of_node(node: &str) -> Option<IpAddr> {
     let node = node.trim().trim_matches('"');
     let bare = node.trim_start_matches('[').trim_end_matches(']');
     let address = bare.parse::<IpAddr>();
@@ -123,12 +129,15 @@ mod tests {
         let ranges = ["10.0.0.0/8", "fd00::/8", "192.0.2.7"];
         let proxies = TrustedProxies::new(ranges.map(|range| range.parse().unwrap()).to_vec());
         let mut extensions = Extensions::new();
-        extensions.insert(Peer(peer.parse().unwrap()));
+        extensions.insert(PeerAddress(peer.parse().unwrap()));
         let mut map = HeaderMap::new();
         for (name, value) in headers {
             map.append(name, value.parse().unwrap());
         }
-        proxies.client(&extensions, &map).unwrap().to_string()
+        proxies
+            .client_address(&extensions, &map)
+            .unwrap()
+            .to_string()
     }
 
     #[test]

@@ -26,37 +26,41 @@ use tokio::sync::OwnedSemaphorePermit;
 use super::body::{body_problem, body_too_slow};
 use super::challenge::insufficient_scope;
 use super::identity::{Authenticated, ByLink};
-use super::problem::Problem;
+use super::problem::HttpProblem;
 use super::state::HttpState;
 use crate::caller::{Credential, RequestInfo};
-use crate::links::{Direction, LinkId, Links, UploadClaim};
+use crate::links::{LinkId, OpenLinks, TransferDirection, UploadClaim};
 use crate::tool::ToolError;
 use crate::tool::transfer::{FileUpload, StoredFile};
-use crate::tool::transferring::{Transfer, TransferRequest, Transferred};
+use crate::tool::transferring::{TransferAction, TransferOutcome, TransferRequest};
 use reply::FileReply;
 
 /// How long a client may pause in the middle of an upload.
 const STALL: Duration = Duration::from_secs(60);
 
 pub(super) fn routes() -> Router<Arc<HttpState>> {
-    Router::new().route("/files/{computer}/{*path}", get(transfer).put(transfer))
+    Router::new().route(
+        "/files/{computer}/{*path}",
+        get(transfer_file).put(transfer_file),
+    )
 }
 
 /// Both directions.
-async fn transfer(
+async fn transfer_file(
     State(state): State<Arc<HttpState>>,
     Authenticated(caller): Authenticated,
     place: Result<Path<(String, String)>, PathRejection>,
     request: Request,
-) -> Result<Response, Problem> {
-    let Path((computer, path)) = place.map_err(|error| Problem::bad_request(error.body_text()))?;
+) -> Result<Response, HttpProblem> {
+    let Path((computer, path)) =
+        place.map_err(|error| HttpProblem::bad_request(error.body_text()))?;
     let (parts, body) = request.into_parts();
-    let broken = BrokenBody::default();
+    let broken = BrokenUploadBody::default();
     let transfer = match parts.method {
-        Method::GET | Method::HEAD => Transfer::Download,
-        Method::PUT => Transfer::Upload(FileUpload {
-            length: length(&parts.headers).ok_or_else(length_missing)?,
-            bytes: incoming(body, broken.clone()),
+        Method::GET | Method::HEAD => TransferAction::Download,
+        Method::PUT => TransferAction::Upload(FileUpload {
+            length: content_length(&parts.headers).ok_or_else(length_missing)?,
+            bytes: incoming_bytes(body, broken.clone()),
         }),
         _ => return Err(method_not_allowed()),
     };
@@ -65,13 +69,14 @@ async fn transfer(
     let link = state.links.clone().zip(link);
     if link.is_none()
         && caller.credential == Credential::OAuth
-        && let Some(needed) = (state.registry).scope_missing_for(transfer.direction(), &caller)
+        && let Some(needed) =
+            (state.registry).scope_missing_for(transfer.transfer_direction(), &caller)
     {
         return Err(insufficient_scope(parts.extensions.get(), needed));
     }
-    let claim = match transfer.direction() {
-        Direction::Download => None,
-        Direction::Upload => claim_upload(link.as_ref())?,
+    let claim = match transfer.transfer_direction() {
+        TransferDirection::Download => None,
+        TransferDirection::Upload => claim_upload(link.as_ref())?,
     };
     let request = TransferRequest {
         caller,
@@ -79,61 +84,65 @@ async fn transfer(
         computer,
         path: format!("/{path}"),
     };
-    match state.registry.transfer(&request, transfer).await {
-        Ok(Transferred::Opened(file)) => {
+    match state.registry.transfer_file(&request, transfer).await {
+        Ok(TransferOutcome::Opened(file)) => {
             let reply = FileReply {
                 count: link,
                 is_head: parts.method == Method::HEAD,
                 place,
             };
-            Ok(reply.attachment(file, &request.path, &parts.headers))
+            Ok(reply.into_response_for(file, &request.path, &parts.headers))
         }
-        Ok(Transferred::Stored(stored)) => {
+        Ok(TransferOutcome::Stored(stored)) => {
             if let Some(claim) = claim {
-                claim.complete();
+                claim.complete_upload();
             }
-            Ok(receipt(&stored, &request.path))
+            Ok(upload_receipt(&stored, &request.path))
         }
-        Err(error) => Err(broken.take_problem().unwrap_or_else(|| refusal(error))),
+        Err(error) => Err(broken
+            .take_problem()
+            .unwrap_or_else(|| transfer_problem(error))),
     }
 }
 
 /// Two uploads over one link would be two transfers. None: no link is used.
-fn claim_upload(link: Option<&(Arc<Links>, LinkId)>) -> Result<Option<UploadClaim>, Problem> {
+fn claim_upload(
+    link: Option<&(Arc<OpenLinks>, LinkId)>,
+) -> Result<Option<UploadClaim>, HttpProblem> {
     let Some((links, id)) = link else {
         return Ok(None);
     };
     links.begin_upload(*id).map(Some).ok_or_else(|| {
         let detail = "another upload over this link is running; wait until it ends";
-        Problem::new(StatusCode::CONFLICT, "link_in_use", detail)
+        HttpProblem::new(StatusCode::CONFLICT, "link_in_use", detail)
     })
 }
 
-fn refusal(error: ToolError) -> Problem {
+fn transfer_problem(error: ToolError) -> HttpProblem {
     // What is wrong with a body has the status that it has on all surfaces.
     if error.code == "body_too_large" {
         let status = StatusCode::PAYLOAD_TOO_LARGE;
-        return Problem::new(status, error.code, error.message);
+        return HttpProblem::new(status, error.code, error.message);
     }
     error.into()
 }
 
-fn method_not_allowed() -> Problem {
+fn method_not_allowed() -> HttpProblem {
     let status = StatusCode::METHOD_NOT_ALLOWED;
-    Problem::new(status, "method_not_allowed", "use GET, HEAD or PUT")
+    HttpProblem::new(status, "method_not_allowed", "use GET, HEAD or PUT")
 }
 
-fn length_missing() -> Problem {
+fn length_missing() -> HttpProblem {
     let detail = "send a Content-Length: the size of the file";
-    Problem::new(StatusCode::LENGTH_REQUIRED, "length_required", detail)
+    HttpProblem::new(StatusCode::LENGTH_REQUIRED, "length_required", detail)
 }
 
 /// A place among the transfers under way.
-fn take_place(state: &HttpState) -> Result<OwnedSemaphorePermit, Problem> {
+fn take_place(state: &HttpState) -> Result<OwnedSemaphorePermit, HttpProblem> {
     let place = state.transfers.clone().try_acquire_owned();
     place.map_err(|_all_taken| {
         let detail = "too many files are on their way; try again in a moment";
-        Problem::new(
+        HttpProblem::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "too_many_transfers",
             detail,
@@ -143,13 +152,13 @@ fn take_place(state: &HttpState) -> Result<OwnedSemaphorePermit, Problem> {
 }
 
 /// The answer to an upload.
-fn receipt(stored: &StoredFile, path: &str) -> Response {
+fn upload_receipt(stored: &StoredFile, path: &str) -> Response {
     let body = json!({ "path": path, "size": stored.size, "sha256": stored.sha256 });
     (StatusCode::CREATED, Json(body)).into_response()
 }
 
 /// The length of a body; None: unknown. Without any header about it there is no body (RFC 9112, section 6.3).
-fn length(headers: &HeaderMap) -> Option<u64> {
+fn content_length(headers: &HeaderMap) -> Option<u64> {
     match headers.get(CONTENT_LENGTH) {
         Some(length) => length.to_str().ok()?.parse().ok(),
         None => (!headers.contains_key(TRANSFER_ENCODING)).then_some(0),
@@ -159,24 +168,24 @@ fn length(headers: &HeaderMap) -> Option<u64> {
 /// What was wrong with the body of an upload. The provider gets a text, which it tells as a failure of its own;
 /// the client is told of the body.
 #[derive(Clone, Default)]
-struct BrokenBody(Arc<Mutex<Option<Problem>>>);
+struct BrokenUploadBody(Arc<Mutex<Option<HttpProblem>>>);
 
-impl BrokenBody {
-    fn keep_problem(&self, problem: Problem) -> String {
+impl BrokenUploadBody {
+    fn keep_problem(&self, problem: HttpProblem) -> String {
         let text = problem.detail().to_owned();
         *self.0.lock() = Some(problem);
         text
     }
 
-    fn take_problem(&self) -> Option<Problem> {
+    fn take_problem(&self) -> Option<HttpProblem> {
         self.0.lock().take()
     }
 }
 
 /// The body of a request, as long as something comes.
-fn incoming(
+fn incoming_bytes(
     body: Body,
-    broken: BrokenBody,
+    broken: BrokenUploadBody,
 ) -> stream::BoxStream<'static, Result<bytes::Bytes, String>> {
     let chunks = body.into_data_stream();
     stream::unfold(Some((chunks, broken)), |state| async {

@@ -14,7 +14,7 @@ use http::header::{HOST, ORIGIN};
 use http::uri::Authority;
 use http::{HeaderMap, StatusCode, Uri};
 
-use super::problem::Problem;
+use super::problem::HttpProblem;
 use super::route_group::AnswerForm;
 pub use origin::{AllowedOrigin, WebOrigin};
 
@@ -30,7 +30,7 @@ pub enum AllowedHosts {
 impl AllowedHosts {
     /// Accepts these names; a port in them is ignored.
     #[must_use]
-    pub fn named(names: impl IntoIterator<Item = String>) -> Self {
+    pub fn with_names(names: impl IntoIterator<Item = String>) -> Self {
         let bare = |name: String| match name.parse::<Authority>() {
             Ok(authority) => authority.host().to_ascii_lowercase(),
             Err(_) => name.to_ascii_lowercase(),
@@ -41,7 +41,7 @@ impl AllowedHosts {
 
 /// The rules.
 #[derive(Clone, Debug)]
-pub struct Guard {
+pub struct OriginGuard {
     /// The accepted host names.
     pub hosts: AllowedHosts,
     /// The accepted origins.
@@ -52,23 +52,23 @@ pub struct Guard {
 
 /// Why a request is refused.
 #[derive(Debug, PartialEq, Eq)]
-enum Refusal {
+enum GuardRefusal {
     Host,
     Origin,
 }
 
-impl Guard {
+impl OriginGuard {
     /// Whether this `Origin` is accepted.
     #[must_use]
-    pub fn admits(&self, origin: &str) -> bool {
+    pub fn admits_origin(&self, origin: &str) -> bool {
         let web = origin.parse::<WebOrigin>().ok();
         let web = web.as_ref();
-        let is_named = |allowed: &AllowedOrigin| allowed.matches(origin, web);
+        let is_named = |allowed: &AllowedOrigin| allowed.matches_header(origin, web);
         self.origins.iter().any(is_named)
-            || (self.local_origins && web.is_some_and(|web| is_local(&web.host())))
+            || (self.local_origins && web.is_some_and(|web| is_local(&web.host_name())))
     }
 
-    fn check(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), Refusal> {
+    fn check_request(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), GuardRefusal> {
         let mut hosts = headers.get_all(HOST).iter();
         let host = match (hosts.next(), hosts.next()) {
             (Some(host), None) => host
@@ -78,22 +78,26 @@ impl Guard {
             (Some(_), Some(_)) => None,
             (None, _) => uri.authority().cloned(),
         };
-        let host = host.ok_or(Refusal::Host)?.host().to_ascii_lowercase();
+        let host = host.ok_or(GuardRefusal::Host)?.host().to_ascii_lowercase();
         let known = match &self.hosts {
             AllowedHosts::Any => true,
             AllowedHosts::Named(names) => is_local(&host) || names.contains(&host),
         };
         if !known {
-            return Err(Refusal::Host);
+            return Err(GuardRefusal::Host);
         }
         let mut origins = headers.get_all(ORIGIN).iter();
         match (origins.next(), origins.next()) {
             // Most programs send no Origin.
             (None, _) => Ok(()),
-            (Some(origin), None) if origin.to_str().is_ok_and(|origin| self.admits(origin)) => {
+            (Some(origin), None)
+                if origin
+                    .to_str()
+                    .is_ok_and(|origin| self.admits_origin(origin)) =>
+            {
                 Ok(())
             }
-            (Some(_), _) => Err(Refusal::Origin),
+            (Some(_), _) => Err(GuardRefusal::Origin),
         }
     }
 }
@@ -108,21 +112,21 @@ fn is_local(host: &str) -> bool {
 }
 
 /// Refuses requests that break the rules.
-pub(super) async fn layer(
-    State(guard): State<Arc<Guard>>,
+pub(super) async fn check_host_and_origin(
+    State(guard): State<Arc<OriginGuard>>,
     request: Request,
     next: Next,
 ) -> Response {
-    match guard.check(request.uri(), request.headers()) {
+    match guard.check_request(request.uri(), request.headers()) {
         Ok(()) => next.run(request).await,
         Err(refusal) => {
             let (code, detail, remedy) = match refusal {
-                Refusal::Host => (
+                GuardRefusal::Host => (
                     "host_not_allowed",
                     "the Host header names none of this server's names",
                     "MCP_ALLOWED_HOSTS",
                 ),
-                Refusal::Origin => (
+                GuardRefusal::Origin => (
                     "origin_not_allowed",
                     "pages from this Origin may not call",
                     "MCP_ALLOWED_ORIGINS",
@@ -135,7 +139,7 @@ pub(super) async fn layer(
             );
             let detail = format!("{detail}; the operator can allow it with {remedy}");
             let form = AnswerForm::of_request(request.extensions());
-            form.answer(Problem::new(StatusCode::FORBIDDEN, code, detail))
+            form.answer(HttpProblem::new(StatusCode::FORBIDDEN, code, detail))
         }
     }
 }
@@ -144,15 +148,15 @@ pub(super) async fn layer(
 mod tests {
     use super::*;
 
-    fn guard() -> Guard {
-        Guard {
-            hosts: AllowedHosts::named(["MCP.example.org:8443".to_owned()]),
+    fn guard() -> OriginGuard {
+        OriginGuard {
+            hosts: AllowedHosts::with_names(["MCP.example.org:8443".to_owned()]),
             origins: vec!["https://app.example.org".parse().unwrap()],
             local_origins: true,
         }
     }
 
-    fn check(host: &[&str], origin: &[&str]) -> Result<(), Refusal> {
+    fn check(host: &[&str], origin: &[&str]) -> Result<(), GuardRefusal> {
         let mut headers = HeaderMap::new();
         for value in host {
             headers.append(HOST, value.parse().unwrap());
@@ -160,7 +164,7 @@ mod tests {
         for value in origin {
             headers.append(ORIGIN, value.parse().unwrap());
         }
-        guard().check(&Uri::from_static("/mcp"), &headers)
+        guard().check_request(&Uri::from_static("/mcp"), &headers)
     }
 
     #[test]
@@ -180,12 +184,12 @@ mod tests {
             "127.0.0.1.evil.example",
             "a b",
         ] {
-            assert_eq!(check(&[host], &[]), Err(Refusal::Host), "{host}");
+            assert_eq!(check(&[host], &[]), Err(GuardRefusal::Host), "{host}");
         }
-        assert_eq!(check(&[], &[]), Err(Refusal::Host));
+        assert_eq!(check(&[], &[]), Err(GuardRefusal::Host));
         assert_eq!(
             check(&["localhost", "evil.example"], &[]),
-            Err(Refusal::Host)
+            Err(GuardRefusal::Host)
         );
     }
 
@@ -208,11 +212,11 @@ mod tests {
         ] {
             assert_eq!(
                 check(&["localhost"], &[origin]),
-                Err(Refusal::Origin),
+                Err(GuardRefusal::Origin),
                 "{origin}"
             );
         }
         let twice = ["http://localhost:3000", "https://evil.example"];
-        assert_eq!(check(&["localhost"], &twice), Err(Refusal::Origin));
+        assert_eq!(check(&["localhost"], &twice), Err(GuardRefusal::Origin));
     }
 }

@@ -15,18 +15,18 @@ use super::limits::AddressState;
 use super::state::HttpState;
 
 pub(super) fn routes() -> Router<Arc<HttpState>> {
-    Router::new().route("/health", get(detail))
+    Router::new().route("/health", get(health_detail))
 }
 
 /// For supervisors, which may poll it often.
 pub(super) fn open_routes() -> Router {
     Router::new()
-        .route("/healthz", get(ok))
-        .route("/readyz", get(ok))
+        .route("/healthz", get(answer_ok))
+        .route("/readyz", get(answer_ok))
 }
 
 /// Status and version; with a token also whether Kasm can be reached.
-async fn detail(
+async fn health_detail(
     State(state): State<Arc<HttpState>>,
     address_state: Option<Extension<Arc<AddressState>>>,
     headers: HeaderMap,
@@ -48,21 +48,22 @@ async fn is_known(
     address_state: Option<Extension<Arc<AddressState>>>,
     headers: &HeaderMap,
 ) -> bool {
-    let is_locked = |address_state: &Extension<Arc<AddressState>>| address_state.locked().is_some();
+    let is_locked =
+        |address_state: &Extension<Arc<AddressState>>| address_state.locked_for().is_some();
     if address_state.as_ref().is_some_and(is_locked) {
         return false;
     }
-    let is_known = auth.authenticate(headers).await.is_ok();
+    let is_known = auth.authenticate_headers(headers).await.is_ok();
     if let Some(address_state) = address_state
         && !is_known
         && headers.contains_key(AUTHORIZATION)
     {
-        address_state.failed();
+        address_state.count_failure();
     }
     is_known
 }
 
 /// A stopping server accepts no connections, so a server that answers is alive and ready.
-async fn ok() -> &'static str {
+async fn answer_ok() -> &'static str {
     "ok\n"
 }

@@ -5,7 +5,7 @@ use axum::response::Response;
 use http::StatusCode;
 use http::request::Parts;
 
-use super::problem::Problem;
+use super::problem::HttpProblem;
 use super::route_group::AnswerForm;
 use crate::caller::Caller;
 use crate::links::LinkId;
@@ -23,7 +23,7 @@ impl<S: Sync> FromRequestParts<S> for Authenticated {
         }
         // A route outside of the authentication: nothing that a client does leads here.
         let detail = "the caller of this request is not known";
-        let problem = Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "caller_unknown", detail);
+        let problem = HttpProblem::new(StatusCode::INTERNAL_SERVER_ERROR, "caller_unknown", detail);
         Err(AnswerForm::of_request(&parts.extensions).answer(problem))
     }
 }

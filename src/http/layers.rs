@@ -16,8 +16,8 @@ use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
-use super::guard::Guard;
-use super::problem::Problem;
+use super::guard::OriginGuard;
+use super::problem::HttpProblem;
 use super::route_group::RouteGroup;
 use super::state::HttpState;
 use super::{auth, guard, limits, link, narrow, request_log, sse};
@@ -33,7 +33,7 @@ pub(super) fn in_group(routes: Router, group: RouteGroup, state: &HttpState) -> 
             // Outside of all others: each of them may have to answer in the form of the group.
             .layer(Extension(group))
             // Outside of what answers, so that every answer is logged with its id.
-            .layer(from_fn_with_state(logged, request_log::layer))
+            .layer(from_fn_with_state(logged, request_log::log_request))
             // Inside of the log: a panic has a status and an id, too.
             .layer(CatchPanicLayer::custom(answer_panic)),
     )
@@ -44,7 +44,7 @@ pub(super) fn limited_by_address(routes: Router, state: &HttpState) -> Router {
     // Before anything else is done for a request: a flood costs a look into a map and nothing more.
     routes.layer(from_fn_with_state(
         state.limiter.clone(),
-        limits::by_address,
+        limits::limit_by_address,
     ))
 }
 
@@ -53,9 +53,12 @@ pub(super) fn guarded(routes: Router, state: &HttpState) -> Router {
     routes.layer(
         ServiceBuilder::new()
             // Before CORS, which would tell a page of a foreign host that it may call.
-            .layer(from_fn_with_state(state.guard.clone(), guard::layer))
+            .layer(from_fn_with_state(
+                state.guard.clone(),
+                guard::check_host_and_origin,
+            ))
             // Before authentication: preflights carry no token.
-            .layer(cors(state.guard.clone())),
+            .layer(cors_layer(state.guard.clone())),
     )
 }
 
@@ -72,16 +75,19 @@ pub(super) fn with_body_timeout(routes: Router, state: &HttpState) -> Router {
 pub(super) fn authenticated(routes: Router, state: &HttpState) -> Router {
     routes.layer(
         ServiceBuilder::new()
-            .layer(from_fn_with_state(state.auth.clone(), auth::layer))
+            .layer(from_fn_with_state(state.auth.clone(), auth::require_caller))
             // Behind authentication: it counts callers.
-            .layer(from_fn_with_state(state.limiter.clone(), limits::by_caller)),
+            .layer(from_fn_with_state(
+                state.limiter.clone(),
+                limits::limit_by_caller,
+            )),
     )
 }
 
 /// Routes that a link opens as well as a token.
 pub(super) fn with_links(routes: Router, state: &Arc<HttpState>) -> Router {
     // In front of authentication, which lets those through that are known already.
-    routes.layer(from_fn_with_state(state.clone(), link::layer))
+    routes.layer(from_fn_with_state(state.clone(), link::accept_link))
 }
 
 /// Routes that offer fewer tools where path or headers ask for it.
@@ -91,12 +97,15 @@ pub(super) fn narrowed(routes: Router, state: &HttpState) -> Router {
             // The answer's last change: what comes out is for the client.
             .layer(map_response(sse::prepare_stream))
             // Innermost: it changes the caller that authentication found.
-            .layer(from_fn_with_state(state.registry.clone(), narrow::layer)),
+            .layer(from_fn_with_state(
+                state.registry.clone(),
+                narrow::narrow_caller,
+            )),
     )
 }
 
 /// What browser-based MCP clients need.
-fn cors(guard: Arc<Guard>) -> CorsLayer {
+fn cors_layer(guard: Arc<OriginGuard>) -> CorsLayer {
     let names = [
         "mcp-protocol-version",
         "mcp-method",
@@ -109,7 +118,9 @@ fn cors(guard: Arc<Guard>) -> CorsLayer {
     allowed.extend(names.map(HeaderName::from_static));
     CorsLayer::new()
         .allow_origin(AllowOrigin::predicate(move |origin: &HeaderValue, _| {
-            origin.to_str().is_ok_and(|origin| guard.admits(origin))
+            origin
+                .to_str()
+                .is_ok_and(|origin| guard.admits_origin(origin))
         }))
         .allow_methods([Method::GET, Method::POST, Method::PUT, Method::DELETE])
         .allow_headers(allowed)
@@ -123,5 +134,5 @@ fn cors(guard: Arc<Guard>) -> CorsLayer {
 
 fn answer_panic(_: Box<dyn std::any::Any + Send + 'static>) -> http::Response<Body> {
     tracing::error!("a request handler panicked");
-    Problem::internal().into_response()
+    HttpProblem::internal_error().into_response()
 }

@@ -25,7 +25,7 @@ use tokio_stream::wrappers::ReceiverStream;
 
 use super::body::{EmptyBody, parse_body, read_json};
 use super::identity::Authenticated;
-use super::problem::Problem;
+use super::problem::HttpProblem;
 use super::rpc_error::RpcError;
 use super::state::HttpState;
 use super::{sse, streamable};
@@ -35,17 +35,17 @@ use crate::mcp::sessions::{OUTBOX_MESSAGES, StreamGuard};
 
 /// The routes of Streamable HTTP, where a GET that has nothing of it opens a stream of this transport; and
 /// the routes of this transport.
-pub(super) fn beside(
+pub(super) fn with_legacy_sse(
     streamable: Router<Arc<HttpState>>,
     state: &Arc<HttpState>,
 ) -> (Router<Arc<HttpState>>, Router<Arc<HttpState>>) {
     let on_get = middleware::from_fn_with_state(state.clone(), open_instead);
     let own = Router::new()
         // Some clients are configured with no path at all.
-        .route("/", get(open))
-        .route("/sse", get(open))
-        .route("/messages", post(message))
-        .route("/messages/", post(message));
+        .route("/", get(open_stream))
+        .route("/sse", get(open_stream))
+        .route("/messages", post(receive_message))
+        .route("/messages/", post(receive_message));
     (streamable.layer(on_get), own)
 }
 
@@ -61,7 +61,7 @@ async fn open_instead(
         && streamable::accepts_event_stream(headers)
         && !streamable::has_headers_of_streamable(headers);
     if is_ours {
-        return open(State(state), Authenticated(caller))
+        return open_stream(State(state), Authenticated(caller))
             .await
             .into_response();
     }
@@ -69,7 +69,7 @@ async fn open_instead(
 }
 
 /// Opens the stream. Its first event names the address for messages.
-async fn open(
+async fn open_stream(
     State(state): State<Arc<HttpState>>,
     Authenticated(caller): Authenticated,
 ) -> Result<Response, RpcError> {
@@ -77,14 +77,14 @@ async fn open(
         ClientCapabilities::default(),
         Implementation::new("unknown", ""),
     );
-    let session = state.mcp.sessions().open_session(&caller, client);
-    let session = session.map_err(Problem::from)?;
+    let session = state.mcp.mcp_sessions().open_session(&caller, client);
+    let session = session.map_err(HttpProblem::from)?;
     let (outbox, messages) = mpsc::channel(OUTBOX_MESSAGES);
     session.attach_stream(outbox, &caller.reach);
     let notices = state.mcp.notices_of(&session, &caller).map(Box::new);
     let prefix = &state.settings.path_prefix;
     let endpoint = format!("{prefix}/messages?session_id={}", session.id);
-    let open = OpenStream {
+    let open = OpenSseStream {
         state: state.clone(),
         caller,
         id: session.id.clone(),
@@ -92,43 +92,43 @@ async fn open(
     };
     let first = stream::iter([Event::default().event("endpoint").data(endpoint)]);
     let messages = stream::select(ReceiverStream::new(messages), notices);
-    let messages = messages.map(|message| sse::message(&message));
+    let messages = messages.map(|message| sse::message_event(&message));
     let ended = session.ended.clone().cancelled_owned();
     let events = first.chain(messages).take_until(ended);
-    Ok(sse::respond(events.map(move |event| {
+    Ok(sse::event_stream_response(events.map(move |event| {
         let _while_open = &open;
         event
     })))
 }
 
 /// The session ends with its stream, because it has no other channel for answers.
-struct OpenStream {
+struct OpenSseStream {
     state: Arc<HttpState>,
     caller: Caller,
     id: Arc<str>,
     _held: StreamGuard,
 }
 
-impl Drop for OpenStream {
+impl Drop for OpenSseStream {
     fn drop(&mut self) {
         self.state
             .mcp
-            .sessions()
+            .mcp_sessions()
             .close_session(&self.id, &self.caller);
     }
 }
 
 #[derive(Deserialize)]
-struct Address {
+struct SessionQuery {
     #[serde(alias = "sessionId")]
     session_id: String,
 }
 
 /// Takes a message for a stream.
-async fn message(
+async fn receive_message(
     State(state): State<Arc<HttpState>>,
     Authenticated(caller): Authenticated,
-    address: Result<Query<Address>, QueryRejection>,
+    address: Result<Query<SessionQuery>, QueryRejection>,
     request: Request,
 ) -> Result<StatusCode, RpcError> {
     let Ok(Query(address)) = address else {
@@ -139,12 +139,12 @@ async fn message(
     let (mut parts, bytes) = read_json(request, max, EmptyBody::Refused).await?;
     let session = state
         .mcp
-        .sessions()
+        .mcp_sessions()
         .find_session(&address.session_id, &caller);
     let session = session.and_then(|session| Some((session.clone(), session.current_outbox()?)));
     let (session, outbox) = session.ok_or_else(RpcError::session_not_found)?;
     let caller = session.narrow_caller(&caller);
-    let envelope = parse_body(bytes, Envelope::read).await??;
+    let envelope = parse_body(bytes, Envelope::read_body).await??;
     streamable::refuse_missing_scope(&state.registry, &caller, &parts.extensions, &envelope)?;
     let Envelope::Message(message) = envelope else {
         let detail = "one message at a time";

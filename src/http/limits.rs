@@ -18,10 +18,10 @@ use http::Extensions;
 use super::identity::ByLink;
 use crate::bounded_map::BoundedMap;
 use crate::caller::{Caller, RequestInfo};
-use crate::metrics::Metrics;
+use crate::metrics::ServerMetrics;
 use crate::rate::{Rate, RateWait};
-pub(super) use body_timeout::{TooSlow, layer as body_timeout};
-pub(super) use layers::{Refusal, by_address, by_caller};
+pub(super) use body_timeout::{BodyTooSlow, time_body as body_timeout};
+pub(super) use layers::{LimitRefusal, limit_by_address, limit_by_caller};
 pub(super) use remembered::{AddressState, CallerState, ConnectionPlace, StreamPlace};
 
 /// The most addresses and callers that are remembered.
@@ -52,7 +52,7 @@ pub struct RequestLimits {
 impl RequestLimits {
     /// No limits, for servers that only this machine can reach.
     #[must_use]
-    pub fn none() -> Self {
+    pub fn without_limits() -> Self {
         let rate = Rate {
             per_minute: NonZeroU32::MAX,
             burst: NonZeroU32::MAX,
@@ -90,9 +90,9 @@ impl From<IpAddr> for IpPrefix {
 
 /// The state of all limits.
 #[derive(Debug)]
-pub(super) struct Limiter {
+pub(super) struct RequestLimiter {
     limits: RequestLimits,
-    metrics: Metrics,
+    metrics: ServerMetrics,
     addresses: BoundedMap<IpPrefix, AddressState>,
     callers: BoundedMap<(Arc<str>, u32), CallerState>,
     /// Shared by addresses that do not fit into their map, and by callers that do not fit into theirs.
@@ -100,8 +100,8 @@ pub(super) struct Limiter {
     streams: Arc<AtomicUsize>,
 }
 
-impl Limiter {
-    pub(super) fn new(limits: RequestLimits, metrics: Metrics) -> Self {
+impl RequestLimiter {
+    pub(super) fn new(limits: RequestLimits, metrics: ServerMetrics) -> Self {
         let overflow = (
             Arc::new(AddressState::new(&limits, &metrics)),
             Arc::new(CallerState::new(limits.per_caller)),
@@ -126,7 +126,7 @@ impl Limiter {
     }
 
     /// Counts a connection until the returned value is dropped. None: the address has too many.
-    pub(super) fn connect(&self, address: IpAddr) -> Option<ConnectionPlace> {
+    pub(super) fn take_connection(&self, address: IpAddr) -> Option<ConnectionPlace> {
         let address_state = self.address_state(address);
         // The overflow stands for many addresses: one number for all of them would shut them out.
         let max = if Arc::ptr_eq(&address_state, &self.overflow.0) {
@@ -134,9 +134,9 @@ impl Limiter {
         } else {
             self.limits.connections_per_address_max
         };
-        let place = ConnectionPlace::take(address_state, max);
+        let place = ConnectionPlace::take_place(address_state, max);
         if place.is_none() {
-            self.metrics.refusal("connections");
+            self.metrics.count_refusal("connections");
         }
         place
     }
@@ -181,26 +181,26 @@ impl Limiter {
     /// # Errors
     /// A rate is exceeded, or the address had so many failed authentications that a valid token might be a
     /// guess.
-    pub(super) fn admit(
+    pub(super) fn admit_caller(
         &self,
         extensions: &Extensions,
         caller: &Caller,
-    ) -> Result<Arc<CallerState>, Refusal> {
+    ) -> Result<Arc<CallerState>, LimitRefusal> {
         let address_state = extensions.get::<Arc<AddressState>>();
         // A link cannot be guessed, and whoever has one is not known as the caller by that.
         let address_state = address_state.filter(|_| extensions.get::<ByLink>().is_none());
         if let Some(address_state) = address_state {
-            match address_state.locked() {
-                Some(wait) if !address_state.knows(caller) => {
-                    return Err(Refusal::Failures(wait));
+            match address_state.locked_for() {
+                Some(wait) if !address_state.knows_caller(caller) => {
+                    return Err(LimitRefusal::Failures(wait));
                 }
-                Some(_) | None => address_state.remember(caller),
+                Some(_) | None => address_state.remember_caller(caller),
             }
         }
         let caller_state = self.caller_state(caller);
-        match caller_state.request() {
+        match caller_state.count_request() {
             Ok(()) => Ok(caller_state),
-            Err(wait) => Err(Refusal::Caller(wait)),
+            Err(wait) => Err(LimitRefusal::Caller(wait)),
         }
     }
 
@@ -208,15 +208,15 @@ impl Limiter {
     ///
     /// # Errors
     /// There are too many.
-    fn open_stream(&self, caller_state: &Arc<CallerState>) -> Result<StreamPlace, Refusal> {
+    fn open_stream(&self, caller_state: &Arc<CallerState>) -> Result<StreamPlace, LimitRefusal> {
         let own_max = self.limits.streams_per_caller_max;
-        let place = StreamPlace::take(
+        let place = StreamPlace::take_place(
             caller_state,
             own_max,
             &self.streams,
             self.limits.streams_max,
         );
-        place.ok_or(Refusal::Streams)
+        place.ok_or(LimitRefusal::Streams)
     }
 }
 

@@ -11,10 +11,10 @@ use http::{Method, StatusCode};
 use serde::Deserialize;
 
 use super::identity::ByLink;
-use super::problem::Problem;
+use super::problem::HttpProblem;
 use super::route_group::AnswerForm;
 use super::state::HttpState;
-use crate::links::{Direction, Link, LinkId, Links};
+use crate::links::{FileLinkGrant, LinkId, OpenLinks, TransferDirection};
 
 #[derive(Deserialize)]
 pub(super) struct LinkOptions {
@@ -23,7 +23,7 @@ pub(super) struct LinkOptions {
 
 /// Puts the caller of a good link on a request, so that the authentication behind this asks for no token.
 /// Without a link the request goes on as it is.
-pub(super) async fn layer(
+pub(super) async fn accept_link(
     State(state): State<Arc<HttpState>>,
     place: Result<Path<(String, String)>, PathRejection>,
     Query(options): Query<LinkOptions>,
@@ -36,7 +36,7 @@ pub(super) async fn layer(
     let form = AnswerForm::of_request(request.extensions());
     if is_prefetch(request.headers()) {
         let detail = "a link cannot be prefetched: request it when the file is needed";
-        return form.answer(Problem::new(StatusCode::FORBIDDEN, "prefetch", detail));
+        return form.answer(HttpProblem::new(StatusCode::FORBIDDEN, "prefetch", detail));
     }
     let place = place.ok();
     let place = place
@@ -50,7 +50,7 @@ pub(super) async fn layer(
     if let Some(allowed) = other_methods(link.direction, request.method()) {
         let detail = format!("this link is for {allowed}");
         let status = StatusCode::METHOD_NOT_ALLOWED;
-        let problem = Problem::new(status, "method_not_allowed", detail);
+        let problem = HttpProblem::new(status, "method_not_allowed", detail);
         let mut response = form.answer(problem);
         let allowed = HeaderValue::from_static(allowed);
         response.headers_mut().insert(ALLOW, allowed);
@@ -62,7 +62,11 @@ pub(super) async fn layer(
 }
 
 /// The link of a token, if it is for this file. Nothing that is asked with a link changes it but a transfer.
-fn find_link(links: &Links, token: &str, (computer, path): (&str, &str)) -> Option<(LinkId, Link)> {
+fn find_link(
+    links: &OpenLinks,
+    token: &str,
+    (computer, path): (&str, &str),
+) -> Option<(LinkId, FileLinkGrant)> {
     let found = links.find_link(token)?;
     let (_, link) = &found;
     let fits = link.computer == computer && link.path.strip_prefix('/') == Some(path);
@@ -70,10 +74,12 @@ fn find_link(links: &Links, token: &str, (computer, path): (&str, &str)) -> Opti
 }
 
 /// The methods that a link is for, if `method` is none of them.
-fn other_methods(direction: Direction, method: &Method) -> Option<&'static str> {
+fn other_methods(direction: TransferDirection, method: &Method) -> Option<&'static str> {
     let (fits, allowed) = match direction {
-        Direction::Download => (method == Method::GET || method == Method::HEAD, "GET, HEAD"),
-        Direction::Upload => (method == Method::PUT, "PUT"),
+        TransferDirection::Download => {
+            (method == Method::GET || method == Method::HEAD, "GET, HEAD")
+        }
+        TransferDirection::Upload => (method == Method::PUT, "PUT"),
     };
     (!fits).then_some(allowed)
 }
@@ -88,8 +94,8 @@ fn is_prefetch(headers: &HeaderMap) -> bool {
 
 /// One answer for what was used, is over, is for something else or never was: which of these it is, is a
 /// matter of whoever made the link.
-pub(super) fn link_unknown() -> Problem {
+pub(super) fn link_unknown() -> HttpProblem {
     let detail =
         "the link was used, is over, or is not for this; ask for another with link_kasm_file";
-    Problem::new(StatusCode::NOT_FOUND, "link_unknown", detail)
+    HttpProblem::new(StatusCode::NOT_FOUND, "link_unknown", detail)
 }

@@ -10,14 +10,14 @@ use serde_json::{Value, json};
 use tower_http::cors::{Any, CorsLayer};
 
 use super::challenge::USUAL_SCOPE;
-use super::problem::Problem;
+use super::problem::HttpProblem;
 use super::state::HttpState;
 use crate::oauth::{OAuthConfig, WELL_KNOWN, is_entry_point, scopes_up_to};
 
 /// A document for each entry point, at the place that the RFC derives from its address; none without an
 /// authorization server. Open to every page of every origin: it is public.
 pub(super) fn routes(state: &Arc<HttpState>) -> Router {
-    if state.auth.verifier().is_none() {
+    if state.auth.oauth_verifier().is_none() {
         return Router::new();
     }
     let cors = CorsLayer::new()
@@ -32,8 +32,8 @@ pub(super) fn routes(state: &Arc<HttpState>) -> Router {
         .with_state(state.clone())
 }
 
-async fn describe_root(State(state): State<Arc<HttpState>>) -> Result<Json<Value>, Problem> {
-    describe(&state, "/")
+async fn describe_root(State(state): State<Arc<HttpState>>) -> Result<Json<Value>, HttpProblem> {
+    metadata_answer(&state, "/")
 }
 
 /// The RFC puts the well-known part in front of the whole path, which a proxy's prefix is part of; challenges
@@ -41,20 +41,20 @@ async fn describe_root(State(state): State<Arc<HttpState>>) -> Result<Json<Value
 async fn describe_resource(
     State(state): State<Arc<HttpState>>,
     Path(path): Path<String>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<Value>, HttpProblem> {
     let path = format!("/{path}");
     let prefix = &state.settings.path_prefix;
     let below = path.strip_prefix(prefix.as_str());
     let below = below.filter(|below| is_entry_point(below));
-    describe(&state, below.unwrap_or(&path))
+    metadata_answer(&state, below.unwrap_or(&path))
 }
 
-fn describe(state: &HttpState, path: &str) -> Result<Json<Value>, Problem> {
-    let verifier = state.auth.verifier();
+fn metadata_answer(state: &HttpState, path: &str) -> Result<Json<Value>, HttpProblem> {
+    let verifier = state.auth.oauth_verifier();
     let config = verifier.map(|verifier| verifier.config());
     match config.filter(|_| is_entry_point(path)) {
-        Some(config) => Ok(Json(document(config, path))),
-        None => Err(Problem::new(
+        Some(config) => Ok(Json(metadata_document(config, path))),
+        None => Err(HttpProblem::new(
             StatusCode::NOT_FOUND,
             "path_unknown",
             "there is no resource at this path; MCP is at /mcp",
@@ -62,7 +62,7 @@ fn describe(state: &HttpState, path: &str) -> Result<Json<Value>, Problem> {
     }
 }
 
-fn document(config: &OAuthConfig, path: &str) -> Value {
+fn metadata_document(config: &OAuthConfig, path: &str) -> Value {
     json!({
         "resource": config.resource_at(path),
         "authorization_servers": config.issuers,

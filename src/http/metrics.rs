@@ -10,9 +10,9 @@ use http::{Extensions, StatusCode};
 use tokio::net::TcpListener;
 
 use super::challenge::insufficient_scope;
-use super::exposition::Exposition;
+use super::exposition::MetricsExposition;
 use super::identity::Authenticated;
-use super::problem::Problem;
+use super::problem::HttpProblem;
 use super::state::HttpState;
 use crate::caller::{Credential, Scope};
 
@@ -25,15 +25,15 @@ async fn to_admins(
     State(state): State<Arc<HttpState>>,
     Authenticated(caller): Authenticated,
     request: Extensions,
-) -> Result<Response, Problem> {
+) -> Result<Response, HttpProblem> {
     if caller.has_scope(Scope::Admin) {
-        return Ok(state.exposition().answer());
+        return Ok(state.exposition().as_response());
     }
     if caller.credential == Credential::OAuth {
         return Err(insufficient_scope(request.get(), Scope::Admin));
     }
     let detail = format!("this needs a token with the scope {}", Scope::Admin);
-    Err(Problem::new(
+    Err(HttpProblem::new(
         StatusCode::FORBIDDEN,
         "insufficient_scope",
         detail,
@@ -44,8 +44,11 @@ async fn to_admins(
 ///
 /// # Errors
 /// The listener failed.
-pub async fn serve(listener: TcpListener, exposition: Exposition) -> std::io::Result<()> {
-    let answer = async |State(exposition): State<Exposition>| exposition.answer();
+pub async fn serve_metrics(
+    listener: TcpListener,
+    exposition: MetricsExposition,
+) -> std::io::Result<()> {
+    let answer = async |State(exposition): State<MetricsExposition>| exposition.as_response();
     let router = Router::new().route("/metrics", get(answer));
     axum::serve(listener, router.with_state(exposition)).await
 }

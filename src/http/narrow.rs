@@ -10,7 +10,7 @@ use axum::middleware::Next;
 use axum::response::Response;
 use http::{HeaderMap, HeaderName, StatusCode};
 
-use super::problem::Problem;
+use super::problem::HttpProblem;
 use super::route_group::AnswerForm;
 use crate::caller::{Caller, ToolFilter};
 use crate::tool::registry::Registry;
@@ -29,7 +29,7 @@ pub(super) const PATHS: [&str; 6] = [
 ];
 
 /// Reduces the authenticated caller's tools as path and headers request.
-pub(super) async fn layer(
+pub(super) async fn narrow_caller(
     State(registry): State<Arc<Registry>>,
     params: Result<RawPathParams, RawPathParamsRejection>,
     mut request: Request,
@@ -38,12 +38,14 @@ pub(super) async fn layer(
     let form = AnswerForm::of_request(request.extensions());
     let params = match params {
         Ok(params) => params,
-        Err(error) => return form.answer(Problem::bad_request(error.body_text())),
+        Err(error) => return form.answer(HttpProblem::bad_request(error.body_text())),
     };
     let path = request.uri().path();
     let named = params.iter().find(|(name, _)| *name == "toolsets");
-    let reach = of_path(&registry, path, named.map(|(_, names)| names))
-        .and_then(|by_path| Ok(by_path.intersect(&of_headers(&registry, request.headers())?)));
+    let reach =
+        filter_of_path(&registry, path, named.map(|(_, names)| names)).and_then(|by_path| {
+            Ok(by_path.intersect(&filter_of_headers(&registry, request.headers())?))
+        });
     match reach {
         Ok(reach) if reach == ToolFilter::default() => {}
         Ok(reach) => {
@@ -56,17 +58,21 @@ pub(super) async fn layer(
     next.run(request).await
 }
 
-fn of_path(registry: &Registry, path: &str, toolsets: Option<&str>) -> Result<ToolFilter, Problem> {
-    let toolsets = toolsets.map(|names| named(registry, [names]));
-    let unknown = |detail| Problem::new(StatusCode::NOT_FOUND, "toolset_unknown", detail);
+fn filter_of_path(
+    registry: &Registry,
+    path: &str,
+    toolsets: Option<&str>,
+) -> Result<ToolFilter, HttpProblem> {
+    let toolsets = toolsets.map(|names| filter_of_names(registry, [names]));
+    let unknown = |detail| HttpProblem::new(StatusCode::NOT_FOUND, "toolset_unknown", detail);
     Ok(ToolFilter {
         read_only: path.trim_end_matches('/').ends_with("/readonly"),
         toolsets: toolsets.transpose().map_err(unknown)?.flatten(),
     })
 }
 
-fn of_headers(registry: &Registry, headers: &HeaderMap) -> Result<ToolFilter, Problem> {
-    let bad = |detail| Problem::new(StatusCode::BAD_REQUEST, "bad_header", detail);
+fn filter_of_headers(registry: &Registry, headers: &HeaderMap) -> Result<ToolFilter, HttpProblem> {
+    let bad = |detail| HttpProblem::new(StatusCode::BAD_REQUEST, "bad_header", detail);
     let values = headers.get_all(&TOOLSETS).iter();
     let values: Result<Vec<_>, _> = values.map(|value| value.to_str()).collect();
     let values = values.map_err(|_| bad("X-MCP-Toolsets has invalid characters".to_owned()))?;
@@ -85,12 +91,12 @@ fn of_headers(registry: &Registry, headers: &HeaderMap) -> Result<ToolFilter, Pr
     }
     Ok(ToolFilter {
         read_only,
-        toolsets: named(registry, values).map_err(bad)?,
+        toolsets: filter_of_names(registry, values).map_err(bad)?,
     })
 }
 
 /// The toolsets of comma-separated lists; an empty list sets no filter.
-fn named<'a>(
+fn filter_of_names<'a>(
     registry: &Registry,
     lists: impl IntoIterator<Item = &'a str>,
 ) -> Result<Option<Arc<BTreeSet<String>>>, String> {

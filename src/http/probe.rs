@@ -4,11 +4,11 @@ use std::fmt;
 
 use futures::future::BoxFuture;
 
-type Probe = Box<dyn Fn() -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
+type UpstreamProbe = Box<dyn Fn() -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
 
 /// Asks what this server depends on whether it is there.
 pub struct HealthProbe {
-    upstream: Probe,
+    upstream: UpstreamProbe,
 }
 
 impl HealthProbe {

@@ -15,7 +15,7 @@ pub(super) struct LimitReached(pub(super) &'static str);
 
 /// Why a request came to nothing.
 #[derive(Debug)]
-pub struct Problem {
+pub struct HttpProblem {
     status: StatusCode,
     code: &'static str,
     detail: String,
@@ -24,7 +24,7 @@ pub struct Problem {
     limit: Option<&'static str>,
 }
 
-impl Problem {
+impl HttpProblem {
     /// `code` is the kind, the same for each occurrence and in each form; `detail` says what to do.
     pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
         Self {
@@ -44,7 +44,7 @@ impl Problem {
 
     /// A defect of this server.
     #[must_use]
-    pub fn internal() -> Self {
+    pub fn internal_error() -> Self {
         let detail = "the request failed unexpectedly; it is in the server's log under the x-request-id of this answer";
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail)
     }
@@ -58,7 +58,7 @@ impl Problem {
 
     /// The same problem with a challenge (`WWW-Authenticate`).
     #[must_use]
-    pub fn challenging(mut self, challenge: HeaderValue) -> Self {
+    pub fn with_challenge(mut self, challenge: HeaderValue) -> Self {
         self.challenge = Some(Box::new(challenge));
         self
     }
@@ -115,7 +115,7 @@ impl Problem {
     }
 }
 
-impl IntoResponse for Problem {
+impl IntoResponse for HttpProblem {
     fn into_response(self) -> Response {
         let body = json!({
             "title": self.code.replace('_', " "),
@@ -131,7 +131,7 @@ impl IntoResponse for Problem {
     }
 }
 
-impl From<ToolError> for Problem {
+impl From<ToolError> for HttpProblem {
     fn from(error: ToolError) -> Self {
         let status = rest::status_of(error.error_type);
         let detail = format!("{}; {}", error.message, error.hint);

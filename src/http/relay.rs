@@ -11,7 +11,7 @@ use http::StatusCode;
 use http::header::CONTENT_LENGTH;
 
 use super::body::read_bytes;
-use super::problem::Problem;
+use super::problem::HttpProblem;
 use super::state::HttpState;
 use crate::relay::RelayRefusal;
 
@@ -19,14 +19,14 @@ use crate::relay::RelayRefusal;
 const GREETING: &str = "hello";
 
 pub(super) fn routes() -> Router<Arc<HttpState>> {
-    Router::new().route("/relay/{token}/{piece}", post(receive))
+    Router::new().route("/relay/{token}/{piece}", post(receive_output))
 }
 
-async fn receive(
+async fn receive_output(
     State(state): State<Arc<HttpState>>,
     Path((token, piece)): Path<(String, String)>,
     request: Request,
-) -> Result<StatusCode, Problem> {
+) -> Result<StatusCode, HttpProblem> {
     let offset = match piece.parse::<u64>() {
         Ok(offset) => Some(offset),
         Err(_) if piece == GREETING => None,
@@ -37,7 +37,7 @@ async fn receive(
     let length = length.and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
     let length = length.ok_or_else(|| {
         let detail = "send a Content-Length";
-        Problem::new(StatusCode::LENGTH_REQUIRED, "length_required", detail)
+        HttpProblem::new(StatusCode::LENGTH_REQUIRED, "length_required", detail)
     })?;
     let Some(posting) = relay.begin_posting(&token, offset, length).await? else {
         return Ok(StatusCode::NO_CONTENT);
@@ -48,7 +48,7 @@ async fn receive(
     Ok(StatusCode::NO_CONTENT)
 }
 
-impl From<RelayRefusal> for Problem {
+impl From<RelayRefusal> for HttpProblem {
     fn from(refusal: RelayRefusal) -> Self {
         match refusal {
             RelayRefusal::Unknown => Self::new(

@@ -15,7 +15,7 @@ use super::client_ip::TrustedProxies;
 use super::problem::LimitReached;
 use super::route_group::RouteGroup;
 use crate::caller::RequestInfo;
-use crate::metrics::Metrics;
+use crate::metrics::ServerMetrics;
 use crate::random;
 use crate::telemetry::TraceContext;
 
@@ -26,8 +26,8 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const REQUEST_ID_CHARS_MAX: usize = 64;
 
 /// Gives the request an id and an origin, runs it, and logs method, route, client, status and time.
-pub(super) async fn layer(
-    State((proxies, metrics)): State<(Arc<TrustedProxies>, Metrics)>,
+pub(super) async fn log_request(
+    State((proxies, metrics)): State<(Arc<TrustedProxies>, ServerMetrics)>,
     mut request: Request,
     next: Next,
 ) -> Response {
@@ -46,7 +46,7 @@ pub(super) async fn layer(
     if let Some(trace) = trace.and_then(|trace| TraceContext::parse(trace.to_str().ok()?)) {
         trace.continue_in(&span);
     }
-    let address = proxies.client(request.extensions(), request.headers());
+    let address = proxies.client_address(request.extensions(), request.headers());
     request.extensions_mut().insert(RequestInfo {
         request_id: id_text.into(),
         address,
@@ -57,9 +57,9 @@ pub(super) async fn layer(
     async move {
         let mut response = next.run(request).await;
         let status = response.status().as_u16();
-        metrics.http_request(label, status);
+        metrics.count_http_request(label, status);
         if let Some(LimitReached(limit)) = response.extensions().get() {
-            metrics.refusal(limit);
+            metrics.count_refusal(limit);
         }
         let took_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
         if status >= 500 {

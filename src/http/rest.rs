@@ -25,7 +25,7 @@ use tracing::Instrument;
 use super::body::{EmptyBody, parse_body, read_json};
 use super::challenge::insufficient_scope;
 use super::identity::Authenticated;
-use super::problem::Problem;
+use super::problem::HttpProblem;
 use super::state::{HttpSettings, HttpState};
 use crate::caller::{Caller, Credential, RequestInfo};
 use crate::rest::functions::FunctionDialect;
@@ -38,10 +38,10 @@ const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto")
 
 pub(super) fn routes() -> Router<Arc<HttpState>> {
     Router::new()
-        .route("/tools/list", get(list))
+        .route("/tools/list", get(list_tools))
         .route("/tools/call", post(call))
         .route("/api/v1/tools/{name}", post(call_named))
-        .route("/openapi.json", get(describe))
+        .route("/openapi.json", get(describe_api))
 }
 
 #[derive(Deserialize)]
@@ -50,26 +50,26 @@ struct ListOptions {
     format: Option<String>,
 }
 
-async fn list(
+async fn list_tools(
     State(state): State<Arc<HttpState>>,
     Authenticated(caller): Authenticated,
     options: Result<Query<ListOptions>, QueryRejection>,
-) -> Result<Response, Problem> {
-    let Query(options) = options.map_err(|error| Problem::bad_request(error.body_text()))?;
+) -> Result<Response, HttpProblem> {
+    let Query(options) = options.map_err(|error| HttpProblem::bad_request(error.body_text()))?;
     let dialect = match options.format.as_deref() {
         None => FunctionDialect::default(),
         Some(name) => FunctionDialect::from_name(name).ok_or_else(|| {
             let names = FunctionDialect::ALL
                 .map(FunctionDialect::dialect_name)
                 .join(", ");
-            Problem::bad_request(format!("`format` is one of {names}"))
+            HttpProblem::bad_request(format!("`format` is one of {names}"))
         })?,
     };
     let tools = dialect.define_tools(state.registry.offered_tools(&caller));
     Ok(Json(json!({ "tools": tools })).into_response())
 }
 
-async fn describe(
+async fn describe_api(
     State(state): State<Arc<HttpState>>,
     Authenticated(caller): Authenticated,
     headers: HeaderMap,
@@ -82,7 +82,7 @@ async fn describe(
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Named {
+struct NamedCall {
     name: String,
     #[serde(default)]
     arguments: SentArguments,
@@ -92,11 +92,11 @@ async fn call(
     State(state): State<Arc<HttpState>>,
     Authenticated(caller): Authenticated,
     request: Request,
-) -> Result<Response, Problem> {
+) -> Result<Response, HttpProblem> {
     let max = state.settings.body_bytes_max;
     let (parts, body) = read_json(request, max, EmptyBody::Allowed).await?;
     let form = r#"{"name": "a tool", "arguments": {}}"#;
-    let Named { name, arguments } = parse_body(body, |body| parse_json(&body, form)).await??;
+    let NamedCall { name, arguments } = parse_body(body, |body| parse_json(&body, form)).await??;
     call_tool(&state, caller, &parts, &name, arguments.0).await
 }
 
@@ -105,8 +105,8 @@ async fn call_named(
     Authenticated(caller): Authenticated,
     name: Result<Path<String>, PathRejection>,
     request: Request,
-) -> Result<Response, Problem> {
-    let Path(name) = name.map_err(|error| Problem::bad_request(error.body_text()))?;
+) -> Result<Response, HttpProblem> {
+    let Path(name) = name.map_err(|error| HttpProblem::bad_request(error.body_text()))?;
     let max = state.settings.body_bytes_max;
     let (parts, body) = read_json(request, max, EmptyBody::Allowed).await?;
     let arguments = parse_body(body, parse_arguments).await??;
@@ -114,14 +114,14 @@ async fn call_named(
 }
 
 /// Some clients send nothing where there is nothing to say.
-fn parse_arguments(body: Bytes) -> Result<SentArguments, Problem> {
+fn parse_arguments(body: Bytes) -> Result<SentArguments, HttpProblem> {
     match body.trim_ascii() {
         b"" => Ok(SentArguments::default()),
         body => parse_json(body, "an object with the arguments of the tool"),
     }
 }
 
-fn parse_json<T: DeserializeOwned>(body: &[u8], expected: &str) -> Result<T, Problem> {
+fn parse_json<T: DeserializeOwned>(body: &[u8], expected: &str) -> Result<T, HttpProblem> {
     serde_json::from_slice(body).map_err(|error| {
         let code = if error.is_data() {
             "bad_request"
@@ -129,7 +129,7 @@ fn parse_json<T: DeserializeOwned>(body: &[u8], expected: &str) -> Result<T, Pro
             "malformed_json"
         };
         let detail = format!("the body is not {expected}: {error}");
-        Problem::new(StatusCode::BAD_REQUEST, code, detail)
+        HttpProblem::new(StatusCode::BAD_REQUEST, code, detail)
     })
 }
 
@@ -140,7 +140,7 @@ async fn call_tool(
     parts: &Parts,
     name: &str,
     arguments: JsonObject,
-) -> Result<Response, Problem> {
+) -> Result<Response, HttpProblem> {
     // A client that can ask for more scope is told which.
     if caller.credential == Credential::OAuth
         && let Some(needed) = state.registry.missing_scope(name, &caller)
@@ -160,13 +160,17 @@ async fn call_tool(
     let _gone = cancelled.drop_guard();
     let done = tokio::spawn(call.in_current_span()).await;
     match done {
-        Ok(Ok(finished)) => Ok(answer(finished, &parts.headers)),
+        Ok(Ok(finished)) => Ok(call_answer(finished, &parts.headers)),
         Ok(Err(_unknown)) => {
             let name: String = name.chars().take(128).collect();
             let detail = format!("there is no tool `{name}`: GET /tools/list shows the tools");
-            Err(Problem::new(StatusCode::NOT_FOUND, "tool_unknown", detail))
+            Err(HttpProblem::new(
+                StatusCode::NOT_FOUND,
+                "tool_unknown",
+                detail,
+            ))
         }
-        Err(_) => Err(Problem::internal()),
+        Err(_) => Err(HttpProblem::internal_error()),
     }
 }
 
@@ -188,7 +192,7 @@ fn address_of_server(settings: &HttpSettings, headers: &HeaderMap) -> String {
 }
 
 /// The reply form with its status; or only the picture, if the client asked for it and there is one.
-fn answer(finished: FinishedCall, headers: &HeaderMap) -> Response {
+fn call_answer(finished: FinishedCall, headers: &HeaderMap) -> Response {
     let status = finished.error.map_or(StatusCode::OK, status_of);
     let retry_after = finished.retry_after;
     let mut response = form_or_picture(status, finished, headers);

@@ -4,7 +4,7 @@
 use axum::response::{IntoResponse, Response};
 use http::Extensions;
 
-use super::problem::Problem;
+use super::problem::HttpProblem;
 use super::rpc_error::RpcError;
 
 /// The form of an answer that a layer gives.
@@ -38,7 +38,7 @@ impl AnswerForm {
     }
 
     /// A problem in this form.
-    pub(super) fn answer(self, problem: Problem) -> Response {
+    pub(super) fn answer(self, problem: HttpProblem) -> Response {
         match self {
             Self::Problem => problem.into_response(),
             Self::JsonRpc => RpcError::from(problem).into_response(),

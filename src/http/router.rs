@@ -8,7 +8,7 @@ use http::StatusCode;
 use super::layers::{
     authenticated, guarded, in_group, limited_by_address, narrowed, with_body_timeout, with_links,
 };
-use super::problem::Problem;
+use super::problem::HttpProblem;
 use super::route_group::{AnswerForm, RouteGroup};
 use super::state::HttpState;
 use super::{files, health, legacy_sse, metadata, metrics, relay, rest, streamable};
@@ -24,12 +24,12 @@ const RELAY: RouteGroup = RouteGroup::new("relay", AnswerForm::Problem);
 const OTHER: RouteGroup = RouteGroup::new("other", AnswerForm::Problem);
 
 /// All routes.
-pub(super) fn build(state: &Arc<HttpState>) -> Router {
+pub(super) fn build_router(state: &Arc<HttpState>) -> Router {
     // HTTP+SSE of 2024-11-05: without this line and its file the revision is gone.
-    let (mcp, sse) = legacy_sse::beside(streamable::routes(), state);
+    let (mcp, sse) = legacy_sse::with_legacy_sse(streamable::routes(), state);
     let tools = |routes: Router<Arc<HttpState>>, group| {
         let routes = narrowed(routes.with_state(state.clone()), state);
-        protected(authenticated(routes, state), group, state)
+        protected_routes(authenticated(routes, state), group, state)
     };
     let files = narrowed(files::routes().with_state(state.clone()), state);
     let files = with_links(authenticated(files, state), state);
@@ -44,8 +44,8 @@ pub(super) fn build(state: &Arc<HttpState>) -> Router {
         .merge(tools(mcp, MCP))
         .merge(tools(sse, SSE))
         .merge(tools(rest::routes(), REST))
-        .merge(protected(files, FILES, state))
-        .merge(protected(metrics, METRICS, state))
+        .merge(protected_routes(files, FILES, state))
+        .merge(protected_routes(metrics, METRICS, state))
         .merge(open(health, HEALTH))
         .merge(open(metadata::routes(state), METADATA))
         .merge(in_group(health::open_routes(), HEALTH, state))
@@ -54,13 +54,13 @@ pub(super) fn build(state: &Arc<HttpState>) -> Router {
 }
 
 /// Routes for callers, behind all that does not ask who they are.
-fn protected(routes: Router, group: RouteGroup, state: &HttpState) -> Router {
+fn protected_routes(routes: Router, group: RouteGroup, state: &HttpState) -> Router {
     let routes = guarded(with_body_timeout(routes, state), state);
     in_group(limited_by_address(routes, state), group, state)
 }
 
-async fn answer_unknown_path() -> Problem {
-    Problem::new(
+async fn answer_unknown_path() -> HttpProblem {
+    HttpProblem::new(
         StatusCode::NOT_FOUND,
         "path_unknown",
         "there is nothing at this path; MCP is at /mcp, HTTP+SSE also at /sse",

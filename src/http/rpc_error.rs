@@ -6,7 +6,7 @@ use http::StatusCode;
 use rmcp::model::{ErrorCode, RequestId};
 use serde_json::{Value, json};
 
-use super::problem::Problem;
+use super::problem::HttpProblem;
 
 /// Among the codes that JSON-RPC leaves to servers.
 const RATE_LIMITED: ErrorCode = ErrorCode(-32029);
@@ -14,7 +14,7 @@ const RATE_LIMITED: ErrorCode = ErrorCode(-32029);
 /// A problem as the answer to a JSON-RPC message. `data.code` of the error is the code of the problem.
 #[derive(Debug)]
 pub struct RpcError {
-    problem: Box<Problem>,
+    problem: Box<HttpProblem>,
     code: ErrorCode,
     id: Option<RequestId>,
 }
@@ -37,20 +37,20 @@ impl RpcError {
     /// The body cannot be parsed.
     pub fn parse_error(message: impl std::fmt::Display) -> Self {
         let detail = format!("the body is no JSON: {message}");
-        let problem = Problem::new(StatusCode::BAD_REQUEST, "malformed_json", detail);
+        let problem = HttpProblem::new(StatusCode::BAD_REQUEST, "malformed_json", detail);
         Self::from(problem).with_rpc_code(ErrorCode::PARSE_ERROR)
     }
 
     /// The request cannot be accepted.
     pub fn invalid_request(code: &'static str, detail: impl Into<String>) -> Self {
-        Problem::new(StatusCode::BAD_REQUEST, code, detail).into()
+        HttpProblem::new(StatusCode::BAD_REQUEST, code, detail).into()
     }
 
     /// There is no such session, or it is somebody else's. Clients start a new one on this.
     #[must_use]
     pub fn session_not_found() -> Self {
         let detail = "session not found: it ended or never was; initialize again";
-        Problem::new(StatusCode::NOT_FOUND, "session_unknown", detail).into()
+        HttpProblem::new(StatusCode::NOT_FOUND, "session_unknown", detail).into()
     }
 
     /// The JSON-RPC message.
@@ -67,8 +67,8 @@ impl RpcError {
     }
 }
 
-impl From<Problem> for RpcError {
-    fn from(problem: Problem) -> Self {
+impl From<HttpProblem> for RpcError {
+    fn from(problem: HttpProblem) -> Self {
         let code = if problem.is_of_a_limit() {
             RATE_LIMITED
         } else if problem.status().is_server_error() {

@@ -16,9 +16,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep};
 use tower::ServiceExt;
 
-use super::app::App;
-use super::client_ip::{Peer, TrustedProxies};
-use super::limits::Limiter;
+use super::app::HttpApp;
+use super::client_ip::{PeerAddress, TrustedProxies};
+use super::limits::RequestLimiter;
 use crate::mcp::dispatch::Dispatcher;
 
 /// The pause after a failed accept, usually for lack of file descriptors.
@@ -41,7 +41,7 @@ pub struct ServeLimits {
 
 /// How serving ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ended {
+pub enum ServeEnd {
     /// All requests finished.
     Drained,
     /// The drain limit cut off some requests.
@@ -49,14 +49,14 @@ pub enum Ended {
 }
 
 /// Serves until `stop` resolves, then lets running requests finish.
-pub async fn serve(
+pub async fn serve_http(
     listener: TcpListener,
-    app: App,
+    app: HttpApp,
     limits: ServeLimits,
     stop: impl Future<Output = ()>,
-) -> Ended {
+) -> ServeEnd {
     let graceful = GracefulShutdown::new();
-    let connections = Connections {
+    let connections = OpenConnections {
         router: &app.router,
         limiter: &app.state.limiter,
         proxies: &app.state.proxies,
@@ -74,7 +74,7 @@ pub async fn serve(
             () = &mut stop => break,
             accepted = accepted => match accepted {
                 Some((Ok(connection), place)) => {
-                    connections.spawn(connection, place, &graceful);
+                    connections.spawn_connection(connection, place, &graceful);
                 }
                 Some((Err(error), _)) => {
                     tracing::warn!(%error, "cannot accept a connection");
@@ -90,32 +90,32 @@ pub async fn serve(
         "stopping: new requests are refused, running ones may finish"
     );
     app.state.mcp.end_notices();
-    let ended = drain(graceful, &app.state.mcp, limits.drain).await;
-    app.close().await;
+    let ended = drain_connections(graceful, &app.state.mcp, limits.drain).await;
+    app.close_background().await;
     ended
 }
 
 /// What every connection needs.
-struct Connections<'a> {
+struct OpenConnections<'a> {
     router: &'a Router,
-    limiter: &'a Limiter,
+    limiter: &'a RequestLimiter,
     proxies: &'a TrustedProxies,
     limits: ServeLimits,
 }
 
-impl Connections<'_> {
+impl OpenConnections<'_> {
     /// Serves a connection in its own task, or closes it if its address has too many.
-    fn spawn(
+    fn spawn_connection(
         &self,
         (socket, peer): (TcpStream, SocketAddr),
         place: OwnedSemaphorePermit,
         graceful: &GracefulShutdown,
     ) {
         let peer = peer.ip().to_canonical();
-        let counted = if self.proxies.include(peer) {
+        let counted = if self.proxies.include_address(peer) {
             None
         } else {
-            let Some(counted) = self.limiter.connect(peer) else {
+            let Some(counted) = self.limiter.take_connection(peer) else {
                 tracing::debug!(client = %peer, "refused: too many connections from this address");
                 return;
             };
@@ -127,7 +127,7 @@ impl Connections<'_> {
         }
         let router = self.router.clone();
         let service = router.map_request(move |mut request: http::Request<Incoming>| {
-            request.extensions_mut().insert(Peer(peer));
+            request.extensions_mut().insert(PeerAddress(peer));
             request
         });
         let connection = http1::Builder::new()
@@ -147,20 +147,24 @@ impl Connections<'_> {
 }
 
 /// Waits for running requests. Streams without a running request end at once.
-async fn drain(graceful: GracefulShutdown, mcp: &Dispatcher, limit: Duration) -> Ended {
+async fn drain_connections(
+    graceful: GracefulShutdown,
+    mcp: &Dispatcher,
+    limit: Duration,
+) -> ServeEnd {
     let end = Instant::now() + limit;
     let mut finished = pin!(graceful.shutdown());
     let streams_end = async {
         while Instant::now() < end {
-            mcp.sessions().end_quiet();
+            mcp.mcp_sessions().end_quiet();
             sleep(DRAIN_LOOK).await;
         }
     };
     tokio::select! {
-        () = &mut finished => Ended::Drained,
+        () = &mut finished => ServeEnd::Drained,
         () = streams_end => {
             mcp.cut_off_calls();
-            Ended::CutOff
+            ServeEnd::CutOff
         }
     }
 }

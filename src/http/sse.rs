@@ -16,7 +16,9 @@ use rmcp::model::ServerJsonRpcMessage;
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 /// An event stream as a response.
-pub(super) fn respond(events: impl Stream<Item = Event> + Send + 'static) -> Response {
+pub(super) fn event_stream_response(
+    events: impl Stream<Item = Event> + Send + 'static,
+) -> Response {
     let events = events.map(Ok::<_, Infallible>);
     Sse::new(events)
         .keep_alive(KeepAlive::new().interval(KEEP_ALIVE))
@@ -72,7 +74,7 @@ fn escape_line_ends(event: Bytes) -> Bytes {
 }
 
 /// A message as an event.
-pub(super) fn message(message: &ServerJsonRpcMessage) -> Event {
+pub(super) fn message_event(message: &ServerJsonRpcMessage) -> Event {
     let data = serde_json::to_string(message).unwrap_or_else(|error| {
         tracing::error!(%error, "a message cannot be written as JSON");
         r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32603,"message":"the answer cannot be written"}}"#.to_owned()

@@ -9,16 +9,16 @@ use tokio::sync::Semaphore;
 
 use super::auth::Authenticator;
 use super::client_ip::TrustedProxies;
-use super::exposition::Exposition;
-use super::guard::{AllowedHosts, Guard};
-use super::limits::{Limiter, RequestLimits};
+use super::exposition::MetricsExposition;
+use super::guard::{AllowedHosts, OriginGuard};
+use super::limits::{RequestLimiter, RequestLimits};
 use super::probe::HealthProbe;
 use crate::audit::AuditLog;
-use crate::links::Links;
+use crate::links::OpenLinks;
 use crate::mcp::dispatch::Dispatcher;
 use crate::mcp::sessions::SessionLimits;
 use crate::mcp::subscriptions::ChangeNotices;
-use crate::metrics::Metrics;
+use crate::metrics::ServerMetrics;
 use crate::relay::OutputRelay;
 use crate::tool::registry::Registry;
 
@@ -26,7 +26,7 @@ use crate::tool::registry::Registry;
 #[derive(Clone, Debug)]
 pub struct HttpSettings {
     /// Which names and pages may call.
-    pub guard: Guard,
+    pub guard: OriginGuard,
     /// The proxies that are believed about where a request comes from.
     pub proxies: TrustedProxies,
     /// How much may be asked for.
@@ -48,13 +48,13 @@ impl HttpSettings {
     #[must_use]
     pub fn for_this_machine() -> Self {
         Self {
-            guard: Guard {
+            guard: OriginGuard {
                 hosts: AllowedHosts::Any,
                 origins: Vec::new(),
                 local_origins: true,
             },
             proxies: TrustedProxies::default(),
-            limits: RequestLimits::none(),
+            limits: RequestLimits::without_limits(),
             sessions: SessionLimits {
                 all_max: 1_000,
                 per_caller_max: 1_000,
@@ -73,17 +73,17 @@ impl HttpSettings {
 pub struct HttpState {
     /// What the operator says.
     pub(super) settings: HttpSettings,
-    pub(super) guard: Arc<Guard>,
+    pub(super) guard: Arc<OriginGuard>,
     pub(super) proxies: Arc<TrustedProxies>,
     /// The way to the MCP handler.
     pub(super) mcp: Dispatcher,
     pub(super) registry: Arc<Registry>,
     pub(super) auth: Arc<Authenticator>,
-    pub(super) limiter: Arc<Limiter>,
-    pub(super) metrics: Metrics,
+    pub(super) limiter: Arc<RequestLimiter>,
+    pub(super) metrics: ServerMetrics,
     pub(super) health: HealthProbe,
     pub(super) relay: Option<Arc<OutputRelay>>,
-    pub(super) links: Option<Arc<Links>>,
+    pub(super) links: Option<Arc<OpenLinks>>,
     /// Places for files on their way.
     pub(super) transfers: Arc<Semaphore>,
     pub(super) audit: Option<AuditLog>,
@@ -98,12 +98,12 @@ impl HttpState {
         auth: Authenticator,
         settings: HttpSettings,
     ) -> Self {
-        let metrics = Metrics::default();
+        let metrics = ServerMetrics::default();
         Self {
             mcp: Dispatcher::new(handler, settings.sessions, settings.body_bytes_max),
             guard: Arc::new(settings.guard.clone()),
             proxies: Arc::new(settings.proxies.clone()),
-            limiter: Arc::new(Limiter::new(settings.limits, metrics.clone())),
+            limiter: Arc::new(RequestLimiter::new(settings.limits, metrics.clone())),
             registry,
             auth: Arc::new(auth),
             metrics,
@@ -118,8 +118,8 @@ impl HttpState {
 
     /// The same, counted in `metrics`.
     #[must_use]
-    pub fn with_metrics(mut self, metrics: Metrics) -> Self {
-        self.limiter = Arc::new(Limiter::new(self.settings.limits, metrics.clone()));
+    pub fn with_metrics(mut self, metrics: ServerMetrics) -> Self {
+        self.limiter = Arc::new(RequestLimiter::new(self.settings.limits, metrics.clone()));
         self.metrics = metrics;
         self
     }
@@ -147,7 +147,7 @@ impl HttpState {
 
     /// The same with links that stand for a token.
     #[must_use]
-    pub fn with_links(mut self, links: Option<Arc<Links>>) -> Self {
+    pub fn with_links(mut self, links: Option<Arc<OpenLinks>>) -> Self {
         self.links = links;
         self
     }
@@ -160,10 +160,10 @@ impl HttpState {
     }
 
     /// What a monitoring system reads.
-    pub(super) fn exposition(&self) -> Exposition {
-        Exposition {
+    pub(super) fn exposition(&self) -> MetricsExposition {
+        MetricsExposition {
             metrics: self.metrics.clone(),
-            sessions: self.mcp.sessions().clone(),
+            sessions: self.mcp.mcp_sessions().clone(),
             limiter: self.limiter.clone(),
         }
     }

@@ -21,15 +21,15 @@ use super::body::{EmptyBody, parse_body, read_json};
 use super::challenge::insufficient_scope;
 use super::identity::Authenticated;
 use super::narrow;
-use super::problem::Problem;
+use super::problem::HttpProblem;
 use super::rpc_error::RpcError;
 use super::state::HttpState;
 use crate::caller::{Caller, Credential, Scope};
 use crate::mcp::envelope::{
-    BATCH_MESSAGES_MAX, Envelope, FIRST_MODERN_REVISION, Message, Unreadable,
+    BATCH_MESSAGES_MAX, ClientMessage, Envelope, FIRST_MODERN_REVISION, UnreadableBody,
 };
 use crate::tool::registry::Registry;
-use answer::accepts;
+use answer::accepts_type;
 pub(super) use legacy::read_message;
 
 pub(super) const SESSION_ID: &str = "mcp-session-id";
@@ -39,35 +39,38 @@ const LAST_EVENT_ID: &str = "last-event-id";
 pub(super) fn routes() -> Router<Arc<HttpState>> {
     let paths = ["/mcp", "/mcp/"].into_iter().chain(narrow::PATHS);
     paths.fold(Router::new(), |routes, path| {
-        let methods = MethodRouter::new().post(post).get(get).delete(delete);
+        let methods = MethodRouter::new()
+            .post(post_message)
+            .get(open_notification_stream)
+            .delete(end_session);
         routes.route(path, methods)
     })
 }
 
-async fn post(
+async fn post_message(
     State(state): State<Arc<HttpState>>,
     Authenticated(caller): Authenticated,
     request: Request,
 ) -> Result<Response, RpcError> {
     let max = state.settings.body_bytes_max;
     let (parts, bytes) = read_json(request, max, EmptyBody::Refused).await?;
-    let envelope = parse_body(bytes, Envelope::read).await??;
+    let envelope = parse_body(bytes, Envelope::read_body).await??;
     refuse_missing_scope(&state.registry, &caller, &parts.extensions, &envelope)?;
     match envelope {
-        Envelope::Batch(messages) => batch::post(&state, &caller, parts, messages).await,
+        Envelope::Batch(messages) => batch::post_batch(&state, &caller, parts, messages).await,
         Envelope::Message(message) if is_modern(&parts.headers, &message) => {
-            Ok(modern::post(&state, parts, *message).await)
+            Ok(modern::post_modern(&state, parts, *message).await)
         }
-        Envelope::Message(message) => legacy::post(&state, &caller, parts, *message).await,
+        Envelope::Message(message) => legacy::post_legacy(&state, &caller, parts, *message).await,
     }
 }
 
-impl From<Unreadable> for RpcError {
-    fn from(unreadable: Unreadable) -> Self {
+impl From<UnreadableBody> for RpcError {
+    fn from(unreadable: UnreadableBody) -> Self {
         match unreadable {
-            Unreadable::Malformed(why) => Self::parse_error(why),
-            Unreadable::Invalid(why) => Self::invalid_request("invalid_message", why),
-            Unreadable::BatchSize => Self::invalid_request(
+            UnreadableBody::Malformed(why) => Self::parse_error(why),
+            UnreadableBody::Invalid(why) => Self::invalid_request("invalid_message", why),
+            UnreadableBody::BatchSize => Self::invalid_request(
                 "batch_size",
                 format!("a batch has 1 to {BATCH_MESSAGES_MAX} messages"),
             ),
@@ -85,12 +88,12 @@ pub(super) fn refuse_missing_scope(
     caller: &Caller,
     request: &Extensions,
     envelope: &Envelope,
-) -> Result<(), Problem> {
+) -> Result<(), HttpProblem> {
     if caller.credential != Credential::OAuth || caller.has_scope(Scope::Admin) {
         return Ok(());
     }
     let needed = envelope
-        .tools()
+        .tool_names()
         .filter_map(|tool| registry.missing_scope(tool, caller));
     match needed.max() {
         Some(needed) => Err(insufficient_scope(request.get(), needed)),
@@ -103,7 +106,7 @@ pub(super) fn refuse_missing_scope(
 ///
 /// A complete `initialize` is a handshake whatever `_meta` says: some clients send one after
 /// `server/discover`.
-fn is_modern(headers: &HeaderMap, message: &Message) -> bool {
+fn is_modern(headers: &HeaderMap, message: &ClientMessage) -> bool {
     let method = message.method.as_deref();
     if method == Some("initialize") {
         return message.has_revision && !message.is_handshake();
@@ -127,25 +130,25 @@ pub(super) fn has_headers_of_streamable(headers: &HeaderMap) -> bool {
 
 /// Whether the client takes event streams.
 pub(super) fn accepts_event_stream(headers: &HeaderMap) -> bool {
-    accepts(headers, "text/event-stream")
+    accepts_type(headers, "text/event-stream")
 }
 
-async fn get(
+async fn open_notification_stream(
     State(state): State<Arc<HttpState>>,
     Authenticated(caller): Authenticated,
     headers: HeaderMap,
 ) -> Result<Response, RpcError> {
     if !accepts_event_stream(&headers) {
         let detail = "GET opens an event stream: send `Accept: text/event-stream`, or POST a JSON-RPC message";
-        return Err(Problem::new(StatusCode::NOT_ACCEPTABLE, "not_acceptable", detail).into());
+        return Err(HttpProblem::new(StatusCode::NOT_ACCEPTABLE, "not_acceptable", detail).into());
     }
     if names_modern_revision(&headers) {
         return Ok(not_in_modern());
     }
-    legacy::get(&state, &caller, &headers)
+    legacy::open_session_stream(&state, &caller, &headers)
 }
 
-async fn delete(
+async fn end_session(
     State(state): State<Arc<HttpState>>,
     Authenticated(caller): Authenticated,
     headers: HeaderMap,
@@ -154,7 +157,7 @@ async fn delete(
         return Ok(not_in_modern());
     }
     let id = legacy::session_id(&headers)?;
-    if state.mcp.sessions().close_session(id, &caller) {
+    if state.mcp.mcp_sessions().close_session(id, &caller) {
         return Ok(StatusCode::OK.into_response());
     }
     Err(RpcError::session_not_found())
@@ -164,7 +167,7 @@ async fn delete(
 fn not_in_modern() -> Response {
     let status = StatusCode::METHOD_NOT_ALLOWED;
     let detail = "revision 2026-07-28 has no sessions: POST only";
-    let refusal = RpcError::from(Problem::new(status, "method_not_allowed", detail));
+    let refusal = RpcError::from(HttpProblem::new(status, "method_not_allowed", detail));
     let mut response = refusal.into_response();
     response
         .headers_mut()

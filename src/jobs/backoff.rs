@@ -37,7 +37,7 @@ const JOBS_MAX: usize = 10_000;
 
 /// The pace of the looks at one job.
 #[derive(Clone, Debug)]
-pub(super) struct Backoff {
+pub(super) struct PollBackoff {
     pause: Duration,
     /// When the job last said something, or was dispatched.
     news_at: Instant,
@@ -50,7 +50,7 @@ pub(super) struct Backoff {
     watched: bool,
 }
 
-impl Backoff {
+impl PollBackoff {
     /// The pace of a job that was dispatched at `since`; the shortest take `typical`.
     pub(super) fn of_new_job(since: Instant, typical: Duration) -> Self {
         Self {
@@ -188,7 +188,7 @@ pub(super) struct JobPaces(BoundedMap<JobKey, JobPace>);
 #[derive(Debug)]
 struct JobPace {
     piece: u64,
-    backoff: Backoff,
+    backoff: PollBackoff,
 }
 
 impl Evict for JobPace {
@@ -206,15 +206,15 @@ impl Default for JobPaces {
 
 impl JobPaces {
     /// The pace that the last reader had reached, if it looked for the same piece.
-    pub(super) fn recall_pace(&self, job: JobKey, piece: u64) -> Option<Backoff> {
+    pub(super) fn recall_pace(&self, job: JobKey, piece: u64) -> Option<PollBackoff> {
         let pace = self.0.get(&job).filter(|pace| pace.piece == piece)?;
-        Some(Backoff {
+        Some(PollBackoff {
             watched: false,
             ..pace.backoff.clone()
         })
     }
 
-    pub(super) fn remember_pace(&self, job: JobKey, piece: u64, backoff: &Backoff) {
+    pub(super) fn remember_pace(&self, job: JobKey, piece: u64, backoff: &PollBackoff) {
         let backoff = backoff.clone();
         self.0.insert(job, JobPace { piece, backoff });
     }
@@ -236,7 +236,7 @@ mod tests {
     /// the start it was. A proof counts for two.
     fn looks(total: Duration, wait: Duration, watched: bool) -> Vec<Duration> {
         let start = Instant::now();
-        let mut backoff = Backoff::of_new_job(start, Duration::from_millis(40));
+        let mut backoff = PollBackoff::of_new_job(start, Duration::from_millis(40));
         let mut looks = Vec::new();
         let mut now = start;
         while now < start + total {
@@ -283,7 +283,7 @@ mod tests {
     #[test]
     fn backoff_of_watched_job_polls_within_a_second() {
         let start = Instant::now();
-        let mut backoff = Backoff::of_new_job(start, Duration::from_millis(40));
+        let mut backoff = PollBackoff::of_new_job(start, Duration::from_millis(40));
         backoff.watch_output();
         let mut now = start;
         for _ in 0..10 {
@@ -296,7 +296,7 @@ mod tests {
     #[test]
     fn backoff_of_call_without_wait_polls_at_once() {
         let now = Instant::now();
-        let mut backoff = Backoff::of_new_job(now, Duration::ZERO);
+        let mut backoff = PollBackoff::of_new_job(now, Duration::ZERO);
         backoff.note_miss(now + seconds(600));
         let later = now + seconds(601);
         assert_eq!(backoff.next_look(later, later, false), Some(later));
@@ -306,7 +306,7 @@ mod tests {
     #[test]
     fn backoff_after_output_polls_often_again() {
         let now = Instant::now();
-        let mut backoff = Backoff::of_new_job(now, Duration::ZERO);
+        let mut backoff = PollBackoff::of_new_job(now, Duration::ZERO);
         let later = now + seconds(600);
         (0..20).for_each(|_| backoff.note_miss(later));
         assert_eq!(backoff.pause, PAUSE_MAX_QUIET);
@@ -318,7 +318,7 @@ mod tests {
     #[test]
     fn backoff_checks_the_job_at_intervals() {
         let now = Instant::now();
-        let mut backoff = Backoff::of_unknown_job(now);
+        let mut backoff = PollBackoff::of_unknown_job(now);
         assert!(backoff.wants_proof(now, true));
         backoff.note_proof(now);
         assert!(!backoff.wants_proof(now + seconds(1), true));

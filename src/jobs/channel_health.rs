@@ -27,17 +27,17 @@ const TYPICAL_MAX: Duration = Duration::from_millis(400);
 
 /// A way for results to come out of a workspace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Channel {
+pub enum OutputChannel {
     /// Files below `~/Downloads`, fetched through Kasm's proxy.
     Downloads,
     /// Posts from the workspace to this server.
     Relay,
 }
 
-impl Channel {
+impl OutputChannel {
     /// Its name in replies.
     #[must_use]
-    pub fn name(self) -> &'static str {
+    pub fn channel_name(self) -> &'static str {
         match self {
             Self::Downloads => "downloads",
             Self::Relay => "relay",
@@ -56,7 +56,7 @@ pub(super) enum FailureKind {
 
 /// Whether a channel should be used now.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Readiness {
+pub(super) enum ChannelReadiness {
     /// Nothing speaks against it.
     Ready,
     /// It failed, and its rest is over: one try decides.
@@ -82,16 +82,16 @@ impl Default for ChannelHealth {
 
 #[derive(Debug)]
 struct SessionChannels {
-    downloads: Health,
-    relay: Health,
+    downloads: HealthOfChannel,
+    relay: HealthOfChannel,
     typical: Duration,
 }
 
 impl Default for SessionChannels {
     fn default() -> Self {
         Self {
-            downloads: Health::default(),
-            relay: Health::default(),
+            downloads: HealthOfChannel::default(),
+            relay: HealthOfChannel::default(),
             typical: TYPICAL,
         }
     }
@@ -105,22 +105,22 @@ impl Evict for SessionChannels {
 }
 
 impl SessionChannels {
-    fn of(&mut self, channel: Channel) -> &mut Health {
+    fn health_of(&mut self, channel: OutputChannel) -> &mut HealthOfChannel {
         match channel {
-            Channel::Downloads => &mut self.downloads,
-            Channel::Relay => &mut self.relay,
+            OutputChannel::Downloads => &mut self.downloads,
+            OutputChannel::Relay => &mut self.relay,
         }
     }
 }
 
 #[derive(Debug, Default)]
-struct Health {
+struct HealthOfChannel {
     has_worked: bool,
-    failure: Option<Failure>,
+    failure: Option<ChannelFailure>,
 }
 
 #[derive(Debug)]
-struct Failure {
+struct ChannelFailure {
     at: Instant,
     /// Failures whose rest was over when the next one came.
     count: u32,
@@ -128,15 +128,15 @@ struct Failure {
     why: String,
 }
 
-impl Health {
+impl HealthOfChannel {
     fn note_failure(&mut self, now: Instant, kind: FailureKind, why: String) {
         let count = match &self.failure {
             // Calls that fail side by side are one failure.
-            Some(earlier) if now < earlier.at + self.rest(earlier) => earlier.count,
+            Some(earlier) if now < earlier.at + self.rest_after(earlier) => earlier.count,
             Some(earlier) => earlier.count.saturating_add(1),
             None => 0,
         };
-        self.failure = Some(Failure {
+        self.failure = Some(ChannelFailure {
             at: now,
             count,
             kind,
@@ -144,7 +144,7 @@ impl Health {
         });
     }
 
-    fn rest(&self, failure: &Failure) -> Duration {
+    fn rest_after(&self, failure: &ChannelFailure) -> Duration {
         let longest = if self.seems_forbidden(failure) {
             REST_MAX_FORBIDDEN
         } else {
@@ -154,25 +154,25 @@ impl Health {
         doubled.min(longest)
     }
 
-    fn seems_forbidden(&self, failure: &Failure) -> bool {
+    fn seems_forbidden(&self, failure: &ChannelFailure) -> bool {
         failure.kind == FailureKind::Forbidden && !self.has_worked
     }
 
-    fn readiness(&self, now: Instant, answered: Option<Instant>) -> Readiness {
+    fn readiness_now(&self, now: Instant, answered: Option<Instant>) -> ChannelReadiness {
         let Some(failure) = &self.failure else {
-            return Readiness::Ready;
+            return ChannelReadiness::Ready;
         };
         let answered_since = answered.is_some_and(|answered| answered > failure.at);
         if answered_since && !self.seems_forbidden(failure) {
-            return Readiness::Ready;
+            return ChannelReadiness::Ready;
         }
         let ago = now.saturating_duration_since(failure.at);
-        match self.rest(failure).checked_sub(ago) {
-            Some(left) if !left.is_zero() => Readiness::Resting {
+        match self.rest_after(failure).checked_sub(ago) {
+            Some(left) if !left.is_zero() => ChannelReadiness::Resting {
                 why: format!("{} ({} s ago)", failure.why, ago.as_secs()),
                 left,
             },
-            Some(_) | None => Readiness::TryAgain,
+            Some(_) | None => ChannelReadiness::TryAgain,
         }
     }
 }
@@ -191,34 +191,34 @@ impl ChannelHealth {
 
     /// Whether a channel should be used at `now`. `answered` is when the session's web server last answered
     /// anything.
-    pub(super) fn readiness(
+    pub(super) fn channel_readiness(
         &self,
         kasm_id: KasmId,
-        channel: Channel,
+        channel: OutputChannel,
         now: Instant,
         answered: Option<Instant>,
-    ) -> Readiness {
+    ) -> ChannelReadiness {
         self.with_session(kasm_id, |session| {
-            session.of(channel).readiness(now, answered)
+            session.health_of(channel).readiness_now(now, answered)
         })
     }
 
     /// Whether a channel has ever worked in this session.
-    pub(super) fn has_worked(&self, kasm_id: KasmId, channel: Channel) -> bool {
-        self.with_session(kasm_id, |session| session.of(channel).has_worked)
+    pub(super) fn has_worked(&self, kasm_id: KasmId, channel: OutputChannel) -> bool {
+        self.with_session(kasm_id, |session| session.health_of(channel).has_worked)
     }
 
     /// Whether a channel has worked and not failed since.
-    pub(super) fn works(&self, kasm_id: KasmId, channel: Channel) -> bool {
+    pub(super) fn seems_to_work(&self, kasm_id: KasmId, channel: OutputChannel) -> bool {
         self.with_session(kasm_id, |session| {
-            let health = session.of(channel);
+            let health = session.health_of(channel);
             health.has_worked && health.failure.is_none()
         })
     }
 
-    pub(super) fn note_works(&self, kasm_id: KasmId, channel: Channel) {
+    pub(super) fn note_works(&self, kasm_id: KasmId, channel: OutputChannel) {
         self.with_session(kasm_id, |session| {
-            *session.of(channel) = Health {
+            *session.health_of(channel) = HealthOfChannel {
                 has_worked: true,
                 failure: None,
             };
@@ -228,13 +228,13 @@ impl ChannelHealth {
     pub(super) fn note_failure(
         &self,
         kasm_id: KasmId,
-        channel: Channel,
+        channel: OutputChannel,
         now: Instant,
         (kind, why): (FailureKind, String),
     ) {
-        tracing::info!(%kasm_id, channel = channel.name(), why, "an output channel does not work");
+        tracing::info!(%kasm_id, channel = channel.channel_name(), why, "an output channel does not work");
         self.with_session(kasm_id, |session| {
-            session.of(channel).note_failure(now, kind, why);
+            session.health_of(channel).note_failure(now, kind, why);
         });
     }
 
@@ -262,16 +262,19 @@ mod tests {
     use super::*;
 
     /// The rests after failures in a row, each right after the rest before it, in seconds.
-    fn rests(health: &mut Health, kind: FailureKind, failures: usize) -> Vec<u64> {
+    fn rests(health: &mut HealthOfChannel, kind: FailureKind, failures: usize) -> Vec<u64> {
         let mut now = Instant::now();
         let mut rests = Vec::new();
         for _ in 0..failures {
             health.note_failure(now, kind, "it is away".to_owned());
-            let Readiness::Resting { left, .. } = health.readiness(now, None) else {
+            let ChannelReadiness::Resting { left, .. } = health.readiness_now(now, None) else {
                 panic!("no rest after a failure");
             };
             rests.push(left.as_secs());
-            assert_eq!(health.readiness(now + left, None), Readiness::TryAgain);
+            assert_eq!(
+                health.readiness_now(now + left, None),
+                ChannelReadiness::TryAgain
+            );
             now += left;
         }
         rests
@@ -281,8 +284,11 @@ mod tests {
     fn failed_channel_rests_15_seconds_at_most() {
         let unreachable = FailureKind::Unreachable;
         let expected = [1, 2, 4, 8, 15, 15];
-        assert_eq!(rests(&mut Health::default(), unreachable, 6), expected);
-        let mut worked = Health {
+        assert_eq!(
+            rests(&mut HealthOfChannel::default(), unreachable, 6),
+            expected
+        );
+        let mut worked = HealthOfChannel {
             has_worked: true,
             failure: None,
         };
@@ -291,13 +297,13 @@ mod tests {
 
     #[test]
     fn refused_channel_rests_for_minutes() {
-        let rests = rests(&mut Health::default(), FailureKind::Forbidden, 11);
+        let rests = rests(&mut HealthOfChannel::default(), FailureKind::Forbidden, 11);
         assert_eq!(rests[3..], [8, 16, 32, 64, 128, 256, 300, 300]);
     }
 
     #[test]
     fn failures_side_by_side_are_one() {
-        let (mut health, now) = (Health::default(), Instant::now());
+        let (mut health, now) = (HealthOfChannel::default(), Instant::now());
         for _ in 0..5 {
             health.note_failure(now, FailureKind::Unreachable, String::new());
         }
@@ -306,18 +312,24 @@ mod tests {
 
     #[test]
     fn web_server_answer_ends_the_channels_rest() {
-        let (mut health, now) = (Health::default(), Instant::now());
+        let (mut health, now) = (HealthOfChannel::default(), Instant::now());
         health.note_failure(now, FailureKind::Unreachable, "it is away".to_owned());
         let second = Duration::from_millis(900);
-        let why = |health: &Health| match health.readiness(now + second, Some(now)) {
-            Readiness::Resting { why, .. } => why,
-            Readiness::Ready | Readiness::TryAgain => String::new(),
+        let why = |health: &HealthOfChannel| match health.readiness_now(now + second, Some(now)) {
+            ChannelReadiness::Resting { why, .. } => why,
+            ChannelReadiness::Ready | ChannelReadiness::TryAgain => String::new(),
         };
         assert_eq!(why(&health), "it is away (0 s ago)");
         let later = Some(now + second / 2);
-        assert_eq!(health.readiness(now + second, later), Readiness::Ready);
+        assert_eq!(
+            health.readiness_now(now + second, later),
+            ChannelReadiness::Ready
+        );
         // That a look at the desktop works says nothing about downloads that were never allowed.
         health.note_failure(now, FailureKind::Forbidden, "refused".to_owned());
-        assert_ne!(health.readiness(now + second, later), Readiness::Ready);
+        assert_ne!(
+            health.readiness_now(now + second, later),
+            ChannelReadiness::Ready
+        );
     }
 }

@@ -23,13 +23,13 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::backoff::{Backoff, JobKey};
-use super::channel_health::{Channel, FailureKind, Readiness};
-use super::record::{BadRecord, Ended, Head, PieceReader, Sink};
-use super::{JobError, JobId, Jobs, Started};
+use super::backoff::{JobKey, PollBackoff};
+use super::channel_health::{ChannelReadiness, FailureKind, OutputChannel};
+use super::record::{BadRecord, JobEnd, OutputSink, PieceHead, PieceReader};
+use super::{JobError, JobId, SessionJobs, StartedJob};
 use crate::kasm::KasmError;
 use crate::kasm::model::SessionStatus;
-use crate::kasm::plane::Place;
+use crate::kasm::plane::RunningSession;
 use crate::relay::RelayMailbox;
 
 /// How long a script in the workspace waits for something to tell.
@@ -39,13 +39,13 @@ const FAILURE_PATIENCE: Duration = Duration::from_secs(10);
 
 /// What reading brought.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Step {
+pub enum ReadStep {
     /// More bytes; the job goes on.
     Piece,
     /// The sink is full; the job may go on or not.
     Full,
     /// All bytes, and the end.
-    Ended(Ended),
+    Ended(JobEnd),
     /// All bytes there are; the job died without an end.
     Lost,
     /// Nothing new before the deadline.
@@ -54,14 +54,14 @@ pub enum Step {
 
 /// How far a job has been read.
 #[derive(Clone, Copy, Debug)]
-struct Cursor {
+struct ReadCursor {
     /// What of all that was published has been taken.
     offset: u64,
     /// Where the piece begins that has the next byte, as far as is known.
     piece: u64,
 }
 
-impl Cursor {
+impl ReadCursor {
     fn at(offset: u64) -> Self {
         Self {
             offset,
@@ -71,7 +71,7 @@ impl Cursor {
 
     /// A reader for the piece that leaves out what was taken of it before.
     fn piece_reader(&self) -> PieceReader {
-        PieceReader::after(self.offset - self.piece)
+        PieceReader::after_skipping(self.offset - self.piece)
     }
 
     /// What was taken is not taken again, whatever comes of the rest of the piece.
@@ -80,7 +80,7 @@ impl Cursor {
     }
 
     /// Refuses a piece that says it belongs elsewhere.
-    fn check_place(&self, head: &Head) -> Result<(), BadRecord> {
+    fn check_place(&self, head: &PieceHead) -> Result<(), BadRecord> {
         if head.offset == self.piece {
             Ok(())
         } else {
@@ -92,12 +92,12 @@ impl Cursor {
 /// Reads the output of one job.
 #[derive(Debug)]
 pub struct OutputReader<'a> {
-    jobs: &'a Jobs,
-    place: &'a Place,
+    jobs: &'a SessionJobs,
+    place: &'a RunningSession,
     id: JobId,
-    cursor: Cursor,
-    backoff: Backoff,
-    via: Via,
+    cursor: ReadCursor,
+    backoff: PollBackoff,
+    via: ReadVia,
     /// When the job was dispatched, if this process did it just now.
     dispatched: Option<Instant>,
     /// A script of ours is given up when its channel fails for a while; a command is waited for until the deadline.
@@ -114,7 +114,7 @@ pub struct OutputReader<'a> {
 
 /// Where the output comes from.
 #[derive(Debug)]
-enum Via {
+enum ReadVia {
     Downloads,
     Mailbox {
         mailbox: RelayMailbox,
@@ -126,41 +126,50 @@ enum Via {
 }
 
 impl<'a> OutputReader<'a> {
-    pub(super) fn from_start(jobs: &'a Jobs, place: &'a Place, started: Started) -> Self {
+    pub(super) fn from_start(
+        jobs: &'a SessionJobs,
+        place: &'a RunningSession,
+        started: StartedJob,
+    ) -> Self {
         let via = match (started.via, started.mailbox) {
-            (_, Some(mailbox)) => Via::Mailbox {
+            (_, Some(mailbox)) => ReadVia::Mailbox {
                 mailbox,
                 greeted: false,
             },
-            (Ok(_), None) => Via::Downloads,
-            (Err(why), None) => Via::Nothing(why),
+            (Ok(_), None) => ReadVia::Downloads,
+            (Err(why), None) => ReadVia::Nothing(why),
         };
         let typical = jobs.health.typical_duration(place.kasm_id);
-        let backoff = Backoff::of_new_job(started.since, typical);
+        let backoff = PollBackoff::of_new_job(started.since, typical);
         Self {
             dispatched: Some(started.since),
-            ..Self::new(jobs, place, started.id, Cursor::at(0), backoff, via)
+            ..Self::new(jobs, place, started.id, ReadCursor::at(0), backoff, via)
         }
     }
 
-    pub(super) fn from_offset(jobs: &'a Jobs, place: &'a Place, id: JobId, offset: u64) -> Self {
+    pub(super) fn from_offset(
+        jobs: &'a SessionJobs,
+        place: &'a RunningSession,
+        id: JobId,
+        offset: u64,
+    ) -> Self {
         let via = match jobs.choose_channel(place) {
-            Ok(Channel::Downloads) => Via::Downloads,
-            Ok(Channel::Relay) => Via::Collecting,
-            Err(why) => Via::Nothing(why),
+            Ok(OutputChannel::Downloads) => ReadVia::Downloads,
+            Ok(OutputChannel::Relay) => ReadVia::Collecting,
+            Err(why) => ReadVia::Nothing(why),
         };
         let remembered = jobs.paces.recall_pace((place.kasm_id, id), offset);
-        let backoff = remembered.unwrap_or_else(|| Backoff::of_unknown_job(Instant::now()));
-        Self::new(jobs, place, id, Cursor::at(offset), backoff, via)
+        let backoff = remembered.unwrap_or_else(|| PollBackoff::of_unknown_job(Instant::now()));
+        Self::new(jobs, place, id, ReadCursor::at(offset), backoff, via)
     }
 
     fn new(
-        jobs: &'a Jobs,
-        place: &'a Place,
+        jobs: &'a SessionJobs,
+        place: &'a RunningSession,
         id: JobId,
-        cursor: Cursor,
-        backoff: Backoff,
-        via: Via,
+        cursor: ReadCursor,
+        backoff: PollBackoff,
+        via: ReadVia,
     ) -> Self {
         Self {
             jobs,
@@ -198,11 +207,11 @@ impl<'a> OutputReader<'a> {
 
     /// How the output comes.
     #[must_use]
-    pub fn channel(&self) -> Option<Channel> {
+    pub fn channel(&self) -> Option<OutputChannel> {
         match self.via {
-            Via::Downloads => Some(Channel::Downloads),
-            Via::Mailbox { .. } | Via::Collecting => Some(Channel::Relay),
-            Via::Nothing(_) => None,
+            ReadVia::Downloads => Some(OutputChannel::Downloads),
+            ReadVia::Mailbox { .. } | ReadVia::Collecting => Some(OutputChannel::Relay),
+            ReadVia::Nothing(_) => None,
         }
     }
 
@@ -212,21 +221,21 @@ impl<'a> OutputReader<'a> {
     /// There is no such job, or its output cannot be read, now or ever.
     pub async fn read_output(
         &mut self,
-        sink: &mut dyn Sink,
+        sink: &mut dyn OutputSink,
         deadline: Instant,
-    ) -> Result<Step, JobError> {
-        if sink.room() == 0 {
-            return Ok(Step::Full);
+    ) -> Result<ReadStep, JobError> {
+        if sink.room_left() == 0 {
+            return Ok(ReadStep::Full);
         }
         loop {
             let step = match &mut self.via {
-                Via::Downloads => self.poll_downloads(sink, deadline).await?,
-                Via::Mailbox { .. } => self.next_relay_chunk(sink, deadline).await?,
-                Via::Collecting => self.collect_until(sink, deadline).await?,
-                Via::Nothing(why) => return Err(JobError::NoChannel { why: why.clone() }),
+                ReadVia::Downloads => self.poll_downloads(sink, deadline).await?,
+                ReadVia::Mailbox { .. } => self.next_relay_chunk(sink, deadline).await?,
+                ReadVia::Collecting => self.collect_until(sink, deadline).await?,
+                ReadVia::Nothing(why) => return Err(JobError::NoChannel { why: why.clone() }),
             };
             match step {
-                Some(step @ (Step::Ended(_) | Step::Lost)) => {
+                Some(step @ (ReadStep::Ended(_) | ReadStep::Lost)) => {
                     self.jobs.paces.forget_pace(self.job_key());
                     return Ok(step);
                 }
@@ -262,7 +271,7 @@ impl<'a> OutputReader<'a> {
     /// A channel does not work: notes it and changes over to another one, or to none.
     async fn fail_over(
         &mut self,
-        channel: Channel,
+        channel: OutputChannel,
         kind: FailureKind,
         why: String,
     ) -> Result<(), JobError> {
@@ -273,12 +282,14 @@ impl<'a> OutputReader<'a> {
             .note_failure(place.kasm_id, channel, Instant::now(), failure);
         self.trouble = None;
         self.via = match jobs.choose_channel(place) {
-            Ok(Channel::Relay) if channel != Channel::Relay => Via::Collecting,
-            Ok(Channel::Downloads) if channel != Channel::Downloads => Via::Downloads,
+            Ok(OutputChannel::Relay) if channel != OutputChannel::Relay => ReadVia::Collecting,
+            Ok(OutputChannel::Downloads) if channel != OutputChannel::Downloads => {
+                ReadVia::Downloads
+            }
             Ok(_) if kind == FailureKind::Unreachable => {
                 return Err(JobError::Unreachable { why });
             }
-            Ok(_) | Err(_) => Via::Nothing(jobs.no_channel(place, &why)),
+            Ok(_) | Err(_) => ReadVia::Nothing(jobs.no_channel(place, &why)),
         };
         Ok(())
     }
@@ -286,10 +297,10 @@ impl<'a> OutputReader<'a> {
     /// Whether the relay can take over.
     fn can_use_relay(&self) -> bool {
         let jobs = self.jobs;
-        let relay = jobs.relay.is_some().then_some(Channel::Relay);
+        let relay = jobs.relay.is_some().then_some(OutputChannel::Relay);
         relay.is_some_and(|relay| {
             let readiness = jobs.readiness(self.place.kasm_id, relay);
-            !matches!(readiness, Readiness::Resting { .. })
+            !matches!(readiness, ChannelReadiness::Resting { .. })
         })
     }
 }

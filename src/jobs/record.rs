@@ -8,7 +8,7 @@ const HEAD_BYTES_MAX: usize = 200;
 
 /// Which stream of the command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stream {
+pub enum OutputStream {
     /// Standard output.
     Stdout,
     /// Standard error.
@@ -16,22 +16,22 @@ pub enum Stream {
 }
 
 /// Takes the bytes of a job.
-pub trait Sink: Send {
+pub trait OutputSink: Send {
     /// Takes some of the bytes and says how many. Fewer than given: it is full, and the rest stays
     /// where it is.
-    fn write(&mut self, stream: Stream, bytes: &[u8]) -> usize;
+    fn write_bytes(&mut self, stream: OutputStream, bytes: &[u8]) -> usize;
 
     /// How much it will certainly take.
-    fn room(&self) -> u64 {
+    fn room_left(&self) -> u64 {
         u64::MAX
     }
 }
 
 /// How a job ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Ended {
+pub struct JobEnd {
     /// Why.
-    pub why: Why,
+    pub why: EndReason,
     /// What the shell reported: the command's status, or 128 + n for signal n.
     pub exit_code: Option<i32>,
     /// From its start to its end, in the workspace's own time.
@@ -44,7 +44,7 @@ pub struct Ended {
 
 /// Why a job ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Why {
+pub enum EndReason {
     /// By itself.
     Exited,
     /// At its time limit.
@@ -57,11 +57,11 @@ pub enum Why {
 
 /// What a piece says about its job.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum State {
+pub enum JobState {
     /// More may come.
     Running,
     /// This was the last.
-    Ended(Ended),
+    Ended(JobEnd),
     /// The wrapper died without a word: nobody knows how the command ended.
     Lost,
 }
@@ -73,23 +73,23 @@ pub struct BadRecord(pub &'static str);
 
 /// The first line of a piece.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Head {
+pub(super) struct PieceHead {
     /// Where the piece begins in all that was published.
     pub offset: u64,
     stdout_bytes: u64,
     stderr_bytes: u64,
     /// What it says about the job.
-    pub state: State,
+    pub state: JobState,
 }
 
-impl Head {
+impl PieceHead {
     /// The bytes that follow.
     #[must_use]
-    pub(super) fn length(&self) -> u64 {
+    pub(super) fn piece_length(&self) -> u64 {
         self.stdout_bytes + self.stderr_bytes
     }
 
-    fn parse(line: &[u8]) -> Result<Self, BadRecord> {
+    fn parse_line(line: &[u8]) -> Result<Self, BadRecord> {
         let line = std::str::from_utf8(line).map_err(|_| BadRecord("the header is not text"))?;
         let mut words = line.split(' ');
         if words.next() != Some("kmcp1") {
@@ -108,9 +108,9 @@ impl Head {
             return Err(BadRecord("its sizes"));
         }
         let state = match words.next() {
-            Some("running") => State::Running,
-            Some("lost") => State::Lost,
-            Some("ended") => State::Ended(parse_end(words).ok_or(BadRecord("its end"))?),
+            Some("running") => JobState::Running,
+            Some("lost") => JobState::Lost,
+            Some("ended") => JobState::Ended(parse_end(words).ok_or(BadRecord("its end"))?),
             _ => return Err(BadRecord("its state")),
         };
         Ok(Self {
@@ -122,12 +122,12 @@ impl Head {
     }
 }
 
-fn parse_end<'a>(mut words: impl Iterator<Item = &'a str>) -> Option<Ended> {
+fn parse_end<'a>(mut words: impl Iterator<Item = &'a str>) -> Option<JobEnd> {
     let why = match words.next()? {
-        "exited" => Why::Exited,
-        "time" => Why::TimeLimit,
-        "stopped" => Why::Stopped,
-        "folder" => Why::Folder,
+        "exited" => EndReason::Exited,
+        "time" => EndReason::TimeLimit,
+        "stopped" => EndReason::Stopped,
+        "folder" => EndReason::Folder,
         _ => return None,
     };
     let exit_code = match words.next()? {
@@ -140,7 +140,7 @@ fn parse_end<'a>(mut words: impl Iterator<Item = &'a str>) -> Option<Ended> {
         "1" => Some(true),
         _ => None,
     };
-    Some(Ended {
+    Some(JobEnd {
         why,
         exit_code,
         duration_ms,
@@ -153,7 +153,7 @@ fn parse_end<'a>(mut words: impl Iterator<Item = &'a str>) -> Option<Ended> {
 #[derive(Debug, Default)]
 pub(super) struct PieceReader {
     line: Vec<u8>,
-    head: Option<Head>,
+    head: Option<PieceHead>,
     /// Bytes after the head that went to the sink, or were there before.
     taken: u64,
     /// Bytes that an earlier try delivered already.
@@ -163,7 +163,7 @@ pub(super) struct PieceReader {
 
 impl PieceReader {
     /// A reader that leaves out the first `skip` bytes after the head.
-    pub(super) fn after(skip: u64) -> Self {
+    pub(super) fn after_skipping(skip: u64) -> Self {
         Self {
             skip,
             ..Self::default()
@@ -174,7 +174,7 @@ impl PieceReader {
     pub(super) fn feed_bytes(
         &mut self,
         mut bytes: &[u8],
-        sink: &mut dyn Sink,
+        sink: &mut dyn OutputSink,
     ) -> Result<(), BadRecord> {
         if self.head.is_none() {
             let end = bytes.iter().position(|byte| *byte == b'\n');
@@ -186,21 +186,21 @@ impl PieceReader {
             if end.is_none() {
                 return Ok(());
             }
-            self.head = Some(Head::parse(&self.line)?);
+            self.head = Some(PieceHead::parse_line(&self.line)?);
             bytes = rest.get(1..).unwrap_or_default();
         }
         let Some(head) = &self.head else {
             return Ok(());
         };
-        let (out, length) = (head.stdout_bytes, head.length());
+        let (out, length) = (head.stdout_bytes, head.piece_length());
         while !bytes.is_empty() && !self.full {
             if self.taken >= length {
                 return Err(BadRecord("more bytes than announced"));
             }
             let (stream, left) = if self.taken < out {
-                (Stream::Stdout, out - self.taken)
+                (OutputStream::Stdout, out - self.taken)
             } else {
-                (Stream::Stderr, length - self.taken)
+                (OutputStream::Stderr, length - self.taken)
             };
             let left = usize::try_from(left).unwrap_or(usize::MAX);
             let (mine, rest) = bytes.split_at(left.min(bytes.len()));
@@ -210,7 +210,7 @@ impl PieceReader {
             let accepted = if fresh.is_empty() {
                 0
             } else {
-                sink.write(stream, fresh)
+                sink.write_bytes(stream, fresh)
             };
             self.taken += (old + accepted) as u64;
             self.full = accepted < fresh.len();
@@ -229,10 +229,10 @@ impl PieceReader {
     }
 
     /// The head, if all announced bytes have come.
-    pub(super) fn into_head(self) -> Result<Head, BadRecord> {
+    pub(super) fn into_head(self) -> Result<PieceHead, BadRecord> {
         let taken = self.taken;
         let head = self.head.ok_or(BadRecord("no head"))?;
-        if self.full || taken == head.length() {
+        if self.full || taken == head.piece_length() {
             Ok(head)
         } else {
             Err(BadRecord("fewer bytes than announced"))
@@ -247,11 +247,11 @@ mod tests {
     #[derive(Default)]
     struct Both(Vec<u8>, Vec<u8>);
 
-    impl Sink for Both {
-        fn write(&mut self, stream: Stream, bytes: &[u8]) -> usize {
+    impl OutputSink for Both {
+        fn write_bytes(&mut self, stream: OutputStream, bytes: &[u8]) -> usize {
             match stream {
-                Stream::Stdout => self.0.extend_from_slice(bytes),
-                Stream::Stderr => self.1.extend_from_slice(bytes),
+                OutputStream::Stdout => self.0.extend_from_slice(bytes),
+                OutputStream::Stderr => self.1.extend_from_slice(bytes),
             }
             bytes.len()
         }
@@ -276,11 +276,11 @@ mod tests {
 
     #[test]
     fn output_before_the_offset_is_left_out() {
-        let (mut reader, mut both) = (PieceReader::after(4), Both::default());
+        let (mut reader, mut both) = (PieceReader::after_skipping(4), Both::default());
         reader
             .feed_bytes(b"kmcp1 0 3 4 running\nouterr\0", &mut both)
             .unwrap();
-        assert_eq!(reader.into_head().unwrap().state, State::Running);
+        assert_eq!(reader.into_head().unwrap().state, JobState::Running);
         assert_eq!(
             (both.0.as_slice(), both.1.as_slice()),
             (&b""[..], &b"rr\0"[..])

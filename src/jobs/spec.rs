@@ -35,7 +35,7 @@ pub struct JobSpec {
     args: Vec<String>,
     stdin: Vec<u8>,
     environment: Vec<(String, String)>,
-    folder: Option<Folder>,
+    folder: Option<WorkingFolder>,
     pub(super) time_limit: Duration,
     pub(super) keep_bytes: u64,
     pub(super) as_root: bool,
@@ -43,7 +43,7 @@ pub struct JobSpec {
 
 /// A folder to run in. It is checked where it is: links may lead anywhere.
 #[derive(Clone, Debug)]
-pub struct Folder {
+pub struct WorkingFolder {
     /// The folder.
     pub path: String,
     /// Folders that it must lie in.
@@ -56,7 +56,7 @@ impl JobSpec {
     /// A caller's command, as the policy permitted it. It runs in the home folder unless
     /// [`Self::in_folder`] names another.
     #[must_use]
-    pub fn permitted(command: Permit<CommandRequest>) -> Self {
+    pub fn of_permitted_command(command: Permit<CommandRequest>) -> Self {
         let CommandRequest {
             script,
             environment,
@@ -71,7 +71,7 @@ impl JobSpec {
     /// A constant script of this program, in parts that are joined by line feeds. `args` are its positional
     /// parameters, without NUL.
     #[must_use]
-    pub fn internal(parts: &[&'static str], args: Vec<String>) -> Self {
+    pub fn of_internal_script(parts: &[&'static str], args: Vec<String>) -> Self {
         Self::with_script(parts.join("\n"), args)
     }
 
@@ -97,7 +97,7 @@ impl JobSpec {
 
     /// Starts it in a folder.
     #[must_use]
-    pub fn in_folder(mut self, folder: Option<Folder>) -> Self {
+    pub fn in_folder(mut self, folder: Option<WorkingFolder>) -> Self {
         self.folder = folder;
         self
     }

@@ -2,8 +2,8 @@
 
 use super::record::BadRecord;
 use super::spec::{HOME, JobSpec, MEMBERS};
-use super::{JobError, JobId, Jobs};
-use crate::kasm::plane::Place;
+use super::{JobError, JobId, SessionJobs};
+use crate::kasm::plane::RunningSession;
 
 const STOP: &str = include_str!("scripts/stop.sh");
 
@@ -27,7 +27,7 @@ pub struct RunningProcess {
     pub name: String,
 }
 
-impl Jobs {
+impl SessionJobs {
     /// Ends a job with a signal: `TERM` (and `KILL` after five seconds) or another one. It is sent off even
     /// where its result cannot be read at present.
     ///
@@ -35,12 +35,12 @@ impl Jobs {
     /// There is no such job, or nothing is known of what came of the signal.
     pub async fn stop_job(
         &self,
-        place: &Place,
+        place: &RunningSession,
         id: JobId,
         signal: &str,
     ) -> Result<StopReport, JobError> {
         let args = vec![id.to_string(), signal.to_owned(), HOME.to_owned()];
-        let spec = JobSpec::internal(&[MEMBERS, STOP], args).as_root(id.as_root());
+        let spec = JobSpec::of_internal_script(&[MEMBERS, STOP], args).as_root(id.as_root());
         let started = self.start_job(place, &spec).await?;
         let done = self.run_to_end(place, &spec, started).await?;
         match done.ended.exit_code {

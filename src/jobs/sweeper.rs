@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use super::id::JobId;
 use super::spec;
-use crate::kasm::plane::Place;
+use crate::kasm::plane::RunningSession;
 use crate::kasm::{Kasm, KasmId};
 
 /// How long the folder of a job stays that was reported whole in one reply.
@@ -34,7 +34,7 @@ const FOLDERS_MAX: usize = 10_000;
 
 /// When a folder may go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Removal {
+pub enum FolderRemoval {
     /// Nobody will ask for it again.
     Now,
     /// Its job was reported whole. One of the last few may be asked for again, for a short time.
@@ -47,7 +47,7 @@ pub enum Removal {
 
 /// The folders to remove, by session.
 #[derive(Debug, Default)]
-pub(super) struct Sweeper(Mutex<HashMap<KasmId, SessionFolders>>);
+pub(super) struct FolderSweeper(Mutex<HashMap<KasmId, SessionFolders>>);
 
 /// Folders that stay for a while, the oldest first, and until when.
 #[derive(Debug, Default)]
@@ -116,7 +116,7 @@ impl SessionFolders {
     }
 }
 
-impl Sweeper {
+impl FolderSweeper {
     /// Takes the folders that a new job removes on its way.
     pub(super) fn take_for_job(&self, kasm_id: KasmId, as_root: bool) -> Vec<JobId> {
         self.take_due(kasm_id, as_root, SWEEP_MAX_OF_JOB)
@@ -131,15 +131,15 @@ impl Sweeper {
     }
 
     /// Notes a folder that may go. True: a task has to be started that sees to it.
-    fn note_folder(&self, kasm_id: KasmId, id: JobId, removal: Removal) -> bool {
+    fn note_folder(&self, kasm_id: KasmId, id: JobId, removal: FolderRemoval) -> bool {
         let mut all = self.0.lock();
         let folders = all.entry(kasm_id).or_default();
         let now = Instant::now();
         match removal {
-            Removal::Now => folders.due.push(id),
-            Removal::AfterReport => folders.reported.add_folder(id, now + REPORTED_STAYS),
-            Removal::AfterReading => folders.read.add_folder(id, now + READ_STAYS),
-            Removal::After(time) => folders.in_use.push((id, now + time)),
+            FolderRemoval::Now => folders.due.push(id),
+            FolderRemoval::AfterReport => folders.reported.add_folder(id, now + REPORTED_STAYS),
+            FolderRemoval::AfterReading => folders.read.add_folder(id, now + READ_STAYS),
+            FolderRemoval::After(time) => folders.in_use.push((id, now + time)),
         }
         !std::mem::replace(&mut folders.has_task, true)
     }
@@ -157,9 +157,9 @@ impl Sweeper {
     pub(super) fn remove_later(
         self: &Arc<Self>,
         kasm: &Kasm,
-        place: &Place,
+        place: &RunningSession,
         id: JobId,
-        removal: Removal,
+        removal: FolderRemoval,
     ) {
         if !self.note_folder(place.kasm_id, id, removal) {
             return;

@@ -22,11 +22,11 @@ use super::id::{KasmId, UserId};
 use super::model::{KasmSession, ServiceAddress};
 use super::public::{KasmConfig, TlsProblem};
 use crate::bounded_map::{BoundedMap, Evict, KeyedSemaphores};
-use crate::metrics::Metrics;
-use cookies::Tokens;
-pub use downloads::Download;
-use rfb::Desktops;
-pub use uploads::Upload;
+use crate::metrics::ServerMetrics;
+use cookies::LoginTokens;
+pub use downloads::ProxyDownload;
+use rfb::KeptDesktops;
+pub use uploads::ChunkedUpload;
 
 /// Concurrent requests to one session: KasmVNC's listen backlog is short, so a burst waits for seconds.
 const REQUESTS_PER_SESSION: usize = 4;
@@ -35,7 +35,7 @@ const GATES_MAX: usize = 10_000;
 
 /// Why a request to the session proxy failed. Each variant is a decision.
 #[derive(Clone, Debug, thiserror::Error)]
-pub enum PlaneError {
+pub enum ProxyError {
     /// The cookies were refused, fresh ones too: this group may not transfer files, or this Kasm version needs
     /// other cookies.
     #[error("Kasm's proxy refused the transfer (HTTP {0})")]
@@ -56,7 +56,7 @@ pub enum PlaneError {
 
 /// A session with its owner and the addresses of its services.
 #[derive(Clone, Debug)]
-pub struct Place {
+pub struct RunningSession {
     /// The owner.
     pub user: UserId,
     /// The `kasm_id` of the session.
@@ -67,9 +67,9 @@ pub struct Place {
 
 /// When the web server of a session last answered.
 #[derive(Debug)]
-struct Answered(Instant);
+struct LastAnswer(Instant);
 
-impl Evict for Answered {
+impl Evict for LastAnswer {
     /// It is worth a place until another session needs it.
     fn is_idle(&self) -> bool {
         false
@@ -78,19 +78,19 @@ impl Evict for Answered {
 
 /// The plane's connections and logins.
 #[derive(Debug)]
-pub struct Plane {
+pub struct SessionProxy {
     http: reqwest::Client,
     base: Url,
     origin: HeaderValue,
     timeout: Duration,
-    tokens: Tokens,
+    tokens: LoginTokens,
     gates: KeyedSemaphores<KasmId>,
-    answers: BoundedMap<KasmId, Answered>,
-    desktops: Desktops,
-    metrics: Metrics,
+    answers: BoundedMap<KasmId, LastAnswer>,
+    desktops: KeptDesktops,
+    metrics: ServerMetrics,
 }
 
-impl Plane {
+impl SessionProxy {
     /// A plane of the Kasm server in `config`.
     ///
     /// # Errors
@@ -103,61 +103,61 @@ impl Plane {
             origin: HeaderValue::from_str(&origin)
                 .map_err(|error| TlsProblem::Unusable(error.to_string()))?,
             timeout: config.timeout,
-            tokens: Tokens::default(),
+            tokens: LoginTokens::default(),
             gates: KeyedSemaphores::new(GATES_MAX, REQUESTS_PER_SESSION),
             answers: BoundedMap::new(GATES_MAX),
-            desktops: Desktops::default(),
-            metrics: Metrics::default(),
+            desktops: KeptDesktops::default(),
+            metrics: ServerMetrics::default(),
         })
     }
 
     /// Adds metrics.
     #[must_use]
-    pub fn with_metrics(mut self, metrics: Metrics) -> Self {
+    pub fn with_metrics(mut self, metrics: ServerMetrics) -> Self {
         self.metrics = metrics;
         self
     }
 
     /// Stores a login that Kasm returned with a new session.
-    pub(super) fn remember(&self, user: UserId, token: SecretString) {
-        self.tokens.keep(user, token);
+    pub(super) fn remember_token(&self, user: UserId, token: SecretString) {
+        self.tokens.keep_token(user, token);
     }
 
     /// Waits for a turn to send a request to a session.
-    async fn enter(&self, kasm_id: KasmId) -> Option<OwnedSemaphorePermit> {
+    async fn take_request_place(&self, kasm_id: KasmId) -> Option<OwnedSemaphorePermit> {
         // It is never closed, so this never fails.
         self.gates.of_key(kasm_id).acquire_owned().await.ok()
     }
 
     /// Notes that the web server of a session gave a proper answer.
     fn note_answer(&self, kasm_id: KasmId) {
-        self.answers.insert(kasm_id, Answered(Instant::now()));
+        self.answers.insert(kasm_id, LastAnswer(Instant::now()));
     }
 
-    fn url(&self, address: &ServiceAddress, rest: &str) -> Result<Url, PlaneError> {
+    fn service_url(&self, address: &ServiceAddress, rest: &str) -> Result<Url, ProxyError> {
         let mut url = self.base.clone();
         url.set_path(&format!("/{}{rest}", address.path));
         if let Some(port) = address.port {
             let told =
-                || PlaneError::Unavailable("KASM_API_URL cannot have a port here".to_owned());
+                || ProxyError::Unavailable("KASM_API_URL cannot have a port here".to_owned());
             url.set_port(Some(port)).map_err(|()| told())?;
         }
         Ok(url)
     }
 
-    fn request(
+    fn request_with_token(
         &self,
         method: Method,
         url: Url,
         username: &str,
         token: &SecretString,
-    ) -> Result<RequestBuilder, PlaneError> {
+    ) -> Result<RequestBuilder, ProxyError> {
         let cookie = format!(
             "username={username}; session_token={}",
             token.expose_secret()
         );
         let mut cookie = HeaderValue::from_str(&cookie)
-            .map_err(|_| PlaneError::Unavailable("the login cookie is invalid".to_owned()))?;
+            .map_err(|_| ProxyError::Unavailable("the login cookie is invalid".to_owned()))?;
         cookie.set_sensitive(true);
         let request = self.http.request(method, url);
         Ok(request
@@ -177,33 +177,33 @@ impl Kasm {
     /// then fresh ones, once.
     async fn with_cookies(
         &self,
-        place: &Place,
-        build: impl Fn(&str, &SecretString) -> Result<RequestBuilder, PlaneError>,
-    ) -> Result<Response, PlaneError> {
+        place: &RunningSession,
+        build: impl Fn(&str, &SecretString) -> Result<RequestBuilder, ProxyError>,
+    ) -> Result<Response, ProxyError> {
         let username = place.session.username.as_deref().unwrap_or_default();
         if username.is_empty() || username.contains([';', ',']) {
-            return Err(PlaneError::Unavailable(
+            return Err(ProxyError::Unavailable(
                 "the session's user is unknown".to_owned(),
             ));
         }
         let tokens = &self.plane.tokens;
         let mut refused = StatusCode::UNAUTHORIZED;
-        for token in tokens.candidates(place) {
-            let response = sent(build(username, &token)?).await?;
+        for token in tokens.candidate_tokens(place) {
+            let response = send_request(build(username, &token)?).await?;
             refused = response.status();
             if !is_refusal(refused) {
-                tokens.worked(place, token);
+                tokens.note_working(place, token);
                 return Ok(response);
             }
         }
         let Ok(fresh) = self.api().session_token(place.user).await else {
-            return Err(PlaneError::Refused(refused.as_u16()));
+            return Err(ProxyError::Refused(refused.as_u16()));
         };
-        let response = sent(build(username, &fresh)?).await?;
+        let response = send_request(build(username, &fresh)?).await?;
         if is_refusal(response.status()) {
-            return Err(PlaneError::Refused(response.status().as_u16()));
+            return Err(ProxyError::Refused(response.status().as_u16()));
         }
-        tokens.keep(place.user, fresh);
+        tokens.keep_token(place.user, fresh);
         Ok(response)
     }
 }
@@ -212,12 +212,12 @@ fn is_refusal(status: StatusCode) -> bool {
     matches!(status.as_u16(), 401 | 403)
 }
 
-async fn sent(request: RequestBuilder) -> Result<Response, PlaneError> {
+async fn send_request(request: RequestBuilder) -> Result<Response, ProxyError> {
     request.send().await.map_err(|error| {
         // The message names the address, because Kasm may name a port that is not open.
         let address = error.url().map(address_of).unwrap_or_default();
         let why = super::public::describe_error(&error.without_url());
-        PlaneError::Unavailable(format!("{address}: {why}"))
+        ProxyError::Unavailable(format!("{address}: {why}"))
     })
 }
 
@@ -227,12 +227,12 @@ fn address_of(url: &Url) -> String {
 }
 
 /// The error of an answer that is not a success.
-fn failure(response: &Response) -> PlaneError {
+fn error_of_answer(response: &Response) -> ProxyError {
     match response.status().as_u16() {
         code @ 500.. => {
             let address = address_of(response.url());
-            PlaneError::Unavailable(format!("{address}: HTTP {code}"))
+            ProxyError::Unavailable(format!("{address}: HTTP {code}"))
         }
-        code => PlaneError::Unexpected(code),
+        code => ProxyError::Unexpected(code),
     }
 }

@@ -24,7 +24,7 @@ use serde_json::{Map, Value};
 
 use super::error::{KasmError, Result};
 use super::retry::{RetryPolicy, call_with_retries};
-use crate::metrics::Metrics;
+use crate::metrics::ServerMetrics;
 pub(super) use config::describe_error;
 pub use config::{KasmConfig, TlsProblem};
 use endpoint::{ApiEndpoint, EndpointAddress, EndpointMounts};
@@ -45,7 +45,7 @@ pub struct PublicApi {
     request_timeout: Duration,
     retries: u32,
     mounts: EndpointMounts,
-    metrics: Metrics,
+    metrics: ServerMetrics,
 }
 
 impl PublicApi {
@@ -63,13 +63,13 @@ impl PublicApi {
             request_timeout: config.request_timeout,
             retries: config.retries,
             mounts: EndpointMounts::new(config.url.clone()),
-            metrics: Metrics::default(),
+            metrics: ServerMetrics::default(),
         })
     }
 
     /// Adds metrics.
     #[must_use]
-    pub fn with_metrics(mut self, metrics: Metrics) -> Self {
+    pub fn with_metrics(mut self, metrics: ServerMetrics) -> Self {
         self.metrics = metrics;
         self
     }
@@ -127,7 +127,7 @@ impl PublicApi {
             let answer = raw.and_then(&read);
             let outcome = answer.as_ref().map_or_else(KasmError::error_word, |_| "ok");
             self.metrics
-                .kasm_request(endpoint.name, outcome, begun.elapsed());
+                .count_kasm_request(endpoint.name, outcome, begun.elapsed());
             answer
         })
         .await

@@ -118,7 +118,7 @@ impl Dispatcher {
 
     /// The sessions of the revisions before 2026-07-28.
     #[must_use]
-    pub fn sessions(&self) -> &Arc<McpSessions> {
+    pub fn mcp_sessions(&self) -> &Arc<McpSessions> {
         &self.sessions
     }
 
@@ -227,7 +227,7 @@ pub struct StartedCall {
 
 impl StartedCall {
     /// Waits for the answer; messages before it are dropped.
-    pub async fn answer(mut self) -> Box<ServerJsonRpcMessage> {
+    pub async fn wait_for_answer(mut self) -> Box<ServerJsonRpcMessage> {
         let answer = loop {
             match self.messages.recv().await {
                 Some(message) if is_answer(&message) => break Some(message),
@@ -235,7 +235,7 @@ impl StartedCall {
                 None => break None,
             }
         };
-        self.guard.disarm();
+        self.guard.disarm_cancel();
         answer.unwrap_or_else(|| cancelled_answer(self.id))
     }
 }
@@ -247,7 +247,7 @@ pub struct CancelOnDrop(Option<CancellationToken>);
 
 impl CancelOnDrop {
     /// The answer was sent: the call has ended by itself.
-    pub fn disarm(&mut self) {
+    pub fn disarm_cancel(&mut self) {
         self.0 = None;
     }
 }

@@ -30,14 +30,14 @@ const INITIALIZE: &str = "initialize";
 #[derive(Debug)]
 pub enum Envelope {
     /// One message.
-    Message(Box<Message>),
+    Message(Box<ClientMessage>),
     /// A JSON-RPC batch (revision 2025-03-26), as many messages as there may be.
-    Batch(Vec<Result<Message, Unreadable>>),
+    Batch(Vec<Result<ClientMessage, UnreadableBody>>),
 }
 
 /// Why a body holds no message.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Unreadable {
+pub enum UnreadableBody {
     /// It is not JSON.
     Malformed(String),
     /// It is JSON, but no JSON-RPC message.
@@ -48,7 +48,7 @@ pub enum Unreadable {
 
 /// A message: the parts that decide where it goes, its text, and itself as far as it was read.
 #[derive(Debug)]
-pub struct Message {
+pub struct ClientMessage {
     /// The method, for requests and notifications.
     pub method: Option<String>,
     /// Its id, if it is a good one.
@@ -67,15 +67,15 @@ impl Envelope {
     ///
     /// # Errors
     /// It holds no message.
-    pub fn read(bytes: Bytes) -> Result<Self, Unreadable> {
+    pub fn read_body(bytes: Bytes) -> Result<Self, UnreadableBody> {
         if bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[') {
             return read_batch(&bytes).map(Self::Batch);
         }
-        Ok(Self::Message(Box::new(Message::read(bytes)?)))
+        Ok(Self::Message(Box::new(ClientMessage::read_body(bytes)?)))
     }
 
     /// The tools that are called.
-    pub fn tools(&self) -> impl Iterator<Item = &str> {
+    pub fn tool_names(&self) -> impl Iterator<Item = &str> {
         let (one, many) = match self {
             Self::Message(message) => (Some(&**message), &[][..]),
             Self::Batch(messages) => (None, &messages[..]),
@@ -85,12 +85,12 @@ impl Envelope {
     }
 }
 
-impl Message {
+impl ClientMessage {
     /// Reads one message.
     ///
     /// # Errors
     /// It is none.
-    pub fn read(bytes: Bytes) -> Result<Self, Unreadable> {
+    pub fn read_body(bytes: Bytes) -> Result<Self, UnreadableBody> {
         if let Some(call) = message::parse_call(&bytes) {
             return Ok(Self::of_call(call, bytes));
         }
@@ -123,7 +123,7 @@ impl Message {
     }
 
     /// What decides where a message goes.
-    fn read_head(bytes: &[u8]) -> Result<Self, Unreadable> {
+    fn read_head(bytes: &[u8]) -> Result<Self, UnreadableBody> {
         if bytes.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'{') {
             return Err(unless_malformed(bytes, "the body must be a JSON object"));
         }
@@ -132,10 +132,12 @@ impl Message {
             Err(error) if error.is_data() => {
                 return Err(unless_malformed(bytes, "the body is no JSON-RPC message"));
             }
-            Err(error) => return Err(Unreadable::Malformed(error.to_string())),
+            Err(error) => return Err(UnreadableBody::Malformed(error.to_string())),
         };
         if head.jsonrpc.is_none_or(|version| version.0 != "2.0") {
-            return Err(Unreadable::Invalid("the member `jsonrpc` is not \"2.0\""));
+            return Err(UnreadableBody::Invalid(
+                "the member `jsonrpc` is not \"2.0\"",
+            ));
         }
         let method = head.method.map(|method| method.0.into_owned());
         let calls = method.as_deref() == Some(TOOLS_CALL);
@@ -152,7 +154,7 @@ impl Message {
 
     /// The call, if it is a complete one.
     #[must_use]
-    pub fn call(&self) -> Option<&JsonRpcRequest<ClientRequest>> {
+    pub fn tool_call(&self) -> Option<&JsonRpcRequest<ClientRequest>> {
         let Some(JsonRpcMessage::Request(request)) = &self.read else {
             return None;
         };
@@ -178,26 +180,26 @@ impl Message {
     }
 }
 
-fn read_batch(bytes: &Bytes) -> Result<Vec<Result<Message, Unreadable>>, Unreadable> {
-    let Entries(entries) =
-        serde_json::from_slice(bytes).map_err(|error| Unreadable::Malformed(error.to_string()))?;
+fn read_batch(bytes: &Bytes) -> Result<Vec<Result<ClientMessage, UnreadableBody>>, UnreadableBody> {
+    let BatchEntries(entries) = serde_json::from_slice(bytes)
+        .map_err(|error| UnreadableBody::Malformed(error.to_string()))?;
     if entries.is_empty() || entries.len() > BATCH_MESSAGES_MAX {
-        return Err(Unreadable::BatchSize);
+        return Err(UnreadableBody::BatchSize);
     }
-    let read = |entry: &RawValue| Message::read(bytes.slice_ref(entry.get().as_bytes()));
+    let read = |entry: &RawValue| ClientMessage::read_body(bytes.slice_ref(entry.get().as_bytes()));
     Ok(entries.into_iter().map(read).collect())
 }
 
 /// The entries of a list as text, and not more than one beyond what a batch may have: a body of a million
 /// empty entries would take many times its size.
-struct Entries<'a>(Vec<&'a RawValue>);
+struct BatchEntries<'a>(Vec<&'a RawValue>);
 
-impl<'de> Deserialize<'de> for Entries<'de> {
+impl<'de> Deserialize<'de> for BatchEntries<'de> {
     fn deserialize<D: Deserializer<'de>>(list: D) -> Result<Self, D::Error> {
         struct EntriesVisitor;
 
         impl<'de> Visitor<'de> for EntriesVisitor {
-            type Value = Entries<'de>;
+            type Value = BatchEntries<'de>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a list")
@@ -208,11 +210,11 @@ impl<'de> Deserialize<'de> for Entries<'de> {
                 while entries.len() <= BATCH_MESSAGES_MAX {
                     match list.next_element()? {
                         Some(entry) => entries.push(entry),
-                        None => return Ok(Entries(entries)),
+                        None => return Ok(BatchEntries(entries)),
                     }
                 }
                 while list.next_element::<IgnoredAny>()?.is_some() {}
-                Ok(Entries(entries))
+                Ok(BatchEntries(entries))
             }
         }
 
@@ -221,10 +223,10 @@ impl<'de> Deserialize<'de> for Entries<'de> {
 }
 
 /// `why`, unless the body is not even JSON.
-fn unless_malformed(body: &[u8], why: &'static str) -> Unreadable {
+fn unless_malformed(body: &[u8], why: &'static str) -> UnreadableBody {
     match serde_json::from_slice::<IgnoredAny>(body) {
-        Ok(_) => Unreadable::Invalid(why),
-        Err(error) => Unreadable::Malformed(error.to_string()),
+        Ok(_) => UnreadableBody::Invalid(why),
+        Err(error) => UnreadableBody::Malformed(error.to_string()),
     }
 }
 
@@ -232,12 +234,12 @@ fn unless_malformed(body: &[u8], why: &'static str) -> Unreadable {
 mod tests {
     use super::*;
 
-    fn read(body: &'static str) -> Result<Envelope, Unreadable> {
-        Envelope::read(Bytes::from_static(body.as_bytes()))
+    fn read(body: &'static str) -> Result<Envelope, UnreadableBody> {
+        Envelope::read_body(Bytes::from_static(body.as_bytes()))
     }
 
-    fn message(body: &str) -> Message {
-        match Envelope::read(Bytes::from(body.to_owned())) {
+    fn message(body: &str) -> ClientMessage {
+        match Envelope::read_body(Bytes::from(body.to_owned())) {
             Ok(Envelope::Message(message)) => *message,
             other => panic!("{body}: {other:?}"),
         }
@@ -247,7 +249,7 @@ mod tests {
     fn bodies_are_told_apart() {
         for body in ["{", "", "[1,", "nope", "\u{0}"] {
             assert!(
-                matches!(read(body), Err(Unreadable::Malformed(_))),
+                matches!(read(body), Err(UnreadableBody::Malformed(_))),
                 "{body}"
             );
         }
@@ -256,12 +258,15 @@ mod tests {
             r#"{"method":"ping","id":1}"#,
             r#"{"jsonrpc":"2.0","method":1}"#,
         ] {
-            assert!(matches!(read(body), Err(Unreadable::Invalid(_))), "{body}");
+            assert!(
+                matches!(read(body), Err(UnreadableBody::Invalid(_))),
+                "{body}"
+            );
         }
-        assert!(matches!(read(" [] "), Err(Unreadable::BatchSize)));
+        assert!(matches!(read(" [] "), Err(UnreadableBody::BatchSize)));
         let long = format!("[{}1]", "1,".repeat(BATCH_MESSAGES_MAX));
-        let long = Envelope::read(Bytes::from(long));
-        assert!(matches!(long, Err(Unreadable::BatchSize)));
+        let long = Envelope::read_body(Bytes::from(long));
+        assert!(matches!(long, Err(UnreadableBody::BatchSize)));
     }
 
     #[test]
@@ -276,14 +281,14 @@ mod tests {
         let legacy = message(
             r#"{"jsonrpc":"2.0","id":"a","method":"tools/call","params":{"name":"x","_meta":{"progressToken":1}}}"#,
         );
-        assert!(!legacy.has_revision && legacy.call().is_some());
+        assert!(!legacy.has_revision && legacy.tool_call().is_some());
         assert_eq!(legacy.tool.as_deref(), Some("x"));
         // Params that do not fit: the tool is known all the same.
         let incomplete = message(
             r#"{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"x","arguments":3,"_meta":{
             "io.modelcontextprotocol/protocolVersion":7}}}"#,
         );
-        assert!(incomplete.has_revision && incomplete.call().is_none());
+        assert!(incomplete.has_revision && incomplete.tool_call().is_none());
         assert_eq!(incomplete.tool.as_deref(), Some("x"));
         let other =
             message(r#"{"jsonrpc":"2.0","id":3,"method":"prompts/get","params":{"name":"x"}}"#);
@@ -319,8 +324,8 @@ mod tests {
         ) else {
             panic!("no batch")
         };
-        assert!(matches!(entries[1], Err(Unreadable::Invalid(_))));
+        assert!(matches!(entries[1], Err(UnreadableBody::Invalid(_))));
         let batch = Envelope::Batch(entries);
-        assert_eq!(batch.tools().collect::<Vec<_>>(), ["a", "b"]);
+        assert_eq!(batch.tool_names().collect::<Vec<_>>(), ["a", "b"]);
     }
 }

@@ -28,7 +28,7 @@ pub struct MetricInfo {
 }
 
 /// A set of labels whose names are on record.
-pub(super) trait Labels:
+pub(super) trait MetricLabels:
     Clone + Debug + Eq + Hash + EncodeLabelSet + Send + Sync + 'static
 {
     const NAMES: &'static str;
@@ -44,44 +44,44 @@ impl MetricConstructor<Histogram> for NewTimer {
     }
 }
 
-pub(super) type Counters<L> = Family<L, Counter>;
-pub(super) type Timers<L> = Family<L, Histogram, NewTimer>;
+pub(super) type CounterFamily<L> = Family<L, Counter>;
+pub(super) type TimerFamily<L> = Family<L, Histogram, NewTimer>;
 
 /// All metrics that were declared so far.
 #[derive(Default)]
-pub(super) struct Declarations {
+pub(super) struct MetricDeclarations {
     pub(super) registry: Registry,
     pub(super) list: Vec<MetricInfo>,
 }
 
-impl Declarations {
-    pub(super) fn counter(&mut self, name: &'static str, help: &'static str) -> Counter {
+impl MetricDeclarations {
+    pub(super) fn declare_counter(&mut self, name: &'static str, help: &'static str) -> Counter {
         let counter = Counter::default();
-        self.add("counter", name, "", help, counter.clone());
+        self.add_metric("counter", name, "", help, counter.clone());
         counter
     }
 
-    pub(super) fn counters<L: Labels>(
+    pub(super) fn declare_counters<L: MetricLabels>(
         &mut self,
         name: &'static str,
         help: &'static str,
-    ) -> Counters<L> {
-        let counters = Counters::default();
-        self.add("counter", name, L::NAMES, help, counters.clone());
+    ) -> CounterFamily<L> {
+        let counters = CounterFamily::default();
+        self.add_metric("counter", name, L::NAMES, help, counters.clone());
         counters
     }
 
-    pub(super) fn timers<L: Labels>(
+    pub(super) fn declare_timers<L: MetricLabels>(
         &mut self,
         name: &'static str,
         help: &'static str,
-    ) -> Timers<L> {
-        let timers = Timers::new_with_constructor(NewTimer);
-        self.add("histogram", name, L::NAMES, help, timers.clone());
+    ) -> TimerFamily<L> {
+        let timers = TimerFamily::new_with_constructor(NewTimer);
+        self.add_metric("histogram", name, L::NAMES, help, timers.clone());
         timers
     }
 
-    pub(super) fn gauge(&mut self, name: &'static str, help: &'static str) -> Gauge {
+    pub(super) fn declare_gauge(&mut self, name: &'static str, help: &'static str) -> Gauge {
         let gauge = Gauge::default();
         self.add_gauge(name, help, gauge.clone());
         gauge
@@ -89,7 +89,7 @@ impl Declarations {
 
     /// A gauge of another type of number.
     pub(super) fn add_gauge(&mut self, name: &'static str, help: &'static str, gauge: impl Metric) {
-        self.add("gauge", name, "", help, gauge);
+        self.add_metric("gauge", name, "", help, gauge);
     }
 
     /// A text that does not change.
@@ -100,10 +100,10 @@ impl Declarations {
         label: &'static str,
         text: &'static str,
     ) {
-        self.add("info", name, label, help, Info::new([(label, text)]));
+        self.add_metric("info", name, label, help, Info::new([(label, text)]));
     }
 
-    fn add(
+    fn add_metric(
         &mut self,
         kind: &'static str,
         name: &'static str,

@@ -17,18 +17,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::caller::{Caller, Scope};
-use crate::files::Files;
-use crate::jobs::Jobs;
+use crate::files::SessionFiles;
+use crate::jobs::SessionJobs;
 use crate::kasm::model::{KasmSession, SessionStatus};
-use crate::kasm::plane::Place;
+use crate::kasm::plane::RunningSession;
 use crate::kasm::{Kasm, KasmError, KasmId, UserId};
 use crate::leases::{Leases, SessionUse};
-use crate::links::Links;
+use crate::links::OpenLinks;
 use crate::policy::{CommandJudge, Policy};
 use crate::relay::OutputRelay;
 use crate::tool::catalogue::Catalogue;
 use crate::tool::{ErrorType, ToolCallContext, ToolError, Toolset};
-use exec::denied;
+use exec::denied_command;
 
 /// The toolsets, in the order of the documents.
 pub const TOOLSETS: &[Toolset<KasmProvider>] = &[
@@ -52,9 +52,9 @@ pub const CATALOGUE: Catalogue = Catalogue {
 #[derive(Debug)]
 pub struct KasmProvider {
     kasm: Kasm,
-    jobs: Jobs,
-    files: Files,
-    links: Option<Arc<Links>>,
+    jobs: SessionJobs,
+    files: SessionFiles,
+    links: Option<Arc<OpenLinks>>,
     leases: Leases,
     lease_max: Duration,
     policy: Arc<Policy>,
@@ -125,14 +125,14 @@ impl KasmProvider {
     pub fn new(
         kasm: Kasm,
         relay: Option<Arc<OutputRelay>>,
-        links: Option<Arc<Links>>,
+        links: Option<Arc<OpenLinks>>,
         leases: Leases,
         settings: KasmSettings,
     ) -> Self {
-        let jobs = Jobs::new(kasm.clone(), relay);
+        let jobs = SessionJobs::new(kasm.clone(), relay);
         let policy = Arc::new(settings.policy);
         Self {
-            files: Files::new(jobs.clone()),
+            files: SessionFiles::new(jobs.clone()),
             jobs,
             kasm,
             links,
@@ -230,7 +230,7 @@ async fn session_of(
 
 /// What a tool needs a running session for.
 #[derive(Clone, Copy)]
-enum Need {
+enum SessionNeed {
     Command,
     Files,
     Screen,
@@ -239,8 +239,8 @@ enum Need {
     Probe,
 }
 
-impl Need {
-    fn words(self) -> &'static str {
+impl SessionNeed {
+    fn need_words(self) -> &'static str {
         match self {
             Self::Command => "a command",
             Self::Files => "reading or changing its files",
@@ -253,38 +253,38 @@ impl Need {
 }
 
 /// The caller's own running session, for what `need` says.
-async fn place(
+async fn running_session(
     cx: &ToolCallContext<'_, KasmProvider>,
     kasm_id: KasmId,
     named: Option<UserId>,
-    need: Need,
-) -> Result<Place, ToolError> {
-    let (place, in_use) = place_of(cx.provider, cx.caller, kasm_id, named, need).await?;
+    need: SessionNeed,
+) -> Result<RunningSession, ToolError> {
+    let (place, in_use) = running_session_of(cx.provider, cx.caller, kasm_id, named, need).await?;
     cx.hold_until_end(in_use);
     Ok(place)
 }
 
-async fn place_of(
+async fn running_session_of(
     provider: &KasmProvider,
     caller: &Caller,
     kasm_id: KasmId,
     named: Option<UserId>,
-    need: Need,
-) -> Result<(Place, SessionUse), ToolError> {
+    need: SessionNeed,
+) -> Result<(RunningSession, SessionUse), ToolError> {
     let (user, session) = session_of(provider, caller, kasm_id, named).await?;
     if session.status != SessionStatus::Running {
         return Err(ToolError::from(KasmError::InvalidState {
             message: format!(
                 "the session is `{}`: {} needs a running one",
                 session.status.status_word(),
-                need.words()
+                need.need_words()
             ),
             remedy: sessions::advice(&session.status).to_owned(),
         })
         .with_code("session_not_running"));
     }
     let in_use = provider.leases.begin_use(user, kasm_id, &session);
-    let place = Place {
+    let place = RunningSession {
         user,
         kasm_id,
         session,

@@ -7,11 +7,11 @@ use serde_json::Value;
 use super::ToolInfo;
 use super::error::{ErrorType, ToolError};
 use crate::caller::Caller;
-use crate::metrics::Metrics;
+use crate::metrics::ServerMetrics;
 
 /// Logs and counts a call with `result`: its data, a question, or a failure.
 pub(super) fn log_end_of_call(
-    metrics: &Metrics,
+    metrics: &ServerMetrics,
     tool: &ToolInfo,
     caller: &Caller,
     result: Result<Option<&Value>, &ToolError>,
@@ -22,9 +22,9 @@ pub(super) fn log_end_of_call(
         Ok(None) => "asks",
         Err(error) => error.error_type.type_name(),
     };
-    metrics.call(tool.name, outcome, took);
+    metrics.count_call(tool.name, outcome, took);
     if outcome == "ok" && tool.continues.is_some() {
-        metrics.job();
+        metrics.count_job();
     }
     let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
     let (tool, caller) = (tool.name, &*caller.name);
@@ -32,7 +32,7 @@ pub(super) fn log_end_of_call(
         // A validation error repeats the argument, which may be a secret.
         Err(error) if error.error_type != ErrorType::Validation => {
             if error.error_type == ErrorType::Security {
-                metrics.denial(tool);
+                metrics.count_denial(tool);
             }
             tracing::info!(tool, caller, took_ms, outcome, error = %error.message, "tool call");
         }
@@ -42,7 +42,7 @@ pub(super) fn log_end_of_call(
 
 /// Logs and counts a transfer.
 pub(super) fn transferred(
-    metrics: &Metrics,
+    metrics: &ServerMetrics,
     tool: &'static str,
     caller: &Caller,
     result: Result<(), &ToolError>,
@@ -51,13 +51,13 @@ pub(super) fn transferred(
     let outcome = result
         .err()
         .map_or("ok", |error| error.error_type.type_name());
-    metrics.call(tool, outcome, took);
+    metrics.count_call(tool, outcome, took);
     let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
     let caller = &*caller.name;
     match result {
         Err(error) if error.error_type != ErrorType::Validation => {
             if error.error_type == ErrorType::Security {
-                metrics.denial(tool);
+                metrics.count_denial(tool);
             }
             tracing::info!(tool, caller, took_ms, outcome, error = %error.message, "transfer");
         }

@@ -32,7 +32,7 @@ impl Registry {
         let tool = self.find_tool(name);
         let tool = tool.filter(|tool| tool.info.passes_filter(&options.caller));
         let Some(tool) = tool else {
-            self.metrics.call_of_nothing();
+            self.metrics.count_unknown_tool();
             return Err(UnknownTool);
         };
         let started = Instant::now();
@@ -131,7 +131,7 @@ impl Registry {
         schema::refuse_unknown(&tool.info.input_schema, &args)?;
         if let Some(costly) = self.costly.as_ref().filter(|_| tool.info.costly) {
             let counted = costly.count_call(options.caller.owner_key(), tool.info.name);
-            counted.inspect_err(|_| self.metrics.refusal("costly_tools"))?;
+            counted.inspect_err(|_| self.metrics.count_refusal("costly_tools"))?;
         }
         let _place = self.gate.wait_for_place(&options.caller.name).await?;
         let work = AssertUnwindSafe(tool.run.run(options, args)).catch_unwind();

@@ -14,7 +14,7 @@ use super::transfer::FileTransfers;
 use super::{ToolInfo, Toolset};
 use crate::audit::AuditLog;
 use crate::caller::{Caller, Scope};
-use crate::metrics::Metrics;
+use crate::metrics::ServerMetrics;
 use crate::rate::Rate;
 
 /// The mounted tools, in the order of the documents. Built once.
@@ -28,7 +28,7 @@ pub struct Registry {
     pub(super) catalogue: Catalogue,
     pub(super) changes: ChangeBroadcast,
     pub(super) audit: Option<AuditLog>,
-    pub(super) metrics: Metrics,
+    pub(super) metrics: ServerMetrics,
     pub(super) transfers: Option<Arc<dyn FileTransfers>>,
 }
 
@@ -46,7 +46,7 @@ impl Registry {
             catalogue: Catalogue::default(),
             changes: ChangeBroadcast::default(),
             audit: None,
-            metrics: Metrics::default(),
+            metrics: ServerMetrics::default(),
             transfers: None,
         }
     }
@@ -60,7 +60,7 @@ impl Registry {
 
     /// Adds metrics.
     #[must_use]
-    pub fn with_metrics(mut self, metrics: Metrics) -> Self {
+    pub fn with_metrics(mut self, metrics: ServerMetrics) -> Self {
         self.metrics = metrics;
         self
     }

@@ -12,7 +12,7 @@ use super::registry::Registry;
 use super::transfer::{FileDownload, FileTransfers, FileUpload, StoredFile, TransferTarget};
 use super::{Effect, log};
 use crate::caller::{Caller, RequestInfo, Scope};
-use crate::links::Direction;
+use crate::links::TransferDirection;
 
 /// Whose transfer it is, and of which file.
 #[derive(Debug)]
@@ -29,7 +29,7 @@ pub struct TransferRequest {
 
 /// Which way, and what goes.
 #[derive(Debug)]
-pub enum Transfer {
+pub enum TransferAction {
     /// To the caller.
     Download,
     /// From the caller.
@@ -38,45 +38,50 @@ pub enum Transfer {
 
 /// What came of it.
 #[derive(Debug)]
-pub enum Transferred {
+pub enum TransferOutcome {
     /// A file whose bytes come now.
     Opened(FileDownload),
     /// A file that is stored.
     Stored(StoredFile),
 }
 
-impl Transfer {
+impl TransferAction {
     /// Which way.
     #[must_use]
-    pub fn direction(&self) -> Direction {
+    pub fn transfer_direction(&self) -> TransferDirection {
         match self {
-            Self::Download => Direction::Download,
-            Self::Upload(_) => Direction::Upload,
+            Self::Download => TransferDirection::Download,
+            Self::Upload(_) => TransferDirection::Upload,
         }
     }
 }
 
 /// What a transfer counts as, in the record and in what is counted.
-fn name_and_effect(direction: Direction) -> (&'static str, Effect) {
+fn name_and_effect(direction: TransferDirection) -> (&'static str, Effect) {
     match direction {
-        Direction::Download => ("GET /files", Effect::Read),
-        Direction::Upload => ("PUT /files", Effect::Write),
+        TransferDirection::Download => ("GET /files", Effect::Read),
+        TransferDirection::Upload => ("PUT /files", Effect::Write),
     }
 }
 
-fn scope_of(direction: Direction) -> Scope {
+fn scope_of(direction: TransferDirection) -> Scope {
     match direction {
-        Direction::Download => Scope::Read,
-        Direction::Upload => Scope::Use,
+        TransferDirection::Download => Scope::Read,
+        TransferDirection::Upload => Scope::Use,
     }
 }
 
 impl Registry {
     /// The scope that `caller` lacks for a transfer that it could make with it.
     #[must_use]
-    pub fn scope_missing_for(&self, direction: Direction, caller: &Caller) -> Option<Scope> {
+    pub fn scope_missing_for(
+        &self,
+        direction: TransferDirection,
+        caller: &Caller,
+    ) -> Option<Scope> {
         let needed = scope_of(direction);
-        let is_in_reach = |transfers: &dyn FileTransfers| reaches(transfers, direction, caller);
+        let is_in_reach =
+            |transfers: &dyn FileTransfers| offers_transfer(transfers, direction, caller);
         let in_reach = self.transfers.as_deref().is_some_and(is_in_reach);
         (in_reach && !caller.has_scope(needed)).then_some(needed)
     }
@@ -85,12 +90,12 @@ impl Registry {
     ///
     /// # Errors
     /// The caller may not, the provider cannot, or an upload cannot be written down.
-    pub async fn transfer(
+    pub async fn transfer_file(
         &self,
         request: &TransferRequest,
-        transfer: Transfer,
-    ) -> Result<Transferred, ToolError> {
-        let direction = transfer.direction();
+        transfer: TransferAction,
+    ) -> Result<TransferOutcome, ToolError> {
+        let direction = transfer.transfer_direction();
         let (name, effect) = name_and_effect(direction);
         let started = Instant::now();
         let transfers = self.allowed_transfers(direction, &request.caller);
@@ -102,7 +107,7 @@ impl Registry {
                     effect,
                     caller: &request.caller,
                     origin: request.origin.as_ref(),
-                    has_effect: transfers.is_ok() && direction == Direction::Upload,
+                    has_effect: transfers.is_ok() && direction == TransferDirection::Upload,
                     digest: audit.digest_value(&arguments),
                     arguments,
                 };
@@ -111,7 +116,7 @@ impl Registry {
             None => Ok(None),
         };
         let (result, open) = match (transfers, recorded) {
-            (Ok(transfers), Ok(open)) => (run(transfers, request, transfer).await, open),
+            (Ok(transfers), Ok(open)) => (run_transfer(transfers, request, transfer).await, open),
             (Err(error), open) => (Err(error), open.ok().flatten()),
             (_, Err(error)) => (Err(error), None),
         };
@@ -132,7 +137,7 @@ impl Registry {
     /// The provider's transfers, for a caller who may make one that way.
     fn allowed_transfers(
         &self,
-        direction: Direction,
+        direction: TransferDirection,
         caller: &Caller,
     ) -> Result<&dyn FileTransfers, ToolError> {
         let transfers = self.transfers.as_deref().ok_or_else(|| {
@@ -140,7 +145,7 @@ impl Registry {
             ToolError::new(ErrorType::Unsupported, "there are no transfers here", hint)
         })?;
         let operator = "ask the operator of this server for another token";
-        if !reaches(transfers, direction, caller) {
+        if !offers_transfer(transfers, direction, caller) {
             let message = "this token is not for it: it is read-only, or without these tools";
             let error = ToolError::new(ErrorType::Permission, message, operator);
             return Err(error.with_code("transfer_not_offered"));
@@ -156,28 +161,32 @@ impl Registry {
 }
 
 /// Whether a caller is offered the tools that do the same.
-fn reaches(transfers: &dyn FileTransfers, direction: Direction, caller: &Caller) -> bool {
-    let changes_nothing = direction == Direction::Download;
+fn offers_transfer(
+    transfers: &dyn FileTransfers,
+    direction: TransferDirection,
+    caller: &Caller,
+) -> bool {
+    let changes_nothing = direction == TransferDirection::Download;
     caller
         .reach
         .includes_tool(transfers.toolset(), changes_nothing)
 }
 
-async fn run(
+async fn run_transfer(
     transfers: &dyn FileTransfers,
     request: &TransferRequest,
-    transfer: Transfer,
-) -> Result<Transferred, ToolError> {
+    transfer: TransferAction,
+) -> Result<TransferOutcome, ToolError> {
     let file = TransferTarget {
         caller: &request.caller,
         computer: &request.computer,
         path: &request.path,
     };
     match transfer {
-        Transfer::Download => transfers.download(file).await.map(Transferred::Opened),
-        Transfer::Upload(upload) => transfers
+        TransferAction::Download => transfers.download(file).await.map(TransferOutcome::Opened),
+        TransferAction::Upload(upload) => transfers
             .upload(file, upload)
             .await
-            .map(Transferred::Stored),
+            .map(TransferOutcome::Stored),
     }
 }

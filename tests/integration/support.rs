@@ -10,10 +10,10 @@ pub mod toolbox;
 use std::time::Duration;
 
 use kasm_emulator::Emulator;
-use kasm_mcp::app::{self, NoServer, Reached};
+use kasm_mcp::app::{self, BuildError, ReachedBy};
 use kasm_mcp::config::{Config, SettingsSources};
-use kasm_mcp::http::App;
-use kasm_mcp::http::serve::{Ended, serve};
+use kasm_mcp::http::HttpApp;
+use kasm_mcp::http::serve::{ServeEnd, serve_http};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -29,7 +29,7 @@ pub struct TestServer {
     pub base: String,
     pub http: reqwest::Client,
     stop: Option<oneshot::Sender<()>>,
-    served: Option<JoinHandle<Ended>>,
+    served: Option<JoinHandle<ServeEnd>>,
 }
 
 impl TestServer {
@@ -60,7 +60,7 @@ impl TestServer {
         let base = format!("http://{}", listener.local_addr().unwrap());
         let (stop, stopped) = oneshot::channel::<()>();
         let limits = app::serve_limits(&config.limits);
-        let served = tokio::spawn(serve(listener, app, limits, async {
+        let served = tokio::spawn(serve_http(listener, app, limits, async {
             let _sender_dropped = stopped.await;
         }));
         let http = reqwest::Client::builder()
@@ -170,13 +170,13 @@ impl TestServer {
     }
 
     /// Sends the stop signal and waits for the end.
-    pub async fn stop(mut self) -> Ended {
+    pub async fn stop(mut self) -> ServeEnd {
         drop(self.stop.take());
         self.served.take().unwrap().await.unwrap()
     }
 
     /// Sends the stop signal and returns at once.
-    pub fn begin_stop(&mut self) -> JoinHandle<Ended> {
+    pub fn begin_stop(&mut self) -> JoinHandle<ServeEnd> {
         drop(self.stop.take());
         self.served.take().unwrap()
     }
@@ -220,8 +220,8 @@ pub fn sources(emulator: &Emulator, settings: &[(&str, &str)]) -> SettingsSource
 }
 
 /// The server of `serve`, ready to be served.
-pub fn http_app(config: &Config) -> Result<App, NoServer> {
-    app::build(config, Reached::ByHttp)?.into_http()
+pub fn http_app(config: &Config) -> Result<HttpApp, BuildError> {
+    app::build_application(config, ReachedBy::ByHttp)?.into_http()
 }
 
 pub fn config(emulator: &Emulator, settings: &[(&str, &str)]) -> Config {

@@ -240,7 +240,7 @@ pub(super) fn check_surface(report: &mut CheckReport, config: &Config) -> std::i
         )?;
     }
     // What `serve` refuses at its start and no other row checks.
-    if let Err(error) = app::kasm(config) {
+    if let Err(error) = app::kasm_client(config) {
         let remedy = "KASM_TLS_CA_FILE must be unset, or name a PEM file that this user can read";
         report.add_failure(
             "tls settings",

@@ -9,10 +9,10 @@ use tokio::time::{sleep, timeout};
 use super::report::{CheckProblem, CheckReport};
 use crate::commands::stop;
 use crate::config::Config;
-use crate::files::{Files, Target, Writing};
-use crate::jobs::{JobError, JobSpec, Jobs};
+use crate::files::{CheckedTarget, SessionFiles, WriteRequest};
+use crate::jobs::{JobError, JobSpec, SessionJobs};
 use crate::kasm::model::{SessionRequest, SessionStatus};
-use crate::kasm::plane::Place;
+use crate::kasm::plane::RunningSession;
 use crate::kasm::{Kasm, KasmError, KasmId, UserId};
 use crate::policy::FileAccess;
 use crate::providers::kasm::diagnose::{UNREACHABLE_REMEDY, session_checks};
@@ -42,7 +42,7 @@ pub(super) async fn check_running_session(
 ) -> std::io::Result<()> {
     match kasm.session_of(user, kasm_id).await {
         Ok(session) => {
-            let place = Place {
+            let place = RunningSession {
                 user,
                 kasm_id,
                 session,
@@ -68,7 +68,7 @@ async fn check_permissions(
     report: &mut CheckReport,
     kasm: &Kasm,
     config: &Config,
-    place: &Place,
+    place: &RunningSession,
 ) -> std::io::Result<()> {
     let Ok(checks) = timeout(PATIENCE, session_checks(kasm, place)).await else {
         let remedy = "check the load of Kasm's agents";
@@ -155,7 +155,7 @@ async fn check_steps(
     let seconds = begun.elapsed().as_secs_f64();
     report.add_ok(START, format!("{workspace} started in {seconds:.1} s"))?;
     check_permissions(report, kasm, config, &place).await?;
-    let jobs = Jobs::new(kasm.clone(), None);
+    let jobs = SessionJobs::new(kasm.clone(), None);
     if place.session.downloads_allowed == Some(false) && config.http.public_url.is_some() {
         let why = "output is posted to the relay of a running server; this command has none";
         report.add_skipped(COMMANDS, why)?;
@@ -177,7 +177,7 @@ async fn start_session(
     user: UserId,
     workspace: &str,
     tell: watch::Sender<Option<KasmId>>,
-) -> Result<Place, KasmError> {
+) -> Result<RunningSession, KasmError> {
     let image = kasm.resolve_image(workspace).await?;
     let named = move |kasm_id| {
         tell.send_replace(Some(kasm_id));
@@ -200,7 +200,7 @@ async fn start_session(
                 .to_owned(),
         });
     }
-    Ok(Place {
+    Ok(RunningSession {
         user,
         kasm_id,
         session,
@@ -237,9 +237,9 @@ fn unreachable(fact: &str) -> CheckProblem {
     CheckProblem::new(fact, UNREACHABLE_REMEDY)
 }
 
-async fn try_command(jobs: &Jobs, place: &Place) -> Result<String, CheckProblem> {
+async fn try_command(jobs: &SessionJobs, place: &RunningSession) -> Result<String, CheckProblem> {
     let script = "printf '%s by uid %s' \"$1\" \"$(id -u)\"";
-    let spec = JobSpec::internal(&[script], vec!["heard".to_owned()])
+    let spec = JobSpec::of_internal_script(&[script], vec!["heard".to_owned()])
         .with_limits(COMMAND_PATIENCE, 64 * 1024);
     let begun = Instant::now();
     let done = jobs
@@ -259,14 +259,18 @@ async fn try_command(jobs: &Jobs, place: &Place) -> Result<String, CheckProblem>
     }
 }
 
-async fn try_file(jobs: Jobs, config: &Config, place: &Place) -> Result<String, CheckProblem> {
+async fn try_file(
+    jobs: SessionJobs,
+    config: &Config,
+    place: &RunningSession,
+) -> Result<String, CheckProblem> {
     let policy = &config.tools.policy;
     let root = policy.roots().first().cloned().unwrap_or_default();
     let path = format!("{root}/kasm-mcp-check-{}.txt", place.kasm_id);
     let denied =
         "correct KASM_ALLOWED_ROOTS and KASM_POLICY_FILE: they forbid writing in the first folder";
     let target = |access| {
-        let target = Target::new(policy, &path, access);
+        let target = CheckedTarget::new(policy, &path, access);
         target.map_err(|_| CheckProblem::new(format!("the policy forbids {path}"), denied))
     };
     let (writing, reading) = (target(FileAccess::Write)?, target(FileAccess::Read)?);
@@ -277,15 +281,15 @@ async fn try_file(jobs: Jobs, config: &Config, place: &Place) -> Result<String, 
             "the session's user must be able to write the folder",
         )
     };
-    let files = Files::new(jobs.clone());
-    let way = Writing::default();
+    let files = SessionFiles::new(jobs.clone());
+    let way = WriteRequest::default();
     files
-        .write(place, &writing, text.as_bytes(), &way)
+        .write_file(place, &writing, text.as_bytes(), &way)
         .await
         .map_err(told)?;
-    let read = files.read(place, &reading, 0, 4_096).await;
+    let read = files.read_part(place, &reading, 0, 4_096).await;
     // A persistent profile would keep the file.
-    let remove = JobSpec::internal(&["rm -f -- \"$1\""], vec![path.clone()]);
+    let remove = JobSpec::of_internal_script(&["rm -f -- \"$1\""], vec![path.clone()]);
     let removed = jobs.run_script(place, &remove).await;
     let read = read.map_err(told)?;
     removed.map_err(problem_of_job)?;
@@ -299,8 +303,8 @@ async fn try_file(jobs: Jobs, config: &Config, place: &Place) -> Result<String, 
     }
 }
 
-async fn try_screen(kasm: &Kasm, place: &Place) -> Result<String, CheckProblem> {
-    let look = async { kasm.desktop(place).await?.read_screen().await };
+async fn try_screen(kasm: &Kasm, place: &RunningSession) -> Result<String, CheckProblem> {
+    let look = async { kasm.connected_desktop(place).await?.read_screen().await };
     let told = |error: ToolError| CheckProblem::new(error.message, error.hint);
     match timeout(PATIENCE, look).await {
         Ok(Ok(screen)) => Ok(format!(

@@ -1,6 +1,6 @@
 //! Which fields an action uses. One that it does not use is refused: it was meant to do something.
 
-use super::{Action, ActionKind, BadAction};
+use super::{ActionKind, BadAction, DesktopAction};
 
 impl ActionKind {
     /// As it is written in a call.
@@ -30,7 +30,7 @@ impl ActionKind {
     }
 }
 
-impl Action {
+impl DesktopAction {
     /// Refuses a field that this kind of action does not use.
     pub(super) fn check_fields(&self) -> Result<(), BadAction> {
         let given = [

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::{BadAction, Button};
-use crate::kasm::plane::rfb::Input;
+use super::{BadAction, PointerButton};
+use crate::kasm::plane::rfb::InputEvent;
 
 /// From press to release, as a person's finger.
 pub(super) const PRESS: Duration = Duration::from_millis(50);
@@ -22,18 +22,18 @@ const NOTCHES_MAX: u32 = 1_000;
 
 /// What hands do, one thing after the other.
 #[derive(Default)]
-pub(super) struct Gestures {
-    pub(super) inputs: Vec<Input>,
+pub(super) struct InputGestures {
+    pub(super) inputs: Vec<InputEvent>,
 }
 
-impl Gestures {
-    pub(super) fn pause(&mut self, time: Duration) {
-        self.inputs.push(Input::Pause(time));
+impl InputGestures {
+    pub(super) fn add_pause(&mut self, time: Duration) {
+        self.inputs.push(InputEvent::Pause(time));
     }
 
-    pub(super) fn point(&mut self, buttons: u16, (x, y): (u16, u16)) {
+    pub(super) fn point_at(&mut self, buttons: u16, (x, y): (u16, u16)) {
         let scroll = (0, 0);
-        self.inputs.push(Input::Pointer {
+        self.inputs.push(InputEvent::Pointer {
             buttons,
             x,
             y,
@@ -41,35 +41,38 @@ impl Gestures {
         });
     }
 
-    pub(super) fn key(&mut self, down: bool, keysym: u32) {
-        self.inputs.push(Input::Key { down, keysym });
+    pub(super) fn send_key(&mut self, down: bool, keysym: u32) {
+        self.inputs.push(InputEvent::Key { down, keysym });
     }
 
-    pub(super) fn click(&mut self, place: (u16, u16), button: Button) {
-        self.point(0, place);
-        self.point(mask(button), place);
-        self.pause(PRESS);
-        self.point(0, place);
+    pub(super) fn click_at(&mut self, place: (u16, u16), button: PointerButton) {
+        self.point_at(0, place);
+        self.point_at(button_mask(button), place);
+        self.add_pause(PRESS);
+        self.point_at(0, place);
     }
 
-    pub(super) fn drag(&mut self, from: (u16, u16), to: (u16, u16), button: Button) {
-        self.point(0, from);
-        self.point(mask(button), from);
-        self.pause(GRIP);
+    pub(super) fn drag_to(&mut self, from: (u16, u16), to: (u16, u16), button: PointerButton) {
+        self.point_at(0, from);
+        self.point_at(button_mask(button), from);
+        self.add_pause(GRIP);
         for step in 1..=DRAG_STEPS {
             let between = |from: u16, to: u16| {
                 let way = i32::from(to) - i32::from(from);
                 u16::try_from(i32::from(from) + way * step / DRAG_STEPS).unwrap_or(to)
             };
-            self.point(mask(button), (between(from.0, to.0), between(from.1, to.1)));
-            self.pause(DRAG_STEP);
+            self.point_at(
+                button_mask(button),
+                (between(from.0, to.0), between(from.1, to.1)),
+            );
+            self.add_pause(DRAG_STEP);
         }
-        self.pause(GRIP);
-        self.point(0, to);
+        self.add_pause(GRIP);
+        self.point_at(0, to);
     }
 
     /// Turns the wheel by all of it, in as many events as that takes.
-    pub(super) fn scroll(
+    pub(super) fn scroll_by(
         &mut self,
         (x, y): (u16, u16),
         mut right: i32,
@@ -86,7 +89,7 @@ impl Gestures {
                 ),
             ));
         }
-        self.point(0, (x, y));
+        self.point_at(0, (x, y));
         let turn = |notches: &mut i32| {
             let now = (*notches).clamp(-NOTCHES_PER_EVENT, NOTCHES_PER_EVENT);
             *notches -= now;
@@ -94,7 +97,7 @@ impl Gestures {
         };
         loop {
             let scroll = (turn(&mut right), turn(&mut down));
-            self.inputs.push(Input::Pointer {
+            self.inputs.push(InputEvent::Pointer {
                 buttons: 0,
                 x,
                 y,
@@ -103,15 +106,15 @@ impl Gestures {
             if (right, down) == (0, 0) {
                 return Ok(());
             }
-            self.pause(BETWEEN_TURNS);
+            self.add_pause(BETWEEN_TURNS);
         }
     }
 }
 
-fn mask(button: Button) -> u16 {
+fn button_mask(button: PointerButton) -> u16 {
     match button {
-        Button::Left => 1,
-        Button::Middle => 2,
-        Button::Right => 4,
+        PointerButton::Left => 1,
+        PointerButton::Middle => 2,
+        PointerButton::Right => 4,
     }
 }

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use super::BadAction;
-use super::gestures::{Gestures, PRESS};
+use super::gestures::{InputGestures, PRESS};
 use super::layout::{is_foreign, may_be_missing, needs_shift, with_shift, without_shift};
-use crate::kasm::plane::rfb::{Input, character_of, keys_like, keysym_named, keysym_of};
+use crate::kasm::plane::rfb::{InputEvent, character_of, keys_like, keysym_named, keysym_of};
 
 /// After a character that the keyboard lacks: programs have to read it before its spare key means another one.
 const FOREIGN_CHARACTER: Duration = Duration::from_millis(10);
@@ -23,7 +23,7 @@ const THIRD_LEVEL: [u32; 2] = [0xfe03, 0xff7e];
 /// Caps Lock, Shift Lock, Num Lock, Scroll Lock.
 const LOCKS: [u32; 4] = [0xffe5, 0xffe6, 0xff7f, 0xff14];
 
-impl Gestures {
+impl InputGestures {
     pub(super) fn type_text(&mut self, text: &str) -> Result<(), BadAction> {
         if text.chars().count() > TEXT_CHARS_MAX {
             return Err(BadAction::new(
@@ -36,7 +36,7 @@ impl Gestures {
         if text.chars().any(may_be_missing) {
             self.tap_key(SHIFT);
         }
-        self.inputs.push(Input::LiftLocks);
+        self.inputs.push(InputEvent::LiftLocks);
         let mut shift = false;
         // A line end of Windows is one line end.
         for (index, character) in text.replace("\r\n", "\n").chars().enumerate() {
@@ -46,25 +46,25 @@ impl Gestures {
             let wakes = index > 0 && may_be_missing(character);
             if shift && (wakes || !wanted) {
                 shift = false;
-                self.key(false, SHIFT);
+                self.send_key(false, SHIFT);
             }
             // KasmVNC takes a capital without Shift for a Caps Lock at our side if it does not tell us of the
             // locks, and switches that of the session.
             if wanted && !shift {
                 shift = true;
-                self.key(true, SHIFT);
+                self.send_key(true, SHIFT);
             } else if wakes {
                 self.tap_key(SHIFT);
             }
             self.tap_key(keysym_of(character));
             if is_foreign(character) {
-                self.pause(FOREIGN_CHARACTER);
+                self.add_pause(FOREIGN_CHARACTER);
             }
         }
         if shift {
-            self.key(false, SHIFT);
+            self.send_key(false, SHIFT);
         }
-        self.inputs.push(Input::RestoreLocks);
+        self.inputs.push(InputEvent::RestoreLocks);
         Ok(())
     }
 
@@ -85,24 +85,24 @@ impl Gestures {
         // Under Caps Lock the server presses Shift to make the small letter of `ctrl+c`, and programs would see
         // ctrl, shift and c. A lock that is pressed on purpose stays as it will be.
         if !switches_lock {
-            self.inputs.push(Input::LiftLocks);
+            self.inputs.push(InputEvent::LiftLocks);
         }
         for keysym in &keysyms {
-            self.key(true, *keysym);
+            self.send_key(true, *keysym);
         }
-        self.pause(PRESS);
+        self.add_pause(PRESS);
         for keysym in keysyms.iter().rev() {
-            self.key(false, *keysym);
+            self.send_key(false, *keysym);
         }
         if !switches_lock {
-            self.inputs.push(Input::RestoreLocks);
+            self.inputs.push(InputEvent::RestoreLocks);
         }
         Ok(())
     }
 
     pub(super) fn tap_key(&mut self, keysym: u32) {
-        self.key(true, keysym);
-        self.key(false, keysym);
+        self.send_key(true, keysym);
+        self.send_key(false, keysym);
     }
 }
 

@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use http::header::{HeaderMap, HeaderName, IF_RANGE, RANGE};
 
-use crate::links::{LinkId, Links};
+use crate::links::{LinkId, OpenLinks};
 
 /// What is sent of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Selection {
+pub(super) enum RangeSelection {
     /// All of it.
     Whole,
     /// These bytes.
@@ -20,26 +20,26 @@ pub(super) enum Selection {
 
 /// Reads `Range`. One range is answered; several, other units and what cannot be read are not, and then the whole
 /// file is sent, as the RFC wants. With `If-Range` the part is sent only if the client has the same version.
-pub(super) fn selection(
+pub(super) fn select_range(
     headers: &HeaderMap,
     size: u64,
     etag: &str,
     date: Option<&str>,
-) -> Selection {
+) -> RangeSelection {
     let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
     let Some(range) = text(RANGE) else {
-        return Selection::Whole;
+        return RangeSelection::Whole;
     };
     if headers.contains_key(IF_RANGE) {
         let validator = text(IF_RANGE);
         if validator != Some(etag) && (date.is_none() || validator != date) {
-            return Selection::Whole;
+            return RangeSelection::Whole;
         }
     }
-    parse_range(range, size).unwrap_or(Selection::Whole)
+    parse_range(range, size).unwrap_or(RangeSelection::Whole)
 }
 
-fn parse_range(range: &str, size: u64) -> Option<Selection> {
+fn parse_range(range: &str, size: u64) -> Option<RangeSelection> {
     let (first, last) = range
         .trim()
         .strip_prefix("bytes=")?
@@ -62,9 +62,9 @@ fn parse_range(range: &str, size: u64) -> Option<Selection> {
         }
     };
     let selection = if part.is_empty() {
-        Selection::OutOfRange
+        RangeSelection::OutOfRange
     } else {
-        Selection::Part(part)
+        RangeSelection::Part(part)
     };
     Some(selection)
 }
@@ -72,7 +72,7 @@ fn parse_range(range: &str, size: u64) -> Option<Selection> {
 /// Counts what goes out over a link. It notes a part that broke off, too, when it is dropped.
 #[derive(Debug)]
 pub(super) struct DeliveryCount {
-    pub(super) links: Arc<Links>,
+    pub(super) links: Arc<OpenLinks>,
     pub(super) id: LinkId,
     pub(super) version: String,
     pub(super) size: u64,
@@ -108,32 +108,32 @@ impl Drop for DeliveryCount {
 mod tests {
     use super::*;
 
-    fn selected(range: &str, if_range: Option<&str>) -> Selection {
+    fn selected(range: &str, if_range: Option<&str>) -> RangeSelection {
         let mut headers = HeaderMap::new();
         headers.insert(RANGE, range.parse().unwrap());
         if let Some(validator) = if_range {
             headers.insert(IF_RANGE, validator.parse().unwrap());
         }
-        selection(&headers, 100, "\"etag\"", Some("a date"))
+        select_range(&headers, 100, "\"etag\"", Some("a date"))
     }
 
     #[test]
     fn ranges_are_read_as_the_rfc_says() {
-        let part = |range: Range<u64>| Selection::Part(range);
+        let part = |range: Range<u64>| RangeSelection::Part(range);
         for (range, expected) in [
             ("bytes=0-0", part(0..1)),
             ("bytes=10-", part(10..100)),
             ("bytes=90-200", part(90..100)),
             ("bytes=-1", part(99..100)),
             ("bytes=-200", part(0..100)),
-            ("bytes=100-", Selection::OutOfRange),
-            ("bytes=-0", Selection::OutOfRange),
-            ("bytes=99999999999999999999-", Selection::OutOfRange),
-            ("bytes=5-4", Selection::Whole),
-            ("bytes=0-1,3-4", Selection::Whole),
-            ("bytes=+1-2", Selection::Whole),
-            ("items=0-1", Selection::Whole),
-            ("bytes=-", Selection::Whole),
+            ("bytes=100-", RangeSelection::OutOfRange),
+            ("bytes=-0", RangeSelection::OutOfRange),
+            ("bytes=99999999999999999999-", RangeSelection::OutOfRange),
+            ("bytes=5-4", RangeSelection::Whole),
+            ("bytes=0-1,3-4", RangeSelection::Whole),
+            ("bytes=+1-2", RangeSelection::Whole),
+            ("items=0-1", RangeSelection::Whole),
+            ("bytes=-", RangeSelection::Whole),
         ] {
             assert_eq!(selected(range, None), expected, "{range}");
         }
@@ -142,7 +142,7 @@ mod tests {
     #[test]
     fn a_part_of_another_version_is_not_sent() {
         for (validator, whole) in [("\"etag\"", false), ("a date", false), ("\"other\"", true)] {
-            let is_whole = selected("bytes=1-", Some(validator)) == Selection::Whole;
+            let is_whole = selected("bytes=1-", Some(validator)) == RangeSelection::Whole;
             assert_eq!(is_whole, whole, "{validator}");
         }
     }

@@ -14,9 +14,9 @@ use http::header::{
 };
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::range::{DeliveryCount, Selection, selection};
-use crate::http::problem::Problem;
-use crate::links::{LinkId, Links};
+use super::range::{DeliveryCount, RangeSelection, select_range};
+use crate::http::problem::HttpProblem;
+use crate::links::{LinkId, OpenLinks};
 use crate::percent;
 use crate::tool::transfer::FileDownload;
 
@@ -28,33 +28,38 @@ const YEAR_10000: u64 = 253_402_300_800;
 /// What an answer with a file needs beside the file.
 pub(super) struct FileReply {
     /// The link that it goes over.
-    pub(super) count: Option<(Arc<Links>, LinkId)>,
+    pub(super) count: Option<(Arc<OpenLinks>, LinkId)>,
     pub(super) is_head: bool,
     /// Kept until the last byte.
     pub(super) place: OwnedSemaphorePermit,
 }
 
 impl FileReply {
-    pub(super) fn attachment(self, file: FileDownload, path: &str, asked: &HeaderMap) -> Response {
+    pub(super) fn into_response_for(
+        self,
+        file: FileDownload,
+        path: &str,
+        asked: &HeaderMap,
+    ) -> Response {
         let etag = format!("\"{}\"", file.sha256);
         let date = http_date(file.modified);
-        let selected = selection(asked, file.size, &etag, date.as_deref());
+        let selected = select_range(asked, file.size, &etag, date.as_deref());
         let (status, part) = match selected {
-            Selection::Whole => (StatusCode::OK, 0..file.size),
-            Selection::Part(part) => (StatusCode::PARTIAL_CONTENT, part),
-            Selection::OutOfRange => {
+            RangeSelection::Whole => (StatusCode::OK, 0..file.size),
+            RangeSelection::Part(part) => (StatusCode::PARTIAL_CONTENT, part),
+            RangeSelection::OutOfRange => {
                 let detail = format!("the file has {} bytes", file.size);
                 let status = StatusCode::RANGE_NOT_SATISFIABLE;
-                let problem = Problem::new(status, "range_not_satisfiable", detail);
+                let problem = HttpProblem::new(status, "range_not_satisfiable", detail);
                 let size = format!("bytes */{}", file.size);
                 return ([(CONTENT_RANGE, size)], problem).into_response();
             }
         };
-        let mut headers = facts(&file, path, etag, date);
+        let mut headers = file_headers(&file, path, etag, date);
         headers.insert(CONTENT_LENGTH, (part.end - part.start).into());
         if status == StatusCode::PARTIAL_CONTENT {
             let part = format!("bytes {}-{}/{}", part.start, part.end - 1, file.size);
-            put(&mut headers, CONTENT_RANGE, Some(part));
+            insert_header(&mut headers, CONTENT_RANGE, Some(part));
         }
         if self.is_head {
             return (status, headers).into_response();
@@ -84,7 +89,7 @@ impl FileReply {
 }
 
 /// What is said of a file whatever part of it is sent.
-fn facts(file: &FileDownload, path: &str, etag: String, date: Option<String>) -> HeaderMap {
+fn file_headers(file: &FileDownload, path: &str, etag: String, date: Option<String>) -> HeaderMap {
     let mut headers = HeaderMap::new();
     let name = path.rsplit('/').next().unwrap_or_default();
     let fixed = [
@@ -96,21 +101,25 @@ fn facts(file: &FileDownload, path: &str, etag: String, date: Option<String>) ->
     for (header, value) in fixed {
         headers.insert(header, HeaderValue::from_static(value));
     }
-    put(&mut headers, CONTENT_DISPOSITION, Some(disposition(name)));
-    put(&mut headers, REPR_DIGEST, repr_digest(&file.sha256));
-    put(&mut headers, ETAG, Some(etag));
-    put(&mut headers, LAST_MODIFIED, date);
+    insert_header(
+        &mut headers,
+        CONTENT_DISPOSITION,
+        Some(content_disposition(name)),
+    );
+    insert_header(&mut headers, REPR_DIGEST, repr_digest(&file.sha256));
+    insert_header(&mut headers, ETAG, Some(etag));
+    insert_header(&mut headers, LAST_MODIFIED, date);
     headers
 }
 
-fn put(headers: &mut HeaderMap, name: HeaderName, value: Option<String>) {
+fn insert_header(headers: &mut HeaderMap, name: HeaderName, value: Option<String>) {
     if let Some(value) = value.and_then(|value| HeaderValue::from_str(&value).ok()) {
         headers.insert(name, value);
     }
 }
 
 /// RFC 6266, with the name as RFC 8187 writes it.
-fn disposition(name: &str) -> String {
+fn content_disposition(name: &str) -> String {
     format!(
         "attachment; filename*=UTF-8''{}",
         percent::encode_part(name)

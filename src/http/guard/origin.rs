@@ -25,28 +25,28 @@ pub enum AllowedOrigin {
 /// The text is not a valid origin.
 #[derive(Debug, thiserror::Error)]
 #[error("expected an origin")]
-pub struct NoOrigin;
+pub struct InvalidOrigin;
 
 impl WebOrigin {
     /// Its host, an IPv6 address in brackets.
     #[must_use]
-    pub fn host(&self) -> String {
+    pub fn host_name(&self) -> String {
         self.host.to_string()
     }
 }
 
 impl FromStr for WebOrigin {
-    type Err = NoOrigin;
+    type Err = InvalidOrigin;
 
-    fn from_str(text: &str) -> Result<Self, NoOrigin> {
+    fn from_str(text: &str) -> Result<Self, InvalidOrigin> {
         // The URL parser repairs invalid input: it reads backslashes as slashes, adds missing ones and drops
         // line breaks.
-        let (_, rest) = text.split_once("://").ok_or(NoOrigin)?;
+        let (_, rest) = text.split_once("://").ok_or(InvalidOrigin)?;
         let odd = |c: char| c == '\\' || c.is_whitespace() || c.is_control();
         if rest.starts_with('/') || text.contains(odd) {
-            return Err(NoOrigin);
+            return Err(InvalidOrigin);
         }
-        let url: Url = text.parse().map_err(|_| NoOrigin)?;
+        let url: Url = text.parse().map_err(|_| InvalidOrigin)?;
         let has_user = !url.username().is_empty() || url.password().is_some();
         match url.origin() {
             Origin::Tuple(scheme, host, port)
@@ -54,14 +54,14 @@ impl FromStr for WebOrigin {
             {
                 Ok(Self { scheme, host, port })
             }
-            Origin::Tuple(..) | Origin::Opaque(_) => Err(NoOrigin),
+            Origin::Tuple(..) | Origin::Opaque(_) => Err(InvalidOrigin),
         }
     }
 }
 
 impl AllowedOrigin {
     /// Whether this entry matches the header; `web` is the header as the origin of a web page, if it is one.
-    pub(super) fn matches(&self, header: &str, web: Option<&WebOrigin>) -> bool {
+    pub(super) fn matches_header(&self, header: &str, web: Option<&WebOrigin>) -> bool {
         match self {
             Self::Web(allowed) => web == Some(allowed),
             Self::Exact(allowed) => allowed == header,
@@ -76,16 +76,16 @@ impl AllowedOrigin {
 }
 
 impl FromStr for AllowedOrigin {
-    type Err = NoOrigin;
+    type Err = InvalidOrigin;
 
-    fn from_str(text: &str) -> Result<Self, NoOrigin> {
+    fn from_str(text: &str) -> Result<Self, InvalidOrigin> {
         if let Ok(web) = text.parse() {
             return Ok(Self::Web(web));
         }
         if matches!(text, "null" | "file://") || is_of_program(text) {
             return Ok(Self::Exact(text.to_owned()));
         }
-        Err(NoOrigin)
+        Err(InvalidOrigin)
     }
 }
 

@@ -24,9 +24,9 @@ const PIECE_BYTES: usize = 1_024;
 /// The client sent the body too slowly.
 #[derive(Debug, thiserror::Error)]
 #[error("the body was received too slowly")]
-pub(in crate::http) struct TooSlow;
+pub(in crate::http) struct BodyTooSlow;
 
-impl TooSlow {
+impl BodyTooSlow {
     /// Whether this is the cause of an error.
     pub(in crate::http) fn is_behind(error: &(dyn std::error::Error + 'static)) -> bool {
         let mut next = Some(error);
@@ -41,7 +41,7 @@ impl TooSlow {
 }
 
 /// Limits the time for receiving a body to `pause`, plus one second per 8 KiB received.
-pub(in crate::http) async fn layer(
+pub(in crate::http) async fn time_body(
     State(pause): State<Duration>,
     request: Request,
     next: Next,
@@ -60,14 +60,14 @@ struct TimedBody {
     /// Bytes that are too few to be passed on.
     held: BytesMut,
     /// What follows them: an error, trailers, or the end.
-    ended: Option<Ended>,
+    ended: Option<BodyEnd>,
 }
 
-type Piece = Result<Frame<Bytes>, axum::BoxError>;
+type BodyPiece = Result<Frame<Bytes>, axum::BoxError>;
 
 /// The end of the merged chunks.
-enum Ended {
-    With(Piece),
+enum BodyEnd {
+    With(BodyPiece),
     Plainly,
 }
 
@@ -84,17 +84,17 @@ impl TimedBody {
         }
     }
 
-    fn left(&self) -> Duration {
+    fn time_left(&self) -> Duration {
         let earned = Duration::from_secs(self.received / BYTES_PER_SECOND);
         (self.pause + earned).saturating_sub(self.waited)
     }
 
-    fn held_piece(&mut self) -> Poll<Option<Piece>> {
+    fn held_piece(&mut self) -> Poll<Option<BodyPiece>> {
         let piece = std::mem::take(&mut self.held).freeze();
         Poll::Ready(Some(Ok(Frame::data(piece))))
     }
 
-    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Piece>> {
+    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<BodyPiece>> {
         if let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(cx) {
             if let Some((since, _)) = self.waits.take() {
                 self.waited += since.elapsed();
@@ -105,12 +105,12 @@ impl TimedBody {
             }
             return Poll::Ready(frame.map(|frame| frame.map_err(Into::into)));
         }
-        let left = self.left();
+        let left = self.time_left();
         let (_, sleep) = self
             .waits
             .get_or_insert_with(|| (Instant::now(), Box::pin(tokio::time::sleep(left))));
         ready!(sleep.as_mut().poll(cx));
-        Poll::Ready(Some(Err(TooSlow.into())))
+        Poll::Ready(Some(Err(BodyTooSlow.into())))
     }
 }
 
@@ -118,7 +118,7 @@ impl HttpBody for TimedBody {
     type Data = Bytes;
     type Error = axum::BoxError;
 
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Piece>> {
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<BodyPiece>> {
         let this = self.get_mut();
         loop {
             match this.ended.take() {
@@ -126,25 +126,25 @@ impl HttpBody for TimedBody {
                     this.ended = Some(ended);
                     return this.held_piece();
                 }
-                Some(Ended::With(piece)) => return Poll::Ready(Some(piece)),
-                Some(Ended::Plainly) => return Poll::Ready(None),
+                Some(BodyEnd::With(piece)) => return Poll::Ready(Some(piece)),
+                Some(BodyEnd::Plainly) => return Poll::Ready(None),
                 None => {}
             }
             let data = match ready!(this.poll_piece(cx)) {
                 None => {
-                    this.ended = Some(Ended::Plainly);
+                    this.ended = Some(BodyEnd::Plainly);
                     continue;
                 }
                 Some(Err(error)) => {
                     // No reader needs the bytes before an error.
                     this.held.clear();
-                    this.ended = Some(Ended::With(Err(error)));
+                    this.ended = Some(BodyEnd::With(Err(error)));
                     continue;
                 }
                 Some(Ok(frame)) => match frame.into_data() {
                     Ok(data) => data,
                     Err(trailers) => {
-                        this.ended = Some(Ended::With(Ok(trailers)));
+                        this.ended = Some(BodyEnd::With(Ok(trailers)));
                         continue;
                     }
                 },

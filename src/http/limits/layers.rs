@@ -9,16 +9,16 @@ use futures::StreamExt;
 use http::header::AUTHORIZATION;
 use http::{Method, StatusCode};
 
-use super::{CallerState, Limiter, PLACE_PAUSE, StreamPlace};
+use super::{CallerState, PLACE_PAUSE, RequestLimiter, StreamPlace};
 use crate::caller::Caller;
-use crate::http::problem::Problem;
+use crate::http::problem::HttpProblem;
 use crate::http::route_group::AnswerForm;
 use crate::http::sse;
 use crate::rate::RateWait;
 
 /// Why a request is not answered now.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::http) enum Refusal {
+pub(in crate::http) enum LimitRefusal {
     /// The address sent too many requests.
     Address(RateWait),
     /// The address had too many failed authentications.
@@ -29,8 +29,8 @@ pub(in crate::http) enum Refusal {
     Streams,
 }
 
-impl Refusal {
-    fn wait(self) -> RateWait {
+impl LimitRefusal {
+    fn time_to_wait(self) -> RateWait {
         match self {
             Self::Address(wait) | Self::Failures(wait) | Self::Caller(wait) => wait,
             Self::Streams => PLACE_PAUSE,
@@ -38,31 +38,31 @@ impl Refusal {
     }
 }
 
-impl From<Refusal> for Problem {
-    fn from(refusal: Refusal) -> Self {
+impl From<LimitRefusal> for HttpProblem {
+    fn from(refusal: LimitRefusal) -> Self {
         let (limit, code, what) = match refusal {
-            Refusal::Address(_) => (
+            LimitRefusal::Address(_) => (
                 "address",
                 "too_many_requests_from_address",
                 "too many requests from this address",
             ),
-            Refusal::Failures(_) => (
+            LimitRefusal::Failures(_) => (
                 "authentication_failures",
                 "too_many_wrong_tokens",
                 "too many wrong tokens from this address",
             ),
-            Refusal::Caller(_) => (
+            LimitRefusal::Caller(_) => (
                 "caller",
                 "too_many_requests_of_caller",
                 "too many requests with this token",
             ),
-            Refusal::Streams => (
+            LimitRefusal::Streams => (
                 "streams",
                 "too_many_streams",
                 "too many open streams: close some",
             ),
         };
-        let seconds = refusal.wait().whole_seconds();
+        let seconds = refusal.time_to_wait().whole_seconds();
         let detail = format!("{what}; try again in {seconds} s");
         Self::new(StatusCode::TOO_MANY_REQUESTS, code, detail)
             .retry_after(seconds)
@@ -71,8 +71,8 @@ impl From<Refusal> for Problem {
 }
 
 /// Enforces the limits of the address.
-pub(in crate::http) async fn by_address(
-    State(limiter): State<Arc<Limiter>>,
+pub(in crate::http) async fn limit_by_address(
+    State(limiter): State<Arc<RequestLimiter>>,
     mut request: Request,
     next: Next,
 ) -> Response {
@@ -80,29 +80,29 @@ pub(in crate::http) async fn by_address(
         return next.run(request).await;
     };
     let form = AnswerForm::of_request(request.extensions());
-    if let Err(wait) = address_state.request() {
-        return form.answer(Refusal::Address(wait).into());
+    if let Err(wait) = address_state.count_request() {
+        return form.answer(LimitRefusal::Address(wait).into());
     }
     let shows = request.headers().contains_key(AUTHORIZATION);
     // Whether a token is right shows only in the layers inside, and is not told while this lasts.
-    let locked = address_state.locked();
+    let locked = address_state.locked_for();
     request.extensions_mut().insert(address_state.clone());
     let response = next.run(request).await;
     if !shows || response.status() != StatusCode::UNAUTHORIZED {
         return response;
     }
     match locked {
-        Some(wait) => form.answer(Refusal::Failures(wait).into()),
+        Some(wait) => form.answer(LimitRefusal::Failures(wait).into()),
         None => {
-            address_state.failed();
+            address_state.count_failure();
             response
         }
     }
 }
 
 /// Enforces the limits of the caller.
-pub(in crate::http) async fn by_caller(
-    State(limiter): State<Arc<Limiter>>,
+pub(in crate::http) async fn limit_by_caller(
+    State(limiter): State<Arc<RequestLimiter>>,
     mut request: Request,
     next: Next,
 ) -> Response {
@@ -110,7 +110,7 @@ pub(in crate::http) async fn by_caller(
         return next.run(request).await;
     };
     let form = AnswerForm::of_request(request.extensions());
-    let caller_state = match limiter.admit(request.extensions(), caller) {
+    let caller_state = match limiter.admit_caller(request.extensions(), caller) {
         Ok(caller_state) => caller_state,
         Err(refusal) => return form.answer(refusal.into()),
     };
@@ -121,7 +121,7 @@ pub(in crate::http) async fn by_caller(
     match limiter.open_stream(&caller_state) {
         Ok(place) => {
             request.extensions_mut().insert(caller_state);
-            while_open(next.run(request).await, place)
+            hold_stream_place(next.run(request).await, place)
         }
         Err(refusal) => form.answer(refusal.into()),
     }
@@ -137,7 +137,7 @@ fn may_open_stream(request: &Request) -> bool {
     request.method() == Method::GET || listens(request)
 }
 
-fn while_open(response: Response, place: StreamPlace) -> Response {
+fn hold_stream_place(response: Response, place: StreamPlace) -> Response {
     sse::wrap_event_stream(response, |chunks| {
         chunks.map(move |chunk| {
             let _while_open = &place;
@@ -148,10 +148,10 @@ fn while_open(response: Response, place: StreamPlace) -> Response {
 
 impl CallerState {
     /// Counts what is in a batch beyond the one that its request was.
-    pub(in crate::http) fn count_batch(&self, messages: usize) -> Result<(), Refusal> {
+    pub(in crate::http) fn count_batch(&self, messages: usize) -> Result<(), LimitRefusal> {
         let more = u32::try_from(messages.saturating_sub(1)).unwrap_or(u32::MAX);
         match std::num::NonZeroU32::new(more) {
-            Some(more) => self.requests.take_many(more).map_err(Refusal::Caller),
+            Some(more) => self.requests.take_many(more).map_err(LimitRefusal::Caller),
             None => Ok(()),
         }
     }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::{RequestLimits, take_one};
 use crate::bounded_map::Evict;
 use crate::caller::Caller;
-use crate::metrics::Metrics;
+use crate::metrics::ServerMetrics;
 use crate::rate::{LastUse, Rate, RateWait, TokenBucket};
 
 /// How long an address is remembered after a successful authentication.
@@ -17,7 +17,7 @@ const KNOWN: Duration = Duration::from_secs(3_600);
 /// The state of one address.
 #[derive(Debug)]
 pub(in crate::http) struct AddressState {
-    metrics: Metrics,
+    metrics: ServerMetrics,
     pub(super) requests: TokenBucket,
     failures: TokenBucket,
     connections: AtomicUsize,
@@ -32,7 +32,7 @@ pub(in crate::http) struct AddressState {
 }
 
 impl AddressState {
-    pub(super) fn new(limits: &RequestLimits, metrics: &Metrics) -> Self {
+    pub(super) fn new(limits: &RequestLimits, metrics: &ServerMetrics) -> Self {
         Self {
             metrics: metrics.clone(),
             requests: TokenBucket::new(limits.per_address),
@@ -47,21 +47,21 @@ impl AddressState {
     }
 
     /// Counts a request.
-    pub(super) fn request(&self) -> Result<(), RateWait> {
+    pub(super) fn count_request(&self) -> Result<(), RateWait> {
         self.used.renew();
         self.requests.take_one().map(drop)
     }
 
     /// How long tokens are not checked, after too many failures.
-    pub(in crate::http) fn locked(&self) -> Option<RateWait> {
+    pub(in crate::http) fn locked_for(&self) -> Option<RateWait> {
         let until = Duration::from_millis(self.locked_until.load(Ordering::Relaxed));
         let left = until.checked_sub(self.epoch.elapsed())?;
         (!left.is_zero()).then_some(RateWait(left))
     }
 
     /// Counts a failed authentication.
-    pub(in crate::http) fn failed(&self) {
-        self.metrics.auth_failure();
+    pub(in crate::http) fn count_failure(&self) {
+        self.metrics.count_auth_failure();
         let rate = self.failures.rate();
         let pause = match self.failures.take_one() {
             // The last one of the burst locks the address until the bucket has one more: an attempt beyond it
@@ -84,14 +84,14 @@ impl AddressState {
         }
     }
 
-    pub(super) fn remember(&self, caller: &Caller) {
+    pub(super) fn remember_caller(&self, caller: &Caller) {
         let bit = bit_of(caller);
         if self.known.load(Ordering::Relaxed) & bit == 0 {
             self.known.fetch_or(bit, Ordering::Relaxed);
         }
     }
 
-    pub(super) fn knows(&self, caller: &Caller) -> bool {
+    pub(super) fn knows_caller(&self, caller: &Caller) -> bool {
         self.known.load(Ordering::Relaxed) & bit_of(caller) != 0
     }
 }
@@ -117,7 +117,7 @@ impl Evict for AddressState {
 pub(in crate::http) struct ConnectionPlace(Arc<AddressState>);
 
 impl ConnectionPlace {
-    pub(super) fn take(address_state: Arc<AddressState>, max: usize) -> Option<Self> {
+    pub(super) fn take_place(address_state: Arc<AddressState>, max: usize) -> Option<Self> {
         take_one(&address_state.connections, max).then(|| Self(address_state))
     }
 }
@@ -146,7 +146,7 @@ impl CallerState {
     }
 
     /// Counts a request.
-    pub(super) fn request(&self) -> Result<(), RateWait> {
+    pub(super) fn count_request(&self) -> Result<(), RateWait> {
         self.used.renew();
         self.requests.take_one().map(drop)
     }
@@ -166,7 +166,7 @@ pub(in crate::http) struct StreamPlace {
 }
 
 impl StreamPlace {
-    pub(super) fn take(
+    pub(super) fn take_place(
         caller_state: &Arc<CallerState>,
         own_max: usize,
         all: &Arc<AtomicUsize>,

@@ -9,7 +9,7 @@ use http::{HeaderMap, StatusCode};
 use rmcp::model::ServerJsonRpcMessage;
 use tokio_stream::wrappers::ReceiverStream;
 
-use crate::http::problem::Problem;
+use crate::http::problem::HttpProblem;
 use crate::http::rpc_error::RpcError;
 use crate::http::sse;
 use crate::mcp::dispatch::{StartedCall, cancelled_answer, is_answer};
@@ -22,20 +22,20 @@ const ANSWER_BYTES: usize = 2_048;
 
 /// One JSON object if the answer comes soon and nothing before it, or if the client does not take
 /// event streams; otherwise a stream. An object has the `status` of the answer.
-pub(super) async fn respond(
+pub(super) async fn respond_to_call(
     mut call: StartedCall,
     takes_streams: bool,
     status: impl Fn(&ServerJsonRpcMessage) -> StatusCode,
 ) -> Response {
     if !takes_streams {
-        let answer = call.answer().await;
+        let answer = call.wait_for_answer().await;
         return json_with_status(status(&answer), &answer);
     }
     match tokio::time::timeout(QUIET_MAX, call.messages.recv()).await {
         Ok(first) => {
             let first = first.unwrap_or_else(|| cancelled_answer(call.id.clone()));
             if is_answer(&first) {
-                call.guard.disarm();
+                call.guard.disarm_cancel();
                 return json_with_status(status(&first), &first);
             }
             stream_of(Some(first), call)
@@ -55,7 +55,7 @@ fn json_with_status(status: StatusCode, message: &ServerJsonRpcMessage) -> Respo
         Ok(()) => (status, [(CONTENT_TYPE, "application/json")], body).into_response(),
         Err(error) => {
             tracing::error!(%error, "an answer cannot be written as JSON");
-            RpcError::from(Problem::internal()).into_response()
+            RpcError::from(HttpProblem::internal_error()).into_response()
         }
     }
 }
@@ -64,16 +64,16 @@ fn json_with_status(status: StatusCode, message: &ServerJsonRpcMessage) -> Respo
 fn stream_of(first: Option<Box<ServerJsonRpcMessage>>, call: StartedCall) -> Response {
     let mut guard = call.guard;
     let messages = stream::iter(first).chain(ReceiverStream::new(call.messages));
-    sse::respond(messages.map(move |message| {
+    sse::event_stream_response(messages.map(move |message| {
         if is_answer(&message) {
-            guard.disarm();
+            guard.disarm_cancel();
         }
-        sse::message(&message)
+        sse::message_event(&message)
     }))
 }
 
 /// Whether a media type is accepted; a missing header accepts everything (RFC 9110).
-pub(super) fn accepts(headers: &HeaderMap, wanted: &str) -> bool {
+pub(super) fn accepts_type(headers: &HeaderMap, wanted: &str) -> bool {
     let mut values = headers
         .get_all(ACCEPT)
         .iter()
@@ -104,12 +104,12 @@ mod tests {
     fn accept(value: &str, wanted: &str) -> bool {
         let mut headers = HeaderMap::new();
         headers.insert(ACCEPT, value.parse().unwrap());
-        accepts(&headers, wanted)
+        accepts_type(&headers, wanted)
     }
 
     #[test]
     fn accept_headers() {
-        assert!(accepts(&HeaderMap::new(), "text/event-stream"));
+        assert!(accepts_type(&HeaderMap::new(), "text/event-stream"));
         for value in [
             "*/*",
             "text/event-stream",

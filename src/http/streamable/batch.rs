@@ -13,19 +13,19 @@ use serde_json::Value;
 use super::{PROTOCOL_VERSION, SESSION_ID, legacy};
 use crate::caller::Caller;
 use crate::http::limits::CallerState;
-use crate::http::problem::Problem;
+use crate::http::problem::HttpProblem;
 use crate::http::rpc_error::RpcError;
 use crate::http::state::HttpState;
-use crate::mcp::envelope::{Message, Unreadable};
+use crate::mcp::envelope::{ClientMessage, UnreadableBody};
 
 /// The only revision with batches.
 const REVISION: &str = "2025-03-26";
 
-pub(super) async fn post(
+pub(super) async fn post_batch(
     state: &HttpState,
     caller: &Caller,
     parts: Parts,
-    messages: Vec<Result<Message, Unreadable>>,
+    messages: Vec<Result<ClientMessage, UnreadableBody>>,
 ) -> Result<Response, RpcError> {
     let version = parts
         .headers
@@ -40,7 +40,7 @@ pub(super) async fn post(
     if let Some(caller_state) = parts.extensions.get::<Arc<CallerState>>() {
         caller_state
             .count_batch(messages.len())
-            .map_err(Problem::from)?;
+            .map_err(HttpProblem::from)?;
     }
     let session = match parts.headers.get(SESSION_ID) {
         None => None,
@@ -51,7 +51,7 @@ pub(super) async fn post(
         match read_entry(message) {
             Ok(JsonRpcMessage::Request(request)) => {
                 let answer = legacy::call_sessionless(state, parts.clone(), request);
-                Some(Entry::Answered(answer.answer().await))
+                Some(BatchEntry::Answered(answer.wait_for_answer().await))
             }
             Ok(other) => {
                 if let Some(session) = &session {
@@ -59,12 +59,12 @@ pub(super) async fn post(
                 }
                 None
             }
-            Err(error) => Some(Entry::Refused(error)),
+            Err(error) => Some(BatchEntry::Refused(error)),
         }
     }))
     .await;
     let answers = answers.into_iter().flatten();
-    let answers: Vec<Value> = answers.filter_map(Entry::into_json).collect();
+    let answers: Vec<Value> = answers.filter_map(BatchEntry::into_json).collect();
     if answers.is_empty() {
         return Ok(StatusCode::ACCEPTED.into_response());
     }
@@ -72,7 +72,7 @@ pub(super) async fn post(
 }
 
 fn read_entry(
-    message: Result<Message, Unreadable>,
+    message: Result<ClientMessage, UnreadableBody>,
 ) -> Result<rmcp::model::ClientJsonRpcMessage, RpcError> {
     let message = message?;
     if message.method.as_deref() == Some("initialize") {
@@ -84,12 +84,12 @@ fn read_entry(
     legacy::read_message(message)
 }
 
-enum Entry {
+enum BatchEntry {
     Answered(Box<ServerJsonRpcMessage>),
     Refused(RpcError),
 }
 
-impl Entry {
+impl BatchEntry {
     fn into_json(self) -> Option<Value> {
         match self {
             Self::Answered(answer) => serde_json::to_value(answer).ok(),

@@ -12,27 +12,29 @@ use rmcp::model::{
     ServerJsonRpcMessage, ServerResult,
 };
 
-use super::answer::{json_object, respond};
+use super::answer::{json_object, respond_to_call};
 use super::{PROTOCOL_VERSION, SESSION_ID, accepts_event_stream};
 use crate::caller::Caller;
-use crate::http::problem::Problem;
+use crate::http::problem::HttpProblem;
 use crate::http::rpc_error::RpcError;
 use crate::http::sse;
 use crate::http::state::HttpState;
 use crate::mcp::dispatch::{NoStreaming, StartedCall};
-use crate::mcp::envelope::Message;
+use crate::mcp::envelope::ClientMessage;
 use crate::mcp::sessions::{McpSession, TooManySessions};
 
-pub(super) async fn post(
+pub(super) async fn post_legacy(
     state: &HttpState,
     caller: &Caller,
     parts: Parts,
-    message: Message,
+    message: ClientMessage,
 ) -> Result<Response, RpcError> {
     let has_session = parts.headers.contains_key(SESSION_ID);
     if message.method.as_deref() == Some("initialize") {
         return match read_message(message)? {
-            JsonRpcMessage::Request(request) => initialize(state, caller, parts, request).await,
+            JsonRpcMessage::Request(request) => {
+                open_new_session(state, caller, parts, request).await
+            }
             JsonRpcMessage::Response(_)
             | JsonRpcMessage::Notification(_)
             | JsonRpcMessage::Error(_) => Err(RpcError::invalid_request(
@@ -44,7 +46,7 @@ pub(super) async fn post(
     if has_session {
         check_version(&parts.headers)?;
         let session = session_of(state, caller, &parts.headers)?;
-        return in_session(state, &session, parts, read_message(message)?).await;
+        return answer_in_session(state, &session, parts, read_message(message)?).await;
     }
     // Clients name the revision of their handshake.
     if parts.headers.contains_key(PROTOCOL_VERSION) {
@@ -52,7 +54,9 @@ pub(super) async fn post(
     }
     match read_message(message)? {
         JsonRpcMessage::Request(request) => {
-            let answer = call_sessionless(state, parts, request).answer().await;
+            let answer = call_sessionless(state, parts, request)
+                .wait_for_answer()
+                .await;
             Ok(json_object(&answer))
         }
         JsonRpcMessage::Notification(_) => Ok(StatusCode::ACCEPTED.into_response()),
@@ -64,7 +68,7 @@ pub(super) async fn post(
 }
 
 /// `GET` with a session: the stream for what belongs to no request.
-pub(super) fn get(
+pub(super) fn open_session_stream(
     state: &HttpState,
     caller: &Caller,
     headers: &HeaderMap,
@@ -78,9 +82,9 @@ pub(super) fn get(
         .take_until(ended.cancelled_owned())
         .map(move |message| {
             let _while_open = &held;
-            sse::message(&message)
+            sse::message_event(&message)
         });
-    Ok(sse::respond(events))
+    Ok(sse::event_stream_response(events))
 }
 
 pub(super) fn session_id(headers: &HeaderMap) -> Result<&str, RpcError> {
@@ -102,7 +106,7 @@ pub(super) fn session_of(
 ) -> Result<Arc<McpSession>, RpcError> {
     let session = state
         .mcp
-        .sessions()
+        .mcp_sessions()
         .find_session(session_id(headers)?, caller);
     session.ok_or_else(RpcError::session_not_found)
 }
@@ -130,7 +134,9 @@ fn check_version(headers: &HeaderMap) -> Result<(), RpcError> {
 ///
 /// # Errors
 /// It is none of MCP.
-pub(in crate::http) fn read_message(message: Message) -> Result<ClientJsonRpcMessage, RpcError> {
+pub(in crate::http) fn read_message(
+    message: ClientMessage,
+) -> Result<ClientJsonRpcMessage, RpcError> {
     let id = message.id.clone();
     message.into_inner().ok_or_else(|| {
         let detail = "the body is no JSON-RPC message of MCP";
@@ -138,7 +144,7 @@ pub(in crate::http) fn read_message(message: Message) -> Result<ClientJsonRpcMes
     })
 }
 
-async fn initialize(
+async fn open_new_session(
     state: &HttpState,
     caller: &Caller,
     parts: Parts,
@@ -152,15 +158,16 @@ async fn initialize(
     let mut client = initialize.params.clone();
     client.meta = None;
     let call = start_sessionless(state, client.clone(), parts, request);
-    let answer = call.answer().await;
+    let answer = call.wait_for_answer().await;
     let JsonRpcMessage::Response(response) = &*answer else {
         return Ok(json_object(&answer));
     };
     if let ServerResult::InitializeResult(result) = &response.result {
         client.protocol_version = result.protocol_version.clone();
     }
-    let session = state.mcp.sessions().open_session(caller, client);
-    let session = session.map_err(|error| RpcError::from(Problem::from(error)).answering(id))?;
+    let session = state.mcp.mcp_sessions().open_session(caller, client);
+    let session =
+        session.map_err(|error| RpcError::from(HttpProblem::from(error)).answering(id))?;
     let mut response = json_object(&answer);
     if let Ok(value) = HeaderValue::from_str(&session.id) {
         response.headers_mut().insert(SESSION_ID, value);
@@ -168,14 +175,14 @@ async fn initialize(
     Ok(response)
 }
 
-impl From<TooManySessions> for Problem {
+impl From<TooManySessions> for HttpProblem {
     fn from(error: TooManySessions) -> Self {
         let status = StatusCode::TOO_MANY_REQUESTS;
         Self::new(status, "too_many_sessions", error.to_string())
     }
 }
 
-async fn in_session(
+async fn answer_in_session(
     state: &HttpState,
     session: &Arc<McpSession>,
     parts: Parts,
@@ -196,7 +203,7 @@ async fn in_session(
         RpcError::invalid_request("duplicate_id", error.to_string()).answering(Some(id))
     })?;
     let status = |_: &ServerJsonRpcMessage| StatusCode::OK;
-    Ok(respond(call, takes_streams, status).await)
+    Ok(respond_to_call(call, takes_streams, status).await)
 }
 
 /// Starts to answer a request that belongs to no session.

@@ -19,33 +19,37 @@ use rmcp::model::{
 use serde_json::Value;
 use tracing::Instrument as _;
 
-use super::answer::{accepts, respond};
+use super::answer::{accepts_type, respond_to_call};
 use super::{PROTOCOL_VERSION, accepts_event_stream};
 use crate::http::body::answer_where_parsed;
-use crate::http::problem::Problem;
+use crate::http::problem::HttpProblem;
 use crate::http::rpc_error::RpcError;
 use crate::http::state::HttpState;
 use crate::mcp::dispatch::Dispatcher;
-use crate::mcp::envelope::Message;
+use crate::mcp::envelope::ClientMessage;
 
 const METHOD: &str = "mcp-method";
 const NAME: &str = "mcp-name";
 /// Marks an argument that is also sent as a header (SEP-2243).
 const SENT_AS_HEADER: &str = "x-mcp-header";
 
-pub(super) async fn post(state: &Arc<HttpState>, mut parts: Parts, message: Message) -> Response {
+pub(super) async fn post_modern(
+    state: &Arc<HttpState>,
+    mut parts: Parts,
+    message: ClientMessage,
+) -> Response {
     let takes_streams = accepts_event_stream(&parts.headers);
     let bytes = message.bytes.clone();
-    if takes_streams || accepts(&parts.headers, "application/json") {
+    if takes_streams || accepts_type(&parts.headers, "application/json") {
         let is_complete = |call: &&JsonRpcRequest<ClientRequest>| {
             is_complete_call(&state.mcp, &parts.headers, call)
         };
-        if message.call().filter(is_complete).is_some()
+        if message.tool_call().filter(is_complete).is_some()
             && let Some(JsonRpcMessage::Request(mut call)) = message.into_inner()
         {
             call.request.extensions_mut().insert(parts);
             let call = state.mcp.call_sessionless(anonymous_client(), call);
-            return respond(call, takes_streams, status_of).await;
+            return respond_to_call(call, takes_streams, status_of).await;
         }
         // rmcp wants both types named; ranges such as `*/*` name them too.
         let both = HeaderValue::from_static("application/json, text/event-stream");
@@ -75,7 +79,7 @@ fn is_complete_call(
     let ClientRequest::CallToolRequest(call) = &request.request else {
         return false;
     };
-    let says = |header, wanted: &str| only(headers, header) == Some(wanted.as_bytes());
+    let says = |header, wanted: &str| only_value(headers, header) == Some(wanted.as_bytes());
     let agree = says(PROTOCOL_VERSION, revision.as_str())
         && says(METHOD, "tools/call")
         && says(NAME, &call.params.name);
@@ -88,7 +92,7 @@ fn is_complete_call(
 }
 
 /// A header that occurs exactly once.
-fn only<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a [u8]> {
+fn only_value<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a [u8]> {
     let mut values = headers.get_all(name).iter();
     let first = values.next()?;
     values.next().is_none().then(|| first.as_bytes())
@@ -147,5 +151,5 @@ async fn as_rpc_error(answer: Response) -> Response {
     } else {
         status
     };
-    RpcError::from(Problem::new(status, "request_refused", text)).into_response()
+    RpcError::from(HttpProblem::new(status, "request_refused", text)).into_response()
 }

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
-use super::{FAILURE_PATIENCE, OutputReader, Step, Via};
+use super::{FAILURE_PATIENCE, OutputReader, ReadStep, ReadVia};
 use crate::jobs::JobError;
-use crate::jobs::channel_health::{Channel, FailureKind};
-use crate::jobs::record::{BadRecord, Head, Sink, State};
-use crate::kasm::plane::PlaneError;
+use crate::jobs::channel_health::{FailureKind, OutputChannel};
+use crate::jobs::record::{BadRecord, JobState, OutputSink, PieceHead};
+use crate::kasm::plane::ProxyError;
 
 /// Pieces in a row without a miss, after which the rest is collected in one.
 const STREAK_MAX: u32 = 3;
@@ -20,8 +20,8 @@ const LOOKS_MAX: u32 = 40;
 const REFUSAL_PATIENCE: Duration = Duration::from_secs(1);
 
 /// What one look at `~/Downloads` brought.
-enum Look {
-    Found(Head),
+enum DownloadPoll {
+    Found(PieceHead),
     Full,
     Missing,
 }
@@ -30,9 +30,9 @@ impl OutputReader<'_> {
     /// Looks at `~/Downloads` until something comes or the deadline. None: the channel has changed.
     pub(super) async fn poll_downloads(
         &mut self,
-        sink: &mut dyn Sink,
+        sink: &mut dyn OutputSink,
         deadline: Instant,
-    ) -> Result<Option<Step>, JobError> {
+    ) -> Result<Option<ReadStep>, JobError> {
         loop {
             let now = Instant::now();
             let Some(next) = self.backoff.next_look(now, deadline, self.has_looked) else {
@@ -46,9 +46,9 @@ impl OutputReader<'_> {
             let look = self.look_for_piece(sink, patience).await;
             self.has_looked = true;
             let step = match look {
-                Ok(Look::Found(head)) => self.take_piece(head, sink).await.map(Some),
-                Ok(Look::Full) => Ok(Some(Step::Full)),
-                Ok(Look::Missing) => self.take_miss(sink).await,
+                Ok(DownloadPoll::Found(head)) => self.take_piece(head, sink).await.map(Some),
+                Ok(DownloadPoll::Full) => Ok(Some(ReadStep::Full)),
+                Ok(DownloadPoll::Missing) => self.take_miss(sink).await,
                 Err(LookError::Job(error)) => Err(error),
                 Err(LookError::Plane(error)) => {
                     self.take_failure(error, begun).await.map(|()| None)
@@ -62,7 +62,7 @@ impl OutputReader<'_> {
             }
             match step? {
                 Some(step) => return Ok(Some(step)),
-                None if matches!(self.via, Via::Downloads) => {}
+                None if matches!(self.via, ReadVia::Downloads) => {}
                 None => return Ok(None),
             }
         }
@@ -70,34 +70,34 @@ impl OutputReader<'_> {
 
     /// The time of the call is over, and nothing new came. Silence of a workspace that answers is news of a job;
     /// any other is none.
-    async fn end_of_wait(&mut self) -> Result<Step, JobError> {
+    async fn end_of_wait(&mut self) -> Result<ReadStep, JobError> {
         let Some((kind, why)) = self.trouble.take() else {
-            return Ok(Step::Quiet);
+            return Ok(ReadStep::Quiet);
         };
         self.check_session().await?;
         let failure = (kind, why.clone());
         let (health, kasm_id) = (&self.jobs.health, self.place.kasm_id);
-        health.note_failure(kasm_id, Channel::Downloads, Instant::now(), failure);
+        health.note_failure(kasm_id, OutputChannel::Downloads, Instant::now(), failure);
         Err(JobError::Unreachable { why })
     }
 
     /// One look at the piece with the next byte, whose answer has to begin within `patience`.
     async fn look_for_piece(
         &mut self,
-        sink: &mut dyn Sink,
+        sink: &mut dyn OutputSink,
         patience: Duration,
-    ) -> Result<Look, LookError> {
+    ) -> Result<DownloadPoll, LookError> {
         let path = format!(".kmcp-{}/{}", self.id, self.cursor.piece);
         let (kasm, place) = (&self.jobs.kasm, self.place);
         let Some(mut file) = kasm.download_within(place, &path, patience).await? else {
-            return Ok(Look::Missing);
+            return Ok(DownloadPoll::Missing);
         };
-        if file.length() == Some(0) {
+        if file.content_length() == Some(0) {
             return Err(LookError::Job(JobError::DiskFull));
         }
         let mut reader = self.cursor.piece_reader();
         let read = async {
-            while let Some(chunk) = file.chunk().await? {
+            while let Some(chunk) = file.next_chunk().await? {
                 reader.feed_bytes(&chunk, sink)?;
                 if reader.is_full() {
                     break;
@@ -111,37 +111,45 @@ impl OutputReader<'_> {
         let full = reader.is_full();
         let head = reader.into_head()?;
         self.cursor.check_place(&head)?;
-        Ok(if full { Look::Full } else { Look::Found(head) })
+        Ok(if full {
+            DownloadPoll::Full
+        } else {
+            DownloadPoll::Found(head)
+        })
     }
 
-    async fn take_piece(&mut self, head: Head, sink: &mut dyn Sink) -> Result<Step, JobError> {
+    async fn take_piece(
+        &mut self,
+        head: PieceHead,
+        sink: &mut dyn OutputSink,
+    ) -> Result<ReadStep, JobError> {
         self.note_answer();
         let now = Instant::now();
         self.backoff.note_piece(now);
-        self.cursor.piece = head.offset + head.length();
+        self.cursor.piece = head.offset + head.piece_length();
         match head.state {
-            State::Ended(ended) => {
+            JobState::Ended(ended) => {
                 let is_first = self.streak == 0 && self.start_checks == 0;
                 if is_first && self.cursor.piece == self.cursor.offset {
                     self.learn_duration(now);
                 }
-                Ok(Step::Ended(ended))
+                Ok(ReadStep::Ended(ended))
             }
-            State::Lost => Ok(Step::Lost),
-            State::Running => {
+            JobState::Lost => Ok(ReadStep::Lost),
+            JobState::Running => {
                 self.start_checks = START_CHECKS.len();
                 self.streak += 1;
                 let watched = self.backoff.is_watched();
-                if self.streak < STREAK_MAX || watched || sink.room() == 0 {
-                    return Ok(Step::Piece);
+                if self.streak < STREAK_MAX || watched || sink.room_left() == 0 {
+                    return Ok(ReadStep::Piece);
                 }
                 // This job is far ahead of us: one script brings all of it at once.
                 self.streak = 0;
                 let step = self
-                    .collect_output(Channel::Downloads, Duration::ZERO, sink)
+                    .collect_output(OutputChannel::Downloads, Duration::ZERO, sink)
                     .await?;
-                let nothing_new = step == Step::Quiet;
-                Ok(if nothing_new { Step::Piece } else { step })
+                let nothing_new = step == ReadStep::Quiet;
+                Ok(if nothing_new { ReadStep::Piece } else { step })
             }
         }
     }
@@ -157,12 +165,12 @@ impl OutputReader<'_> {
     fn note_answer(&mut self) {
         self.trouble = None;
         let health = &self.jobs.health;
-        health.note_works(self.place.kasm_id, Channel::Downloads);
+        health.note_works(self.place.kasm_id, OutputChannel::Downloads);
     }
 
     /// There is no such piece: the job is quiet, has not begun, is over, lost or unknown, or the offset lies inside a
     /// piece. None: nothing is known that ends the wait.
-    async fn take_miss(&mut self, sink: &mut dyn Sink) -> Result<Option<Step>, JobError> {
+    async fn take_miss(&mut self, sink: &mut dyn OutputSink) -> Result<Option<ReadStep>, JobError> {
         self.streak = 0;
         self.trouble = None;
         let now = Instant::now();
@@ -174,23 +182,23 @@ impl OutputReader<'_> {
         if let Some(since) = self.dispatched {
             self.check_start(now - since).await?;
         }
-        if matches!(self.via, Via::Downloads)
+        if matches!(self.via, ReadVia::Downloads)
             && self.backoff.look_count() >= LOOKS_MAX
             && self.can_use_relay()
         {
-            self.via = Via::Collecting;
+            self.via = ReadVia::Collecting;
         }
         Ok(None)
     }
 
     /// Asks a script whether the job is still there, and for all it has. A failure of that script says as much as
     /// a look that failed.
-    async fn prove_job(&mut self, sink: &mut dyn Sink) -> Result<Option<Step>, JobError> {
+    async fn prove_job(&mut self, sink: &mut dyn OutputSink) -> Result<Option<ReadStep>, JobError> {
         match self
-            .collect_output(Channel::Downloads, Duration::ZERO, sink)
+            .collect_output(OutputChannel::Downloads, Duration::ZERO, sink)
             .await
         {
-            Ok(Step::Quiet) => {
+            Ok(ReadStep::Quiet) => {
                 self.backoff.note_proof(Instant::now());
                 Ok(None)
             }
@@ -211,7 +219,10 @@ impl OutputReader<'_> {
     /// Looks whether a job of ours that has been silent for `waited` has begun, as far as can be seen.
     async fn check_start(&mut self, waited: Duration) -> Result<(), JobError> {
         let kasm_id = self.place.kasm_id;
-        let works = self.jobs.health.works(kasm_id, Channel::Downloads);
+        let works = self
+            .jobs
+            .health
+            .seems_to_work(kasm_id, OutputChannel::Downloads);
         let due = START_CHECKS
             .get(self.start_checks)
             .is_some_and(|due| waited >= *due);
@@ -220,7 +231,7 @@ impl OutputReader<'_> {
         }
         let begun = Instant::now();
         let path = format!(".kmcp-{}/pid", self.id);
-        match self.jobs.kasm.download(self.place, &path).await {
+        match self.jobs.kasm.open_download(self.place, &path).await {
             Ok(Some(_)) => {
                 self.start_checks = START_CHECKS.len();
                 self.note_answer();
@@ -233,7 +244,7 @@ impl OutputReader<'_> {
             Ok(None) if works => Err(JobError::NotStarted),
             Ok(None) => {
                 let why = "the command's output did not appear below ~/Downloads".to_owned();
-                self.fail_over(Channel::Downloads, FailureKind::Forbidden, why)
+                self.fail_over(OutputChannel::Downloads, FailureKind::Forbidden, why)
                     .await
             }
             Err(error) => self.take_failure(error, begun).await,
@@ -241,27 +252,27 @@ impl OutputReader<'_> {
     }
 
     /// The look that began at `begun` failed. A hiccup is waited out; what lasts changes the channel.
-    async fn take_failure(&mut self, error: PlaneError, begun: Instant) -> Result<(), JobError> {
+    async fn take_failure(&mut self, error: ProxyError, begun: Instant) -> Result<(), JobError> {
         let now = Instant::now();
         let failing_for = now - self.backoff.note_failure(begun, now);
         let has_worked = {
             let health = &self.jobs.health;
-            health.has_worked(self.place.kasm_id, Channel::Downloads)
+            health.has_worked(self.place.kasm_id, OutputChannel::Downloads)
         };
         let kind = match error {
-            PlaneError::Unavailable(_) | PlaneError::Broken(_) => FailureKind::Unreachable,
-            PlaneError::Refused(_) | PlaneError::Unexpected(_) if has_worked => {
+            ProxyError::Unavailable(_) | ProxyError::Broken(_) => FailureKind::Unreachable,
+            ProxyError::Refused(_) | ProxyError::Unexpected(_) if has_worked => {
                 FailureKind::Unreachable
             }
-            PlaneError::Refused(_) | PlaneError::Unexpected(_) | PlaneError::NoService(_) => {
+            ProxyError::Refused(_) | ProxyError::Unexpected(_) | ProxyError::NoService(_) => {
                 FailureKind::Forbidden
             }
         };
         let can_use_relay = self.can_use_relay();
         let is_over = match (&error, kind) {
-            (PlaneError::NoService(_), _) => true,
+            (ProxyError::NoService(_), _) => true,
             // It was answered, so there is nothing to wait for where another way is open.
-            (PlaneError::Refused(_) | PlaneError::Unexpected(_), _) if can_use_relay => true,
+            (ProxyError::Refused(_) | ProxyError::Unexpected(_), _) if can_use_relay => true,
             (_, FailureKind::Forbidden) => failing_for >= REFUSAL_PATIENCE,
             (_, FailureKind::Unreachable) => {
                 failing_for >= FAILURE_PATIENCE && (can_use_relay || self.is_internal)
@@ -269,7 +280,7 @@ impl OutputReader<'_> {
         };
         if is_over {
             let why = error.to_string();
-            return self.fail_over(Channel::Downloads, kind, why).await;
+            return self.fail_over(OutputChannel::Downloads, kind, why).await;
         }
         self.trouble = Some((kind, error.to_string()));
         Ok(())
@@ -278,12 +289,12 @@ impl OutputReader<'_> {
 
 /// A look went wrong: in the transfer, or in what came.
 enum LookError {
-    Plane(PlaneError),
+    Plane(ProxyError),
     Job(JobError),
 }
 
-impl From<PlaneError> for LookError {
-    fn from(error: PlaneError) -> Self {
+impl From<ProxyError> for LookError {
+    fn from(error: ProxyError) -> Self {
         Self::Plane(error)
     }
 }

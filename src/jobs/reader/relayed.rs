@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
 
-use super::{COLLECT_WAIT, FAILURE_PATIENCE, OutputReader, Step, Via};
-use crate::jobs::channel_health::{Channel, FailureKind};
-use crate::jobs::record::{BadRecord, PieceReader, Sink, State};
+use super::{COLLECT_WAIT, FAILURE_PATIENCE, OutputReader, ReadStep, ReadVia};
+use crate::jobs::channel_health::{FailureKind, OutputChannel};
+use crate::jobs::record::{BadRecord, JobState, OutputSink, PieceReader};
 use crate::jobs::spec::JobSpec;
 use crate::jobs::{COLLECT, HEAD_ROOM, JobError};
 
@@ -19,13 +19,13 @@ impl OutputReader<'_> {
     /// Waits for the next post. None: the channel has changed.
     pub(super) async fn next_relay_chunk(
         &mut self,
-        sink: &mut dyn Sink,
+        sink: &mut dyn OutputSink,
         deadline: Instant,
-    ) -> Result<Option<Step>, JobError> {
+    ) -> Result<Option<ReadStep>, JobError> {
         let kasm_id = self.place.kasm_id;
         let silent_until = self.dispatched.unwrap_or_else(Instant::now) + FAILURE_PATIENCE;
         loop {
-            let Via::Mailbox { mailbox, greeted } = &mut self.via else {
+            let ReadVia::Mailbox { mailbox, greeted } = &mut self.via else {
                 return Ok(None);
             };
             let until = if *greeted {
@@ -36,19 +36,19 @@ impl OutputReader<'_> {
             let piece = match timeout_at(until, mailbox.next_chunk()).await {
                 Ok(Some(piece)) => piece,
                 Err(_) if *greeted || Instant::now() < silent_until => {
-                    return Ok(Some(Step::Quiet));
+                    return Ok(Some(ReadStep::Quiet));
                 }
                 Ok(None) | Err(_) => {
                     let why = "the session cannot reach this server's public URL".to_owned();
                     let kind = FailureKind::Forbidden;
                     return self
-                        .fail_over(Channel::Relay, kind, why)
+                        .fail_over(OutputChannel::Relay, kind, why)
                         .await
                         .map(|()| None);
                 }
             };
             if !std::mem::replace(greeted, true) {
-                self.jobs.health.note_works(kasm_id, Channel::Relay);
+                self.jobs.health.note_works(kasm_id, OutputChannel::Relay);
             }
             if piece.bytes.is_empty() {
                 continue;
@@ -60,7 +60,7 @@ impl OutputReader<'_> {
     }
 
     /// What a piece that has been read says.
-    fn read_whole(&mut self, reader: PieceReader) -> Result<Step, JobError> {
+    fn read_whole(&mut self, reader: PieceReader) -> Result<ReadStep, JobError> {
         self.cursor.note_taken(&reader);
         let full = reader.is_full();
         let head = reader.into_head()?;
@@ -68,14 +68,14 @@ impl OutputReader<'_> {
         if full {
             // The rest has to be asked for again, from where it is kept.
             self.cursor.piece = self.cursor.offset;
-            return Ok(Step::Full);
+            return Ok(ReadStep::Full);
         }
-        self.cursor.piece = head.offset + head.length();
+        self.cursor.piece = head.offset + head.piece_length();
         Ok(match head.state {
-            State::Running if head.length() == 0 => Step::Quiet,
-            State::Running => Step::Piece,
-            State::Ended(ended) => Step::Ended(ended),
-            State::Lost => Step::Lost,
+            JobState::Running if head.piece_length() == 0 => ReadStep::Quiet,
+            JobState::Running => ReadStep::Piece,
+            JobState::Ended(ended) => ReadStep::Ended(ended),
+            JobState::Lost => ReadStep::Lost,
         })
     }
 
@@ -83,14 +83,14 @@ impl OutputReader<'_> {
     /// is worth another script.
     pub(super) async fn collect_until(
         &mut self,
-        sink: &mut dyn Sink,
+        sink: &mut dyn OutputSink,
         deadline: Instant,
-    ) -> Result<Option<Step>, JobError> {
+    ) -> Result<Option<ReadStep>, JobError> {
         let now = Instant::now();
         let wait = deadline.saturating_duration_since(now).min(COLLECT_WAIT);
         let is_last = now + wait >= deadline;
-        match self.collect_output(Channel::Relay, wait, sink).await {
-            Ok(Step::Quiet) if !is_last => Ok(None),
+        match self.collect_output(OutputChannel::Relay, wait, sink).await {
+            Ok(ReadStep::Quiet) if !is_last => Ok(None),
             Ok(step) => Ok(Some(step)),
             Err(
                 error @ (JobError::NoChannel { .. }
@@ -98,7 +98,7 @@ impl OutputReader<'_> {
                 | JobError::NotStarted),
             ) => {
                 let (kind, why) = (FailureKind::Forbidden, error.to_string());
-                self.fail_over(Channel::Relay, kind, why)
+                self.fail_over(OutputChannel::Relay, kind, why)
                     .await
                     .map(|()| None)
             }
@@ -109,17 +109,17 @@ impl OutputReader<'_> {
     /// Lets a script in the workspace tell everything from the offset on, in one piece.
     pub(super) async fn collect_output(
         &mut self,
-        channel: Channel,
+        channel: OutputChannel,
         wait: Duration,
-        sink: &mut dyn Sink,
-    ) -> Result<Step, JobError> {
-        let limit = sink.room().min(COLLECT_BYTES);
+        sink: &mut dyn OutputSink,
+    ) -> Result<ReadStep, JobError> {
+        let limit = sink.room_left().min(COLLECT_BYTES);
         let offset = self.cursor.offset;
         let numbers = [offset, limit, wait.as_secs()].map(|number| number.to_string());
         let mut args = vec![self.id.to_string()];
         args.extend(numbers);
-        let spec =
-            JobSpec::internal(&[COLLECT], args).with_limits(COLLECT_TIME_MAX, limit + HEAD_ROOM);
+        let spec = JobSpec::of_internal_script(&[COLLECT], args)
+            .with_limits(COLLECT_TIME_MAX, limit + HEAD_ROOM);
         let started = self
             .jobs
             .start_through(self.place, &spec, Ok(channel))

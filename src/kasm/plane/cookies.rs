@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use secrecy::{ExposeSecret, SecretString};
 
-use super::Place;
+use super::RunningSession;
 use crate::bounded_map::{BoundedMap, Evict};
 use crate::kasm::id::UserId;
 
@@ -13,7 +13,7 @@ const USERS_MAX: usize = 10_000;
 
 /// The login of each user that worked last.
 #[derive(Debug)]
-pub(super) struct Tokens {
+pub(super) struct LoginTokens {
     by_user: BoundedMap<UserId, KasmLogin>,
     /// Kasm's documentation says that each status call voids the logins handed out before; servers were
     /// seen to keep them. Learned by what is refused.
@@ -30,7 +30,7 @@ impl Evict for KasmLogin {
     }
 }
 
-impl Default for Tokens {
+impl Default for LoginTokens {
     fn default() -> Self {
         Self {
             by_user: BoundedMap::new(USERS_MAX),
@@ -39,19 +39,19 @@ impl Default for Tokens {
     }
 }
 
-impl Tokens {
-    pub(super) fn keep(&self, user: UserId, token: SecretString) {
+impl LoginTokens {
+    pub(super) fn keep_token(&self, user: UserId, token: SecretString) {
         self.by_user.insert(user, KasmLogin(token));
     }
 
-    fn kept(&self, user: UserId) -> Option<SecretString> {
+    fn kept_token(&self, user: UserId) -> Option<SecretString> {
         self.by_user.get(&user).map(|login| login.0.clone())
     }
 
     /// The logins worth trying, the likeliest first.
-    pub(super) fn candidates(&self, place: &Place) -> Vec<SecretString> {
-        let kept = self.kept(place.user);
-        let newest = of_status(place);
+    pub(super) fn candidate_tokens(&self, place: &RunningSession) -> Vec<SecretString> {
+        let kept = self.kept_token(place.user);
+        let newest = token_of_status(place);
         let mut candidates = if self.newest_only.load(Ordering::Relaxed) {
             [newest, kept]
         } else {
@@ -65,22 +65,22 @@ impl Tokens {
     }
 
     /// Notes which login was accepted.
-    pub(super) fn worked(&self, place: &Place, token: SecretString) {
+    pub(super) fn note_working(&self, place: &RunningSession, token: SecretString) {
         let same = |other: &SecretString| other.expose_secret() == token.expose_secret();
-        let kept = self.kept(place.user);
+        let kept = self.kept_token(place.user);
         if kept.as_ref().is_some_and(|kept| !same(kept))
-            && of_status(place).as_ref().is_some_and(same)
+            && token_of_status(place).as_ref().is_some_and(same)
         {
             self.newest_only.store(true, Ordering::Relaxed);
         }
         if !kept.as_ref().is_some_and(same) {
-            self.keep(place.user, token);
+            self.keep_token(place.user, token);
         }
     }
 }
 
 /// The login at the end of the link that a status answer carries.
-fn of_status(place: &Place) -> Option<SecretString> {
+fn token_of_status(place: &RunningSession) -> Option<SecretString> {
     let link = place.session.connect_url.as_ref()?.expose_secret();
     let token = link.rsplit('/').next().filter(|token| !token.is_empty())?;
     Some(SecretString::from(token.to_owned()))

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use reqwest::{Method, Response};
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::{Place, PlaneError, address_of, failure};
+use super::{ProxyError, RunningSession, address_of, error_of_answer};
 use crate::kasm::Kasm;
 use crate::percent;
 
@@ -18,7 +18,7 @@ const STALL: Duration = Duration::from_secs(30);
 
 /// A file on its way.
 #[derive(Debug)]
-pub struct Download {
+pub struct ProxyDownload {
     response: Response,
     /// What the server announced.
     length: Option<u64>,
@@ -26,10 +26,10 @@ pub struct Download {
     _place_in_queue: Option<OwnedSemaphorePermit>,
 }
 
-impl Download {
+impl ProxyDownload {
     /// The size that was announced.
     #[must_use]
-    pub fn length(&self) -> Option<u64> {
+    pub fn content_length(&self) -> Option<u64> {
         self.length
     }
 
@@ -37,8 +37,8 @@ impl Download {
     ///
     /// # Errors
     /// `Broken` if it ends before the announced size.
-    pub async fn chunk(&mut self) -> Result<Option<Bytes>, PlaneError> {
-        let broken = |why: String| PlaneError::Broken(why);
+    pub async fn next_chunk(&mut self) -> Result<Option<Bytes>, ProxyError> {
+        let broken = |why: String| ProxyError::Broken(why);
         let next = tokio::time::timeout(STALL, self.response.chunk()).await;
         let next = next.map_err(|_| broken("no byte received for 30 s".to_owned()))?;
         match next
@@ -62,11 +62,11 @@ impl Kasm {
     ///
     /// # Errors
     /// See [`PlaneError`].
-    pub async fn download(
+    pub async fn open_download(
         &self,
-        place: &Place,
+        place: &RunningSession,
         path: &str,
-    ) -> Result<Option<Download>, PlaneError> {
+    ) -> Result<Option<ProxyDownload>, ProxyError> {
         self.download_within(place, path, self.plane.timeout).await
     }
 
@@ -76,30 +76,31 @@ impl Kasm {
     /// As [`PlaneError`] tells.
     pub async fn download_within(
         &self,
-        place: &Place,
+        place: &RunningSession,
         path: &str,
         patience: Duration,
-    ) -> Result<Option<Download>, PlaneError> {
+    ) -> Result<Option<ProxyDownload>, ProxyError> {
         let Some(vnc) = &place.session.vnc else {
-            return Err(PlaneError::NoService("vnc"));
+            return Err(ProxyError::NoService("vnc"));
         };
         let plane = &self.plane;
-        let url = plane.url(
+        let url = plane.service_url(
             vnc,
             &format!("/Downloads/Downloads/{}", percent::encode_path(path)),
         )?;
-        let permit = plane.enter(place.kasm_id).await;
-        let build =
-            |username: &str, token: &_| plane.request(Method::GET, url.clone(), username, token);
+        let permit = plane.take_request_place(place.kasm_id).await;
+        let build = |username: &str, token: &_| {
+            plane.request_with_token(Method::GET, url.clone(), username, token)
+        };
         let response = tokio::time::timeout(patience, self.with_cookies(place, build)).await;
         let response = response.map_err(|_| {
             let address = address_of(&url);
-            PlaneError::Unavailable(format!("{address}: no answer in time"))
+            ProxyError::Unavailable(format!("{address}: no answer in time"))
         })??;
         match response.status().as_u16() {
             200 => {
                 plane.note_answer(place.kasm_id);
-                Ok(Some(Download {
+                Ok(Some(ProxyDownload {
                     length: response.content_length(),
                     response,
                     received: 0,
@@ -110,7 +111,7 @@ impl Kasm {
                 plane.note_answer(place.kasm_id);
                 Ok(None)
             }
-            _ => Err(failure(&response)),
+            _ => Err(error_of_answer(&response)),
         }
     }
 }

@@ -14,20 +14,21 @@ mod stream;
 mod zrle;
 
 pub use desktop::{
-    Batch, BatchEnd, CLIPBOARD_BYTES_MAX, Clipboard, ClipboardContent, Desktop, Input,
+    BatchEnd, CLIPBOARD_BYTES_MAX, ClipboardContent, DesktopConnection, InputBatch, InputEvent,
+    KnownClipboard,
 };
-pub(super) use kept::Desktops;
+pub(super) use kept::KeptDesktops;
 pub use keysym::{character_of, keys_like, keysym_named, keysym_of};
-pub use screen::{Area, Screen};
+pub use screen::{ScreenArea, ScreenPixels};
 
-use super::PlaneError;
+use super::ProxyError;
 
 /// Why a desktop could not be used. A variant is a decision.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum RfbError {
     /// The session plane did not let us in.
     #[error(transparent)]
-    Plane(#[from] PlaneError),
+    Plane(#[from] ProxyError),
     /// The desktop wants a password that is not the one of stock images, or another kind of login.
     #[error("the desktop refused the login: {0}")]
     Refused(String),

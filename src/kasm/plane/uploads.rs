@@ -4,7 +4,7 @@ use bytes::Bytes;
 use reqwest::Method;
 use reqwest::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE};
 
-use super::{Place, PlaneError, failure};
+use super::{ProxyError, RunningSession, error_of_answer};
 use crate::kasm::Kasm;
 
 /// What one request carries, as Kasm's web page does it.
@@ -12,7 +12,7 @@ pub(super) const CHUNK_BYTES: u64 = 10_000_000;
 
 /// A file that is being sent: its name in `~/Uploads`, and how far it is.
 #[derive(Debug)]
-pub struct Upload {
+pub struct ChunkedUpload {
     name: String,
     boundary: String,
     total: u64,
@@ -20,7 +20,7 @@ pub struct Upload {
     chunks: u64,
 }
 
-impl Upload {
+impl ChunkedUpload {
     /// A file of `total` bytes. `name` is fresh and random, of `[a-z0-9-]`.
     #[must_use]
     pub fn new(name: String, total: u64) -> Self {
@@ -36,21 +36,21 @@ impl Upload {
     /// How many bytes the next chunk has; None when all were sent.
     #[must_use]
     pub fn next_len(&self) -> Option<u64> {
-        (self.chunks < self.count()).then(|| (self.total - self.sent).min(CHUNK_BYTES))
+        (self.chunks < self.chunk_count()).then(|| (self.total - self.sent).min(CHUNK_BYTES))
     }
 
     /// An empty file has one empty chunk.
-    fn count(&self) -> u64 {
+    fn chunk_count(&self) -> u64 {
         self.total.div_ceil(CHUNK_BYTES).max(1)
     }
 
-    fn form(&self, chunk: &[u8]) -> Bytes {
+    fn chunk_form(&self, chunk: &[u8]) -> Bytes {
         let fields = [
             ("dzuuid", self.name.clone()),
             ("dzchunkindex", self.chunks.to_string()),
             ("dztotalfilesize", self.total.to_string()),
             ("dzchunksize", CHUNK_BYTES.to_string()),
-            ("dztotalchunkcount", self.count().to_string()),
+            ("dztotalchunkcount", self.chunk_count().to_string()),
             ("dzchunkbyteoffset", self.sent.to_string()),
         ];
         let Self { boundary, name, .. } = self;
@@ -77,21 +77,21 @@ impl Kasm {
     ///
     /// # Errors
     /// See [`PlaneError`].
-    pub async fn upload(
+    pub async fn upload_chunk(
         &self,
-        place: &Place,
-        upload: &mut Upload,
+        place: &RunningSession,
+        upload: &mut ChunkedUpload,
         chunk: &[u8],
-    ) -> Result<(), PlaneError> {
+    ) -> Result<(), ProxyError> {
         let Some(uploads) = &place.session.uploads else {
-            return Err(PlaneError::NoService("uploads"));
+            return Err(ProxyError::NoService("uploads"));
         };
         let plane = &self.plane;
-        let url = plane.url(uploads, "/upload")?;
+        let url = plane.service_url(uploads, "/upload")?;
         let kind = format!("multipart/form-data; boundary={}", upload.boundary);
-        let form = upload.form(chunk);
+        let form = upload.chunk_form(chunk);
         let build = |username: &str, token: &_| {
-            let request = plane.request(Method::POST, url.clone(), username, token)?;
+            let request = plane.request_with_token(Method::POST, url.clone(), username, token)?;
             let request = request
                 .header(CONTENT_TYPE, &kind)
                 .header(ACCEPT, "application/json")
@@ -101,7 +101,7 @@ impl Kasm {
         };
         let response = self.with_cookies(place, build).await?;
         if !response.status().is_success() {
-            return Err(failure(&response));
+            return Err(error_of_answer(&response));
         }
         upload.sent += chunk.len() as u64;
         upload.chunks += 1;

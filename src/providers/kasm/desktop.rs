@@ -11,8 +11,8 @@ use serde::Serialize;
 use super::KasmProvider;
 use crate::caller::Scope;
 use crate::desktop::FrameId;
-use crate::kasm::plane::rfb::{Desktop, RfbError, Screen};
-use crate::kasm::plane::{Place, PlaneError};
+use crate::kasm::plane::rfb::{DesktopConnection, RfbError, ScreenPixels};
+use crate::kasm::plane::{ProxyError, RunningSession};
 use crate::picture::{self, Picture, PictureBounds};
 use crate::tool::{ErrorType, ToolError, Toolset};
 
@@ -53,9 +53,12 @@ impl FrameView {
 }
 
 /// A screenshot for a reply, with its data.
-fn view(screen: &Screen, bounds: PictureBounds) -> Result<(Picture, FrameView), ToolError> {
+fn frame_view(
+    screen: &ScreenPixels,
+    bounds: PictureBounds,
+) -> Result<(Picture, FrameView), ToolError> {
     let (width, height) = (screen.width(), screen.height());
-    let picture = picture::encode_picture(screen.rgb(), width.into(), height.into(), bounds);
+    let picture = picture::encode_picture(screen.rgb_bytes(), width.into(), height.into(), bounds);
     let picture = picture.map_err(|error| ToolError::internal(error.to_string()))?;
     let shown = |pixels: u32| u16::try_from(pixels).unwrap_or(u16::MAX);
     let frame = FrameId {
@@ -77,7 +80,7 @@ fn view(screen: &Screen, bounds: PictureBounds) -> Result<(Picture, FrameView), 
 
 impl KasmProvider {
     /// The size and limits of screenshots that no argument changes.
-    fn bounds(&self) -> PictureBounds {
+    fn picture_bounds(&self) -> PictureBounds {
         PictureBounds {
             width: self.desktop_limits.picture_pixels,
             height: self.desktop_limits.picture_pixels,
@@ -87,27 +90,33 @@ impl KasmProvider {
 
     /// A desktop and what is on it, every pixel of it sent for this. A connection that was kept may have
     /// ended unnoticed; then there is another.
-    async fn look(&self, place: &Place) -> Result<(Desktop, Screen), RfbError> {
-        self.connected(place, async |desktop| desktop.read_screen().await)
+    async fn read_screen(
+        &self,
+        place: &RunningSession,
+    ) -> Result<(DesktopConnection, ScreenPixels), RfbError> {
+        self.with_connection(place, async |desktop| desktop.read_screen().await)
             .await
     }
 
     /// The same by what changed since the last look.
-    async fn update(&self, place: &Place) -> Result<(Desktop, Screen), RfbError> {
-        self.connected(place, async |desktop| desktop.update_screen().await)
+    async fn update_screen(
+        &self,
+        place: &RunningSession,
+    ) -> Result<(DesktopConnection, ScreenPixels), RfbError> {
+        self.with_connection(place, async |desktop| desktop.update_screen().await)
             .await
     }
 
-    async fn connected<T>(
+    async fn with_connection<T>(
         &self,
-        place: &Place,
-        look: impl AsyncFn(&Desktop) -> Result<T, RfbError>,
-    ) -> Result<(Desktop, T), RfbError> {
+        place: &RunningSession,
+        look: impl AsyncFn(&DesktopConnection) -> Result<T, RfbError>,
+    ) -> Result<(DesktopConnection, T), RfbError> {
         let mut tries = 0;
         loop {
             tries += 1;
             let looked = async {
-                let desktop = self.kasm.desktop(place).await?;
+                let desktop = self.kasm.connected_desktop(place).await?;
                 let seen = look(&desktop).await?;
                 Ok((desktop, seen))
             };
@@ -124,11 +133,11 @@ impl From<RfbError> for ToolError {
         let message = error.to_string();
         let code = error_code(&error);
         let (error_type, hint) = match error {
-            RfbError::Plane(PlaneError::NoService(_)) => (
+            RfbError::Plane(ProxyError::NoService(_)) => (
                 ErrorType::Unsupported,
                 "this session has no desktop; try execute_kasm_command instead",
             ),
-            RfbError::Plane(PlaneError::Refused(_)) => (
+            RfbError::Plane(ProxyError::Refused(_)) => (
                 ErrorType::Permission,
                 "ask a Kasm administrator to grant this server's API key the permission Users Auth Session",
             ),
@@ -156,8 +165,8 @@ impl From<RfbError> for ToolError {
 /// The stable name of the cause.
 fn error_code(error: &RfbError) -> &'static str {
     match error {
-        RfbError::Plane(PlaneError::NoService(_)) => "desktop_missing",
-        RfbError::Plane(PlaneError::Refused(_)) => "session_login_refused",
+        RfbError::Plane(ProxyError::NoService(_)) => "desktop_missing",
+        RfbError::Plane(ProxyError::Refused(_)) => "session_login_refused",
         RfbError::Refused(_) => "desktop_password_refused",
         RfbError::Plane(_) | RfbError::Closed => "desktop_unavailable",
         RfbError::TimedOut => "desktop_timeout",

@@ -12,8 +12,8 @@ use futures::{FutureExt, StreamExt, stream};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{KasmProvider, Need, acting_user, place};
-use crate::kasm::plane::{Place, PlaneError};
+use super::{KasmProvider, SessionNeed, acting_user, running_session};
+use crate::kasm::plane::{ProxyError, RunningSession};
 use crate::kasm::{Kasm, KasmError, KasmId, UserId};
 use crate::tool::{Effect, Tool, ToolCallContext, ToolError, ToolReply};
 use probes::{COMMANDS, EndpointProbe, PROBES, UnknownIds, call_probe};
@@ -100,7 +100,7 @@ impl Tool for DiagnoseKasm {
             mut checks,
         } = permission_findings(&cx.provider.kasm, user).await;
         if let Some(kasm_id) = args.kasm_id {
-            let place = place(&cx, kasm_id, args.user_id, Need::Probe).await?;
+            let place = running_session(&cx, kasm_id, args.user_id, SessionNeed::Probe).await?;
             checks.extend(session_checks(&cx.provider.kasm, &place).await);
         }
         let well = checks.iter().all(|check| check.works == Some(true));
@@ -231,7 +231,7 @@ fn diagnosis_check(
 }
 
 /// Checks what a running session allows.
-pub async fn session_checks(kasm: &Kasm, place: &Place) -> Vec<DiagnosisCheck> {
+pub async fn session_checks(kasm: &Kasm, place: &RunningSession) -> Vec<DiagnosisCheck> {
     let allowed = |what: &str, allowed: Option<bool>, setting: &str, tools: &[&'static str]| {
         let forbidden = allowed == Some(false);
         DiagnosisCheck {
@@ -265,7 +265,11 @@ pub async fn session_checks(kasm: &Kasm, place: &Place) -> Vec<DiagnosisCheck> {
         "allow_kasm_uploads",
         large,
     );
-    let desktop = kasm.desktop(place).await.err().map(ToolError::from);
+    let desktop = kasm
+        .connected_desktop(place)
+        .await
+        .err()
+        .map(ToolError::from);
     let desktop = DiagnosisCheck {
         what: "desktop".to_owned(),
         works: Some(desktop.is_none()),
@@ -282,15 +286,15 @@ pub async fn session_checks(kasm: &Kasm, place: &Place) -> Vec<DiagnosisCheck> {
 }
 
 /// Requests a file that does not exist from the session's web server. An answer shows that output can be read.
-async fn try_address(kasm: &Kasm, place: &Place, check: &mut DiagnosisCheck) {
-    let Err(error) = kasm.download(place, ".kmcp-check").await else {
+async fn try_address(kasm: &Kasm, place: &RunningSession, check: &mut DiagnosisCheck) {
+    let Err(error) = kasm.open_download(place, ".kmcp-check").await else {
         return;
     };
     check.works = Some(false);
     check.problem = Some(error.to_string());
     check.remedy = Some(match error {
-        PlaneError::Unavailable(_) | PlaneError::Broken(_) => UNREACHABLE_REMEDY.to_owned(),
-        PlaneError::Refused(_) | PlaneError::NoService(_) | PlaneError::Unexpected(_) => {
+        ProxyError::Unavailable(_) | ProxyError::Broken(_) => UNREACHABLE_REMEDY.to_owned(),
+        ProxyError::Refused(_) | ProxyError::NoService(_) | ProxyError::Unexpected(_) => {
             super::exec::REMEDY.to_owned()
         }
     });

@@ -85,7 +85,7 @@ impl From<JobError> for ToolError {
 }
 
 /// The policy's denial, in words for a model.
-pub(super) fn denied(denial: &Denial) -> ToolError {
+pub(super) fn denied_command(denial: &Denial) -> ToolError {
     let hint = match denial.decision {
         RuleDecision::Ask => format!(
             "this needs a person's approval, which cannot be requested here; instead: {}",

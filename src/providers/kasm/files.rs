@@ -6,9 +6,9 @@ mod list;
 mod read;
 mod write;
 
-use super::{KasmProvider, denied};
+use super::{KasmProvider, denied_command};
 use crate::caller::Scope;
-use crate::files::{FileError, Target};
+use crate::files::{CheckedTarget, FileError};
 use crate::jobs::JobError;
 use crate::policy::FileAccess;
 use crate::tool::{ErrorType, ToolError, Toolset};
@@ -27,12 +27,16 @@ pub(super) const TOOLSET: Toolset<KasmProvider> = Toolset {
 };
 
 /// Judges a path by the policy.
-fn target(provider: &KasmProvider, path: &str, access: FileAccess) -> Result<Target, ToolError> {
-    Target::new(&provider.policy, path, access).map_err(|denial| denied(&denial))
+fn checked_target(
+    provider: &KasmProvider,
+    path: &str,
+    access: FileAccess,
+) -> Result<CheckedTarget, ToolError> {
+    CheckedTarget::new(&provider.policy, path, access).map_err(|denial| denied_command(&denial))
 }
 
 /// A change whose result is unknown, because the answer was lost.
-fn unconfirmed(error: FileError) -> ToolError {
+fn unconfirmed_change(error: FileError) -> ToolError {
     let FileError::Job(
         error @ (JobError::NoChannel { .. } | JobError::Unreachable { .. } | JobError::NotStarted),
     ) = error

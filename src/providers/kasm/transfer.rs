@@ -3,10 +3,10 @@
 use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt};
 
-use super::{KasmProvider, Need, denied, place_of};
-use crate::files::{FileError, Target};
+use super::{KasmProvider, SessionNeed, denied_command, running_session_of};
+use crate::files::{CheckedTarget, FileError};
 use crate::kasm::KasmId;
-use crate::kasm::plane::Place;
+use crate::kasm::plane::RunningSession;
 use crate::leases::SessionUse;
 use crate::policy::FileAccess;
 use crate::tool::transfer::{FileDownload, FileTransfers, FileUpload, StoredFile, TransferTarget};
@@ -15,11 +15,11 @@ use crate::tool::{ErrorType, ToolError};
 impl KasmProvider {
     /// The file and its session, if the caller may use both. The session counts as in use while the guard
     /// lives.
-    async fn open(
+    async fn open_target(
         &self,
         file: TransferTarget<'_>,
         access: FileAccess,
-    ) -> Result<(Place, Target, SessionUse), ToolError> {
+    ) -> Result<(RunningSession, CheckedTarget, SessionUse), ToolError> {
         let kasm_id: KasmId = file.computer.parse().map_err(|error| {
             ToolError::new(
                 ErrorType::NotFound,
@@ -28,9 +28,10 @@ impl KasmProvider {
             )
             .with_code("session_not_found")
         })?;
-        let target = Target::new(&self.policy, file.path, access);
-        let target = target.map_err(|denial| denied(&denial))?;
-        let (place, in_use) = place_of(self, file.caller, kasm_id, None, Need::Files).await?;
+        let target = CheckedTarget::new(&self.policy, file.path, access);
+        let target = target.map_err(|denial| denied_command(&denial))?;
+        let (place, in_use) =
+            running_session_of(self, file.caller, kasm_id, None, SessionNeed::Files).await?;
         Ok((place, target, in_use))
     }
 }
@@ -45,7 +46,7 @@ impl FileTransfers for KasmProvider {
         file: TransferTarget<'a>,
     ) -> BoxFuture<'a, Result<FileDownload, ToolError>> {
         async move {
-            let (place, target, in_use) = self.open(file, FileAccess::Read).await?;
+            let (place, target, in_use) = self.open_target(file, FileAccess::Read).await?;
             let max = self.file_limits.link_bytes;
             let file = self.files.send_out(&place, &target, max).await?;
             Ok(FileDownload {
@@ -76,10 +77,10 @@ impl FileTransfers for KasmProvider {
                 let error = ToolError::from(FileError::TooLarge { size, max });
                 return Err(error.with_code("body_too_large"));
             }
-            let (place, target, _in_use) = self.open(file, FileAccess::Write).await?;
+            let (place, target, _in_use) = self.open_target(file, FileAccess::Write).await?;
             let written = self
                 .files
-                .receive(&place, &target, upload.length, upload.bytes)
+                .receive_file(&place, &target, upload.length, upload.bytes)
                 .await?;
             Ok(StoredFile {
                 size: written.size,

@@ -119,7 +119,7 @@ async fn metrics_names_types_and_help_match_the_snapshot() {
     let (_server, text) = busy().await;
     let about: Vec<&str> = text.lines().filter(|line| line.starts_with('#')).collect();
     insta::assert_snapshot!(about.join("\n"));
-    for metric in metrics::Metrics::default().list() {
+    for metric in metrics::ServerMetrics::default().metric_infos() {
         let kind = format!("# TYPE {} {}", metric.name, metric.kind);
         assert!(about.contains(&kind.as_str()), "{kind}");
     }
@@ -219,7 +219,7 @@ async fn metrics_address_needs_no_token_and_serves_nothing_else() {
 fn monitoring_document_has_the_metrics_table() {
     let document = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/monitoring.md");
     let document = std::fs::read_to_string(document).unwrap();
-    let table = metrics::markdown();
+    let table = metrics::metrics_markdown();
     assert!(
         document.contains(&table),
         "docs/monitoring.md should have\n{table}"

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use kasm_emulator::Fault;
-use kasm_mcp::http::serve::Ended;
+use kasm_mcp::http::serve::ServeEnd;
 use serde_json::{Value, json};
 
 use crate::support::sse_client::{Events, SseClient};
@@ -40,7 +40,7 @@ async fn shutdown_finishes_running_calls_and_refuses_new_ones() {
         .expect("new connections are refused");
     let answer: Value = call.await.unwrap().unwrap().json().await.unwrap();
     assert_eq!(answer["result"]["structuredContent"]["success"], true);
-    assert_eq!(served.await.unwrap(), Ended::Drained);
+    assert_eq!(served.await.unwrap(), ServeEnd::Drained);
 }
 
 #[tokio::test]
@@ -62,7 +62,7 @@ async fn shutdown_with_open_streams_does_not_wait_for_them() {
     let ended = tokio::time::timeout(Duration::from_secs(5), server.stop())
         .await
         .unwrap();
-    assert_eq!(ended, Ended::Drained);
+    assert_eq!(ended, ServeEnd::Drained);
     assert_eq!(sse.events.next().await, None);
     assert_eq!(stream.next().await, None);
 }
@@ -84,7 +84,7 @@ async fn shutdown_still_answers_on_an_event_stream() {
     };
     let (answer, ended) = tokio::join!(call, stop);
     assert_eq!(answer["result"]["structuredContent"]["success"], true);
-    assert_eq!(ended, Ended::Drained);
+    assert_eq!(ended, ServeEnd::Drained);
 }
 
 #[tokio::test]
@@ -103,5 +103,5 @@ async fn shutdown_cuts_calls_off_at_the_drain_limit() {
         .await
         .unwrap()
         .unwrap();
-    assert_eq!(ended, Ended::CutOff);
+    assert_eq!(ended, ServeEnd::CutOff);
 }

@@ -1,11 +1,11 @@
 //! One server and two people with a Kasm user each.
 
 use kasm_emulator::Emulator;
-use kasm_mcp::app::{self, Reached};
+use kasm_mcp::app::{self, ReachedBy};
 use kasm_mcp::caller::Caller;
 use kasm_mcp::http::auth::Authenticator;
-use kasm_mcp::http::serve::{Ended, serve};
-use kasm_mcp::http::{App, HttpSettings, HttpState};
+use kasm_mcp::http::serve::{ServeEnd, serve_http};
+use kasm_mcp::http::{HttpApp, HttpSettings, HttpState};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -19,7 +19,7 @@ pub struct TwoPeople {
     pub bases: [String; 2],
     /// Fires when the credential of that person is taken back.
     pub revoked: [CancellationToken; 2],
-    served: Vec<JoinHandle<Ended>>,
+    served: Vec<JoinHandle<ServeEnd>>,
 }
 
 impl TwoPeople {
@@ -28,7 +28,7 @@ impl TwoPeople {
         let emulator = Emulator::builder().start_time(start_time);
         let emulator = emulator.start().await.unwrap();
         let config = config(&emulator, &[]);
-        let app = app::build(&config, Reached::ByHttp).unwrap();
+        let app = app::build_application(&config, ReachedBy::ByHttp).unwrap();
         let (registry, server) = (app.registry, app.mcp);
         let mut served = Vec::new();
         let mut bases = Vec::new();
@@ -41,11 +41,11 @@ impl TwoPeople {
             let auth = Authenticator::new(Some(&TOKEN.into()), caller);
             let settings = HttpSettings::for_this_machine();
             let state = HttpState::new(server.clone(), registry.clone(), auth, settings);
-            let app = App::new(state.with_notices(server.change_notices()));
+            let app = HttpApp::new(state.with_notices(server.change_notices()));
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
             bases.push(format!("http://{}", listener.local_addr().unwrap()));
             let limits = app::serve_limits(&config.limits);
-            served.push(tokio::spawn(serve(
+            served.push(tokio::spawn(serve_http(
                 listener,
                 app,
                 limits,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use kasm_mcp::app::{self, Reached};
+use kasm_mcp::app::{self, ReachedBy};
 use kasm_mcp::mcp;
 use kasm_mcp::providers::kasm::CATALOGUE;
 use kasm_mcp::tool::catalogue::GivenArguments;
@@ -117,7 +117,9 @@ async fn prompts_without_their_tools_are_not_listed() {
 async fn catalogue_names_only_existing_tools_and_arguments() {
     let emulator = kasm_emulator::Emulator::builder().start().await.unwrap();
     let config = config(&emulator, &[]);
-    let registry = app::build(&config, Reached::ByStdio).unwrap().registry;
+    let registry = app::build_application(&config, ReachedBy::ByStdio)
+        .unwrap()
+        .registry;
     let argument = |tool: &str, name: &str| {
         let info = registry
             .tool_info(tool)

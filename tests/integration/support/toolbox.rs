@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use kasm_mcp::caller::{Caller, Scope};
 use kasm_mcp::http::auth::Authenticator;
-use kasm_mcp::http::serve::{Ended, ServeLimits, serve};
-use kasm_mcp::http::{App, HttpSettings, HttpState};
+use kasm_mcp::http::serve::{ServeEnd, ServeLimits, serve_http};
+use kasm_mcp::http::{HttpApp, HttpSettings, HttpState};
 use kasm_mcp::mcp::McpServer;
 use kasm_mcp::mcp::consent::ApprovalBook;
 use kasm_mcp::tool::Toolset;
@@ -23,7 +23,7 @@ pub struct Toolbox<P> {
     /// Such as `http://127.0.0.1:4711`.
     pub base: String,
     pub http: reqwest::Client,
-    served: JoinHandle<Ended>,
+    served: JoinHandle<ServeEnd>,
 }
 
 /// A caller with all rights.
@@ -59,7 +59,7 @@ impl<P: Send + Sync + 'static> Toolbox<P> {
         let registry = registry(&provider, &toolset);
         let server = server(&provider, toolset, consent);
         let settings = HttpSettings::for_this_machine();
-        let app = App::new(HttpState::new(server, registry, auth, settings));
+        let app = HttpApp::new(HttpState::new(server, registry, auth, settings));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
         let limits = ServeLimits {
@@ -75,7 +75,7 @@ impl<P: Send + Sync + 'static> Toolbox<P> {
                 .timeout(Duration::from_secs(30))
                 .build()
                 .unwrap(),
-            served: tokio::spawn(serve(listener, app, limits, std::future::pending())),
+            served: tokio::spawn(serve_http(listener, app, limits, std::future::pending())),
         }
     }
 

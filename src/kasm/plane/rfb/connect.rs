@@ -13,10 +13,10 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 
 use super::RfbError;
-use super::screen::Screen;
-use super::stream::Stream;
+use super::screen::ScreenPixels;
+use super::stream::RfbStream;
 use crate::kasm::Kasm;
-use crate::kasm::plane::{Place, PlaneError, failure};
+use crate::kasm::plane::{ProxyError, RunningSession, error_of_answer};
 use crate::random;
 
 /// No frame of KasmVNC is longer than about 49 kB.
@@ -28,27 +28,33 @@ const NONE: u8 = 1;
 const VNC_AUTHENTICATION: u8 = 2;
 
 /// A desktop that let us in.
-pub(super) struct Connection {
-    pub stream: Stream,
-    pub screen: Screen,
+pub(super) struct RfbConnection {
+    pub stream: RfbStream,
+    pub screen: ScreenPixels,
 }
 
 impl Kasm {
-    pub(super) async fn connect_desktop(&self, place: &Place) -> Result<Connection, RfbError> {
-        let mut stream = Stream::new(self.upgrade(place).await?);
-        let screen = handshake(&mut stream).await?;
-        Ok(Connection { stream, screen })
+    pub(super) async fn connect_desktop(
+        &self,
+        place: &RunningSession,
+    ) -> Result<RfbConnection, RfbError> {
+        let mut stream = RfbStream::new(self.upgrade_to_websocket(place).await?);
+        let screen = rfb_handshake(&mut stream).await?;
+        Ok(RfbConnection { stream, screen })
     }
 
-    async fn upgrade(&self, place: &Place) -> Result<WebSocketStream<reqwest::Upgraded>, RfbError> {
+    async fn upgrade_to_websocket(
+        &self,
+        place: &RunningSession,
+    ) -> Result<WebSocketStream<reqwest::Upgraded>, RfbError> {
         let Some(vnc) = &place.session.vnc else {
-            return Err(PlaneError::NoService("vnc").into());
+            return Err(ProxyError::NoService("vnc").into());
         };
         let plane = &self.plane;
-        let url = plane.url(vnc, "/websockify")?;
+        let url = plane.service_url(vnc, "/websockify")?;
         let key = BASE64.encode(&random::bytes::<16>());
         let build = |username: &str, token: &_| {
-            let request = plane.request(Method::GET, url.clone(), username, token)?;
+            let request = plane.request_with_token(Method::GET, url.clone(), username, token)?;
             Ok(request
                 .header(CONNECTION, "Upgrade")
                 .header(UPGRADE, "websocket")
@@ -71,7 +77,7 @@ impl Kasm {
 
 fn check_upgrade(response: &Response, key: &str) -> Result<(), RfbError> {
     if response.status().as_u16() != 101 {
-        return Err(failure(response).into());
+        return Err(error_of_answer(response).into());
     }
     let accept = response.headers().get(SEC_WEBSOCKET_ACCEPT);
     if accept.is_none_or(|accept| accept.as_bytes() != derive_accept_key(key.as_bytes()).as_bytes())
@@ -82,40 +88,40 @@ fn check_upgrade(response: &Response, key: &str) -> Result<(), RfbError> {
 }
 
 /// RFC 6143, sections 7.1 to 7.3.
-async fn handshake(stream: &mut Stream) -> Result<Screen, RfbError> {
-    let version = stream.take(12).await?;
+async fn rfb_handshake(stream: &mut RfbStream) -> Result<ScreenPixels, RfbError> {
+    let version = stream.take_bytes(12).await?;
     if !version.starts_with(b"RFB 003.0") {
         return Err(RfbError::Protocol("another protocol"));
     }
-    stream.send(b"RFB 003.008\n").await?;
-    let count = stream.u8().await?;
+    stream.send_bytes(b"RFB 003.008\n").await?;
+    let count = stream.read_u8().await?;
     if count == 0 {
-        return Err(RfbError::Refused(reason(stream).await?));
+        return Err(RfbError::Refused(read_reason(stream).await?));
     }
-    let types = stream.take(usize::from(count)).await?;
+    let types = stream.take_bytes(usize::from(count)).await?;
     if types.contains(&NONE) {
-        stream.send(&[NONE]).await?;
+        stream.send_bytes(&[NONE]).await?;
     } else if types.contains(&VNC_AUTHENTICATION) {
-        stream.send(&[VNC_AUTHENTICATION]).await?;
-        let challenge = stream.take(16).await?;
-        stream.send(&response_to(&challenge)).await?;
+        stream.send_bytes(&[VNC_AUTHENTICATION]).await?;
+        let challenge = stream.take_bytes(16).await?;
+        stream.send_bytes(&response_to(&challenge)).await?;
     } else {
         let kinds = format!("it requires a login of the types {:?}", &types[..]);
         return Err(RfbError::Refused(kinds));
     }
-    if stream.u32().await? != 0 {
-        return Err(RfbError::Refused(reason(stream).await?));
+    if stream.read_u32().await? != 0 {
+        return Err(RfbError::Refused(read_reason(stream).await?));
     }
     // Shared: otherwise everybody else is thrown out.
-    stream.send(&[1]).await?;
-    let (width, height) = (stream.u16().await?, stream.u16().await?);
-    let screen = Screen::new(width, height)?;
-    let _pixel_format = stream.take(16).await?;
-    let name = stream.u32().await?;
+    stream.send_bytes(&[1]).await?;
+    let (width, height) = (stream.read_u16().await?, stream.read_u16().await?);
+    let screen = ScreenPixels::new(width, height)?;
+    let _pixel_format = stream.take_bytes(16).await?;
+    let name = stream.read_u32().await?;
     if name > NAME_BYTES_MAX {
         return Err(RfbError::Protocol("a name that is too long"));
     }
-    stream.skip(name).await?;
+    stream.skip_bytes(name).await?;
     Ok(screen)
 }
 
@@ -132,11 +138,11 @@ fn response_to(challenge: &[u8]) -> Vec<u8> {
     out
 }
 
-async fn reason(stream: &mut Stream) -> Result<String, RfbError> {
-    let length = stream.u32().await?;
+async fn read_reason(stream: &mut RfbStream) -> Result<String, RfbError> {
+    let length = stream.read_u32().await?;
     if length > REASON_BYTES_MAX {
         return Err(RfbError::Protocol("a reason that is too long"));
     }
-    let text = stream.take(length as usize).await?;
+    let text = stream.take_bytes(length as usize).await?;
     Ok(String::from_utf8_lossy(&text).into_owned())
 }

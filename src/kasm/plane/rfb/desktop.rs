@@ -16,18 +16,18 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until, timeout};
 
-pub use clipboard::{CLIPBOARD_BYTES_MAX, Clipboard, ClipboardContent};
-pub use input::{Batch, BatchEnd, Input};
+pub use clipboard::{CLIPBOARD_BYTES_MAX, ClipboardContent, KnownClipboard};
+pub use input::{BatchEnd, InputBatch, InputEvent};
 pub(super) use left_behind::LeftBehind;
 
 use super::RfbError;
-use super::connect::Connection;
-use super::message::{Canvas, LED_STATE};
-use super::screen::Screen;
-use super::stream::Stream;
-use crate::metrics::Counting;
-use input::Hand;
-use order::Order;
+use super::connect::RfbConnection;
+use super::message::{LED_STATE, ScreenCanvas};
+use super::screen::ScreenPixels;
+use super::stream::RfbStream;
+use crate::metrics::GaugeGuard;
+use input::HeldInput;
+use order::ConnectionOrder;
 
 /// How long taking leave may take.
 const LEAVE: Duration = Duration::from_secs(2);
@@ -39,32 +39,32 @@ const KEEP_ALIVE: Duration = Duration::from_secs(2);
 
 /// A connected desktop. Clones share the connection; it ends some time after the last use.
 #[derive(Clone, Debug)]
-pub struct Desktop {
-    orders: mpsc::Sender<Order>,
+pub struct DesktopConnection {
+    orders: mpsc::Sender<ConnectionOrder>,
     owns_clipboard: Arc<AtomicBool>,
     hands_proven: Arc<AtomicBool>,
 }
 
 /// How long a connection is kept, and what comes after it.
-pub(super) struct Life {
+pub(super) struct ConnectionLife {
     /// How long it is kept after its last use.
     pub idle: Duration,
-    pub counting: Counting,
+    pub counting: GaugeGuard,
     /// Takes what this connection could not finish.
     pub at_end: Box<dyn FnOnce(LeftBehind) + Send>,
 }
 
-impl Desktop {
-    pub(super) fn start(connection: Connection, life: Life) -> Self {
+impl DesktopConnection {
+    pub(super) fn start(connection: RfbConnection, life: ConnectionLife) -> Self {
         let (orders, waiting) = mpsc::channel(ORDERS_MAX);
         let owns_clipboard = Arc::<AtomicBool>::default();
-        let task = Task {
+        let task = ConnectionTask {
             stream: connection.stream,
-            canvas: Canvas::new(connection.screen),
+            canvas: ScreenCanvas::new(connection.screen),
             is_whole: false,
             markers: 0,
-            clipboard: Clipboard::unknown(),
-            hand: Hand::default(),
+            clipboard: KnownClipboard::unknown_content(),
+            hand: HeldInput::default(),
             own_text: None,
             owns_clipboard: owns_clipboard.clone(),
             left: LeftBehind::default(),
@@ -72,7 +72,7 @@ impl Desktop {
             postponed: VecDeque::new(),
         };
         tokio::spawn(async move {
-            let left = task.run(life.idle).await;
+            let left = task.run_until_idle(life.idle).await;
             drop(life.counting);
             (life.at_end)(left);
         });
@@ -107,7 +107,7 @@ impl Desktop {
 
     async fn send_order<T>(
         &self,
-        order: impl FnOnce(oneshot::Sender<Result<T, RfbError>>) -> Order,
+        order: impl FnOnce(oneshot::Sender<Result<T, RfbError>>) -> ConnectionOrder,
     ) -> Result<T, RfbError> {
         let (reply, answer) = oneshot::channel();
         let sent = self.orders.send(order(reply)).await;
@@ -119,8 +119,8 @@ impl Desktop {
     ///
     /// # Errors
     /// As [`RfbError`] tells.
-    pub async fn read_screen(&self) -> Result<Screen, RfbError> {
-        self.send_order(|reply| Order::Look { whole: true, reply })
+    pub async fn read_screen(&self) -> Result<ScreenPixels, RfbError> {
+        self.send_order(|reply| ConnectionOrder::Look { whole: true, reply })
             .await
     }
 
@@ -129,9 +129,10 @@ impl Desktop {
     ///
     /// # Errors
     /// As [`RfbError`] tells.
-    pub async fn update_screen(&self) -> Result<Screen, RfbError> {
+    pub async fn update_screen(&self) -> Result<ScreenPixels, RfbError> {
         let whole = false;
-        self.send_order(|reply| Order::Look { whole, reply }).await
+        self.send_order(|reply| ConnectionOrder::Look { whole, reply })
+            .await
     }
 
     /// Does the actions of a batch in their order, and waits after each until the server has taken it.
@@ -139,8 +140,9 @@ impl Desktop {
     ///
     /// # Errors
     /// `Closed` if the connection had ended before; later ends are in [`BatchEnd`].
-    pub async fn perform_batch(&self, batch: Batch) -> Result<BatchEnd, RfbError> {
-        self.send_order(|reply| Order::Do(batch, reply)).await
+    pub async fn perform_batch(&self, batch: InputBatch) -> Result<BatchEnd, RfbError> {
+        self.send_order(|reply| ConnectionOrder::Do(batch, reply))
+            .await
     }
 
     /// Puts a text of at most [`CLIPBOARD_BYTES_MAX`] on the clipboard. It stays there for ten minutes,
@@ -149,44 +151,46 @@ impl Desktop {
     /// # Errors
     /// As [`RfbError`] tells.
     pub async fn copy_text(&self, text: String) -> Result<(), RfbError> {
-        self.send_order(|reply| Order::Copy(text, reply)).await
+        self.send_order(|reply| ConnectionOrder::Copy(text, reply))
+            .await
     }
 
     /// Does what a connection that was cut left.
     pub(super) async fn finish_left(&self, work: LeftBehind) -> Result<(), RfbError> {
-        self.send_order(|reply| Order::Finish(work, reply)).await
+        self.send_order(|reply| ConnectionOrder::Finish(work, reply))
+            .await
     }
 
     /// What is known of the clipboard.
     ///
     /// # Errors
     /// As [`RfbError`] tells.
-    pub async fn read_clipboard(&self) -> Result<Clipboard, RfbError> {
-        self.send_order(Order::Copied).await
+    pub async fn read_clipboard(&self) -> Result<KnownClipboard, RfbError> {
+        self.send_order(ConnectionOrder::Copied).await
     }
 }
 
-struct Task {
-    stream: Stream,
-    canvas: Canvas,
+struct ConnectionTask {
+    stream: RfbStream,
+    canvas: ScreenCanvas,
     /// The canvas has had all pixels of a screen of this size.
     is_whole: bool,
     /// Small requests that were sent, which take turns with two places.
     markers: u64,
-    clipboard: Clipboard,
-    hand: Hand,
+    clipboard: KnownClipboard,
+    hand: HeldInput,
     /// The text that this side has on the clipboard, and until when it is kept there.
     own_text: Option<(String, Instant)>,
     owns_clipboard: Arc<AtomicBool>,
     left: LeftBehind,
-    orders: mpsc::Receiver<Order>,
+    orders: mpsc::Receiver<ConnectionOrder>,
     /// Orders that came during a pause and are not looks.
-    postponed: VecDeque<Order>,
+    postponed: VecDeque<ConnectionOrder>,
 }
 
-impl Task {
+impl ConnectionTask {
     /// Serves until nobody uses the connection any more, or until it ends. Returns what remains to be done.
-    async fn run(mut self, idle: Duration) -> LeftBehind {
+    async fn run_until_idle(mut self, idle: Duration) -> LeftBehind {
         if self.set_up().await.is_err() {
             return LeftBehind::default();
         }
@@ -194,7 +198,7 @@ impl Task {
         let mut next_sign = Instant::now() + KEEP_ALIVE;
         loop {
             if let Some(order) = self.postponed.pop_front() {
-                if self.obey_and_note(order).await.is_err() {
+                if self.perform_and_note(order).await.is_err() {
                     return self.remaining_work();
                 }
                 continue;
@@ -204,7 +208,7 @@ impl Task {
                 order = self.orders.recv() => match order {
                     None => break,
                     Some(order) => {
-                        let done = self.obey_and_note(order).await;
+                        let done = self.perform_and_note(order).await;
                         end = Instant::now() + idle;
                         next_sign = Instant::now() + KEEP_ALIVE;
                         done
@@ -241,14 +245,14 @@ impl Task {
         for encoding in [16_i32, 0, -223, -224, LED_STATE] {
             bytes.extend(encoding.to_be_bytes());
         }
-        self.stream.send(&bytes).await
+        self.stream.send_bytes(&bytes).await
     }
 
     /// Nothing stays held down, and nothing that was sent is lost.
     async fn take_leave(&mut self) -> Result<(), RfbError> {
         self.release_held().await?;
         self.round_trip().await?;
-        self.stream.close().await;
+        self.stream.close_socket().await;
         Ok(())
     }
 }

@@ -7,8 +7,8 @@ use parking_lot::{Mutex, MutexGuard};
 use tokio::time::{Instant, sleep};
 
 use super::RfbError;
-use super::desktop::{Desktop, LeftBehind, Life};
-use crate::kasm::plane::Place;
+use super::desktop::{ConnectionLife, DesktopConnection, LeftBehind};
+use crate::kasm::plane::RunningSession;
 use crate::kasm::{Kasm, KasmId, WeakKasm};
 
 /// Connections that are kept at a time.
@@ -29,32 +29,32 @@ const LEFT_KEPT: Duration = Duration::from_secs(600);
 
 /// The connections that are kept.
 #[derive(Debug, Default)]
-pub(in crate::kasm::plane) struct Desktops {
-    connected: Mutex<HashMap<KasmId, Kept>>,
-    left: Mutex<HashMap<KasmId, LeftWork>>,
+pub(in crate::kasm::plane) struct KeptDesktops {
+    connected: Mutex<HashMap<KasmId, KeptDesktop>>,
+    left: Mutex<HashMap<KasmId, UnfinishedWork>>,
 }
 
 #[derive(Debug)]
-struct Kept {
-    desktop: Desktop,
+struct KeptDesktop {
+    desktop: DesktopConnection,
     used: Instant,
 }
 
 /// What remains to be done on a desktop.
 #[derive(Debug)]
-struct LeftWork {
+struct UnfinishedWork {
     work: LeftBehind,
     since: Instant,
     tries: usize,
 }
 
-impl Desktops {
-    fn all(&self) -> MutexGuard<'_, HashMap<KasmId, Kept>> {
+impl KeptDesktops {
+    fn lock_connected(&self) -> MutexGuard<'_, HashMap<KasmId, KeptDesktop>> {
         self.connected.lock()
     }
 
-    fn find(&self, kasm_id: KasmId) -> Option<Desktop> {
-        let mut all = self.all();
+    fn find_open(&self, kasm_id: KasmId) -> Option<DesktopConnection> {
+        let mut all = self.lock_connected();
         all.retain(|_, kept| kept.desktop.is_open());
         let kept = all.get_mut(&kasm_id)?;
         kept.used = Instant::now();
@@ -63,8 +63,8 @@ impl Desktops {
 
     /// Keeps a connection; the longest unused one makes room, one without a text on a clipboard first. One
     /// that another caller made meanwhile goes first.
-    fn keep(&self, kasm_id: KasmId, desktop: Desktop) -> Desktop {
-        let mut all = self.all();
+    fn keep_connection(&self, kasm_id: KasmId, desktop: DesktopConnection) -> DesktopConnection {
+        let mut all = self.lock_connected();
         if let Some(kept) = all.get(&kasm_id).filter(|kept| kept.desktop.is_open()) {
             return kept.desktop.clone();
         }
@@ -78,7 +78,7 @@ impl Desktops {
         let used = Instant::now();
         all.insert(
             kasm_id,
-            Kept {
+            KeptDesktop {
                 desktop: desktop.clone(),
                 used,
             },
@@ -95,10 +95,10 @@ impl Desktops {
     fn note_left(&self, kasm_id: KasmId, work: LeftBehind) -> bool {
         let mut all = self.left.lock();
         if let Some(left) = all.get_mut(&kasm_id) {
-            left.work.add(work);
+            left.work.add_later(work);
             return false;
         }
-        let left = LeftWork {
+        let left = UnfinishedWork {
             // A connection that was made for this and ended at once is not made again at once.
             tries: if work.is_second { 2 } else { 0 },
             work,
@@ -131,9 +131,12 @@ impl Kasm {
     ///
     /// # Errors
     /// As [`RfbError`] tells.
-    pub async fn desktop(&self, place: &Place) -> Result<Desktop, RfbError> {
+    pub async fn connected_desktop(
+        &self,
+        place: &RunningSession,
+    ) -> Result<DesktopConnection, RfbError> {
         let desktops = &self.plane.desktops;
-        let desktop = match desktops.find(place.kasm_id) {
+        let desktop = match desktops.find_open(place.kasm_id) {
             Some(desktop) => desktop,
             None => self.connect_and_keep(place).await?,
         };
@@ -145,30 +148,33 @@ impl Kasm {
         Ok(desktop)
     }
 
-    async fn connect_and_keep(&self, place: &Place) -> Result<Desktop, RfbError> {
+    async fn connect_and_keep(
+        &self,
+        place: &RunningSession,
+    ) -> Result<DesktopConnection, RfbError> {
         let connection = tokio::time::timeout(self.plane.timeout, self.connect_desktop(place));
         let connection = connection.await.map_err(|_| RfbError::TimedOut)??;
-        let keeper = Keeper {
+        let keeper = ConnectionKeeper {
             kasm: self.downgrade(),
             place: place.clone(),
         };
-        let life = Life {
+        let life = ConnectionLife {
             idle: IDLE,
-            counting: self.plane.metrics.desktop(),
+            counting: self.plane.metrics.count_desktop(),
             at_end: Box::new(move |left| keeper.take_over(left)),
         };
-        let desktop = Desktop::start(connection, life);
-        Ok(self.plane.desktops.keep(place.kasm_id, desktop))
+        let desktop = DesktopConnection::start(connection, life);
+        Ok(self.plane.desktops.keep_connection(place.kasm_id, desktop))
     }
 }
 
 /// Connects again where a connection was cut that left something behind.
-struct Keeper {
+struct ConnectionKeeper {
     kasm: WeakKasm,
-    place: Place,
+    place: RunningSession,
 }
 
-impl Keeper {
+impl ConnectionKeeper {
     fn take_over(self, work: LeftBehind) {
         if work.is_nothing() {
             return;
@@ -199,7 +205,7 @@ impl Keeper {
             let Some(kasm) = self.kasm.upgrade() else {
                 return;
             };
-            match kasm.desktop(&self.place).await {
+            match kasm.connected_desktop(&self.place).await {
                 Ok(_) => {
                     tracing::info!(kasm_id = %self.place.kasm_id, "connected again to finish what was left")
                 }

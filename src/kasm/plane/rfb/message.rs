@@ -2,9 +2,9 @@
 //! person who joins, a copied text or a question for statistics comes unasked.
 
 use super::RfbError;
-use super::screen::{Area, Screen};
-use super::stream::Stream;
-use super::zrle::Inflater;
+use super::screen::{ScreenArea, ScreenPixels};
+use super::stream::RfbStream;
+use super::zrle::ZrleDecoder;
 
 /// Clipboards beyond this are passed over.
 const CLIPBOARD_BYTES_MAX: u32 = 4 << 20;
@@ -28,7 +28,7 @@ const UNKNOWN_COUNT: u16 = u16::MAX;
 /// Rectangles of one update.
 const RECTANGLES_MAX: usize = 65_535;
 /// Stands for a rectangle that draws nothing.
-const NO_PIXELS: Area = Area {
+const NO_PIXELS: ScreenArea = ScreenArea {
     x: 0,
     y: 0,
     width: 0,
@@ -36,20 +36,20 @@ const NO_PIXELS: Area = Area {
 };
 
 /// What a message brought.
-pub(super) enum Event {
+pub(super) enum ServerEvent {
     /// These parts of the picture.
-    Drawn(Vec<Area>),
+    Drawn(Vec<ScreenArea>),
     /// The desktop has another size; its picture has to be asked for again.
     Resized,
     /// Something was copied on the desktop.
-    Copied(Copied),
+    Copied(CopiedText),
     /// Nothing that matters here.
     Other,
 }
 
 /// What is on the clipboard of the desktop, as the server told.
 #[derive(Default)]
-pub(super) struct Copied {
+pub(super) struct CopiedText {
     /// Its text, if it has one that is not too long.
     pub text: Option<String>,
     /// The types of all that it has.
@@ -57,48 +57,51 @@ pub(super) struct Copied {
 }
 
 /// The picture of the desktop and what it takes to draw it.
-pub(super) struct Canvas {
-    pub screen: Screen,
+pub(super) struct ScreenCanvas {
+    pub screen: ScreenPixels,
     /// The locks of the keyboard that are on, a bit each, once the server has told.
     pub lights: Option<u8>,
-    inflater: Inflater,
+    inflater: ZrleDecoder,
 }
 
-impl Canvas {
-    pub(super) fn new(screen: Screen) -> Self {
+impl ScreenCanvas {
+    pub(super) fn new(screen: ScreenPixels) -> Self {
         Self {
             screen,
             lights: None,
-            inflater: Inflater::new(),
+            inflater: ZrleDecoder::new(),
         }
     }
 
     /// Reads one message to its end.
-    pub(super) async fn read(&mut self, stream: &mut Stream) -> Result<Event, RfbError> {
-        match stream.u8().await? {
-            0 => return self.update(stream).await,
-            180 => return clipboard(stream).await,
+    pub(super) async fn read_message(
+        &mut self,
+        stream: &mut RfbStream,
+    ) -> Result<ServerEvent, RfbError> {
+        match stream.read_u8().await? {
+            0 => return self.read_update(stream).await,
+            180 => return read_clipboard(stream).await,
             // SetColourMapEntries.
             1 => {
-                stream.skip(3).await?;
-                let entries = stream.u16().await?;
-                stream.skip(u32::from(entries) * 6).await?;
+                stream.skip_bytes(3).await?;
+                let entries = stream.read_u16().await?;
+                stream.skip_bytes(u32::from(entries) * 6).await?;
             }
             // Bell; EndOfContinuousUpdates; RequestFrameStats; ForceGameMode.
             2 | 150 | 179 | 187 => {}
             // ServerCutText; Stats, NetworkStats, SystemStats.
             3 | 178 | 190 | 191 => {
-                stream.skip(3).await?;
+                stream.skip_bytes(3).await?;
                 skip_counted(stream).await?;
             }
             // UpgradeToUdp.
             181 => {
-                let length = stream.u16().await?;
-                stream.skip(u32::from(length)).await?;
+                let length = stream.read_u16().await?;
+                stream.skip_bytes(u32::from(length)).await?;
             }
             // SubscribeUnixRelay.
             182 => {
-                stream.skip(1).await?;
+                stream.skip_bytes(1).await?;
                 skip_short(stream).await?;
             }
             // UnixRelay.
@@ -108,46 +111,46 @@ impl Canvas {
             }
             // VideoEncoders.
             184 => {
-                for _ in 0..stream.u8().await? {
-                    stream.skip(12).await?;
-                    let more = stream.u8().await?;
-                    stream.skip(u32::from(more) * 4).await?;
+                for _ in 0..stream.read_u8().await? {
+                    stream.skip_bytes(12).await?;
+                    let more = stream.read_u8().await?;
+                    stream.skip_bytes(u32::from(more) * 4).await?;
                 }
             }
             // ServerDisconnect.
             186 => {
-                stream.skip(4).await?;
+                stream.skip_bytes(4).await?;
                 skip_counted(stream).await?;
             }
             // LatencyMeasurement.
-            189 => stream.skip(7).await?,
+            189 => stream.skip_bytes(7).await?,
             // Fence.
             248 => {
-                stream.skip(7).await?;
+                stream.skip_bytes(7).await?;
                 skip_short(stream).await?;
             }
             // UserAdded, UserRemoved.
             253 | 254 => skip_counted(stream).await?,
             _ => return Err(RfbError::Protocol("an unknown message type")),
         }
-        Ok(Event::Other)
+        Ok(ServerEvent::Other)
     }
 
     /// FramebufferUpdate.
-    async fn update(&mut self, stream: &mut Stream) -> Result<Event, RfbError> {
-        stream.skip(1).await?;
+    async fn read_update(&mut self, stream: &mut RfbStream) -> Result<ServerEvent, RfbError> {
+        stream.skip_bytes(1).await?;
         let (mut drawn, mut resized) = (Vec::new(), false);
         // A server that draws the screen over and over in one update wants to keep us busy.
-        let mut pixels_left = self.screen.area().pixels() * 4;
-        let count = stream.u16().await?;
+        let mut pixels_left = self.screen.whole_area().pixel_count() * 4;
+        let count = stream.read_u16().await?;
         while drawn.len() < usize::from(count) || count == UNKNOWN_COUNT {
-            let area = Area {
-                x: stream.u16().await?,
-                y: stream.u16().await?,
-                width: stream.u16().await?,
-                height: stream.u16().await?,
+            let area = ScreenArea {
+                x: stream.read_u16().await?,
+                y: stream.read_u16().await?,
+                width: stream.read_u16().await?,
+                height: stream.read_u16().await?,
             };
-            let encoding = stream.i32().await?;
+            let encoding = stream.read_i32().await?;
             if encoding == LAST_RECT {
                 break;
             }
@@ -155,8 +158,8 @@ impl Canvas {
                 return Err(RfbError::Protocol("a picture in too many parts"));
             }
             if encoding == DESKTOP_SIZE {
-                self.screen = Screen::new(area.width, area.height)?;
-                pixels_left = self.screen.area().pixels() * 4;
+                self.screen = ScreenPixels::new(area.width, area.height)?;
+                pixels_left = self.screen.whole_area().pixel_count() * 4;
                 resized = true;
                 drawn.push(NO_PIXELS);
                 continue;
@@ -168,35 +171,35 @@ impl Canvas {
                 continue;
             }
             if encoding == LED_STATE {
-                self.lights = Some(stream.u8().await?);
+                self.lights = Some(stream.read_u8().await?);
                 drawn.push(NO_PIXELS);
                 continue;
             }
-            self.screen.check(area)?;
+            self.screen.check_area(area)?;
             pixels_left = pixels_left
-                .checked_sub(area.pixels().max(1))
+                .checked_sub(area.pixel_count().max(1))
                 .ok_or(RfbError::Protocol("a frame that is too long"))?;
             match encoding {
-                RAW => self.raw(stream, area).await?,
-                ZRLE => self.zrle(stream, area).await?,
+                RAW => self.read_raw(stream, area).await?,
+                ZRLE => self.read_zrle(stream, area).await?,
                 _ => return Err(RfbError::Protocol("an encoding that was not requested")),
             }
             drawn.push(area);
         }
         Ok(if resized {
-            Event::Resized
+            ServerEvent::Resized
         } else {
-            Event::Drawn(drawn)
+            ServerEvent::Drawn(drawn)
         })
     }
 
-    async fn raw(&mut self, stream: &mut Stream, area: Area) -> Result<(), RfbError> {
-        if area.pixels() == 0 {
+    async fn read_raw(&mut self, stream: &mut RfbStream, area: ScreenArea) -> Result<(), RfbError> {
+        if area.pixel_count() == 0 {
             return Ok(());
         }
         for y in area.y..area.y + area.height {
-            let bytes = stream.take(usize::from(area.width) * 4).await?;
-            let row = self.screen.row(area.x, y, area.width);
+            let bytes = stream.take_bytes(usize::from(area.width) * 4).await?;
+            let row = self.screen.row_mut(area.x, y, area.width);
             for (pixel, bytes) in row.chunks_exact_mut(3).zip(bytes.chunks_exact(4)) {
                 pixel.copy_from_slice(&[bytes[2], bytes[1], bytes[0]]);
             }
@@ -204,25 +207,29 @@ impl Canvas {
         Ok(())
     }
 
-    async fn zrle(&mut self, stream: &mut Stream, area: Area) -> Result<(), RfbError> {
-        let length = stream.u32().await? as usize;
-        if length > area.pixels() * PACKED_FACTOR_MAX + 1_024 {
+    async fn read_zrle(
+        &mut self,
+        stream: &mut RfbStream,
+        area: ScreenArea,
+    ) -> Result<(), RfbError> {
+        let length = stream.read_u32().await? as usize;
+        if length > area.pixel_count() * PACKED_FACTOR_MAX + 1_024 {
             return Err(RfbError::Protocol("a frame that is too long"));
         }
-        let packed = stream.take(length).await?;
-        self.inflater.draw(&packed, area, &mut self.screen)
+        let packed = stream.take_bytes(length).await?;
+        self.inflater.draw_area(&packed, area, &mut self.screen)
     }
 }
 
 /// A rectangle of Tight that is a watermark: its mark, a length of one to three bytes of seven bits each,
 /// the lowest first, and so many bytes.
-async fn pass_watermark(stream: &mut Stream) -> Result<(), RfbError> {
-    if stream.u8().await? != WATERMARK {
+async fn pass_watermark(stream: &mut RfbStream) -> Result<(), RfbError> {
+    if stream.read_u8().await? != WATERMARK {
         return Err(RfbError::Protocol("an encoding that was not asked for"));
     }
     let mut length = 0;
     for place in 0..3 {
-        let byte = u32::from(stream.u8().await?);
+        let byte = u32::from(stream.read_u8().await?);
         // The third byte has all of its eight bits for the length.
         let bits = if place < 2 { byte & 0x7f } else { byte };
         length |= bits << (7 * place);
@@ -230,38 +237,38 @@ async fn pass_watermark(stream: &mut Stream) -> Result<(), RfbError> {
             break;
         }
     }
-    stream.skip(length).await
+    stream.skip_bytes(length).await
 }
 
 /// BinaryClipboard: kinds of one content, each with an id, a type and its bytes.
-async fn clipboard(stream: &mut Stream) -> Result<Event, RfbError> {
-    let mut copied = Copied::default();
-    for _ in 0..stream.u8().await? {
-        stream.skip(4).await?;
-        let kind = stream.u8().await?;
-        let kind = stream.take(usize::from(kind)).await?;
-        let length = stream.u32().await?;
+async fn read_clipboard(stream: &mut RfbStream) -> Result<ServerEvent, RfbError> {
+    let mut copied = CopiedText::default();
+    for _ in 0..stream.read_u8().await? {
+        stream.skip_bytes(4).await?;
+        let kind = stream.read_u8().await?;
+        let kind = stream.take_bytes(usize::from(kind)).await?;
+        let length = stream.read_u32().await?;
         if &kind[..] != b"text/plain" || length > CLIPBOARD_BYTES_MAX {
-            stream.skip(length).await?;
+            stream.skip_bytes(length).await?;
         } else {
-            let text = stream.take(length as usize).await?;
+            let text = stream.take_bytes(length as usize).await?;
             copied.text = Some(String::from_utf8_lossy(&text).into_owned());
         }
         copied
             .kinds
             .push(String::from_utf8_lossy(&kind).into_owned());
     }
-    Ok(Event::Copied(copied))
+    Ok(ServerEvent::Copied(copied))
 }
 
 /// Passes over bytes with their length in front, u32.
-async fn skip_counted(stream: &mut Stream) -> Result<(), RfbError> {
-    let length = stream.u32().await?;
-    stream.skip(length).await
+async fn skip_counted(stream: &mut RfbStream) -> Result<(), RfbError> {
+    let length = stream.read_u32().await?;
+    stream.skip_bytes(length).await
 }
 
 /// Passes over bytes with their length in front, u8.
-async fn skip_short(stream: &mut Stream) -> Result<(), RfbError> {
-    let length = stream.u8().await?;
-    stream.skip(u32::from(length)).await
+async fn skip_short(stream: &mut RfbStream) -> Result<(), RfbError> {
+    let length = stream.read_u8().await?;
+    stream.skip_bytes(u32::from(length)).await
 }

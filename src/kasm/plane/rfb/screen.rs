@@ -14,7 +14,7 @@ const CELL: usize = 16;
 
 /// A picture of the whole desktop.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Screen {
+pub struct ScreenPixels {
     width: u16,
     height: u16,
     /// Red, green, blue; row by row from the top.
@@ -22,7 +22,7 @@ pub struct Screen {
     watermarked: bool,
 }
 
-impl std::fmt::Debug for Screen {
+impl std::fmt::Debug for ScreenPixels {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Screen")
             .field("width", &self.width)
@@ -34,7 +34,7 @@ impl std::fmt::Debug for Screen {
 /// A rectangle of the screen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[schemars(inline)]
-pub struct Area {
+pub struct ScreenArea {
     /// Pixels from the left.
     pub x: u16,
     /// Pixels from the top.
@@ -45,21 +45,21 @@ pub struct Area {
     pub height: u16,
 }
 
-impl Area {
-    pub(super) fn pixels(self) -> usize {
+impl ScreenArea {
+    pub(super) fn pixel_count(self) -> usize {
         usize::from(self.width) * usize::from(self.height)
     }
 
     /// Whether a pixel is in it.
     #[must_use]
-    pub fn has(self, x: u16, y: u16) -> bool {
+    pub fn contains_point(self, x: u16, y: u16) -> bool {
         let inside = |at: u16, from: u16, length: u16| at >= from && at - from < length;
         inside(x, self.x, self.width) && inside(y, self.y, self.height)
     }
 
     /// Whether two have pixels in common.
     #[must_use]
-    pub fn touches(self, other: Self) -> bool {
+    pub fn touches_area(self, other: Self) -> bool {
         let joined = self.joined_with(other);
         joined.width < self.width + other.width && joined.height < self.height + other.height
     }
@@ -85,7 +85,7 @@ impl Area {
     }
 }
 
-impl Screen {
+impl ScreenPixels {
     /// A black one.
     ///
     /// # Errors
@@ -117,7 +117,7 @@ impl Screen {
 
     /// Its pixels: red, green, blue, row by row from the top.
     #[must_use]
-    pub fn rgb(&self) -> &[u8] {
+    pub fn rgb_bytes(&self) -> &[u8] {
         &self.rgb
     }
 
@@ -131,8 +131,8 @@ impl Screen {
         self.watermarked = true;
     }
 
-    pub(super) fn area(&self) -> Area {
-        Area {
+    pub(super) fn whole_area(&self) -> ScreenArea {
+        ScreenArea {
             x: 0,
             y: 0,
             width: self.width,
@@ -141,7 +141,7 @@ impl Screen {
     }
 
     /// Whether a rectangle lies on the screen.
-    pub(super) fn check(&self, area: Area) -> Result<(), RfbError> {
+    pub(super) fn check_area(&self, area: ScreenArea) -> Result<(), RfbError> {
         let right = u32::from(area.x) + u32::from(area.width);
         let bottom = u32::from(area.y) + u32::from(area.height);
         if right > u32::from(self.width) || bottom > u32::from(self.height) {
@@ -151,13 +151,13 @@ impl Screen {
     }
 
     /// The bytes of `width` pixels from a place on. The place was checked.
-    pub(super) fn row(&mut self, x: u16, y: u16, width: u16) -> &mut [u8] {
+    pub(super) fn row_mut(&mut self, x: u16, y: u16, width: u16) -> &mut [u8] {
         let start = (usize::from(y) * usize::from(self.width) + usize::from(x)) * 3;
         &mut self.rgb[start..start + usize::from(width) * 3]
     }
 
     /// The rows of an area, as far as it lies on the screen: where their bytes are.
-    fn rows_of(&self, area: Area) -> impl Iterator<Item = std::ops::Range<usize>> + use<> {
+    fn rows_of(&self, area: ScreenArea) -> impl Iterator<Item = std::ops::Range<usize>> + use<> {
         let width = usize::from(self.width);
         let right = (usize::from(area.x) + usize::from(area.width)).min(width);
         let bottom = (usize::from(area.y) + usize::from(area.height)).min(self.height.into());
@@ -166,7 +166,7 @@ impl Screen {
     }
 
     /// Takes an area over from a picture of the same size.
-    pub fn copy_area(&mut self, from: &Self, area: Area) {
+    pub fn copy_area(&mut self, from: &Self, area: ScreenArea) {
         for row in self.rows_of(area) {
             self.rgb[row.clone()].copy_from_slice(&from.rgb[row]);
         }
@@ -174,17 +174,17 @@ impl Screen {
 
     /// Whether two pictures of the same size differ within an area.
     #[must_use]
-    pub fn differs_within(&self, other: &Self, area: Area) -> bool {
+    pub fn differs_within(&self, other: &Self, area: ScreenArea) -> bool {
         self.rows_of(area)
             .any(|row| self.rgb[row.clone()] != other.rgb[row])
     }
 
     /// Where two pictures of the same size differ: rectangles that are some pixels apart.
     #[must_use]
-    pub fn differing_areas(&self, other: &Self) -> Vec<Area> {
+    pub fn differing_areas(&self, other: &Self) -> Vec<ScreenArea> {
         let line = usize::from(self.width) * 3;
         let columns = usize::from(self.width).div_ceil(CELL);
-        let mut cells: Vec<Option<Area>> =
+        let mut cells: Vec<Option<ScreenArea>> =
             vec![None; columns * usize::from(self.height).div_ceil(CELL)];
         let rows = self
             .rgb
@@ -197,7 +197,7 @@ impl Screen {
                 let first = pairs().position(|(a, b)| a != b).unwrap_or(0) / 3;
                 let last = pairs().rposition(|(a, b)| a != b).unwrap_or(0) / 3;
                 // All of them are below the sides of the screen.
-                let run = Area {
+                let run = ScreenArea {
                     x: (column * CELL + first) as u16,
                     y: y as u16,
                     width: (last - first + 1) as u16,
@@ -212,7 +212,7 @@ impl Screen {
 }
 
 /// Joins cells that touch, also by a corner.
-fn join_neighbours(cells: &mut [Option<Area>], columns: usize) -> Vec<Area> {
+fn join_neighbours(cells: &mut [Option<ScreenArea>], columns: usize) -> Vec<ScreenArea> {
     let mut found = Vec::new();
     for start in 0..cells.len() {
         let Some(mut area) = cells[start].take() else {
@@ -240,11 +240,11 @@ fn join_neighbours(cells: &mut [Option<Area>], columns: usize) -> Vec<Area> {
 mod tests {
     use super::*;
 
-    fn painted(areas: &[Area]) -> Screen {
-        let mut screen = Screen::new(200, 100).unwrap();
+    fn painted(areas: &[ScreenArea]) -> ScreenPixels {
+        let mut screen = ScreenPixels::new(200, 100).unwrap();
         for area in areas {
             for y in area.y..area.y + area.height {
-                screen.row(area.x, y, area.width).fill(255);
+                screen.row_mut(area.x, y, area.width).fill(255);
             }
         }
         screen
@@ -252,7 +252,7 @@ mod tests {
 
     #[test]
     fn what_differs_is_found_to_the_pixel() {
-        let area = |x, y, width, height| Area {
+        let area = |x, y, width, height| ScreenArea {
             x,
             y,
             width,

@@ -13,12 +13,12 @@ const FRAME_BYTES_MAX: usize = 32 * 1024;
 /// The longest that is skipped of a message that is of no use here.
 const SKIP_BYTES_MAX: u32 = 64 << 20;
 
-pub(super) struct Stream {
+pub(super) struct RfbStream {
     socket: WebSocketStream<Upgraded>,
     buffer: BytesMut,
 }
 
-impl Stream {
+impl RfbStream {
     pub(super) fn new(socket: WebSocketStream<Upgraded>) -> Self {
         Self {
             socket,
@@ -42,29 +42,29 @@ impl Stream {
     }
 
     /// The next `length` bytes.
-    pub(super) async fn take(&mut self, length: usize) -> Result<Bytes, RfbError> {
+    pub(super) async fn take_bytes(&mut self, length: usize) -> Result<Bytes, RfbError> {
         self.wait_for(length).await?;
         Ok(self.buffer.split_to(length).freeze())
     }
 
-    pub(super) async fn u8(&mut self) -> Result<u8, RfbError> {
-        Ok(self.take(1).await?.get_u8())
+    pub(super) async fn read_u8(&mut self) -> Result<u8, RfbError> {
+        Ok(self.take_bytes(1).await?.get_u8())
     }
 
-    pub(super) async fn u16(&mut self) -> Result<u16, RfbError> {
-        Ok(self.take(2).await?.get_u16())
+    pub(super) async fn read_u16(&mut self) -> Result<u16, RfbError> {
+        Ok(self.take_bytes(2).await?.get_u16())
     }
 
-    pub(super) async fn u32(&mut self) -> Result<u32, RfbError> {
-        Ok(self.take(4).await?.get_u32())
+    pub(super) async fn read_u32(&mut self) -> Result<u32, RfbError> {
+        Ok(self.take_bytes(4).await?.get_u32())
     }
 
-    pub(super) async fn i32(&mut self) -> Result<i32, RfbError> {
-        Ok(self.take(4).await?.get_i32())
+    pub(super) async fn read_i32(&mut self) -> Result<i32, RfbError> {
+        Ok(self.take_bytes(4).await?.get_i32())
     }
 
     /// Passes over bytes without keeping them.
-    pub(super) async fn skip(&mut self, length: u32) -> Result<(), RfbError> {
+    pub(super) async fn skip_bytes(&mut self, length: u32) -> Result<(), RfbError> {
         if length > SKIP_BYTES_MAX {
             return Err(RfbError::Protocol("a message that is too long"));
         }
@@ -79,7 +79,7 @@ impl Stream {
     }
 
     /// Sends bytes, in frames that are not too long. None of them is fragmented: KasmVNC loses the rest.
-    pub(super) async fn send(&mut self, bytes: &[u8]) -> Result<(), RfbError> {
+    pub(super) async fn send_bytes(&mut self, bytes: &[u8]) -> Result<(), RfbError> {
         for part in bytes.chunks(FRAME_BYTES_MAX) {
             let message = Message::Binary(Bytes::copy_from_slice(part));
             let sent = self.socket.send(message).await;
@@ -89,7 +89,7 @@ impl Stream {
     }
 
     /// Ends the connection; the server does not answer a close frame.
-    pub(super) async fn close(&mut self) {
+    pub(super) async fn close_socket(&mut self) {
         let _ended_anyway = self.socket.close(None).await;
     }
 }

@@ -4,7 +4,7 @@
 use flate2::{Decompress, FlushDecompress, Status};
 
 use super::RfbError;
-use super::screen::{Area, Screen};
+use super::screen::{ScreenArea, ScreenPixels};
 
 const TILE: u16 = 64;
 /// Beside its pixels a tile has a kind and a palette at most.
@@ -13,12 +13,12 @@ const TILE_HEAD_BYTES_MAX: usize = 1 + 127 * 3;
 const BAD: RfbError = RfbError::Protocol("a damaged frame");
 
 /// The zlib stream of a connection.
-pub(super) struct Inflater {
+pub(super) struct ZrleDecoder {
     stream: Decompress,
     plain: Vec<u8>,
 }
 
-impl Inflater {
+impl ZrleDecoder {
     pub(super) fn new() -> Self {
         Self {
             stream: Decompress::new(true),
@@ -27,21 +27,21 @@ impl Inflater {
     }
 
     /// Draws a rectangle, which was checked to be on the screen.
-    pub(super) fn draw(
+    pub(super) fn draw_area(
         &mut self,
         packed: &[u8],
-        area: Area,
-        screen: &mut Screen,
+        area: ScreenArea,
+        screen: &mut ScreenPixels,
     ) -> Result<(), RfbError> {
         let tiles =
             usize::from(area.width.div_ceil(TILE)) * usize::from(area.height.div_ceil(TILE));
         // Runs take four bytes a pixel at worst.
-        let max = area.pixels() * 4 + tiles * TILE_HEAD_BYTES_MAX;
-        self.inflate(packed, max)?;
-        let mut plain = Plain(&self.plain);
+        let max = area.pixel_count() * 4 + tiles * TILE_HEAD_BYTES_MAX;
+        self.inflate_bytes(packed, max)?;
+        let mut plain = PlainBytes(&self.plain);
         for top in (0..area.height).step_by(usize::from(TILE)) {
             for left in (0..area.width).step_by(usize::from(TILE)) {
-                let tile = Area {
+                let tile = ScreenArea {
                     x: area.x + left,
                     y: area.y + top,
                     width: TILE.min(area.width - left),
@@ -54,7 +54,7 @@ impl Inflater {
     }
 
     /// Unpacks into `plain`, no more than `max` bytes.
-    fn inflate(&mut self, mut packed: &[u8], max: usize) -> Result<(), RfbError> {
+    fn inflate_bytes(&mut self, mut packed: &[u8], max: usize) -> Result<(), RfbError> {
         self.plain.clear();
         loop {
             if self.plain.len() == self.plain.capacity() {
@@ -83,34 +83,34 @@ impl Inflater {
 }
 
 /// Unpacked bytes that are yet to be drawn.
-struct Plain<'a>(&'a [u8]);
+struct PlainBytes<'a>(&'a [u8]);
 
-impl<'a> Plain<'a> {
-    fn take(&mut self, length: usize) -> Result<&'a [u8], RfbError> {
+impl<'a> PlainBytes<'a> {
+    fn take_bytes(&mut self, length: usize) -> Result<&'a [u8], RfbError> {
         let (taken, rest) = self.0.split_at_checked(length).ok_or(BAD)?;
         self.0 = rest;
         Ok(taken)
     }
 
-    fn u8(&mut self) -> Result<u8, RfbError> {
-        Ok(self.take(1)?[0])
+    fn read_u8(&mut self) -> Result<u8, RfbError> {
+        Ok(self.take_bytes(1)?[0])
     }
 
     /// A pixel: blue, green, red, because the unused byte of the format is left out.
-    fn pixel(&mut self) -> Result<[u8; 3], RfbError> {
-        let bytes = self.take(3)?;
+    fn read_pixel(&mut self) -> Result<[u8; 3], RfbError> {
+        let bytes = self.take_bytes(3)?;
         Ok([bytes[2], bytes[1], bytes[0]])
     }
 
-    fn palette(&mut self, length: u8) -> Result<Vec<[u8; 3]>, RfbError> {
-        (0..length).map(|_| self.pixel()).collect()
+    fn read_palette(&mut self, length: u8) -> Result<Vec<[u8; 3]>, RfbError> {
+        (0..length).map(|_| self.read_pixel()).collect()
     }
 
     /// The length of a run: 255 means that it goes on.
-    fn run(&mut self) -> Result<usize, RfbError> {
+    fn read_run_length(&mut self) -> Result<usize, RfbError> {
         let mut length = 1;
         loop {
-            let more = self.u8()?;
+            let more = self.read_u8()?;
             length += usize::from(more);
             if more != 255 {
                 return Ok(length);
@@ -119,33 +119,41 @@ impl<'a> Plain<'a> {
     }
 }
 
-fn draw_tile(plain: &mut Plain<'_>, tile: Area, screen: &mut Screen) -> Result<(), RfbError> {
-    let mut pixels = Pixels::new(tile, screen);
-    match plain.u8()? {
+fn draw_tile(
+    plain: &mut PlainBytes<'_>,
+    tile: ScreenArea,
+    screen: &mut ScreenPixels,
+) -> Result<(), RfbError> {
+    let mut pixels = TilePixels::new(tile, screen);
+    match plain.read_u8()? {
         0 => {
-            while pixels.left() > 0 {
-                pixels.put(plain.pixel()?, 1)?;
+            while pixels.pixels_left() > 0 {
+                pixels.put_pixels(plain.read_pixel()?, 1)?;
             }
         }
-        1 => pixels.put(plain.pixel()?, tile.pixels())?,
+        1 => pixels.put_pixels(plain.read_pixel()?, tile.pixel_count())?,
         length @ 2..=16 => {
-            let palette = plain.palette(length)?;
+            let palette = plain.read_palette(length)?;
             packed_rows(plain, &palette, tile, &mut pixels)?;
         }
         128 => {
-            while pixels.left() > 0 {
-                let pixel = plain.pixel()?;
-                let run = plain.run()?;
-                pixels.put(pixel, run)?;
+            while pixels.pixels_left() > 0 {
+                let pixel = plain.read_pixel()?;
+                let run = plain.read_run_length()?;
+                pixels.put_pixels(pixel, run)?;
             }
         }
         kind @ 130..=255 => {
-            let palette = plain.palette(kind - 128)?;
-            while pixels.left() > 0 {
-                let index = plain.u8()?;
+            let palette = plain.read_palette(kind - 128)?;
+            while pixels.pixels_left() > 0 {
+                let index = plain.read_u8()?;
                 let pixel = *palette.get(usize::from(index & 127)).ok_or(BAD)?;
-                let run = if index & 128 == 0 { 1 } else { plain.run()? };
-                pixels.put(pixel, run)?;
+                let run = if index & 128 == 0 {
+                    1
+                } else {
+                    plain.read_run_length()?
+                };
+                pixels.put_pixels(pixel, run)?;
             }
         }
         17..=127 | 129 => return Err(BAD),
@@ -155,10 +163,10 @@ fn draw_tile(plain: &mut Plain<'_>, tile: Area, screen: &mut Screen) -> Result<(
 
 /// Rows of indices into a palette, one, two or four bits each; a row begins with a byte of its own.
 fn packed_rows(
-    plain: &mut Plain<'_>,
+    plain: &mut PlainBytes<'_>,
     palette: &[[u8; 3]],
-    tile: Area,
-    pixels: &mut Pixels<'_>,
+    tile: ScreenArea,
+    pixels: &mut TilePixels<'_>,
 ) -> Result<(), RfbError> {
     let bits: usize = match palette.len() {
         2 => 1,
@@ -167,26 +175,26 @@ fn packed_rows(
     };
     let width = usize::from(tile.width);
     for _ in 0..tile.height {
-        let row = plain.take((width * bits).div_ceil(8))?;
+        let row = plain.take_bytes((width * bits).div_ceil(8))?;
         for x in 0..width {
             let at = x * bits;
             let byte = usize::from(row[at / 8]);
             let index = (byte >> (8 - bits - at % 8)) & ((1 << bits) - 1);
-            pixels.put(*palette.get(index).ok_or(BAD)?, 1)?;
+            pixels.put_pixels(*palette.get(index).ok_or(BAD)?, 1)?;
         }
     }
     Ok(())
 }
 
 /// The pixels of a tile, from its first to its last.
-struct Pixels<'a> {
-    tile: Area,
-    screen: &'a mut Screen,
+struct TilePixels<'a> {
+    tile: ScreenArea,
+    screen: &'a mut ScreenPixels,
     at: usize,
 }
 
-impl<'a> Pixels<'a> {
-    fn new(tile: Area, screen: &'a mut Screen) -> Self {
+impl<'a> TilePixels<'a> {
+    fn new(tile: ScreenArea, screen: &'a mut ScreenPixels) -> Self {
         Self {
             tile,
             screen,
@@ -194,13 +202,13 @@ impl<'a> Pixels<'a> {
         }
     }
 
-    fn left(&self) -> usize {
-        self.tile.pixels() - self.at
+    fn pixels_left(&self) -> usize {
+        self.tile.pixel_count() - self.at
     }
 
     /// Draws the next `count` pixels.
-    fn put(&mut self, pixel: [u8; 3], mut count: usize) -> Result<(), RfbError> {
-        if count > self.left() {
+    fn put_pixels(&mut self, pixel: [u8; 3], mut count: usize) -> Result<(), RfbError> {
+        if count > self.pixels_left() {
             return Err(BAD);
         }
         let width = usize::from(self.tile.width);
@@ -209,7 +217,7 @@ impl<'a> Pixels<'a> {
             let here = count.min(width - x);
             // Both are below 64, the size of a tile.
             let (x, y) = (self.tile.x + x as u16, self.tile.y + y as u16);
-            for place in self.screen.row(x, y, here as u16).chunks_exact_mut(3) {
+            for place in self.screen.row_mut(x, y, here as u16).chunks_exact_mut(3) {
                 place.copy_from_slice(&pixel);
             }
             self.at += here;
@@ -237,8 +245,8 @@ mod tests {
         out
     }
 
-    fn area(width: u16, height: u16) -> Area {
-        Area {
+    fn area(width: u16, height: u16) -> ScreenArea {
+        ScreenArea {
             x: 3,
             y: 5,
             width,
@@ -269,10 +277,10 @@ mod tests {
             ),
         ];
         for (plain, first) in tiles {
-            let mut screen = Screen::new(16, 16).unwrap();
-            let drawn = Inflater::new().draw(&packed(plain), area(2, 2), &mut screen);
+            let mut screen = ScreenPixels::new(16, 16).unwrap();
+            let drawn = ZrleDecoder::new().draw_area(&packed(plain), area(2, 2), &mut screen);
             assert!(drawn.is_ok(), "{plain:?}");
-            assert_eq!(screen.row(3, 5, 1), first, "{plain:?}");
+            assert_eq!(screen.row_mut(3, 5, 1), first, "{plain:?}");
         }
     }
 
@@ -297,10 +305,11 @@ mod tests {
             ..ProptestConfig::default()
         });
         let thrown = runner.run(&(rectangles(), rectangles()), |(first, second)| {
-            let mut screen = Screen::new(100, 80).unwrap();
-            let mut inflater = Inflater::new();
+            let mut screen = ScreenPixels::new(100, 80).unwrap();
+            let mut inflater = ZrleDecoder::new();
             for (width, height, bytes) in [first, second] {
-                let _picture_or_error = inflater.draw(&bytes, area(width, height), &mut screen);
+                let _picture_or_error =
+                    inflater.draw_area(&bytes, area(width, height), &mut screen);
                 prop_assert!(inflater.plain.capacity() < 4 << 20);
             }
             Ok(())

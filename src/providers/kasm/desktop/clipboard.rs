@@ -4,10 +4,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
-use crate::kasm::plane::Place;
-use crate::kasm::plane::rfb::{CLIPBOARD_BYTES_MAX, Clipboard, ClipboardContent};
+use crate::kasm::plane::RunningSession;
+use crate::kasm::plane::rfb::{CLIPBOARD_BYTES_MAX, ClipboardContent, KnownClipboard};
 use crate::kasm::{KasmId, UserId};
-use crate::providers::kasm::{KasmProvider, Need, place};
+use crate::providers::kasm::{KasmProvider, SessionNeed, running_session};
 use crate::tool::{
     Effect, ErrorType, PrivateArgument, Tool, ToolCallContext, ToolError, ToolReply,
 };
@@ -29,7 +29,7 @@ pub(super) struct ClipboardArgs {
 pub(super) struct ClipboardReply {
     /// Null if it has no text, or nothing is known of it.
     text: Option<String>,
-    origin: Origin,
+    origin: ClipboardOrigin,
     /// The types of what is on it, where that has no text that can be shown, such as `image/png`.
     #[serde(skip_serializing_if = "Option::is_none")]
     kinds: Option<Vec<String>>,
@@ -41,7 +41,7 @@ pub(super) struct ClipboardReply {
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(inline)]
-enum Origin {
+enum ClipboardOrigin {
     /// It was copied on the desktop.
     Desktop,
     /// This tool has put it there.
@@ -51,7 +51,7 @@ enum Origin {
 }
 
 impl ClipboardReply {
-    fn new(origin: Origin, text: Option<String>, since: Instant) -> Self {
+    fn new(origin: ClipboardOrigin, text: Option<String>, since: Instant) -> Self {
         Self {
             text,
             origin,
@@ -87,17 +87,18 @@ impl Tool for DesktopClipboard {
             )
             .with_code("clipboard_too_long"));
         }
-        let place = place(&cx, args.kasm_id, args.user_id, Need::Clipboard).await?;
-        if let Some(refusal) = forbidden(&place, args.text.is_some()) {
+        let place =
+            running_session(&cx, args.kasm_id, args.user_id, SessionNeed::Clipboard).await?;
+        if let Some(refusal) = forbidden_clipboard(&place, args.text.is_some()) {
             return Err(refusal);
         }
         // The look shows whether the connection is alive.
-        let (desktop, _) = cx.provider.update(&place).await?;
+        let (desktop, _) = cx.provider.update_screen(&place).await?;
         let Some(text) = args.text.map(PrivateArgument::into_inner) else {
             return Ok(reply_of(desktop.read_clipboard().await?));
         };
         desktop.copy_text(text.clone()).await?;
-        let content = ClipboardReply::new(Origin::ThisServer, Some(text), Instant::now());
+        let content = ClipboardReply::new(ClipboardOrigin::ThisServer, Some(text), Instant::now());
         let message = "the text was sent to the desktop's clipboard; this server keeps it there for ten minutes, unless \
                        something else is copied there or this server stops: paste it with ctrl+v or shift+Insert";
         Ok(ToolReply::new(content, message))
@@ -105,7 +106,7 @@ impl Tool for DesktopClipboard {
 }
 
 /// The refusal of what Kasm forbids the user's groups. KasmVNC would drop it without a word.
-fn forbidden(place: &Place, sets: bool) -> Option<ToolError> {
+fn forbidden_clipboard(place: &RunningSession, sets: bool) -> Option<ToolError> {
     let (allowed, what) = if sets {
         (place.session.clipboard_in_allowed, "into")
     } else {
@@ -122,28 +123,28 @@ fn forbidden(place: &Place, sets: bool) -> Option<ToolError> {
     })
 }
 
-fn reply_of(clipboard: Clipboard) -> ToolReply<ClipboardReply> {
+fn reply_of(clipboard: KnownClipboard) -> ToolReply<ClipboardReply> {
     let since = clipboard.since;
     match clipboard.content {
         ClipboardContent::Text(text) => ToolReply::new(
-            ClipboardReply::new(Origin::Desktop, Some(text), since),
+            ClipboardReply::new(ClipboardOrigin::Desktop, Some(text), since),
             "this was copied last on the desktop",
         ),
         ClipboardContent::OwnText(text) => ToolReply::new(
-            ClipboardReply::new(Origin::ThisServer, Some(text), since),
+            ClipboardReply::new(ClipboardOrigin::ThisServer, Some(text), since),
             "this is the text that desktop_clipboard has set; nothing else was copied since, as far as the desktop tells",
         ),
         ClipboardContent::OtherKinds(kinds) => {
             let content = ClipboardReply {
                 kinds: Some(kinds),
-                ..ClipboardReply::new(Origin::Desktop, None, since)
+                ..ClipboardReply::new(ClipboardOrigin::Desktop, None, since)
             };
             let message =
                 "what was copied last has no text that can be shown; `kinds` says what it is";
             ToolReply::new(content, message)
         }
         ClipboardContent::Unknown => ToolReply::new(
-            ClipboardReply::new(Origin::Unknown, None, since),
+            ClipboardReply::new(ClipboardOrigin::Unknown, None, since),
             "nothing was copied since this server connected to the desktop, and what was copied before is not told: \
              copy with ctrl+c and ask again, or run `xclip -o -selection clipboard` with execute_kasm_command",
         ),

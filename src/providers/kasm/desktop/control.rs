@@ -7,20 +7,20 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::FrameView;
-use crate::desktop::{Action, ActionKind, Baseline, Button, Step};
-use crate::kasm::plane::rfb::{Area, RfbError};
+use crate::desktop::{ActionKind, ActionStep, DesktopAction, PointerButton, ScreenBaseline};
+use crate::kasm::plane::rfb::{RfbError, ScreenArea};
 use crate::kasm::{KasmId, UserId};
-use crate::providers::kasm::{KasmProvider, Need, place};
+use crate::providers::kasm::{KasmProvider, SessionNeed, running_session};
 use crate::tool::{Effect, PrivateArgument, Tool, ToolCallContext, ToolError, ToolReply};
-use batch::{Run, check_actions, frame_of, last_place, stopped_error};
-use sight::Sight;
+use batch::{BatchRun, check_actions, frame_of, last_place, stopped_error};
+use sight::FinalLook;
 
 pub(super) struct ControlDesktop;
 
 #[derive(Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(inline)]
-enum When {
+enum PictureWhen {
     #[default]
     Always,
     OnChange,
@@ -40,7 +40,7 @@ struct ActionArgs {
     to_x: Option<u16>,
     to_y: Option<u16>,
     /// The button for clicks and drags. Default: left.
-    button: Option<Button>,
+    button: Option<PointerButton>,
     /// Scroll distance to the right, in notches, at most 1000.
     dx: Option<i32>,
     /// Scroll distance down, in notches.
@@ -63,13 +63,13 @@ pub(super) struct ControlArgs {
     frame_id: Option<String>,
     /// When to return a screenshot: always (default), on_change or never.
     #[serde(default)]
-    screenshot: When,
+    screenshot: PictureWhen,
     /// Optional: must be the id of the token's own Kasm user.
     user_id: Option<UserId>,
 }
 
 #[derive(Default, Serialize, JsonSchema)]
-pub(super) struct Controlled {
+pub(super) struct ControlReply {
     actions_done: usize,
     /// More differs from before than what moves by itself. Absent if the call made no screenshot.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -79,7 +79,7 @@ pub(super) struct Controlled {
     settled: Option<bool>,
     /// What moves by itself, such as a cursor that blinks or a spinner; in pixels as x and y of actions.
     #[serde(skip_serializing_if = "Option::is_none")]
-    animated: Option<Vec<Area>>,
+    animated: Option<Vec<ScreenArea>>,
     /// The desktop has got another size during the last action: what it met may have been another place.
     #[serde(skip_serializing_if = "Option::is_none")]
     resized: Option<bool>,
@@ -93,7 +93,7 @@ pub(super) struct Controlled {
 impl Tool for ControlDesktop {
     type Provider = KasmProvider;
     type Args = ControlArgs;
-    type Output = Controlled;
+    type Output = ControlReply;
     const NAME: &'static str = "control_desktop";
     const TITLE: &'static str = "Use mouse and keyboard";
     const ABOUT: &'static str = "Click, type, press keys, scroll, drag and wait on a session's desktop. Runs \
@@ -105,7 +105,7 @@ impl Tool for ControlDesktop {
         &self,
         cx: ToolCallContext<'_, KasmProvider>,
         args: ControlArgs,
-    ) -> Result<ToolReply<Controlled>, ToolError> {
+    ) -> Result<ToolReply<ControlReply>, ToolError> {
         let max = cx.provider.desktop_limits.actions_max;
         if args.actions.len() > max {
             return Err(ToolError::validation(
@@ -117,22 +117,22 @@ impl Tool for ControlDesktop {
             )
             .with_code("too_many_actions"));
         }
-        let place = place(&cx, args.kasm_id, args.user_id, Need::Input).await?;
-        let (mut desktop, first) = cx.provider.update(&place).await?;
+        let place = running_session(&cx, args.kasm_id, args.user_id, SessionNeed::Input).await?;
+        let (mut desktop, first) = cx.provider.update_screen(&place).await?;
         let frame = frame_of(args.frame_id.as_deref(), &first)?;
         let steps = check_actions(&args.actions, frame)?;
         // Nothing was done yet, so a connection that ends here is made anew.
         let size = (first.width(), first.height());
-        let baseline = match Baseline::take(&desktop, first).await {
+        let baseline = match ScreenBaseline::take_baseline(&desktop, first).await {
             Err(RfbError::Closed) => {
-                let again = cx.provider.update(&place).await?;
+                let again = cx.provider.update_screen(&place).await?;
                 desktop = again.0;
-                Baseline::take(&desktop, again.1).await
+                ScreenBaseline::take_baseline(&desktop, again.1).await
             }
             taken => taken,
         };
         let mut baseline = baseline?;
-        let mut run = Run {
+        let mut run = BatchRun {
             provider: cx.provider,
             place: &place,
             desktop: &mut desktop,
@@ -141,24 +141,24 @@ impl Tool for ControlDesktop {
         };
         let performed = run.perform_steps(&steps).await;
         performed.map_err(|stopped| stopped_error(stopped, steps.len()))?;
-        let mut sight = Sight {
+        let mut sight = FinalLook {
             provider: cx.provider,
             place: &place,
             desktop,
             before: baseline,
             pointer: last_place(&steps),
-            has_input: steps.iter().any(|step| matches!(step, Step::Do(_))),
+            has_input: steps.iter().any(|step| matches!(step, ActionStep::Do(_))),
             done: steps.len(),
         };
         match args.screenshot {
-            When::Never => sight.reply_unseen().await,
-            When::Always => sight.reply_seen(frame, true).await,
-            When::OnChange => sight.reply_seen(frame, false).await,
+            PictureWhen::Never => sight.reply_unseen().await,
+            PictureWhen::Always => sight.reply_seen(frame, true).await,
+            PictureWhen::OnChange => sight.reply_seen(frame, false).await,
         }
     }
 }
 
-impl From<&ActionArgs> for Action {
+impl From<&ActionArgs> for DesktopAction {
     fn from(args: &ActionArgs) -> Self {
         Self {
             kind: args.r#type,

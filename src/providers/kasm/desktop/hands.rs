@@ -6,7 +6,9 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 use crate::desktop::is_near_place;
-use crate::kasm::plane::rfb::{Batch, BatchEnd, Desktop, Input, RfbError, Screen};
+use crate::kasm::plane::rfb::{
+    BatchEnd, DesktopConnection, InputBatch, InputEvent, RfbError, ScreenPixels,
+};
 use crate::tool::{ErrorType, ToolError};
 
 /// How long a pointer may take to be drawn at its new place: some frames of the server.
@@ -15,7 +17,7 @@ const DRAWN_WITHIN: Duration = Duration::from_millis(150);
 const PROBE_WAY: u16 = 64;
 
 /// Whether input arrives, as far as pictures show.
-pub(super) enum Hands {
+pub(super) enum InputPermission {
     /// The pointer follows, or something else changed.
     Work,
     /// The pointer was moved twice, and nothing at all changed.
@@ -28,31 +30,31 @@ pub(super) enum Hands {
 /// # Errors
 /// As [`RfbError`] tells.
 pub(super) async fn check_hands(
-    desktop: &Desktop,
-    before: &Screen,
-    after: &Screen,
+    desktop: &DesktopConnection,
+    before: &ScreenPixels,
+    after: &ScreenPixels,
     pointer: Option<(u16, u16)>,
-) -> Result<Hands, RfbError> {
-    if desktop.hands_proven() || before.rgb().len() != after.rgb().len() {
-        return Ok(Hands::Work);
+) -> Result<InputPermission, RfbError> {
+    if desktop.hands_proven() || before.rgb_bytes().len() != after.rgb_bytes().len() {
+        return Ok(InputPermission::Work);
     }
     let changes = before.differing_areas(after);
     if pointer.is_some_and(|place| changes.iter().any(|area| is_near_place(*area, place))) {
         desktop.note_proven_hands();
-        return Ok(Hands::Work);
+        return Ok(InputPermission::Work);
     }
     if !changes.is_empty() {
-        return Ok(Hands::Work);
+        return Ok(InputPermission::Work);
     }
     probe_pointer(desktop, after, pointer).await
 }
 
 /// Moves the pointer away and back, and looks whether it is drawn there.
 async fn probe_pointer(
-    desktop: &Desktop,
-    screen: &Screen,
+    desktop: &DesktopConnection,
+    screen: &ScreenPixels,
     pointer: Option<(u16, u16)>,
-) -> Result<Hands, RfbError> {
+) -> Result<InputPermission, RfbError> {
     let (width, height) = (screen.width(), screen.height());
     let home = pointer.unwrap_or((width / 2, height / 2));
     let away = if home.0 > width / 2 {
@@ -63,9 +65,9 @@ async fn probe_pointer(
     let mut follows = false;
     let mut last = screen.clone();
     for place in [(away, home.1), home] {
-        let batch = Batch {
+        let batch = InputBatch {
             size: (width, height),
-            actions: vec![vec![Input::Pointer {
+            actions: vec![vec![InputEvent::Pointer {
                 buttons: 0,
                 x: place.0,
                 y: place.1,
@@ -77,15 +79,15 @@ async fn probe_pointer(
         }
         sleep(DRAWN_WITHIN).await;
         let next = desktop.update_screen().await?;
-        let same_size = next.rgb().len() == last.rgb().len();
+        let same_size = next.rgb_bytes().len() == last.rgb_bytes().len();
         follows |= !same_size || !last.differing_areas(&next).is_empty();
         last = next;
     }
     if follows {
         desktop.note_proven_hands();
-        return Ok(Hands::Work);
+        return Ok(InputPermission::Work);
     }
-    Ok(Hands::DoNothing)
+    Ok(InputPermission::DoNothing)
 }
 
 /// The failure of a call whose input did not arrive.

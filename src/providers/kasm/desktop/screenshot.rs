@@ -4,14 +4,16 @@ use bytes::Bytes;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{FrameView, view};
-use crate::files::{Target, Writing};
-use crate::kasm::plane::Place;
+use super::{FrameView, frame_view};
+use crate::files::{CheckedTarget, WriteRequest};
+use crate::kasm::plane::RunningSession;
 use crate::kasm::plane::rfb::RfbError;
 use crate::kasm::{KasmId, UserId};
 use crate::picture::{self, Picture, PictureBounds};
 use crate::policy::FileAccess;
-use crate::providers::kasm::{KasmProvider, Need, denied, may_change, place};
+use crate::providers::kasm::{
+    KasmProvider, SessionNeed, denied_command, may_change, running_session,
+};
 use crate::tool::{Effect, Tool, ToolCallContext, ToolError, ToolReply};
 
 pub(in crate::providers::kasm) struct GetSessionScreenshot;
@@ -31,7 +33,7 @@ pub(in crate::providers::kasm) struct ScreenshotArgs {
 }
 
 #[derive(Serialize, JsonSchema)]
-pub(in crate::providers::kasm) struct Screenshot {
+pub(in crate::providers::kasm) struct ScreenshotReply {
     /// Whether the screenshot is from Kasm's screenshot service. It may then be a minute old, so do not click
     /// by it.
     possibly_stale: bool,
@@ -47,7 +49,7 @@ pub(in crate::providers::kasm) struct Screenshot {
 impl Tool for GetSessionScreenshot {
     type Provider = KasmProvider;
     type Args = ScreenshotArgs;
-    type Output = Screenshot;
+    type Output = ScreenshotReply;
     const NAME: &'static str = "get_session_screenshot";
     const TITLE: &'static str = "Take a screenshot";
     const ABOUT: &'static str = "Take a screenshot of a session. Pass its frame_id and coordinates from it to \
@@ -58,26 +60,29 @@ impl Tool for GetSessionScreenshot {
         &self,
         cx: ToolCallContext<'_, KasmProvider>,
         args: ScreenshotArgs,
-    ) -> Result<ToolReply<Screenshot>, ToolError> {
+    ) -> Result<ToolReply<ScreenshotReply>, ToolError> {
         let target = args.save_to_file.as_deref();
         let target = target.map(|path| save_target(&cx, path)).transpose()?;
-        let bounds = bounds(cx.provider, args.width, args.height)?;
-        let place = place(&cx, args.kasm_id, args.user_id, Need::Screen).await?;
-        let (picture, frame) = match cx.provider.look(&place).await {
+        let bounds = picture_bounds(cx.provider, args.width, args.height)?;
+        let place = running_session(&cx, args.kasm_id, args.user_id, SessionNeed::Screen).await?;
+        let (picture, frame) = match cx.provider.read_screen(&place).await {
             Ok((_, screen)) => {
-                let (picture, frame) = view(&screen, bounds)?;
+                let (picture, frame) = frame_view(&screen, bounds)?;
                 (picture, Some(frame))
             }
-            Err(error) => (stale(cx.provider, &place, bounds, error).await?, None),
+            Err(error) => (
+                stale_screenshot(cx.provider, &place, bounds, error).await?,
+                None,
+            ),
         };
         let mut saved_to = None;
         if let Some(target) = target {
             let files = &cx.provider.files;
-            let writing = Writing::default();
+            let writing = WriteRequest::default();
             files
-                .write(&place, &target, &picture.bytes, &writing)
+                .write_file(&place, &target, &picture.bytes, &writing)
                 .await?;
-            saved_to = Some(target.path().to_owned());
+            saved_to = Some(target.path_text().to_owned());
         }
         let message = match &frame {
             Some(frame) => format!(
@@ -93,7 +98,7 @@ impl Tool for GetSessionScreenshot {
                     .to_owned()
             }
         };
-        let screenshot = Screenshot {
+        let screenshot = ScreenshotReply {
             possibly_stale: frame.is_none(),
             frame,
             media_type: picture.media_type,
@@ -103,13 +108,16 @@ impl Tool for GetSessionScreenshot {
     }
 }
 
-fn save_target(cx: &ToolCallContext<'_, KasmProvider>, path: &str) -> Result<Target, ToolError> {
+fn save_target(
+    cx: &ToolCallContext<'_, KasmProvider>,
+    path: &str,
+) -> Result<CheckedTarget, ToolError> {
     may_change(cx.caller, "`save_to_file`")?;
-    let target = Target::new(&cx.provider.policy, path, FileAccess::Write);
-    target.map_err(|denial| denied(&denial))
+    let target = CheckedTarget::new(&cx.provider.policy, path, FileAccess::Write);
+    target.map_err(|denial| denied_command(&denial))
 }
 
-fn bounds(
+fn picture_bounds(
     provider: &KasmProvider,
     width: Option<u32>,
     height: Option<u32>,
@@ -121,7 +129,7 @@ fn bounds(
         )
         .with_code("size_invalid"));
     }
-    let usual = provider.bounds();
+    let usual = provider.picture_bounds();
     if width.is_none() && height.is_none() {
         return Ok(usual);
     }
@@ -134,9 +142,9 @@ fn bounds(
 
 /// Kasm's own screenshot, used if the desktop cannot be reached. If that fails too, the first error is
 /// returned.
-async fn stale(
+async fn stale_screenshot(
     provider: &KasmProvider,
-    place: &Place,
+    place: &RunningSession,
     bounds: PictureBounds,
     error: RfbError,
 ) -> Result<Picture, ToolError> {

@@ -4,7 +4,9 @@ use data_encoding::BASE64;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::jobs::{Channel, Ended, JobId, OutputReader, Sink, Step, Stream, Why};
+use crate::jobs::{
+    EndReason, JobEnd, JobId, OutputChannel, OutputReader, OutputSink, OutputStream, ReadStep,
+};
 use crate::kasm::KasmId;
 
 /// A command, its state and its output.
@@ -43,8 +45,8 @@ pub(super) struct CommandOutput {
 }
 
 /// What is known about a command.
-pub(super) enum Known<'a> {
-    Step(&'a Step),
+pub(super) enum KnownState<'a> {
+    Step(&'a ReadStep),
     /// Nothing for now: the session could not be reached.
     NotNow,
     /// Nothing, permanently: the output cannot be read.
@@ -57,30 +59,32 @@ impl CommandOutput {
         kasm_id: KasmId,
         job_id: JobId,
         reader: &OutputReader<'_>,
-        known: &Known<'_>,
-        mut streams: Streams,
+        known: &KnownState<'_>,
+        mut streams: OutputStreams,
     ) -> Self {
         let (end, running) = match known {
-            Known::Step(Step::Ended(ended)) => (Some(end_word(ended.why)), Some(false)),
-            Known::Step(Step::Lost) => (Some("lost"), Some(false)),
-            Known::Step(Step::Piece | Step::Full | Step::Quiet) => (None, Some(true)),
-            Known::NotNow => (None, None),
-            Known::Never => (None, Some(false)),
+            KnownState::Step(ReadStep::Ended(ended)) => (Some(end_word(ended.why)), Some(false)),
+            KnownState::Step(ReadStep::Lost) => (Some("lost"), Some(false)),
+            KnownState::Step(ReadStep::Piece | ReadStep::Full | ReadStep::Quiet) => {
+                (None, Some(true))
+            }
+            KnownState::NotNow => (None, None),
+            KnownState::Never => (None, Some(false)),
         };
         let ended = match known {
-            Known::Step(Step::Ended(ended)) => Some(ended),
-            Known::Step(_) | Known::NotNow | Known::Never => None,
+            KnownState::Step(ReadStep::Ended(ended)) => Some(ended),
+            KnownState::Step(_) | KnownState::NotNow | KnownState::Never => None,
         };
         let channel = match known {
-            Known::Never => None,
-            Known::Step(_) | Known::NotNow => reader.channel(),
+            KnownState::Never => None,
+            KnownState::Step(_) | KnownState::NotNow => reader.channel(),
         };
         let mut next_offset = reader.offset();
         // Elsewhere the wrapper saw to it that a character is whole, or is none.
-        if matches!(known, Known::Step(Step::Full | Step::Piece)) {
+        if matches!(known, KnownState::Step(ReadStep::Full | ReadStep::Piece)) {
             next_offset -= streams.give_back();
         }
-        let cut = |flag: fn(&Ended) -> bool| ended.is_some_and(flag);
+        let cut = |flag: fn(&JobEnd) -> bool| ended.is_some_and(flag);
         let stdout_truncated = streams.stdout.is_cut() || cut(|ended| ended.stdout_cut);
         let stderr_truncated = streams.stderr.is_cut() || cut(|ended| ended.stderr_cut);
         let (stdout, stdout_encoding) = streams.stdout.into_text();
@@ -89,9 +93,11 @@ impl CommandOutput {
             kasm_id: kasm_id.to_string(),
             job_id: job_id.to_string(),
             running,
-            output_channel: channel.map_or("none", Channel::name).to_owned(),
+            output_channel: channel
+                .map_or("none", OutputChannel::channel_name)
+                .to_owned(),
             exit_code: ended.and_then(|ended| ended.exit_code),
-            stopped: ended.is_some_and(|ended| ended.why == Why::Stopped),
+            stopped: ended.is_some_and(|ended| ended.why == EndReason::Stopped),
             ended: end,
             stdout,
             stderr,
@@ -133,44 +139,44 @@ impl CommandOutput {
     }
 }
 
-fn end_word(why: Why) -> &'static str {
+fn end_word(why: EndReason) -> &'static str {
     match why {
-        Why::Exited => "exited",
-        Why::TimeLimit => "time_limit",
-        Why::Stopped => "stopped",
-        Why::Folder => "not_started",
+        EndReason::Exited => "exited",
+        EndReason::TimeLimit => "time_limit",
+        EndReason::Stopped => "stopped",
+        EndReason::Folder => "not_started",
     }
 }
 
 /// Collects both output streams for a reply.
-pub(super) struct Streams {
-    stdout: Excerpt,
-    stderr: Excerpt,
+pub(super) struct OutputStreams {
+    stdout: OutputExcerpt,
+    stderr: OutputExcerpt,
     /// One shared limit for both streams, read in pages.
     page: Option<usize>,
     /// The stream that received bytes last.
-    last: Stream,
+    last: OutputStream,
     /// The latest bytes, for progress notifications.
     fresh: Vec<u8>,
 }
 
-impl Streams {
+impl OutputStreams {
     /// Keeps beginning and end of each stream, `bytes_max` of each.
-    pub(super) fn excerpts(bytes_max: usize) -> Self {
+    pub(super) fn with_excerpts(bytes_max: usize) -> Self {
         Self {
-            stdout: Excerpt::new(bytes_max),
-            stderr: Excerpt::new(bytes_max),
+            stdout: OutputExcerpt::new(bytes_max),
+            stderr: OutputExcerpt::new(bytes_max),
             page: None,
-            last: Stream::Stdout,
+            last: OutputStream::Stdout,
             fresh: Vec::new(),
         }
     }
 
     /// Keeps the next `bytes_max` bytes of both streams together; the rest stays in the session.
-    pub(super) fn page(bytes_max: usize) -> Self {
+    pub(super) fn with_page(bytes_max: usize) -> Self {
         Self {
             page: Some(bytes_max),
-            ..Self::excerpts(bytes_max.saturating_mul(2))
+            ..Self::with_excerpts(bytes_max.saturating_mul(2))
         }
     }
 
@@ -189,8 +195,8 @@ impl Streams {
     /// smaller offset reads it again.
     fn give_back(&mut self) -> u64 {
         let last = match self.last {
-            Stream::Stdout => &mut self.stdout,
-            Stream::Stderr => &mut self.stderr,
+            OutputStream::Stdout => &mut self.stdout,
+            OutputStream::Stderr => &mut self.stderr,
         };
         last.drop_partial_character() as u64
     }
@@ -213,8 +219,8 @@ fn partial_character(bytes: &[u8]) -> usize {
 /// The most of the newest output in a progress notification.
 const NEWS_BYTES_MAX: usize = 4_096;
 
-impl Sink for Streams {
-    fn write(&mut self, stream: Stream, bytes: &[u8]) -> usize {
+impl OutputSink for OutputStreams {
+    fn write_bytes(&mut self, stream: OutputStream, bytes: &[u8]) -> usize {
         let take = bytes.len().min(self.page.unwrap_or(usize::MAX));
         let bytes = &bytes[..take];
         if let Some(room) = &mut self.page {
@@ -224,8 +230,8 @@ impl Sink for Streams {
             self.last = stream;
         }
         match stream {
-            Stream::Stdout => self.stdout.push_bytes(bytes),
-            Stream::Stderr => self.stderr.push_bytes(bytes),
+            OutputStream::Stdout => self.stdout.push_bytes(bytes),
+            OutputStream::Stderr => self.stderr.push_bytes(bytes),
         }
         let news = bytes
             .len()
@@ -234,20 +240,20 @@ impl Sink for Streams {
         take
     }
 
-    fn room(&self) -> u64 {
+    fn room_left(&self) -> u64 {
         self.page.map_or(u64::MAX, |room| room as u64)
     }
 }
 
 /// The beginning and the end of a long stream.
-struct Excerpt {
+struct OutputExcerpt {
     head: Vec<u8>,
     tail: Vec<u8>,
     half: usize,
     total: u64,
 }
 
-impl Excerpt {
+impl OutputExcerpt {
     fn new(bytes_max: usize) -> Self {
         Self {
             head: Vec::new(),

@@ -6,8 +6,8 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::denied;
-use crate::jobs::{Folder, INPUT_BYTES_MAX, JobSpec};
+use super::denied_command;
+use crate::jobs::{INPUT_BYTES_MAX, JobSpec, WorkingFolder};
 use crate::kasm::{KasmId, UserId};
 use crate::policy::{CommandRequest, Denial, FileAccess, Judgement, Permit};
 use crate::providers::kasm::KasmProvider;
@@ -93,13 +93,13 @@ fn check_environment(environment: &BTreeMap<String, String>) -> Result<(), ToolE
 pub(super) fn checked_folder(
     provider: &KasmProvider,
     working_dir: Option<&str>,
-) -> Result<Option<Folder>, ToolError> {
+) -> Result<Option<WorkingFolder>, ToolError> {
     let Some(folder) = working_dir else {
         return Ok(None);
     };
     let permit = provider.policy.judge_path(folder, FileAccess::Read);
-    let permit = permit.map_err(|denial| denied(&denial))?;
-    Ok(Some(Folder {
+    let permit = permit.map_err(|denial| denied_command(&denial))?;
+    Ok(Some(WorkingFolder {
         path: permit.permitted_value().as_str().to_owned(),
         roots: provider.policy.roots().to_vec(),
         barred: provider.policy.protected_paths(FileAccess::Write),
@@ -117,7 +117,7 @@ pub(super) async fn judge_command(
         environment: (*args.environment).clone(),
     });
     judged.await.map_err(|denial| match denial {
-        Some(denial) => denied(&denial),
+        Some(denial) => denied_command(&denial),
         None => ToolError::internal("the policy could not judge the command"),
     })
 }
@@ -158,14 +158,14 @@ pub(super) fn job_spec(
     provider: &KasmProvider,
     args: &ExecuteArgs,
     permit: Permit<CommandRequest>,
-    folder: Option<Folder>,
+    folder: Option<WorkingFolder>,
 ) -> JobSpec {
     let limits = &provider.commands;
     let asked = args
         .timeout_seconds
         .map_or(limits.time_max, Duration::from_secs);
     let time_limit = asked.clamp(Duration::from_secs(1), limits.time_max);
-    JobSpec::permitted(permit)
+    JobSpec::of_permitted_command(permit)
         .with_stdin(args.stdin.as_bytes().to_vec())
         .in_folder(folder)
         .with_limits(time_limit, limits.keep_bytes)

@@ -7,13 +7,13 @@ use serde::Deserialize;
 use tokio::time::Instant;
 
 use super::REMEDY;
-use super::output::{CommandOutput, Known, Streams};
+use super::output::{CommandOutput, KnownState, OutputStreams};
 use super::prepare::{self, ExecuteArgs};
 use super::stop::StopCommand;
-use crate::jobs::{JobError, JobId, OutputReader, Removal, Step};
+use crate::jobs::{FolderRemoval, JobError, JobId, OutputReader, ReadStep};
 use crate::kasm::{KasmId, UserId};
 use crate::policy::Judgement;
-use crate::providers::kasm::{KasmProvider, Need, place};
+use crate::providers::kasm::{KasmProvider, SessionNeed, running_session};
 use crate::tool::progress::ProgressReport;
 use crate::tool::{ContinuationTools, Effect, Tool, ToolCallContext, ToolError, ToolReply};
 
@@ -47,7 +47,7 @@ impl Tool for ExecuteKasmCommand {
         prepare::check_limits(cx.provider, &args)?;
         let folder = prepare::checked_folder(cx.provider, args.working_dir.as_deref())?;
         let judgement = prepare::judge_command(cx.provider, &args).await?;
-        let place = place(&cx, args.kasm_id, args.user_id, Need::Command).await?;
+        let place = running_session(&cx, args.kasm_id, args.user_id, SessionNeed::Command).await?;
         let permit = match judgement {
             Judgement::Permitted(permit) => permit,
             Judgement::NeedsConsent(pending) => {
@@ -62,30 +62,30 @@ impl Tool for ExecuteKasmCommand {
         let id = started.id;
         report_progress(&cx, 0, format!("job {id} started")).await;
         let wait = wait_time(cx.provider, args.wait_seconds, cx.provider.commands.wait);
-        let mut streams = Streams::excerpts(cx.provider.commands.output_bytes);
+        let mut streams = OutputStreams::with_excerpts(cx.provider.commands.output_bytes);
         let mut reader = jobs.read_new(&place, started);
         let read = read_until(&cx, &mut reader, &mut streams, wait).await;
         let (known, message) = match &read {
-            Ok(step) => (Known::Step(step), None),
+            Ok(step) => (KnownState::Step(step), None),
             // The command may run from here on, so every failure must return its `job_id`.
             Err(error @ (JobError::NoChannel { .. } | JobError::NotStarted)) => {
                 let message = format!(
                     "the command was sent, but its output and exit code cannot be read: {error}; {REMEDY}"
                 );
-                (Known::Never, Some(message))
+                (KnownState::Never, Some(message))
             }
             Err(JobError::Unreachable { why }) => {
                 let message = format!(
                     "the command was sent, but its output could not be read, so it may still be running: {why}; \
                      call get_command_output to try again"
                 );
-                (Known::NotNow, Some(message))
+                (KnownState::NotNow, Some(message))
             }
             Err(error) => return Err(error.clone().into()),
         };
         let output = CommandOutput::new(args.kasm_id, id, &reader, &known, streams);
         if output.is_whole() {
-            jobs.remove_folder(&place, id, Removal::AfterReport);
+            jobs.remove_folder(&place, id, FolderRemoval::AfterReport);
         }
         let message = message.unwrap_or_else(|| output.message());
         Ok(ToolReply::new(output, message))
@@ -124,16 +124,16 @@ impl Tool for GetCommandOutput {
         cx: ToolCallContext<'_, KasmProvider>,
         args: OutputArgs,
     ) -> Result<ToolReply<CommandOutput>, ToolError> {
-        let place = place(&cx, args.kasm_id, args.user_id, Need::Command).await?;
+        let place = running_session(&cx, args.kasm_id, args.user_id, SessionNeed::Command).await?;
         let jobs = &cx.provider.jobs;
         let wait = wait_time(cx.provider, args.wait_seconds, Duration::ZERO);
-        let mut streams = Streams::page(cx.provider.commands.output_bytes);
+        let mut streams = OutputStreams::with_page(cx.provider.commands.output_bytes);
         let mut reader = jobs.read_by_id(&place, args.job_id, args.offset);
         let step = read_until(&cx, &mut reader, &mut streams, wait).await?;
-        if matches!(step, Step::Ended(_)) {
-            jobs.remove_folder(&place, args.job_id, Removal::AfterReading);
+        if matches!(step, ReadStep::Ended(_)) {
+            jobs.remove_folder(&place, args.job_id, FolderRemoval::AfterReading);
         }
-        let known = Known::Step(&step);
+        let known = KnownState::Step(&step);
         let output = CommandOutput::new(args.kasm_id, args.job_id, &reader, &known, streams);
         let message = output.message();
         Ok(ToolReply::new(output, message))
@@ -144,9 +144,9 @@ impl Tool for GetCommandOutput {
 async fn read_until(
     cx: &ToolCallContext<'_, KasmProvider>,
     reader: &mut OutputReader<'_>,
-    streams: &mut Streams,
+    streams: &mut OutputStreams,
     wait: Duration,
-) -> Result<Step, JobError> {
+) -> Result<ReadStep, JobError> {
     if cx.progress.has_listener() {
         reader.watch_output();
     }
@@ -157,7 +157,7 @@ async fn read_until(
         if !news.is_empty() {
             report_progress(cx, reader.offset(), news).await;
         }
-        if step != Step::Piece || Instant::now() >= deadline {
+        if step != ReadStep::Piece || Instant::now() >= deadline {
             return Ok(step);
         }
     }

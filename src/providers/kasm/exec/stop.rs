@@ -5,13 +5,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::jobs::{JobError, JobId};
 use crate::kasm::{KasmId, UserId};
-use crate::providers::kasm::{KasmProvider, Need, place};
+use crate::providers::kasm::{KasmProvider, SessionNeed, running_session};
 use crate::tool::{Effect, ErrorType, Tool, ToolCallContext, ToolError, ToolReply};
 
 pub(super) struct StopCommand;
 
 #[derive(Clone, Copy, Default, Deserialize, JsonSchema)]
-enum Signal {
+enum StopSignal {
     #[default]
     #[serde(rename = "TERM")]
     Term,
@@ -29,8 +29,8 @@ enum Signal {
     Usr2,
 }
 
-impl Signal {
-    fn name(self) -> &'static str {
+impl StopSignal {
+    fn signal_name(self) -> &'static str {
         match self {
             Self::Term => "TERM",
             Self::Int => "INT",
@@ -51,13 +51,13 @@ pub(super) struct StopArgs {
     job_id: JobId,
     /// The signal for the command and all its processes. Default: TERM, then KILL after 5 seconds.
     #[serde(default)]
-    signal: Signal,
+    signal: StopSignal,
     /// Optional: must be the id of the token's own Kasm user.
     user_id: Option<UserId>,
 }
 
 #[derive(Serialize, JsonSchema)]
-pub(super) struct Stopped {
+pub(super) struct StoppedCommand {
     kasm_id: String,
     job_id: String,
     /// Whether the signal was sent. False: the command and all its processes had ended already.
@@ -78,7 +78,7 @@ struct LeftProcess {
 impl Tool for StopCommand {
     type Provider = KasmProvider;
     type Args = StopArgs;
-    type Output = Stopped;
+    type Output = StoppedCommand;
     const NAME: &'static str = "stop_command";
     const TITLE: &'static str = "Stop a command";
     const ABOUT: &'static str =
@@ -89,7 +89,7 @@ impl Tool for StopCommand {
         &self,
         cx: ToolCallContext<'_, KasmProvider>,
         args: StopArgs,
-    ) -> Result<ToolReply<Stopped>, ToolError> {
+    ) -> Result<ToolReply<StoppedCommand>, ToolError> {
         if args.job_id.as_root() && !cx.provider.commands.allow_root {
             // The script that sends the signal runs as the job's own user.
             return Err(ToolError::new(
@@ -99,12 +99,12 @@ impl Tool for StopCommand {
             )
             .with_code("root_not_allowed"));
         }
-        let place = place(&cx, args.kasm_id, args.user_id, Need::Command).await?;
+        let place = running_session(&cx, args.kasm_id, args.user_id, SessionNeed::Command).await?;
         let jobs = &cx.provider.jobs;
         let report = jobs
-            .stop_job(&place, args.job_id, args.signal.name())
+            .stop_job(&place, args.job_id, args.signal.signal_name())
             .await
-            .map_err(unconfirmed)?;
+            .map_err(unconfirmed_stop)?;
         let message = match (report.was_running, report.left) {
             (false, _) => "the command had ended already; get_command_output shows how".to_owned(),
             (true, 0) => {
@@ -116,7 +116,7 @@ impl Tool for StopCommand {
             ),
         };
         let processes = report.processes.into_iter();
-        let stopped = Stopped {
+        let stopped = StoppedCommand {
             kasm_id: args.kasm_id.to_string(),
             job_id: args.job_id.to_string(),
             signalled: report.was_running,
@@ -133,7 +133,7 @@ impl Tool for StopCommand {
 }
 
 /// The signal was sent off, and its report cannot be read.
-fn unconfirmed(error: JobError) -> ToolError {
+fn unconfirmed_stop(error: JobError) -> ToolError {
     let (JobError::NoChannel { why } | JobError::Unreachable { why }) = error else {
         return error.into();
     };

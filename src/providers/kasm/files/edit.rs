@@ -4,11 +4,11 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::write::WrittenFile;
-use super::{target, unconfirmed};
-use crate::files::{FileError, Writing};
+use super::{checked_target, unconfirmed_change};
+use crate::files::{FileError, WriteRequest};
 use crate::kasm::{KasmId, UserId};
 use crate::policy::FileAccess;
-use crate::providers::kasm::{KasmProvider, Need, place};
+use crate::providers::kasm::{KasmProvider, SessionNeed, running_session};
 use crate::tool::{
     Effect, ErrorType, PrivateArgument, Tool, ToolCallContext, ToolError, ToolReply,
 };
@@ -47,7 +47,7 @@ impl Tool for EditKasmFile {
         cx: ToolCallContext<'_, KasmProvider>,
         args: EditFileArgs,
     ) -> Result<ToolReply<WrittenFile>, ToolError> {
-        let target = target(cx.provider, &args.file_path, FileAccess::Write)?;
+        let target = checked_target(cx.provider, &args.file_path, FileAccess::Write)?;
         if args.old_text.is_empty() || *args.old_text == *args.new_text {
             return Err(ToolError::validation(
                 "`old_text` is empty, or the same as `new_text`",
@@ -55,10 +55,10 @@ impl Tool for EditKasmFile {
             )
             .with_code("old_text_invalid"));
         }
-        let place = place(&cx, args.kasm_id, args.user_id, Need::Files).await?;
+        let place = running_session(&cx, args.kasm_id, args.user_id, SessionNeed::Files).await?;
         let files = &cx.provider.files;
         let max = cx.provider.file_limits.edit_bytes;
-        let piece = files.read(&place, &target, 0, max).await?;
+        let piece = files.read_part(&place, &target, 0, max).await?;
         if piece.size > max {
             return Err(FileError::TooLarge {
                 size: piece.size,
@@ -73,12 +73,15 @@ impl Tool for EditKasmFile {
         let count = text.matches(&*args.old_text).count();
         check_count(count, args.replace_all, &text, &args.old_text)?;
         let text = text.replace(&*args.old_text, &args.new_text);
-        let writing = Writing {
+        let writing = WriteRequest {
             replaces: piece.sha256,
-            ..Writing::default()
+            ..WriteRequest::default()
         };
-        let written = files.write(&place, &target, text.as_bytes(), &writing);
-        let file = WrittenFile::new(target.path(), written.await.map_err(unconfirmed)?);
+        let written = files.write_file(&place, &target, text.as_bytes(), &writing);
+        let file = WrittenFile::new(
+            target.path_text(),
+            written.await.map_err(unconfirmed_change)?,
+        );
         let message = match count {
             1 => "replaced one occurrence".to_owned(),
             count => format!("replaced {count} occurrences"),

@@ -3,9 +3,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::target;
+use super::checked_target;
 use crate::kasm::{KasmId, UserId};
-use crate::links::{Direction, Link, TooManyLinks};
+use crate::links::{FileLinkGrant, TooManyLinks, TransferDirection};
 use crate::policy::FileAccess;
 use crate::providers::kasm::{KasmProvider, may_change, used_session};
 use crate::tool::{Effect, ErrorType, Tool, ToolCallContext, ToolError, ToolReply};
@@ -19,7 +19,7 @@ pub(super) struct LinkArgs {
     /// The absolute path of the file.
     file_path: String,
     /// download: GET the URL. upload: PUT the bytes to the URL.
-    direction: Direction,
+    direction: TransferDirection,
     /// Optional: must be the id of the token's own Kasm user.
     user_id: Option<UserId>,
 }
@@ -60,19 +60,19 @@ impl Tool for LinkKasmFile {
             .with_code("public_url_missing"));
         };
         let (access, method, verb) = match args.direction {
-            Direction::Download => (FileAccess::Read, "GET", "download"),
-            Direction::Upload => (FileAccess::Write, "PUT", "upload"),
+            TransferDirection::Download => (FileAccess::Read, "GET", "download"),
+            TransferDirection::Upload => (FileAccess::Write, "PUT", "upload"),
         };
-        if args.direction == Direction::Upload {
+        if args.direction == TransferDirection::Upload {
             may_change(cx.caller, "an upload")?;
         }
-        let target = target(cx.provider, &args.file_path, access)?;
+        let target = checked_target(cx.provider, &args.file_path, access)?;
         used_session(&cx, args.kasm_id, args.user_id).await?;
-        let link = Link {
+        let link = FileLinkGrant {
             caller: cx.caller.clone(),
             direction: args.direction,
             computer: args.kasm_id.to_string(),
-            path: target.path().to_owned(),
+            path: target.path_text().to_owned(),
         };
         let url = links.make_link(link).map_err(|TooManyLinks| {
             ToolError::new(
@@ -82,7 +82,7 @@ impl Tool for LinkKasmFile {
             )
             .with_code("too_many_links")
         })?;
-        let seconds = links.lifetime().as_secs();
+        let seconds = links.link_lifetime().as_secs();
         let link = FileLink {
             url,
             method,

@@ -4,12 +4,12 @@ use data_encoding::BASE64;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::read::rfc3339;
-use super::target;
-use crate::files::{Entry, Kind};
+use super::checked_target;
+use super::read::rfc3339_time;
+use crate::files::{EntryKind, FolderEntry};
 use crate::kasm::{KasmId, UserId};
 use crate::policy::FileAccess;
-use crate::providers::kasm::{KasmProvider, Need, place};
+use crate::providers::kasm::{KasmProvider, SessionNeed, running_session};
 use crate::tool::{Effect, Tool, ToolCallContext, ToolError, ToolReply};
 
 const DEPTH_MAX: u32 = 8;
@@ -76,16 +76,20 @@ impl Tool for ListKasmFiles {
         cx: ToolCallContext<'_, KasmProvider>,
         args: ListArgs,
     ) -> Result<ToolReply<FolderContent>, ToolError> {
-        let target = target(cx.provider, &args.path, FileAccess::Read)?;
+        let target = checked_target(cx.provider, &args.path, FileAccess::Read)?;
         let depth = args.depth.unwrap_or(1).clamp(1, DEPTH_MAX);
         let limit = args.limit.unwrap_or(LIMIT_DEFAULT).clamp(1, LIMIT_MAX);
-        let place = place(&cx, args.kasm_id, args.user_id, Need::Files).await?;
-        let listing = cx.provider.files.list(&place, &target, depth).await?;
+        let place = running_session(&cx, args.kasm_id, args.user_id, SessionNeed::Files).await?;
+        let listing = cx
+            .provider
+            .files
+            .list_folder(&place, &target, depth)
+            .await?;
         let count = listing.entries.len();
         let truncated = listing.cut || count > limit;
         let entries = listing.entries.into_iter().take(limit).map(FileEntry::from);
         let content = FolderContent {
-            path: target.path().to_owned(),
+            path: target.path_text().to_owned(),
             entries: entries.collect(),
             truncated,
         };
@@ -101,23 +105,23 @@ impl Tool for ListKasmFiles {
     }
 }
 
-impl From<Entry> for FileEntry {
-    fn from(entry: Entry) -> Self {
+impl From<FolderEntry> for FileEntry {
+    fn from(entry: FolderEntry) -> Self {
         let text = std::str::from_utf8(&entry.name);
         let (r#type, size) = match entry.kind {
-            Kind::File => ("file", Some(entry.size)),
-            Kind::Folder => ("folder", None),
-            Kind::Link => ("link", None),
-            Kind::Other => ("other", None),
+            EntryKind::File => ("file", Some(entry.size)),
+            EntryKind::Folder => ("folder", None),
+            EntryKind::Link => ("link", None),
+            EntryKind::Other => ("other", None),
         };
         Self {
             name_base64: text.is_err().then(|| BASE64.encode(&entry.name)),
             name: String::from_utf8_lossy(&entry.name).into_owned(),
             r#type,
             size,
-            modified: rfc3339(entry.modified),
+            modified: rfc3339_time(entry.modified),
             mode: entry.mode,
-            target: (entry.kind == Kind::Link)
+            target: (entry.kind == EntryKind::Link)
                 .then(|| String::from_utf8_lossy(&entry.target).into_owned()),
         }
     }

@@ -4,11 +4,11 @@ use data_encoding::BASE64;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::target;
-use crate::files::Piece;
+use super::checked_target;
+use crate::files::FilePiece;
 use crate::kasm::{KasmId, UserId};
 use crate::policy::FileAccess;
-use crate::providers::kasm::{KasmProvider, Need, place};
+use crate::providers::kasm::{KasmProvider, SessionNeed, running_session};
 use crate::tool::{Effect, Tool, ToolCallContext, ToolError, ToolReply};
 
 pub(super) struct ReadKasmFile;
@@ -17,7 +17,7 @@ pub(super) struct ReadKasmFile;
 #[derive(Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(inline)]
-pub(super) enum Wanted {
+pub(super) enum WantedForm {
     #[default]
     Auto,
     Text,
@@ -37,7 +37,7 @@ pub(super) struct ReadArgs {
     limit: Option<u64>,
     /// auto, text or base64. Default: auto, which returns text if the bytes are UTF-8.
     #[serde(default)]
-    encoding: Wanted,
+    encoding: WantedForm,
     /// Optional: must be the id of the token's own Kasm user.
     user_id: Option<UserId>,
 }
@@ -81,12 +81,15 @@ impl Tool for ReadKasmFile {
         cx: ToolCallContext<'_, KasmProvider>,
         args: ReadArgs,
     ) -> Result<ToolReply<FileContent>, ToolError> {
-        let target = target(cx.provider, &args.file_path, FileAccess::Read)?;
+        let target = checked_target(cx.provider, &args.file_path, FileAccess::Read)?;
         let max = cx.provider.file_limits.read_bytes;
         let limit = args.limit.unwrap_or(max).min(max);
-        let place = place(&cx, args.kasm_id, args.user_id, Need::Files).await?;
-        let piece = cx.provider.files.read(&place, &target, args.offset, limit);
-        let content = FileContent::new(target.path(), &args, piece.await?)?;
+        let place = running_session(&cx, args.kasm_id, args.user_id, SessionNeed::Files).await?;
+        let piece = cx
+            .provider
+            .files
+            .read_part(&place, &target, args.offset, limit);
+        let content = FileContent::new(target.path_text(), &args, piece.await?)?;
         let message = match content.next_offset {
             None => format!(
                 "{} of {} bytes",
@@ -103,28 +106,28 @@ impl Tool for ReadKasmFile {
 }
 
 impl FileContent {
-    fn new(path: &str, args: &ReadArgs, piece: Piece) -> Result<Self, ToolError> {
+    fn new(path: &str, args: &ReadArgs, piece: FilePiece) -> Result<Self, ToolError> {
         let offset = args.offset;
         let mut bytes = piece.bytes;
         let last = offset + bytes.len() as u64 >= piece.size;
-        if args.encoding != Wanted::Base64 && !last {
+        if args.encoding != WantedForm::Base64 && !last {
             // The next part starts with the character that is cut here.
             let whole = whole_characters(&bytes);
             bytes.truncate(whole);
         }
         let read = bytes.len() as u64;
         let (content, encoding) = match (args.encoding, String::from_utf8(bytes)) {
-            (Wanted::Text, Ok(text)) => (text, "text"),
-            (Wanted::Auto, Ok(text)) if !text.contains('\0') => (text, "text"),
-            (Wanted::Text, Err(_)) => {
+            (WantedForm::Text, Ok(text)) => (text, "text"),
+            (WantedForm::Auto, Ok(text)) if !text.contains('\0') => (text, "text"),
+            (WantedForm::Text, Err(_)) => {
                 return Err(ToolError::validation(
                     "it is no UTF-8 text",
                     "read it with encoding `base64`, or leave `encoding` out",
                 )
                 .with_code("file_not_text"));
             }
-            (_, Ok(text)) => (base64(text.as_bytes()), "base64"),
-            (_, Err(bytes)) => (base64(bytes.as_bytes()), "base64"),
+            (_, Ok(text)) => (to_base64(text.as_bytes()), "base64"),
+            (_, Err(bytes)) => (to_base64(bytes.as_bytes()), "base64"),
         };
         let next = offset + read;
         let more = next < piece.size;
@@ -137,7 +140,7 @@ impl FileContent {
             truncated: more,
             size: piece.size,
             mode: piece.mode,
-            modified: rfc3339(piece.modified),
+            modified: rfc3339_time(piece.modified),
             sha256: piece.sha256,
         })
     }
@@ -151,12 +154,12 @@ fn whole_characters(bytes: &[u8]) -> usize {
     }
 }
 
-fn base64(bytes: &[u8]) -> String {
+fn to_base64(bytes: &[u8]) -> String {
     BASE64.encode(bytes)
 }
 
 /// Converts seconds since 1970 to RFC 3339.
-pub(super) fn rfc3339(seconds: u64) -> String {
+pub(super) fn rfc3339_time(seconds: u64) -> String {
     let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
     jiff::Timestamp::from_second(seconds).map_or_else(|_| String::new(), |time| time.to_string())
 }

@@ -4,11 +4,11 @@ use data_encoding::BASE64;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{target, unconfirmed};
-use crate::files::{Writing, Written};
+use super::{checked_target, unconfirmed_change};
+use crate::files::{WriteRequest, WriteResult};
 use crate::kasm::{KasmId, UserId};
 use crate::policy::FileAccess;
-use crate::providers::kasm::{KasmProvider, Need, place};
+use crate::providers::kasm::{KasmProvider, SessionNeed, running_session};
 use crate::tool::{Effect, PrivateArgument, Tool, ToolCallContext, ToolError, ToolReply};
 
 pub(super) struct WriteKasmFile;
@@ -17,7 +17,7 @@ pub(super) struct WriteKasmFile;
 #[derive(Clone, Copy, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(inline)]
-pub(super) enum Encoding {
+pub(super) enum ContentEncoding {
     #[default]
     Text,
     Base64,
@@ -33,7 +33,7 @@ pub(super) struct WriteArgs {
     content: PrivateArgument<String>,
     /// text, or base64 for binary content. Default: text.
     #[serde(default)]
-    encoding: Encoding,
+    encoding: ContentEncoding,
     /// Append to the file instead of replacing it.
     #[serde(default)]
     append: bool,
@@ -55,7 +55,7 @@ pub(super) struct WrittenFile {
 }
 
 impl WrittenFile {
-    pub(super) fn new(path: &str, written: Written) -> Self {
+    pub(super) fn new(path: &str, written: WriteResult) -> Self {
         Self {
             file_path: path.to_owned(),
             size: written.size,
@@ -80,17 +80,17 @@ impl Tool for WriteKasmFile {
         cx: ToolCallContext<'_, KasmProvider>,
         args: WriteArgs,
     ) -> Result<ToolReply<WrittenFile>, ToolError> {
-        let target = target(cx.provider, &args.file_path, FileAccess::Write)?;
-        let writing = Writing {
+        let target = checked_target(cx.provider, &args.file_path, FileAccess::Write)?;
+        let writing = WriteRequest {
             mode: args.mode.map(checked_mode).transpose()?,
             append: args.append,
             replaces: None,
         };
-        let bytes = decoded(args.content.into_inner(), args.encoding)?;
-        let place = place(&cx, args.kasm_id, args.user_id, Need::Files).await?;
+        let bytes = decode_content(args.content.into_inner(), args.encoding)?;
+        let place = running_session(&cx, args.kasm_id, args.user_id, SessionNeed::Files).await?;
         let files = &cx.provider.files;
-        let written = files.write(&place, &target, &bytes, &writing).await;
-        let file = WrittenFile::new(target.path(), written.map_err(unconfirmed)?);
+        let written = files.write_file(&place, &target, &bytes, &writing).await;
+        let file = WrittenFile::new(target.path_text(), written.map_err(unconfirmed_change)?);
         let message = format!("{} now has {} bytes", file.file_path, file.size);
         Ok(ToolReply::new(file, message))
     }
@@ -109,10 +109,10 @@ fn checked_mode(mode: String) -> Result<String, ToolError> {
     .with_code("mode_invalid"))
 }
 
-fn decoded(content: String, encoding: Encoding) -> Result<Vec<u8>, ToolError> {
+fn decode_content(content: String, encoding: ContentEncoding) -> Result<Vec<u8>, ToolError> {
     match encoding {
-        Encoding::Text => Ok(content.into_bytes()),
-        Encoding::Base64 => BASE64
+        ContentEncoding::Text => Ok(content.into_bytes()),
+        ContentEncoding::Base64 => BASE64
             .decode(content.trim_ascii().as_bytes())
             .map_err(|error| {
                 ToolError::validation(

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use kasm_mcp::http::auth::Authenticator;
-use kasm_mcp::http::serve::serve;
-use kasm_mcp::http::{App, HttpSettings, HttpState};
+use kasm_mcp::http::serve::serve_http;
+use kasm_mcp::http::{HttpApp, HttpSettings, HttpState};
 use kasm_mcp::mcp::McpServer;
 use kasm_mcp::relay::{OutputRelay, RelayMailbox};
 use kasm_mcp::tool::registry::Registry;
@@ -108,9 +108,9 @@ async fn relay() -> (TestServer, RelayMailbox, Surface) {
     settings.limits.body_pause = Duration::from_millis(100);
     let auth = Authenticator::new(Some(&TOKEN.into()), caller("relay"));
     let state = HttpState::new(McpServer::new(registry.clone()), registry, auth, settings);
-    let app = App::new(state.with_relay(Some(relay)));
+    let app = HttpApp::new(state.with_relay(Some(relay)));
     let limits = kasm_mcp::app::serve_limits(&config(&spare.emulator, &[]).limits);
-    tokio::spawn(serve(listener, app, limits, std::future::pending()));
+    tokio::spawn(serve_http(listener, app, limits, std::future::pending()));
     let path = mailbox
         .posting_url()
         .expose_secret()

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::super::message::Copied;
-use super::{RfbError, Task};
+use super::super::message::CopiedText;
+use super::{ConnectionTask, RfbError};
 
 /// How long a text stays on the clipboard, which ends with the connection: so long the connection is kept,
 /// and made anew when it is cut.
@@ -16,7 +16,7 @@ pub const CLIPBOARD_BYTES_MAX: usize = 1 << 20;
 
 /// What is known of the desktop's clipboard, and since when.
 #[derive(Clone, Debug)]
-pub struct Clipboard {
+pub struct KnownClipboard {
     /// What is on it.
     pub content: ClipboardContent,
     /// When the server told of it, or this side put it there; of the unknown, when the connection began.
@@ -36,12 +36,12 @@ pub enum ClipboardContent {
     OtherKinds(Vec<String>),
 }
 
-impl Clipboard {
-    pub(super) fn unknown() -> Self {
-        Self::now(ClipboardContent::Unknown)
+impl KnownClipboard {
+    pub(super) fn unknown_content() -> Self {
+        Self::known_now(ClipboardContent::Unknown)
     }
 
-    fn now(content: ClipboardContent) -> Self {
+    fn known_now(content: ClipboardContent) -> Self {
         Self {
             content,
             since: Instant::now(),
@@ -49,23 +49,23 @@ impl Clipboard {
     }
 }
 
-impl Task {
+impl ConnectionTask {
     /// The server told what was copied. A clipboard of another owner takes ours away.
-    pub(super) fn note_copied(&mut self, copied: Copied) {
+    pub(super) fn note_copied(&mut self, copied: CopiedText) {
         let own = self.own_text.as_ref().map(|(text, _)| text);
         if own.is_some() && own == copied.text.as_ref() {
             return;
         }
         self.own_text = None;
         self.owns_clipboard.store(false, Ordering::Relaxed);
-        self.clipboard = Clipboard::now(match copied.text {
+        self.clipboard = KnownClipboard::known_now(match copied.text {
             Some(text) => ClipboardContent::Text(text),
             None => ClipboardContent::OtherKinds(copied.kinds),
         });
     }
 
     pub(super) fn note_own_text(&mut self, text: String, until: Instant) {
-        self.clipboard = Clipboard::now(ClipboardContent::OwnText(text.clone()));
+        self.clipboard = KnownClipboard::known_now(ClipboardContent::OwnText(text.clone()));
         self.own_text = Some((text, until));
         self.owns_clipboard.store(true, Ordering::Relaxed);
     }
@@ -84,7 +84,7 @@ impl Task {
         let length = u32::try_from(text.len()).unwrap_or(u32::MAX);
         bytes.extend(length.to_be_bytes());
         bytes.extend_from_slice(text.as_bytes());
-        self.stream.send(&bytes).await?;
+        self.stream.send_bytes(&bytes).await?;
         self.round_trip().await
     }
 }

@@ -5,11 +5,11 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep_until};
 
-use super::{ORDERS_MAX, RfbError, Task};
+use super::{ConnectionTask, ORDERS_MAX, RfbError};
 
 /// One thing that a hand does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Input {
+pub enum InputEvent {
     /// The pointer is at a place, with these buttons down (bit n is button n + 1), and turns the wheel:
     /// positive is right and down, 50 is one notch.
     Pointer {
@@ -39,11 +39,11 @@ pub enum Input {
 
 /// Actions that belong together: no input of another caller comes between them.
 #[derive(Clone, Debug)]
-pub struct Batch {
+pub struct InputBatch {
     /// The size of the desktop that the places were chosen on.
     pub size: (u16, u16),
     /// What hands do, action by action.
-    pub actions: Vec<Vec<Input>>,
+    pub actions: Vec<Vec<InputEvent>>,
 }
 
 /// How a batch ended.
@@ -67,7 +67,7 @@ pub enum BatchEnd {
 
 /// What is held down.
 #[derive(Debug, Default)]
-pub(super) struct Hand {
+pub(super) struct HeldInput {
     buttons: u16,
     x: u16,
     y: u16,
@@ -79,7 +79,7 @@ pub(super) struct Hand {
     pressed: bool,
 }
 
-impl Hand {
+impl HeldInput {
     fn is_empty(&self) -> bool {
         self.buttons == 0 && self.keys.is_empty()
     }
@@ -95,14 +95,14 @@ impl Hand {
     }
 }
 
-impl Task {
+impl ConnectionTask {
     pub(super) async fn perform_batch<T>(
         &mut self,
-        batch: &Batch,
+        batch: &InputBatch,
         wanted: &mut oneshot::Sender<T>,
     ) -> BatchEnd {
         for (done, action) in batch.actions.iter().enumerate() {
-            let screen = self.canvas.screen.area();
+            let screen = self.canvas.screen.whole_area();
             if (screen.width, screen.height) != batch.size {
                 return BatchEnd::Resized { done };
             }
@@ -124,7 +124,7 @@ impl Task {
     /// told.
     async fn perform_action<T>(
         &mut self,
-        inputs: &[Input],
+        inputs: &[InputEvent],
         wanted: &mut oneshot::Sender<T>,
     ) -> Result<(), RfbError> {
         for input in inputs {
@@ -133,16 +133,16 @@ impl Task {
                 break;
             }
             match *input {
-                Input::Pointer {
+                InputEvent::Pointer {
                     buttons,
                     x,
                     y,
                     scroll,
-                } => self.point(buttons, x, y, scroll).await?,
-                Input::Key { down, keysym } => self.send_key(down, keysym).await?,
-                Input::LiftLocks => self.lift_locks().await?,
-                Input::RestoreLocks => self.restore_locks().await?,
-                Input::Pause(time) => self.pause(time, wanted).await?,
+                } => self.send_pointer(buttons, x, y, scroll).await?,
+                InputEvent::Key { down, keysym } => self.send_key(down, keysym).await?,
+                InputEvent::LiftLocks => self.lift_locks().await?,
+                InputEvent::RestoreLocks => self.restore_locks().await?,
+                InputEvent::Pause(time) => self.pause_input(time, wanted).await?,
             }
         }
         self.round_trip().await
@@ -150,7 +150,7 @@ impl Task {
 
     /// Nothing for a while, or until the caller has gone. Looks of others are served meanwhile, but not
     /// while something is held down: a key that is held for long repeats itself.
-    async fn pause<T>(
+    async fn pause_input<T>(
         &mut self,
         time: Duration,
         wanted: &mut oneshot::Sender<T>,
@@ -162,7 +162,7 @@ impl Task {
                 () = sleep_until(end) => return Ok(()),
                 () = wanted.closed() => return Ok(()),
                 Some(order) = self.orders.recv(), if takes_orders => {
-                    self.obey_or_postpone(order).await?;
+                    self.perform_or_postpone(order).await?;
                 }
                 ready = self.stream.wait_for(1) => {
                     ready?;
@@ -177,13 +177,13 @@ impl Task {
             let Ok(order) = self.orders.try_recv() else {
                 break;
             };
-            self.obey_or_postpone(order).await?;
+            self.perform_or_postpone(order).await?;
         }
         Ok(())
     }
 
     /// PointerEvent of KasmVNC: eleven bytes.
-    pub(super) async fn point(
+    pub(super) async fn send_pointer(
         &mut self,
         buttons: u16,
         x: u16,
@@ -200,7 +200,7 @@ impl Task {
         self.hand.pressed |= buttons != 0;
         self.hand.buttons = buttons;
         (self.hand.x, self.hand.y) = (x, y);
-        self.stream.send(&bytes).await
+        self.stream.send_bytes(&bytes).await
     }
 
     pub(super) async fn send_key(&mut self, down: bool, keysym: u32) -> Result<(), RfbError> {
@@ -210,7 +210,7 @@ impl Task {
         if down {
             self.hand.keys.push(keysym);
         }
-        self.stream.send(&bytes).await
+        self.stream.send_bytes(&bytes).await
     }
 
     /// Releases what is held down, and puts the locks back. The server releases keys at the end of a connection,
@@ -220,7 +220,8 @@ impl Task {
             self.send_key(false, keysym).await?;
         }
         if self.hand.buttons != 0 {
-            self.point(0, self.hand.x, self.hand.y, (0, 0)).await?;
+            self.send_pointer(0, self.hand.x, self.hand.y, (0, 0))
+                .await?;
         }
         self.restore_locks().await
     }

@@ -3,7 +3,7 @@
 
 use tokio::time::Instant;
 
-use super::{RfbError, Task};
+use super::{ConnectionTask, RfbError};
 
 /// What remains to be done on a desktop.
 #[derive(Clone, Debug, Default)]
@@ -24,18 +24,18 @@ impl LeftBehind {
     }
 
     /// The later of two counts.
-    pub(in crate::kasm::plane::rfb) fn add(&mut self, later: Self) {
+    pub(in crate::kasm::plane::rfb) fn add_later(&mut self, later: Self) {
         self.pressed_at = later.pressed_at.or(self.pressed_at);
         self.caps_lifted |= later.caps_lifted;
         self.text = later.text.or(self.text.take());
     }
 }
 
-impl Task {
+impl ConnectionTask {
     /// Does what an earlier connection left. It is forgotten only when the server has taken it.
     pub(super) async fn finish_left_work(&mut self) -> Result<(), RfbError> {
         if let Some((x, y)) = self.left.pressed_at {
-            self.point(0, x, y, (0, 0)).await?;
+            self.send_pointer(0, x, y, (0, 0)).await?;
             self.round_trip().await?;
             self.left.pressed_at = None;
         }

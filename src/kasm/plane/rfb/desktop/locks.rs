@@ -5,13 +5,13 @@
 //! command such as `ctrl+c`. So the lock is lifted. That takes a server that tells of its locks (KasmVNC does);
 //! one that does not is typed to as if none were on.
 
-use super::{RfbError, Task};
+use super::{ConnectionTask, RfbError};
 
 const CAPS_LOCK: u32 = 0xffe5;
 /// The light of Caps Lock among those that the server tells of.
 const CAPS_LIGHT: u8 = 4;
 
-impl Task {
+impl ConnectionTask {
     /// Switches Caps Lock off if it is on, and remembers it.
     pub(super) async fn lift_locks(&mut self) -> Result<(), RfbError> {
         // What the lights were is told with the answer.

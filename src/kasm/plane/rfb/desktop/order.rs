@@ -2,24 +2,29 @@
 
 use tokio::sync::oneshot;
 
-use super::{Batch, BatchEnd, Clipboard, LeftBehind, RfbError, Screen, Task};
+use super::{
+    BatchEnd, ConnectionTask, InputBatch, KnownClipboard, LeftBehind, RfbError, ScreenPixels,
+};
 
 #[derive(Debug)]
-pub(super) enum Order {
+pub(super) enum ConnectionOrder {
     /// Show the screen: all of it asked for anew, or what changed.
     Look {
         whole: bool,
-        reply: oneshot::Sender<Result<Screen, RfbError>>,
+        reply: oneshot::Sender<Result<ScreenPixels, RfbError>>,
     },
-    Do(Batch, oneshot::Sender<Result<BatchEnd, RfbError>>),
+    Do(InputBatch, oneshot::Sender<Result<BatchEnd, RfbError>>),
     Copy(String, oneshot::Sender<Result<(), RfbError>>),
-    Copied(oneshot::Sender<Result<Clipboard, RfbError>>),
+    Copied(oneshot::Sender<Result<KnownClipboard, RfbError>>),
     Finish(LeftBehind, oneshot::Sender<Result<(), RfbError>>),
 }
 
-impl Task {
-    pub(super) async fn obey_and_note(&mut self, order: Order) -> Result<(), RfbError> {
-        let done = self.obey(order).await;
+impl ConnectionTask {
+    pub(super) async fn perform_and_note(
+        &mut self,
+        order: ConnectionOrder,
+    ) -> Result<(), RfbError> {
+        let done = self.perform_order(order).await;
         if let Err(error) = &done {
             tracing::info!(%error, "a desktop connection ended");
         }
@@ -27,10 +32,10 @@ impl Task {
     }
 
     /// Does one thing. An error ends the connection.
-    async fn obey(&mut self, order: Order) -> Result<(), RfbError> {
+    async fn perform_order(&mut self, order: ConnectionOrder) -> Result<(), RfbError> {
         match order {
-            Order::Look { whole, reply } => self.show_screen(whole, reply).await,
-            Order::Do(batch, mut reply) => {
+            ConnectionOrder::Look { whole, reply } => self.show_screen(whole, reply).await,
+            ConnectionOrder::Do(batch, mut reply) => {
                 let end = self.perform_batch(&batch, &mut reply).await;
                 let ended = match &end {
                     BatchEnd::Broken { error, .. } => Err(error.clone()),
@@ -39,35 +44,40 @@ impl Task {
                 let _unheard = reply.send(Ok(end));
                 ended
             }
-            Order::Copy(text, reply) => {
+            ConnectionOrder::Copy(text, reply) => {
                 let done = self.copy_text(text).await;
                 answer_order(reply, done)
             }
-            Order::Finish(left, reply) => {
+            ConnectionOrder::Finish(left, reply) => {
                 self.left = left;
                 let done = self.finish_left_work().await;
                 answer_order(reply, done)
             }
-            Order::Copied(reply) => self.tell_clipboard(reply).await,
+            ConnectionOrder::Copied(reply) => self.answer_clipboard(reply).await,
         }
     }
 
     /// Does what came during a pause if it changes nothing, and keeps the rest for later: input of two callers
     /// does not mix.
-    pub(super) async fn obey_or_postpone(&mut self, order: Order) -> Result<(), RfbError> {
+    pub(super) async fn perform_or_postpone(
+        &mut self,
+        order: ConnectionOrder,
+    ) -> Result<(), RfbError> {
         match order {
-            Order::Look { whole, reply } => self.show_screen(whole, reply).await,
-            Order::Copied(reply) => self.tell_clipboard(reply).await,
-            other @ (Order::Do(..) | Order::Copy(..) | Order::Finish(..)) => {
+            ConnectionOrder::Look { whole, reply } => self.show_screen(whole, reply).await,
+            ConnectionOrder::Copied(reply) => self.answer_clipboard(reply).await,
+            other @ (ConnectionOrder::Do(..)
+            | ConnectionOrder::Copy(..)
+            | ConnectionOrder::Finish(..)) => {
                 self.postponed.push_back(other);
                 Ok(())
             }
         }
     }
 
-    async fn tell_clipboard(
+    async fn answer_clipboard(
         &mut self,
-        reply: oneshot::Sender<Result<Clipboard, RfbError>>,
+        reply: oneshot::Sender<Result<KnownClipboard, RfbError>>,
     ) -> Result<(), RfbError> {
         // What was copied before this is on its way before the answer to this.
         let done = self.round_trip().await;
@@ -77,13 +87,13 @@ impl Task {
     async fn show_screen(
         &mut self,
         whole: bool,
-        reply: oneshot::Sender<Result<Screen, RfbError>>,
+        reply: oneshot::Sender<Result<ScreenPixels, RfbError>>,
     ) -> Result<(), RfbError> {
         // A caller that has gone needs no picture.
         if reply.is_closed() {
             return Ok(());
         }
-        let seen = self.look(whole).await;
+        let seen = self.read_picture(whole).await;
         answer_order(reply, seen.map(|()| self.canvas.screen.clone()))
     }
 }

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
-use super::super::message::Event;
-use super::super::screen::Area;
-use super::{RfbError, Task};
+use super::super::message::ServerEvent;
+use super::super::screen::ScreenArea;
+use super::{ConnectionTask, RfbError};
 
 /// How long the server may take for a picture, or for one message.
 const ANSWER: Duration = Duration::from_secs(15);
@@ -18,7 +18,7 @@ const PARTS_MAX: usize = 8;
 
 /// How the answer to a marker came.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Marked {
+enum MarkerAnswer {
     /// As one pixel of its own.
     Alone,
     /// Inside a larger rectangle, which may have been there without it.
@@ -27,9 +27,9 @@ enum Marked {
     Resized,
 }
 
-impl Task {
+impl ConnectionTask {
     /// Looks at the screen: at all of it, or at what changed. All of it is needed once for each size.
-    pub(super) async fn look(&mut self, whole: bool) -> Result<(), RfbError> {
+    pub(super) async fn read_picture(&mut self, whole: bool) -> Result<(), RfbError> {
         let work = async {
             if whole || !self.is_whole {
                 return self.read_whole().await;
@@ -47,7 +47,7 @@ impl Task {
             loop {
                 let marker = self.next_marker();
                 self.request_areas(&[(false, marker)]).await?;
-                if self.await_marker(marker).await? != Marked::Resized {
+                if self.await_marker(marker).await? != MarkerAnswer::Resized {
                     self.hand.note_confirmed();
                     return Ok(());
                 }
@@ -60,23 +60,23 @@ impl Task {
 
     /// Asks for the whole picture and waits for all of its pixels.
     async fn read_whole(&mut self) -> Result<(), RfbError> {
-        let area = self.canvas.screen.area();
-        let (mut left, mut parts) = (area.pixels(), 0);
+        let area = self.canvas.screen.whole_area();
+        let (mut left, mut parts) = (area.pixel_count(), 0);
         self.request_areas(&[(false, area)]).await?;
         while left > 0 {
             match self.read_event().await? {
                 // A part is not the whole: what is missing would be from before.
-                Event::Drawn(areas) => {
-                    let drawn = areas.into_iter().map(Area::pixels).sum();
+                ServerEvent::Drawn(areas) => {
+                    let drawn = areas.into_iter().map(ScreenArea::pixel_count).sum();
                     left = left.saturating_sub(drawn);
                     parts += 1;
                 }
-                Event::Resized => {
-                    let area = self.canvas.screen.area();
-                    left = area.pixels();
+                ServerEvent::Resized => {
+                    let area = self.canvas.screen.whole_area();
+                    left = area.pixel_count();
                     self.request_areas(&[(false, area)]).await?;
                 }
-                Event::Copied(_) | Event::Other => {}
+                ServerEvent::Copied(_) | ServerEvent::Other => {}
             }
             if left > 0 && parts >= PARTS_MAX {
                 return Err(RfbError::Protocol("a picture in too many parts"));
@@ -90,23 +90,23 @@ impl Task {
     /// for as well; its answer comes with the changes or after them.
     async fn read_changes(&mut self) -> Result<(), RfbError> {
         let marker = self.next_marker();
-        let requests = [(true, self.canvas.screen.area()), (false, marker)];
+        let requests = [(true, self.canvas.screen.whole_area()), (false, marker)];
         self.request_areas(&requests).await?;
         match self.await_marker(marker).await? {
-            Marked::Alone => Ok(()),
+            MarkerAnswer::Alone => Ok(()),
             // The pixel may still be on its way. It is not the one of the next round trip, so that one ends
             // all doubt.
-            Marked::InLarger => self.round_trip().await,
-            Marked::Resized => self.read_whole().await,
+            MarkerAnswer::InLarger => self.round_trip().await,
+            MarkerAnswer::Resized => self.read_whole().await,
         }
     }
 
     /// One pixel, another one than the last time.
-    fn next_marker(&mut self) -> Area {
+    fn next_marker(&mut self) -> ScreenArea {
         self.markers += 1;
-        let screen = self.canvas.screen.area();
+        let screen = self.canvas.screen.whole_area();
         let second = self.markers.is_multiple_of(2);
-        Area {
+        ScreenArea {
             x: u16::from(second && screen.width > 1),
             y: u16::from(second && screen.width == 1 && screen.height > 1),
             width: 1,
@@ -114,20 +114,23 @@ impl Task {
         }
     }
 
-    async fn await_marker(&mut self, marker: Area) -> Result<Marked, RfbError> {
+    async fn await_marker(&mut self, marker: ScreenArea) -> Result<MarkerAnswer, RfbError> {
         for _ in 0..PARTS_MAX {
             let areas = loop {
                 match self.read_event().await? {
-                    Event::Drawn(areas) => break areas,
-                    Event::Resized => return Ok(Marked::Resized),
-                    Event::Copied(_) | Event::Other => {}
+                    ServerEvent::Drawn(areas) => break areas,
+                    ServerEvent::Resized => return Ok(MarkerAnswer::Resized),
+                    ServerEvent::Copied(_) | ServerEvent::Other => {}
                 }
             };
             if areas.contains(&marker) {
-                return Ok(Marked::Alone);
+                return Ok(MarkerAnswer::Alone);
             }
-            if areas.iter().any(|area| area.has(marker.x, marker.y)) {
-                return Ok(Marked::InLarger);
+            if areas
+                .iter()
+                .any(|area| area.contains_point(marker.x, marker.y))
+            {
+                return Ok(MarkerAnswer::InLarger);
             }
         }
         Err(RfbError::Protocol("a picture in too many parts"))
@@ -135,7 +138,7 @@ impl Task {
 
     /// FramebufferUpdateRequests, incremental or not, in one message of the WebSocket: the server answers
     /// what it reads at once together.
-    async fn request_areas(&mut self, requests: &[(bool, Area)]) -> Result<(), RfbError> {
+    async fn request_areas(&mut self, requests: &[(bool, ScreenArea)]) -> Result<(), RfbError> {
         let mut bytes = Vec::with_capacity(requests.len() * 10);
         for (incremental, area) in requests {
             bytes.extend([3, u8::from(*incremental)]);
@@ -143,20 +146,20 @@ impl Task {
                 bytes.extend(number.to_be_bytes());
             }
         }
-        self.stream.send(&bytes).await
+        self.stream.send_bytes(&bytes).await
     }
 
     /// Reads one message.
-    pub(super) async fn read_event(&mut self) -> Result<Event, RfbError> {
-        let read = timeout(ANSWER, self.canvas.read(&mut self.stream)).await;
+    pub(super) async fn read_event(&mut self) -> Result<ServerEvent, RfbError> {
+        let read = timeout(ANSWER, self.canvas.read_message(&mut self.stream)).await;
         let mut event = read.map_err(|_| RfbError::TimedOut)??;
         match &mut event {
-            Event::Copied(copied) => {
+            ServerEvent::Copied(copied) => {
                 let copied = std::mem::take(copied);
                 self.note_copied(copied);
             }
-            Event::Resized => self.is_whole = false,
-            Event::Drawn(_) | Event::Other => {}
+            ServerEvent::Resized => self.is_whole = false,
+            ServerEvent::Drawn(_) | ServerEvent::Other => {}
         }
         Ok(event)
     }

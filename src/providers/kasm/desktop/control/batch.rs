@@ -5,9 +5,11 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 use super::ActionArgs;
-use crate::desktop::{Action, FrameId, Motion, Step, settle};
-use crate::kasm::plane::Place;
-use crate::kasm::plane::rfb::{Batch, BatchEnd, Desktop, Input, RfbError, Screen};
+use crate::desktop::{ActionStep, DesktopAction, FrameId, ScreenMotion, settle_screen};
+use crate::kasm::plane::RunningSession;
+use crate::kasm::plane::rfb::{
+    BatchEnd, DesktopConnection, InputBatch, InputEvent, RfbError, ScreenPixels,
+};
 use crate::providers::kasm::KasmProvider;
 use crate::tool::{ErrorType, ToolError};
 
@@ -15,10 +17,10 @@ use crate::tool::{ErrorType, ToolError};
 const WAIT_MAX: Duration = Duration::from_secs(30);
 
 /// The screenshot that the coordinates refer to.
-pub(super) fn frame_of(named: Option<&str>, now: &Screen) -> Result<FrameId, ToolError> {
+pub(super) fn frame_of(named: Option<&str>, now: &ScreenPixels) -> Result<FrameId, ToolError> {
     let (width, height) = (now.width(), now.height());
     let Some(named) = named else {
-        return Ok(FrameId::unscaled(width, height));
+        return Ok(FrameId::of_whole_desktop(width, height));
     };
     let frame: FrameId = named.parse().map_err(|error| {
         ToolError::validation(
@@ -49,9 +51,9 @@ const LOOK_AGAIN: &str =
 pub(super) fn check_actions(
     actions: &[ActionArgs],
     frame: FrameId,
-) -> Result<Vec<Step>, ToolError> {
+) -> Result<Vec<ActionStep>, ToolError> {
     let steps = actions.iter().enumerate().map(|(index, action)| {
-        let step = Action::from(action).step(frame, WAIT_MAX);
+        let step = DesktopAction::from(action).to_step(frame, WAIT_MAX);
         step.map_err(|error| {
             ToolError::validation(
                 format!("action {}: {error}; no action was done", index + 1),
@@ -64,19 +66,22 @@ pub(super) fn check_actions(
 }
 
 /// Where the pointer is when all is done. None: no action moves it.
-pub(super) fn last_place(steps: &[Step]) -> Option<(u16, u16)> {
+pub(super) fn last_place(steps: &[ActionStep]) -> Option<(u16, u16)> {
     let inputs = steps.iter().rev().filter_map(|step| match step {
-        Step::Do(inputs) => Some(inputs.iter().rev()),
-        Step::Wait(_) | Step::Settle(_) => None,
+        ActionStep::Do(inputs) => Some(inputs.iter().rev()),
+        ActionStep::Wait(_) | ActionStep::Settle(_) => None,
     });
     inputs.flatten().find_map(|input| match *input {
-        Input::Pointer { x, y, .. } => Some((x, y)),
-        Input::Key { .. } | Input::LiftLocks | Input::RestoreLocks | Input::Pause(_) => None,
+        InputEvent::Pointer { x, y, .. } => Some((x, y)),
+        InputEvent::Key { .. }
+        | InputEvent::LiftLocks
+        | InputEvent::RestoreLocks
+        | InputEvent::Pause(_) => None,
     })
 }
 
 /// Why the actions of a call were not all done.
-pub(super) enum Stopped {
+pub(super) enum StoppedBatch {
     /// The desktop has another size now.
     Resized { done: usize },
     /// The connection ended.
@@ -84,30 +89,30 @@ pub(super) enum Stopped {
 }
 
 /// The actions of a call while they are being done.
-pub(super) struct Run<'a> {
+pub(super) struct BatchRun<'a> {
     pub provider: &'a KasmProvider,
-    pub place: &'a Place,
-    pub desktop: &'a mut Desktop,
-    pub motion: &'a mut Motion,
+    pub place: &'a RunningSession,
+    pub desktop: &'a mut DesktopConnection,
+    pub motion: &'a mut ScreenMotion,
     /// Of the desktop, as the places were chosen.
     pub size: (u16, u16),
 }
 
-impl Run<'_> {
+impl BatchRun<'_> {
     /// Does the steps. What lies between two waits goes to the connection as one batch, so that no input of
     /// another caller comes between; during a wait the desktop is free.
-    pub(super) async fn perform_steps(&mut self, steps: &[Step]) -> Result<(), Stopped> {
+    pub(super) async fn perform_steps(&mut self, steps: &[ActionStep]) -> Result<(), StoppedBatch> {
         let mut done = 0;
         while done < steps.len() {
             let together = steps[done..].iter().map_while(|step| match step {
-                Step::Do(inputs) => Some(inputs.clone()),
-                Step::Wait(_) | Step::Settle(_) => None,
+                ActionStep::Do(inputs) => Some(inputs.clone()),
+                ActionStep::Wait(_) | ActionStep::Settle(_) => None,
             });
             let actions: Vec<_> = together.collect();
             if actions.is_empty() {
                 self.wait_for_step(&steps[done])
                     .await
-                    .map_err(|error| Stopped::Broken { done, error })?;
+                    .map_err(|error| StoppedBatch::Broken { done, error })?;
                 done += 1;
             } else {
                 let count = actions.len();
@@ -120,24 +125,27 @@ impl Run<'_> {
 
     async fn perform_together(
         &mut self,
-        actions: Vec<Vec<Input>>,
+        actions: Vec<Vec<InputEvent>>,
         before: usize,
-    ) -> Result<(), Stopped> {
+    ) -> Result<(), StoppedBatch> {
         let count = actions.len();
         let size = self.size;
-        let performed = self.desktop.perform_batch(Batch { size, actions }).await;
+        let performed = self
+            .desktop
+            .perform_batch(InputBatch { size, actions })
+            .await;
         match performed {
             Ok(BatchEnd::Complete) => Ok(()),
-            Ok(BatchEnd::Resized { done }) => Err(Stopped::Resized {
+            Ok(BatchEnd::Resized { done }) => Err(StoppedBatch::Resized {
                 done: before + done,
             }),
             // All of it was confirmed; what ends later is no matter of the actions.
             Ok(BatchEnd::Broken { done, .. }) if done == count => Ok(()),
-            Ok(BatchEnd::Broken { done, error }) => Err(Stopped::Broken {
+            Ok(BatchEnd::Broken { done, error }) => Err(StoppedBatch::Broken {
                 done: before + done,
                 error,
             }),
-            Err(error) => Err(Stopped::Broken {
+            Err(error) => Err(StoppedBatch::Broken {
                 done: before,
                 error,
             }),
@@ -146,25 +154,26 @@ impl Run<'_> {
 
     /// Waits. A connection that ends meanwhile has lost nothing, so there is another; and the look at the
     /// end is where another size of the desktop shows.
-    async fn wait_for_step(&mut self, step: &Step) -> Result<(), RfbError> {
+    async fn wait_for_step(&mut self, step: &ActionStep) -> Result<(), RfbError> {
         match step {
-            Step::Wait(time) => sleep(*time).await,
-            Step::Settle(time) => match settle(self.desktop, *time, self.motion).await {
+            ActionStep::Wait(time) => sleep(*time).await,
+            ActionStep::Settle(time) => match settle_screen(self.desktop, *time, self.motion).await
+            {
                 Ok(_) => return Ok(()),
                 Err(RfbError::Closed) => {}
                 Err(error) => return Err(error),
             },
-            Step::Do(_) => return Ok(()),
+            ActionStep::Do(_) => return Ok(()),
         }
-        (*self.desktop, _) = self.provider.update(self.place).await?;
+        (*self.desktop, _) = self.provider.update_screen(self.place).await?;
         Ok(())
     }
 }
 
 /// The failure of a call that did some of its actions.
-pub(super) fn stopped_error(stopped: Stopped, total: usize) -> ToolError {
+pub(super) fn stopped_error(stopped: StoppedBatch, total: usize) -> ToolError {
     match stopped {
-        Stopped::Resized { done } => {
+        StoppedBatch::Resized { done } => {
             let error = ToolError::new(
                 ErrorType::Conflict,
                 format!(
@@ -180,7 +189,7 @@ pub(super) fn stopped_error(stopped: Stopped, total: usize) -> ToolError {
                 error
             }
         }
-        Stopped::Broken { done, error } => {
+        StoppedBatch::Broken { done, error } => {
             let error = ToolError::from(error);
             ToolError {
                 message: format!(

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use super::super::hands::{Hands, check_hands, view_only_error};
-use super::super::view;
-use super::Controlled;
-use crate::desktop::{Baseline, FrameId, has_changed, settle};
-use crate::kasm::plane::Place;
-use crate::kasm::plane::rfb::{Desktop, RfbError, Screen};
+use super::super::frame_view;
+use super::super::hands::{InputPermission, check_hands, view_only_error};
+use super::ControlReply;
+use crate::desktop::{FrameId, ScreenBaseline, has_changed, settle_screen};
+use crate::kasm::plane::RunningSession;
+use crate::kasm::plane::rfb::{DesktopConnection, RfbError, ScreenPixels};
 use crate::providers::kasm::KasmProvider;
 use crate::tool::{ToolError, ToolReply};
 
@@ -15,12 +15,12 @@ use crate::tool::{ToolError, ToolReply};
 const SETTLE: Duration = Duration::from_millis(2_500);
 
 /// What it takes to look after the actions.
-pub(super) struct Sight<'a> {
+pub(super) struct FinalLook<'a> {
     pub provider: &'a KasmProvider,
-    pub place: &'a Place,
-    pub desktop: Desktop,
+    pub place: &'a RunningSession,
+    pub desktop: DesktopConnection,
     /// What was on the screen before.
-    pub before: Baseline,
+    pub before: ScreenBaseline,
     /// Where the pointer was moved to.
     pub pointer: Option<(u16, u16)>,
     /// How many actions were done.
@@ -30,25 +30,25 @@ pub(super) struct Sight<'a> {
 }
 
 /// What was seen after the actions.
-struct Seen {
-    screen: Screen,
+struct SeenScreen {
+    screen: ScreenPixels,
     quiet: bool,
     changed: bool,
-    hands: Hands,
+    hands: InputPermission,
 }
 
-impl Sight<'_> {
+impl FinalLook<'_> {
     /// A reply without a picture.
-    pub(super) async fn reply_unseen(&mut self) -> Result<ToolReply<Controlled>, ToolError> {
+    pub(super) async fn reply_unseen(&mut self) -> Result<ToolReply<ControlReply>, ToolError> {
         if self.has_input && !self.desktop.hands_proven() {
             // The actions are done: a look that fails now is no failure of theirs.
-            if let Ok(Hands::DoNothing) = self.try_hands().await {
+            if let Ok(InputPermission::DoNothing) = self.try_hands().await {
                 return Err(view_only_error(self.done));
             }
         }
-        let controlled = Controlled {
+        let controlled = ControlReply {
             actions_done: self.done,
-            ..Controlled::default()
+            ..ControlReply::default()
         };
         Ok(ToolReply::new(
             controlled,
@@ -56,7 +56,7 @@ impl Sight<'_> {
         ))
     }
 
-    async fn try_hands(&self) -> Result<Hands, RfbError> {
+    async fn try_hands(&self) -> Result<InputPermission, RfbError> {
         let after = self.desktop.update_screen().await?;
         check_hands(&self.desktop, &self.before.screen, &after, self.pointer).await
     }
@@ -67,7 +67,7 @@ impl Sight<'_> {
         &mut self,
         frame: FrameId,
         always: bool,
-    ) -> Result<ToolReply<Controlled>, ToolError> {
+    ) -> Result<ToolReply<ControlReply>, ToolError> {
         let seen = match self.look_after().await {
             Ok(seen) => seen,
             Err(first) => match self.look_again(first).await {
@@ -75,13 +75,13 @@ impl Sight<'_> {
                 Err(error) => return Ok(self.reply_blind(&error)),
             },
         };
-        if let Hands::DoNothing = seen.hands {
+        if let InputPermission::DoNothing = seen.hands {
             return Err(view_only_error(self.done));
         }
         let shown = always || seen.changed;
-        let shown = shown.then(|| view(&seen.screen, self.provider.bounds()));
+        let shown = shown.then(|| frame_view(&seen.screen, self.provider.picture_bounds()));
         let (picture, view) = shown.transpose()?.unzip();
-        let size = |screen: &Screen| (screen.width(), screen.height());
+        let size = |screen: &ScreenPixels| (screen.width(), screen.height());
         let resized = size(&self.before.screen) != size(&seen.screen);
         let (done, now) = (self.done, size(&seen.screen));
         let what = match (resized, seen.changed, seen.quiet) {
@@ -94,9 +94,9 @@ impl Sight<'_> {
             (false, false, _) => "the screen looks as before".to_owned(),
         };
         let watermark = view.as_ref().map_or("", |view| view.watermark_words());
-        let areas = self.before.motion.areas().iter();
+        let areas = self.before.motion.moving_areas().iter();
         let animated: Vec<_> = areas.map(|area| frame.to_picture(*area)).collect();
-        let controlled = Controlled {
+        let controlled = ControlReply {
             actions_done: done,
             changed: Some(seen.changed),
             settled: Some(seen.quiet),
@@ -109,16 +109,16 @@ impl Sight<'_> {
         Ok(ToolReply::new(controlled, message).with_picture(picture))
     }
 
-    async fn look_after(&mut self) -> Result<Seen, RfbError> {
-        let settled = settle(&self.desktop, SETTLE, &mut self.before.motion).await?;
+    async fn look_after(&mut self) -> Result<SeenScreen, RfbError> {
+        let settled = settle_screen(&self.desktop, SETTLE, &mut self.before.motion).await?;
         let (mut screen, quiet) = (settled.screen, settled.quiet);
         let changed = has_changed(&self.desktop, &mut self.before, &mut screen, self.pointer);
         let changed = changed.await?;
-        let mut hands = Hands::Work;
+        let mut hands = InputPermission::Work;
         if self.has_input {
             hands = check_hands(&self.desktop, &self.before.screen, &screen, self.pointer).await?;
         }
-        Ok(Seen {
+        Ok(SeenScreen {
             screen,
             quiet,
             changed,
@@ -126,18 +126,18 @@ impl Sight<'_> {
         })
     }
 
-    async fn look_again(&mut self, first: RfbError) -> Result<Seen, RfbError> {
+    async fn look_again(&mut self, first: RfbError) -> Result<SeenScreen, RfbError> {
         tracing::info!(error = %first, "the look after the actions failed; connecting again");
-        (self.desktop, _) = self.provider.update(self.place).await?;
+        (self.desktop, _) = self.provider.update_screen(self.place).await?;
         self.look_after().await
     }
 
     /// What is said when the actions were done and nobody could look.
-    fn reply_blind(&self, error: &RfbError) -> ToolReply<Controlled> {
-        let controlled = Controlled {
+    fn reply_blind(&self, error: &RfbError) -> ToolReply<ControlReply> {
+        let controlled = ControlReply {
             actions_done: self.done,
             look_failed: Some(error.to_string()),
-            ..Controlled::default()
+            ..ControlReply::default()
         };
         let message = format!(
             "did {} actions; then the screen could not be seen: {error}; look with get_session_screenshot",
