@@ -12,17 +12,17 @@ use crate::config::{Config, ServerLimits, token_rules};
 use crate::http::auth::Authenticator;
 use crate::http::client_ip::TrustedProxies;
 use crate::http::guard::OriginGuard;
-use crate::http::probe::HealthProbe;
 use crate::http::serve::ServeLimits;
+use crate::http::upstream_probe::HealthProbe;
 use crate::http::{self, HttpSettings, HttpState};
 use crate::kasm::model::UserRef;
-use crate::kasm::plane::SessionProxy;
 use crate::kasm::public::{PublicApi, TlsProblem};
+use crate::kasm::session_proxy::SessionProxy;
 use crate::kasm::{Kasm, KasmError};
 use crate::leases::Leases;
 use crate::links::OpenLinks;
 use crate::mcp::McpServer;
-use crate::mcp::consent::ApprovalBook;
+use crate::mcp::approvals::ApprovalBook;
 use crate::mcp::sessions::SessionLimits;
 use crate::metrics::ServerMetrics;
 use crate::oauth::{FindUser, TokenVerifier};
@@ -46,8 +46,8 @@ pub fn kasm_client(config: &Config) -> Result<Kasm, TlsProblem> {
 /// A client of the configured Kasm server, counted in `metrics`.
 fn counted_kasm(config: &Config, metrics: &ServerMetrics) -> Result<Kasm, TlsProblem> {
     let api = PublicApi::new(&config.kasm)?.with_metrics(metrics.clone());
-    let plane = SessionProxy::new(&config.kasm)?.with_metrics(metrics.clone());
-    Ok(Kasm::new(Arc::new(api), plane, config.image_cache))
+    let proxy = SessionProxy::new(&config.kasm)?.with_metrics(metrics.clone());
+    Ok(Kasm::new(Arc::new(api), proxy, config.image_cache))
 }
 
 /// Where workspaces deliver output, if this server has a public URL.

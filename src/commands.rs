@@ -2,20 +2,20 @@
 //! errors.
 
 mod audit;
+mod bootstrap_token;
 mod check;
 pub mod connect;
 #[cfg(feature = "demo")]
 mod demo;
 #[cfg(feature = "demo")]
 mod emulate;
-mod first_token;
 mod health;
 mod logging;
 mod man;
-mod notify;
 pub mod openapi;
 mod policy;
 mod serve;
+mod service_manager;
 pub mod settings;
 mod stdio;
 mod stop;
@@ -25,7 +25,7 @@ pub mod tools;
 use std::io::Write;
 use std::process::ExitCode;
 
-use self::notify::ServiceManager;
+use self::service_manager::ServiceManager;
 use crate::cli::{self, Cli, CliCommand};
 use crate::config::{Config, SettingMistakes, SettingsSources};
 

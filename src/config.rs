@@ -4,10 +4,10 @@
 //! valid; raw texts stay in this module.
 
 mod audit;
+mod client_endpoint;
 mod documents;
 mod limits;
 mod oauth;
-mod reach;
 mod read;
 mod reader;
 mod source;
@@ -30,8 +30,8 @@ use crate::oauth::OAuthConfig;
 use crate::providers::kasm::KasmSettings;
 use crate::rate::Rate;
 pub use audit::audit_file;
+pub use client_endpoint::{ClientEndpoint, client_endpoint};
 pub use documents::VariableTable;
-pub use reach::{ClientEndpoint, client_endpoint};
 pub use reader::{SettingMistake, SettingMistakes};
 pub use source::SettingsSources;
 pub use table::{VARIABLES, Variable};

@@ -13,7 +13,7 @@ pub use action::{ActionKind, ActionStep, BadAction, DesktopAction, PointerButton
 pub use frame::{BadFrame, FrameId};
 pub use motion::ScreenMotion;
 
-use crate::kasm::plane::rfb::{DesktopConnection, RfbError, ScreenArea, ScreenPixels};
+use crate::kasm::session_proxy::rfb::{DesktopConnection, RfbError, ScreenArea, ScreenPixels};
 use motion::same_size;
 
 /// Time between two looks while the screen settles, and before the first action. A spinner has moved by then.

@@ -23,7 +23,7 @@ pub use read::FilePiece;
 pub use write::{WriteRequest, WriteResult};
 
 use crate::jobs::{EndReason, FinishedJob, JobError, JobSpec, SessionJobs};
-use crate::kasm::plane::{ProxyError, RunningSession};
+use crate::kasm::session_proxy::{ProxyError, RunningSession};
 use crate::policy::{CheckedPath, Denial, FileAccess, Permit, Policy};
 
 const PATHS: &str = include_str!("files/scripts/paths.sh");

@@ -21,8 +21,6 @@ pub mod limits;
 mod link;
 mod metadata;
 pub mod metrics;
-mod narrow;
-pub mod probe;
 pub mod problem;
 mod relay;
 mod request_log;
@@ -34,6 +32,8 @@ pub mod serve;
 mod sse;
 pub mod state;
 mod streamable;
+mod tool_filter;
+pub mod upstream_probe;
 
 pub use app::HttpApp;
 pub use state::{HttpSettings, HttpState};

@@ -10,8 +10,8 @@
 mod backoff;
 mod channel_health;
 mod id;
+mod job_output;
 mod reader;
-mod record;
 mod spec;
 mod stop;
 mod sweeper;
@@ -24,13 +24,13 @@ use tokio::time::Instant;
 
 pub use channel_health::OutputChannel;
 pub use id::{BadJobId, JobId};
+pub use job_output::{BadRecord, EndReason, JobEnd, JobState, OutputSink, OutputStream};
 pub use reader::{OutputReader, ReadStep};
-pub use record::{BadRecord, EndReason, JobEnd, JobState, OutputSink, OutputStream};
 pub use spec::{INPUT_BYTES_MAX, JobSpec, WorkingFolder};
 pub use stop::{RunningProcess, StopReport};
 pub use sweeper::FolderRemoval;
 
-use crate::kasm::plane::RunningSession;
+use crate::kasm::session_proxy::RunningSession;
 use crate::kasm::{Kasm, KasmError, KasmId};
 use crate::relay::{OutputRelay, RelayMailbox};
 use backoff::JobPaces;

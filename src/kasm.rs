@@ -1,19 +1,19 @@
 //! The Kasm client: domain types and operations in front, the API behind one trait.
 //!
 //! Tools use [`Kasm`]. It resolves workspace names, waits for sessions and converts refusals to errors that a
-//! caller can act on. A [`wire::Wire`] sends the requests: today [`public::PublicApi`], the released Developer
+//! caller can act on. A [`api::KasmApi`] sends the requests: today [`public::PublicApi`], the released Developer
 //! API.
 
+pub mod api;
 pub mod error;
 pub mod id;
 pub mod images;
 mod json;
 pub mod model;
-pub mod plane;
 pub mod public;
 mod retry;
+pub mod session_proxy;
 pub mod sessions;
-pub mod wire;
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -21,54 +21,54 @@ use std::time::Duration;
 pub use error::{KasmError, Result};
 pub use id::{Id, ImageId, KasmId, UserId};
 
+use api::KasmApi;
 use images::ImageCache;
-use plane::SessionProxy;
+use session_proxy::SessionProxy;
 use sessions::CreateAttempts;
-use wire::KasmApi;
 
 /// A Kasm server for the tools. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Kasm {
-    wire: Arc<dyn KasmApi>,
+    api: Arc<dyn KasmApi>,
     images: Arc<ImageCache>,
     attempts: Arc<CreateAttempts>,
-    plane: Arc<SessionProxy>,
+    proxy: Arc<SessionProxy>,
 }
 
 impl Kasm {
-    /// Creates the operations on top of `wire` and `plane`. The workspace list is cached for `image_cache`.
+    /// Creates the operations on top of `api` and `proxy`. The workspace list is cached for `image_cache`.
     #[must_use]
-    pub fn new(wire: Arc<dyn KasmApi>, plane: SessionProxy, image_cache: Duration) -> Self {
+    pub fn new(api: Arc<dyn KasmApi>, proxy: SessionProxy, image_cache: Duration) -> Self {
         Self {
-            wire,
+            api,
             images: Arc::new(ImageCache::new(image_cache)),
             attempts: Arc::new(CreateAttempts::default()),
-            plane: Arc::new(plane),
+            proxy: Arc::new(proxy),
         }
     }
 
     /// The typed endpoints, for operations that need no logic of ours.
     #[must_use]
     pub fn api(&self) -> &dyn KasmApi {
-        &*self.wire
+        &*self.api
     }
 }
 
-/// A Kasm that does not keep the connections of the plane alive: they end when everybody else has dropped it.
+/// A Kasm that does not keep the connections of the proxy alive: they end when everybody else has dropped it.
 struct WeakKasm {
-    wire: Arc<dyn KasmApi>,
+    api: Arc<dyn KasmApi>,
     images: Arc<ImageCache>,
     attempts: Arc<CreateAttempts>,
-    plane: Weak<SessionProxy>,
+    proxy: Weak<SessionProxy>,
 }
 
 impl Kasm {
     fn downgrade(&self) -> WeakKasm {
         WeakKasm {
-            wire: self.wire.clone(),
+            api: self.api.clone(),
             images: self.images.clone(),
             attempts: self.attempts.clone(),
-            plane: Arc::downgrade(&self.plane),
+            proxy: Arc::downgrade(&self.proxy),
         }
     }
 }
@@ -76,10 +76,10 @@ impl Kasm {
 impl WeakKasm {
     fn upgrade(&self) -> Option<Kasm> {
         Some(Kasm {
-            wire: self.wire.clone(),
+            api: self.api.clone(),
             images: self.images.clone(),
             attempts: self.attempts.clone(),
-            plane: self.plane.upgrade()?,
+            proxy: self.proxy.upgrade()?,
         })
     }
 }

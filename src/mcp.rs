@@ -1,25 +1,25 @@
 //! The registry as an MCP server: rmcp, and what it leaves to its users.
 
-mod ask;
+pub mod approvals;
 mod completion;
-pub mod consent;
-mod convert;
 pub mod dispatch;
+mod elicitation;
 pub mod envelope;
 mod error_data;
 mod handler;
 mod instructions;
-mod look;
+mod internal_call;
 pub mod message;
 mod params;
 mod prompts;
 mod resources;
+mod rmcp_values;
 pub mod server;
 pub mod sessions;
 pub mod stdio;
 pub mod subscriptions;
 mod tasks;
-mod watched;
+mod watched_resources;
 
 pub use server::McpServer;
 pub use subscriptions::ChangeNotices;

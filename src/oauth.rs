@@ -5,7 +5,7 @@
 
 mod audience;
 mod claims;
-mod fetch;
+mod document_fetcher;
 mod issuer;
 mod resource;
 mod users;
@@ -18,8 +18,8 @@ use jsonwebtoken::{Algorithm, Validation};
 
 use crate::caller::{Caller, Credential, Scope, Validity};
 use claims::TokenClaims;
-use fetch::DocumentFetcher;
-pub use fetch::is_safe_url;
+use document_fetcher::DocumentFetcher;
+pub use document_fetcher::is_safe_url;
 pub use issuer::examine_issuer;
 use issuer::{NoKey, TokenIssuer};
 pub use resource::{WELL_KNOWN, is_entry_point};

@@ -6,9 +6,9 @@
 
 mod admission;
 mod command;
+mod command_judge;
 mod escape;
 mod finding;
-mod judging;
 mod path;
 mod plan;
 mod rules;
@@ -19,8 +19,8 @@ use std::fmt;
 
 pub use admission::{INCOMPLETE_RULE, SCRIPT_BYTES_MAX};
 pub use command::CommandExplanation;
+pub use command_judge::{CommandJudge, CommandRequest, Judgement, PendingCommand};
 pub use finding::{PolicyFinding, Verdict};
-pub use judging::{CommandJudge, CommandRequest, Judgement, PendingCommand};
 pub use path::{CheckedPath, FileAccess, PATH_BYTES_MAX};
 pub use rules::{RuleDecision, RulesError};
 

@@ -4,20 +4,20 @@
 //! [`Tool`] is what a tool implements. [`AnyTool`] is its object-safe twin, implemented for all
 //! tools here and never by hand. [`registry::Registry`] is the only way to call one.
 
+pub mod approval;
 pub mod arguments;
+mod audit_call;
+mod call_guards;
+mod call_log;
 pub mod catalogue;
 pub mod change;
-pub mod confirm;
+pub mod concurrency;
 pub mod error;
-pub mod gate;
 pub mod invocation;
-mod kept;
-mod log;
-mod mounted;
+mod mounted_tool;
 mod pipeline;
-pub mod private;
+pub mod private_argument;
 pub mod progress;
-mod record;
 pub mod registry;
 pub mod schema;
 pub mod sent_arguments;
@@ -37,12 +37,12 @@ use tokio_util::sync::CancellationToken;
 
 use crate::caller::{Caller, Scope};
 use crate::picture::Picture;
+pub use approval::{ApprovalChannel, ApprovalQuestion};
 use arguments::ArgumentForms;
-pub use confirm::{ApprovalChannel, ApprovalQuestion};
+pub use call_guards::CallGuards;
 pub use error::{ErrorType, ToolError};
-pub use kept::CallGuards;
-pub use private::PrivateArgument;
-use private::RecordedArguments;
+pub use private_argument::PrivateArgument;
+use private_argument::RecordedArguments;
 pub use progress::ProgressReporter;
 
 /// Arguments or a result as JSON.

@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use anyhow::Context;
 use tokio::net::TcpListener;
 
-use super::notify::ServiceManager;
-use super::{check, first_token, logging, stop};
+use super::service_manager::ServiceManager;
+use super::{bootstrap_token, check, logging, stop};
 use crate::app::{self, ReachedBy};
 use crate::config::Config;
 use crate::http::metrics;
@@ -17,7 +17,7 @@ pub(super) async fn run(config: Config, manager: &ServiceManager) -> anyhow::Res
     for notice in &config.notices {
         tracing::warn!("{notice}");
     }
-    let config = first_token::with_bootstrap_token(config)?;
+    let config = bootstrap_token::with_bootstrap_token(config)?;
     let stop = stop::stop_signal()?;
     let app = app::build_application(&config, ReachedBy::ByHttp)?.into_http()?;
     let listener = bind(config.http.listen).await?;

@@ -11,7 +11,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::frame::FrameId;
-use crate::kasm::plane::rfb::InputEvent;
+use crate::kasm::session_proxy::rfb::InputEvent;
 use gestures::InputGestures;
 use typing::find_modifiers;
 

@@ -4,7 +4,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::kasm::plane::rfb::ScreenArea;
+use crate::kasm::session_proxy::rfb::ScreenArea;
 
 /// A picture of a desktop: the size of the desktop and the size it was shown at. Written as
 /// `1920x1080-1280x720`.

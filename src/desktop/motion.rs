@@ -1,7 +1,7 @@
 //! What moves on a screen by itself: a cursor that blinks, a spinner, a clock. It is no news, and a screen
 //! on which nothing else moves has settled.
 
-use crate::kasm::plane::rfb::{ScreenArea, ScreenPixels};
+use crate::kasm::session_proxy::rfb::{ScreenArea, ScreenPixels};
 
 /// The largest area that counts as such a thing, pixels. A larger one that moves is a video or a page.
 const SMALL: (u16, u16) = (128, 64);

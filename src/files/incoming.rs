@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use super::write::write_run;
 use super::{CheckedTarget, FileError, SessionFiles, WriteRequest, WriteResult, hex_digest};
 use crate::jobs::{JobId, JobSpec};
-use crate::kasm::plane::{ChunkedUpload, RunningSession};
+use crate::kasm::session_proxy::{ChunkedUpload, RunningSession};
 
 /// Content up to this size is written without the upload service if that fails.
 const COLLECTED_BYTES_MAX: u64 = 8 << 20;

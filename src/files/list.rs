@@ -1,7 +1,7 @@
 //! Listing a folder.
 
 use super::{CheckedTarget, FileError, ScriptRun, SessionFiles, parse_number};
-use crate::kasm::plane::RunningSession;
+use crate::kasm::session_proxy::RunningSession;
 
 const LIST: &str = include_str!("scripts/list.sh");
 /// The size at which a listing is cut.

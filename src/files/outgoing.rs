@@ -13,7 +13,7 @@ use super::{
     CheckedTarget, FileError, ScriptRun, SessionFiles, hex_digest, parse_number, parse_words,
 };
 use crate::jobs::{FolderRemoval, JobId};
-use crate::kasm::plane::{ProxyDownload, RunningSession};
+use crate::kasm::session_proxy::{ProxyDownload, RunningSession};
 
 const OFFER: &str = include_str!("scripts/offer.sh");
 /// The chunk that one job reads if the file cannot be served.

@@ -4,7 +4,7 @@ use super::{
     CheckedTarget, FACTS_BYTES, FileError, ScriptRun, SessionFiles, parse_number, parse_words,
     sha256_hex,
 };
-use crate::kasm::plane::RunningSession;
+use crate::kasm::session_proxy::RunningSession;
 
 const READ: &str = include_str!("scripts/read.sh");
 /// Larger files are not hashed as a whole, because that takes time at each call.

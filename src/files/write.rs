@@ -6,7 +6,7 @@ use super::{
     CheckedTarget, FileError, ScriptRun, SessionFiles, parse_number, parse_words, sha256_hex,
 };
 use crate::jobs::{FolderRemoval, INPUT_BYTES_MAX, JobId};
-use crate::kasm::plane::RunningSession;
+use crate::kasm::session_proxy::RunningSession;
 
 pub(super) const WRITE: &str = include_str!("scripts/write.sh");
 /// Beyond this size, one upload is cheaper than many dispatches.

@@ -20,7 +20,7 @@ use super::guard::OriginGuard;
 use super::problem::HttpProblem;
 use super::route_group::RouteGroup;
 use super::state::HttpState;
-use super::{auth, guard, limits, link, narrow, request_log, sse};
+use super::{auth, guard, limits, link, request_log, sse, tool_filter};
 
 /// How long a page's permission to call is remembered by its browser.
 const PREFLIGHT_MAX_AGE: Duration = Duration::from_secs(3_600);
@@ -99,7 +99,7 @@ pub(super) fn narrowed(routes: Router, state: &HttpState) -> Router {
             // Innermost: it changes the caller that authentication found.
             .layer(from_fn_with_state(
                 state.registry.clone(),
-                narrow::narrow_caller,
+                tool_filter::narrow_caller,
             )),
     )
 }
@@ -114,7 +114,7 @@ fn cors_layer(guard: Arc<OriginGuard>) -> CorsLayer {
         "last-event-id",
     ];
     let mut allowed = vec![AUTHORIZATION, CONTENT_TYPE, ACCEPT];
-    allowed.extend([narrow::TOOLSETS, narrow::READ_ONLY]);
+    allowed.extend([tool_filter::TOOLSETS, tool_filter::READ_ONLY]);
     allowed.extend(names.map(HeaderName::from_static));
     CorsLayer::new()
         .allow_origin(AllowOrigin::predicate(move |origin: &HeaderValue, _| {

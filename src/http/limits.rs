@@ -5,7 +5,7 @@
 
 mod body_timeout;
 mod layers;
-mod remembered;
+mod limit_state;
 
 use std::net::IpAddr;
 use std::num::NonZeroU32;
@@ -22,7 +22,7 @@ use crate::metrics::ServerMetrics;
 use crate::rate::{Rate, RateWait};
 pub(super) use body_timeout::{BodyTooSlow, time_body as body_timeout};
 pub(super) use layers::{LimitRefusal, limit_by_address, limit_by_caller};
-pub(super) use remembered::{AddressState, CallerState, ConnectionPlace, StreamPlace};
+pub(super) use limit_state::{AddressState, CallerState, ConnectionPlace, StreamPlace};
 
 /// The most addresses and callers that are remembered.
 const ADDRESSES_MAX: usize = 65_536;

@@ -12,7 +12,7 @@ use super::client_ip::TrustedProxies;
 use super::exposition::MetricsExposition;
 use super::guard::{AllowedHosts, OriginGuard};
 use super::limits::{RequestLimiter, RequestLimits};
-use super::probe::HealthProbe;
+use super::upstream_probe::HealthProbe;
 use crate::audit::AuditLog;
 use crate::links::OpenLinks;
 use crate::mcp::dispatch::Dispatcher;

@@ -20,10 +20,10 @@ use http::{Extensions, HeaderMap, HeaderValue, StatusCode};
 use super::body::{EmptyBody, parse_body, read_json};
 use super::challenge::insufficient_scope;
 use super::identity::Authenticated;
-use super::narrow;
 use super::problem::HttpProblem;
 use super::rpc_error::RpcError;
 use super::state::HttpState;
+use super::tool_filter;
 use crate::caller::{Caller, Credential, Scope};
 use crate::mcp::envelope::{
     BATCH_MESSAGES_MAX, ClientMessage, Envelope, FIRST_MODERN_REVISION, UnreadableBody,
@@ -37,7 +37,7 @@ const PROTOCOL_VERSION: &str = "mcp-protocol-version";
 const LAST_EVENT_ID: &str = "last-event-id";
 
 pub(super) fn routes() -> Router<Arc<HttpState>> {
-    let paths = ["/mcp", "/mcp/"].into_iter().chain(narrow::PATHS);
+    let paths = ["/mcp", "/mcp/"].into_iter().chain(tool_filter::PATHS);
     paths.fold(Router::new(), |routes, path| {
         let methods = MethodRouter::new()
             .post(post_message)

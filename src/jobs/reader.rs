@@ -25,11 +25,11 @@ use tokio::time::Instant;
 
 use super::backoff::{JobKey, PollBackoff};
 use super::channel_health::{ChannelReadiness, FailureKind, OutputChannel};
-use super::record::{BadRecord, JobEnd, OutputSink, PieceHead, PieceReader};
+use super::job_output::{BadRecord, JobEnd, OutputSink, PieceHead, PieceReader};
 use super::{JobError, JobId, SessionJobs, StartedJob};
 use crate::kasm::KasmError;
 use crate::kasm::model::SessionStatus;
-use crate::kasm::plane::RunningSession;
+use crate::kasm::session_proxy::RunningSession;
 use crate::relay::RelayMailbox;
 
 /// How long a script in the workspace waits for something to tell.

@@ -1,9 +1,9 @@
 //! Ending a job with everything that it started.
 
-use super::record::BadRecord;
+use super::job_output::BadRecord;
 use super::spec::{HOME, JobSpec, MEMBERS};
 use super::{JobError, JobId, SessionJobs};
-use crate::kasm::plane::RunningSession;
+use crate::kasm::session_proxy::RunningSession;
 
 const STOP: &str = include_str!("scripts/stop.sh");
 

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use super::id::JobId;
 use super::spec;
-use crate::kasm::plane::RunningSession;
+use crate::kasm::session_proxy::RunningSession;
 use crate::kasm::{Kasm, KasmId};
 
 /// How long the folder of a job stays that was reported whole in one reply.

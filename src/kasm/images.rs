@@ -7,10 +7,10 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use super::Kasm;
+use super::api::KasmApi;
 use super::error::{KasmError, Result};
 use super::id::ImageId;
 use super::model::WorkspaceImage;
-use super::wire::KasmApi;
 
 /// How many similar names an error lists.
 const NEAR_NAMES_MAX: usize = 5;
@@ -32,11 +32,7 @@ impl ImageCache {
         }
     }
 
-    async fn cached_images(
-        &self,
-        wire: &dyn KasmApi,
-        fresh: bool,
-    ) -> Result<Arc<[WorkspaceImage]>> {
+    async fn cached_images(&self, api: &dyn KasmApi, fresh: bool) -> Result<Arc<[WorkspaceImage]>> {
         let mut held = self.held.lock().await;
         if let Some((at, images)) = &*held
             && !fresh
@@ -44,7 +40,7 @@ impl ImageCache {
         {
             return Ok(images.clone());
         }
-        let images: Arc<[WorkspaceImage]> = wire.list_images().await?.into();
+        let images: Arc<[WorkspaceImage]> = api.list_images().await?.into();
         *held = Some((Instant::now(), images.clone()));
         Ok(images)
     }
@@ -54,7 +50,7 @@ impl Kasm {
     /// All workspaces, fresh from the server.
     ///
     /// # Errors
-    /// See the wire.
+    /// See the api.
     pub async fn list_images(&self) -> Result<Arc<[WorkspaceImage]>> {
         self.images.cached_images(self.api(), true).await
     }

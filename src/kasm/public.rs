@@ -8,8 +8,8 @@ mod config;
 mod endpoint;
 mod images;
 mod monitoring;
+mod session_json;
 mod sessions;
-mod told;
 mod users;
 
 use std::time::{Duration, Instant};

@@ -234,7 +234,7 @@ impl Kasm {
                 Ok(mut created) => {
                     kasm.attempts.record_reported(created.kasm_id, user);
                     if let Some(token) = created.session_token.take() {
-                        kasm.plane.remember_token(user, token);
+                        kasm.proxy.remember_token(user, token);
                     }
                     Ok(created)
                 }

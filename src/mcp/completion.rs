@@ -3,7 +3,7 @@
 use rmcp::ErrorData;
 use rmcp::model::{CompleteRequestParams, CompleteResult, CompletionInfo, Reference};
 
-use super::look::{InternalCall, PresentValue};
+use super::internal_call::{InternalCall, PresentValue};
 use super::prompts::{self, invalid_params};
 
 /// Completes a partial value. There are no suggestions for arguments that accept any text.

@@ -17,11 +17,11 @@ use rmcp::{ErrorData, RoleServer, ServerHandler};
 use tracing::field::Empty;
 use tracing::{Instrument as _, Span};
 
-use super::convert::{progress_reporter, to_result};
 use super::error_data::with_code;
+use super::rmcp_values::{progress_reporter, to_result};
 use super::server::{McpServer, declares_tasks, is_modern, method_not_found, request_info};
 use super::tasks::TaskHandle;
-use super::{ask, completion, instructions, params, prompts, resources};
+use super::{completion, elicitation, instructions, params, prompts, resources};
 use crate::telemetry::TraceContext;
 use crate::tool::invocation::{CallOptions, CallOutcome};
 
@@ -74,7 +74,7 @@ impl ServerHandler for McpServer {
     ) -> Result<CallToolResponse, ErrorData> {
         let caller = self.caller_of(&cx)?;
         let options = CallOptions {
-            confirm: ask::approval_channel(&cx, &self.consent, caller.owner_key(), &params),
+            confirm: elicitation::approval_channel(&cx, &self.consent, caller.owner_key(), &params),
             caller,
             origin: request_info(&cx),
             cancelled: cx.ct.clone(),
@@ -104,7 +104,7 @@ impl ServerHandler for McpServer {
                 Ok(result.into())
             }
             CallOutcome::Asks(question) => {
-                let mut result = ask::input_required(&question);
+                let mut result = elicitation::input_required(&question);
                 result.meta = self.request_meta(&cx);
                 Ok(result.into())
             }

@@ -8,7 +8,7 @@ use rmcp::model::{
 use serde_json::Value;
 
 use super::error_data::with_code;
-use super::look::InternalCall;
+use super::internal_call::InternalCall;
 use super::resources::{FIXED_TTL, whole_millis};
 use crate::tool::catalogue::{GivenArguments, Prompt};
 

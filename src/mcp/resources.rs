@@ -12,7 +12,7 @@ use rmcp::model::{
 use serde_json::{Value, json};
 
 use super::error_data::with_code;
-use super::look::{InternalCall, InternalCallFailed, PresentValue};
+use super::internal_call::{InternalCall, InternalCallFailed, PresentValue};
 use crate::tool::catalogue::{FoundResource, Resource, ResourceContent};
 use crate::tool::change::same_id;
 use crate::tool::registry::Registry;

@@ -12,14 +12,14 @@ use rmcp::model::{
 use rmcp::service::RequestContext;
 use rmcp::{ErrorData, Peer, RoleServer};
 
-use super::consent::ApprovalBook;
-use super::convert::to_mcp_tool;
+use super::approvals::ApprovalBook;
 use super::error_data::with_code;
-use super::look::InternalCall;
+use super::internal_call::InternalCall;
+use super::rmcp_values::to_mcp_tool;
 use super::sessions::McpSession;
 use super::subscriptions::ChangeNotices;
 use super::tasks;
-use super::watched::WatchedResources;
+use super::watched_resources::WatchedResources;
 use crate::caller::{Caller, RequestInfo};
 use crate::tool::registry::Registry;
 

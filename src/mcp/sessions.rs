@@ -18,7 +18,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::watched::WatchedResources;
+use super::watched_resources::WatchedResources;
 use crate::caller::{Caller, ToolFilter};
 use crate::random;
 use exchange::RunningCalls;

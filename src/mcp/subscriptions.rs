@@ -21,7 +21,7 @@ use tokio::sync::broadcast::{self, error::RecvError};
 use tokio_util::sync::CancellationToken;
 
 use super::sessions::McpSession;
-use super::watched::{WATCHED_MAX, WatchedResources, too_many_subscriptions};
+use super::watched_resources::{WATCHED_MAX, WatchedResources, too_many_subscriptions};
 use crate::bounded_map::KeyedSemaphores;
 use crate::caller::Caller;
 use crate::tool::change::ResourceChange;

@@ -16,8 +16,8 @@ use rmcp::model::{
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
-use super::convert::to_result;
 use super::error_data::with_code;
+use super::rmcp_values::to_result;
 use crate::caller::{Caller, RequestInfo};
 use crate::tool::invocation::FinishedCall;
 use crate::tool::registry::Registry;

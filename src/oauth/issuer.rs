@@ -16,7 +16,7 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use super::ALGORITHMS;
-use super::fetch::{DocumentFetcher, is_safe_url};
+use super::document_fetcher::{DocumentFetcher, is_safe_url};
 
 /// Keys older than this are fetched again, so that a key that the issuer removed does not stay valid.
 const AGE: Duration = Duration::from_secs(600);

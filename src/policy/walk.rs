@@ -4,7 +4,7 @@ mod builtins;
 mod option_commands;
 mod options;
 mod runners;
-mod simple;
+mod simple_command;
 mod touch;
 
 use brush_parser::Parser;

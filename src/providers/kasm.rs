@@ -20,7 +20,7 @@ use crate::caller::{Caller, Scope};
 use crate::files::SessionFiles;
 use crate::jobs::SessionJobs;
 use crate::kasm::model::{KasmSession, SessionStatus};
-use crate::kasm::plane::RunningSession;
+use crate::kasm::session_proxy::RunningSession;
 use crate::kasm::{Kasm, KasmError, KasmId, UserId};
 use crate::leases::{Leases, SessionUse};
 use crate::links::OpenLinks;

@@ -4,7 +4,7 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use super::ToolReply;
-use super::confirm::{ApprovalChannel, OpenQuestion};
+use super::approval::{ApprovalChannel, OpenQuestion};
 use super::error::{ErrorType, ToolError};
 use super::progress::ProgressReporter;
 use crate::caller::{Caller, RequestInfo};

@@ -7,13 +7,13 @@ use serde_json::Value;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::audit_call::{self, Act};
 use super::change::{ChangeBroadcast, ResourceChange};
 use super::error::{ErrorType, ToolError};
 use super::invocation::{CallOptions, CallOutcome, CompletedRun, FinishedCall, UnknownTool};
-use super::mounted::MountedTool;
-use super::record::{self, Act};
+use super::mounted_tool::MountedTool;
 use super::registry::Registry;
-use super::{ApprovalChannel, JsonObject, ProgressReporter, ToolInfo, ToolReply, log, schema};
+use super::{ApprovalChannel, JsonObject, ProgressReporter, ToolInfo, ToolReply, call_log, schema};
 use crate::audit::AuditLog;
 use crate::caller::{Caller, RequestInfo};
 
@@ -44,7 +44,7 @@ impl Registry {
         let recorded = match &self.audit {
             Some(audit) => {
                 let act = act_of_call(audit, &tool.info, &args, &options, acts);
-                record::begin_record(audit, act).await.map(Some)
+                audit_call::begin_record(audit, act).await.map(Some)
             }
             None => Ok(None),
         };
@@ -55,10 +55,10 @@ impl Registry {
         };
         if let Some(open) = open {
             let left = options.cancelled.is_cancelled();
-            record::end_record(open, result.as_ref().map(CompletedRun::reply_data), left).await;
+            audit_call::end_record(open, result.as_ref().map(CompletedRun::reply_data), left).await;
         }
         let told = result.as_ref().map(CompletedRun::reply_data);
-        log::log_end_of_call(
+        call_log::log_end_of_call(
             &self.metrics,
             &tool.info,
             &options.caller,

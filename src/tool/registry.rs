@@ -8,8 +8,8 @@ use tokio::sync::broadcast;
 
 use super::catalogue::{Catalogue, Prompt, Resource};
 use super::change::{ChangeBroadcast, ResourceChange};
-use super::gate::{ConcurrencyGate, CostlyCallRates};
-use super::mounted::{BoundTool, MountedTool};
+use super::concurrency::{ConcurrencyGate, CostlyCallRates};
+use super::mounted_tool::{BoundTool, MountedTool};
 use super::transfer::FileTransfers;
 use super::{ToolInfo, Toolset};
 use crate::audit::AuditLog;

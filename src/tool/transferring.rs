@@ -6,11 +6,11 @@ use std::time::Duration;
 use serde_json::json;
 use tokio::time::Instant;
 
+use super::audit_call::{self, Act};
 use super::error::{ErrorType, ToolError};
-use super::record::{self, Act};
 use super::registry::Registry;
 use super::transfer::{FileDownload, FileTransfers, FileUpload, StoredFile, TransferTarget};
-use super::{Effect, log};
+use super::{Effect, call_log};
 use crate::caller::{Caller, RequestInfo, Scope};
 use crate::links::TransferDirection;
 
@@ -111,7 +111,7 @@ impl Registry {
                     digest: audit.digest_value(&arguments),
                     arguments,
                 };
-                record::begin_record(audit, act).await.map(Some)
+                audit_call::begin_record(audit, act).await.map(Some)
             }
             None => Ok(None),
         };
@@ -121,10 +121,10 @@ impl Registry {
             (_, Err(error)) => (Err(error), None),
         };
         if let Some(open) = open {
-            record::end_transfer(open, result.as_ref().map(drop)).await;
+            audit_call::end_transfer(open, result.as_ref().map(drop)).await;
         }
         let took: Duration = started.elapsed();
-        log::transferred(
+        call_log::transferred(
             &self.metrics,
             name,
             &request.caller,

@@ -8,7 +8,7 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use kasm_mcp::caller::Scope;
-use kasm_mcp::mcp::consent::ApprovalBook;
+use kasm_mcp::mcp::approvals::ApprovalBook;
 use kasm_mcp::tool::{
     AnyTool, ApprovalQuestion, Effect, Tool, ToolCallContext, ToolError, ToolReply, Toolset,
 };

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use data_encoding::BASE64URL_NOPAD;
 use kasm_mcp::caller::{Caller, Scope};
-use kasm_mcp::mcp::consent::ApprovalBook;
+use kasm_mcp::mcp::approvals::ApprovalBook;
 use kasm_mcp::tool::ErrorType;
 use serde_json::{Value, json};
 

@@ -12,7 +12,7 @@ use crate::config::Config;
 use crate::files::{CheckedTarget, SessionFiles, WriteRequest};
 use crate::jobs::{JobError, JobSpec, SessionJobs};
 use crate::kasm::model::{SessionRequest, SessionStatus};
-use crate::kasm::plane::RunningSession;
+use crate::kasm::session_proxy::RunningSession;
 use crate::kasm::{Kasm, KasmError, KasmId, UserId};
 use crate::policy::FileAccess;
 use crate::providers::kasm::diagnose::{UNREACHABLE_REMEDY, session_checks};

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{BadAction, PointerButton};
-use crate::kasm::plane::rfb::InputEvent;
+use crate::kasm::session_proxy::rfb::InputEvent;
 
 /// From press to release, as a person's finger.
 pub(super) const PRESS: Duration = Duration::from_millis(50);

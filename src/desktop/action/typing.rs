@@ -5,7 +5,9 @@ use std::time::Duration;
 use super::BadAction;
 use super::gestures::{InputGestures, PRESS};
 use super::layout::{is_foreign, may_be_missing, needs_shift, with_shift, without_shift};
-use crate::kasm::plane::rfb::{InputEvent, character_of, keys_like, keysym_named, keysym_of};
+use crate::kasm::session_proxy::rfb::{
+    InputEvent, character_of, keys_like, keysym_named, keysym_of,
+};
 
 /// After a character that the keyboard lacks: programs have to read it before its spare key means another one.
 const FOREIGN_CHARACTER: Duration = Duration::from_millis(10);

@@ -7,8 +7,8 @@ use tokio::time::{Instant, sleep_until};
 use super::{FAILURE_PATIENCE, OutputReader, ReadStep, ReadVia};
 use crate::jobs::JobError;
 use crate::jobs::channel_health::{FailureKind, OutputChannel};
-use crate::jobs::record::{BadRecord, JobState, OutputSink, PieceHead};
-use crate::kasm::plane::ProxyError;
+use crate::jobs::job_output::{BadRecord, JobState, OutputSink, PieceHead};
+use crate::kasm::session_proxy::ProxyError;
 
 /// Pieces in a row without a miss, after which the rest is collected in one.
 const STREAK_MAX: u32 = 3;

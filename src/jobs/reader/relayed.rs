@@ -6,7 +6,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::{COLLECT_WAIT, FAILURE_PATIENCE, OutputReader, ReadStep, ReadVia};
 use crate::jobs::channel_health::{FailureKind, OutputChannel};
-use crate::jobs::record::{BadRecord, JobState, OutputSink, PieceReader};
+use crate::jobs::job_output::{BadRecord, JobState, OutputSink, PieceReader};
 use crate::jobs::spec::JobSpec;
 use crate::jobs::{COLLECT, HEAD_ROOM, JobError};
 

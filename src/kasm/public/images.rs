@@ -5,10 +5,10 @@ use serde_json::{Value, json};
 
 use super::endpoint;
 use super::{PublicApi, object_fields};
+use crate::kasm::api::ImagesApi;
 use crate::kasm::error::Result;
 use crate::kasm::json;
 use crate::kasm::model::WorkspaceImage;
-use crate::kasm::wire::ImagesApi;
 
 #[async_trait]
 impl ImagesApi for PublicApi {

@@ -7,11 +7,11 @@ use serde_json::{Value, json};
 
 use super::endpoint;
 use super::{PublicApi, config, object_fields};
+use crate::kasm::api::MonitoringApi;
 use crate::kasm::error::{KasmError, Result};
 use crate::kasm::id::{KasmId, UserId};
 use crate::kasm::json;
 use crate::kasm::model::SessionRecording;
-use crate::kasm::wire::MonitoringApi;
 
 #[async_trait]
 impl MonitoringApi for PublicApi {

@@ -6,15 +6,15 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::endpoint;
-use super::told::{SessionJson, SessionListJson};
+use super::session_json::{SessionJson, SessionListJson};
 use super::{PublicApi, object_fields};
+use crate::kasm::api::SessionsApi;
 use crate::kasm::error::{KasmError, Result};
 use crate::kasm::id::{ImageId, KasmId, UserId};
 use crate::kasm::json;
 use crate::kasm::model::{
     CreatedSession, ExecRequest, KasmSession, SessionPermission, SessionRequest, SessionStatus,
 };
-use crate::kasm::wire::SessionsApi;
 
 #[async_trait]
 impl SessionsApi for PublicApi {

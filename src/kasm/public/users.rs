@@ -6,11 +6,11 @@ use serde_json::{Map, Value, json};
 
 use super::endpoint::{self, ApiEndpoint};
 use super::{PublicApi, object_fields};
+use crate::kasm::api::UsersApi;
 use crate::kasm::error::{KasmError, Result};
 use crate::kasm::id::UserId;
 use crate::kasm::json;
 use crate::kasm::model::{KasmGroup, KasmUser, UserFields, UserRef};
-use crate::kasm::wire::UsersApi;
 
 #[async_trait]
 impl UsersApi for PublicApi {

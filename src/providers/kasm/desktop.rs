@@ -2,7 +2,7 @@
 
 mod clipboard;
 mod control;
-mod hands;
+mod input_permission;
 mod screenshot;
 
 use schemars::JsonSchema;
@@ -11,8 +11,8 @@ use serde::Serialize;
 use super::KasmProvider;
 use crate::caller::Scope;
 use crate::desktop::FrameId;
-use crate::kasm::plane::rfb::{DesktopConnection, RfbError, ScreenPixels};
-use crate::kasm::plane::{ProxyError, RunningSession};
+use crate::kasm::session_proxy::rfb::{DesktopConnection, RfbError, ScreenPixels};
+use crate::kasm::session_proxy::{ProxyError, RunningSession};
 use crate::picture::{self, Picture, PictureBounds};
 use crate::tool::{ErrorType, ToolError, Toolset};
 

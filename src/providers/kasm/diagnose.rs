@@ -13,7 +13,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{KasmProvider, SessionNeed, acting_user, running_session};
-use crate::kasm::plane::{ProxyError, RunningSession};
+use crate::kasm::session_proxy::{ProxyError, RunningSession};
 use crate::kasm::{Kasm, KasmError, KasmId, UserId};
 use crate::tool::{Effect, Tool, ToolCallContext, ToolError, ToolReply};
 use probes::{COMMANDS, EndpointProbe, PROBES, UnknownIds, call_probe};

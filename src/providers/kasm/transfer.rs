@@ -6,7 +6,7 @@ use futures::{FutureExt, StreamExt};
 use super::{KasmProvider, SessionNeed, denied_command, running_session_of};
 use crate::files::{CheckedTarget, FileError};
 use crate::kasm::KasmId;
-use crate::kasm::plane::RunningSession;
+use crate::kasm::session_proxy::RunningSession;
 use crate::leases::SessionUse;
 use crate::policy::FileAccess;
 use crate::tool::transfer::{FileDownload, FileTransfers, FileUpload, StoredFile, TransferTarget};

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use kasm_mcp::clock::ManualClock;
-use kasm_mcp::mcp::consent::ApprovalBook;
+use kasm_mcp::mcp::approvals::ApprovalBook;
 use serde_json::{Value, json};
 
 use super::{SHARED, Server, refused, start};

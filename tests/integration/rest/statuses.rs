@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use kasm_mcp::caller::Scope;
-use kasm_mcp::mcp::consent::ApprovalBook;
+use kasm_mcp::mcp::approvals::ApprovalBook;
 use kasm_mcp::tool::{
     AnyTool, ApprovalQuestion, Effect, ErrorType, Tool, ToolCallContext, ToolError, ToolReply,
     Toolset,

@@ -8,7 +8,7 @@ use kasm_mcp::http::auth::Authenticator;
 use kasm_mcp::http::serve::{ServeEnd, ServeLimits, serve_http};
 use kasm_mcp::http::{HttpApp, HttpSettings, HttpState};
 use kasm_mcp::mcp::McpServer;
-use kasm_mcp::mcp::consent::ApprovalBook;
+use kasm_mcp::mcp::approvals::ApprovalBook;
 use kasm_mcp::tool::Toolset;
 use kasm_mcp::tool::registry::Registry;
 use serde_json::{Value, json};

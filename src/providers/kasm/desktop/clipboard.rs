@@ -4,8 +4,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
-use crate::kasm::plane::RunningSession;
-use crate::kasm::plane::rfb::{CLIPBOARD_BYTES_MAX, ClipboardContent, KnownClipboard};
+use crate::kasm::session_proxy::RunningSession;
+use crate::kasm::session_proxy::rfb::{CLIPBOARD_BYTES_MAX, ClipboardContent, KnownClipboard};
 use crate::kasm::{KasmId, UserId};
 use crate::providers::kasm::{KasmProvider, SessionNeed, running_session};
 use crate::tool::{

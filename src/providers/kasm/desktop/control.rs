@@ -1,19 +1,19 @@
 //! `control_desktop`.
 
 mod batch;
-mod sight;
+mod final_look;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::FrameView;
 use crate::desktop::{ActionKind, ActionStep, DesktopAction, PointerButton, ScreenBaseline};
-use crate::kasm::plane::rfb::{RfbError, ScreenArea};
+use crate::kasm::session_proxy::rfb::{RfbError, ScreenArea};
 use crate::kasm::{KasmId, UserId};
 use crate::providers::kasm::{KasmProvider, SessionNeed, running_session};
 use crate::tool::{Effect, PrivateArgument, Tool, ToolCallContext, ToolError, ToolReply};
 use batch::{BatchRun, check_actions, frame_of, last_place, stopped_error};
-use sight::FinalLook;
+use final_look::FinalLook;
 
 pub(super) struct ControlDesktop;
 

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{FrameView, frame_view};
 use crate::files::{CheckedTarget, WriteRequest};
-use crate::kasm::plane::RunningSession;
-use crate::kasm::plane::rfb::RfbError;
+use crate::kasm::session_proxy::RunningSession;
+use crate::kasm::session_proxy::rfb::RfbError;
 use crate::kasm::{KasmId, UserId};
 use crate::picture::{self, Picture, PictureBounds};
 use crate::policy::FileAccess;

@@ -6,8 +6,8 @@ use tokio::time::sleep;
 
 use super::ActionArgs;
 use crate::desktop::{ActionStep, DesktopAction, FrameId, ScreenMotion, settle_screen};
-use crate::kasm::plane::RunningSession;
-use crate::kasm::plane::rfb::{
+use crate::kasm::session_proxy::RunningSession;
+use crate::kasm::session_proxy::rfb::{
     BatchEnd, DesktopConnection, InputBatch, InputEvent, RfbError, ScreenPixels,
 };
 use crate::providers::kasm::KasmProvider;

@@ -18,10 +18,10 @@ use rmcp::service::{RequestContext, ServiceError};
 use rmcp::{Peer, RoleServer};
 use serde_json::Value;
 
-use super::consent::{ApprovalBook, QuestionSubject};
+use super::approvals::{ApprovalBook, QuestionSubject};
 use super::server::is_modern;
 use super::sessions::exchange::NoStreaming;
-use crate::tool::confirm::{ApprovalAnswer, ApprovalAsker, OpenQuestion};
+use crate::tool::approval::{ApprovalAnswer, ApprovalAsker, OpenQuestion};
 use crate::tool::{ApprovalChannel, ApprovalQuestion, ErrorType, JsonObject, ToolError};
 
 /// The key of the question in `inputRequests`.

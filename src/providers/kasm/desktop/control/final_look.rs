@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use super::super::frame_view;
-use super::super::hands::{InputPermission, check_hands, view_only_error};
+use super::super::input_permission::{InputPermission, check_hands, view_only_error};
 use super::ControlReply;
 use crate::desktop::{FrameId, ScreenBaseline, has_changed, settle_screen};
-use crate::kasm::plane::RunningSession;
-use crate::kasm::plane::rfb::{DesktopConnection, RfbError, ScreenPixels};
+use crate::kasm::session_proxy::RunningSession;
+use crate::kasm::session_proxy::rfb::{DesktopConnection, RfbError, ScreenPixels};
 use crate::providers::kasm::KasmProvider;
 use crate::tool::{ToolError, ToolReply};
 

@@ -16,7 +16,7 @@ use super::RfbError;
 use super::screen::ScreenPixels;
 use super::stream::RfbStream;
 use crate::kasm::Kasm;
-use crate::kasm::plane::{ProxyError, RunningSession, error_of_answer};
+use crate::kasm::session_proxy::{ProxyError, RunningSession, error_of_answer};
 use crate::random;
 
 /// No frame of KasmVNC is longer than about 49 kB.
@@ -50,11 +50,11 @@ impl Kasm {
         let Some(vnc) = &place.session.vnc else {
             return Err(ProxyError::NoService("vnc").into());
         };
-        let plane = &self.plane;
-        let url = plane.service_url(vnc, "/websockify")?;
+        let proxy = &self.proxy;
+        let url = proxy.service_url(vnc, "/websockify")?;
         let key = BASE64.encode(&random::bytes::<16>());
         let build = |username: &str, token: &_| {
-            let request = plane.request_with_token(Method::GET, url.clone(), username, token)?;
+            let request = proxy.request_with_token(Method::GET, url.clone(), username, token)?;
             Ok(request
                 .header(CONNECTION, "Upgrade")
                 .header(UPGRADE, "websocket")
@@ -65,7 +65,7 @@ impl Kasm {
         };
         let response = self.with_cookies(place, build).await?;
         check_upgrade(&response, &key)?;
-        plane.note_answer(place.kasm_id);
+        proxy.note_answer(place.kasm_id);
         let upgraded = response.upgrade().await;
         let upgraded = upgraded.map_err(|_| RfbError::Closed)?;
         let config = WebSocketConfig::default()

@@ -7,7 +7,7 @@ use super::{ConnectionTask, RfbError};
 
 /// What remains to be done on a desktop.
 #[derive(Clone, Debug, Default)]
-pub(in crate::kasm::plane::rfb) struct LeftBehind {
+pub(in crate::kasm::session_proxy::rfb) struct LeftBehind {
     /// Where a button is down. KasmVNC releases keys at the end of a connection, but no buttons.
     pub pressed_at: Option<(u16, u16)>,
     /// Caps Lock was lifted for what was being typed, and is to be put back.
@@ -19,12 +19,12 @@ pub(in crate::kasm::plane::rfb) struct LeftBehind {
 }
 
 impl LeftBehind {
-    pub(in crate::kasm::plane::rfb) fn is_nothing(&self) -> bool {
+    pub(in crate::kasm::session_proxy::rfb) fn is_nothing(&self) -> bool {
         self.pressed_at.is_none() && !self.caps_lifted && self.text.is_none()
     }
 
     /// The later of two counts.
-    pub(in crate::kasm::plane::rfb) fn add_later(&mut self, later: Self) {
+    pub(in crate::kasm::session_proxy::rfb) fn add_later(&mut self, later: Self) {
         self.pressed_at = later.pressed_at.or(self.pressed_at);
         self.caps_lifted |= later.caps_lifted;
         self.text = later.text.or(self.text.take());

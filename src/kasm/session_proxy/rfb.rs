@@ -26,7 +26,7 @@ use super::ProxyError;
 /// Why a desktop could not be used. A variant is a decision.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum RfbError {
-    /// The session plane did not let us in.
+    /// The session proxy did not let us in.
     #[error(transparent)]
     Plane(#[from] ProxyError),
     /// The desktop wants a password that is not the one of stock images, or another kind of login.

@@ -67,7 +67,7 @@ impl Kasm {
         place: &RunningSession,
         path: &str,
     ) -> Result<Option<ProxyDownload>, ProxyError> {
-        self.download_within(place, path, self.plane.timeout).await
+        self.download_within(place, path, self.proxy.timeout).await
     }
 
     /// The same; the answer has to begin within `patience`.
@@ -83,14 +83,14 @@ impl Kasm {
         let Some(vnc) = &place.session.vnc else {
             return Err(ProxyError::NoService("vnc"));
         };
-        let plane = &self.plane;
-        let url = plane.service_url(
+        let proxy = &self.proxy;
+        let url = proxy.service_url(
             vnc,
             &format!("/Downloads/Downloads/{}", percent::encode_path(path)),
         )?;
-        let permit = plane.take_request_place(place.kasm_id).await;
+        let permit = proxy.take_request_place(place.kasm_id).await;
         let build = |username: &str, token: &_| {
-            plane.request_with_token(Method::GET, url.clone(), username, token)
+            proxy.request_with_token(Method::GET, url.clone(), username, token)
         };
         let response = tokio::time::timeout(patience, self.with_cookies(place, build)).await;
         let response = response.map_err(|_| {
@@ -99,7 +99,7 @@ impl Kasm {
         })??;
         match response.status().as_u16() {
             200 => {
-                plane.note_answer(place.kasm_id);
+                proxy.note_answer(place.kasm_id);
                 Ok(Some(ProxyDownload {
                     length: response.content_length(),
                     response,
@@ -108,7 +108,7 @@ impl Kasm {
                 }))
             }
             404 => {
-                plane.note_answer(place.kasm_id);
+                proxy.note_answer(place.kasm_id);
                 Ok(None)
             }
             _ => Err(error_of_answer(&response)),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 use crate::desktop::is_near_place;
-use crate::kasm::plane::rfb::{
+use crate::kasm::session_proxy::rfb::{
     BatchEnd, DesktopConnection, InputBatch, InputEvent, RfbError, ScreenPixels,
 };
 use crate::tool::{ErrorType, ToolError};

@@ -86,18 +86,18 @@ impl Kasm {
         let Some(uploads) = &place.session.uploads else {
             return Err(ProxyError::NoService("uploads"));
         };
-        let plane = &self.plane;
-        let url = plane.service_url(uploads, "/upload")?;
+        let proxy = &self.proxy;
+        let url = proxy.service_url(uploads, "/upload")?;
         let kind = format!("multipart/form-data; boundary={}", upload.boundary);
         let form = upload.chunk_form(chunk);
         let build = |username: &str, token: &_| {
-            let request = plane.request_with_token(Method::POST, url.clone(), username, token)?;
+            let request = proxy.request_with_token(Method::POST, url.clone(), username, token)?;
             let request = request
                 .header(CONTENT_TYPE, &kind)
                 .header(ACCEPT, "application/json")
                 .header(CACHE_CONTROL, "no-cache")
                 .header("x-requested-with", "XMLHttpRequest");
-            Ok(request.timeout(plane.timeout * 4).body(form.clone()))
+            Ok(request.timeout(proxy.timeout * 4).body(form.clone()))
         };
         let response = self.with_cookies(place, build).await?;
         if !response.status().is_success() {

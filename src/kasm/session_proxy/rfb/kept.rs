@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep};
 
 use super::RfbError;
 use super::desktop::{ConnectionLife, DesktopConnection, LeftBehind};
-use crate::kasm::plane::RunningSession;
+use crate::kasm::session_proxy::RunningSession;
 use crate::kasm::{Kasm, KasmId, WeakKasm};
 
 /// Connections that are kept at a time.
@@ -29,7 +29,7 @@ const LEFT_KEPT: Duration = Duration::from_secs(600);
 
 /// The connections that are kept.
 #[derive(Debug, Default)]
-pub(in crate::kasm::plane) struct KeptDesktops {
+pub(in crate::kasm::session_proxy) struct KeptDesktops {
     connected: Mutex<HashMap<KasmId, KeptDesktop>>,
     left: Mutex<HashMap<KasmId, UnfinishedWork>>,
 }
@@ -135,7 +135,7 @@ impl Kasm {
         &self,
         place: &RunningSession,
     ) -> Result<DesktopConnection, RfbError> {
-        let desktops = &self.plane.desktops;
+        let desktops = &self.proxy.desktops;
         let desktop = match desktops.find_open(place.kasm_id) {
             Some(desktop) => desktop,
             None => self.connect_and_keep(place).await?,
@@ -152,7 +152,7 @@ impl Kasm {
         &self,
         place: &RunningSession,
     ) -> Result<DesktopConnection, RfbError> {
-        let connection = tokio::time::timeout(self.plane.timeout, self.connect_desktop(place));
+        let connection = tokio::time::timeout(self.proxy.timeout, self.connect_desktop(place));
         let connection = connection.await.map_err(|_| RfbError::TimedOut)??;
         let keeper = ConnectionKeeper {
             kasm: self.downgrade(),
@@ -160,11 +160,11 @@ impl Kasm {
         };
         let life = ConnectionLife {
             idle: IDLE,
-            counting: self.plane.metrics.count_desktop(),
+            counting: self.proxy.metrics.count_desktop(),
             at_end: Box::new(move |left| keeper.take_over(left)),
         };
         let desktop = DesktopConnection::start(connection, life);
-        Ok(self.plane.desktops.keep_connection(place.kasm_id, desktop))
+        Ok(self.proxy.desktops.keep_connection(place.kasm_id, desktop))
     }
 }
 
@@ -182,7 +182,7 @@ impl ConnectionKeeper {
         let Some(kasm) = self.kasm.upgrade() else {
             return;
         };
-        let is_new = kasm.plane.desktops.note_left(self.place.kasm_id, work);
+        let is_new = kasm.proxy.desktops.note_left(self.place.kasm_id, work);
         drop(kasm);
         if is_new {
             tokio::spawn(self.connect_again());
@@ -196,7 +196,7 @@ impl ConnectionKeeper {
                 let Some(kasm) = self.kasm.upgrade() else {
                     return;
                 };
-                kasm.plane.desktops.next_pause(self.place.kasm_id)
+                kasm.proxy.desktops.next_pause(self.place.kasm_id)
             };
             let Some(pause) = pause else {
                 return;

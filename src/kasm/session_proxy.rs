@@ -76,7 +76,7 @@ impl Evict for LastAnswer {
     }
 }
 
-/// The plane's connections and logins.
+/// The proxy's connections and logins.
 #[derive(Debug)]
 pub struct SessionProxy {
     http: reqwest::Client,
@@ -91,7 +91,7 @@ pub struct SessionProxy {
 }
 
 impl SessionProxy {
-    /// A plane of the Kasm server in `config`.
+    /// A proxy of the Kasm server in `config`.
     ///
     /// # Errors
     /// See the API's client.
@@ -170,7 +170,7 @@ impl Kasm {
     /// When the web server of a session last gave a proper answer.
     #[must_use]
     pub fn last_answer(&self, kasm_id: KasmId) -> Option<Instant> {
-        self.plane.answers.get(&kasm_id).map(|answer| answer.0)
+        self.proxy.answers.get(&kasm_id).map(|answer| answer.0)
     }
 
     /// Sends a request with cookies that the proxy accepts: the current ones, then those of the last status,
@@ -186,7 +186,7 @@ impl Kasm {
                 "the session's user is unknown".to_owned(),
             ));
         }
-        let tokens = &self.plane.tokens;
+        let tokens = &self.proxy.tokens;
         let mut refused = StatusCode::UNAUTHORIZED;
         for token in tokens.candidate_tokens(place) {
             let response = send_request(build(username, &token)?).await?;
