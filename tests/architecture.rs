@@ -282,7 +282,7 @@ fn modules_do_not_know_what_they_must_not() {
 #[test]
 fn only_the_registry_runs_tools() {
     for (_, path, text) in sources() {
-        let own = path.ends_with("tool.rs") || path.ends_with("tool/mounted.rs");
+        let own = path.ends_with("tool.rs") || path.ends_with("tool/mounted_tool.rs");
         assert!(
             own || !code(&text).contains(".call_json("),
             "{}",

@@ -1,5 +1,6 @@
 //! From the syntax tree to the plan: every node that can run something is visited.
 
+mod argument_runners;
 mod builtins;
 mod option_commands;
 mod options;

@@ -2,6 +2,9 @@
 
 use super::super::word::ShellWord;
 
+/// Why a command is unclear whose options are not written down.
+pub(super) const HIDDEN_OPTIONS: &str = "options that are known only at run time";
+
 /// How a program writes its options.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct OptionGrammar {
