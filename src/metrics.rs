@@ -26,8 +26,7 @@ pub const UNKNOWN: &str = "unknown";
 /// The table of the documents.
 #[must_use]
 pub fn metrics_markdown() -> String {
-    let mut out =
-        String::from("| Metric | Kind | Labels | What it tells |\n| --- | --- | --- | --- |\n");
+    let mut out = String::from("| Metric | Kind | Labels | Meaning |\n| --- | --- | --- | --- |\n");
     for metric in ServerMetrics::default().metric_infos() {
         let MetricInfo {
             name,
@@ -136,26 +135,21 @@ impl Default for ServerMetrics {
     fn default() -> Self {
         let mut all = MetricDeclarations::default();
         let counted = MetricFamilies {
-            calls: all.declare_counters("kasm_mcp_calls", "Calls of tools"),
-            call_seconds: all.declare_timers(
-                "kasm_mcp_call_duration_seconds",
-                "How long calls of tools took",
-            ),
-            jobs: all.declare_counter(
-                "kasm_mcp_jobs_started",
-                "Commands that were started in sessions",
-            ),
+            calls: all.declare_counters("kasm_mcp_calls", "Tool calls"),
+            call_seconds: all
+                .declare_timers("kasm_mcp_call_duration_seconds", "Duration of tool calls"),
+            jobs: all.declare_counter("kasm_mcp_jobs_started", "Commands started in sessions"),
             denials: all.declare_counters(
                 "kasm_mcp_policy_denials",
-                "Calls that the policy refused, or a person who was asked",
+                "Calls refused by the policy or by a person",
             ),
             kasm_requests: all.declare_counters(
                 "kasm_mcp_kasm_requests",
-                "Requests to Kasm's API, repetitions included",
+                "Requests to Kasm's API, with retries",
             ),
             kasm_seconds: all.declare_timers(
                 "kasm_mcp_kasm_request_duration_seconds",
-                "How long Kasm's API took",
+                "Duration of requests to Kasm's API",
             ),
             desktops: all.declare_gauge(
                 "kasm_mcp_desktop_connections",
@@ -163,24 +157,21 @@ impl Default for ServerMetrics {
             ),
             http_requests: all.declare_counters(
                 "kasm_mcp_http_requests",
-                "HTTP requests by what they were for and the class of their status",
+                "HTTP requests by route and status class",
             ),
             refusals: all.declare_counters(
                 "kasm_mcp_rate_limit_refusals",
-                "What was refused because of a limit",
+                "Requests refused by a limit",
             ),
             auth_failures: all.declare_counter(
                 "kasm_mcp_authentication_failures",
-                "Requests with a token that is not valid",
+                "Requests with an invalid token",
             ),
             sessions: all.declare_gauge(
                 "kasm_mcp_mcp_sessions",
                 "Open MCP sessions of revisions before 2026-07-28",
             ),
-            streams: all.declare_gauge(
-                "kasm_mcp_open_streams",
-                "Open event streams that wait for what belongs to no call",
-            ),
+            streams: all.declare_gauge("kasm_mcp_open_streams", "Open notification streams"),
             registry: Registry::default(),
             list: Vec::new(),
         };
@@ -201,13 +192,13 @@ fn declare_constants(all: &mut MetricDeclarations) {
     started.set(now.unwrap_or_default().as_secs_f64());
     all.add_gauge(
         "kasm_mcp_process_start_time_seconds",
-        "When the server was started, in Unix time",
+        "Start time of the server, Unix time",
         started,
     );
     let version = env!("CARGO_PKG_VERSION");
     all.add_info(
         "kasm_mcp_build",
-        "Which version this is",
+        "The version, as a label",
         "version",
         version,
     );

@@ -229,7 +229,7 @@ fn paths_lead_to_files() {
     };
     // A plain path, an item that the parent has from a part, and a path from elsewhere in a module.
     assert!(part(&["tool"], "pipeline", "registry"));
-    assert!(part(&["tool"], "mounted", "kept"));
+    assert!(part(&["tool"], "mounted_tool", "call_guards"));
     assert!(part(&["mcp"], "subscriptions", "sessions"));
     let circle = circle(&BTreeMap::from([
         ("a".to_owned(), BTreeSet::from(["b".to_owned()])),

@@ -7,7 +7,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::kasm::model::{KasmSession, SessionRequest, SessionStatus};
+use crate::kasm::model::{
+    CreatedSession, KasmSession, SessionRequest, SessionStatus, WorkspaceImage,
+};
 use crate::kasm::sessions::WatchPoll;
 use crate::kasm::{KasmId, UserId};
 use crate::providers::kasm::{KasmProvider, acting_user};
@@ -68,6 +70,21 @@ pub(super) struct CreatedView {
     lease_minutes: Option<f64>,
 }
 
+impl CreatedView {
+    fn new(provider: &KasmProvider, created: &CreatedSession, image: &WorkspaceImage) -> Self {
+        let lease = provider.leases.lease_of(created.kasm_id);
+        Self {
+            kasm_id: created.kasm_id.to_string(),
+            operational_status: created.status.status_word().to_owned(),
+            image_id: image.image_id.to_string(),
+            image_name: image.display_label(),
+            share_id: created.share_id.clone(),
+            expiration_date: None,
+            lease_minutes: lease.map(|lease| lease.time.as_secs_f64() / 60.0),
+        }
+    }
+}
+
 impl Tool for CreateKasmSession {
     type Provider = KasmProvider;
     type Args = Args;
@@ -108,19 +125,7 @@ impl Tool for CreateKasmSession {
         let new = kasm.create_session(user, &image, request, named).await?;
         let created = &new.created;
         let note = lease_note(cx.provider, created.kasm_id, lease).await;
-        let mut view = CreatedView {
-            kasm_id: created.kasm_id.to_string(),
-            operational_status: created.status.status_word().to_owned(),
-            image_id: image.image_id.to_string(),
-            image_name: image.display_label(),
-            share_id: created.share_id.clone(),
-            expiration_date: None,
-            lease_minutes: cx
-                .provider
-                .leases
-                .lease_of(created.kasm_id)
-                .map(|lease| lease.time.as_secs_f64() / 60.0),
-        };
+        let mut view = CreatedView::new(cx.provider, created, &image);
         if !wait {
             new.mark_received();
             return Ok(ToolReply::new(

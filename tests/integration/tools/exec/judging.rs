@@ -109,6 +109,10 @@ async fn slow_healthz_answers_in_time_while_a_thousand_commands_are_judged() {
     let directory = TempDir::new().unwrap();
     let settings = [
         ("MCP_MAX_CALLS_PER_CALLER", "2000"),
+        ("MCP_MAX_CONNECTIONS_PER_ADDRESS", "2000"),
+        // This process sends them one after the other; those that wait must not run out of time.
+        ("MCP_HEADER_TIMEOUT_SECONDS", "300"),
+        ("MCP_BODY_TIMEOUT_SECONDS", "300"),
         ("MCP_RATE_PER_CALLER", "100000/100000"),
         ("MCP_RATE_PER_ADDRESS", "100000/100000"),
     ];
