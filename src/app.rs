@@ -187,7 +187,7 @@ pub struct Application {
 /// Builds the configured server. Call it inside a tokio runtime.
 ///
 /// # Errors
-/// As [`NoServer`] tells.
+/// As [`BuildError`] tells.
 pub fn build_application(config: &Config, reached: ReachedBy) -> Result<Application, BuildError> {
     let metrics = ServerMetrics::default();
     let kasm = counted_kasm(config, &metrics)?;
@@ -221,7 +221,7 @@ pub fn build_application(config: &Config, reached: ReachedBy) -> Result<Applicat
 }
 
 impl Application {
-    /// The server for [`http::serve::serve`].
+    /// The server for [`http::serve::serve_http`].
     ///
     /// # Errors
     /// Its callers cannot be known, or anybody could be one.

@@ -1,7 +1,7 @@
 //! The audit log: every call, in a file that reveals tampering.
 //!
 //! Each line is a JSON object with the SHA-256 of the line before it, so a line that is changed, removed or
-//! moved is found. A small head file names the newest line, so a missing end is found too ([`verify`]). A call
+//! moved is found. A small head file names the newest line, so a missing end is found too ([`verify_chain`]). A call
 //! that changes something has a line before it begins and one after its end; other calls have only the latter.
 //! If the line before a call cannot be written, the call is refused, unless the operator allows it.
 

@@ -4,7 +4,7 @@
 //! command, keeps what it writes, and publishes it in pieces below `~/Downloads`, the last with the exit
 //! code. The state of a job lives in the workspace alone; its id finds it again after a restart.
 //!
-//! The pieces come out over a [`Channel`]: fetched through Kasm's own proxy, or posted to [`crate::relay`].
+//! The pieces come out over a [`OutputChannel`]: fetched through Kasm's own proxy, or posted to [`crate::relay`].
 //! Where neither works, a command can be dispatched but not heard of, and that is what is said.
 
 mod backoff;

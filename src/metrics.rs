@@ -18,7 +18,7 @@ use prometheus_client::registry::Registry;
 pub use declaration::MetricInfo;
 use declaration::{CounterFamily, MetricDeclarations, MetricLabels, TimerFamily};
 
-/// The media type of [`Metrics::text`].
+/// The media type of [`ServerMetrics::exposition_text`].
 pub const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 /// The tool name for calls of unknown tools.
 pub const UNKNOWN: &str = "unknown";

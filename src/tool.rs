@@ -171,9 +171,9 @@ pub struct ToolCallContext<'a, P> {
     pub cancelled: &'a CancellationToken,
     /// Where to report progress.
     pub progress: &'a ProgressReporter,
-    /// How to ask a person. Tools ask with [`Call::confirm`].
+    /// How to ask a person. Tools ask with [`ToolCallContext::ask_for_approval`].
     pub asker: &'a ApprovalChannel,
-    /// Guards that are dropped when the call ends. Tools add to them with [`Call::keep`].
+    /// Guards that are dropped when the call ends. Tools add to them with [`ToolCallContext::hold_until_end`].
     pub kept: &'a CallGuards,
 }
 

@@ -53,7 +53,7 @@ pub fn read_entries(
 /// Adds an entry, and creates the file if there is none.
 ///
 /// # Errors
-/// See [`NotChanged`]. The file is unchanged then.
+/// See [`TokenFileNotChanged`]. The file is unchanged then.
 pub fn add_entry(
     file: &Path,
     entry: &TokenEntry,
@@ -77,7 +77,7 @@ pub fn add_entry(
 /// Removes an entry.
 ///
 /// # Errors
-/// See [`NotChanged`]. The file is unchanged then.
+/// See [`TokenFileNotChanged`]. The file is unchanged then.
 pub fn remove_entry(
     file: &Path,
     name: &str,

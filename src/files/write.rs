@@ -40,7 +40,7 @@ impl SessionFiles {
     /// Writes `bytes`. Missing folders are created.
     ///
     /// # Errors
-    /// See [`FileError`]. [`JobError::NoChannel`] and [`JobError::Unreachable`] mean that the write was sent
+    /// See [`FileError`]. `JobError::NoChannel` and `JobError::Unreachable` mean that the write was sent
     /// and its result is unknown.
     pub async fn write_file(
         &self,

@@ -9,7 +9,7 @@ use super::exposition::MetricsExposition;
 use super::router;
 use super::state::HttpState;
 
-/// Routes, their state, and the work that goes on beside requests. Hand it to [`super::serve::serve`].
+/// Routes, their state, and the work that goes on beside requests. Hand it to [`super::serve::serve_http`].
 #[derive(Debug)]
 pub struct HttpApp {
     pub(super) router: Router,

@@ -363,7 +363,7 @@ impl SessionWatch<'_> {
     /// Polls until the last poll.
     ///
     /// # Errors
-    /// As [`Watch::look`].
+    /// As [`SessionWatch::poll_session`].
     pub async fn last_session(mut self) -> Result<KasmSession> {
         loop {
             if let WatchPoll::Last(session) = self.poll_session().await? {

@@ -7,7 +7,7 @@
 //!
 //! The key is random, created at the first question and never stored. A restart therefore voids the open
 //! questions, and the client asks again. Replicas that share questions need a configured key, for which
-//! [`Seal::with_key`] exists, and a shared record of used states.
+//! [`SealKey::with_key`] exists, and a shared record of used states.
 
 pub mod seal;
 

@@ -1,7 +1,7 @@
 //! Approval by a person before a tool acts.
 //!
-//! A tool asks with [`Call::confirm`](super::Call::confirm). The caller decides how the question reaches the
-//! person: it passes a [`Confirm`] with an [`Asker`], or one that can ask nobody. Arguments never count as
+//! A tool asks with [`ask_for_approval`](super::ToolCallContext::ask_for_approval). The caller decides how the question reaches the
+//! person: it passes a [`ApprovalChannel`] with an [`ApprovalAsker`], or one that can ask nobody. Arguments never count as
 //! approval, because the model writes them.
 
 use std::fmt::{self, Write as _};
@@ -78,7 +78,7 @@ impl ApprovalChannel {
         }
     }
 
-    /// See [`Call::confirm`](super::Call::confirm).
+    /// See [`ask_for_approval`](super::ToolCallContext::ask_for_approval).
     pub(super) async fn ask_for_approval(
         &self,
         question: ApprovalQuestion,

@@ -1,7 +1,7 @@
 //! Converts arguments from the forms that clients send.
 //!
 //! Some clients fill every field of a form, some send JSON as text, some add their own keys. The tool's schema
-//! decides here, in one place, what such arguments mean: the registry calls [`ArgumentForms::mend`] before any
+//! decides here, in one place, what such arguments mean: the registry calls [`ArgumentForms::mend_arguments`] before any
 //! other code sees the arguments. A value is changed only if the schema allows one meaning; other values stay
 //! as sent, and are refused by name.
 

@@ -21,7 +21,7 @@ pub struct Catalogue {
 /// Readable content at a URI, or at each URI of a template.
 #[derive(Debug)]
 pub struct Resource {
-    /// The URI. It has at most one `{variable}` (RFC 6570, level 1): an argument of the tool, with [`Values`].
+    /// The URI. It has at most one `{variable}` (RFC 6570, level 1): an argument of the tool, with [`ArgumentValues`].
     pub uri: &'static str,
     /// Its name, for programs.
     pub name: &'static str,

@@ -22,7 +22,7 @@ impl Registry {
     ///
     /// # Errors
     /// [`UnknownTool`] if the tool does not exist or is outside the caller's tool filter; every other failure
-    /// is an [`Outcome`].
+    /// is an [`CallOutcome`].
     pub async fn call_tool(
         &self,
         name: &str,
@@ -84,7 +84,7 @@ impl Registry {
     /// fails instead.
     ///
     /// # Errors
-    /// As for [`Self::call`].
+    /// As for [`Self::call_tool`].
     pub async fn call_unattended(
         &self,
         name: &str,

@@ -61,7 +61,7 @@ impl Kasm {
     /// none that the session's user may read.
     ///
     /// # Errors
-    /// See [`PlaneError`].
+    /// See [`ProxyError`].
     pub async fn open_download(
         &self,
         place: &RunningSession,
@@ -73,7 +73,7 @@ impl Kasm {
     /// The same; the answer has to begin within `patience`.
     ///
     /// # Errors
-    /// As [`PlaneError`] tells.
+    /// As [`ProxyError`] tells.
     pub async fn download_within(
         &self,
         place: &RunningSession,

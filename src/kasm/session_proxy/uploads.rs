@@ -73,10 +73,10 @@ impl ChunkedUpload {
 }
 
 impl Kasm {
-    /// Sends the next chunk, which has [`Upload::next_len`] bytes.
+    /// Sends the next chunk, which has [`ChunkedUpload::next_len`] bytes.
     ///
     /// # Errors
-    /// See [`PlaneError`].
+    /// See [`ProxyError`].
     pub async fn upload_chunk(
         &self,
         place: &RunningSession,
