@@ -107,7 +107,7 @@ impl AuditLog {
                 Err(_) => Err(writer_is_gone()),
             };
             if let Err(problem) = written {
-                tracing::error!(%problem, "the audit log lacks the begin of a call that changes something");
+                tracing::error!(%problem, "the audit log has no line for the begin of a call that changes something");
                 if !self.0.fail_open {
                     return Err(problem);
                 }
@@ -165,7 +165,7 @@ impl OpenCall {
                 .await
                 .is_err()
         {
-            tracing::error!("the audit log lacks the end of a call");
+            tracing::error!("the audit log has no line for the end of a call");
         }
     }
 
@@ -194,7 +194,7 @@ impl Drop for OpenCall {
                 .try_send(WriterMessage::Line(line, None))
                 .is_err()
         {
-            tracing::error!("the audit log lacks the end of a call");
+            tracing::error!("the audit log has no line for the end of a call");
         }
     }
 }

@@ -36,7 +36,7 @@ impl RpcError {
 
     /// The body cannot be parsed.
     pub fn parse_error(message: impl std::fmt::Display) -> Self {
-        let detail = format!("the body is no JSON: {message}");
+        let detail = format!("the body is not JSON: {message}");
         let problem = HttpProblem::new(StatusCode::BAD_REQUEST, "malformed_json", detail);
         Self::from(problem).with_rpc_code(ErrorCode::PARSE_ERROR)
     }

@@ -195,7 +195,7 @@ pub(super) async fn read_resource(
             ResourceContents::blob(blob, uri).with_mime_type(picture.media_type)
         }
         (ResourceContent::Picture, None) => {
-            let error = ErrorData::internal_error("there is no picture of it", None);
+            let error = ErrorData::internal_error("no screenshot of it is available", None);
             return Err(with_code(error, "no_picture"));
         }
     };

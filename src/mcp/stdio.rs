@@ -98,7 +98,7 @@ async fn read_messages<W: AsyncWrite + Unpin>(
                 }
             }
             Err(error) if error.is_data() => {
-                let error = ErrorData::invalid_request("the line is no message of MCP", None);
+                let error = ErrorData::invalid_request("the line is not an MCP message", None);
                 let error = with_code(error, "invalid_message");
                 let answer: ServerJsonRpcMessage = JsonRpcMessage::error(error, None);
                 if write_message(&output, &answer).await.is_err() {

@@ -139,7 +139,7 @@ pub(in crate::http) fn read_message(
 ) -> Result<ClientJsonRpcMessage, RpcError> {
     let id = message.id.clone();
     message.into_inner().ok_or_else(|| {
-        let detail = "the body is no JSON-RPC message of MCP";
+        let detail = "the body is not a JSON-RPC message of MCP";
         RpcError::invalid_request("invalid_message", detail).answering(id)
     })
 }

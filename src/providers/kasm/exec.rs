@@ -71,7 +71,7 @@ impl From<JobError> for ToolError {
             JobError::DiskFull => Self::new(
                 ErrorType::Unavailable,
                 message,
-                "remove files that are not needed (commands run, though their output is lost), then look again",
+                "remove files that are not needed (commands run, though their output is lost), then try again",
             )
             .with_code("disk_full"),
             JobError::BadRecord(_) => Self::new(

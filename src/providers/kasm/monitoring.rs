@@ -59,7 +59,7 @@ impl Tool for GetSessionFrameStats {
         let client = args.client.as_deref().unwrap_or("auto");
         if client.len() > 200 || client.chars().any(char::is_control) {
             return Err(ToolError::validation(
-                "argument `client` is no client id",
+                "argument `client` is not a client id",
                 "use none, auto, all, or an id from client_side of an earlier answer",
             )
             .with_code("argument_invalid"));

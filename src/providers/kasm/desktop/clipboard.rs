@@ -132,7 +132,7 @@ fn reply_of(clipboard: KnownClipboard) -> ToolReply<ClipboardReply> {
         ),
         ClipboardContent::OwnText(text) => ToolReply::new(
             ClipboardReply::new(ClipboardOrigin::ThisServer, Some(text), since),
-            "this is the text that desktop_clipboard has set; nothing else was copied since, as far as the desktop tells",
+            "this is the text that desktop_clipboard has set; nothing else was copied since, as far as the desktop reports",
         ),
         ClipboardContent::OtherKinds(kinds) => {
             let content = ClipboardReply {

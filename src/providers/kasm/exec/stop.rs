@@ -140,7 +140,7 @@ fn unconfirmed_stop(error: JobError) -> ToolError {
     ToolError::new(
         ErrorType::Unavailable,
         format!("the signal was sent off, but what came of it is not known: {why}"),
-        "get_command_output tells whether the command has ended, once output can be read; sending it again does no harm",
+        "get_command_output reports whether the command has ended, as soon as output can be read; sending it again does no harm",
     )
     .with_code("stop_unconfirmed")
 }

@@ -68,7 +68,7 @@ impl Tool for EditKasmFile {
         }
         let text = String::from_utf8(piece.bytes).map_err(|_| {
             let hint = "read it with read_kasm_file and write it whole, or change it with execute_kasm_command";
-            ToolError::validation("it is no UTF-8 text", hint).with_code("file_not_text")
+            ToolError::validation("the file is not UTF-8 text", hint).with_code("file_not_text")
         })?;
         let count = text.matches(&*args.old_text).count();
         check_count(count, args.replace_all, &text, &args.old_text)?;

@@ -121,7 +121,7 @@ impl FileContent {
             (WantedForm::Auto, Ok(text)) if !text.contains('\0') => (text, "text"),
             (WantedForm::Text, Err(_)) => {
                 return Err(ToolError::validation(
-                    "it is no UTF-8 text",
+                    "the file is not UTF-8 text",
                     "read it with encoding `base64`, or leave `encoding` out",
                 )
                 .with_code("file_not_text"));

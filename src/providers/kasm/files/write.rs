@@ -103,7 +103,7 @@ fn checked_mode(mode: String) -> Result<String, ToolError> {
         return Ok(mode);
     }
     Err(ToolError::validation(
-        "`mode` is no permissions",
+        "`mode` is not an octal mode",
         "write three octal digits, such as 644 or 755",
     )
     .with_code("mode_invalid"))

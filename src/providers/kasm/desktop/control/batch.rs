@@ -45,7 +45,7 @@ pub(super) fn frame_of(named: Option<&str>, now: &ScreenPixels) -> Result<FrameI
 }
 
 const LOOK_AGAIN: &str =
-    "look again with get_session_screenshot and use its frame_id and coordinates";
+    "take a screenshot with get_session_screenshot and use its frame_id and coordinates";
 
 /// What has to be done. All of it is checked before any of it is done.
 pub(super) fn check_actions(
