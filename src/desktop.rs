@@ -70,6 +70,7 @@ impl ScreenBaseline {
     /// What differs from before, apart from where something was seen moving, and from what looks as it did
     /// in the first of the two looks.
     fn changed_areas(&self, after: &ScreenPixels, moving: &[ScreenArea]) -> Vec<ScreenArea> {
+        // What is known to move is painted over with its old pixels, so it cannot differ.
         let mut masked = after.clone();
         for area in moving {
             masked.copy_area(&self.screen, room_of(*area));
@@ -96,7 +97,7 @@ fn room_of(area: ScreenArea) -> ScreenArea {
     }
 }
 
-/// Looks until nothing changes any more but what moves by itself, for at most `patience`. What is seen to
+/// Looks until nothing changes but what moves by itself, for at most `patience`. What is seen to
 /// move is added to `motion`.
 ///
 /// # Errors
@@ -116,6 +117,7 @@ pub async fn settle_screen(
         }
         sleep(BETWEEN_LOOKS).await;
         let next = desktop.update_screen().await?;
+        // A resize redraws everything, and pictures of two sizes cannot be compared.
         if !same_size(&screen, &next) {
             since = Instant::now();
         } else {

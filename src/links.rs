@@ -111,6 +111,7 @@ impl DeliveredParts {
         self.parts.sort_unstable_by_key(|part| part.start);
         let mut merged: Vec<Range<u64>> = Vec::with_capacity(self.parts.len());
         for part in self.parts.drain(..) {
+            // Parts that touch become one, so a file that was read in order is a single range.
             match merged.last_mut() {
                 Some(last) if part.start <= last.end => last.end = last.end.max(part.end),
                 Some(_) | None => merged.push(part),
@@ -180,6 +181,7 @@ impl OpenLinks {
             progress: Mutex::default(),
             _seat: seat.map_err(|_| TooManyLinks)?,
         };
+        // A full map refuses the new link: evicting another one would void a URL that was handed out.
         let kept = self
             .open
             .get_or_insert(LinkId(TokenHash::of_token(&token)), || open);
@@ -191,6 +193,7 @@ impl OpenLinks {
     pub fn find_link(&self, token: &str) -> Option<(LinkId, FileLinkGrant)> {
         let id = LinkId(TokenHash::of_token(token));
         let found = self.open.get(&id)?;
+        // Expired links stay in the map until it needs their place, so the time is checked at each use.
         let is_good = found.expires > Instant::now() && !found.link.caller.validity.has_ended();
         is_good.then(|| (id, found.link.clone()))
     }
@@ -215,6 +218,7 @@ impl OpenLinks {
     #[must_use]
     pub fn begin_upload(self: &Arc<Self>, id: LinkId) -> Option<UploadClaim> {
         let found = self.open.get(&id)?;
+        // Of two uploads that begin at once, exactly one sees the flag unset.
         let is_free = !std::mem::replace(&mut found.progress.lock().is_uploading, true);
         is_free.then(|| UploadClaim {
             links: self.clone(),
@@ -233,6 +237,7 @@ pub struct UploadClaim {
 impl UploadClaim {
     /// The file was stored whole: the link is used up.
     pub fn complete_upload(self) {
+        // `Drop` then finds no link, and nothing to reset.
         self.links.open.remove(&self.id);
     }
 }

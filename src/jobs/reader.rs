@@ -13,8 +13,8 @@
 //!   +------------------------------------------------------------------------------------------+
 //! ```
 //!
-//! A failure of the web server is not the end of a job: its pieces lie in its folder. So whoever asks gets a try
-//! at once, and a call that waits tries until its time is over. `Nothing` is for what can never be had.
+//! A failure of the web server is not the end of a job: its pieces stay in its folder. So each call tries at once,
+//! and one that waits tries until its time is over. `Nothing` is for a job whose output no channel can bring.
 
 mod downloads;
 mod relayed;
@@ -102,7 +102,9 @@ pub struct OutputReader<'a> {
     dispatched: Option<Instant>,
     /// A script of ours is given up when its channel fails for a while; a command is waited for until the deadline.
     is_internal: bool,
+    /// This reader has looked at `~/Downloads` at least once.
     has_looked: bool,
+    /// A look has found no piece.
     has_missed: bool,
     /// Checks made so far whether a new job has begun at all.
     start_checks: usize,
@@ -132,6 +134,7 @@ impl<'a> OutputReader<'a> {
         started: StartedJob,
     ) -> Self {
         let via = match (started.via, started.mailbox) {
+            // A mailbox is opened only for a job that posts to it, so it decides.
             (_, Some(mailbox)) => ReadVia::Mailbox {
                 mailbox,
                 greeted: false,
@@ -155,6 +158,7 @@ impl<'a> OutputReader<'a> {
     ) -> Self {
         let via = match jobs.choose_channel(place) {
             Ok(OutputChannel::Downloads) => ReadVia::Downloads,
+            // The mailbox ended with the call that opened it. A script posts the rest to a new one.
             Ok(OutputChannel::Relay) => ReadVia::Collecting,
             Err(why) => ReadVia::Nothing(why),
         };
@@ -194,7 +198,7 @@ impl<'a> OutputReader<'a> {
         self
     }
 
-    /// Somebody watches the output grow: look more often.
+    /// The caller streams the output to its user: look more often.
     pub fn watch_output(&mut self) {
         self.backoff.watch_output();
     }
@@ -224,6 +228,7 @@ impl<'a> OutputReader<'a> {
         sink: &mut dyn OutputSink,
         deadline: Instant,
     ) -> Result<ReadStep, JobError> {
+        // Without room a look would cost a request and could not take the answer.
         if sink.room_left() == 0 {
             return Ok(ReadStep::Full);
         }
@@ -236,6 +241,7 @@ impl<'a> OutputReader<'a> {
             };
             match step {
                 Some(step @ (ReadStep::Ended(_) | ReadStep::Lost)) => {
+                    // Without a remembered pace, a call that reads the output again looks at once.
                     self.jobs.paces.forget_pace(self.job_key());
                     return Ok(step);
                 }
@@ -275,6 +281,8 @@ impl<'a> OutputReader<'a> {
         kind: FailureKind,
         why: String,
     ) -> Result<(), JobError> {
+        // A paused session answers nothing. That is the error then, and its channel is not put to rest for
+        // it.
         self.check_session().await?;
         let (jobs, place) = (self.jobs, self.place);
         let failure = (kind, why.clone());
@@ -286,6 +294,7 @@ impl<'a> OutputReader<'a> {
             Ok(OutputChannel::Downloads) if channel != OutputChannel::Downloads => {
                 ReadVia::Downloads
             }
+            // There is no other channel, and this one may work again: the caller can repeat the call.
             Ok(_) if kind == FailureKind::Unreachable => {
                 return Err(JobError::Unreachable { why });
             }

@@ -41,12 +41,14 @@ impl SessionJobs {
     ) -> Result<StopReport, JobError> {
         let args = vec![id.to_string(), signal.to_owned(), HOME.to_owned()];
         let spec = JobSpec::of_internal_script(&[MEMBERS, STOP], args).as_root(id.as_root());
+        // `run_script` would refuse while the channel rests. A signal is worth sending without its report.
         let started = self.start_job(place, &spec).await?;
         let done = self.run_to_end(place, &spec, started).await?;
         match done.ended.exit_code {
             Some(0) => parse_report(&done.stdout).ok_or(JobError::BadRecord(BadRecord(
                 "the report of the signal is damaged",
             ))),
+            // Codes of `stop.sh`.
             Some(60) => Err(JobError::NoSuchJob),
             _ => Err(JobError::BadRecord(BadRecord(
                 "the signal could not be sent",

@@ -1,4 +1,4 @@
-//! Removes the folders of jobs that nobody will ask for again.
+//! Removes the folders of jobs that no call will ask for again.
 //!
 //! The wrapper of the next job removes them on its way, so a busy session needs no request for that. Where no
 //! further job comes, one dispatch removes all that are due. The last few of those that were reported stay for
@@ -35,7 +35,7 @@ const FOLDERS_MAX: usize = 10_000;
 /// When a folder may go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FolderRemoval {
-    /// Nobody will ask for it again.
+    /// No call will ask for it again.
     Now,
     /// Its job was reported whole. One of the last few may be asked for again, for a short time.
     AfterReport,
@@ -147,6 +147,8 @@ impl FolderSweeper {
     /// Whether folders are left. If not, the session is forgotten.
     fn goes_on(&self, kasm_id: KasmId) -> bool {
         let mut all = self.0.lock();
+        // One lock for check and removal: a folder noted before it keeps this task, one noted after it starts
+        // another.
         if all.get(&kasm_id).is_some_and(SessionFolders::is_empty) {
             all.remove(&kasm_id);
         }

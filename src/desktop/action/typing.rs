@@ -9,7 +9,7 @@ use crate::kasm::session_proxy::rfb::{
     InputEvent, character_of, keys_like, keysym_named, keysym_of,
 };
 
-/// After a character that the keyboard lacks: programs have to read it before its spare key means another one.
+/// The pause after a character that the keyboard lacks: programs have to read it before its spare key means another one.
 const FOREIGN_CHARACTER: Duration = Duration::from_millis(10);
 const TEXT_CHARS_MAX: usize = 10_000;
 
