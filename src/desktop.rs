@@ -115,6 +115,8 @@ pub async fn settle_screen(
         if quiet || Instant::now() >= end {
             return Ok(SettledScreen { screen, quiet });
         }
+        // This look is incremental: KasmVNC counts full pictures as video, and a still screen costs it
+        // nothing.
         sleep(BETWEEN_LOOKS).await;
         let next = desktop.update_screen().await?;
         // A resize redraws everything, and pictures of two sizes cannot be compared.

@@ -118,6 +118,7 @@ impl DesktopAction {
     /// # Errors
     /// A field is missing or of no use, a place is beyond the picture, a key is unknown, an amount too large.
     pub fn to_step(&self, frame: FrameId, time_max: Duration) -> Result<ActionStep, BadAction> {
+        // Before any input: an action that is refused has done nothing.
         self.check_fields()?;
         let mut hand = InputGestures::default();
         match self.kind {

@@ -119,6 +119,7 @@ impl KasmError {
         needs: &'static str,
         message: String,
     ) -> Self {
+        // Kasm sends no error code, so its text decides.
         let text = message.to_ascii_lowercase();
         let has = |part: &str| text.contains(part);
         if has("unauthorized") {
@@ -134,6 +135,7 @@ impl KasmError {
             Self::NoResources(message)
         } else if has("license limit exceeded") {
             Self::Licence(message)
+        // Kasm repeats the status of the session's web server, which asks a viewer for the numbers.
         } else if has("status code (502)") || has("status code (503)") {
             Self::InvalidState {
                 message: "no viewer is connected to the session, so there are no frame statistics"

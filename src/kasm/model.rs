@@ -32,6 +32,7 @@ impl SessionStatus {
             "running" => Self::Running,
             "paused" => Self::Paused,
             "stopped" => Self::Stopped,
+            // The word goes into replies and logs, so its length is bounded.
             other => Self::Other(other.chars().take(64).collect()),
         }
     }
@@ -64,6 +65,7 @@ impl SessionStatus {
         let Self::Other(word) = self else {
             return false;
         };
+        // Parts of words, because the words differ between versions of Kasm.
         let word = word.to_ascii_lowercase();
         parts.iter().any(|part| word.contains(part))
     }

@@ -11,7 +11,7 @@ pub(super) const PRESS: Duration = Duration::from_millis(50);
 const GRIP: Duration = Duration::from_millis(150);
 const DRAG_STEPS: i32 = 12;
 const DRAG_STEP: Duration = Duration::from_millis(20);
-/// Units of KasmVNC for one notch. It adds up the rest, so a notch is always sent whole.
+/// KasmVNC's units for one notch. It keeps a remainder for the next event, so only whole notches are sent.
 const NOTCH: i32 = 50;
 /// The X server makes 24 clicks of one event at most, and the rest is lost.
 const NOTCHES_PER_EVENT: i32 = 20;

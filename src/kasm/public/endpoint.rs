@@ -49,6 +49,8 @@ impl ApiEndpoint {
 
     /// The mount to try if the endpoint is not found on `mount`.
     pub(super) fn other_mount(&self, mount: &str) -> &'static str {
+        // Kasm does not document which mount a name answers on. Names for users were seen at `/api`, names
+        // for administrators at `/api/admin`.
         match (mount, self.mount) {
             (API | ADMIN, _) => PUBLIC,
             _ if self.needs.starts_with(ACT_FOR_USER) => API,
@@ -123,6 +125,7 @@ pub(super) struct EndpointAddress {
 #[derive(Debug)]
 pub(super) struct EndpointMounts {
     base: reqwest::Url,
+    // Its keys are the names in this file, so it cannot grow.
     known: Mutex<HashMap<&'static str, Arc<EndpointAddress>>>,
 }
 

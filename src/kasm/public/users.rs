@@ -107,6 +107,7 @@ fn target_user(user: Option<UserId>, change: &UserFields) -> Map<String, Value> 
         .password
         .as_ref()
         .map(|secret| secret.expose_secret().to_owned());
+    // A member that is not sent is not changed by Kasm.
     let texts = [
         ("username", &change.username),
         ("password", &password),

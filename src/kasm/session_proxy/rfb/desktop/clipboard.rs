@@ -79,11 +79,13 @@ impl ConnectionTask {
     /// BinaryClipboard with one entry. The type is exactly this: with a character set KasmVNC mangles it.
     pub(super) async fn send_text(&mut self, text: &str) -> Result<(), RfbError> {
         let kind = b"text/plain";
+        // One entry, whose type has ten bytes. Entries of the server have an id before that, ours have none.
         let mut bytes = vec![180, 1, 10];
         bytes.extend_from_slice(kind);
         let length = u32::try_from(text.len()).unwrap_or(u32::MAX);
         bytes.extend(length.to_be_bytes());
         bytes.extend_from_slice(text.as_bytes());
+        // The round trip proves that the server has read it. What a policy does with it is not reported.
         self.stream.send_bytes(&bytes).await?;
         self.round_trip().await
     }

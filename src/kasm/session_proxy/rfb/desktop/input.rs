@@ -103,6 +103,7 @@ impl ConnectionTask {
     ) -> BatchEnd {
         for (done, action) in batch.actions.iter().enumerate() {
             let screen = self.canvas.screen.whole_area();
+            // A place on the old desktop is another place on this one, so no further action is safe.
             if (screen.width, screen.height) != batch.size {
                 return BatchEnd::Resized { done };
             }
@@ -157,6 +158,7 @@ impl ConnectionTask {
     ) -> Result<(), RfbError> {
         let end = Instant::now() + time;
         loop {
+            // `postponed` is bounded: orders beyond it stay in the channel, and their callers wait.
             let takes_orders = self.hand.is_empty() && self.postponed.len() < ORDERS_MAX;
             tokio::select! {
                 () = sleep_until(end) => return Ok(()),
@@ -190,6 +192,7 @@ impl ConnectionTask {
         y: u16,
         scroll: (i16, i16),
     ) -> Result<(), RfbError> {
+        // RFC 6143 has a mask of one byte and no wheel. KasmVNC would read on beyond those six bytes.
         let mut bytes = vec![5];
         for number in [buttons, x, y] {
             bytes.extend(number.to_be_bytes());
@@ -197,6 +200,7 @@ impl ConnectionTask {
         for number in [scroll.0, scroll.1] {
             bytes.extend(number.to_be_bytes());
         }
+        // Noted before it is sent: a send that fails may have reached the server.
         self.hand.pressed |= buttons != 0;
         self.hand.buttons = buttons;
         (self.hand.x, self.hand.y) = (x, y);
@@ -204,6 +208,7 @@ impl ConnectionTask {
     }
 
     pub(super) async fn send_key(&mut self, down: bool, keysym: u32) -> Result<(), RfbError> {
+        // KeyEvent (RFC 6143, section 7.5.4).
         let mut bytes = vec![4, u8::from(down), 0, 0];
         bytes.extend(keysym.to_be_bytes());
         self.hand.keys.retain(|held| *held != keysym);

@@ -40,6 +40,7 @@ impl ConnectionTask {
             self.left.pressed_at = None;
         }
         if std::mem::take(&mut self.left.caps_lifted) {
+            // Now it is this connection that lifted it, so it leaves it behind again if it is cut here.
             self.hand.caps_lifted = true;
             self.restore_locks().await?;
         }

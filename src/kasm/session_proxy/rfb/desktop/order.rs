@@ -41,6 +41,7 @@ impl ConnectionTask {
                     BatchEnd::Broken { error, .. } => Err(error.clone()),
                     BatchEnd::Complete | BatchEnd::Resized { .. } => Ok(()),
                 };
+                // The caller learns how far its batch came, and only then the error ends the connection.
                 let _unheard = reply.send(Ok(end));
                 ended
             }
