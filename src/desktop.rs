@@ -32,7 +32,7 @@ const WATCH: Duration = Duration::from_millis(1_200);
 /// A screen that was given time to settle.
 #[derive(Debug)]
 pub struct SettledScreen {
-    /// The screen.
+    /// Its last picture.
     pub screen: ScreenPixels,
     /// Whether it stopped changing in time, apart from what moves by itself.
     pub quiet: bool,
@@ -52,7 +52,7 @@ impl ScreenBaseline {
     /// Takes the second look.
     ///
     /// # Errors
-    /// As [`RfbError`] tells.
+    /// See [`RfbError`].
     pub async fn take_baseline(
         desktop: &DesktopConnection,
         first: ScreenPixels,
@@ -101,7 +101,7 @@ fn room_of(area: ScreenArea) -> ScreenArea {
 /// move is added to `motion`.
 ///
 /// # Errors
-/// As [`RfbError`] tells.
+/// See [`RfbError`].
 pub async fn settle_screen(
     desktop: &DesktopConnection,
     patience: Duration,
@@ -142,7 +142,7 @@ pub async fn settle_screen(
 /// is such a thing. `pointer` is where the pointer was moved to: what differs there is no cursor of a text.
 ///
 /// # Errors
-/// As [`RfbError`] tells.
+/// See [`RfbError`].
 pub async fn has_changed(
     desktop: &DesktopConnection,
     before: &mut ScreenBaseline,

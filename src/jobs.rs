@@ -101,7 +101,7 @@ pub struct SessionJobs {
 /// A job that was dispatched by this process.
 #[derive(Debug)]
 pub struct StartedJob {
-    /// Its handle.
+    /// Its id, which finds it again in any process.
     pub id: JobId,
     /// When it was dispatched.
     since: Instant,
@@ -192,7 +192,7 @@ impl SessionJobs {
         }
     }
 
-    /// Why there is no channel: `downloads` is why not that one.
+    /// Why no channel can be used. `downloads` is the reason against downloads.
     fn no_channel(&self, place: &RunningSession, downloads: &str) -> String {
         let relay = match &self.relay {
             None => "the relay is off (MCP_PUBLIC_URL is not set)".to_owned(),

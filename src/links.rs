@@ -3,7 +3,7 @@
 //! A link ends with one complete transfer, or with its time. A preview, a part of the file and a transfer that
 //! broke off leave it as it is, so a client that resumes gets the rest: what was delivered is added up.
 //!
-//! A link has 256 random bits and stands for the caller that asked for it, for a short time. They are
+//! A link has 256 random bits and stands for the caller that requested it, for a short time. They are
 //! kept here by their hash; a signature would need the same memory to be good for one use only.
 
 use std::fmt;
@@ -198,8 +198,8 @@ impl OpenLinks {
         is_good.then(|| (id, found.link.clone()))
     }
 
-    /// A part of a file of `size` bytes was delivered. `version` is what tells one content from another. The link
-    /// ends when all of it was.
+    /// A part of a file of `size` bytes was delivered. `version` identifies its content. The link ends when all
+    /// of it was.
     pub fn note_delivered(&self, id: LinkId, version: &str, part: Range<u64>, size: u64) {
         let Some(found) = self.open.get(&id) else {
             return;

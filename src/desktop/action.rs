@@ -1,4 +1,4 @@
-//! What an agent wants done on a desktop, and the hands that do it.
+//! The actions of an agent on a desktop, and the input events that they become.
 
 mod fields;
 mod gestures;
@@ -55,7 +55,7 @@ pub enum PointerButton {
     Right,
 }
 
-/// One action as it was asked for. Which fields it needs depends on its kind.
+/// One action as the caller requested it. Its kind decides which fields it needs and which are refused.
 #[derive(Clone, Debug)]
 pub struct DesktopAction {
     /// What to do.
@@ -93,7 +93,7 @@ pub enum ActionStep {
     Settle(Duration),
 }
 
-/// The action cannot be done as it was asked for.
+/// The action is not valid as it was requested.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct BadAction {

@@ -1,4 +1,4 @@
-//! What moves on a screen by itself: a cursor that blinks, a spinner, a clock. It is no news, and a screen
+//! What moves on a screen by itself: a cursor that blinks, a spinner, a clock. It is not a change, and a screen
 //! on which nothing else moves has settled.
 
 use crate::kasm::session_proxy::rfb::{ScreenArea, ScreenPixels};

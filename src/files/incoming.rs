@@ -109,7 +109,7 @@ impl SessionFiles {
     async fn discard_upload(&self, place: &RunningSession, name: &str) {
         let script = r#"rm -rf -- "$HOME/Uploads/$1""#;
         let spec = JobSpec::of_internal_script(&[script], vec![name.to_owned()]);
-        // Whatever comes of it: the failure that led here is the one to report.
+        // Its result is not read: the failure that led here is the one to report.
         let _started = self.jobs.start_job(place, &spec).await;
     }
 }

@@ -35,7 +35,7 @@ const PROOF_AGE_MAX: Duration = Duration::from_secs(60);
 /// Jobs whose pace is remembered.
 const JOBS_MAX: usize = 10_000;
 
-/// The pace of the looks at one job.
+/// When one job is polled next.
 #[derive(Clone, Debug)]
 pub(super) struct PollBackoff {
     pause: Duration,
@@ -189,7 +189,7 @@ impl PollBackoff {
 /// the same id in another.
 pub(super) type JobKey = (KasmId, JobId);
 
-/// The pace of each job that was looked at.
+/// The pace of each job that was polled lately.
 #[derive(Debug)]
 pub(super) struct JobPaces(BoundedMap<JobKey, JobPace>);
 

@@ -242,7 +242,7 @@ impl ChannelHealth {
         });
     }
 
-    /// How long to wait before a job is looked at for the first time.
+    /// How long to wait before a new job is polled for the first time.
     pub(super) fn typical_duration(&self, kasm_id: KasmId) -> Duration {
         self.with_session(kasm_id, |session| session.typical)
     }

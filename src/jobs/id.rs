@@ -22,7 +22,7 @@ pub struct JobId {
 pub struct BadJobId(String);
 
 impl JobId {
-    /// A fresh id.
+    /// An id that no other job has, of 128 random bits.
     #[must_use]
     pub fn random(as_root: bool) -> Self {
         Self {

@@ -6,7 +6,7 @@
 /// The longest first line that our wrapper can write, with room to spare.
 const HEAD_BYTES_MAX: usize = 200;
 
-/// Which stream of the command.
+/// An output stream of the command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OutputStream {
     /// Standard output.
@@ -15,7 +15,7 @@ pub enum OutputStream {
     Stderr,
 }
 
-/// Takes the bytes of a job.
+/// Where the output of a job goes.
 pub trait OutputSink: Send {
     /// Takes some of the bytes and says how many. Fewer than given: it is full, and the rest stays
     /// where it is.

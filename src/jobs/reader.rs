@@ -1,4 +1,5 @@
-//! Reading the output of a job: looking for its next piece, seldom enough, and changing channels when one fails.
+//! Reads the output of a job: polls for its next piece, less often the longer it is silent, and changes channels
+//! when one fails.
 //!
 //! ```text
 //!   new job, downloads        new job, relay          job by id, no downloads
@@ -9,7 +10,7 @@
 //!   |    |  |  +-- 10 s of failures, and the relay is there ----+--|---------------+
 //!   |    |  |                                                   |  |
 //!   |    |  +-- failures until the call ends: Unreachable       |  +-- no answer: fail over --+
-//!   |    +-- piece: read it. Nothing new: wait longer           +-- one script tells all      |
+//!   |    +-- piece: read it. Nothing new: wait longer           +-- one script sends all      |
 //!   +------------------------------------------------------------------------------------------+
 //! ```
 //!
@@ -74,7 +75,7 @@ impl ReadCursor {
         PieceReader::after_skipping(self.offset - self.piece)
     }
 
-    /// What was taken is not taken again, whatever comes of the rest of the piece.
+    /// Counts the bytes that the sink took, so that they are not read again if the rest of the piece fails.
     fn note_taken(&mut self, reader: &PieceReader) {
         self.offset = self.offset.max(self.piece + reader.bytes_taken());
     }
@@ -222,7 +223,7 @@ impl<'a> OutputReader<'a> {
     /// Reads the next piece, or waits for it until `deadline`.
     ///
     /// # Errors
-    /// There is no such job, or its output cannot be read, now or ever.
+    /// There is no such job, or its output cannot be read. `Unreachable` may pass; `NoChannel` will not.
     pub async fn read_output(
         &mut self,
         sink: &mut dyn OutputSink,

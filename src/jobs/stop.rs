@@ -7,7 +7,7 @@ use crate::kasm::session_proxy::RunningSession;
 
 const STOP: &str = include_str!("scripts/stop.sh");
 
-/// What came of a signal to a job.
+/// The effect of a signal on a job.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StopReport {
     /// There was something to signal. Otherwise the job was over, with all it had started.
@@ -32,7 +32,7 @@ impl SessionJobs {
     /// where its result cannot be read at present.
     ///
     /// # Errors
-    /// There is no such job, or nothing is known of what came of the signal.
+    /// There is no such job, or the effect of the signal is unknown.
     pub async fn stop_job(
         &self,
         place: &RunningSession,

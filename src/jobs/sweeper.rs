@@ -2,7 +2,7 @@
 //!
 //! The wrapper of the next job removes them on its way, so a busy session needs no request for that. Where no
 //! further job comes, one dispatch removes all that are due. The last few of those that were reported stay for
-//! a while, because their reports may be asked for again; however many jobs a session runs, no more stay.
+//! a while, because a client may request their reports again. Their number is fixed for each session.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use crate::kasm::{Kasm, KasmId};
 
 /// How long the folder of a job stays that was reported whole in one reply.
 const REPORTED_STAYS: Duration = Duration::from_secs(120);
-/// How long the folder of a job stays whose end was read later. A task is asked for its result again.
+/// How long the folder of a job stays whose end was read later. Clients request a task's result again.
 const READ_STAYS: Duration = Duration::from_secs(24 * 3_600);
 /// Folders of such jobs that stay in one session. Of more, the oldest may go at once.
 const REPORTED_MAX: usize = 4;
@@ -37,9 +37,9 @@ const FOLDERS_MAX: usize = 10_000;
 pub enum FolderRemoval {
     /// No call will ask for it again.
     Now,
-    /// Its job was reported whole. One of the last few may be asked for again, for a short time.
+    /// Its job was reported whole. Of these the last few stay, for a short time.
     AfterReport,
-    /// Its job was read to its end. One of the last few may be asked for again.
+    /// Its job was read to its end. Of these the last few stay for a day.
     AfterReading,
     /// It is in use for that long at most.
     After(Duration),

@@ -42,7 +42,7 @@ pub enum KasmError {
     InvalidState {
         /// The problem.
         message: String,
-        /// The next step.
+        /// The next step for the caller.
         remedy: String,
     },
     /// Kasm did not answer in time. The request may have taken effect.
@@ -50,7 +50,7 @@ pub enum KasmError {
     TimedOut {
         /// The endpoint that was called.
         endpoint: &'static str,
-        /// The time limit.
+        /// The time limit, in seconds.
         seconds: u64,
     },
     /// Kasm cannot be reached, or answers with a server error.

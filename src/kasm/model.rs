@@ -110,7 +110,7 @@ pub struct KasmSession {
     pub start_date: Option<Timestamp>,
     /// When Kasm will end it unless it is kept alive.
     pub expiration_date: Option<Timestamp>,
-    /// The last keepalive.
+    /// When its expiry was last moved.
     pub keepalive_date: Option<Timestamp>,
     /// Kasm's clock when it answered.
     pub current_time: Option<Timestamp>,
@@ -153,9 +153,9 @@ pub struct ExecRequest {
 /// The answer of `request_kasm`.
 #[derive(Clone, Debug)]
 pub struct CreatedSession {
-    /// The new session.
+    /// The id of the new session.
     pub kasm_id: KasmId,
-    /// Its first status.
+    /// Its status at once, most often `starting`.
     pub status: SessionStatus,
     /// The id to join it with, if sharing was requested.
     pub share_id: Option<String>,
@@ -232,7 +232,7 @@ pub struct KasmUser {
     pub last_session: Option<Timestamp>,
     /// The groups it is in.
     pub groups: Vec<KasmGroup>,
-    /// Its sessions.
+    /// The ids of its sessions.
     pub kasm_ids: Vec<KasmId>,
 }
 
@@ -302,7 +302,7 @@ pub struct SessionRecording {
     pub duration_seconds: Option<f64>,
     /// When it was made, in Kasm's words.
     pub timestamp: Option<String>,
-    /// A link that downloads it without a login. Only when asked for.
+    /// A link that downloads it without a login: a secret. Absent unless it was requested.
     pub download_url: Option<SecretString>,
 }
 

@@ -57,7 +57,7 @@ pub enum ProxyError {
 /// A session with its owner and the addresses of its services.
 #[derive(Clone, Debug)]
 pub struct RunningSession {
-    /// The owner.
+    /// Its owner, whose login opens it.
     pub user: UserId,
     /// The `kasm_id` of the session.
     pub kasm_id: KasmId,

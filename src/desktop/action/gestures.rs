@@ -20,7 +20,7 @@ const BETWEEN_TURNS: Duration = Duration::from_millis(10);
 /// The farthest that one action scrolls.
 const NOTCHES_MAX: u32 = 1_000;
 
-/// What hands do, one thing after the other.
+/// The input events of one action, in their order.
 #[derive(Default)]
 pub(super) struct InputGestures {
     pub(super) inputs: Vec<InputEvent>,

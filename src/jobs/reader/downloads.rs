@@ -1,4 +1,4 @@
-//! Looking for pieces below `~/Downloads`.
+//! Polls for pieces below `~/Downloads`.
 
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ enum DownloadPoll {
 }
 
 impl OutputReader<'_> {
-    /// Looks at `~/Downloads` until something comes or the deadline. None: the channel has changed.
+    /// Polls `~/Downloads` until a piece comes or the time is over. None: the channel has changed.
     pub(super) async fn poll_downloads(
         &mut self,
         sink: &mut dyn OutputSink,

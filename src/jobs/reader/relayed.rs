@@ -68,7 +68,7 @@ impl OutputReader<'_> {
         let head = reader.into_head()?;
         self.cursor.check_place(&head)?;
         if full {
-            // The rest has to be asked for again, from where it is kept.
+            // The post is gone. A later call has a script send the rest again, from the files of the job.
             self.cursor.piece = self.cursor.offset;
             return Ok(ReadStep::Full);
         }

@@ -16,7 +16,7 @@ const MANAGE_USERS: &str = "Users Modify (and Users Modify Admin if the user is 
 pub(super) struct ApiEndpoint {
     /// The last segment of the path.
     pub(super) name: &'static str,
-    /// Its documented mount.
+    /// The path before the name, as Kasm documents it.
     pub(super) mount: &'static str,
     /// The permissions that an API key needs for it.
     pub(super) needs: &'static str,

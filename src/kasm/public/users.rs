@@ -36,6 +36,7 @@ impl UsersApi for PublicApi {
             )
             .await
         {
+            // As with sessions, a refusal by a message alone means that there is none.
             Err(KasmError::Rejected { .. }) => Err(KasmError::NotFound { what: "user" }),
             answer => one_user(&endpoint::GET_USER, &answer?),
         }

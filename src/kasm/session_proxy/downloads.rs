@@ -49,7 +49,7 @@ impl ProxyDownload {
                 self.received += chunk.len() as u64;
                 Ok(Some(chunk))
             }
-            // KasmVNC ends TLS without `close_notify`, so only the length tells a cut from the end.
+            // KasmVNC ends TLS without `close_notify`, so a cut differs from the end by the length only.
             None if self.length.is_some_and(|length| length != self.received) => {
                 Err(broken(format!("{} bytes were received", self.received)))
             }

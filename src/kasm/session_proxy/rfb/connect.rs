@@ -116,7 +116,7 @@ async fn rfb_handshake(stream: &mut RfbStream) -> Result<ScreenPixels, RfbError>
     if stream.read_u32().await? != 0 {
         return Err(RfbError::Refused(read_reason(stream).await?));
     }
-    // Shared: otherwise everybody else is thrown out.
+    // ClientInit, shared: with a zero the server disconnects all other viewers.
     stream.send_bytes(&[1]).await?;
     let (width, height) = (stream.read_u16().await?, stream.read_u16().await?);
     let screen = ScreenPixels::new(width, height)?;

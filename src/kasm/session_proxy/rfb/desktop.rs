@@ -119,7 +119,7 @@ impl DesktopConnection {
     /// The whole screen, every pixel of it sent for this.
     ///
     /// # Errors
-    /// As [`RfbError`] tells.
+    /// See [`RfbError`].
     pub async fn read_screen(&self) -> Result<ScreenPixels, RfbError> {
         self.send_order(|reply| ConnectionOrder::Look { whole: true, reply })
             .await
@@ -129,7 +129,7 @@ impl DesktopConnection {
     /// 40 ms, and costs the server next to nothing while nothing changes.
     ///
     /// # Errors
-    /// As [`RfbError`] tells.
+    /// See [`RfbError`].
     pub async fn update_screen(&self) -> Result<ScreenPixels, RfbError> {
         let whole = false;
         self.send_order(|reply| ConnectionOrder::Look { whole, reply })
@@ -150,7 +150,7 @@ impl DesktopConnection {
     /// over lost connections too, unless something else is copied.
     ///
     /// # Errors
-    /// As [`RfbError`] tells.
+    /// See [`RfbError`].
     pub async fn copy_text(&self, text: String) -> Result<(), RfbError> {
         self.send_order(|reply| ConnectionOrder::Copy(text, reply))
             .await
@@ -165,7 +165,7 @@ impl DesktopConnection {
     /// What is known of the clipboard.
     ///
     /// # Errors
-    /// As [`RfbError`] tells.
+    /// See [`RfbError`].
     pub async fn read_clipboard(&self) -> Result<KnownClipboard, RfbError> {
         self.send_order(ConnectionOrder::Copied).await
     }

@@ -132,7 +132,7 @@ impl Kasm {
     /// The desktop of a running session, connected.
     ///
     /// # Errors
-    /// As [`RfbError`] tells.
+    /// See [`RfbError`].
     pub async fn connected_desktop(
         &self,
         place: &RunningSession,

@@ -1,5 +1,5 @@
-//! What the server says, message by message. Those of no use here are passed over by their length: a
-//! person who joins, a copied text or a question for statistics comes unasked.
+//! The messages of the server. Those of no use here are skipped by their length: a viewer who joins, a copied
+//! text or a request for statistics is sent unasked.
 
 use super::RfbError;
 use super::screen::{ScreenArea, ScreenPixels};
@@ -39,7 +39,7 @@ const NO_PIXELS: ScreenArea = ScreenArea {
 pub(super) enum ServerEvent {
     /// These parts of the picture.
     Drawn(Vec<ScreenArea>),
-    /// The desktop has another size; its picture has to be asked for again.
+    /// The desktop has another size; its picture has to be requested again.
     Resized,
     /// Something was copied on the desktop.
     Copied(CopiedText),
@@ -47,7 +47,7 @@ pub(super) enum ServerEvent {
     Other,
 }
 
-/// What is on the clipboard of the desktop, as the server told.
+/// What is on the clipboard of the desktop, as the server reported it.
 #[derive(Default)]
 pub(super) struct CopiedText {
     /// Its text, if it has one that is not too long.
@@ -59,7 +59,7 @@ pub(super) struct CopiedText {
 /// The picture of the desktop and what it takes to draw it.
 pub(super) struct ScreenCanvas {
     pub screen: ScreenPixels,
-    /// The locks of the keyboard that are on, a bit each, once the server has told.
+    /// The locks of the keyboard that are on, a bit each. None until the server reports them.
     pub lights: Option<u8>,
     inflater: ZrleDecoder,
 }

@@ -1,4 +1,4 @@
-//! What is on the screen, as far as the server has told.
+//! The pixels of a desktop as the server has sent them, and how two pictures differ.
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -86,7 +86,7 @@ impl ScreenArea {
 }
 
 impl ScreenPixels {
-    /// A black one.
+    /// A black screen of this size.
     ///
     /// # Errors
     /// It would be too large, or have no pixel.

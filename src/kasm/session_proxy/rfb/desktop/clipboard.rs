@@ -19,7 +19,7 @@ pub const CLIPBOARD_BYTES_MAX: usize = 1 << 20;
 pub struct KnownClipboard {
     /// What is on it.
     pub content: ClipboardContent,
-    /// When the server told of it, or this side put it there; of the unknown, when the connection began.
+    /// When the server reported it, or this side put it there. Of unknown content: when the connection began.
     pub since: Instant,
 }
 
@@ -50,7 +50,7 @@ impl KnownClipboard {
 }
 
 impl ConnectionTask {
-    /// The server told what was copied. A clipboard of another owner takes ours away.
+    /// The server reported what was copied. Another owner of the clipboard ends ours.
     pub(super) fn note_copied(&mut self, copied: CopiedText) {
         let own = self.own_text.as_ref().map(|(text, _)| text);
         if own.is_some() && own == copied.text.as_ref() {

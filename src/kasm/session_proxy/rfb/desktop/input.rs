@@ -7,19 +7,19 @@ use tokio::time::{Instant, sleep_until};
 
 use super::{ConnectionTask, ORDERS_MAX, RfbError};
 
-/// One thing that a hand does.
+/// One event of the keyboard or the pointer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum InputEvent {
     /// The pointer is at a place, with these buttons down (bit n is button n + 1), and turns the wheel:
     /// positive is right and down, 50 is one notch.
     Pointer {
-        /// The buttons.
+        /// The mask of the buttons that are down.
         buttons: u16,
         /// Pixels from the left.
         x: u16,
         /// Pixels from the top.
         y: u16,
-        /// The wheel.
+        /// The turn of the wheel: right and down.
         scroll: (i16, i16),
     },
     /// A key goes down or up.
@@ -42,7 +42,7 @@ pub enum InputEvent {
 pub struct InputBatch {
     /// The size of the desktop that the places were chosen on.
     pub size: (u16, u16),
-    /// What hands do, action by action.
+    /// The input events of each action.
     pub actions: Vec<Vec<InputEvent>>,
 }
 
@@ -121,8 +121,8 @@ impl ConnectionTask {
         BatchEnd::Complete
     }
 
-    /// Does one action. The round trip at its end confirms it, and is where another size of the desktop is
-    /// told.
+    /// Does one action. The round trip at its end confirms it, and brings the news of another size of the
+    /// desktop.
     async fn perform_action<T>(
         &mut self,
         inputs: &[InputEvent],

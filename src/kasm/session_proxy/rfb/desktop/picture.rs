@@ -23,12 +23,12 @@ enum MarkerAnswer {
     Alone,
     /// Inside a larger rectangle, which may have been there without it.
     InLarger,
-    /// Not at all: the desktop has another size now, which voids what was asked for.
+    /// Not at all: the desktop has another size now, which voids open requests.
     Resized,
 }
 
 impl ConnectionTask {
-    /// Looks at the screen: at all of it, or at what changed. All of it is needed once for each size.
+    /// Updates the canvas: all of it, or what changed. All of it is needed once for each size.
     pub(super) async fn read_picture(&mut self, whole: bool) -> Result<(), RfbError> {
         let work = async {
             if whole || !self.is_whole {
