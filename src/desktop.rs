@@ -18,7 +18,7 @@ use motion::same_size;
 
 /// Time between two looks while the screen settles, and before the first action. A spinner has moved by then.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(100);
-/// How long the screen must not change.
+/// How long the screen must not change until it counts as settled.
 const QUIET: Duration = Duration::from_millis(250);
 /// A change no larger than this may be a cursor that blinks or a digit of a clock, pixels.
 const CURSOR: (u16, u16) = (24, 40);

@@ -174,7 +174,7 @@ impl SessionFiles {
             done => done?,
         };
         match (done.ended.why, done.ended.exit_code) {
-            // Part of the facts would be compared as if it were all of them.
+            // Output that was cut is not what the script wrote, so no word of it counts.
             (EndReason::Exited, Some(0)) if done.ended.stdout_cut => Err(FileError::Mangled),
             (EndReason::Exited, Some(0)) => Ok(done),
             // The script's output was dropped to make room for its end.

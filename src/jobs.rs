@@ -4,7 +4,7 @@
 //! that runs the command, keeps what it writes, and publishes it in pieces below `~/Downloads`, the last with
 //! the exit code. The state of a job lives in the workspace alone; its id finds it again after a restart.
 //!
-//! The pieces come out over a [`Channel`]: fetched through Kasm's own proxy, or posted to [`crate::relay`].
+//! The pieces come out over an [`OutputChannel`]: fetched through Kasm's own proxy, or posted to [`crate::relay`].
 //! Where neither works, a command is still dispatched, and the reply says that its output cannot be read.
 
 mod backoff;
@@ -45,13 +45,13 @@ const END_PATIENCE: Duration = Duration::from_secs(15);
 /// Bytes allowed for what a piece has beside its streams.
 const HEAD_ROOM: u64 = 4_096;
 
-/// A job gave nothing. A variant is a decision.
+/// Why a job was not run, or its output not read. Each variant calls for another reaction of the caller.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum JobError {
     /// Kasm did not take the command.
     #[error(transparent)]
     Kasm(#[from] KasmError),
-    /// The command was dispatched, and its output cannot be had: no channel is allowed or works.
+    /// The command was dispatched, and its output cannot be read: no channel is allowed or works.
     #[error("{why}")]
     NoChannel {
         /// Why no channel works.

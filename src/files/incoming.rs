@@ -121,7 +121,7 @@ async fn take_bytes(
     length: u64,
 ) -> Result<Bytes, FileError> {
     let length = usize::try_from(length).unwrap_or(usize::MAX);
-    // At most one chunk and one read of the network are in memory, however large the file is.
+    // Holds one chunk and one item of the stream at most, however large the file is.
     while spare.len() < length {
         match content.next().await {
             Some(bytes) => spare.extend_from_slice(&bytes.map_err(FileError::Broken)?),

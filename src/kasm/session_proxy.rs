@@ -65,7 +65,7 @@ pub struct RunningSession {
     pub session: KasmSession,
 }
 
-/// When the web server of a session last answered.
+/// When the web server of a session last gave a proper answer, which ends the rest of a failed channel.
 #[derive(Debug)]
 struct LastAnswer(Instant);
 
@@ -125,7 +125,7 @@ impl SessionProxy {
 
     /// Waits for a turn to send a request to a session.
     async fn take_request_place(&self, kasm_id: KasmId) -> Option<OwnedSemaphorePermit> {
-        // It is never closed, so this never fails.
+        // The semaphore is never closed, so this cannot fail. A None would only mean a request without a limit.
         self.gates.of_key(kasm_id).acquire_owned().await.ok()
     }
 

@@ -82,6 +82,7 @@ impl MonitoringApi for PublicApi {
 }
 
 fn read_recording(value: &Value) -> Option<SessionRecording> {
+    // Length and time stand in an object of their own, which may be missing.
     let details = value
         .get("session_recording_metadata")
         .unwrap_or(&Value::Null);

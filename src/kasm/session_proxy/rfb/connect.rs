@@ -1,4 +1,4 @@
-//! Getting in: the WebSocket upgrade through Kasm's proxy, and the handshake of RFB 3.8.
+//! Opens a connection: the WebSocket upgrade through Kasm's proxy, and the handshake of RFB 3.8.
 
 use data_encoding::BASE64;
 use des::Des;
@@ -27,7 +27,7 @@ const NAME_BYTES_MAX: u32 = 64 * 1024;
 const NONE: u8 = 1;
 const VNC_AUTHENTICATION: u8 = 2;
 
-/// A desktop that let us in.
+/// A connection after its handshake.
 pub(super) struct RfbConnection {
     pub stream: RfbStream,
     pub screen: ScreenPixels,
@@ -105,7 +105,7 @@ async fn rfb_handshake(stream: &mut RfbStream) -> Result<ScreenPixels, RfbError>
         stream.send_bytes(&[NONE]).await?;
     } else if types.contains(&VNC_AUTHENTICATION) {
         stream.send_bytes(&[VNC_AUTHENTICATION]).await?;
-        // Kasm's proxy has checked the login already, so stock images set an empty VNC password.
+        // Stock images set an empty VNC password: the login is checked by Kasm's proxy, not here.
         let challenge = stream.take_bytes(16).await?;
         stream.send_bytes(&response_to(&challenge)).await?;
     } else {
@@ -120,7 +120,7 @@ async fn rfb_handshake(stream: &mut RfbStream) -> Result<ScreenPixels, RfbError>
     stream.send_bytes(&[1]).await?;
     let (width, height) = (stream.read_u16().await?, stream.read_u16().await?);
     let screen = ScreenPixels::new(width, height)?;
-    // Not needed: this side sets a format of its own before it asks for pixels.
+    // Not needed: this side sets a format of its own before it requests pixels.
     let _pixel_format = stream.take_bytes(16).await?;
     let name = stream.read_u32().await?;
     if name > NAME_BYTES_MAX {

@@ -29,12 +29,12 @@ use crate::metrics::GaugeGuard;
 use input::HeldInput;
 use order::ConnectionOrder;
 
-/// How long taking leave may take.
+/// How long the orderly end of a connection may take.
 const LEAVE: Duration = Duration::from_secs(2);
-/// Orders that wait.
+/// Orders that wait in the channel, and as many postponed ones.
 const ORDERS_MAX: usize = 16;
 /// How often one pixel is requested on an unused connection. Proxies close a silent socket, after 60 s by
-/// default in nginx and after 5 s in the strictest set-ups.
+/// default in nginx and after 5 s in the strictest in use.
 const KEEP_ALIVE: Duration = Duration::from_secs(2);
 
 /// A connected desktop. Clones share the connection; it ends some time after the last use.
@@ -234,6 +234,7 @@ impl ConnectionTask {
                 return self.remaining_work();
             }
         }
+        // Bounded: a server that does not answer must not keep the task.
         let _gone_already = timeout(LEAVE, self.take_leave()).await;
         LeftBehind::default()
     }

@@ -161,7 +161,7 @@ fn draw_tile(
                 pixels.put_pixels(pixel, run)?;
             }
         }
-        // Unused by the RFC.
+        // Unused kinds (section 7.7.6).
         17..=127 | 129 => return Err(BAD),
     }
     Ok(())

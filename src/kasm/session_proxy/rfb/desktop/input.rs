@@ -221,6 +221,7 @@ impl ConnectionTask {
     /// Releases what is held down, and puts the locks back. The server releases keys at the end of a connection,
     /// but no buttons.
     pub(super) async fn release_held(&mut self) -> Result<(), RfbError> {
+        // Keys before buttons, and the last key first: a modifier that was held outlasts what it modified.
         for keysym in std::mem::take(&mut self.hand.keys).into_iter().rev() {
             self.send_key(false, keysym).await?;
         }

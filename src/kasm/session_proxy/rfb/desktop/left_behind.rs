@@ -57,6 +57,7 @@ impl ConnectionTask {
 
     /// What this connection leaves to the next one.
     pub(super) fn remaining_work(self) -> LeftBehind {
+        // What this connection has left comes before what it took over and had no time to finish.
         let held = self.hand.pressed_at();
         let own = self.own_text.filter(|(_, until)| *until > Instant::now());
         LeftBehind {
