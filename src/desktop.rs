@@ -18,7 +18,7 @@ use motion::same_size;
 
 /// Time between two looks while the screen settles, and before the first action. A spinner has moved by then.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(100);
-/// How long the screen must not change.
+/// How long the screen must not change until it counts as settled.
 const QUIET: Duration = Duration::from_millis(250);
 /// A change no larger than this may be a cursor that blinks or a digit of a clock, pixels.
 const CURSOR: (u16, u16) = (24, 40);
@@ -32,7 +32,7 @@ const WATCH: Duration = Duration::from_millis(1_200);
 /// A screen that was given time to settle.
 #[derive(Debug)]
 pub struct SettledScreen {
-    /// The screen.
+    /// Its last picture.
     pub screen: ScreenPixels,
     /// Whether it stopped changing in time, apart from what moves by itself.
     pub quiet: bool,
@@ -52,7 +52,7 @@ impl ScreenBaseline {
     /// Takes the second look.
     ///
     /// # Errors
-    /// As [`RfbError`] tells.
+    /// See [`RfbError`].
     pub async fn take_baseline(
         desktop: &DesktopConnection,
         first: ScreenPixels,
@@ -70,6 +70,7 @@ impl ScreenBaseline {
     /// What differs from before, apart from where something was seen moving, and from what looks as it did
     /// in the first of the two looks.
     fn changed_areas(&self, after: &ScreenPixels, moving: &[ScreenArea]) -> Vec<ScreenArea> {
+        // What is known to move is painted over with its old pixels, so it cannot differ.
         let mut masked = after.clone();
         for area in moving {
             masked.copy_area(&self.screen, room_of(*area));
@@ -96,11 +97,11 @@ fn room_of(area: ScreenArea) -> ScreenArea {
     }
 }
 
-/// Looks until nothing changes any more but what moves by itself, for at most `patience`. What is seen to
+/// Looks until nothing changes but what moves by itself, for at most `patience`. What is seen to
 /// move is added to `motion`.
 ///
 /// # Errors
-/// As [`RfbError`] tells.
+/// See [`RfbError`].
 pub async fn settle_screen(
     desktop: &DesktopConnection,
     patience: Duration,
@@ -114,8 +115,11 @@ pub async fn settle_screen(
         if quiet || Instant::now() >= end {
             return Ok(SettledScreen { screen, quiet });
         }
+        // This look is incremental: KasmVNC counts full pictures as video, and a still screen costs it
+        // nothing.
         sleep(BETWEEN_LOOKS).await;
         let next = desktop.update_screen().await?;
+        // A resize redraws everything, and pictures of two sizes cannot be compared.
         if !same_size(&screen, &next) {
             since = Instant::now();
         } else {
@@ -138,7 +142,7 @@ pub async fn settle_screen(
 /// is such a thing. `pointer` is where the pointer was moved to: what differs there is no cursor of a text.
 ///
 /// # Errors
-/// As [`RfbError`] tells.
+/// See [`RfbError`].
 pub async fn has_changed(
     desktop: &DesktopConnection,
     before: &mut ScreenBaseline,

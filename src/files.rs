@@ -115,6 +115,7 @@ impl CheckedTarget {
     /// The arguments of a script.
     fn script_args(&self, more: impl IntoIterator<Item = String>) -> Vec<String> {
         let mut args = Vec::new();
+        // The counts come first, so names of folders need no mark between them.
         for folders in [&self.roots, &self.barred] {
             args.push(folders.len().to_string());
             args.extend(folders.iter().cloned());
@@ -173,6 +174,7 @@ impl SessionFiles {
             done => done?,
         };
         match (done.ended.why, done.ended.exit_code) {
+            // Output that was cut is not what the script wrote, so no word of it counts.
             (EndReason::Exited, Some(0)) if done.ended.stdout_cut => Err(FileError::Mangled),
             (EndReason::Exited, Some(0)) => Ok(done),
             // The script's output was dropped to make room for its end.

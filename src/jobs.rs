@@ -1,11 +1,11 @@
 //! Jobs: commands that run for real in a workspace, with their output and exit code.
 //!
-//! Kasm's exec call dispatches and tells nothing. So a job is a constant wrapper script that runs the
-//! command, keeps what it writes, and publishes it in pieces below `~/Downloads`, the last with the exit
-//! code. The state of a job lives in the workspace alone; its id finds it again after a restart.
+//! Kasm's exec call returns at dispatch, without output or exit code. So a job is a constant wrapper script
+//! that runs the command, keeps what it writes, and publishes it in pieces below `~/Downloads`, the last with
+//! the exit code. The state of a job lives in the workspace alone; its id finds it again after a restart.
 //!
-//! The pieces come out over a [`OutputChannel`]: fetched through Kasm's own proxy, or posted to [`crate::relay`].
-//! Where neither works, a command can be dispatched but not heard of, and that is what is said.
+//! The pieces come out over an [`OutputChannel`]: fetched through Kasm's own proxy, or posted to [`crate::relay`].
+//! Where neither works, a command is still dispatched, and the reply says that its output cannot be read.
 
 mod backoff;
 mod channel_health;
@@ -38,20 +38,20 @@ use channel_health::{ChannelHealth, ChannelReadiness, FailureKind};
 use sweeper::FolderSweeper;
 
 const COLLECT: &str = include_str!("jobs/scripts/collect.sh");
-/// What is added to the time limit of a job before its relay mailbox closes.
+/// Added to a job's time limit before its relay mailbox closes, for the last pieces after `KILL`.
 const GRACE: Duration = Duration::from_secs(60);
 /// How long a script of ours may take beyond its time limit until its end is read.
 const END_PATIENCE: Duration = Duration::from_secs(15);
-/// What a piece has beside the bytes of its streams.
+/// Bytes allowed for what a piece has beside its streams.
 const HEAD_ROOM: u64 = 4_096;
 
-/// A job gave nothing. A variant is a decision.
+/// Why a job was not run, or its output not read. Each variant calls for another reaction of the caller.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum JobError {
     /// Kasm did not take the command.
     #[error(transparent)]
     Kasm(#[from] KasmError),
-    /// The command was dispatched, and its output cannot be had: no channel is allowed or works.
+    /// The command was dispatched, and its output cannot be read: no channel is allowed or works.
     #[error("{why}")]
     NoChannel {
         /// Why no channel works.
@@ -101,7 +101,7 @@ pub struct SessionJobs {
 /// A job that was dispatched by this process.
 #[derive(Debug)]
 pub struct StartedJob {
-    /// Its handle.
+    /// Its id, which finds it again in any process.
     pub id: JobId,
     /// When it was dispatched.
     since: Instant,
@@ -154,7 +154,7 @@ impl SessionJobs {
     /// Dispatches a job.
     ///
     /// # Errors
-    /// Kasm did not take it. That nothing will be heard of it is no error here.
+    /// Kasm did not take it. A job without an output channel is not an error here.
     pub async fn start_job(
         &self,
         place: &RunningSession,
@@ -175,7 +175,7 @@ impl SessionJobs {
     }
 
     /// The channel to use, or why there is none. Downloads that failed are tried all the same where there is no
-    /// other way: the job lies in its folder until somebody can read it.
+    /// other way: the pieces stay in the job's folder until they can be read.
     fn choose_channel(&self, place: &RunningSession) -> Result<OutputChannel, String> {
         let is_resting = |channel| {
             matches!(
@@ -192,7 +192,7 @@ impl SessionJobs {
         }
     }
 
-    /// Why there is no channel: `downloads` is why not that one.
+    /// Why no channel can be used. `downloads` is the reason against downloads.
     fn no_channel(&self, place: &RunningSession, downloads: &str) -> String {
         let relay = match &self.relay {
             None => "the relay is off (MCP_PUBLIC_URL is not set)".to_owned(),
@@ -226,6 +226,7 @@ impl SessionJobs {
                 via = Err("the relay has too many open mailboxes".to_owned());
             }
         }
+        // If the dispatch fails, these folders go with the daily clean-up of a later wrapper.
         let sweep = self.sweeper.take_for_job(place.kasm_id, spec.as_root);
         let url = mailbox
             .as_ref()
@@ -253,7 +254,7 @@ impl SessionJobs {
         OutputReader::from_start(self, place, started)
     }
 
-    /// Reads a job by its id, whoever started it. It is tried whatever failed before.
+    /// Reads a job by its id, also one of an earlier process. It is tried whatever failed before.
     pub fn read_by_id<'a>(
         &'a self,
         place: &'a RunningSession,
@@ -337,6 +338,7 @@ impl SessionJobs {
                         id,
                     });
                 }
+                // A script that ran writes its end, so silence until the deadline means that it did not run.
                 ReadStep::Lost | ReadStep::Quiet => return Err(JobError::NotStarted),
             }
         }

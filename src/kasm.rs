@@ -54,11 +54,13 @@ impl Kasm {
     }
 }
 
-/// A Kasm that does not keep the connections of the proxy alive: they end when everybody else has dropped it.
+/// A Kasm that does not keep the proxy's connections alive: they end with the last [`Kasm`].
 struct WeakKasm {
     api: Arc<dyn KasmApi>,
     images: Arc<ImageCache>,
     attempts: Arc<CreateAttempts>,
+    // The proxy keeps the connections, and the task of a connection keeps this: a strong reference would be a
+    // circle that never ends.
     proxy: Weak<SessionProxy>,
 }
 

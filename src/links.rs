@@ -3,7 +3,7 @@
 //! A link ends with one complete transfer, or with its time. A preview, a part of the file and a transfer that
 //! broke off leave it as it is, so a client that resumes gets the rest: what was delivered is added up.
 //!
-//! A link has 256 random bits and stands for the caller that asked for it, for a short time. They are
+//! A link has 256 random bits and stands for the caller that requested it, for a short time. They are
 //! kept here by their hash; a signature would need the same memory to be good for one use only.
 
 use std::fmt;
@@ -111,6 +111,7 @@ impl DeliveredParts {
         self.parts.sort_unstable_by_key(|part| part.start);
         let mut merged: Vec<Range<u64>> = Vec::with_capacity(self.parts.len());
         for part in self.parts.drain(..) {
+            // Parts that touch become one, so a file that was read in order is a single range.
             match merged.last_mut() {
                 Some(last) if part.start <= last.end => last.end = last.end.max(part.end),
                 Some(_) | None => merged.push(part),
@@ -180,6 +181,7 @@ impl OpenLinks {
             progress: Mutex::default(),
             _seat: seat.map_err(|_| TooManyLinks)?,
         };
+        // A full map refuses the new link: evicting another one would void a URL that was handed out.
         let kept = self
             .open
             .get_or_insert(LinkId(TokenHash::of_token(&token)), || open);
@@ -191,12 +193,13 @@ impl OpenLinks {
     pub fn find_link(&self, token: &str) -> Option<(LinkId, FileLinkGrant)> {
         let id = LinkId(TokenHash::of_token(token));
         let found = self.open.get(&id)?;
+        // Expired links stay in the map until it needs their place, so the time is checked at each use.
         let is_good = found.expires > Instant::now() && !found.link.caller.validity.has_ended();
         is_good.then(|| (id, found.link.clone()))
     }
 
-    /// A part of a file of `size` bytes was delivered. `version` is what tells one content from another. The link
-    /// ends when all of it was.
+    /// A part of a file of `size` bytes was delivered. `version` identifies its content. The link ends when all
+    /// of it was.
     pub fn note_delivered(&self, id: LinkId, version: &str, part: Range<u64>, size: u64) {
         let Some(found) = self.open.get(&id) else {
             return;
@@ -215,6 +218,7 @@ impl OpenLinks {
     #[must_use]
     pub fn begin_upload(self: &Arc<Self>, id: LinkId) -> Option<UploadClaim> {
         let found = self.open.get(&id)?;
+        // Of two uploads that begin at once, exactly one sees the flag unset.
         let is_free = !std::mem::replace(&mut found.progress.lock().is_uploading, true);
         is_free.then(|| UploadClaim {
             links: self.clone(),
@@ -233,6 +237,7 @@ pub struct UploadClaim {
 impl UploadClaim {
     /// The file was stored whole: the link is used up.
     pub fn complete_upload(self) {
+        // `Drop` then finds no link, and nothing to reset.
         self.links.open.remove(&self.id);
     }
 }

@@ -51,6 +51,7 @@ pub struct PictureError(String);
 /// least one pixel.
 #[must_use]
 pub fn fitted_size(width: u32, height: u32, bounds: PictureBounds) -> (u32, u32) {
+    // The products below exceed 32 bits for pictures of more than 65,535 pixels a side.
     let (width, height) = (u64::from(width.max(1)), u64::from(height.max(1)));
     let (most_wide, most_high) = (
         u64::from(bounds.width.max(1)),
@@ -59,6 +60,7 @@ pub fn fitted_size(width: u32, height: u32, bounds: PictureBounds) -> (u32, u32)
     if width <= most_wide && height <= most_high {
         return (saturated_u32(width), saturated_u32(height));
     }
+    // Proportions are compared by their cross products, which are exact.
     if width * most_high >= height * most_wide {
         (
             saturated_u32(most_wide),
@@ -89,6 +91,7 @@ pub fn encode_picture(
 ) -> Result<Picture, PictureError> {
     let missing =
         || PictureError("the number of pixels differs from the announced size".to_owned());
+    // The encoders panic on another number of bytes.
     if rgb.len() as u64 != u64::from(width) * u64::from(height) * 3 {
         return Err(missing());
     }
@@ -124,6 +127,7 @@ fn smallest_encoding(
     height: u32,
     max: usize,
 ) -> ImageResult<(Vec<u8>, &'static str)> {
+    // Windows and text are flat areas, which PNG keeps sharp and small. Photographs and noise need JPEG.
     let mut png = Vec::new();
     PngEncoder::new_with_quality(&mut png, CompressionType::Fast, PngFilter::Adaptive)
         .write_image(rgb, width, height, ExtendedColorType::Rgb8)?;
@@ -139,6 +143,7 @@ fn smallest_encoding(
             height,
             ExtendedColorType::Rgb8,
         )?;
+        // The last one is sent even if it is larger: a picture over the limit is of more use than none.
         if jpeg.len() <= max {
             break;
         }

@@ -109,6 +109,7 @@ impl OutputRelay {
     ) -> Option<RelayMailbox> {
         let token = token::random_token();
         let key = TokenHash::of_token(&token);
+        // Short on purpose: a post waits while its reader is behind, and so does the wrapper.
         let (sender, pieces) = mpsc::channel(4);
         let entry = MailboxEntry {
             pieces: sender,
@@ -146,17 +147,21 @@ impl OutputRelay {
             if entry.is_idle() {
                 return Err(RelayRefusal::Unknown);
             }
+            // The wrapper posts a piece again when the answer was lost. Accepting it twice would repeat its
+            // bytes.
             if offset.is_some() && entry.last == offset {
                 return Ok(None);
             }
             if entry.busy || (offset.is_some() && entry.last > offset) {
                 return Err(RelayRefusal::OutOfOrder);
             }
+            // A wait for more units than there are would never end.
             if length > entry.room || length > UNIT_BYTES * MEMORY_UNITS as u64 {
                 return Err(RelayRefusal::TooLarge);
             }
             entry.busy = true;
         }
+        // From here on `Drop` clears `busy`, also when the client hangs up during the wait for memory.
         let mut posting = RelayPosting {
             mailbox,
             offset,
@@ -176,6 +181,7 @@ impl RelayPosting {
     /// # Errors
     /// The mailbox was closed meanwhile.
     pub async fn deliver_bytes(mut self, bytes: Bytes) -> Result<(), RelayRefusal> {
+        // The lock is not held during the send: the map locks the entry too, to see whether it has expired.
         let sender = self.mailbox.lock().pieces.clone();
         let length = bytes.len() as u64;
         let memory = self.memory.take().ok_or(RelayRefusal::Unknown)?;
@@ -188,6 +194,7 @@ impl RelayPosting {
             .await
             .map_err(|_| RelayRefusal::Unknown)?;
         let mut entry = self.mailbox.lock();
+        // Noted only now: a piece whose post broke off may be posted again.
         entry.last = self.offset.or(entry.last);
         entry.room = entry.room.saturating_sub(length);
         drop(entry);

@@ -1,4 +1,4 @@
-//! What an agent wants done on a desktop, and the hands that do it.
+//! The actions of an agent on a desktop, and the input events that they become.
 
 mod fields;
 mod gestures;
@@ -55,7 +55,7 @@ pub enum PointerButton {
     Right,
 }
 
-/// One action as it was asked for. Which fields it needs depends on its kind.
+/// One action as the caller requested it. Its kind decides which fields it needs and which are refused.
 #[derive(Clone, Debug)]
 pub struct DesktopAction {
     /// What to do.
@@ -93,7 +93,7 @@ pub enum ActionStep {
     Settle(Duration),
 }
 
-/// The action cannot be done as it was asked for.
+/// The action is not valid as it was requested.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct BadAction {
@@ -118,6 +118,7 @@ impl DesktopAction {
     /// # Errors
     /// A field is missing or of no use, a place is beyond the picture, a key is unknown, an amount too large.
     pub fn to_step(&self, frame: FrameId, time_max: Duration) -> Result<ActionStep, BadAction> {
+        // Before any input: an action that is refused has done nothing.
         self.check_fields()?;
         let mut hand = InputGestures::default();
         match self.kind {

@@ -93,6 +93,7 @@ impl FromStr for FrameId {
         let size = |text: &str| -> Option<(u16, u16)> {
             let (width, height) = text.split_once('x')?;
             let (width, height) = (width.parse().ok()?, height.parse().ok()?);
+            // A size of zero, which a caller can write, would be a divisor later.
             (width > 0 && height > 0).then_some((width, height))
         };
         let parts = text

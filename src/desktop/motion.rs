@@ -1,4 +1,4 @@
-//! What moves on a screen by itself: a cursor that blinks, a spinner, a clock. It is no news, and a screen
+//! What moves on a screen by itself: a cursor that blinks, a spinner, a clock. It is not a change, and a screen
 //! on which nothing else moves has settled.
 
 use crate::kasm::session_proxy::rfb::{ScreenArea, ScreenPixels};
@@ -58,6 +58,7 @@ impl ScreenMotion {
         let same = |(other, _): &&mut (ScreenArea, u32)| {
             are_near(*other, area) && other.joined_with(area).fits_into(SMALL)
         };
+        // A single change may be the result of an action. What repeats itself is not.
         let Some((place, changes)) = self.suspects.iter_mut().find(same) else {
             self.suspects.push((area, 1));
             return;
@@ -90,6 +91,7 @@ fn are_near(one: ScreenArea, other: ScreenArea) -> bool {
 
 /// Adds an area to those it belongs to.
 fn join_near(areas: &mut Vec<ScreenArea>, mut area: ScreenArea) {
+    // A joined area may reach further ones, so the search starts over after each.
     while let Some(at) = areas
         .iter()
         .position(|other| are_near(*other, area) && other.joined_with(area).fits_into(SMALL))

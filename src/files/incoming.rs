@@ -30,6 +30,7 @@ impl SessionFiles {
         mut content: FileContentStream,
     ) -> Result<WriteResult, FileError> {
         if length <= COLLECTED_BYTES_MAX {
+            // A stream can be read once only. Bytes can be sent again in parts if the upload service fails.
             let bytes = take_bytes(&mut content, &mut BytesMut::new(), length).await?;
             at_end(&mut content).await?;
             return self
@@ -61,6 +62,7 @@ impl SessionFiles {
         mut content: FileContentStream,
         writing: &WriteRequest,
     ) -> Result<WriteResult, FileError> {
+        // The last step is a script. Checked first, or a long upload would end without a known result.
         self.jobs.check_reachable(place).await?;
         let id = JobId::random(false);
         let name = format!("kmcp-{id}");
@@ -90,6 +92,7 @@ impl SessionFiles {
         let mut spare = BytesMut::new();
         while let Some(length) = upload.next_len() {
             let chunk = take_bytes(content, &mut spare, length).await?;
+            // The script compares this hash with the file that arrived: the upload service reports none.
             hasher.update(&chunk);
             self.jobs.kasm().upload_chunk(place, upload, &chunk).await?;
         }
@@ -106,7 +109,7 @@ impl SessionFiles {
     async fn discard_upload(&self, place: &RunningSession, name: &str) {
         let script = r#"rm -rf -- "$HOME/Uploads/$1""#;
         let spec = JobSpec::of_internal_script(&[script], vec![name.to_owned()]);
-        // Whatever comes of it: the failure that led here is the one to report.
+        // Its result is not read: the failure that led here is the one to report.
         let _started = self.jobs.start_job(place, &spec).await;
     }
 }
@@ -118,6 +121,7 @@ async fn take_bytes(
     length: u64,
 ) -> Result<Bytes, FileError> {
     let length = usize::try_from(length).unwrap_or(usize::MAX);
+    // Holds one chunk and one item of the stream at most, however large the file is.
     while spare.len() < length {
         match content.next().await {
             Some(bytes) => spare.extend_from_slice(&bytes.map_err(FileError::Broken)?),

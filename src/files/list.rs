@@ -66,6 +66,7 @@ impl SessionFiles {
         // After the last NUL there is nothing, or an entry that was cut.
         fields.pop();
         let mut entries = Vec::with_capacity(fields.len() / 2);
+        // An odd field at the end is the name of an entry whose link target was cut.
         for pair in fields.chunks_exact(2) {
             let entry = parse_entry(pair[0], pair[1])?;
             if !is_ours(&entry.name) {

@@ -63,6 +63,7 @@ impl SessionFiles {
                 ScriptRun::new(OFFER, target.script_args([folder.clone()])),
             )
             .await?;
+        // An open file outlives its link, so a transfer that began in this time is not cut.
         self.jobs
             .remove_folder(place, id, FolderRemoval::After(OFFER_KEPT));
         let [size, modified, sha256] = parse_words(&done.stdout)?;
@@ -93,6 +94,7 @@ impl SessionFiles {
         }
         let download = self.jobs.kasm().open_download(place, path).await;
         let download = download.ok().flatten()?;
+        // Another size: the file changed since it was hashed. Pieces are read instead, and they report it.
         (download.content_length() == Some(size)).then_some(download)
     }
 }
@@ -125,7 +127,7 @@ enum ByteSource {
 }
 
 /// The bytes of a part of a file. One chunk is held back until it is known whether all were right: after the last
-/// byte of a body of known length nobody can be told that they were not.
+/// byte of a body of known length an error can no longer reach the client.
 struct ByteFlow {
     file: OutgoingFile,
     part: Range<u64>,
@@ -190,6 +192,7 @@ impl ByteFlow {
             Some(download) => (ByteSource::Served(download), 0),
             None => (ByteSource::Pieces, self.part.start),
         };
+        // Only a flow that sees all bytes can compare the hash of the whole file.
         if self.position == 0 && self.part.end == *size {
             self.hasher = Some(Sha256::new());
         }
@@ -216,8 +219,10 @@ impl ByteFlow {
         let length = PIECE_BYTES.min(self.part.end - self.position);
         let piece = file
             .files
+            // Zero: a hash of the whole file for each piece would read it over and over.
             .read_hashed(&file.place, &file.target, self.position, length, 0)
             .await?;
+        // Each piece is read by a script of its own: size and time show that they belong together.
         let is_same = piece.modified == file.modified && piece.size == file.size;
         if !is_same || piece.bytes.is_empty() {
             return Err(FileError::Changed);

@@ -67,6 +67,8 @@ impl SessionFiles {
         self.jobs.check_reachable(place).await?;
         let id = JobId::random(false);
         let parts = bytes.chunks(INPUT_BYTES_MAX).enumerate();
+        // Kasm reports no end of a dispatch. Each part is a file of its own, and the script waits for all of
+        // them, so their order does not matter.
         let sends: Vec<_> = parts
             .map(|(index, part)| self.jobs.put_part(place, id, index, part))
             .collect();
@@ -111,6 +113,7 @@ pub(super) fn write_run(
     hash: &str,
     sources: &[String],
 ) -> ScriptRun {
+    // The order is that of `write.sh`, where an empty argument means that it was not given.
     let mut args = vec![
         writing.mode.clone().unwrap_or_default(),
         u8::from(writing.append).to_string(),

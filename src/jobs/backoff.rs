@@ -14,7 +14,7 @@ use crate::kasm::KasmId;
 
 /// The longest pause of a job that has just been quiet for a little while.
 const PAUSE_MAX: Duration = Duration::from_secs(2);
-/// The same while somebody watches the output grow.
+/// The same while the output is streamed to a user.
 const PAUSE_MAX_WATCHED: Duration = Duration::from_millis(700);
 /// A pause is at most this part of the time that the job has been quiet.
 const QUIET_PER_PAUSE: u32 = 6;
@@ -35,7 +35,7 @@ const PROOF_AGE_MAX: Duration = Duration::from_secs(60);
 /// Jobs whose pace is remembered.
 const JOBS_MAX: usize = 10_000;
 
-/// The pace of the looks at one job.
+/// When one job is polled next.
 #[derive(Clone, Debug)]
 pub(super) struct PollBackoff {
     pause: Duration,
@@ -73,7 +73,7 @@ impl PollBackoff {
         }
     }
 
-    /// Somebody watches the output grow: look more often.
+    /// The caller streams the output to its user: look more often.
     pub(super) fn watch_output(&mut self) {
         self.watched = true;
     }
@@ -90,12 +90,15 @@ impl PollBackoff {
         has_looked: bool,
     ) -> Option<Instant> {
         if now >= deadline {
+            // A call without time to wait still gets one look, and so all that is there.
             return (!has_looked).then_some(now);
         }
         let due = self.last_look + self.pause;
         if due <= deadline {
             return Some(due.max(now));
         }
+        // A look at the deadline itself brings the output of the last pause. A quiet job is spared it if it
+        // was looked at a moment ago: KasmVNC leaks 47 kB for each answer over TLS.
         let is_quiet = self.quiet_for(now) >= QUIET_AFTER;
         let is_recent = deadline < self.last_look + PAUSE_MAX_QUIET;
         (!(is_quiet && is_recent)).then_some(deadline)
@@ -106,6 +109,7 @@ impl PollBackoff {
         self.count_look(now);
         self.failing_since = None;
         let quiet = self.quiet_for(now);
+        // The pause grows in proportion to the silence, so the number of looks grows with its logarithm.
         let longest = if self.watched {
             PAUSE_MAX_WATCHED.max(quiet / QUIET_PER_PAUSE_WATCHED)
         } else {
@@ -136,6 +140,8 @@ impl PollBackoff {
         } else {
             PAUSE_MAX_QUIET
         };
+        // The first pauses of a job are those of short jobs (20 ms), too fast for a server that is
+        // restarting.
         self.pause = self.pause.max(PAUSE_AFTER_FAILURE);
         self.lengthen_pause(longest);
         since
@@ -147,11 +153,14 @@ impl PollBackoff {
     }
 
     fn lengthen_pause(&mut self, longest: Duration) {
+        // The floor is for a job of which nothing is known: its first pause is zero and would stay zero.
         self.pause = (self.pause * 3 / 2).clamp(Duration::from_millis(10), longest);
     }
 
     /// The job is there, for certain.
     pub(super) fn note_proof(&mut self, now: Instant) {
+        // A job that was quiet for a minute is likely to be quiet for another one: the proof holds as long as
+        // the silence before it.
         self.proof_age_max = self.quiet_for(now).clamp(PROOF_AGE_MIN, PROOF_AGE_MAX);
         self.proof_at = Some(now);
     }
@@ -180,7 +189,7 @@ impl PollBackoff {
 /// the same id in another.
 pub(super) type JobKey = (KasmId, JobId);
 
-/// The pace of each job that was looked at.
+/// The pace of each job that was polled lately.
 #[derive(Debug)]
 pub(super) struct JobPaces(BoundedMap<JobKey, JobPace>);
 
@@ -209,6 +218,7 @@ impl JobPaces {
     pub(super) fn recall_pace(&self, job: JobKey, piece: u64) -> Option<PollBackoff> {
         let pace = self.0.get(&job).filter(|pace| pace.piece == piece)?;
         Some(PollBackoff {
+            // The next reader may not stream. It says so itself.
             watched: false,
             ..pace.backoff.clone()
         })

@@ -1,7 +1,7 @@
 //! Which output channels of each session work, when one that failed is tried again, and how long jobs take.
 //!
 //! A channel that failed rests for 1, 2, 4 … at most 15 seconds, so a hiccup costs seconds. Any answer of the
-//! session's web server ends the rest, whoever got it. Only a channel that was refused from its first use
+//! session's web server ends the rest, whatever the request was. Only a channel that was refused from its first use
 //! rests longer: that is how a policy looks that Kasm did not announce.
 
 use std::time::Duration;
@@ -150,6 +150,7 @@ impl HealthOfChannel {
         } else {
             REST_MAX
         };
+        // The cap keeps the shift below the width of the number; 2^16 seconds exceed both limits.
         let doubled = REST_FIRST.saturating_mul(1 << failure.count.min(16));
         doubled.min(longest)
     }
@@ -163,6 +164,8 @@ impl HealthOfChannel {
             return ChannelReadiness::Ready;
         };
         let answered_since = answered.is_some_and(|answered| answered > failure.at);
+        // The answer may be one to a look at the desktop: it shows that the web server is up, but not that
+        // downloads are allowed.
         if answered_since && !self.seems_forbidden(failure) {
             return ChannelReadiness::Ready;
         }
@@ -218,6 +221,7 @@ impl ChannelHealth {
 
     pub(super) fn note_works(&self, kasm_id: KasmId, channel: OutputChannel) {
         self.with_session(kasm_id, |session| {
+            // Success also forgets the count, so the next failure costs one second again.
             *session.health_of(channel) = HealthOfChannel {
                 has_worked: true,
                 failure: None,
@@ -238,7 +242,7 @@ impl ChannelHealth {
         });
     }
 
-    /// How long to wait before a job is looked at for the first time.
+    /// How long to wait before a new job is polled for the first time.
     pub(super) fn typical_duration(&self, kasm_id: KasmId) -> Duration {
         self.with_session(kasm_id, |session| session.typical)
     }
@@ -249,6 +253,7 @@ impl ChannelHealth {
             let next = match looks {
                 // It may have been sooner.
                 0 | 1 => session.typical * 9 / 10,
+                // A long job says nothing about how long the short ones take.
                 _ if took > TYPICAL_MAX => session.typical,
                 _ => (session.typical + took) / 2,
             };

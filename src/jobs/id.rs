@@ -22,7 +22,7 @@ pub struct JobId {
 pub struct BadJobId(String);
 
 impl JobId {
-    /// A fresh id.
+    /// An id that no other job has, of 128 random bits.
     #[must_use]
     pub fn random(as_root: bool) -> Self {
         Self {
@@ -53,7 +53,9 @@ impl FromStr for JobId {
     type Err = BadJobId;
 
     fn from_str(text: &str) -> Result<Self, BadJobId> {
+        // The text comes from a model. The error repeats a bounded part of it.
         let bad = || BadJobId(text.chars().take(64).collect());
+        // The user is part of the id, so a process that did not start the job knows how to stop it.
         let (digits, as_root) = match text.strip_suffix('r') {
             Some(digits) => (digits, true),
             None => (text, false),

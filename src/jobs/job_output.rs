@@ -3,10 +3,10 @@
 //! Anything that runs in the workspace can write there, so a piece is read strictly and believed only as
 //! far as it goes.
 
-/// A longer first line is none of ours.
+/// The longest first line that our wrapper can write, with room to spare.
 const HEAD_BYTES_MAX: usize = 200;
 
-/// Which stream of the command.
+/// An output stream of the command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OutputStream {
     /// Standard output.
@@ -15,7 +15,7 @@ pub enum OutputStream {
     Stderr,
 }
 
-/// Takes the bytes of a job.
+/// Where the output of a job goes.
 pub trait OutputSink: Send {
     /// Takes some of the bytes and says how many. Fewer than given: it is full, and the rest stays
     /// where it is.
@@ -62,7 +62,7 @@ pub enum JobState {
     Running,
     /// This was the last.
     Ended(JobEnd),
-    /// The wrapper died without a word: nobody knows how the command ended.
+    /// The wrapper ended without writing an end, so how the command ended is unknown.
     Lost,
 }
 
@@ -100,6 +100,8 @@ impl PieceHead {
         else {
             return Err(BadRecord("its sizes"));
         };
+        // Any process of the session can write these numbers. `piece_length` and the readers add them
+        // unchecked later.
         if stdout_bytes
             .checked_add(stderr_bytes)
             .and_then(|sum| sum.checked_add(offset))
@@ -132,6 +134,7 @@ fn parse_end<'a>(mut words: impl Iterator<Item = &'a str>) -> Option<JobEnd> {
     };
     let exit_code = match words.next()? {
         "-" => None,
+        // A shell reports 0 to 255 only.
         code => Some(code.parse().ok().filter(|code| (0..=255).contains(code))?),
     };
     let duration_ms = words.next()?.parse().ok()?;
@@ -180,6 +183,7 @@ impl PieceReader {
             let end = bytes.iter().position(|byte| *byte == b'\n');
             let (line, rest) = bytes.split_at(end.unwrap_or(bytes.len()));
             self.line.extend_from_slice(line);
+            // Checked at each chunk, so a file without a line end is given up at once and not collected.
             if self.line.len() > HEAD_BYTES_MAX {
                 return Err(BadRecord("no head"));
             }
@@ -204,6 +208,8 @@ impl PieceReader {
             };
             let left = usize::try_from(left).unwrap_or(usize::MAX);
             let (mine, rest) = bytes.split_at(left.min(bytes.len()));
+            // Bytes before `skip` were delivered by an earlier try: they count as taken and are not written
+            // again.
             let old = usize::try_from(self.skip.saturating_sub(self.taken)).unwrap_or(usize::MAX);
             let old = old.min(mine.len());
             let fresh = &mine[old..];
@@ -232,6 +238,7 @@ impl PieceReader {
     pub(super) fn into_head(self) -> Result<PieceHead, BadRecord> {
         let taken = self.taken;
         let head = self.head.ok_or(BadRecord("no head"))?;
+        // After a full sink the rest was left unread on purpose. Otherwise the transfer was cut.
         if self.full || taken == head.piece_length() {
             Ok(head)
         } else {

@@ -1,4 +1,5 @@
-//! Reading the output of a job: looking for its next piece, seldom enough, and changing channels when one fails.
+//! Reads the output of a job: polls for its next piece, less often the longer it is silent, and changes channels
+//! when one fails.
 //!
 //! ```text
 //!   new job, downloads        new job, relay          job by id, no downloads
@@ -9,12 +10,12 @@
 //!   |    |  |  +-- 10 s of failures, and the relay is there ----+--|---------------+
 //!   |    |  |                                                   |  |
 //!   |    |  +-- failures until the call ends: Unreachable       |  +-- no answer: fail over --+
-//!   |    +-- piece: read it. Nothing new: wait longer           +-- one script tells all      |
+//!   |    +-- piece: read it. Nothing new: wait longer           +-- one script sends all      |
 //!   +------------------------------------------------------------------------------------------+
 //! ```
 //!
-//! A failure of the web server is not the end of a job: its pieces lie in its folder. So whoever asks gets a try
-//! at once, and a call that waits tries until its time is over. `Nothing` is for what can never be had.
+//! A failure of the web server is not the end of a job: its pieces stay in its folder. So each call tries at once,
+//! and one that waits tries until its time is over. `Nothing` is for a job whose output no channel can bring.
 
 mod downloads;
 mod relayed;
@@ -74,7 +75,7 @@ impl ReadCursor {
         PieceReader::after_skipping(self.offset - self.piece)
     }
 
-    /// What was taken is not taken again, whatever comes of the rest of the piece.
+    /// Counts the bytes that the sink took, so that they are not read again if the rest of the piece fails.
     fn note_taken(&mut self, reader: &PieceReader) {
         self.offset = self.offset.max(self.piece + reader.bytes_taken());
     }
@@ -102,7 +103,9 @@ pub struct OutputReader<'a> {
     dispatched: Option<Instant>,
     /// A script of ours is given up when its channel fails for a while; a command is waited for until the deadline.
     is_internal: bool,
+    /// This reader has looked at `~/Downloads` at least once.
     has_looked: bool,
+    /// A look has found no piece.
     has_missed: bool,
     /// Checks made so far whether a new job has begun at all.
     start_checks: usize,
@@ -132,6 +135,7 @@ impl<'a> OutputReader<'a> {
         started: StartedJob,
     ) -> Self {
         let via = match (started.via, started.mailbox) {
+            // A mailbox is opened only for a job that posts to it, so it decides.
             (_, Some(mailbox)) => ReadVia::Mailbox {
                 mailbox,
                 greeted: false,
@@ -155,6 +159,7 @@ impl<'a> OutputReader<'a> {
     ) -> Self {
         let via = match jobs.choose_channel(place) {
             Ok(OutputChannel::Downloads) => ReadVia::Downloads,
+            // The mailbox ended with the call that opened it. A script posts the rest to a new one.
             Ok(OutputChannel::Relay) => ReadVia::Collecting,
             Err(why) => ReadVia::Nothing(why),
         };
@@ -194,7 +199,7 @@ impl<'a> OutputReader<'a> {
         self
     }
 
-    /// Somebody watches the output grow: look more often.
+    /// The caller streams the output to its user: look more often.
     pub fn watch_output(&mut self) {
         self.backoff.watch_output();
     }
@@ -218,12 +223,13 @@ impl<'a> OutputReader<'a> {
     /// Reads the next piece, or waits for it until `deadline`.
     ///
     /// # Errors
-    /// There is no such job, or its output cannot be read, now or ever.
+    /// There is no such job, or its output cannot be read. `Unreachable` may pass; `NoChannel` will not.
     pub async fn read_output(
         &mut self,
         sink: &mut dyn OutputSink,
         deadline: Instant,
     ) -> Result<ReadStep, JobError> {
+        // Without room a look would cost a request and could not take the answer.
         if sink.room_left() == 0 {
             return Ok(ReadStep::Full);
         }
@@ -236,6 +242,7 @@ impl<'a> OutputReader<'a> {
             };
             match step {
                 Some(step @ (ReadStep::Ended(_) | ReadStep::Lost)) => {
+                    // Without a remembered pace, a call that reads the output again looks at once.
                     self.jobs.paces.forget_pace(self.job_key());
                     return Ok(step);
                 }
@@ -275,6 +282,8 @@ impl<'a> OutputReader<'a> {
         kind: FailureKind,
         why: String,
     ) -> Result<(), JobError> {
+        // A paused session answers nothing. That is the error then, and its channel is not put to rest for
+        // it.
         self.check_session().await?;
         let (jobs, place) = (self.jobs, self.place);
         let failure = (kind, why.clone());
@@ -286,6 +295,7 @@ impl<'a> OutputReader<'a> {
             Ok(OutputChannel::Downloads) if channel != OutputChannel::Downloads => {
                 ReadVia::Downloads
             }
+            // There is no other channel, and this one may work again: the caller can repeat the call.
             Ok(_) if kind == FailureKind::Unreachable => {
                 return Err(JobError::Unreachable { why });
             }

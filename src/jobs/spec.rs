@@ -131,6 +131,8 @@ impl JobSpec {
         set("BOOT", to_base64(RUN.as_bytes()));
         set("ID", id.to_string());
         set("CMD", to_base64(self.script.as_bytes()));
+        // The pieces lie in the home of the session's user, and `$HOME` of a script that runs as root is
+        // another one.
         set("HOME", HOME.to_owned());
         set("SECONDS", self.time_limit.as_secs().max(1).to_string());
         set("KEEP", self.keep_bytes.to_string());
@@ -208,6 +210,7 @@ fn joined_ids(ids: &[JobId]) -> String {
 
 /// Each entry ended by NUL.
 fn nul_list(entries: &[String]) -> String {
+    // Linux allows NUL in no path, argument or variable, so it separates entries without escapes.
     let mut bytes = Vec::new();
     for entry in entries {
         bytes.extend_from_slice(entry.as_bytes());

@@ -7,7 +7,7 @@ use crate::kasm::session_proxy::RunningSession;
 
 const STOP: &str = include_str!("scripts/stop.sh");
 
-/// What came of a signal to a job.
+/// The effect of a signal on a job.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StopReport {
     /// There was something to signal. Otherwise the job was over, with all it had started.
@@ -32,7 +32,7 @@ impl SessionJobs {
     /// where its result cannot be read at present.
     ///
     /// # Errors
-    /// There is no such job, or nothing is known of what came of the signal.
+    /// There is no such job, or the effect of the signal is unknown.
     pub async fn stop_job(
         &self,
         place: &RunningSession,
@@ -41,12 +41,14 @@ impl SessionJobs {
     ) -> Result<StopReport, JobError> {
         let args = vec![id.to_string(), signal.to_owned(), HOME.to_owned()];
         let spec = JobSpec::of_internal_script(&[MEMBERS, STOP], args).as_root(id.as_root());
+        // `run_script` would refuse while the channel rests. A signal is worth sending without its report.
         let started = self.start_job(place, &spec).await?;
         let done = self.run_to_end(place, &spec, started).await?;
         match done.ended.exit_code {
             Some(0) => parse_report(&done.stdout).ok_or(JobError::BadRecord(BadRecord(
                 "the report of the signal is damaged",
             ))),
+            // Codes of `stop.sh`.
             Some(60) => Err(JobError::NoSuchJob),
             _ => Err(JobError::BadRecord(BadRecord(
                 "the signal could not be sent",

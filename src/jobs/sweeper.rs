@@ -1,8 +1,8 @@
-//! Removes the folders of jobs that nobody will ask for again.
+//! Removes the folders of jobs that no call will ask for again.
 //!
 //! The wrapper of the next job removes them on its way, so a busy session needs no request for that. Where no
 //! further job comes, one dispatch removes all that are due. The last few of those that were reported stay for
-//! a while, because their reports may be asked for again; however many jobs a session runs, no more stay.
+//! a while, because a client may request their reports again. Their number is fixed for each session.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use crate::kasm::{Kasm, KasmId};
 
 /// How long the folder of a job stays that was reported whole in one reply.
 const REPORTED_STAYS: Duration = Duration::from_secs(120);
-/// How long the folder of a job stays whose end was read later. A task is asked for its result again.
+/// How long the folder of a job stays whose end was read later. Clients request a task's result again.
 const READ_STAYS: Duration = Duration::from_secs(24 * 3_600);
 /// Folders of such jobs that stay in one session. Of more, the oldest may go at once.
 const REPORTED_MAX: usize = 4;
@@ -35,11 +35,11 @@ const FOLDERS_MAX: usize = 10_000;
 /// When a folder may go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FolderRemoval {
-    /// Nobody will ask for it again.
+    /// No call will ask for it again.
     Now,
-    /// Its job was reported whole. One of the last few may be asked for again, for a short time.
+    /// Its job was reported whole. Of these the last few stay, for a short time.
     AfterReport,
-    /// Its job was read to its end. One of the last few may be asked for again.
+    /// Its job was read to its end. Of these the last few stay for a day.
     AfterReading,
     /// It is in use for that long at most.
     After(Duration),
@@ -147,6 +147,8 @@ impl FolderSweeper {
     /// Whether folders are left. If not, the session is forgotten.
     fn goes_on(&self, kasm_id: KasmId) -> bool {
         let mut all = self.0.lock();
+        // One lock for check and removal: a folder noted before it keeps this task, one noted after it starts
+        // another.
         if all.get(&kasm_id).is_some_and(SessionFolders::is_empty) {
             all.remove(&kasm_id);
         }

@@ -42,7 +42,7 @@ pub enum KasmError {
     InvalidState {
         /// The problem.
         message: String,
-        /// The next step.
+        /// The next step for the caller.
         remedy: String,
     },
     /// Kasm did not answer in time. The request may have taken effect.
@@ -50,7 +50,7 @@ pub enum KasmError {
     TimedOut {
         /// The endpoint that was called.
         endpoint: &'static str,
-        /// The time limit.
+        /// The time limit, in seconds.
         seconds: u64,
     },
     /// Kasm cannot be reached, or answers with a server error.
@@ -119,6 +119,7 @@ impl KasmError {
         needs: &'static str,
         message: String,
     ) -> Self {
+        // Kasm sends no error code, so its text decides.
         let text = message.to_ascii_lowercase();
         let has = |part: &str| text.contains(part);
         if has("unauthorized") {
@@ -134,6 +135,7 @@ impl KasmError {
             Self::NoResources(message)
         } else if has("license limit exceeded") {
             Self::Licence(message)
+        // Kasm repeats the status of the session's web server, which asks a viewer for the numbers.
         } else if has("status code (502)") || has("status code (503)") {
             Self::InvalidState {
                 message: "no viewer is connected to the session, so there are no frame statistics"

@@ -13,6 +13,7 @@ use crate::random;
 /// A UUID that names a `T`. Prints as 32 lower-case hex digits, accepts dashes and upper case.
 pub struct Id<T> {
     uuid: Uuid,
+    // A function type, so that an id is `Send` and `Sync` whatever it marks.
     kind: PhantomData<fn() -> T>,
 }
 
@@ -83,6 +84,7 @@ impl<T> fmt::Debug for Id<T> {
     }
 }
 
+// Written out, because a derived trait would be demanded of the mark as well.
 impl<T> Clone for Id<T> {
     fn clone(&self) -> Self {
         *self

@@ -40,6 +40,8 @@ impl ImageCache {
         {
             return Ok(images.clone());
         }
+        // The lock is held during the request: callers that come meanwhile get its list and send no request
+        // of their own. A failure leaves the list as it was.
         let images: Arc<[WorkspaceImage]> = api.list_images().await?.into();
         *held = Some((Instant::now(), images.clone()));
         Ok(images)
@@ -103,6 +105,7 @@ fn find_image<'a>(images: &'a [WorkspaceImage], name: &str) -> Option<&'a Worksp
             .as_ref()
             .is_some_and(|o| repository_of(o).eq_ignore_ascii_case(name))
     };
+    // Of several versions one that can be started is the best, then the newest.
     let rank = |image: &&WorkspaceImage| (image.enabled, image.available, version_of(image));
     let by = |fits: &dyn Fn(&WorkspaceImage) -> bool| {
         images.iter().filter(|image| fits(image)).max_by_key(rank)
@@ -115,6 +118,7 @@ fn find_image<'a>(images: &'a [WorkspaceImage], name: &str) -> Option<&'a Worksp
 /// The Docker name without its tag.
 fn repository_of(name: &str) -> &str {
     match name.rsplit_once(':') {
+        // In `host:5000/image` the colon is that of a port: a tag has no slash.
         Some((repository, tag)) if !tag.contains('/') => repository,
         Some(_) | None => name,
     }
@@ -148,6 +152,7 @@ fn near_names(images: &[WorkspaceImage], name: &str) -> Vec<String> {
         });
         scores.fold(0.0, f64::max)
     };
+    // A hidden workspace can be started by its name, but is not suggested.
     let usable = images.iter().filter(|image| image.enabled && !image.hidden);
     let mut scored: Vec<_> = usable
         .map(|image| (similarity(image), image.display_label()))

@@ -34,6 +34,7 @@ pub(super) trait FromLooseJson: Sized {
 
     /// Reads an object, all of it.
     fn from_object<'de, A: MapAccess<'de>>(mut object: A) -> Result<Option<Self>, A::Error> {
+        // serde_json fails if a visitor leaves an object before its end.
         while object.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
         Ok(None)
     }
@@ -68,6 +69,7 @@ impl FromLooseJson for f64 {
 
 impl FromLooseJson for u64 {
     fn from_text(text: &str) -> Option<Self> {
+        // Kasm writes some whole numbers as floats. The cast saturates and cuts fractions.
         f64::from_text(text)
             .filter(|n| *n >= 0.0)
             .map(|n| n as Self)
@@ -104,6 +106,7 @@ impl FromLooseJson for Timestamp {
         if text.ends_with('Z') || text.contains('+') {
             return text.parse().ok();
         }
+        // The parser takes a space for the `T` of ISO 8601.
         let local: DateTime = text.parse().ok()?;
         TimeZone::UTC.to_timestamp(local).ok()
     }
@@ -126,7 +129,7 @@ impl<T: FromLooseJson> FromLooseJson for Vec<T> {
     }
 }
 
-/// For [`Loose::from_object`] of a type with named fields.
+/// For [`FromLooseJson::from_object`] of a type with named fields.
 pub(super) fn read_object<'de, T, A>(object: A) -> Result<Option<T>, A::Error>
 where
     T: Deserialize<'de>,
@@ -159,6 +162,7 @@ pub(super) struct ObjectMember<T>(pub(super) T);
 
 impl<'de, T: Default + DeserializeOwned> Deserialize<'de> for ObjectMember<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        // Through `Lenient`, so that null or a text in the place of the object leaves its fields absent.
         let Lenient(object) = Lenient::<ObjectMembers<T>>::deserialize(deserializer)?;
         Ok(Self(object.map(|object| object.0).unwrap_or_default()))
     }
@@ -201,6 +205,7 @@ impl<'de, T: FromLooseJson> Visitor<'de> for LooseVisitor<T> {
         Ok(Number::from_f64(number).and_then(|number| T::from_number(&number)))
     }
 
+    // null.
     fn visit_unit<E>(self) -> Result<Self::Value, E> {
         Ok(None)
     }

@@ -32,6 +32,7 @@ impl SessionStatus {
             "running" => Self::Running,
             "paused" => Self::Paused,
             "stopped" => Self::Stopped,
+            // The word goes into replies and logs, so its length is bounded.
             other => Self::Other(other.chars().take(64).collect()),
         }
     }
@@ -64,6 +65,7 @@ impl SessionStatus {
         let Self::Other(word) = self else {
             return false;
         };
+        // Parts of words, because the words differ between versions of Kasm.
         let word = word.to_ascii_lowercase();
         parts.iter().any(|part| word.contains(part))
     }
@@ -108,7 +110,7 @@ pub struct KasmSession {
     pub start_date: Option<Timestamp>,
     /// When Kasm will end it unless it is kept alive.
     pub expiration_date: Option<Timestamp>,
-    /// The last keepalive.
+    /// When its expiry was last moved.
     pub keepalive_date: Option<Timestamp>,
     /// Kasm's clock when it answered.
     pub current_time: Option<Timestamp>,
@@ -151,9 +153,9 @@ pub struct ExecRequest {
 /// The answer of `request_kasm`.
 #[derive(Clone, Debug)]
 pub struct CreatedSession {
-    /// The new session.
+    /// The id of the new session.
     pub kasm_id: KasmId,
-    /// Its first status.
+    /// Its status at once, most often `starting`.
     pub status: SessionStatus,
     /// The id to join it with, if sharing was requested.
     pub share_id: Option<String>,
@@ -230,7 +232,7 @@ pub struct KasmUser {
     pub last_session: Option<Timestamp>,
     /// The groups it is in.
     pub groups: Vec<KasmGroup>,
-    /// Its sessions.
+    /// The ids of its sessions.
     pub kasm_ids: Vec<KasmId>,
 }
 
@@ -300,7 +302,7 @@ pub struct SessionRecording {
     pub duration_seconds: Option<f64>,
     /// When it was made, in Kasm's words.
     pub timestamp: Option<String>,
-    /// A link that downloads it without a login. Only when asked for.
+    /// A link that downloads it without a login: a secret. Absent unless it was requested.
     pub download_url: Option<SecretString>,
 }
 

@@ -115,6 +115,7 @@ impl PublicApi {
         fields: &(impl Serialize + Sync),
         read: impl Fn(RawAnswer) -> Result<A>,
     ) -> Result<A> {
+        // Written once: retries and the other mount send the same bytes.
         let body = self.request_body(endpoint, fields)?;
         let again = if endpoint.idempotent {
             RetryPolicy::Upto(self.retries)
@@ -143,6 +144,8 @@ impl PublicApi {
         if !raw.is_no_such_path() {
             return Ok(raw);
         }
+        // A path that does not exist has done nothing, so a call that is not idempotent may go to the other
+        // mount.
         let other = self.mounts.other_than(&known, endpoint);
         tracing::warn!(
             endpoint = endpoint.name,
@@ -156,6 +159,7 @@ impl PublicApi {
                 detail: "this Kasm server does not have the endpoint (HTTP 404)".to_owned(),
             });
         }
+        // A failure does not show that this mount is the right one.
         if raw.is_success() {
             self.mounts.remember_address(endpoint, other);
         }
@@ -182,6 +186,7 @@ impl PublicApi {
             .body(body.clone());
         let mut response = request.send().await.map_err(failed)?;
         let status = response.status().as_u16();
+        // A false Content-Length reserves 64 kB at most; the limit is checked by what really comes.
         let mut body =
             Vec::with_capacity(response.content_length().unwrap_or(4096).min(65_536) as usize);
         while let Some(chunk) = response.chunk().await.map_err(failed)? {
@@ -205,6 +210,7 @@ impl PublicApi {
         let Some(mut answer) = raw.read_json::<A>() else {
             return Err(self.refusal_error(endpoint, raw));
         };
+        // With a status the message is about the session, and the call itself has not failed.
         if endpoint.status_beside_error && answer.has_status_word() {
             return Ok(answer);
         }
@@ -274,6 +280,7 @@ impl PublicApi {
         timeout: Duration,
         error: &reqwest::Error,
     ) -> KasmError {
+        // Without a connection nothing was sent, so the request cannot have taken effect as after a time-out.
         if error.is_timeout() && !error.is_connect() {
             return KasmError::TimedOut {
                 endpoint: endpoint.name,
@@ -297,6 +304,7 @@ impl PublicApi {
     /// Shortens foreign text and removes control characters, and credentials in case Kasm echoes them.
     fn without_credentials(&self, text: &str) -> String {
         let mut text = text.to_owned();
+        // Before the text is cut, because a cut could leave a part of a secret that is not recognised.
         for secret in [&self.api_key, &self.api_key_secret] {
             let secret = secret.expose_secret();
             if !secret.is_empty() {
@@ -309,7 +317,7 @@ impl PublicApi {
     }
 }
 
-/// Sends the request.
+/// The body of a request: the endpoint's fields, and the credentials beside them.
 #[derive(Serialize)]
 struct RequestBody<'a, F> {
     #[serde(flatten)]

@@ -44,6 +44,7 @@ where
 }
 
 fn is_transient(error: &KasmError) -> bool {
+    // Any other error is an answer of Kasm, which would be the same again.
     matches!(
         error,
         KasmError::Unavailable(_) | KasmError::TimedOut { .. }

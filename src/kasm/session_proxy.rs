@@ -57,7 +57,7 @@ pub enum ProxyError {
 /// A session with its owner and the addresses of its services.
 #[derive(Clone, Debug)]
 pub struct RunningSession {
-    /// The owner.
+    /// Its owner, whose login opens it.
     pub user: UserId,
     /// The `kasm_id` of the session.
     pub kasm_id: KasmId,
@@ -65,7 +65,7 @@ pub struct RunningSession {
     pub session: KasmSession,
 }
 
-/// When the web server of a session last answered.
+/// When the web server of a session last gave a proper answer, which ends the rest of a failed channel.
 #[derive(Debug)]
 struct LastAnswer(Instant);
 
@@ -125,7 +125,7 @@ impl SessionProxy {
 
     /// Waits for a turn to send a request to a session.
     async fn take_request_place(&self, kasm_id: KasmId) -> Option<OwnedSemaphorePermit> {
-        // It is never closed, so this never fails.
+        // The semaphore is never closed, so this cannot fail. A None would only mean a request without a limit.
         self.gates.of_key(kasm_id).acquire_owned().await.ok()
     }
 
@@ -136,6 +136,7 @@ impl SessionProxy {
 
     fn service_url(&self, address: &ServiceAddress, rest: &str) -> Result<Url, ProxyError> {
         let mut url = self.base.clone();
+        // The paths of `port_map` begin at the server's root, so they replace a path in KASM_API_URL.
         url.set_path(&format!("/{}{rest}", address.path));
         if let Some(port) = address.port {
             let told =
@@ -158,10 +159,12 @@ impl SessionProxy {
         );
         let mut cookie = HeaderValue::from_str(&cookie)
             .map_err(|_| ProxyError::Unavailable("the login cookie is invalid".to_owned()))?;
+        // Keeps the login out of debug output and of the compression tables of HTTP/2.
         cookie.set_sensitive(true);
         let request = self.http.request(method, url);
         Ok(request
             .header(COOKIE, cookie)
+            // KasmVNC answers 404 to an upgrade without an origin. Other requests carry it without harm.
             .header(ORIGIN, self.origin.clone()))
     }
 }
@@ -181,6 +184,8 @@ impl Kasm {
         build: impl Fn(&str, &SecretString) -> Result<RequestBuilder, ProxyError>,
     ) -> Result<Response, ProxyError> {
         let username = place.session.username.as_deref().unwrap_or_default();
+        // A semicolon would end the cookie (RFC 6265, section 4.1.1), and the name could add cookies of its
+        // own.
         if username.is_empty() || username.contains([';', ',']) {
             return Err(ProxyError::Unavailable(
                 "the session's user is unknown".to_owned(),
@@ -196,6 +201,8 @@ impl Kasm {
                 return Ok(response);
             }
         }
+        // Kasm does not say when a login ends, so a new one is made once. If that is refused too, it is a
+        // policy.
         let Ok(fresh) = self.api().session_token(place.user).await else {
             return Err(ProxyError::Refused(refused.as_u16()));
         };

@@ -52,6 +52,7 @@ impl CreateAttempts {
     fn take_abandoned(&self, key: &str) -> Option<watch::Receiver<CreateOutcome>> {
         let abandoned = &mut self.lock_book().abandoned;
         abandoned.retain(|_, attempt| attempt.since.elapsed() < KEPT);
+        // Removed at once, so that of two repeated calls only one gets this session.
         let outcome = abandoned.remove(key)?.outcome;
         let failed = matches!(&*outcome.borrow(), Some(Err(_)));
         (!failed).then_some(outcome)
@@ -157,7 +158,7 @@ impl Kasm {
     /// The sessions of `user`.
     ///
     /// # Errors
-    /// See the wire.
+    /// See [`KasmError`].
     pub async fn sessions_of(&self, user: UserId) -> Result<Vec<KasmSession>> {
         let mut sessions = self.api().sessions().await?;
         sessions.retain(|session| session.user_id == Some(user));
@@ -172,7 +173,7 @@ impl Kasm {
     /// has disconnected.
     ///
     /// # Errors
-    /// See the wire.
+    /// See [`KasmError`].
     pub async fn create_session(
         &self,
         user: UserId,
@@ -180,6 +181,7 @@ impl Kasm {
         request: SessionRequest,
         named_now: impl Fn(KasmId) + Send + 'static,
     ) -> Result<NewSession<'_>> {
+        // A client that repeats a call repeats its arguments, so these identify it.
         let key = format!("{user} {} {request:?}", image.image_id);
         let waiter = |outcome| CreateWaiter {
             attempts: &self.attempts,
@@ -215,6 +217,7 @@ impl Kasm {
     ) -> watch::Receiver<CreateOutcome> {
         let (tell, outcome) = watch::channel(None);
         let kasm = self.clone();
+        // A task of its own goes on when the caller hangs up: Kasm may have begun to create the session.
         tokio::spawn(async move {
             let started = Instant::now();
             let created = match kasm
@@ -259,6 +262,7 @@ impl Kasm {
         let sessions = self.sessions_of(user).await.ok()?;
         let oldest =
             i64::try_from(started.elapsed().as_secs()).unwrap_or(i64::MAX) + CLOCK_SLACK_SECONDS;
+        // Both times are Kasm's, so a wrong clock on either side does not matter.
         let age = |session: &KasmSession| {
             let born = session.created_date.or(session.start_date)?;
             Some(session.current_time?.as_second() - born.as_second())
@@ -269,6 +273,7 @@ impl Kasm {
         let fresh = candidates.filter_map(|session| Some((age(session)?, session)));
         let mut fresh: Vec<_> = fresh.filter(|(age, _)| *age <= oldest).collect();
         fresh.sort_by_key(|(age, _)| *age);
+        // Recording is also a claim: of two creates that timed out together, each gets a session of its own.
         let (_, found) = fresh.into_iter().find(|(_, session)| {
             session
                 .kasm_id
@@ -338,7 +343,7 @@ impl SessionWatch<'_> {
     /// Polls once, after a pause unless it is the first time.
     ///
     /// # Errors
-    /// See the wire; failures to reach Kasm are retried until the time is over.
+    /// See [`KasmError`]; failures to reach Kasm are retried until the time is over.
     pub async fn poll_session(&mut self) -> Result<WatchPoll> {
         loop {
             if let Some(pause) = self.pause {
@@ -348,6 +353,7 @@ impl SessionWatch<'_> {
                 .pause
                 .map_or(POLL_FIRST, |pause| (pause * 3 / 2).min(POLL_LONGEST));
             self.pause = Some(pause);
+            // If the next poll would be too late, this one is the last.
             let patient = Instant::now() + pause < self.end;
             match self.kasm.session_of(self.user, self.kasm_id).await {
                 Ok(session) if session.status == self.wanted || !patient => {
@@ -363,7 +369,7 @@ impl SessionWatch<'_> {
     /// Polls until the last poll.
     ///
     /// # Errors
-    /// As [`SessionWatch::poll_session`].
+    /// As [`Self::poll_session`].
     pub async fn last_session(mut self) -> Result<KasmSession> {
         loop {
             if let WatchPoll::Last(session) = self.poll_session().await? {

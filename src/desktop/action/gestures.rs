@@ -11,7 +11,7 @@ pub(super) const PRESS: Duration = Duration::from_millis(50);
 const GRIP: Duration = Duration::from_millis(150);
 const DRAG_STEPS: i32 = 12;
 const DRAG_STEP: Duration = Duration::from_millis(20);
-/// What the wheel turns for one notch.
+/// KasmVNC's units for one notch. It keeps a remainder for the next event, so only whole notches are sent.
 const NOTCH: i32 = 50;
 /// The X server makes 24 clicks of one event at most, and the rest is lost.
 const NOTCHES_PER_EVENT: i32 = 20;
@@ -20,7 +20,7 @@ const BETWEEN_TURNS: Duration = Duration::from_millis(10);
 /// The farthest that one action scrolls.
 const NOTCHES_MAX: u32 = 1_000;
 
-/// What hands do, one thing after the other.
+/// The input events of one action, in their order.
 #[derive(Default)]
 pub(super) struct InputGestures {
     pub(super) inputs: Vec<InputEvent>,
@@ -58,6 +58,7 @@ impl InputGestures {
         self.add_pause(GRIP);
         for step in 1..=DRAG_STEPS {
             let between = |from: u16, to: u16| {
+                // The place lies between the two, so it fits again.
                 let way = i32::from(to) - i32::from(from);
                 u16::try_from(i32::from(from) + way * step / DRAG_STEPS).unwrap_or(to)
             };
@@ -93,6 +94,7 @@ impl InputGestures {
         let turn = |notches: &mut i32| {
             let now = (*notches).clamp(-NOTCHES_PER_EVENT, NOTCHES_PER_EVENT);
             *notches -= now;
+            // At most 20 notches of 50 units, which fits.
             i16::try_from(now * NOTCH).unwrap_or(0)
         };
         loop {

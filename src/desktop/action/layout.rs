@@ -53,6 +53,7 @@ pub(super) fn without_shift(character: char) -> char {
 }
 
 fn only_one(mut characters: impl Iterator<Item = char>) -> Option<char> {
+    // Some letters become two, as `ß` becomes `SS`. No key makes both, so they stay as they are.
     let first = characters.next()?;
     characters.next().is_none().then_some(first)
 }

@@ -9,7 +9,8 @@ use crate::kasm::session_proxy::rfb::{
     InputEvent, character_of, keys_like, keysym_named, keysym_of,
 };
 
-/// After a character that the keyboard lacks: programs have to read it before its spare key means another one.
+/// The pause after a character that the keyboard lacks: programs have to read it before its spare key means
+/// another one.
 const FOREIGN_CHARACTER: Duration = Duration::from_millis(10);
 const TEXT_CHARS_MAX: usize = 10_000;
 
@@ -35,6 +36,8 @@ impl InputGestures {
                 ),
             ));
         }
+        // The first key after another keyboard's replaces the server's map of keys, and with it the spare key
+        // of a character. This Shift takes that place.
         if text.chars().any(may_be_missing) {
             self.tap_key(SHIFT);
         }
@@ -76,6 +79,7 @@ impl InputGestures {
             .into_iter()
             .map(find_key)
             .collect::<Result<_, _>>()?;
+        // KasmVNC lets Shift go for a sign that needs none: `ctrl+shift+1` would arrive as ctrl and 1.
         let keysyms = at_their_levels(&named);
         let switches_lock = keysyms.iter().any(|keysym| LOCKS.contains(keysym));
         if keysyms

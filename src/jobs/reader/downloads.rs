@@ -1,4 +1,4 @@
-//! Looking for pieces below `~/Downloads`.
+//! Polls for pieces below `~/Downloads`.
 
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ enum DownloadPoll {
 }
 
 impl OutputReader<'_> {
-    /// Looks at `~/Downloads` until something comes or the deadline. None: the channel has changed.
+    /// Polls `~/Downloads` until a piece comes or the time is over. None: the channel has changed.
     pub(super) async fn poll_downloads(
         &mut self,
         sink: &mut dyn OutputSink,
@@ -68,8 +68,8 @@ impl OutputReader<'_> {
         }
     }
 
-    /// The time of the call is over, and nothing new came. Silence of a workspace that answers is news of a job;
-    /// any other is none.
+    /// The time of the call is over, and nothing new came. If the last look succeeded, the job wrote nothing
+    /// (`Quiet`); if it failed, the state of the job is unknown, which is an error.
     async fn end_of_wait(&mut self) -> Result<ReadStep, JobError> {
         let Some((kind, why)) = self.trouble.take() else {
             return Ok(ReadStep::Quiet);
@@ -92,6 +92,7 @@ impl OutputReader<'_> {
         let Some(mut file) = kasm.download_within(place, &path, patience).await? else {
             return Ok(DownloadPoll::Missing);
         };
+        // A piece has a head at least. The wrapper leaves an empty file where the disk has no room for one.
         if file.content_length() == Some(0) {
             return Err(LookError::Job(JobError::DiskFull));
         }
@@ -106,6 +107,8 @@ impl OutputReader<'_> {
             Ok::<_, LookError>(())
         };
         let read = read.await;
+        // What reached the sink counts even if the transfer broke off, or the next try would deliver it
+        // twice.
         self.cursor.note_taken(&reader);
         read?;
         let full = reader.is_full();
@@ -129,6 +132,7 @@ impl OutputReader<'_> {
         self.cursor.piece = head.offset + head.piece_length();
         match head.state {
             JobState::Ended(ended) => {
+                // Only a job that was read whole from its first piece shows how long short jobs take.
                 let is_first = self.streak == 0 && self.start_checks == 0;
                 if is_first && self.cursor.piece == self.cursor.offset {
                     self.learn_duration(now);
@@ -137,6 +141,7 @@ impl OutputReader<'_> {
             }
             JobState::Lost => Ok(ReadStep::Lost),
             JobState::Running => {
+                // Output proves that the job has begun.
                 self.start_checks = START_CHECKS.len();
                 self.streak += 1;
                 let watched = self.backoff.is_watched();
@@ -176,6 +181,8 @@ impl OutputReader<'_> {
         let now = Instant::now();
         self.backoff.note_miss(now);
         let is_first = !std::mem::replace(&mut self.has_missed, true);
+        // KasmVNC answers 404 for a piece that is not there yet and for a job that never was: only a script
+        // can tell them apart.
         if self.backoff.wants_proof(now, is_first) {
             return self.prove_job(sink).await;
         }
@@ -230,6 +237,7 @@ impl OutputReader<'_> {
             return Ok(());
         }
         let begun = Instant::now();
+        // The wrapper writes `pid` when the command starts, before any output.
         let path = format!(".kmcp-{}/pid", self.id);
         match self.jobs.kasm.open_download(self.place, &path).await {
             Ok(Some(_)) => {
@@ -242,6 +250,7 @@ impl OutputReader<'_> {
                 Ok(())
             }
             Ok(None) if works => Err(JobError::NotStarted),
+            // No file of this session was ever served. That is how a policy looks that Kasm did not announce.
             Ok(None) => {
                 let why = "the command's output did not appear below ~/Downloads".to_owned();
                 self.fail_over(OutputChannel::Downloads, FailureKind::Forbidden, why)
@@ -261,6 +270,7 @@ impl OutputReader<'_> {
         };
         let kind = match error {
             ProxyError::Unavailable(_) | ProxyError::Broken(_) => FailureKind::Unreachable,
+            // A channel that has worked is not forbidden: a 401 or 403 passes, as when a login ends.
             ProxyError::Refused(_) | ProxyError::Unexpected(_) if has_worked => {
                 FailureKind::Unreachable
             }

@@ -23,6 +23,7 @@ impl OutputReader<'_> {
         deadline: Instant,
     ) -> Result<Option<ReadStep>, JobError> {
         let kasm_id = self.place.kasm_id;
+        // The wrapper posts a greeting within a second, so longer silence means that posts do not arrive.
         let silent_until = self.dispatched.unwrap_or_else(Instant::now) + FAILURE_PATIENCE;
         loop {
             let ReadVia::Mailbox { mailbox, greeted } = &mut self.via else {
@@ -50,6 +51,7 @@ impl OutputReader<'_> {
             if !std::mem::replace(greeted, true) {
                 self.jobs.health.note_works(kasm_id, OutputChannel::Relay);
             }
+            // The greeting has no bytes.
             if piece.bytes.is_empty() {
                 continue;
             }
@@ -66,12 +68,13 @@ impl OutputReader<'_> {
         let head = reader.into_head()?;
         self.cursor.check_place(&head)?;
         if full {
-            // The rest has to be asked for again, from where it is kept.
+            // The post is gone. A later call has a script send the rest again, from the files of the job.
             self.cursor.piece = self.cursor.offset;
             return Ok(ReadStep::Full);
         }
         self.cursor.piece = head.offset + head.piece_length();
         Ok(match head.state {
+            // A script that found nothing new answers with an empty piece.
             JobState::Running if head.piece_length() == 0 => ReadStep::Quiet,
             JobState::Running => ReadStep::Piece,
             JobState::Ended(ended) => ReadStep::Ended(ended),
@@ -90,6 +93,7 @@ impl OutputReader<'_> {
         let wait = deadline.saturating_duration_since(now).min(COLLECT_WAIT);
         let is_last = now + wait >= deadline;
         match self.collect_output(OutputChannel::Relay, wait, sink).await {
+            // Silence of a script that waited until the deadline is the answer to the call.
             Ok(ReadStep::Quiet) if !is_last => Ok(None),
             Ok(step) => Ok(Some(step)),
             Err(
@@ -124,7 +128,7 @@ impl OutputReader<'_> {
             .jobs
             .start_through(self.place, &spec, Ok(channel))
             .await?;
-        // Another reader reads it, which does not collect.
+        // Another reader reads it, which does not collect. Boxed, because the future would contain its own type.
         let done = Box::pin(self.jobs.run_to_end(self.place, &spec, started)).await?;
         match done.ended.exit_code {
             Some(0) => {}

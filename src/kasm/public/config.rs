@@ -57,6 +57,8 @@ impl KasmConfig {
         let mut builder = reqwest::Client::builder()
             .user_agent(concat!("kasm-mcp/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(CONNECT_TIMEOUT)
+            // With the algorithm of Nagle (RFC 896) the end of a request could wait for an ACK of its
+            // beginning.
             .tcp_nodelay(true)
             .pool_idle_timeout(IDLE_CONNECTION)
             // A redirect would send the credentials in the body to another server.
@@ -90,6 +92,7 @@ impl KasmConfig {
 /// A transport error with its causes, outermost first, without the URL.
 pub(in crate::kasm) fn describe_error(error: &reqwest::Error) -> String {
     let mut parts = Vec::new();
+    // The outermost text of reqwest contains the URL, so only its causes are described.
     let mut source = error.source();
     while let Some(cause) = source {
         let text = cause.to_string();

@@ -16,7 +16,7 @@ const MANAGE_USERS: &str = "Users Modify (and Users Modify Admin if the user is 
 pub(super) struct ApiEndpoint {
     /// The last segment of the path.
     pub(super) name: &'static str,
-    /// Its documented mount.
+    /// The path before the name, as Kasm documents it.
     pub(super) mount: &'static str,
     /// The permissions that an API key needs for it.
     pub(super) needs: &'static str,
@@ -49,6 +49,8 @@ impl ApiEndpoint {
 
     /// The mount to try if the endpoint is not found on `mount`.
     pub(super) fn other_mount(&self, mount: &str) -> &'static str {
+        // Kasm does not document which mount a name answers on. Names for users were seen at `/api`, names
+        // for administrators at `/api/admin`.
         match (mount, self.mount) {
             (API | ADMIN, _) => PUBLIC,
             _ if self.needs.starts_with(ACT_FOR_USER) => API,
@@ -123,6 +125,7 @@ pub(super) struct EndpointAddress {
 #[derive(Debug)]
 pub(super) struct EndpointMounts {
     base: reqwest::Url,
+    // Its keys are the names in this file, so it cannot grow.
     known: Mutex<HashMap<&'static str, Arc<EndpointAddress>>>,
 }
 

@@ -33,6 +33,7 @@ fn read_image(value: &Value) -> Option<WorkspaceImage> {
         image_type: json::text_member(value, "image_type"),
         cores: json::number_member(value, "cores"),
         memory_bytes: json::integer_member(value, "memory"),
+        // A flag that is missing says that all is well: Kasm itself refuses a start that is impossible.
         enabled: json::boolean_member(value, "enabled").unwrap_or(true),
         available: json::boolean_member(value, "available").unwrap_or(true),
         hidden: json::boolean_member(value, "hidden").unwrap_or(false),

@@ -65,6 +65,7 @@ impl MonitoringApi for PublicApi {
         let answer =
             answer.map_err(|error| KasmError::Unavailable(config::describe_error(&error)))?;
         let status = answer.status();
+        // A web server in front of Kasm may answer any path with 200, so the body has to be that of Kasm.
         let ok = answer
             .json::<Value>()
             .await
@@ -81,6 +82,7 @@ impl MonitoringApi for PublicApi {
 }
 
 fn read_recording(value: &Value) -> Option<SessionRecording> {
+    // Length and time stand in an object of their own, which may be missing.
     let details = value
         .get("session_recording_metadata")
         .unwrap_or(&Value::Null);

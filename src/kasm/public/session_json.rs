@@ -135,6 +135,7 @@ impl SessionJson {
             start_date: self.start_date.0,
             expiration_date: self.expiration_date.0,
             keepalive_date: self.keepalive_date.0,
+            // These two stand beside the session in an answer. The caller of this adds them.
             current_time: None,
             connect_url: None,
             vnc: self.port_map.0.vnc.0.into_address(),
@@ -152,6 +153,7 @@ impl ServiceJson {
     fn into_address(self) -> Option<ServiceAddress> {
         let port = self.port.0.and_then(|port| u16::try_from(port).ok());
         Some(ServiceAddress {
+            // Kasm writes 0 for the port of its API.
             port: port.filter(|port| *port != 0),
             path: self.path.0?.trim_matches('/').to_owned(),
         })

@@ -46,6 +46,7 @@ impl SessionsApi for PublicApi {
             endpoint: endpoint::REQUEST_KASM.name,
             detail: "no kasm_id in the answer".to_owned(),
         })?;
+        // An id alone means that the session exists, whatever its state.
         let word = json::text_member(&answer, "status").unwrap_or_else(|| "starting".to_owned());
         Ok(CreatedSession {
             kasm_id,
@@ -68,6 +69,7 @@ impl SessionsApi for PublicApi {
         let current_time = told.current_time.0;
         let connect_url = told.kasm_url.0.take().map(SecretString::from);
         let inner = told.kasm.0.take();
+        // A session that is ready is inside; the status of one that is not stands at the top level.
         let session = inner
             .and_then(|kasm| kasm.into_session())
             .or_else(|| told.into_session())
@@ -99,6 +101,7 @@ impl SessionsApi for PublicApi {
         let mut config = object_fields(json!({ "cmd": exec.cmd }));
         config.insert("environment".to_owned(), exec.environment.clone().into());
         if exec.as_root {
+            // Without this member the command runs as the session's user.
             config.insert("user".to_owned(), "root".into());
         }
         let body =
@@ -114,6 +117,7 @@ impl SessionsApi for PublicApi {
             .call_endpoint(&endpoint::CREATE_SESSION_TOKEN, body)
             .await?;
         let token = answer.get("session_token").unwrap_or(&Value::Null);
+        // The proxy takes the JWT for its cookie; versions without one may take the plain token.
         let jwt = json::text_member(token, "session_jwt")
             .or_else(|| json::text_member(token, "session_token"));
         jwt.map(SecretString::from).ok_or(KasmError::Protocol {

@@ -36,6 +36,7 @@ impl UsersApi for PublicApi {
             )
             .await
         {
+            // As with sessions, a refusal by a message alone means that there is none.
             Err(KasmError::Rejected { .. }) => Err(KasmError::NotFound { what: "user" }),
             answer => one_user(&endpoint::GET_USER, &answer?),
         }
@@ -107,6 +108,7 @@ fn target_user(user: Option<UserId>, change: &UserFields) -> Map<String, Value> 
         .password
         .as_ref()
         .map(|secret| secret.expose_secret().to_owned());
+    // A member that is not sent is not changed by Kasm.
     let texts = [
         ("username", &change.username),
         ("password", &password),

@@ -60,6 +60,7 @@ impl LoginTokens {
         .into_iter()
         .flatten()
         .collect::<Vec<_>>();
+        // The same login twice would cost a request that is certain to be refused.
         candidates.dedup_by(|a, b| a.expose_secret() == b.expose_secret());
         candidates
     }
@@ -71,6 +72,8 @@ impl LoginTokens {
         if kept.as_ref().is_some_and(|kept| !same(kept))
             && token_of_status(place).as_ref().is_some_and(same)
         {
+            // The kept login was refused and the newest one accepted: this Kasm voids earlier ones, so from
+            // now on the newest is tried first.
             self.newest_only.store(true, Ordering::Relaxed);
         }
         if !kept.as_ref().is_some_and(same) {

@@ -23,6 +23,7 @@ pub struct ProxyDownload {
     /// What the server announced.
     length: Option<u64>,
     received: u64,
+    // Held as long as the body: four transfers at a time, and not only four requests.
     _place_in_queue: Option<OwnedSemaphorePermit>,
 }
 
@@ -48,6 +49,7 @@ impl ProxyDownload {
                 self.received += chunk.len() as u64;
                 Ok(Some(chunk))
             }
+            // KasmVNC ends TLS without `close_notify`, so a cut differs from the end by the length only.
             None if self.length.is_some_and(|length| length != self.received) => {
                 Err(broken(format!("{} bytes were received", self.received)))
             }
@@ -73,7 +75,7 @@ impl Kasm {
     /// The same; the answer has to begin within `patience`.
     ///
     /// # Errors
-    /// As [`ProxyError`] tells.
+    /// See [`ProxyError`].
     pub async fn download_within(
         &self,
         place: &RunningSession,
@@ -107,6 +109,7 @@ impl Kasm {
                     _place_in_queue: permit,
                 }))
             }
+            // An answer as well: the web server works, the file is not there yet.
             404 => {
                 proxy.note_answer(place.kasm_id);
                 Ok(None)

@@ -23,10 +23,10 @@ pub use screen::{ScreenArea, ScreenPixels};
 
 use super::ProxyError;
 
-/// Why a desktop could not be used. A variant is a decision.
+/// Why a desktop could not be used. Each variant calls for another reaction of the caller.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum RfbError {
-    /// The session proxy did not let us in.
+    /// The upgrade failed at Kasm's proxy or on the way to the session.
     #[error(transparent)]
     Plane(#[from] ProxyError),
     /// The desktop wants a password that is not the one of stock images, or another kind of login.
@@ -35,10 +35,10 @@ pub enum RfbError {
     /// The connection ended. Worth another try.
     #[error("the connection to the desktop was closed")]
     Closed,
-    /// It does not speak as KasmVNC does.
+    /// The server sent what KasmVNC does not send. Another try would meet the same.
     #[error("the desktop gave an unexpected answer: {0}")]
     Protocol(&'static str),
-    /// Nothing came in time.
+    /// The server did not answer within its time limit.
     #[error("the desktop did not answer in time")]
     TimedOut,
 }

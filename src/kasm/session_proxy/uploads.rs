@@ -25,6 +25,7 @@ impl ChunkedUpload {
     #[must_use]
     pub fn new(name: String, total: u64) -> Self {
         Self {
+            // The name is random, so the content cannot contain the boundary (RFC 2046, section 5.1.1).
             boundary: format!("kasm-mcp-{name}"),
             name,
             total,
@@ -45,6 +46,7 @@ impl ChunkedUpload {
     }
 
     fn chunk_form(&self, chunk: &[u8]) -> Bytes {
+        // The fields of the Dropzone library, in its order. They come before the file.
         let fields = [
             ("dzuuid", self.name.clone()),
             ("dzchunkindex", self.chunks.to_string()),

@@ -1,4 +1,4 @@
-//! Getting in: the WebSocket upgrade through Kasm's proxy, and the handshake of RFB 3.8.
+//! Opens a connection: the WebSocket upgrade through Kasm's proxy, and the handshake of RFB 3.8.
 
 use data_encoding::BASE64;
 use des::Des;
@@ -27,7 +27,7 @@ const NAME_BYTES_MAX: u32 = 64 * 1024;
 const NONE: u8 = 1;
 const VNC_AUTHENTICATION: u8 = 2;
 
-/// A desktop that let us in.
+/// A connection after its handshake.
 pub(super) struct RfbConnection {
     pub stream: RfbStream,
     pub screen: ScreenPixels,
@@ -79,6 +79,7 @@ fn check_upgrade(response: &Response, key: &str) -> Result<(), RfbError> {
     if response.status().as_u16() != 101 {
         return Err(error_of_answer(response).into());
     }
+    // RFC 6455, section 4.1: only a server that read this very request knows the answer to the key.
     let accept = response.headers().get(SEC_WEBSOCKET_ACCEPT);
     if accept.is_none_or(|accept| accept.as_bytes() != derive_accept_key(key.as_bytes()).as_bytes())
     {
@@ -96,6 +97,7 @@ async fn rfb_handshake(stream: &mut RfbStream) -> Result<ScreenPixels, RfbError>
     stream.send_bytes(b"RFB 003.008\n").await?;
     let count = stream.read_u8().await?;
     if count == 0 {
+        // No types: the server refuses the connection and says why (section 7.1.2).
         return Err(RfbError::Refused(read_reason(stream).await?));
     }
     let types = stream.take_bytes(usize::from(count)).await?;
@@ -103,19 +105,22 @@ async fn rfb_handshake(stream: &mut RfbStream) -> Result<ScreenPixels, RfbError>
         stream.send_bytes(&[NONE]).await?;
     } else if types.contains(&VNC_AUTHENTICATION) {
         stream.send_bytes(&[VNC_AUTHENTICATION]).await?;
+        // Stock images set an empty VNC password: the login is checked by Kasm's proxy, not here.
         let challenge = stream.take_bytes(16).await?;
         stream.send_bytes(&response_to(&challenge)).await?;
     } else {
         let kinds = format!("it requires a login of the types {:?}", &types[..]);
         return Err(RfbError::Refused(kinds));
     }
+    // Version 3.8 sends a result even after the type None (section 7.1.3).
     if stream.read_u32().await? != 0 {
         return Err(RfbError::Refused(read_reason(stream).await?));
     }
-    // Shared: otherwise everybody else is thrown out.
+    // ClientInit, shared: with a zero the server disconnects all other viewers.
     stream.send_bytes(&[1]).await?;
     let (width, height) = (stream.read_u16().await?, stream.read_u16().await?);
     let screen = ScreenPixels::new(width, height)?;
+    // Not needed: this side sets a format of its own before it requests pixels.
     let _pixel_format = stream.take_bytes(16).await?;
     let name = stream.read_u32().await?;
     if name > NAME_BYTES_MAX {

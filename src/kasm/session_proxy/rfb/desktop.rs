@@ -29,12 +29,12 @@ use crate::metrics::GaugeGuard;
 use input::HeldInput;
 use order::ConnectionOrder;
 
-/// How long taking leave may take.
+/// How long the orderly end of a connection may take.
 const LEAVE: Duration = Duration::from_secs(2);
-/// Orders that wait.
+/// Orders that wait in the channel, and as many postponed ones.
 const ORDERS_MAX: usize = 16;
-/// How often something small travels on a connection that nobody uses. Proxies end what is silent: the
-/// shortest time-outs that are in use are five seconds.
+/// How often one pixel is requested on an unused connection. Proxies close a silent socket, after 60 s by
+/// default in nginx and after 5 s in the strictest in use.
 const KEEP_ALIVE: Duration = Duration::from_secs(2);
 
 /// A connected desktop. Clones share the connection; it ends some time after the last use.
@@ -110,6 +110,7 @@ impl DesktopConnection {
         order: impl FnOnce(oneshot::Sender<Result<T, RfbError>>) -> ConnectionOrder,
     ) -> Result<T, RfbError> {
         let (reply, answer) = oneshot::channel();
+        // The task may end before it takes the order, or before it answers: both are a closed connection.
         let sent = self.orders.send(order(reply)).await;
         sent.map_err(|_| RfbError::Closed)?;
         answer.await.map_err(|_| RfbError::Closed)?
@@ -118,7 +119,7 @@ impl DesktopConnection {
     /// The whole screen, every pixel of it sent for this.
     ///
     /// # Errors
-    /// As [`RfbError`] tells.
+    /// See [`RfbError`].
     pub async fn read_screen(&self) -> Result<ScreenPixels, RfbError> {
         self.send_order(|reply| ConnectionOrder::Look { whole: true, reply })
             .await
@@ -128,7 +129,7 @@ impl DesktopConnection {
     /// 40 ms, and costs the server next to nothing while nothing changes.
     ///
     /// # Errors
-    /// As [`RfbError`] tells.
+    /// See [`RfbError`].
     pub async fn update_screen(&self) -> Result<ScreenPixels, RfbError> {
         let whole = false;
         self.send_order(|reply| ConnectionOrder::Look { whole, reply })
@@ -149,7 +150,7 @@ impl DesktopConnection {
     /// over lost connections too, unless something else is copied.
     ///
     /// # Errors
-    /// As [`RfbError`] tells.
+    /// See [`RfbError`].
     pub async fn copy_text(&self, text: String) -> Result<(), RfbError> {
         self.send_order(|reply| ConnectionOrder::Copy(text, reply))
             .await
@@ -164,7 +165,7 @@ impl DesktopConnection {
     /// What is known of the clipboard.
     ///
     /// # Errors
-    /// As [`RfbError`] tells.
+    /// See [`RfbError`].
     pub async fn read_clipboard(&self) -> Result<KnownClipboard, RfbError> {
         self.send_order(ConnectionOrder::Copied).await
     }
@@ -189,7 +190,7 @@ struct ConnectionTask {
 }
 
 impl ConnectionTask {
-    /// Serves until nobody uses the connection any more, or until it ends. Returns what remains to be done.
+    /// Serves until the connection was unused for `idle`, or until it ends. Returns what remains to be done.
     async fn run_until_idle(mut self, idle: Duration) -> LeftBehind {
         if self.set_up().await.is_err() {
             return LeftBehind::default();
@@ -197,12 +198,14 @@ impl ConnectionTask {
         let mut end = Instant::now() + idle;
         let mut next_sign = Instant::now() + KEEP_ALIVE;
         loop {
+            // Postponed orders came before those that are still in the channel.
             if let Some(order) = self.postponed.pop_front() {
                 if self.perform_and_note(order).await.is_err() {
                     return self.remaining_work();
                 }
                 continue;
             }
+            // KasmVNC drops the text of a viewer that goes, so a promised text outlives the idle time.
             let kept_until = self.own_text.as_ref().map_or(end, |(_, until)| *until);
             let done = tokio::select! {
                 order = self.orders.recv() => match order {
@@ -214,6 +217,8 @@ impl ConnectionTask {
                         done
                     }
                 },
+                // Waiting may be given up at any time. The message is read below, outside of the select, to
+                // its end.
                 ready = self.stream.wait_for(1) => match ready {
                     Ok(()) => self.read_event().await.map(drop),
                     Err(error) => Err(error),
@@ -229,6 +234,7 @@ impl ConnectionTask {
                 return self.remaining_work();
             }
         }
+        // Bounded: a server that does not answer must not keep the task.
         let _gone_already = timeout(LEAVE, self.take_leave()).await;
         LeftBehind::default()
     }
@@ -238,9 +244,12 @@ impl ConnectionTask {
     /// soon as it takes many full pictures for a video. No cursor encoding, so that the pointer is in the
     /// picture.
     async fn set_up(&mut self) -> Result<(), RfbError> {
+        // SetPixelFormat (RFC 6143, section 7.5.1): 32 bits, depth 24, little-endian, true colour, 255 as the
+        // largest of each colour, red at bit 16, green at 8, blue at 0.
         let mut bytes = vec![
             0, 0, 0, 0, 32, 24, 0, 1, 0, 255, 0, 255, 0, 255, 16, 8, 0, 0, 0, 0,
         ];
+        // SetEncodings (section 7.5.2): five of them.
         bytes.extend([2, 0, 0, 5]);
         for encoding in [16_i32, 0, -223, -224, LED_STATE] {
             bytes.extend(encoding.to_be_bytes());

@@ -55,6 +55,7 @@ impl KeptDesktops {
 
     fn find_open(&self, kasm_id: KasmId) -> Option<DesktopConnection> {
         let mut all = self.lock_connected();
+        // A connection that ended is found here and not by a callback, so the map needs no task of its own.
         all.retain(|_, kept| kept.desktop.is_open());
         let kept = all.get_mut(&kasm_id)?;
         kept.used = Instant::now();
@@ -73,6 +74,7 @@ impl KeptDesktops {
                 .iter()
                 .min_by_key(|(_, kept)| (kept.desktop.owns_clipboard(), kept.used));
             let oldest = oldest.map(|(id, _)| *id);
+            // Its task goes on as long as a call has a clone, then releases what is held and takes its leave.
             oldest.map(|id| all.remove(&id));
         }
         let used = Instant::now();
@@ -91,7 +93,7 @@ impl KeptDesktops {
         left.get(&kasm_id).map(|left| left.work.clone())
     }
 
-    /// Notes what a connection left. False: somebody is busy with it already.
+    /// Notes what a connection left. False: a task for this desktop is connecting already.
     fn note_left(&self, kasm_id: KasmId, work: LeftBehind) -> bool {
         let mut all = self.left.lock();
         if let Some(left) = all.get_mut(&kasm_id) {
@@ -112,7 +114,7 @@ impl KeptDesktops {
         self.left.lock().remove(&kasm_id);
     }
 
-    /// How long to wait before the next try. None: there is nothing to do any more.
+    /// How long to wait before the next try. None: nothing is left to do.
     fn next_pause(&self, kasm_id: KasmId) -> Option<Duration> {
         let mut all = self.left.lock();
         let left = all.get_mut(&kasm_id)?;
@@ -130,7 +132,7 @@ impl Kasm {
     /// The desktop of a running session, connected.
     ///
     /// # Errors
-    /// As [`RfbError`] tells.
+    /// See [`RfbError`].
     pub async fn connected_desktop(
         &self,
         place: &RunningSession,
@@ -142,6 +144,7 @@ impl Kasm {
         };
         // The first user of a new connection does what one that was cut left.
         if let Some(work) = desktops.left_work(place.kasm_id) {
+            // Forgotten only after the server has taken it. A failure leaves it to the next connection.
             desktop.finish_left(work).await?;
             desktops.forget_left(place.kasm_id);
         }
@@ -183,6 +186,8 @@ impl ConnectionKeeper {
             return;
         };
         let is_new = kasm.proxy.desktops.note_left(self.place.kasm_id, work);
+        // The task below holds the weak reference only, so it does not keep a stopped server alive while it
+        // sleeps.
         drop(kasm);
         if is_new {
             tokio::spawn(self.connect_again());

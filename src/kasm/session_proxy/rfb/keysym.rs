@@ -50,6 +50,7 @@ fn fold_name(name: &str) -> String {
 #[must_use]
 pub fn keysym_of(character: char) -> u32 {
     match character {
+        // These are keys in X (Return, Tab, BackSpace, Escape), and programs expect them as such.
         '\n' | '\r' => 0xff0d,
         '\t' => 0xff09,
         '\u{8}' => 0xff08,
@@ -81,6 +82,7 @@ pub fn keysym_named(name: &str) -> Option<u32> {
     known.or_else(|| {
         let hex = name.strip_prefix(['U', 'u'])?;
         let hex = hex.strip_prefix('+').unwrap_or(hex);
+        // Four to six digits, as code points are written. Surrogates are no characters and fail below.
         let is_number = (4..=6).contains(&hex.len());
         let number = is_number.then(|| u32::from_str_radix(hex, 16).ok())??;
         char::from_u32(number).map(keysym_of)

@@ -1,5 +1,5 @@
-//! What the server says, message by message. Those of no use here are passed over by their length: a
-//! person who joins, a copied text or a question for statistics comes unasked.
+//! The messages of the server. Those of no use here are skipped by their length: a viewer who joins, a copied
+//! text or a request for statistics is sent unasked.
 
 use super::RfbError;
 use super::screen::{ScreenArea, ScreenPixels};
@@ -39,7 +39,7 @@ const NO_PIXELS: ScreenArea = ScreenArea {
 pub(super) enum ServerEvent {
     /// These parts of the picture.
     Drawn(Vec<ScreenArea>),
-    /// The desktop has another size; its picture has to be asked for again.
+    /// The desktop has another size; its picture has to be requested again.
     Resized,
     /// Something was copied on the desktop.
     Copied(CopiedText),
@@ -47,7 +47,7 @@ pub(super) enum ServerEvent {
     Other,
 }
 
-/// What is on the clipboard of the desktop, as the server told.
+/// What is on the clipboard of the desktop, as the server reported it.
 #[derive(Default)]
 pub(super) struct CopiedText {
     /// Its text, if it has one that is not too long.
@@ -59,7 +59,7 @@ pub(super) struct CopiedText {
 /// The picture of the desktop and what it takes to draw it.
 pub(super) struct ScreenCanvas {
     pub screen: ScreenPixels,
-    /// The locks of the keyboard that are on, a bit each, once the server has told.
+    /// The locks of the keyboard that are on, a bit each. None until the server reports them.
     pub lights: Option<u8>,
     inflater: ZrleDecoder,
 }
@@ -131,6 +131,7 @@ impl ScreenCanvas {
             }
             // UserAdded, UserRemoved.
             253 | 254 => skip_counted(stream).await?,
+            // Messages do not carry their length, so behind an unknown one the next cannot be found.
             _ => return Err(RfbError::Protocol("an unknown message type")),
         }
         Ok(ServerEvent::Other)
@@ -151,6 +152,7 @@ impl ScreenCanvas {
                 height: stream.read_u16().await?,
             };
             let encoding = stream.read_i32().await?;
+            // It is not counted. The rectangles below without pixels are, so they take a place in `drawn`.
             if encoding == LAST_RECT {
                 break;
             }
@@ -201,6 +203,7 @@ impl ScreenCanvas {
             let bytes = stream.take_bytes(usize::from(area.width) * 4).await?;
             let row = self.screen.row_mut(area.x, y, area.width);
             for (pixel, bytes) in row.chunks_exact_mut(3).zip(bytes.chunks_exact(4)) {
+                // Little-endian with red at bit 16: blue comes first, and the fourth byte is unused.
                 pixel.copy_from_slice(&[bytes[2], bytes[1], bytes[0]]);
             }
         }
@@ -213,6 +216,7 @@ impl ScreenCanvas {
         area: ScreenArea,
     ) -> Result<(), RfbError> {
         let length = stream.read_u32().await? as usize;
+        // Before the bytes are awaited: they are buffered, and the length is only a claim of the server.
         if length > area.pixel_count() * PACKED_FACTOR_MAX + 1_024 {
             return Err(RfbError::Protocol("a frame that is too long"));
         }

@@ -1,4 +1,4 @@
-//! What is on the screen, as far as the server has told.
+//! The pixels of a desktop as the server has sent them, and how two pictures differ.
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -86,7 +86,7 @@ impl ScreenArea {
 }
 
 impl ScreenPixels {
-    /// A black one.
+    /// A black screen of this size.
     ///
     /// # Errors
     /// It would be too large, or have no pixel.
@@ -158,6 +158,7 @@ impl ScreenPixels {
 
     /// The rows of an area, as far as it lies on the screen: where their bytes are.
     fn rows_of(&self, area: ScreenArea) -> impl Iterator<Item = std::ops::Range<usize>> + use<> {
+        // Areas with some room around them may reach beyond the screen.
         let width = usize::from(self.width);
         let right = (usize::from(area.x) + usize::from(area.width)).min(width);
         let bottom = (usize::from(area.y) + usize::from(area.height)).min(self.height.into());
@@ -186,6 +187,7 @@ impl ScreenPixels {
         let columns = usize::from(self.width).div_ceil(CELL);
         let mut cells: Vec<Option<ScreenArea>> =
             vec![None; columns * usize::from(self.height).div_ceil(CELL)];
+        // Most rows are equal. They are compared as a whole, which is fast, and only the others cell by cell.
         let rows = self
             .rgb
             .chunks_exact(line)
@@ -215,6 +217,7 @@ impl ScreenPixels {
 fn join_neighbours(cells: &mut [Option<ScreenArea>], columns: usize) -> Vec<ScreenArea> {
     let mut found = Vec::new();
     for start in 0..cells.len() {
+        // Taking a cell also marks it as visited.
         let Some(mut area) = cells[start].take() else {
             continue;
         };

@@ -29,9 +29,11 @@ impl RfbStream {
     /// Waits until `length` bytes are there. Giving up in between loses nothing.
     pub(super) async fn wait_for(&mut self, length: usize) -> Result<(), RfbError> {
         while self.buffer.len() < length {
+            // `next` gives whole frames, and they stay in the buffer: a select may drop this between two.
             match self.socket.next().await {
                 Some(Ok(Message::Binary(bytes))) => self.buffer.extend_from_slice(&bytes),
                 Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => {}
+                // KasmVNC sends text for the sub-protocol `base64`, which was not offered.
                 Some(Ok(Message::Text(_))) => {
                     return Err(RfbError::Protocol("a text frame"));
                 }

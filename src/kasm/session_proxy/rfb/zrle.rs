@@ -50,6 +50,7 @@ impl ZrleDecoder {
                 draw_tile(&mut plain, tile, screen)?;
             }
         }
+        // Bytes that belong to no tile: this side has misread one before.
         if plain.0.is_empty() { Ok(()) } else { Err(BAD) }
     }
 
@@ -68,13 +69,17 @@ impl ZrleDecoder {
             let status = done.map_err(|_| BAD)?;
             let used = self.stream.total_in() - before_in;
             packed = &packed[usize::try_from(used).unwrap_or(packed.len())..];
+            // A few packed bytes can unpack to gigabytes. The stream lasts as long as the connection, so an
+            // end is damage.
             if self.plain.len() > max || status == Status::StreamEnd {
                 return Err(BAD);
             }
             let full = self.plain.len() == self.plain.capacity();
+            // A full buffer may hide more output of the bytes that were used.
             if packed.is_empty() && !full {
                 return Ok(());
             }
+            // No progress although there is room: the loop would not end.
             if used == 0 && self.plain.len() == before_out && !full {
                 return Err(BAD);
             }
@@ -156,6 +161,7 @@ fn draw_tile(
                 pixels.put_pixels(pixel, run)?;
             }
         }
+        // Unused kinds (section 7.7.6).
         17..=127 | 129 => return Err(BAD),
     }
     Ok(())
@@ -208,6 +214,7 @@ impl<'a> TilePixels<'a> {
 
     /// Draws the next `count` pixels.
     fn put_pixels(&mut self, pixel: [u8; 3], mut count: usize) -> Result<(), RfbError> {
+        // A run may not leave its tile: this keeps all writes below inside the checked rectangle.
         if count > self.pixels_left() {
             return Err(BAD);
         }

@@ -19,7 +19,7 @@ pub const CLIPBOARD_BYTES_MAX: usize = 1 << 20;
 pub struct KnownClipboard {
     /// What is on it.
     pub content: ClipboardContent,
-    /// When the server told of it, or this side put it there; of the unknown, when the connection began.
+    /// When the server reported it, or this side put it there. Of unknown content: when the connection began.
     pub since: Instant,
 }
 
@@ -50,7 +50,7 @@ impl KnownClipboard {
 }
 
 impl ConnectionTask {
-    /// The server told what was copied. A clipboard of another owner takes ours away.
+    /// The server reported what was copied. Another owner of the clipboard ends ours.
     pub(super) fn note_copied(&mut self, copied: CopiedText) {
         let own = self.own_text.as_ref().map(|(text, _)| text);
         if own.is_some() && own == copied.text.as_ref() {
@@ -79,11 +79,13 @@ impl ConnectionTask {
     /// BinaryClipboard with one entry. The type is exactly this: with a character set KasmVNC mangles it.
     pub(super) async fn send_text(&mut self, text: &str) -> Result<(), RfbError> {
         let kind = b"text/plain";
+        // One entry, whose type has ten bytes. Entries of the server have an id before that, ours have none.
         let mut bytes = vec![180, 1, 10];
         bytes.extend_from_slice(kind);
         let length = u32::try_from(text.len()).unwrap_or(u32::MAX);
         bytes.extend(length.to_be_bytes());
         bytes.extend_from_slice(text.as_bytes());
+        // The round trip proves that the server has read it. What a policy does with it is not reported.
         self.stream.send_bytes(&bytes).await?;
         self.round_trip().await
     }

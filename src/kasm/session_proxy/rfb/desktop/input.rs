@@ -7,19 +7,19 @@ use tokio::time::{Instant, sleep_until};
 
 use super::{ConnectionTask, ORDERS_MAX, RfbError};
 
-/// One thing that a hand does.
+/// One event of the keyboard or the pointer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum InputEvent {
     /// The pointer is at a place, with these buttons down (bit n is button n + 1), and turns the wheel:
     /// positive is right and down, 50 is one notch.
     Pointer {
-        /// The buttons.
+        /// The mask of the buttons that are down.
         buttons: u16,
         /// Pixels from the left.
         x: u16,
         /// Pixels from the top.
         y: u16,
-        /// The wheel.
+        /// The turn of the wheel: right and down.
         scroll: (i16, i16),
     },
     /// A key goes down or up.
@@ -42,7 +42,7 @@ pub enum InputEvent {
 pub struct InputBatch {
     /// The size of the desktop that the places were chosen on.
     pub size: (u16, u16),
-    /// What hands do, action by action.
+    /// The input events of each action.
     pub actions: Vec<Vec<InputEvent>>,
 }
 
@@ -103,6 +103,7 @@ impl ConnectionTask {
     ) -> BatchEnd {
         for (done, action) in batch.actions.iter().enumerate() {
             let screen = self.canvas.screen.whole_area();
+            // A place on the old desktop is another place on this one, so no further action is safe.
             if (screen.width, screen.height) != batch.size {
                 return BatchEnd::Resized { done };
             }
@@ -120,8 +121,8 @@ impl ConnectionTask {
         BatchEnd::Complete
     }
 
-    /// Does one action. The round trip at its end confirms it, and is where another size of the desktop is
-    /// told.
+    /// Does one action. The round trip at its end confirms it, and brings the news of another size of the
+    /// desktop.
     async fn perform_action<T>(
         &mut self,
         inputs: &[InputEvent],
@@ -157,6 +158,7 @@ impl ConnectionTask {
     ) -> Result<(), RfbError> {
         let end = Instant::now() + time;
         loop {
+            // `postponed` is bounded: orders beyond it stay in the channel, and their callers wait.
             let takes_orders = self.hand.is_empty() && self.postponed.len() < ORDERS_MAX;
             tokio::select! {
                 () = sleep_until(end) => return Ok(()),
@@ -190,6 +192,7 @@ impl ConnectionTask {
         y: u16,
         scroll: (i16, i16),
     ) -> Result<(), RfbError> {
+        // RFC 6143 has a mask of one byte and no wheel. KasmVNC would read on beyond those six bytes.
         let mut bytes = vec![5];
         for number in [buttons, x, y] {
             bytes.extend(number.to_be_bytes());
@@ -197,6 +200,7 @@ impl ConnectionTask {
         for number in [scroll.0, scroll.1] {
             bytes.extend(number.to_be_bytes());
         }
+        // Noted before it is sent: a send that fails may have reached the server.
         self.hand.pressed |= buttons != 0;
         self.hand.buttons = buttons;
         (self.hand.x, self.hand.y) = (x, y);
@@ -204,6 +208,7 @@ impl ConnectionTask {
     }
 
     pub(super) async fn send_key(&mut self, down: bool, keysym: u32) -> Result<(), RfbError> {
+        // KeyEvent (RFC 6143, section 7.5.4).
         let mut bytes = vec![4, u8::from(down), 0, 0];
         bytes.extend(keysym.to_be_bytes());
         self.hand.keys.retain(|held| *held != keysym);
@@ -216,6 +221,7 @@ impl ConnectionTask {
     /// Releases what is held down, and puts the locks back. The server releases keys at the end of a connection,
     /// but no buttons.
     pub(super) async fn release_held(&mut self) -> Result<(), RfbError> {
+        // Keys before buttons, and the last key first: a modifier that was held outlasts what it modified.
         for keysym in std::mem::take(&mut self.hand.keys).into_iter().rev() {
             self.send_key(false, keysym).await?;
         }

@@ -40,6 +40,7 @@ impl ConnectionTask {
             self.left.pressed_at = None;
         }
         if std::mem::take(&mut self.left.caps_lifted) {
+            // Now it is this connection that lifted it, so it leaves it behind again if it is cut here.
             self.hand.caps_lifted = true;
             self.restore_locks().await?;
         }
@@ -56,6 +57,7 @@ impl ConnectionTask {
 
     /// What this connection leaves to the next one.
     pub(super) fn remaining_work(self) -> LeftBehind {
+        // What this connection has left comes before what it took over and had no time to finish.
         let held = self.hand.pressed_at();
         let own = self.own_text.filter(|(_, until)| *until > Instant::now());
         LeftBehind {

@@ -1,20 +1,20 @@
 //! Caps Lock while something is typed: off, and afterwards as it was.
 //!
 //! The server finds a key for each character even under Caps Lock, by pressing Shift for a moment. Yet programs
-//! raise what comes by a spare key, lose letters that have no capital, and see a Shift that nobody pressed in a
-//! command such as `ctrl+c`. So the lock is lifted. That takes a server that tells of its locks (KasmVNC does);
-//! one that does not is typed to as if none were on.
+//! make capitals of what comes by a spare key, lose letters that have no capital, and see a Shift in a command
+//! such as `ctrl+c` that has none. So the lock is lifted. That needs a server that reports its locks (KasmVNC
+//! does); to any other, text is typed as if none were on.
 
 use super::{ConnectionTask, RfbError};
 
 const CAPS_LOCK: u32 = 0xffe5;
-/// The light of Caps Lock among those that the server tells of.
+/// The bit of Caps Lock in the lights that the server reports.
 const CAPS_LIGHT: u8 = 4;
 
 impl ConnectionTask {
     /// Switches Caps Lock off if it is on, and remembers it.
     pub(super) async fn lift_locks(&mut self) -> Result<(), RfbError> {
-        // What the lights were is told with the answer.
+        // The answer brings the state of the lights with it.
         self.round_trip().await?;
         if !self.hand.caps_lifted && self.caps_lock_is_on() {
             self.hand.caps_lifted = true;

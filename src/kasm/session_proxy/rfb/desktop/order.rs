@@ -1,4 +1,4 @@
-//! What a connection is asked to do, and how it answers.
+//! The orders of a connection task, and their answers.
 
 use tokio::sync::oneshot;
 
@@ -8,7 +8,7 @@ use super::{
 
 #[derive(Debug)]
 pub(super) enum ConnectionOrder {
-    /// Show the screen: all of it asked for anew, or what changed.
+    /// Return the screen: `whole` requests all pixels again, otherwise those that changed.
     Look {
         whole: bool,
         reply: oneshot::Sender<Result<ScreenPixels, RfbError>>,
@@ -41,6 +41,7 @@ impl ConnectionTask {
                     BatchEnd::Broken { error, .. } => Err(error.clone()),
                     BatchEnd::Complete | BatchEnd::Resized { .. } => Ok(()),
                 };
+                // The caller learns how far its batch came, and only then the error ends the connection.
                 let _unheard = reply.send(Ok(end));
                 ended
             }
@@ -98,7 +99,7 @@ impl ConnectionTask {
     }
 }
 
-/// Tells the caller; an error goes on to the task as well.
+/// Answers the caller. An error goes to the task as well, and ends it.
 fn answer_order<T>(
     reply: oneshot::Sender<Result<T, RfbError>>,
     result: Result<T, RfbError>,

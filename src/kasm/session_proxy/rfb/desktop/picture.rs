@@ -23,12 +23,12 @@ enum MarkerAnswer {
     Alone,
     /// Inside a larger rectangle, which may have been there without it.
     InLarger,
-    /// Not at all: the desktop has another size now, which voids what was asked for.
+    /// Not at all: the desktop has another size now, which voids open requests.
     Resized,
 }
 
 impl ConnectionTask {
-    /// Looks at the screen: at all of it, or at what changed. All of it is needed once for each size.
+    /// Updates the canvas: all of it, or what changed. All of it is needed once for each size.
     pub(super) async fn read_picture(&mut self, whole: bool) -> Result<(), RfbError> {
         let work = async {
             if whole || !self.is_whole {
@@ -47,6 +47,7 @@ impl ConnectionTask {
             loop {
                 let marker = self.next_marker();
                 self.request_areas(&[(false, marker)]).await?;
+                // A resize is the whole answer to an open request, so the pixel has to be requested again.
                 if self.await_marker(marker).await? != MarkerAnswer::Resized {
                     self.hand.note_confirmed();
                     return Ok(());
@@ -105,6 +106,7 @@ impl ConnectionTask {
     fn next_marker(&mut self) -> ScreenArea {
         self.markers += 1;
         let screen = self.canvas.screen.whole_area();
+        // Two places in turn: a late answer to the last request cannot be taken for one to this.
         let second = self.markers.is_multiple_of(2);
         ScreenArea {
             x: u16::from(second && screen.width > 1),
