@@ -28,6 +28,7 @@ impl HttpApp {
         tasks.spawn(async move { sessions.end_idle_forever().await });
         let limiter = state.limiter.clone();
         tasks.spawn(async move { limiter.forget_forever().await });
+        // A token that the operator removes from the file must stop working without a restart.
         if let Some(tokens) = state.auth.token_file() {
             tasks.spawn(async move { tokens.watch_file().await });
         }

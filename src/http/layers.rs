@@ -106,6 +106,8 @@ pub(super) fn narrowed(routes: Router, state: &HttpState) -> Router {
 
 /// What browser-based MCP clients need.
 fn cors_layer(guard: Arc<OriginGuard>) -> CorsLayer {
+    // The headers of MCP. A browser sends a header only if the preflight allows it, and fails the call
+    // otherwise.
     let names = [
         "mcp-protocol-version",
         "mcp-method",
@@ -124,6 +126,7 @@ fn cors_layer(guard: Arc<OriginGuard>) -> CorsLayer {
         }))
         .allow_methods([Method::GET, Method::POST, Method::PUT, Method::DELETE])
         .allow_headers(allowed)
+        // A script can read only the headers that are named here (CORS).
         .expose_headers([
             HeaderName::from_static("mcp-session-id"),
             RETRY_AFTER,

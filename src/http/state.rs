@@ -22,14 +22,14 @@ use crate::metrics::ServerMetrics;
 use crate::relay::OutputRelay;
 use crate::tool::registry::Registry;
 
-/// What the operator says about HTTP.
+/// The HTTP part of the configuration.
 #[derive(Clone, Debug)]
 pub struct HttpSettings {
     /// Which names and pages may call.
     pub guard: OriginGuard,
     /// The proxies that are believed about where a request comes from.
     pub proxies: TrustedProxies,
-    /// How much may be asked for.
+    /// Rates, the most streams and connections, and the time limit of bodies.
     pub limits: RequestLimits,
     /// Limits of the sessions of older revisions.
     pub sessions: SessionLimits,
@@ -71,7 +71,7 @@ impl HttpSettings {
 /// What a server is made of, for its routes and layers. One for all of them: each takes what it needs.
 #[derive(Debug)]
 pub struct HttpState {
-    /// What the operator says.
+    /// The configuration.
     pub(super) settings: HttpSettings,
     pub(super) guard: Arc<OriginGuard>,
     pub(super) proxies: Arc<TrustedProxies>,
@@ -119,6 +119,7 @@ impl HttpState {
     /// The same, counted in `metrics`.
     #[must_use]
     pub fn with_metrics(mut self, metrics: ServerMetrics) -> Self {
+        // The limiter holds the metrics too, so it is built again. It has counted nothing yet.
         self.limiter = Arc::new(RequestLimiter::new(self.settings.limits, metrics.clone()));
         self.metrics = metrics;
         self
