@@ -24,7 +24,8 @@ pub use semaphores::KeyedSemaphores;
 const SHARDS: usize = 16;
 /// How often a shard is searched for idle entries when a new one comes.
 const SWEEP_PAUSE: Duration = Duration::from_secs(30);
-/// The same while the map is full. A client that fills it with invented keys must not make each new key a search.
+/// The same while the map is full. A client that fills it with invented keys must not make each new key a
+/// search.
 const SWEEP_PAUSE_FULL: Duration = Duration::from_secs(1);
 
 /// What a map may drop.

@@ -18,7 +18,7 @@ use prometheus_client::registry::Registry;
 pub use declaration::MetricInfo;
 use declaration::{CounterFamily, MetricDeclarations, MetricLabels, TimerFamily};
 
-/// The media type of [`Metrics::text`].
+/// The media type of [`ServerMetrics::exposition_text`].
 pub const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 /// The tool name for calls of unknown tools.
 pub const UNKNOWN: &str = "unknown";
@@ -35,6 +35,7 @@ pub fn metrics_markdown() -> String {
             labels,
             help,
         } = metric;
+        // OpenMetrics adds these to the names of the samples, which is what an operator searches for.
         let suffix = match *kind {
             "counter" => "_total",
             "info" => "_info",
@@ -189,6 +190,7 @@ impl Default for ServerMetrics {
         Self(Arc::new(MetricFamilies {
             registry,
             list,
+            // Both were filled while the families were declared, so they are put in last.
             ..counted
         }))
     }
@@ -196,6 +198,7 @@ impl Default for ServerMetrics {
 
 /// What is known at the start and does not change.
 fn declare_constants(all: &mut MetricDeclarations) {
+    // Monitoring systems derive the uptime from it and detect restarts.
     let started = Gauge::<f64, AtomicU64>::default();
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     started.set(now.unwrap_or_default().as_secs_f64());
@@ -232,6 +235,7 @@ impl ServerMetrics {
 
     /// Counts a call of an unknown tool, or of one that the caller is not offered.
     pub fn count_unknown_tool(&self) {
+        // The name is the text of a client. As a label, invented names would make new series without end.
         let (tool, outcome) = (UNKNOWN, "not_found");
         self.0
             .calls
@@ -274,6 +278,7 @@ impl ServerMetrics {
 
     /// Counts an HTTP request.
     pub fn count_http_request(&self, route: &'static str, status: u16) {
+        // The class only: each single status would multiply the series of each route.
         let status = match status {
             ..200 => "1xx",
             200..300 => "2xx",
@@ -298,6 +303,7 @@ impl ServerMetrics {
     /// All metrics in the text form of OpenMetrics, with values that are counted elsewhere.
     #[must_use]
     pub fn exposition_text(&self, sessions: usize, streams: usize) -> String {
+        // Sessions and streams are counted where they live. They are copied at each scrape.
         let number = |count| i64::try_from(count).unwrap_or(i64::MAX);
         self.0.sessions.set(number(sessions));
         self.0.streams.set(number(streams));

@@ -93,16 +93,16 @@ pub(super) async fn parse_body<T: Send + 'static>(
     if bytes.len() <= PARSED_BY_WORKER_BYTES_MAX {
         return Ok(parse(bytes));
     }
-    // tokio's blocking pool has up to 512 threads, hence the permits. `acquire` fails only on a closed semaphore,
-    // and this one is never closed.
+    // tokio's blocking pool has up to 512 threads, hence the permits. `acquire` fails only on a closed
+    // semaphore, and this one is never closed.
     let permit = PARSED_AWAY.acquire().await.ok();
     let parsed = tokio::task::spawn_blocking(move || parse(bytes)).await;
     drop(permit);
     parsed.map_err(|_panicked| HttpProblem::internal_error())
 }
 
-/// Answers a request whose body is parsed while it is answered. With a large body this runs on a blocking thread
-/// until the answer begins.
+/// Answers a request whose body is parsed while it is answered. With a large body this runs on a blocking
+/// thread until the answer begins.
 pub(super) async fn answer_where_parsed<T: Send + 'static>(
     body_bytes: usize,
     answer: impl Future<Output = T> + Send + 'static,

@@ -169,8 +169,8 @@ fn content_length(headers: &HeaderMap) -> Option<u64> {
     }
 }
 
-/// What was wrong with the body of an upload. The provider receives only a text and reports a failure of its own;
-/// the client gets this problem instead.
+/// What was wrong with the body of an upload. The provider receives only a text and reports a failure of its
+/// own; the client gets this problem instead.
 #[derive(Clone, Default)]
 struct BrokenUploadBody(Arc<Mutex<Option<HttpProblem>>>);
 

@@ -190,8 +190,8 @@ impl RequestLimiter {
         caller: &Caller,
     ) -> Result<Arc<CallerState>, LimitRefusal> {
         let address_state = extensions.get::<Arc<AddressState>>();
-        // A link has 256 random bits, so a lock against guessing does not apply. Its holder is often another program
-        // than the caller, so it does not make the caller known at this address.
+        // A link has 256 random bits, so a lock against guessing does not apply. Its holder is often another
+        // program than the caller, so it does not make the caller known at this address.
         let address_state = address_state.filter(|_| extensions.get::<ByLink>().is_none());
         if let Some(address_state) = address_state {
             match address_state.locked_for() {

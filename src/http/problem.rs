@@ -101,7 +101,8 @@ impl HttpProblem {
         self.limit.is_some()
     }
 
-    /// Writes the headers that all forms share, `Retry-After` and `WWW-Authenticate`, and the mark for the metrics.
+    /// Writes the headers that all forms share, `Retry-After` and `WWW-Authenticate`, and the mark for the
+    /// metrics.
     pub(super) fn put_headers(&self, response: &mut Response) {
         if let Some(seconds) = self.retry_after {
             response.headers_mut().insert(RETRY_AFTER, seconds.into());

@@ -34,11 +34,13 @@ pub(super) fn to_result(finished: FinishedCall) -> Result<CallToolResult, ErrorD
             "internal",
         )
     })?;
+    // MCP asks for the structured content as text, too: older clients and some models read only the text.
     let mut content = vec![ContentBlock::text(text)];
     if let Some(picture) = finished.picture {
         let data = BASE64.encode(&picture.bytes);
         content.push(ContentBlock::image(data, picture.media_type));
     }
+    // A failed tool is a result and no protocol error, so that the model sees it and can react.
     let mut result = if finished.error.is_some() {
         CallToolResult::error(content)
     } else {

@@ -65,9 +65,11 @@ pub(super) async fn end_record(
     let (outcome, data) = match result {
         Ok(Some(data)) => ("ok", Some(data)),
         Ok(None) => ("asks", None),
+        // The tool was stopped for this reason, so its own error says less.
         Err(_) if left => (GIVEN_UP, None),
         Err(error) => (error.error_type.type_name(), None),
     };
+    // Only ids: results may hold the contents of files and of screens.
     let id = |name| Some(data?.get(name)?.as_str()?.to_owned());
     let ended = CallEnd {
         outcome,

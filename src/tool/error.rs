@@ -72,6 +72,7 @@ impl ErrorType {
     #[must_use]
     pub fn may_have_acted(self) -> bool {
         match self {
+            // Kasm may have carried out a request whose answer was lost, late or unreadable.
             Self::Api | Self::Unavailable | Self::Timeout | Self::Internal => true,
             Self::Security
             | Self::Validation

@@ -49,6 +49,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for PrivateArgument<T> {
 }
 
 impl<T: JsonSchema> JsonSchema for PrivateArgument<T> {
+    // A reference would hide the mark from `take_from`, which reads the properties only.
     fn inline_schema() -> bool {
         true
     }
@@ -125,6 +126,7 @@ impl RecordedArguments {
                 Some(each) => {
                     recorded.insert(name.clone(), each.record_value(value));
                 }
+                // Not even its name: a client that mixes up key and value would put a secret there.
                 None => unknown += 1,
             }
         }

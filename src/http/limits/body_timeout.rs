@@ -50,7 +50,8 @@ pub(in crate::http) async fn time_body(
     next.run(request).await
 }
 
-/// A body, and how long this server has waited for it. Time in which the handler reads nothing does not count.
+/// A body, and how long this server has waited for it. Time in which the handler reads nothing does not
+/// count.
 struct TimedBody {
     body: Body,
     pause: Duration,

@@ -48,8 +48,8 @@ pub(super) async fn post_legacy(
         let session = session_of(state, caller, &parts.headers)?;
         return answer_in_session(state, &session, parts, read_message(message)?).await;
     }
-    // A client names the revision of its handshake here, so it has lost its session and must initialize again.
-    // Bare JSON-RPC has no such header.
+    // A client names the revision of its handshake here, so it has lost its session and must initialize
+    // again. Bare JSON-RPC has no such header.
     if parts.headers.contains_key(PROTOCOL_VERSION) {
         return Err(session_missing());
     }
