@@ -95,7 +95,7 @@ fn audit_log(config: &Config) -> Result<Option<AuditLog>, AuditUnwritable> {
     }
 }
 
-/// Who uses the configured server: the holder of the token, or the programs on this machine.
+/// The caller of the configured server: the holder of the token, or the programs on this machine.
 fn configured_caller(config: &Config, local: bool) -> Caller {
     let name = if local { LOCAL_CALLER } else { TOKEN_CALLER };
     let mut caller = Caller::new(name, config.http.auth_scope, &config.kasm_user);
@@ -228,7 +228,7 @@ pub fn build_application(config: &Config, reached: ReachedBy) -> Result<Applicat
 }
 
 impl Application {
-    /// The server for [`http::serve::serve`].
+    /// The server for [`http::serve::serve_http`].
     ///
     /// # Errors
     /// A credential setting cannot be used, or other machines can connect without a credential.

@@ -196,7 +196,7 @@ impl Default for ServerMetrics {
     }
 }
 
-/// What is known at the start and does not change.
+/// Declares the metrics that are set once: start time and version.
 fn declare_constants(all: &mut MetricDeclarations) {
     // Monitoring systems derive the uptime from it and detect restarts.
     let started = Gauge::<f64, AtomicU64>::default();

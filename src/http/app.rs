@@ -9,7 +9,7 @@ use super::exposition::MetricsExposition;
 use super::router;
 use super::state::HttpState;
 
-/// Routes, their state, and the work that goes on beside requests. Hand it to [`super::serve::serve`].
+/// Routes, their state, and the work that goes on beside requests. [`super::serve::serve_http`] serves it.
 #[derive(Debug)]
 pub struct HttpApp {
     pub(super) router: Router,
@@ -39,7 +39,7 @@ impl HttpApp {
         }
     }
 
-    /// What a monitoring system reads.
+    /// The metrics, for an address of their own.
     #[must_use]
     pub fn metrics_exposition(&self) -> MetricsExposition {
         self.state.exposition()

@@ -50,7 +50,7 @@ pub(super) async fn read_bytes(
     }
 }
 
-/// What is wrong with a body that broke off.
+/// The problem of a body that ended early: the client was too slow, or the connection broke.
 pub(super) fn body_problem(error: &(dyn std::error::Error + 'static)) -> HttpProblem {
     if BodyTooSlow::is_behind(error) {
         return body_too_slow();

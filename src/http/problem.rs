@@ -83,7 +83,7 @@ impl HttpProblem {
         self.code
     }
 
-    /// What to do.
+    /// One sentence for the client: what is wrong and what to do.
     #[must_use]
     pub fn detail(&self) -> &str {
         &self.detail

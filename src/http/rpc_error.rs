@@ -27,7 +27,7 @@ impl RpcError {
         self
     }
 
-    /// The same error with a code of JSON-RPC that the status does not tell.
+    /// The same error with a code of JSON-RPC that does not follow from the status.
     #[must_use]
     pub fn with_rpc_code(mut self, code: ErrorCode) -> Self {
         self.code = code;

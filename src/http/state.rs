@@ -68,7 +68,7 @@ impl HttpSettings {
     }
 }
 
-/// What a server is made of, for its routes and layers. One for all of them: each takes what it needs.
+/// The parts of a server, shared by all routes and layers.
 #[derive(Debug)]
 pub struct HttpState {
     /// The configuration.
@@ -125,42 +125,42 @@ impl HttpState {
         self
     }
 
-    /// The same with what `/health` asks.
+    /// Sets the probe that `/health` uses. Without it Kasm counts as reachable.
     #[must_use]
     pub fn with_health(mut self, health: HealthProbe) -> Self {
         self.health = health;
         self
     }
 
-    /// The same with what the handler sends to clients unasked.
+    /// Adds the notifications that the handler sends to clients.
     #[must_use]
     pub fn with_notices(mut self, notices: ChangeNotices) -> Self {
         self.mcp = self.mcp.with_notices(notices);
         self
     }
 
-    /// The same with a place where workspaces deliver output.
+    /// Adds the relay that receives output of workspaces.
     #[must_use]
     pub fn with_relay(mut self, relay: Option<Arc<OutputRelay>>) -> Self {
         self.relay = relay;
         self
     }
 
-    /// The same with links that stand for a token.
+    /// Adds links to files, which work without a token.
     #[must_use]
     pub fn with_links(mut self, links: Option<Arc<OpenLinks>>) -> Self {
         self.links = links;
         self
     }
 
-    /// The same with a record of calls, which is closed when serving has ended.
+    /// Adds the audit log. It is closed when serving has ended.
     #[must_use]
     pub fn with_audit(mut self, audit: Option<AuditLog>) -> Self {
         self.audit = audit;
         self
     }
 
-    /// What a monitoring system reads.
+    /// The metrics as an answer.
     pub(super) fn exposition(&self) -> MetricsExposition {
         MetricsExposition {
             metrics: self.metrics.clone(),

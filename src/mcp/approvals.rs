@@ -64,7 +64,7 @@ pub struct QuestionSubject {
     tool: String,
     /// SHA-256 of the arguments, in base64.
     arguments: String,
-    /// SHA-256 of [`Question::what`](crate::tool::Question::what), in base64.
+    /// SHA-256 of [`ApprovalQuestion::what`](crate::tool::ApprovalQuestion::what), in base64.
     what: String,
 }
 

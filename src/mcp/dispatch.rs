@@ -111,7 +111,7 @@ impl Dispatcher {
         }
     }
 
-    /// The same with what the handler sends to clients unasked.
+    /// Adds the notifications that the handler sends to clients.
     #[must_use]
     pub fn with_notices(mut self, notices: ChangeNotices) -> Self {
         self.notices = Some(notices);
@@ -190,7 +190,7 @@ impl Dispatcher {
         exchange::accept_message(session, message);
     }
 
-    /// What the stream of a session carries that belongs to no request.
+    /// The notifications for the stream of a session. Without any, the stream stays open and silent.
     pub fn notices_of(
         &self,
         session: &Arc<McpSession>,

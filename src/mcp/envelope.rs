@@ -1,7 +1,7 @@
 //! A POST body, read once: what it is, what decides where it goes, and the message itself.
 //!
-//! A complete `tools/call`, which nearly every body is, is read in one pass. Of others a first look tells
-//! the parts that matter, and rmcp's types are read where this server answers itself.
+//! A complete `tools/call`, which nearly every body is, is read in one pass. Of other messages only the parts
+//! that decide the way are read first, and rmcp's types where this server answers itself.
 
 mod head;
 
@@ -26,7 +26,7 @@ pub const BATCH_MESSAGES_MAX: usize = 64;
 const TOOLS_CALL: &str = "tools/call";
 const INITIALIZE: &str = "initialize";
 
-/// What a body holds.
+/// A body: one message, or a batch.
 #[derive(Debug)]
 pub enum Envelope {
     /// One message.

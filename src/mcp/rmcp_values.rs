@@ -10,7 +10,7 @@ use super::error_data::with_code;
 use crate::tool::invocation::FinishedCall;
 use crate::tool::{ProgressReporter, ToolInfo};
 
-/// Sends progress notifications, for a client that asked for them.
+/// Sends progress notifications, if the request has a progress token.
 pub(super) fn progress_reporter(cx: &RequestContext<RoleServer>) -> ProgressReporter {
     let Some(token) = cx.meta.get_progress_token() else {
         return ProgressReporter::without_listener();

@@ -170,7 +170,7 @@ impl ChangeNotices {
     }
 }
 
-/// What happened.
+/// One event for a subscriber.
 enum ChangeNews {
     Changed(ResourceChange),
     /// The client read too slowly and missed changes.

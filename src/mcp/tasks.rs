@@ -1,8 +1,8 @@
 //! Work that outlives its call, as tasks (extension `io.modelcontextprotocol/tasks` of revision 2026-07-28).
 //!
-//! Nothing is stored. A task's id holds the tool that started the work and the values that its [`Continuation`]
-//! needs, so tasks survive a restart. The id is not a credential: each use calls the poll or stop tool as the
-//! caller of that request, so a forged id gives no access to another caller's work.
+//! Nothing is stored. A task's id holds the tool that started the work and the values that its
+//! [`ContinuationTools`] needs, so tasks survive a restart. The id is not a credential: each use calls the
+//! poll or stop tool as the caller of that request, so a forged id gives no access to another caller's work.
 
 use std::time::Duration;
 

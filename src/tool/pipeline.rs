@@ -30,7 +30,7 @@ impl Registry {
         options: CallOptions,
     ) -> Result<CallOutcome, UnknownTool> {
         let tool = self.find_tool(name);
-        // A tool outside of the filter is unknown, because the client has asked for a server without it. A
+        // A tool outside of the filter is unknown: the client or its token has chosen a server without it. A
         // missing scope is an error of its own, below.
         let tool = tool.filter(|tool| tool.info.passes_filter(&options.caller));
         let Some(tool) = tool else {
@@ -170,7 +170,7 @@ impl Registry {
     }
 }
 
-/// What of a call is recorded.
+/// A call as the audit log may record it.
 fn act_of_call<'a>(
     audit: &AuditLog,
     tool: &ToolInfo,

@@ -22,7 +22,7 @@ const TEXT_CHARS_MAX: usize = 2_048;
 pub struct PrivateArgument<T>(T);
 
 impl<T> PrivateArgument<T> {
-    /// What it is.
+    /// The value.
     pub fn into_inner(self) -> T {
         self.0
     }
@@ -65,7 +65,7 @@ impl<T: JsonSchema> JsonSchema for PrivateArgument<T> {
     }
 }
 
-/// What may be recorded of a value.
+/// How much of a value the audit log may hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RecordedArguments {
     /// The value, up to a length.

@@ -65,14 +65,14 @@ impl Registry {
         self
     }
 
-    /// The same with files that go past the model.
+    /// Adds transfers of files that bypass the model.
     #[must_use]
     pub fn with_transfers(mut self, transfers: Arc<dyn FileTransfers>) -> Self {
         self.transfers = Some(transfers);
         self
     }
 
-    /// The same with a limit of costly calls, for each caller.
+    /// Adds a rate limit of costly calls, for each caller.
     #[must_use]
     pub fn with_costly_rate(mut self, rate: Rate) -> Self {
         self.costly = Some(CostlyCallRates::new(rate));

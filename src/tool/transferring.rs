@@ -1,5 +1,5 @@
-//! The way of a transfer: the one path to a provider's files, beside `pipeline.rs` for calls of tools. Scope,
-//! reach, record and counts are those of a call.
+//! The pipeline of a transfer: the only way to a provider's files, as `pipeline.rs` is for tools. Scope,
+//! filter, audit log and metrics are the same as for a call.
 
 use std::time::Duration;
 
@@ -56,7 +56,7 @@ impl TransferAction {
     }
 }
 
-/// What a transfer counts as, in the record and in what is counted.
+/// The name and the effect of a transfer in the audit log and in the metrics.
 fn name_and_effect(direction: TransferDirection) -> (&'static str, Effect) {
     match direction {
         TransferDirection::Download => ("GET /files", Effect::Read),

@@ -1,4 +1,4 @@
-//! Which part of a file a client asks for (RFC 9110, section 14), and the count of what it got.
+//! The part of a file that a client requests (RFC 9110, section 14), and the count of delivered bytes.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use http::header::{HeaderMap, HeaderName, IF_RANGE, RANGE};
 
 use crate::links::{LinkId, OpenLinks};
 
-/// What is sent of a file.
+/// The part of a file that is sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum RangeSelection {
     /// All of it.
@@ -82,7 +82,7 @@ pub(super) struct DeliveryCount {
     pub(super) id: LinkId,
     pub(super) version: String,
     pub(super) size: u64,
-    /// What of the part has not gone out.
+    /// The bytes of the part that have not gone out.
     pub(super) rest: Range<u64>,
     pub(super) start: u64,
 }

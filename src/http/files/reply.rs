@@ -93,7 +93,7 @@ impl FileReply {
     }
 }
 
-/// What is said of a file whatever part of it is sent.
+/// The headers of a file, the same for the whole and for each part.
 fn file_headers(file: &FileDownload, path: &str, etag: String, date: Option<String>) -> HeaderMap {
     let mut headers = HeaderMap::new();
     let name = path.rsplit('/').next().unwrap_or_default();

@@ -84,7 +84,7 @@ pub(in crate::http) async fn limit_by_address(
         return form.answer(LimitRefusal::Address(wait).into());
     }
     let shows = request.headers().contains_key(AUTHORIZATION);
-    // Whether a token is right shows only in the layers inside, and is not told while this lasts.
+    // Only the layers inside compare the token. While the lock lasts, the answer does not reveal the result.
     let locked = address_state.locked_for();
     request.extensions_mut().insert(address_state.clone());
     let response = next.run(request).await;

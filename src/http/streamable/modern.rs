@@ -109,7 +109,7 @@ fn sends_headers(properties: Option<&Value>) -> bool {
     })
 }
 
-/// What rmcp knows of a client that has not shaken hands. What it can do is in each request.
+/// A client without a handshake, as rmcp wants one. Its capabilities are in each request.
 fn anonymous_client() -> InitializeRequestParams {
     InitializeRequestParams::new(ClientCapabilities::default(), Implementation::default())
         .with_protocol_version(ProtocolVersion::V_2026_07_28)

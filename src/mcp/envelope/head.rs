@@ -27,7 +27,7 @@ pub(super) struct Head<'a> {
 #[derive(Deserialize)]
 pub(super) struct Text<'a>(#[serde(borrow)] pub(super) Cow<'a, str>);
 
-/// What of the params matters here. Params of any other form have nothing of it.
+/// The members of the params that decide the way. Params that are no object have none.
 #[derive(Default)]
 pub(super) struct Params {
     pub(super) name: Option<String>,
