@@ -160,7 +160,7 @@ impl HttpState {
         self
     }
 
-    /// The metrics as an answer.
+    /// The metrics, and what is counted at each scrape.
     pub(super) fn exposition(&self) -> MetricsExposition {
         MetricsExposition {
             metrics: self.metrics.clone(),

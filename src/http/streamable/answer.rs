@@ -33,7 +33,7 @@ pub(super) async fn respond_to_call(
     }
     match tokio::time::timeout(QUIET_MAX, call.messages.recv()).await {
         Ok(first) => {
-            // The channel closes without an answer only if the call was cancelled.
+            // The channel closes without an answer if the call was cancelled or its handler panicked.
             let first = first.unwrap_or_else(|| cancelled_answer(call.id.clone()));
             if is_answer(&first) {
                 // The call has ended by itself. Dropping its guard must not count as a cancellation.
