@@ -59,6 +59,7 @@ fn output_relay(config: &Config) -> Option<Arc<OutputRelay>> {
 /// Links to files, if it is known where clients reach this server.
 fn open_links(config: &Config) -> Option<Arc<OpenLinks>> {
     let http = &config.http;
+    // With port 0 the system chooses the port after this. A link would lead nowhere.
     let own = (http.is_loopback() && http.listen.port() != 0)
         .then(|| format!("http://{}{}", http.listen, http.path_prefix));
     let base = http.public_url.clone().or(own)?;
@@ -67,6 +68,7 @@ fn open_links(config: &Config) -> Option<Arc<OpenLinks>> {
 
 /// The sessions that are kept alive or end in time. Call it inside a tokio runtime.
 fn session_leases(config: &Config, kasm: &Kasm) -> Leases {
+    // A missing directory is no error: leases then live in memory, and a restart loses them.
     let directory = config.state_dir.as_deref();
     let directory = directory.filter(|directory| directory.is_dir());
     if directory.is_none() {
@@ -93,10 +95,11 @@ fn audit_log(config: &Config) -> Result<Option<AuditLog>, AuditUnwritable> {
     }
 }
 
-/// Who uses the configured server: the holder of the token, or the programs on this machine.
+/// The caller of the configured server: the holder of the token, or the programs on this machine.
 fn configured_caller(config: &Config, local: bool) -> Caller {
     let name = if local { LOCAL_CALLER } else { TOKEN_CALLER };
     let mut caller = Caller::new(name, config.http.auth_scope, &config.kasm_user);
+    // The default is `Local`. `/openapi.json` asks for a bearer token for every other kind.
     if !local {
         caller.credential = Credential::Token;
     }
@@ -149,7 +152,10 @@ fn find_user(kasm: &Kasm) -> FindUser {
         let kasm = kasm.clone();
         async move {
             match kasm.api().fetch_user(&UserRef::Name(name.clone())).await {
+                // Kasm returns locked and disabled users as well. They must not get in by this way.
                 Ok(user) if user.locked || user.disabled => Ok(None),
+                // The answer decides whose desktops the caller controls, so it must be the user that was
+                // requested.
                 Ok(user) if !user.username.eq_ignore_ascii_case(&name) => Ok(None),
                 Ok(user) => Ok(Some(user.user_id.to_string())),
                 Err(KasmError::NotFound { .. }) => Ok(None),
@@ -187,10 +193,11 @@ pub struct Application {
 /// Builds the configured server. Call it inside a tokio runtime.
 ///
 /// # Errors
-/// As [`BuildError`] tells.
+/// See [`BuildError`].
 pub fn build_application(config: &Config, reached: ReachedBy) -> Result<Application, BuildError> {
     let metrics = ServerMetrics::default();
     let kasm = counted_kasm(config, &metrics)?;
+    // Over stdio no workspace can post output and no client can open a link, so neither is offered.
     let by_http = Some(config).filter(|_| reached == ReachedBy::ByHttp);
     let (relay, links) = (by_http.and_then(output_relay), by_http.and_then(open_links));
     let leases = session_leases(config, &kasm);
@@ -224,7 +231,7 @@ impl Application {
     /// The server for [`http::serve::serve_http`].
     ///
     /// # Errors
-    /// Its callers cannot be known, or anybody could be one.
+    /// A credential setting cannot be used, or other machines can connect without a credential.
     pub fn into_http(self) -> Result<http::HttpApp, BuildError> {
         let auth = build_authenticator(&self.config, &self.kasm)?;
         Ok(http::HttpApp::new(self.into_state(auth)))
@@ -260,7 +267,7 @@ impl Application {
     }
 }
 
-/// What the operator says about HTTP.
+/// The HTTP part of the configuration.
 fn http_settings(config: &Config) -> HttpSettings {
     let http = &config.http;
     HttpSettings {

@@ -24,7 +24,8 @@ pub use semaphores::KeyedSemaphores;
 const SHARDS: usize = 16;
 /// How often a shard is searched for idle entries when a new one comes.
 const SWEEP_PAUSE: Duration = Duration::from_secs(30);
-/// The same while the map is full. Whoever fills it with made-up keys must not make each new key a search.
+/// The same while the map is full. A client that fills it with invented keys must not make each new key a
+/// search.
 const SWEEP_PAUSE_FULL: Duration = Duration::from_secs(1);
 
 /// What a map may drop.
@@ -43,6 +44,7 @@ impl<T: Evict> Evict for Mutex<T> {
 #[derive(Debug)]
 pub struct BoundedMap<K, V> {
     shards: Box<[Mutex<MapShard<K, V>>]>,
+    // Seeded at random: a client cannot choose keys that all fall into one shard.
     hasher: RandomState,
     entries_max: usize,
     /// Entries of all shards. It is raised before an entry comes and lowered after it went: the limit holds for the sum,
@@ -65,7 +67,7 @@ struct MapEntry<V> {
 }
 
 impl<V> MapEntry<V> {
-    /// Clones come from under the shard's lock only, so nobody can begin to hold it while that is locked.
+    /// Clones are made only under the lock of the shard, so while that is held no new user can appear.
     fn is_held(&self) -> bool {
         Arc::strong_count(&self.value) > 1
     }
@@ -117,6 +119,7 @@ impl<K: Hash + Eq, V: Evict> BoundedMap<K, V> {
         if let Some(known) = self.get(&key) {
             return Some(known);
         }
+        // Before this shard is locked: the sweep locks each shard in turn, and these locks are not reentrant.
         self.sweep_if_full();
         let mut shard = self.shard_of(&key).lock();
         // Another thread may have made it since.
@@ -126,6 +129,7 @@ impl<K: Hash + Eq, V: Evict> BoundedMap<K, V> {
         if shard.swept.elapsed() >= SWEEP_PAUSE {
             self.sweep_shard(&mut shard);
         }
+        // Taken under the lock of the shard, so no other thread inserts the same key in between.
         if !self.take_place() {
             return None;
         }
@@ -146,6 +150,7 @@ impl<K: Hash + Eq, V: Evict> BoundedMap<K, V> {
         self.sweep_if_full();
         if let Err(key) = self.try_insert(key, &value) {
             self.evict_oldest();
+            // Another thread may have taken the free place. Then the value is returned without being cached.
             let _not_kept = self.try_insert(key, &value);
         }
         value
@@ -158,6 +163,7 @@ impl<K: Hash + Eq, V: Evict> BoundedMap<K, V> {
         Q: Hash + Eq + ?Sized,
     {
         let entry = self.shard_of(key).lock().entries.remove(key)?;
+        // After the removal: the count may be too high for a moment, but never too low.
         self.count.fetch_sub(1, Ordering::Relaxed);
         Some(entry.value)
     }
@@ -190,6 +196,7 @@ impl<K: Hash + Eq, V: Evict> BoundedMap<K, V> {
 
     fn take_place(&self) -> bool {
         let more = |count| (count < self.entries_max).then_some(count + 1);
+        // Relaxed is enough: the count protects no other memory, and each entry has the lock of its shard.
         let order = Ordering::Relaxed;
         self.count.fetch_update(order, order, more).is_ok()
     }
@@ -224,12 +231,15 @@ impl<K: Hash + Eq, V: Evict> BoundedMap<K, V> {
     fn sweep_shard(&self, shard: &mut MapShard<K, V>) {
         shard.swept = Instant::now();
         self.evict_where(shard, |entry| entry.value.is_idle());
+        // A flood leaves a large table behind, whose memory would stay until the process ends.
         if shard.entries.capacity() > 4 * shard.entries.len() {
             shard.entries.shrink_to_fit();
         }
     }
 
     fn evict_oldest(&self) {
+        // One shard is locked at a time, so the oldest entry may be used in between. It then has a new
+        // number, and nothing is evicted.
         let oldest = self.shards.iter().filter_map(|shard| {
             let locked = shard.lock();
             let free = locked.entries.values().filter(|entry| !entry.is_held());
@@ -241,6 +251,7 @@ impl<K: Hash + Eq, V: Evict> BoundedMap<K, V> {
     }
 
     fn evict_where(&self, shard: &mut MapShard<K, V>, is_unwanted: impl Fn(&MapEntry<V>) -> bool) {
+        // An entry in use stays. A second value for its key would count from zero beside the first one.
         let before = shard.entries.len();
         shard
             .entries

@@ -77,6 +77,7 @@ impl ToolFilter {
     pub fn intersect(&self, other: &Self) -> Self {
         let toolsets = match (&self.toolsets, &other.toolsets) {
             (Some(own), Some(others)) => Some(Arc::new(&**own & &**others)),
+            // A filter without a list admits every toolset, so the list of the other one decides.
             (one, None) | (None, one) => one.clone(),
         };
         Self {
@@ -133,6 +134,8 @@ impl Validity {
             let pause = match self.until {
                 Some(until) => {
                     let left = until.duration_since(Timestamp::now());
+                    // A negative span cannot be converted. It means that the expiry has passed, which the
+                    // check below finds.
                     let left = Duration::try_from(left).unwrap_or_default();
                     // Checked again and again, because the clock can be set.
                     left.min(CLOCK_LOOK)

@@ -34,6 +34,7 @@ pub fn metrics_markdown() -> String {
             labels,
             help,
         } = metric;
+        // OpenMetrics adds these to the names of the samples, which is what an operator searches for.
         let suffix = match *kind {
             "counter" => "_total",
             "info" => "_info",
@@ -180,13 +181,15 @@ impl Default for ServerMetrics {
         Self(Arc::new(MetricFamilies {
             registry,
             list,
+            // Both were filled while the families were declared, so they are put in last.
             ..counted
         }))
     }
 }
 
-/// What is known at the start and does not change.
+/// Declares the metrics that are set once: start time and version.
 fn declare_constants(all: &mut MetricDeclarations) {
+    // Monitoring systems derive the uptime from it and detect restarts.
     let started = Gauge::<f64, AtomicU64>::default();
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     started.set(now.unwrap_or_default().as_secs_f64());
@@ -223,6 +226,7 @@ impl ServerMetrics {
 
     /// Counts a call of an unknown tool, or of one that the caller is not offered.
     pub fn count_unknown_tool(&self) {
+        // The name is the text of a client. As a label, invented names would make new series without end.
         let (tool, outcome) = (UNKNOWN, "not_found");
         self.0
             .calls
@@ -265,6 +269,7 @@ impl ServerMetrics {
 
     /// Counts an HTTP request.
     pub fn count_http_request(&self, route: &'static str, status: u16) {
+        // The class only: each single status would multiply the series of each route.
         let status = match status {
             ..200 => "1xx",
             200..300 => "2xx",
@@ -289,6 +294,7 @@ impl ServerMetrics {
     /// All metrics in the text form of OpenMetrics, with values that are counted elsewhere.
     #[must_use]
     pub fn exposition_text(&self, sessions: usize, streams: usize) -> String {
+        // Sessions and streams are counted where they live. They are copied at each scrape.
         let number = |count| i64::try_from(count).unwrap_or(i64::MAX);
         self.0.sessions.set(number(sessions));
         self.0.streams.set(number(streams));

@@ -54,6 +54,7 @@ impl RateWait {
     #[must_use]
     pub fn whole_seconds(self) -> u64 {
         let whole = self.0.as_secs();
+        // Rounded up: a client that waits too short a time is refused again.
         let more = u64::from(self.0.subsec_nanos() > 0);
         (whole + more).max(1)
     }
@@ -95,10 +96,12 @@ impl TokenBucket {
     /// # Errors
     /// The rate is exceeded. Nothing is counted then.
     pub fn take_many(&self, many: NonZeroU32) -> Result<(), RateWait> {
+        // More than the burst can never be taken at once, so a large number empties the bucket.
         match self.limiter.check_n(many.min(self.rate.burst)) {
             Ok(Err(until)) => Err(RateWait(
                 until.wait_time_from(DefaultClock::default().now()),
             )),
+            // `Err` is a number above the burst, which the minimum above excludes.
             Ok(Ok(_)) | Err(_) => Ok(()),
         }
     }
@@ -113,6 +116,7 @@ impl TokenBucket {
 /// When something was used last. Cheap to set from many threads.
 #[derive(Debug)]
 pub struct LastUse {
+    // An `Instant` cannot be stored atomically, so uses are counted in milliseconds from this one.
     epoch: Instant,
     ms: AtomicU64,
 }

@@ -38,6 +38,7 @@ pub fn status_of(error: ErrorType) -> StatusCode {
 /// The reply form with its picture as base64.
 #[must_use]
 pub fn with_picture(mut body: Value, picture: &Picture) -> Value {
+    // The reply form is always an object, so the picture has a place.
     if let Value::Object(form) = &mut body {
         let data = BASE64.encode(&picture.bytes);
         let image = json!({ "media_type": picture.media_type, "data": data });

@@ -23,10 +23,12 @@ impl TraceContext {
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let mut parts = text.trim().split('-');
+        // W3C Trace Context, section 3.2.2: version ff is forbidden.
         let [version] = read_hex(parts.next()?).filter(|version| *version != [0xff])?;
         let trace_id = u128::from_be_bytes(read_hex(parts.next()?)?);
         let parent_id = u64::from_be_bytes(read_hex(parts.next()?)?);
         let [flags] = read_hex(parts.next()?)?;
+        // Only version 00 is known to have no more than four fields.
         let ends = version != 0 || parts.next().is_none();
         (trace_id != 0 && parent_id != 0 && ends).then_some(Self {
             trace_id,

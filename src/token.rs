@@ -20,7 +20,7 @@ pub fn random_token() -> String {
     BASE64URL_NOPAD.encode(&random::bytes::<32>())
 }
 
-/// A new bearer token: [`BEARER_PREFIX`] and [`random`].
+/// A new bearer token: [`BEARER_PREFIX`] and [`random_token`].
 #[must_use]
 pub fn bearer_token() -> String {
     format!("{BEARER_PREFIX}{}", random_token())
@@ -40,6 +40,7 @@ impl TokenHash {
     /// Parses 64 hex digits, as [`fmt::Display`] writes them.
     #[must_use]
     pub fn from_hex(text: &str) -> Option<Self> {
+        // Upper-case digits are accepted as well, because some hash tools write them.
         let bytes = HEXLOWER_PERMISSIVE.decode(text.as_bytes()).ok()?;
         bytes.try_into().ok().map(Self)
     }

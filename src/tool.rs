@@ -171,9 +171,9 @@ pub struct ToolCallContext<'a, P> {
     pub cancelled: &'a CancellationToken,
     /// Where to report progress.
     pub progress: &'a ProgressReporter,
-    /// How to ask a person. Tools ask with [`ToolCallContext::ask_for_approval`].
+    /// How to ask a person. Tools ask with [`Self::ask_for_approval`].
     pub asker: &'a ApprovalChannel,
-    /// Guards that are dropped when the call ends. Tools add to them with [`ToolCallContext::hold_until_end`].
+    /// Guards that are dropped when the call ends. Tools add to them with [`Self::hold_until_end`].
     pub kept: &'a CallGuards,
 }
 
@@ -284,6 +284,7 @@ impl<T: Tool> AnyTool<T::Provider> for T {
             Scope::Use
         };
         let mut input_schema = schema::arguments_schema::<T::Args>();
+        // Both remove their marks from the schema, so that clients do not see them.
         let recorded = RecordedArguments::take_from(&mut input_schema);
         let argument_forms = ArgumentForms::take_from(&mut input_schema);
         ToolInfo {
@@ -293,6 +294,7 @@ impl<T: Tool> AnyTool<T::Provider> for T {
             toolset: toolset.name,
             effect: T::EFFECT,
             open_world: T::OPEN_WORLD,
+            // The largest of the three: a toolset for administrators stays theirs even if a tool only reads.
             scope: T::SCOPE
                 .unwrap_or(Scope::Read)
                 .max(by_effect)

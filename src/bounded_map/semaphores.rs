@@ -15,7 +15,7 @@ pub struct KeyedSemaphores<K> {
     permits: usize,
 }
 
-/// An owned permit holds its semaphore. So one that nobody holds has all of its permits, like a new one.
+/// An owned permit holds its semaphore. A semaphore that is not held has all of its permits, like a new one.
 impl Evict for Semaphore {
     fn is_idle(&self) -> bool {
         true

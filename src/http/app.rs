@@ -9,7 +9,7 @@ use super::exposition::MetricsExposition;
 use super::router;
 use super::state::HttpState;
 
-/// Routes, their state, and the work that goes on beside requests. Hand it to [`super::serve::serve_http`].
+/// Routes, their state, and the work that goes on beside requests. [`super::serve::serve_http`] serves it.
 #[derive(Debug)]
 pub struct HttpApp {
     pub(super) router: Router,
@@ -28,6 +28,7 @@ impl HttpApp {
         tasks.spawn(async move { sessions.end_idle_forever().await });
         let limiter = state.limiter.clone();
         tasks.spawn(async move { limiter.forget_forever().await });
+        // A token that the operator removes from the file must stop working without a restart.
         if let Some(tokens) = state.auth.token_file() {
             tasks.spawn(async move { tokens.watch_file().await });
         }
@@ -38,7 +39,7 @@ impl HttpApp {
         }
     }
 
-    /// What a monitoring system reads.
+    /// The metrics, for an address of their own.
     #[must_use]
     pub fn metrics_exposition(&self) -> MetricsExposition {
         self.state.exposition()

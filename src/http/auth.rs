@@ -59,6 +59,7 @@ impl Authenticator {
     #[must_use]
     pub fn with_tokens(mut self, tokens: Arc<TokenFile>) -> Self {
         self.tokens = Some(tokens);
+        // A caller that needs no token would make the file pointless: every request would be that caller.
         self.one = self.one.filter(|(expected, _)| expected.is_some());
         self
     }
@@ -71,7 +72,7 @@ impl Authenticator {
         self
     }
 
-    /// What judges tokens of authorization servers, if there are some.
+    /// The verifier of OAuth tokens, if authorization servers are configured.
     pub(super) fn oauth_verifier(&self) -> Option<&TokenVerifier> {
         self.oauth.as_deref()
     }
@@ -101,10 +102,12 @@ impl Authenticator {
         }
         let mut values = headers.get_all(AUTHORIZATION).iter();
         let value = values.next().ok_or(Unauthenticated::Missing)?;
+        // Two headers are ambiguous: a proxy may check one of them and this server the other.
         if values.next().is_some() {
             return Err(Unauthenticated::Wrong);
         }
         let token = bearer_token(value).ok_or(Unauthenticated::Missing)?;
+        // Hashes are compared, so the time of a comparison reveals nothing about the token.
         let given = TokenHash::of_token(token);
         if let Some((Some(expected), caller)) = &self.one
             && given.equals(expected)
@@ -115,6 +118,8 @@ impl Authenticator {
         if let Some(caller) = tokens.and_then(|tokens| tokens.find_caller(&given)) {
             return Ok(caller);
         }
+        // Last, because it is expensive: it verifies a signature and may send requests to the issuer and to
+        // Kasm.
         match &self.oauth {
             Some(verifier) => {
                 let caller = verifier.caller_of_token(token).await;
@@ -132,14 +137,15 @@ fn bearer_token(value: &HeaderValue) -> Option<&[u8]> {
     (scheme.eq_ignore_ascii_case(b"bearer ") && !token.is_empty()).then_some(token)
 }
 
-/// Lets callers through that are known by a link already or show a token, and keeps who they are with the
-/// request. What is begun for them ends with what they showed.
+/// Admits requests with a link or a valid bearer token, and stores the caller in their extensions. The answer
+/// ends when the credential does.
 pub(super) async fn require_caller(
     State(auth): State<Arc<Authenticator>>,
     mut request: Request,
     next: Next,
 ) -> Response {
     let form = AnswerForm::of_request(request.extensions());
+    // Handlers further inside need it for challenges of their own, so it is set for valid tokens as well.
     if let Some(url) = auth.metadata_url(request.uri().path()) {
         request.extensions_mut().insert(url);
     }
@@ -155,6 +161,7 @@ pub(super) async fn require_caller(
     let validity = caller.validity.clone();
     request.extensions_mut().insert(caller);
     tokio::select! {
+        // A credential that has ended wins over an answer that is ready in the same poll.
         biased;
         () = validity.wait_for_end() => refuse(Unauthenticated::Wrong),
         response = next.run(request) => end_with_credential(response, validity),
@@ -171,10 +178,11 @@ fn end_with_credential(response: Response, validity: Validity) -> Response {
     response.map(|body| Body::from_stream(body.into_data_stream().take_until(over)))
 }
 
-/// Why a caller is not let in, as it is told.
+/// The answer to a refused credential, with its challenge.
 fn refusal_problem(reason: Unauthenticated, metadata_url: Option<&MetadataUrl>) -> HttpProblem {
     const WRONG: &str = "the bearer token is not valid: ask the operator of this server for one";
     let (code, error, detail) = match reason {
+        // RFC 6750, section 3.1: the challenge of a request without a token has no error code.
         Unauthenticated::Missing => (
             "token_missing",
             None,

@@ -50,7 +50,7 @@ pub(super) async fn read_bytes(
     }
 }
 
-/// What is wrong with a body that broke off.
+/// The problem of a body that ended early: the client was too slow, or the connection broke.
 pub(super) fn body_problem(error: &(dyn std::error::Error + 'static)) -> HttpProblem {
     if BodyTooSlow::is_behind(error) {
         return body_too_slow();
@@ -74,6 +74,7 @@ pub(super) async fn read_json(
 ) -> Result<(Parts, Bytes), HttpProblem> {
     let (parts, body) = request.into_parts();
     let is_declared = is_json(&parts.headers);
+    // Refused before the body is read, so the form post of a foreign page costs no memory.
     if !is_declared && empty == EmptyBody::Refused {
         return Err(not_json());
     }
@@ -84,7 +85,7 @@ pub(super) async fn read_json(
     Ok((parts, bytes))
 }
 
-/// Parses a body: a large one on a thread of its own kind, where it holds up nobody.
+/// Parses a body. A large one is parsed on a blocking thread, so that other requests of the worker go on.
 pub(super) async fn parse_body<T: Send + 'static>(
     bytes: Bytes,
     parse: impl FnOnce(Bytes) -> T + Send + 'static,
@@ -92,15 +93,16 @@ pub(super) async fn parse_body<T: Send + 'static>(
     if bytes.len() <= PARSED_BY_WORKER_BYTES_MAX {
         return Ok(parse(bytes));
     }
-    // The semaphore is never closed: without a permit there are only more parsers than there should be.
+    // tokio's blocking pool has up to 512 threads, hence the permits. `acquire` fails only on a closed
+    // semaphore, and this one is never closed.
     let permit = PARSED_AWAY.acquire().await.ok();
     let parsed = tokio::task::spawn_blocking(move || parse(bytes)).await;
     drop(permit);
     parsed.map_err(|_panicked| HttpProblem::internal_error())
 }
 
-/// Answers a request whose body is parsed while it is answered: with a large body on a thread of its own kind, for
-/// as long as it takes until the answer begins.
+/// Answers a request whose body is parsed while it is answered. With a large body this runs on a blocking
+/// thread until the answer begins.
 pub(super) async fn answer_where_parsed<T: Send + 'static>(
     body_bytes: usize,
     answer: impl Future<Output = T> + Send + 'static,
@@ -108,6 +110,7 @@ pub(super) async fn answer_where_parsed<T: Send + 'static>(
     if body_bytes <= PARSED_BY_WORKER_BYTES_MAX {
         return Ok(answer.await);
     }
+    // rmcp parses the body while its future is polled, so the whole future has to leave the worker.
     let runtime = tokio::runtime::Handle::current();
     let answered = tokio::task::spawn_blocking(move || runtime.block_on(answer)).await;
     answered.map_err(|_panicked| HttpProblem::internal_error())
@@ -117,6 +120,7 @@ fn is_json(headers: &HeaderMap) -> bool {
     let kind = headers
         .get(CONTENT_TYPE)
         .and_then(|kind| kind.to_str().ok());
+    // Parameters such as `charset=utf-8` do not change the type.
     let essence = kind.unwrap_or_default().split(';').next();
     let essence = essence.unwrap_or_default().trim();
     essence.eq_ignore_ascii_case("application/json")

@@ -8,7 +8,7 @@ use super::problem::HttpProblem;
 use crate::caller::Scope;
 use crate::oauth::scopes_up_to;
 
-/// What is asked for before it is known what is needed. More comes by challenge.
+/// The scope of a challenge that knows no operation. An operation that needs more sends its own challenge.
 pub(super) const USUAL_SCOPE: Scope = Scope::Use;
 
 /// The value of `WWW-Authenticate`. Without a metadata URL, OAuth is not configured.
@@ -29,6 +29,8 @@ pub(super) fn bearer_challenge(
         put("scope", &scopes_up_to(scope));
         put("resource_metadata", url);
     }
+    // A 401 must carry a challenge (RFC 9110, section 15.5.2), so a value that is no header leaves the bare
+    // scheme.
     HeaderValue::from_str(&value).unwrap_or_else(|_| HeaderValue::from_static("Bearer"))
 }
 

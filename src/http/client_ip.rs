@@ -26,6 +26,7 @@ impl FromStr for ProxyRange {
     type Err = ipnet::AddrParseError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
+        // ipnet does not read an address without a prefix length. Such an address stands for itself.
         let one = text.parse::<IpAddr>().map(IpNet::from);
         one.or_else(|_| text.parse()).map(Self)
     }
@@ -80,6 +81,7 @@ impl TrustedProxies {
         let mut last = peer;
         for node in nearest_first {
             let Some(address) = address_of_node(node) else {
+                // RFC 7239, section 6, also allows `unknown` and `_names`, which are no addresses.
                 break;
             };
             last = address;
@@ -109,12 +111,15 @@ fn header_entries(headers: &HeaderMap, name: HeaderName) -> impl Iterator<Item =
     // An entry that is not text is invalid.
     let values = headers.get_all(name).into_iter();
     let values = values.map(|value| value.to_str().unwrap_or_default());
+    // Several lines of a header are one list (RFC 9110, section 5.3). Each proxy appends, so the end is
+    // nearest.
     values.rev().flat_map(|value| value.rsplit(','))
 }
 
 /// An address as proxies write it: with a port or without, quoted or not.
 fn address_of_node(node: &str) -> Option<IpAddr> {
     let node = node.trim().trim_matches('"');
+    // IPv6 addresses have brackets in `Forwarded`, and everywhere in front of a port.
     let bare = node.trim_start_matches('[').trim_end_matches(']');
     let address = bare.parse::<IpAddr>();
     let address = address.or_else(|_| node.parse::<SocketAddr>().map(|node| node.ip()));

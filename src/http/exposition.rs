@@ -1,4 +1,4 @@
-//! What a monitoring system reads.
+//! The metrics as a monitoring system reads them.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use super::limits::RequestLimiter;
 use crate::mcp::sessions::McpSessions;
 use crate::metrics::{MEDIA_TYPE, ServerMetrics};
 
-/// What is counted, here and elsewhere.
+/// The metrics, and the places whose sizes are read at each scrape.
 #[derive(Clone, Debug)]
 pub struct MetricsExposition {
     pub(super) metrics: ServerMetrics,
@@ -18,7 +18,7 @@ pub struct MetricsExposition {
 }
 
 impl MetricsExposition {
-    /// All of it, as an answer.
+    /// All metrics in the text form of OpenMetrics.
     pub(super) fn as_response(&self) -> Response {
         let text = self
             .metrics

@@ -45,7 +45,7 @@ pub(super) fn routes() -> Router<Arc<HttpState>> {
     )
 }
 
-/// Both directions.
+/// Answers GET, HEAD and PUT. The method is the direction of the transfer.
 async fn transfer_file(
     State(state): State<Arc<HttpState>>,
     Authenticated(caller): Authenticated,
@@ -67,6 +67,7 @@ async fn transfer_file(
     let place = take_place(&state)?;
     let link = parts.extensions.get().map(|ByLink(id)| *id);
     let link = state.links.clone().zip(link);
+    // A link already grants this one transfer. Only a client with its own token can request more scope.
     if link.is_none()
         && caller.credential == Credential::OAuth
         && let Some(needed) =
@@ -94,11 +95,14 @@ async fn transfer_file(
             Ok(reply.into_response_for(file, &request.path, &parts.headers))
         }
         Ok(TransferOutcome::Stored(stored)) => {
+            // Only now: a failed upload leaves the link usable, so the client can try again.
             if let Some(claim) = claim {
                 claim.complete_upload();
             }
             Ok(upload_receipt(&stored, &request.path))
         }
+        // The provider sees a broken body as a failed read. The body problem has the status that fits: 408 or
+        // 400.
         Err(error) => Err(broken
             .take_problem()
             .unwrap_or_else(|| transfer_problem(error))),
@@ -165,8 +169,8 @@ fn content_length(headers: &HeaderMap) -> Option<u64> {
     }
 }
 
-/// What was wrong with the body of an upload. The provider gets a text, which it tells as a failure of its own;
-/// the client is told of the body.
+/// What was wrong with the body of an upload. The provider receives only a text and reports a failure of its
+/// own; the client gets this problem instead.
 #[derive(Clone, Default)]
 struct BrokenUploadBody(Arc<Mutex<Option<HttpProblem>>>);
 
@@ -182,7 +186,7 @@ impl BrokenUploadBody {
     }
 }
 
-/// The body of a request, as long as something comes.
+/// The chunks of a body. The stream fails if the client sends nothing for [`STALL`].
 fn incoming_bytes(
     body: Body,
     broken: BrokenUploadBody,
@@ -196,6 +200,7 @@ fn incoming_bytes(
             Ok(Some(Err(error))) => body_problem(&error),
             Err(_elapsed) => body_too_slow(),
         };
+        // The state is none, so the stream ends here. Later bytes would be stored behind a hole.
         Some((Err(broken.keep_problem(problem)), None))
     })
     .boxed()

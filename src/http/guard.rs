@@ -75,7 +75,9 @@ impl OriginGuard {
                 .to_str()
                 .ok()
                 .and_then(|host| host.parse::<Authority>().ok()),
+            // RFC 9112, section 3.2: a request with two Host lines is invalid.
             (Some(_), Some(_)) => None,
+            // A target in absolute form names the host as well (RFC 9112, section 3.2.2).
             (None, _) => uri.authority().cloned(),
         };
         let host = host.ok_or(GuardRefusal::Host)?.host().to_ascii_lowercase();
@@ -97,6 +99,8 @@ impl OriginGuard {
             {
                 Ok(())
             }
+            // Two Origin lines are refused as well: a browser sends one, so the other one was added on the
+            // way.
             (Some(_), _) => Err(GuardRefusal::Origin),
         }
     }
@@ -104,6 +108,7 @@ impl OriginGuard {
 
 fn is_local(host: &str) -> bool {
     let bare = host.trim_matches(['[', ']']);
+    // RFC 6761, section 6.3: names that end with `.localhost` are this machine too.
     bare == "localhost"
         || bare.ends_with(".localhost")
         || bare

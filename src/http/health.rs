@@ -54,6 +54,7 @@ async fn is_known(
         return false;
     }
     let is_known = auth.authenticate_headers(headers).await.is_ok();
+    // Supervisors poll without a token, which is no attempt to guess one.
     if let Some(address_state) = address_state
         && !is_known
         && headers.contains_key(AUTHORIZATION)

@@ -28,8 +28,8 @@ impl<S: Sync> FromRequestParts<S> for Authenticated {
     }
 }
 
-/// Marks a request whose caller is known by a link. Nobody can guess one, so the limits of guessing do not
-/// hold it up; and whoever has one is not thereby known as the caller. It names the link, for
-/// the count of what was delivered.
+/// Marks a request whose caller is known by a link, and names the link for the count of delivered bytes. A
+/// link cannot be guessed, so a lock against guessing does not apply. Its holder is often another program
+/// than the caller, so the address is not remembered as the caller's.
 #[derive(Clone, Copy)]
 pub(super) struct ByLink(pub(super) LinkId);

@@ -41,7 +41,7 @@ pub(super) fn in_group(routes: Router, group: RouteGroup, state: &HttpState) -> 
 
 /// Routes whose requests are counted for their address.
 pub(super) fn limited_by_address(routes: Router, state: &HttpState) -> Router {
-    // Before anything else is done for a request: a flood costs a look into a map and nothing more.
+    // Before all other work for a request: a flood costs one look-up in a map for each of its requests.
     routes.layer(from_fn_with_state(
         state.limiter.clone(),
         limits::limit_by_address,
@@ -104,8 +104,10 @@ pub(super) fn narrowed(routes: Router, state: &HttpState) -> Router {
     )
 }
 
-/// What browser-based MCP clients need.
+/// The CORS answers for MCP clients that run in a browser.
 fn cors_layer(guard: Arc<OriginGuard>) -> CorsLayer {
+    // The headers of MCP. A browser sends a header only if the preflight allows it, and fails the call
+    // otherwise.
     let names = [
         "mcp-protocol-version",
         "mcp-method",
@@ -124,6 +126,7 @@ fn cors_layer(guard: Arc<OriginGuard>) -> CorsLayer {
         }))
         .allow_methods([Method::GET, Method::POST, Method::PUT, Method::DELETE])
         .allow_headers(allowed)
+        // A script can read only the headers that are named here (CORS).
         .expose_headers([
             HeaderName::from_static("mcp-session-id"),
             RETRY_AFTER,

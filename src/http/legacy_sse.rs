@@ -77,6 +77,7 @@ async fn open_stream(
         ClientCapabilities::default(),
         Implementation::new("unknown", ""),
     );
+    // The session exists before the handshake, because the address for messages contains its id.
     let session = state.mcp.mcp_sessions().open_session(&caller, client);
     let session = session.map_err(HttpProblem::from)?;
     let (outbox, messages) = mpsc::channel(OUTBOX_MESSAGES);
@@ -93,6 +94,7 @@ async fn open_stream(
     let first = stream::iter([Event::default().event("endpoint").data(endpoint)]);
     let messages = stream::select(ReceiverStream::new(messages), notices);
     let messages = messages.map(|message| sse::message_event(&message));
+    // A drain and an idle session end the stream. Without this it would outlive its session.
     let ended = session.ended.clone().cancelled_owned();
     let events = first.chain(messages).take_until(ended);
     Ok(sse::event_stream_response(events.map(move |event| {
@@ -141,8 +143,10 @@ async fn receive_message(
         .mcp
         .mcp_sessions()
         .find_session(&address.session_id, &caller);
+    // A session of Streamable HTTP has no such stream, so it counts as unknown here.
     let session = session.and_then(|session| Some((session.clone(), session.current_outbox()?)));
     let (session, outbox) = session.ok_or_else(RpcError::session_not_found)?;
+    // The path of the stream has chosen the tools. Messages are posted to a path that names none.
     let caller = session.narrow_caller(&caller);
     let envelope = parse_body(bytes, Envelope::read_body).await??;
     streamable::refuse_missing_scope(&state.registry, &caller, &parts.extensions, &envelope)?;

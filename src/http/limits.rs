@@ -78,6 +78,7 @@ enum IpPrefix {
 
 impl From<IpAddr> for IpPrefix {
     fn from(address: IpAddr) -> Self {
+        // On a dual-stack socket an IPv4 client appears as `::ffff:192.0.2.1`.
         match address.to_canonical() {
             IpAddr::V4(address) => Self::V4(address.octets()),
             IpAddr::V6(address) => {
@@ -152,7 +153,7 @@ impl RequestLimiter {
         known.unwrap_or_else(|| self.overflow.0.clone())
     }
 
-    /// Who comes from the address of a request. None: it came over no connection.
+    /// The state of the address of a request. None: it came over no connection.
     fn address_state_of(&self, extensions: &Extensions) -> Option<Arc<AddressState>> {
         let address = extensions.get::<RequestInfo>()?.address?;
         Some(self.address_state(address))
@@ -160,6 +161,7 @@ impl RequestLimiter {
 
     fn caller_state(&self, caller: &Caller) -> Arc<CallerState> {
         let rate = self.rate_of(caller);
+        // The rate is part of the key: a token whose rate the operator changed gets a new bucket at once.
         let key = (caller.owner_key().clone(), rate.per_minute.get());
         let known = self.callers.get_or_insert(key, || CallerState::new(rate));
         known.unwrap_or_else(|| self.overflow.1.clone())
@@ -170,6 +172,7 @@ impl RequestLimiter {
         match caller.rate {
             Some(own) => Rate {
                 per_minute: own,
+                // The usual burst could be many minutes of a small rate.
                 burst: usual.burst.min(own),
             },
             None => usual,
@@ -187,13 +190,16 @@ impl RequestLimiter {
         caller: &Caller,
     ) -> Result<Arc<CallerState>, LimitRefusal> {
         let address_state = extensions.get::<Arc<AddressState>>();
-        // A link cannot be guessed, and whoever has one is not known as the caller by that.
+        // A link has 256 random bits, so a lock against guessing does not apply. Its holder is often another
+        // program than the caller, so it does not make the caller known at this address.
         let address_state = address_state.filter(|_| extensions.get::<ByLink>().is_none());
         if let Some(address_state) = address_state {
             match address_state.locked_for() {
                 Some(wait) if !address_state.knows_caller(caller) => {
                     return Err(LimitRefusal::Failures(wait));
                 }
+                // Remembered before any lock, so a caller that shares the address with an attacker keeps its
+                // access.
                 Some(_) | None => address_state.remember_caller(caller),
             }
         }
@@ -222,6 +228,7 @@ impl RequestLimiter {
 
 /// Adds one unless `max` is reached.
 fn take_one(count: &AtomicUsize, max: usize) -> bool {
+    // One atomic step: two requests at the same time cannot both take the last place.
     let more = |open: usize| (open < max).then(|| open + 1);
     count
         .fetch_update(Ordering::Relaxed, Ordering::Relaxed, more)

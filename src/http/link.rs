@@ -34,10 +34,12 @@ pub(super) async fn accept_link(
         return next.run(request).await;
     };
     let form = AnswerForm::of_request(request.extensions());
+    // Chat programs fetch addresses for a preview. A whole small file in a preview would use the link up.
     if is_prefetch(request.headers()) {
         let detail = "a link cannot be prefetched: request it when the file is needed";
         return form.answer(HttpProblem::new(StatusCode::FORBIDDEN, "prefetch", detail));
     }
+    // A path that cannot be decoded fits no link, and gets the same answer as an unknown one.
     let place = place.ok();
     let place = place
         .as_ref()
@@ -61,7 +63,7 @@ pub(super) async fn accept_link(
     next.run(request).await
 }
 
-/// The link of a token, if it is for this file. Nothing that is asked with a link changes it but a transfer.
+/// The link of a token, if it is for this file. Only a transfer uses a link up; a look-up does not.
 fn find_link(
     links: &OpenLinks,
     token: &str,
@@ -92,8 +94,8 @@ fn is_prefetch(headers: &HeaderMap) -> bool {
         .any(|value| value.contains("prefetch") || value.contains("preview"))
 }
 
-/// One answer for what was used, is over, is for something else or never was: which of these it is, is a
-/// matter of whoever made the link.
+/// One answer for a link that was used, has expired, is for another file or never existed. Different answers
+/// would tell strangers which links exist.
 pub(super) fn link_unknown() -> HttpProblem {
     let detail =
         "the link was used, is over, or is not for this; ask for another with link_kasm_file";

@@ -29,6 +29,7 @@ async fn to_admins(
     if caller.has_scope(Scope::Admin) {
         return Ok(state.exposition().as_response());
     }
+    // Only an OAuth client can get more scope by itself, so only it gets a challenge.
     if caller.credential == Credential::OAuth {
         return Err(insufficient_scope(request.get(), Scope::Admin));
     }
@@ -48,6 +49,7 @@ pub async fn serve_metrics(
     listener: TcpListener,
     exposition: MetricsExposition,
 ) -> std::io::Result<()> {
+    // None of the layers stands in front: the operator has bound this to a private address.
     let answer = async |State(exposition): State<MetricsExposition>| exposition.as_response();
     let router = Router::new().route("/metrics", get(answer));
     axum::serve(listener, router.with_state(exposition)).await

@@ -20,6 +20,7 @@ pub struct HttpProblem {
     code: &'static str,
     detail: String,
     retry_after: Option<u64>,
+    // Boxed, because the problem is the error of many results, and each of them is as large as it.
     challenge: Option<Box<HeaderValue>>,
     limit: Option<&'static str>,
 }
@@ -82,7 +83,7 @@ impl HttpProblem {
         self.code
     }
 
-    /// What to do.
+    /// One sentence for the client: what is wrong and what to do.
     #[must_use]
     pub fn detail(&self) -> &str {
         &self.detail
@@ -100,7 +101,8 @@ impl HttpProblem {
         self.limit.is_some()
     }
 
-    /// Puts what is told in headers, whatever the form, on an answer.
+    /// Writes the headers that all forms share, `Retry-After` and `WWW-Authenticate`, and the mark for the
+    /// metrics.
     pub(super) fn put_headers(&self, response: &mut Response) {
         if let Some(seconds) = self.retry_after {
             response.headers_mut().insert(RETRY_AFTER, seconds.into());
@@ -117,6 +119,7 @@ impl HttpProblem {
 
 impl IntoResponse for HttpProblem {
     fn into_response(self) -> Response {
+        // RFC 9457, section 3.1.3: the title is the same for each occurrence of a problem. The code is, too.
         let body = json!({
             "title": self.code.replace('_', " "),
             "status": self.status.as_u16(),

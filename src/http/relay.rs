@@ -33,12 +33,14 @@ async fn receive_output(
         Err(_) => return Err(RelayRefusal::Unknown.into()),
     };
     let relay = state.relay.as_ref().ok_or(RelayRefusal::Unknown)?;
+    // The length reserves memory before the first byte is read, so many posts at once cannot exceed it.
     let length = request.headers().get(CONTENT_LENGTH);
     let length = length.and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
     let length = length.ok_or_else(|| {
         let detail = "send a Content-Length";
         HttpProblem::new(StatusCode::LENGTH_REQUIRED, "length_required", detail)
     })?;
+    // None is a piece that was received before: its answer was lost, and the sender repeats it. It may go on.
     let Some(posting) = relay.begin_posting(&token, offset, length).await? else {
         return Ok(StatusCode::NO_CONTENT);
     };

@@ -35,18 +35,21 @@ pub(super) async fn log_request(
     let id = request
         .headers()
         .get(&REQUEST_ID)
+        // The id goes into log lines. A client must not put line breaks or quotes there.
         .filter(|id| is_plain(id))
         .cloned()
         .unwrap_or_else(random_id);
     let method = request.method().clone();
     let path = logged_path(&request);
     let id_text = id.to_str().unwrap_or_default();
+    // The trace id is declared empty, because tracing adds no new field to a span later.
     let span = tracing::info_span!("request", id = id_text, trace_id = Empty);
     let trace = request.headers().get(&TRACEPARENT);
     if let Some(trace) = trace.and_then(|trace| TraceContext::parse(trace.to_str().ok()?)) {
         trace.continue_in(&span);
     }
     let address = proxies.client_address(request.extensions(), request.headers());
+    // Before the request goes on: the limits, the audit log and the tools read it.
     request.extensions_mut().insert(RequestInfo {
         request_id: id_text.into(),
         address,
@@ -89,6 +92,7 @@ fn is_plain(id: &HeaderValue) -> bool {
 fn random_id() -> HeaderValue {
     static START: LazyLock<u64> = LazyLock::new(|| u64::from_ne_bytes(random::bytes()));
     static COUNT: AtomicU64 = AtomicU64::new(0);
+    // A random start and a counter are as unique as random ids, and need no system call for each request.
     let id = START.wrapping_add(COUNT.fetch_add(1, Ordering::Relaxed));
     HeaderValue::from_str(&format!("{id:016x}"))
         .unwrap_or_else(|_| HeaderValue::from_static("none"))

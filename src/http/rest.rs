@@ -123,6 +123,7 @@ fn parse_arguments(body: Bytes) -> Result<SentArguments, HttpProblem> {
 
 fn parse_json<T: DeserializeOwned>(body: &[u8], expected: &str) -> Result<T, HttpProblem> {
     serde_json::from_slice(body).map_err(|error| {
+        // A data error is JSON of another form. All others are syntax errors or a body that was cut off.
         let code = if error.is_data() {
             "bad_request"
         } else {
@@ -141,7 +142,7 @@ async fn call_tool(
     name: &str,
     arguments: JsonObject,
 ) -> Result<Response, HttpProblem> {
-    // A client that can ask for more scope is told which.
+    // An OAuth client can get more scope from its authorization server, so the challenge names the scope.
     if caller.credential == Credential::OAuth
         && let Some(needed) = state.registry.missing_scope(name, &caller)
     {
@@ -157,6 +158,7 @@ async fn call_tool(
             .call_unattended(&tool, arguments, caller, origin, gone)
             .await
     };
+    // The HTTP server drops this future when the client disconnects. The guard then cancels the call.
     let _gone = cancelled.drop_guard();
     let done = tokio::spawn(call.in_current_span()).await;
     match done {
@@ -185,7 +187,7 @@ fn address_of_server(settings: &HttpSettings, headers: &HeaderMap) -> String {
         // Of the document itself, as OpenAPI has it.
         return format!("{}/", settings.path_prefix);
     };
-    // The document goes to the client that sent the header, so a false one misleads nobody else.
+    // The document goes only to the client that sent the header, so a false one misleads no other client.
     let is_tls = text(FORWARDED_PROTO).is_some_and(|proto| proto == "https");
     let scheme = if is_tls { "https" } else { "http" };
     format!("{scheme}://{host}{}", settings.path_prefix)
@@ -211,6 +213,7 @@ fn form_or_picture(status: StatusCode, finished: FinishedCall, headers: &HeaderM
                 (CACHE_CONTROL, "no-store"),
                 (X_CONTENT_TYPE_OPTIONS, "nosniff"),
             ];
+            // Only a successful call has a picture, so the status is 200.
             (kind, picture.bytes).into_response()
         }
         Some(picture) => (status, Json(with_picture(finished.body, &picture))).into_response(),
@@ -222,6 +225,7 @@ fn wants_picture(headers: &HeaderMap) -> bool {
     let accept = headers
         .get(ACCEPT)
         .map_or(&b""[..], |value| value.as_bytes());
+    // Only the first type counts: browsers name pictures behind `text/html`.
     let kind = accept.trim_ascii_start().get(..6);
     kind.is_some_and(|kind| kind.eq_ignore_ascii_case(b"image/"))
 }

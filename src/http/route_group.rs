@@ -1,5 +1,5 @@
 //! What the routes of one surface have in common. The router puts it on each of their requests, outside of
-//! all layers, so no layer has to look at a path.
+//! all layers, so no layer has to parse a path.
 
 use axum::response::{IntoResponse, Response};
 use http::Extensions;

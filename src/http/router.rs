@@ -27,6 +27,7 @@ const OTHER: RouteGroup = RouteGroup::new("other", AnswerForm::Problem);
 pub(super) fn build_router(state: &Arc<HttpState>) -> Router {
     // HTTP+SSE of 2024-11-05: without this line and its file the revision is gone.
     let (mcp, sse) = legacy_sse::with_legacy_sse(streamable::routes(), state);
+    // Inside out: what is applied last meets a request first.
     let tools = |routes: Router<Arc<HttpState>>, group| {
         let routes = narrowed(routes.with_state(state.clone()), state);
         protected_routes(authenticated(routes, state), group, state)
@@ -34,8 +35,8 @@ pub(super) fn build_router(state: &Arc<HttpState>) -> Router {
     let files = narrowed(files::routes().with_state(state.clone()), state);
     let files = with_links(authenticated(files, state), state);
     let metrics = authenticated(metrics::routes().with_state(state.clone()), state);
-    // What is open to everybody and cheap is limited by address only, and what workspaces post is not at all:
-    // its tokens cannot be guessed, and a workspace that posts much does what it is to do.
+    // Public and cheap routes are limited by address only. Posts of workspaces are not limited at all: their
+    // tokens cannot be guessed, and a command with much output posts often.
     let open = |routes, group| in_group(limited_by_address(routes, state), group, state);
     let health = health::routes().with_state(state.clone());
     let relay = relay::routes().with_state(state.clone());
@@ -48,6 +49,7 @@ pub(super) fn build_router(state: &Arc<HttpState>) -> Router {
         .merge(protected_routes(metrics, METRICS, state))
         .merge(open(health, HEALTH))
         .merge(open(metadata::routes(state), METADATA))
+        // Supervisors poll these from one address. A limit would make a healthy server look dead.
         .merge(in_group(health::open_routes(), HEALTH, state))
         .merge(in_group(with_body_timeout(relay, state), RELAY, state))
         .merge(in_group(unknown, OTHER, state))

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::problem::HttpProblem;
 
-/// Among the codes that JSON-RPC leaves to servers.
+/// One of the codes -32000 to -32099, which JSON-RPC leaves to servers.
 const RATE_LIMITED: ErrorCode = ErrorCode(-32029);
 
 /// A problem as the answer to a JSON-RPC message. `data.code` of the error is the code of the problem.
@@ -27,7 +27,7 @@ impl RpcError {
         self
     }
 
-    /// The same error with a code of JSON-RPC that the status does not tell.
+    /// The same error with a code of JSON-RPC that does not follow from the status.
     #[must_use]
     pub fn with_rpc_code(mut self, code: ErrorCode) -> Self {
         self.code = code;
@@ -46,7 +46,7 @@ impl RpcError {
         HttpProblem::new(StatusCode::BAD_REQUEST, code, detail).into()
     }
 
-    /// There is no such session, or it is somebody else's. Clients start a new one on this.
+    /// There is no such session, or it belongs to another caller. MCP clients initialize again on this 404.
     #[must_use]
     pub fn session_not_found() -> Self {
         let detail = "session not found: it ended or never was; initialize again";
@@ -56,6 +56,7 @@ impl RpcError {
     /// The JSON-RPC message.
     #[must_use]
     pub fn to_json(&self) -> Value {
+        // JSON-RPC 2.0, section 5: the id is null if that of the request could not be read.
         let id = self.id.as_ref();
         let id = id.and_then(|id| serde_json::to_value(id).ok());
         let mut data = json!({ "code": self.problem.code() });

@@ -78,17 +78,21 @@ pub async fn serve_http(
                 }
                 Some((Err(error), _)) => {
                     tracing::warn!(%error, "cannot accept a connection");
+                    // The connection stays in the backlog, so an accept without a pause would fail again at
+                    // once.
                     sleep(ACCEPT_PAUSE).await;
                 }
                 None => break,
             },
         }
     }
+    // The port closes before the drain, so that a load balancer sends new connections elsewhere.
     drop(listener);
     tracing::info!(
         drain_seconds = limits.drain.as_secs(),
         "stopping: new requests are refused, running ones may finish"
     );
+    // Streams of notifications never end by themselves. They would use up the whole drain time.
     app.state.mcp.end_notices();
     let ended = drain_connections(graceful, &app.state.mcp, limits.drain).await;
     app.close_background().await;
@@ -112,6 +116,7 @@ impl OpenConnections<'_> {
         graceful: &GracefulShutdown,
     ) {
         let peer = peer.ip().to_canonical();
+        // A trusted proxy carries the connections of many clients, so its own number has no limit.
         let counted = if self.proxies.include_address(peer) {
             None
         } else {
@@ -141,6 +146,7 @@ impl OpenConnections<'_> {
             if let Err(error) = connection.await {
                 tracing::debug!(%error, "a connection failed");
             }
+            // Both places end with the connection: this task has moved them in.
             drop((place, counted));
         });
     }
@@ -153,9 +159,11 @@ async fn drain_connections(
     limit: Duration,
 ) -> ServeEnd {
     let end = Instant::now() + limit;
+    // hyper closes idle connections at once, and the others after the answer that they are sending.
     let mut finished = pin!(graceful.shutdown());
     let streams_end = async {
         while Instant::now() < end {
+            // Repeated, because a call that ends during the drain leaves its session quiet.
             mcp.mcp_sessions().end_quiet();
             sleep(DRAIN_LOOK).await;
         }

@@ -13,6 +13,7 @@ use http_body_util::BodyExt;
 use rmcp::model::ServerJsonRpcMessage;
 
 /// Comments keep proxies from closing a quiet stream.
+// nginx and many load balancers close a connection that is silent for 60 s.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 /// An event stream as a response.
@@ -32,6 +33,7 @@ pub(super) async fn prepare_stream(mut response: Response) -> Response {
         return response;
     }
     let headers = response.headers_mut();
+    // nginx collects an answer in its buffer unless this forbids it. Events would come late.
     headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
     // A compressing proxy delays a stream until its buffer is full; `no-transform` forbids compression.
     let policy = HeaderValue::from_static("no-cache, no-transform");

@@ -22,14 +22,14 @@ use crate::metrics::ServerMetrics;
 use crate::relay::OutputRelay;
 use crate::tool::registry::Registry;
 
-/// What the operator says about HTTP.
+/// The HTTP part of the configuration.
 #[derive(Clone, Debug)]
 pub struct HttpSettings {
     /// Which names and pages may call.
     pub guard: OriginGuard,
     /// The proxies that are believed about where a request comes from.
     pub proxies: TrustedProxies,
-    /// How much may be asked for.
+    /// Rates, the most streams and connections, and the time limit of bodies.
     pub limits: RequestLimits,
     /// Limits of the sessions of older revisions.
     pub sessions: SessionLimits,
@@ -68,10 +68,10 @@ impl HttpSettings {
     }
 }
 
-/// What a server is made of, for its routes and layers. One for all of them: each takes what it needs.
+/// The parts of a server, shared by all routes and layers.
 #[derive(Debug)]
 pub struct HttpState {
-    /// What the operator says.
+    /// The configuration.
     pub(super) settings: HttpSettings,
     pub(super) guard: Arc<OriginGuard>,
     pub(super) proxies: Arc<TrustedProxies>,
@@ -119,47 +119,48 @@ impl HttpState {
     /// The same, counted in `metrics`.
     #[must_use]
     pub fn with_metrics(mut self, metrics: ServerMetrics) -> Self {
+        // The limiter holds the metrics too, so it is built again. It has counted nothing yet.
         self.limiter = Arc::new(RequestLimiter::new(self.settings.limits, metrics.clone()));
         self.metrics = metrics;
         self
     }
 
-    /// The same with what `/health` asks.
+    /// Sets the probe that `/health` uses. Without it Kasm counts as reachable.
     #[must_use]
     pub fn with_health(mut self, health: HealthProbe) -> Self {
         self.health = health;
         self
     }
 
-    /// The same with what the handler sends to clients unasked.
+    /// Adds the notifications that the handler sends to clients.
     #[must_use]
     pub fn with_notices(mut self, notices: ChangeNotices) -> Self {
         self.mcp = self.mcp.with_notices(notices);
         self
     }
 
-    /// The same with a place where workspaces deliver output.
+    /// Adds the relay that receives output of workspaces.
     #[must_use]
     pub fn with_relay(mut self, relay: Option<Arc<OutputRelay>>) -> Self {
         self.relay = relay;
         self
     }
 
-    /// The same with links that stand for a token.
+    /// Adds links to files, which work without a token.
     #[must_use]
     pub fn with_links(mut self, links: Option<Arc<OpenLinks>>) -> Self {
         self.links = links;
         self
     }
 
-    /// The same with a record of calls, which is closed when serving has ended.
+    /// Adds the audit log. It is closed when serving has ended.
     #[must_use]
     pub fn with_audit(mut self, audit: Option<AuditLog>) -> Self {
         self.audit = audit;
         self
     }
 
-    /// What a monitoring system reads.
+    /// The metrics, and what is counted at each scrape.
     pub(super) fn exposition(&self) -> MetricsExposition {
         MetricsExposition {
             metrics: self.metrics.clone(),

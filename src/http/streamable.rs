@@ -55,6 +55,7 @@ async fn post_message(
     let max = state.settings.body_bytes_max;
     let (parts, bytes) = read_json(request, max, EmptyBody::Refused).await?;
     let envelope = parse_body(bytes, Envelope::read_body).await??;
+    // Before any answer begins: a challenge needs the status 403, and a stream has sent 200.
     refuse_missing_scope(&state.registry, &caller, &parts.extensions, &envelope)?;
     match envelope {
         Envelope::Batch(messages) => batch::post_batch(&state, &caller, parts, messages).await,
@@ -79,7 +80,7 @@ impl From<UnreadableBody> for RpcError {
 }
 
 /// Refuses calls that need more than the token has, if its client can ask the authorization server for
-/// more. Everybody else is told by the tool.
+/// more. Other callers get the error of the tool.
 ///
 /// # Errors
 /// A scope is missing.
@@ -95,6 +96,7 @@ pub(super) fn refuse_missing_scope(
     let needed = envelope
         .tool_names()
         .filter_map(|tool| registry.missing_scope(tool, caller));
+    // A batch may call several tools. The largest scope covers all of them.
     match needed.max() {
         Some(needed) => Err(insufficient_scope(request.get(), needed)),
         None => Ok(()),

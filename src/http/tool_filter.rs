@@ -84,6 +84,7 @@ fn filter_of_headers(registry: &Registry, headers: &HeaderMap) -> Result<ToolFil
             .to_ascii_lowercase()
             .as_slice()
         {
+            // Several lines can only narrow: a later `false` does not undo this.
             b"true" | b"1" | b"yes" | b"on" => read_only = true,
             b"false" | b"0" | b"no" | b"off" | b"" => {}
             _ => return Err(bad("X-MCP-Readonly must be true or false".to_owned())),
@@ -104,6 +105,7 @@ fn filter_of_names<'a>(
     let names = lists.into_iter().flat_map(|list| list.split(','));
     let names = names.map(str::trim).filter(|name| !name.is_empty());
     let names: BTreeSet<String> = names.map(str::to_owned).collect();
+    // An unknown name is refused. Dropping it could leave an empty list, which sets no filter.
     match names.iter().find(|name| !known.contains(&name.as_str())) {
         Some(name) => {
             let name: String = name.chars().take(64).collect();

@@ -1,4 +1,4 @@
-//! Whether what this server depends on is there.
+//! The check whether Kasm can be reached, for `/health`.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use futures::future::BoxFuture;
 
 type UpstreamProbe = Box<dyn Fn() -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
 
-/// Asks what this server depends on whether it is there.
+/// Checks whether Kasm can be reached, without naming it: the HTTP surface knows no provider.
 pub struct HealthProbe {
     upstream: UpstreamProbe,
 }

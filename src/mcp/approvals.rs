@@ -64,7 +64,7 @@ pub struct QuestionSubject {
     tool: String,
     /// SHA-256 of the arguments, in base64.
     arguments: String,
-    /// SHA-256 of [`Question::what`](crate::tool::Question::what), in base64.
+    /// SHA-256 of [`ApprovalQuestion::what`](crate::tool::ApprovalQuestion::what), in base64.
     what: String,
 }
 
@@ -154,6 +154,7 @@ impl ApprovalBook {
             nonce: random_nonce(),
             expires_ms: self.expires_ms(),
         };
+        // Sealed before it is counted: a question that cannot be sealed must not take a place.
         let sealed = serde_json::to_vec(&claims).ok();
         let sealed = sealed.and_then(|plain| self.seal_key().seal_bytes(plain));
         let sealed = sealed.ok_or_else(|| ToolError::internal("the question cannot be sealed"))?;
@@ -201,6 +202,7 @@ impl ApprovalBook {
             ));
         }
         let mut ledger = self.lock_ledger();
+        // One lock from this check to the insertion: two requests with the same state cannot both succeed.
         if ledger.used.contains_key(&claims.nonce) {
             return Err(void_answer(
                 "request_state_used",
@@ -208,8 +210,10 @@ impl ApprovalBook {
             ));
         }
         if ledger.used.len() >= USED_MAX {
+            // An expired state is refused above, so its nonce need not be remembered.
             ledger.used.retain(|_, expires_ms| *expires_ms > now_ms);
         }
+        // Fails closed. A nonce that is forgotten too early would make its state good for a second answer.
         if ledger.used.len() >= USED_MAX {
             return Err(ToolError::new(
                 ErrorType::RateLimited,
@@ -231,6 +235,8 @@ impl ApprovalBook {
     ) -> Result<(), ToolError> {
         let now_ms = self.now_ms();
         let mut ledger = self.lock_ledger();
+        // No guard removes a question of revision 2026-07-28 if its client never calls again; only the expiry
+        // does.
         ledger.open.retain(|_, questions| {
             questions.retain(|(_, expires_ms)| *expires_ms > now_ms);
             !questions.is_empty()
@@ -306,6 +312,7 @@ fn digest_bytes(bytes: &[u8]) -> String {
 
 /// JSON with sorted keys and no spaces, so that equal arguments have equal digests.
 fn write_object(object: &JsonObject, out: &mut Vec<u8>) {
+    // A client may write the members in another order when it repeats the call.
     let mut entries: Vec<_> = object.iter().collect();
     entries.sort_unstable_by_key(|(key, _)| *key);
     out.push(b'{');

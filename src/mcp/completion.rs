@@ -86,6 +86,7 @@ fn matching_values(present: Vec<PresentValue>, typed: &str) -> Vec<String> {
 /// As many values as one answer may have, and the total.
 fn completion_info(mut values: Vec<String>) -> CompletionInfo {
     let total = values.len();
+    // MCP allows 100 values in one answer. `total` and `has_more` say that there are others.
     values.truncate(CompletionInfo::MAX_VALUES);
     let mut info = CompletionInfo::default();
     info.total = u32::try_from(total).ok();

@@ -69,6 +69,8 @@ impl<H: ServerHandler + Clone + Sync> CallServer for TypedHandler<H> {
         let (cancelled, handle) = (transport.cancelled(), transport.service_handle());
         let handler = self.handler.clone();
         let service = serve_directly_with_ct(handler, transport, Some(client), cancelled);
+        // rmcp stops a service when its handle is dropped. The transport holds the handle, so both end
+        // together.
         handle.keep_service(service);
     }
 }
@@ -91,12 +93,12 @@ impl Dispatcher {
         body_bytes_max: usize,
     ) -> Self {
         let cut_off = CancellationToken::new();
-        // Stateless, and one JSON object where one is enough.
+        // Stateless, because this revision has no sessions; and one JSON object where one is enough.
         let mut config = StreamableHttpServerConfig::default()
             .with_legacy_session_mode(false)
             .with_json_response(true)
             .with_cancellation_token(cut_off.clone())
-            // The guard of the HTTP surface has looked at Host and Origin.
+            // The guard in front of all surfaces has checked Host and Origin.
             .disable_allowed_hosts();
         config.max_request_body_bytes = body_bytes_max;
         let own = handler.clone();
@@ -109,7 +111,7 @@ impl Dispatcher {
         }
     }
 
-    /// The same with what the handler sends to clients unasked.
+    /// Adds the notifications that the handler sends to clients.
     #[must_use]
     pub fn with_notices(mut self, notices: ChangeNotices) -> Self {
         self.notices = Some(notices);
@@ -163,6 +165,7 @@ impl Dispatcher {
         request: JsonRpcRequest<ClientRequest>,
         outbox: SessionOutbox,
     ) -> Result<(), DuplicateId> {
+        // Without a guard: a POST of HTTP+SSE ends at once, and the answer comes on the stream.
         exchange::start_in_session(session, &*self.handler, request, outbox).map(drop)
     }
 
@@ -187,7 +190,7 @@ impl Dispatcher {
         exchange::accept_message(session, message);
     }
 
-    /// What the stream of a session carries that belongs to no request.
+    /// The notifications for the stream of a session. Without any, the stream stays open and silent.
     pub fn notices_of(
         &self,
         session: &Arc<McpSession>,
@@ -231,6 +234,7 @@ impl StartedCall {
         let answer = loop {
             match self.messages.recv().await {
                 Some(message) if is_answer(&message) => break Some(message),
+                // Progress and log messages: there is no stream for them where only one object is sent.
                 Some(_) => {}
                 None => break None,
             }

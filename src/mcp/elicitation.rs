@@ -1,7 +1,7 @@
 //! How a tool's approval question reaches the person behind an MCP client.
 //!
 //! - Revisions with a handshake: `elicitation/create` on the stream of the call, if the client
-//!   announced elicitation and hears the stream.
+//!   announced elicitation and reads the stream.
 //! - 2026-07-28: an `input_required` result; the client makes the call again with the answer.
 //! - All other clients: no question can be asked.
 
@@ -41,6 +41,7 @@ pub(super) fn approval_channel(
     params: &CallToolRequestParams,
 ) -> ApprovalChannel {
     if is_modern(cx) {
+        // Each request of this revision declares the capabilities of its client; there is no handshake.
         let declared = cx.client_capabilities();
         if !declared.is_some_and(|declared| shows_forms(&declared)) {
             return ApprovalChannel::unavailable();
@@ -93,6 +94,7 @@ struct ElicitInCall {
 impl ApprovalAsker for ElicitInCall {
     fn ask_person<'a>(&'a self, question: &'a ApprovalQuestion) -> BoxFuture<'a, ApprovalAnswer> {
         async move {
+            // Counted before the client is asked, so a model that calls in a loop cannot flood the person.
             let _open = match self.consent.reserve_question(&self.caller) {
                 Ok(place) => place,
                 Err(error) => return ApprovalAnswer::Refused(error),
@@ -132,6 +134,7 @@ impl ApprovalAsker for AnswerInNextCall {
         let subject =
             QuestionSubject::new(&self.caller, &self.tool, &self.arguments, &question.what);
         let answer = match (&self.state, &self.answer) {
+            // The state is used up even if the answer cannot be read. The next try asks the person again.
             (Some(state), Some(answer)) => match self.consent.redeem_answer(state, &subject) {
                 Ok(()) => serde_json::from_value::<ElicitResult>(answer.clone()).map_or_else(
                     |_| refused_answer("approval_invalid", "the answer cannot be read"),
@@ -177,6 +180,7 @@ fn read_elicitation(result: &ElicitResult) -> ApprovalAnswer {
         (ElicitationAction::Accept, Some(NO)) | (ElicitationAction::Decline, _) => {
             refused_answer("approval_declined", "the person did not allow it")
         }
+        // The person closed the form, which is neither yes nor no. No decision is never an approval.
         (ElicitationAction::Cancel, _) => refused_answer(
             "approval_unanswered",
             "the question was closed without an answer",

@@ -1,7 +1,7 @@
 //! A POST body, read once: what it is, what decides where it goes, and the message itself.
 //!
-//! A complete `tools/call`, which nearly every body is, is read in one pass. Of others a first look tells
-//! the parts that matter, and rmcp's types are read where this server answers itself.
+//! A complete `tools/call`, which nearly every body is, is read in one pass. Of other messages only the parts
+//! that decide the way are read first, and rmcp's types where this server answers itself.
 
 mod head;
 
@@ -26,7 +26,7 @@ pub const BATCH_MESSAGES_MAX: usize = 64;
 const TOOLS_CALL: &str = "tools/call";
 const INITIALIZE: &str = "initialize";
 
-/// What a body holds.
+/// A body: one message, or a batch.
 #[derive(Debug)]
 pub enum Envelope {
     /// One message.
@@ -124,6 +124,7 @@ impl ClientMessage {
 
     /// What decides where a message goes.
     fn read_head(bytes: &[u8]) -> Result<Self, UnreadableBody> {
+        // serde would read a list as a struct too, member by member.
         if bytes.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'{') {
             return Err(unless_malformed(bytes, "the body must be a JSON object"));
         }
@@ -140,7 +141,9 @@ impl ClientMessage {
             ));
         }
         let method = head.method.map(|method| method.0.into_owned());
+        // `name` is also a member of `prompts/get`, which needs no scope of a tool.
         let calls = method.as_deref() == Some(TOOLS_CALL);
+        // An id of a wrong type becomes none, and the error then has the id null (JSON-RPC 2.0, section 5).
         let id = head.id.and_then(|id| serde_json::from_str(id.get()).ok());
         Ok(Self {
             method,
@@ -186,6 +189,7 @@ fn read_batch(bytes: &Bytes) -> Result<Vec<Result<ClientMessage, UnreadableBody>
     if entries.is_empty() || entries.len() > BATCH_MESSAGES_MAX {
         return Err(UnreadableBody::BatchSize);
     }
+    // The entries share the memory of the body; nothing is copied.
     let read = |entry: &RawValue| ClientMessage::read_body(bytes.slice_ref(entry.get().as_bytes()));
     Ok(entries.into_iter().map(read).collect())
 }
@@ -213,6 +217,8 @@ impl<'de> Deserialize<'de> for BatchEntries<'de> {
                         None => return Ok(BatchEntries(entries)),
                     }
                 }
+                // serde_json refuses a list that is not read to its end, and the caller wants to report its
+                // size.
                 while list.next_element::<IgnoredAny>()?.is_some() {}
                 Ok(BatchEntries(entries))
             }

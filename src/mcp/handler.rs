@@ -40,6 +40,7 @@ impl ServerHandler for McpServer {
         client: InitializeRequestParams,
         cx: RequestContext<RoleServer>,
     ) -> Result<InitializeResult, ErrorData> {
+        // This method replaces the one of rmcp, which stores the capabilities that later calls look up.
         cx.peer.set_peer_info(client.clone());
         let mut info = self.negotiate_initialize(&client)?;
         // Tasks are an extension of revision 2026-07-28, which has no handshake.
@@ -91,6 +92,8 @@ impl ServerHandler for McpServer {
         })?;
         match outcome {
             CallOutcome::Replied(finished) => {
+                // Only clients that declare tasks get one. Others get the reply, and the model follows the
+                // work with tools.
                 if let Some(handle) = TaskHandle::of_reply(registry, &params.name, &finished)
                     && is_modern(&cx)
                     && declares_tasks(&cx)
@@ -145,6 +148,7 @@ impl ServerHandler for McpServer {
         request: CustomRequest,
         _: RequestContext<RoleServer>,
     ) -> Result<CustomResult, ErrorData> {
+        // rmcp reads a known method with invalid params as a custom request, too.
         let wrong = params::wrong_params(&request);
         Err(wrong.unwrap_or_else(|| method_not_found(&request.method)))
     }
@@ -227,6 +231,7 @@ impl ServerHandler for McpServer {
         cx: RequestContext<RoleServer>,
     ) -> Result<(), ErrorData> {
         self.has_resources::<SubscribeRequestMethod>()?;
+        // A foreign session must be refused like one that does not exist, or subscriptions would reveal it.
         resources::check_resource(&self.internal_call(&cx)?, &params.uri).await?;
         self.with_watched(&cx, |watched| watched.add_uri(&params.uri))
     }
@@ -269,6 +274,7 @@ fn page_cursor(page: Option<PaginatedRequestParams>) -> Option<String> {
 fn span_of(cx: &RequestContext<RoleServer>) -> Span {
     let trace = cx.meta.get_traceparent().and_then(TraceContext::parse);
     if trace.is_none() && !cfg!(feature = "otlp") {
+        // Without a trace and without an exporter a span would only cost time.
         return Span::none();
     }
     let span = tracing::info_span!("tools/call", trace_id = Empty);

@@ -53,7 +53,7 @@ impl InternalCall<'_> {
         }
     }
 
-    /// The current values of an argument, in the tool's order. Empty if the caller may not see them.
+    /// The current values of an argument, sorted. Empty if the caller may not see them.
     pub(super) async fn present_values(
         &self,
         of: &ArgumentValues,
@@ -63,6 +63,8 @@ impl InternalCall<'_> {
         }
         let mut reply = match self.call_tool(of.tool, JsonObject::new()).await {
             Ok(reply) => reply,
+            // The API key of Kasm may lack this right. Lists and suggestions are then empty instead of
+            // failing.
             Err(failed) if failed.error == ErrorType::Permission => return Ok(Vec::new()),
             Err(failed) => return Err(failed),
         };
@@ -81,6 +83,7 @@ impl InternalCall<'_> {
 
 fn values_of_entries(of: &ArgumentValues, entries: Vec<Value>) -> Vec<PresentValue> {
     let text = |entry: &Value, name: &str| entry[name].as_str().map(str::to_owned);
+    // A name that two entries share could lead to the wrong one, so the next member is tried instead.
     let unique = |name: &str, value: &str| {
         let same = entries.iter().filter(|entry| entry[name] == value);
         same.count() == 1
@@ -109,6 +112,7 @@ fn values_of_entries(of: &ArgumentValues, entries: Vec<Value>) -> Vec<PresentVal
             })
         })
         .collect();
+    // A fixed order: pages and completions must not depend on the order in which Kasm answers.
     all.sort_by(|one, other| one.value.cmp(&other.value));
     all
 }

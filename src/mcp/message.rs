@@ -11,6 +11,7 @@ pub use super::params::mended_body;
 
 /// `tools/call`, by far the most frequent message.
 #[derive(Deserialize)]
+// A message with other members, such as `result`, is no plain call and is read by rmcp.
 #[serde(deny_unknown_fields)]
 struct ToolCall {
     #[serde(rename = "jsonrpc")]
@@ -31,6 +32,7 @@ pub fn parse_message(body: &[u8]) -> serde_json::Result<ClientJsonRpcMessage> {
         Some(call) => Ok(JsonRpcMessage::Request(call)),
         None => match serde_json::from_slice(body) {
             Ok(message) if !params::is_custom(&message) => Ok(message),
+            // If mending does not help, the first error stays: it describes the body as it was sent.
             direct => params::read_mended(body).map_or(direct, Ok),
         },
     }
@@ -41,6 +43,7 @@ pub fn parse_message(body: &[u8]) -> serde_json::Result<ClientJsonRpcMessage> {
 pub fn parse_call(body: &[u8]) -> Option<JsonRpcRequest<ClientRequest>> {
     let call: ToolCall = serde_json::from_slice(body).ok()?;
     let mut params = call.params;
+    // rmcp keeps `_meta` in the extensions of a request, and handlers look for it there.
     let meta = params.meta.take();
     let mut request = CallToolRequest::new(params);
     if let Some(meta) = meta {

@@ -20,6 +20,7 @@ use crate::tool::sent_arguments::SentArguments;
 /// which [`wrong_params`] explains. None: the body is not a request with a known method.
 pub(super) fn read_mended(body: &[u8]) -> Option<ClientJsonRpcMessage> {
     let mut message: Map<String, Value> = serde_json::from_slice(body).ok()?;
+    // An answer of the client. Read as a request it would get an error that no client waits for.
     if message.contains_key("result") || message.contains_key("error") {
         return None;
     }
@@ -145,6 +146,7 @@ fn explain_params<T: DeserializeOwned>(params: Value) -> Option<String> {
         let missing = missing.split_whitespace().next().unwrap_or_default();
         return Some(format!("params: the member {missing} is missing"));
     }
+    // serde names the value in front of "expected" and the type behind it. Only the type is repeated.
     let wanted = problem.rsplit_once("expected ").map(|(_, wanted)| wanted);
     let member = if path == "." {
         "params".to_owned()

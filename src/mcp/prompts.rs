@@ -85,6 +85,7 @@ fn read_arguments(prompt: &Prompt, arguments: JsonObject) -> Result<GivenArgumen
                 usage_text(prompt)
             )));
         };
+        // From the catalogue: its names live as long as the program, so the map can borrow them.
         let name = argument.name;
         let Value::String(text) = value else {
             return Err(invalid_params(format!(

@@ -38,6 +38,7 @@ pub(super) async fn list_resources(
         .transpose()?;
     let mut all = all_resources(look).await?;
     if let Some(after) = after {
+        // The resource of the cursor may have ended. Its place in the order still says where the page begins.
         all = all.split_off(&after);
         all.remove(&after);
     }
@@ -69,6 +70,7 @@ async fn all_resources(
         let Some(values) = catalogue.values_of(variable) else {
             continue;
         };
+        // Neighbours in the catalogue share a variable, so one call of the list tool serves all of them.
         let known = asked.take().filter(|(known, _)| *known == variable);
         let present = match known {
             Some((_, present)) => present,
@@ -215,6 +217,7 @@ pub(super) async fn check_resource(look: &InternalCall<'_>, uri: &str) -> Result
         return Ok(());
     };
     let present = look.present_values(values).await?;
+    // Clients write the ids of Kasm with and without dashes.
     let same = |one: &PresentValue| same_id(&one.value, value);
     present
         .iter()

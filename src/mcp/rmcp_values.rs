@@ -10,7 +10,7 @@ use super::error_data::with_code;
 use crate::tool::invocation::FinishedCall;
 use crate::tool::{ProgressReporter, ToolInfo};
 
-/// Sends progress notifications, for a client that asked for them.
+/// Sends progress notifications, if the request has a progress token.
 pub(super) fn progress_reporter(cx: &RequestContext<RoleServer>) -> ProgressReporter {
     let Some(token) = cx.meta.get_progress_token() else {
         return ProgressReporter::without_listener();
@@ -34,11 +34,13 @@ pub(super) fn to_result(finished: FinishedCall) -> Result<CallToolResult, ErrorD
             "internal",
         )
     })?;
+    // MCP asks for the structured content as text, too: older clients and some models read only the text.
     let mut content = vec![ContentBlock::text(text)];
     if let Some(picture) = finished.picture {
         let data = BASE64.encode(&picture.bytes);
         content.push(ContentBlock::image(data, picture.media_type));
     }
+    // A failed tool is a result and no protocol error, so that the model sees it and can react.
     let mut result = if finished.error.is_some() {
         CallToolResult::error(content)
     } else {

@@ -43,6 +43,7 @@ pub struct McpServer {
 struct LocalClient {
     caller: Caller,
     watched: WatchedResources,
+    /// Whether a task already sends notifications to the client.
     told: AtomicBool,
 }
 
@@ -118,6 +119,7 @@ impl McpServer {
         let Some(local) = self.local.clone() else {
             return;
         };
+        // A client may send `initialized` twice, and would then get each notification twice.
         if !local.told.swap(true, Ordering::Relaxed) {
             let notices = self.change_notices();
             let caller = local.caller.clone();
@@ -128,6 +130,7 @@ impl McpServer {
     pub(super) fn caller_of(&self, cx: &RequestContext<RoleServer>) -> Result<Caller, ErrorData> {
         let parts = cx.extensions.get::<http::request::Parts>();
         let caller = parts.and_then(|parts| Caller::of_request(&parts.extensions));
+        // The caller of the HTTP request comes first; only a stdio connection has no request.
         let local = self.local.as_ref().map(|local| &local.caller);
         let caller = caller.or(local).cloned();
         caller.ok_or_else(|| {

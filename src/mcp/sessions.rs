@@ -35,6 +35,7 @@ pub const OUTBOX_MESSAGES: usize = 16;
 /// All MCP sessions. Their ids are not credentials: every use is checked against the caller.
 #[derive(Debug)]
 pub struct McpSessions {
+    // Locked before the calls of a session, never while they are locked.
     open: Mutex<HashMap<SessionId, Arc<McpSession>>>,
     limits: SessionLimits,
     epoch: Instant,
@@ -68,7 +69,7 @@ pub struct McpSession {
     /// The tool filter that the stream was opened with.
     reach: OnceLock<ToolFilter>,
     streams: AtomicUsize,
-    /// The number of the stream that tells what belongs to no request.
+    /// The number of the stream that carries the notifications.
     notification_stream: AtomicU64,
     used_ms: AtomicU64,
 }
@@ -117,6 +118,7 @@ impl McpSessions {
         if open.len() >= self.limits.per_caller_max.min(self.limits.all_max) {
             let own = || open.values().filter(|other| other.owner == session.owner);
             if open.len() >= self.limits.all_max || own().count() >= self.limits.per_caller_max {
+                // Only sessions of this caller: one caller must not end the sessions of another one.
                 let unused = own().filter(|other| other.is_unused());
                 let oldest = unused.min_by_key(|other| other.used_ms.load(Ordering::Relaxed));
                 let oldest = oldest
@@ -137,6 +139,7 @@ impl McpSessions {
         let session = self
             .lock_open()
             .get(id)
+            // A foreign session is answered like an unknown one, so ids cannot be probed.
             .filter(|session| session.owner == *caller.owner_key())
             .cloned()?;
         session.used_ms.store(self.now_ms(), Ordering::Relaxed);
@@ -167,6 +170,7 @@ impl McpSessions {
         let now_ms = self.now_ms();
         self.lock_open().retain(|_, session| {
             if !session.is_unused() {
+                // In use: the idle time begins when the last stream or call has ended, not when it began.
                 session.used_ms.store(now_ms, Ordering::Relaxed);
                 return true;
             }
@@ -180,6 +184,7 @@ impl McpSessions {
 
     /// Calls [`Self::end_idle`] periodically, until the task is dropped.
     pub async fn end_idle_forever(&self) {
+        // A quarter of the limit keeps the delay small. The bounds keep a short limit from busy waiting.
         let pause =
             (self.limits.idle / 4).clamp(Duration::from_millis(100), Duration::from_secs(60));
         loop {
@@ -197,6 +202,7 @@ impl McpSessions {
     /// Ends all streams of sessions without a running call; called while the server drains.
     pub fn end_quiet(&self) {
         for session in self.lock_open().values() {
+            // `ended` is the parent of the tokens of all calls, so it must not fire while one runs.
             if session.lock_calls().is_empty() {
                 session.ended.cancel();
             }
@@ -226,6 +232,7 @@ impl McpSession {
 
     /// Makes `outbox` the only stream (HTTP+SSE). All of its messages are limited to the tools of `reach`.
     pub fn attach_stream(&self, outbox: SessionOutbox, reach: &ToolFilter) {
+        // A session of HTTP+SSE has one stream for its whole life, so the filter is set once.
         let _first = self.reach.set(reach.clone());
         *self.outbox.lock() = Some(outbox);
     }
@@ -252,8 +259,8 @@ impl McpSession {
         StreamGuard(self.clone())
     }
 
-    /// Makes a new stream the one that carries what belongs to no request. A client that opens another one may
-    /// not read the first any more, and no notification may be sent twice.
+    /// Makes a new stream the one that carries notifications. A client that opens another stream may have
+    /// stopped reading the first one, and no notification may be sent twice.
     pub(super) fn become_notification_stream(&self) -> u64 {
         self.notification_stream.fetch_add(1, Ordering::Relaxed) + 1
     }

@@ -36,6 +36,7 @@ impl<W: AsyncWrite + Send + Unpin + 'static> StdioTransport<W> {
     /// something.
     pub fn new(input: impl AsyncRead + Send + Unpin + 'static, output: W) -> Self {
         let output = Arc::new(Mutex::new(output));
+        // Bounded: if the service is slow, reading stops, the pipe fills, and the client waits.
         let (sender, messages) = mpsc::channel(MESSAGES_MAX);
         tokio::spawn(read_messages(BufReader::new(input), sender, output.clone()));
         Self { messages, output }
@@ -69,6 +70,7 @@ async fn write_message<W: AsyncWrite + Unpin>(
 ) -> io::Result<()> {
     let mut line = serde_json::to_vec(message)?;
     line.push(b'\n');
+    // One lock for line and flush: answers that are ready at the same time must not mix.
     let mut output = output.lock().await;
     output.write_all(&line).await?;
     output.flush().await
@@ -120,11 +122,13 @@ async fn read_line(
     let mut is_too_long = false;
     loop {
         line.clear();
+        // `take` limits the memory: without it a line that never ends would fill it.
         let most = u64::try_from(LINE_BYTES_MAX).unwrap_or(u64::MAX);
         let read = (&mut *input).take(most).read_until(b'\n', line).await?;
         if read == 0 {
             return Ok(false);
         }
+        // A short read without a line end is the last line of the input.
         let has_ended = line.ends_with(b"\n") || read < LINE_BYTES_MAX;
         if is_too_long || !has_ended {
             is_too_long = true;

@@ -70,6 +70,7 @@ impl ChangeNotices {
                     return Some((message, (feed, session, ready)));
                 }
                 let news = feed.next_news().await?;
+                // An older stream still receives the changes and drops them here.
                 if session.is_notification_stream(turn) {
                     let watched = &session.watched;
                     ready.extend(feed.notifications_of(
@@ -112,6 +113,7 @@ impl ChangeNotices {
         }
         let mut accepted = requested.clone();
         if let Some(uris) = &mut accepted.resource_subscriptions {
+            // The list comes from the client. Unknown and repeated URIs must not use up the limit.
             uris.retain(|uri| catalogue.find_resource(uri).is_some());
             uris.sort();
             uris.dedup();
@@ -168,7 +170,7 @@ impl ChangeNotices {
     }
 }
 
-/// What happened.
+/// One event for a subscriber.
 enum ChangeNews {
     Changed(ResourceChange),
     /// The client read too slowly and missed changes.
@@ -186,6 +188,7 @@ impl ChangeFeed {
     async fn next_news(&mut self) -> Option<ChangeNews> {
         loop {
             match self.changes.recv().await {
+                // Sessions belong to a Kasm user. Changes of another user would reveal what that one does.
                 Ok(change) if change.kasm_user == self.caller.kasm_user => {
                     return Some(ChangeNews::Changed(change));
                 }
@@ -222,6 +225,7 @@ impl ChangeFeed {
     }
 
     fn changes_list(&self, news: &ChangeNews) -> bool {
+        // A missed change may have been one of the list.
         let ChangeNews::Changed(change) = news else {
             return true;
         };

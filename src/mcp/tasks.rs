@@ -1,8 +1,8 @@
 //! Work that outlives its call, as tasks (extension `io.modelcontextprotocol/tasks` of revision 2026-07-28).
 //!
-//! Nothing is stored. A task's id holds the tool that started the work and the values that its [`Continuation`]
-//! needs, so tasks survive a restart. The id is not a credential: each use calls the poll or stop tool as the
-//! caller of that request, so a forged id gives no access to another caller's work.
+//! Nothing is stored. A task's id holds the tool that started the work and the values that its
+//! [`ContinuationTools`] needs, so tasks survive a restart. The id is not a credential: each use calls the
+//! poll or stop tool as the caller of that request, so a forged id gives no access to another caller's work.
 
 use std::time::Duration;
 
@@ -55,12 +55,13 @@ impl TaskHandle {
             tool: tool.to_owned(),
             continuation,
             values: continuation.keys.iter().map(value).collect::<Option<_>>()?,
+            // Whole seconds: the id holds no more, and every answer must give the same time.
             created: Timestamp::from_second(Timestamp::now().as_second()).ok()?,
         };
         (handle.task_id().len() <= ID_CHARS_MAX).then_some(handle)
     }
 
-    /// Parses an id. Only the exact text that [`Self::id`] writes is accepted.
+    /// Parses an id. Only the exact text that [`Self::task_id`] writes is accepted.
     fn from_task_id(registry: &Registry, id: &str) -> Option<Self> {
         if id.len() > ID_CHARS_MAX {
             return None;
@@ -77,6 +78,7 @@ impl TaskHandle {
             values,
             created: Timestamp::from_second(created).ok()?,
         };
+        // base64 and JSON have several spellings of one value. One is accepted, so a task has a single id.
         let complete = handle.values.len() == continuation.keys.len();
         (complete && handle.task_id() == id).then_some(handle)
     }
@@ -94,6 +96,7 @@ impl TaskHandle {
 
     fn to_task(&self, status: TaskStatus, message: Option<&str>) -> Task {
         let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        // The id may come from a server whose clock is ahead. The update must not lie before the start.
         let now = Timestamp::from_second(Timestamp::now().as_second()).unwrap_or(self.created);
         let task = Task::new(
             self.task_id(),
@@ -167,6 +170,8 @@ impl TaskRequest<'_> {
     async fn poll_task(self) -> Result<(TaskHandle, FinishedCall), ErrorData> {
         let handle = TaskHandle::from_task_id(self.registry, self.id).ok_or_else(unknown_task)?;
         let mut arguments = handle.tool_arguments();
+        // The whole output from its start, because the result of a task is that of the call. No waiting:
+        // clients poll.
         arguments.insert("offset".to_owned(), 0.into());
         arguments.insert("wait_seconds".to_owned(), 0.into());
         let reply = self.call_tool(handle.continuation.poll, arguments).await?;

@@ -33,6 +33,7 @@ impl WatchedResources {
     /// Too many resources are watched.
     pub(super) fn add_uri(&self, uri: &str) -> Result<(), ErrorData> {
         let mut uris = self.lock_uris();
+        // At the limit a repeated subscription still succeeds, because it adds nothing.
         if uris.len() >= WATCHED_MAX && !uris.contains(uri) {
             return Err(too_many_subscriptions(format!(
                 "at most {WATCHED_MAX} resources can be subscribed to"

@@ -11,7 +11,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Metric, Registry, Unit};
 
-/// Upper bounds in seconds: from a look at this server's own memory to a command that is waited for.
+/// Upper bounds in seconds: from an answer out of memory to a call that waits for a command.
 const SECONDS: [f64; 8] = [0.005, 0.025, 0.1, 0.5, 2.0, 10.0, 60.0, 300.0];
 
 /// One metric, for the documents.
@@ -56,6 +56,7 @@ pub(super) struct MetricDeclarations {
 
 impl MetricDeclarations {
     pub(super) fn declare_counter(&mut self, name: &'static str, help: &'static str) -> Counter {
+        // Clones share one number: the registry reads it, and the caller counts on the other.
         let counter = Counter::default();
         self.add_metric("counter", name, "", help, counter.clone());
         counter
@@ -118,6 +119,7 @@ impl MetricDeclarations {
                 .register_with_unit(bare, help, Unit::Seconds, metric),
             None => self.registry.register(name, help, metric),
         }
+        // The same call fills the list of the documents, so the two cannot differ.
         self.list.push(MetricInfo {
             name,
             kind,

@@ -65,6 +65,7 @@ impl FunctionDialect {
     fn define_tool(self, tool: &ToolInfo) -> Value {
         let schema = &*tool.input_schema;
         match self {
+            // These members are those of `tools/list`, so a client can use one parser for both.
             Self::Mcp => json!({
                 "name": tool.name,
                 "title": tool.title,

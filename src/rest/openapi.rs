@@ -95,6 +95,7 @@ pub fn openapi_document<'a>(
 }
 
 fn tool_operation(tool: &ToolInfo) -> Value {
+    // By characters: a cut at a number of bytes could fall inside of one.
     let about: String = tool.about.chars().take(DESCRIPTION_CHARS_MAX).collect();
     let needs_some = tool.input_schema.contains_key("required");
     json!({
@@ -102,6 +103,7 @@ fn tool_operation(tool: &ToolInfo) -> Value {
         "summary": tool.title,
         "description": about,
         "tags": [tool.toolset],
+        // ChatGPT asks its user before each consequential operation, and offers "always allow" for others.
         "x-openai-isConsequential": !tool.effect.is_read_only(),
         "requestBody": {
             "required": needs_some,
@@ -180,6 +182,7 @@ fn shared_schemas() -> Value {
 fn shared_responses() -> Map<String, Value> {
     let response = |&(status, name, about, problem): &(u16, &str, &str, bool)| {
         let mut kinds = ErrorType::ALL.iter();
+        // Derived from the mapping that answers use, so the document cannot name another form than they have.
         let failure = kinds.any(|kind| status_of(*kind).as_u16() == status);
         let mut content = Map::new();
         for (is_used, kind, schema) in [

@@ -23,7 +23,7 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 /// The name of the service, and of the instrumentation.
 const NAME: &str = "kasm-mcp";
 
-/// The exporter. End it with [`TraceExporter::end`], or the newest spans are lost.
+/// The exporter. End it with [`TraceExporter::flush_and_stop`], or the newest spans are lost.
 #[derive(Clone, Debug)]
 pub struct TraceExporter(SdkTracerProvider);
 
@@ -75,6 +75,7 @@ impl TraceExporter {
 
     /// Sends the remaining spans.
     pub async fn flush_and_stop(self) {
+        // `shutdown` blocks until the last batch is sent, and sending needs a free worker.
         let ended = tokio::task::spawn_blocking(move || self.0.shutdown()).await;
         if let Ok(Err(error)) = ended {
             tracing::warn!(%error, "the last traces were not sent");
@@ -95,7 +96,7 @@ pub(super) fn continue_in(context: TraceContext, span: &Span) {
         span.set_parent(opentelemetry::Context::new().with_remote_span_context(remote));
 }
 
-/// A thread without a runtime sends the batches.
+/// Sends the requests of the exporter on the runtime: its own thread has none.
 #[derive(Debug)]
 struct OnRuntime {
     http: reqwest::Client,
@@ -109,6 +110,7 @@ impl HttpClient for OnRuntime {
         request: http::Request<Bytes>,
     ) -> Result<http::Response<Bytes>, HttpError> {
         let http = self.http.clone();
+        // The thread that sends batches has no tokio runtime, which reqwest needs.
         let sent = self.runtime.spawn(async move {
             let answer = http.execute(request.try_into()?).await?;
             let status = answer.status();

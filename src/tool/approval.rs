@@ -1,8 +1,8 @@
 //! Approval by a person before a tool acts.
 //!
-//! A tool asks with [`ask_for_approval`](super::ToolCallContext::ask_for_approval). The caller decides how the question reaches the
-//! person: it passes a [`ApprovalChannel`] with an [`ApprovalAsker`], or one that can ask nobody. Arguments never count as
-//! approval, because the model writes them.
+//! A tool asks with [`ToolCallContext::ask_for_approval`](super::ToolCallContext::ask_for_approval). The
+//! transport decides how the question reaches the person: it passes an [`ApprovalChannel`] with an
+//! [`ApprovalAsker`], or one without. Arguments never count as approval, because the model writes them.
 
 use std::fmt::{self, Write as _};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -78,7 +78,7 @@ impl ApprovalChannel {
         }
     }
 
-    /// See [`ask_for_approval`](super::ToolCallContext::ask_for_approval).
+    /// See [`ToolCallContext::ask_for_approval`](super::ToolCallContext::ask_for_approval).
     pub(super) async fn ask_for_approval(
         &self,
         question: ApprovalQuestion,
@@ -86,9 +86,11 @@ impl ApprovalChannel {
         let Some(asker) = &self.asker else {
             return Err(approval_unavailable(&question));
         };
+        // The client repeats the call with one answer, so a second question could never be answered.
         if self.asked.swap(true, Ordering::Relaxed) {
             return Err(ToolError::internal("a tool may ask only once per call"));
         }
+        // Escaped before the length is checked: an escape is longer than the character that it shows.
         let question = ApprovalQuestion {
             title: plain_text(&question.title),
             text: plain_text(&question.text),
@@ -115,6 +117,7 @@ impl ApprovalChannel {
 
     fn stop_with_question(&self, question: OpenQuestion) {
         *self.open.lock() = Some(question);
+        // `notify_one` is remembered, so the pipeline may begin to wait after it.
         self.opened.notify_one();
     }
 
@@ -156,6 +159,8 @@ fn approval_unavailable(question: &ApprovalQuestion) -> ToolError {
 fn plain_text(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
+        // Soft hyphen, fillers, zero-width characters, direction controls, byte order mark, annotations and
+        // tags.
         let invisible = matches!(
             c,
             '\u{ad}'

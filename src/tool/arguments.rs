@@ -1,9 +1,9 @@
 //! Converts arguments from the forms that clients send.
 //!
-//! Some clients fill every field of a form, some send JSON as text, some add their own keys. The tool's schema
-//! decides here, in one place, what such arguments mean: the registry calls [`ArgumentForms::mend_arguments`] before any
-//! other code sees the arguments. A value is changed only if the schema allows one meaning; other values stay
-//! as sent, and are refused by name.
+//! Some clients fill every field of a form, some send JSON as text, some add their own keys. The tool's
+//! schema decides here, in one place, what such arguments mean: the registry calls
+//! [`ArgumentForms::mend_arguments`] before any other code sees the arguments. A value is changed only if the
+//! schema allows one meaning; other values stay as sent, and are refused by name.
 
 use std::collections::BTreeMap;
 
@@ -61,6 +61,7 @@ impl ArgumentForms {
     /// whole numbers such as `30.0`. Keys that clients add themselves are removed.
     #[must_use]
     pub fn mend_arguments(&self, mut args: JsonObject) -> JsonObject {
+        // An argument of the tool that has such a name stays.
         args.retain(|name, _| self.0.contains_key(name) || !self.is_client_key(name));
         mend_members(&self.0, &mut args);
         args
@@ -114,6 +115,7 @@ impl ValueForm {
                 let values = schema.get_mut("additionalProperties").map(Self::take_from);
                 Self::Map(Box::new(values.unwrap_or(Self::Unknown)))
             }
+            // Several types, or none: the schema does not say what a text stands for, so it stays a text.
             Some(_) | None => Self::Unknown,
         }
     }
@@ -150,6 +152,7 @@ impl ValueForm {
     /// Converts a value of a map. The keys are the caller's, so a client cannot see in the schema that
     /// `{"PORT": 8080}` needs a text.
     fn mend_in_map(&self, value: &mut Value) {
+        // No fractions: `1.10` has already become 1.1, and its text would not be what was meant.
         if matches!(self, Self::Text) && (value.is_boolean() || value.is_i64() || value.is_u64()) {
             *value = Value::String(value.to_string());
         }
@@ -162,6 +165,7 @@ fn mend_members(members: &MemberForms, object: &mut JsonObject) {
         let Some(member) = members.get(name) else {
             return true;
         };
+        // Forms send null or an empty text for a field that was left blank.
         let is_empty_text = value.as_str() == Some("");
         if value.is_null() || (is_empty_text && !member.is_required && !member.keeps_empty) {
             return false;
@@ -200,6 +204,7 @@ fn whole_number(value: &Value) -> Option<Value> {
         return Some(Value::Number(number));
     }
     let float = number.as_f64()?;
+    // From 2^53 on a float may be another whole number than the one that was written.
     if float.fract() != 0.0 || float.abs() >= EXACT_BELOW {
         return None;
     }

@@ -7,7 +7,7 @@ use super::error::{ErrorType, ToolError};
 use crate::audit::{AuditLog, AuditSubject, CallBegin, CallEnd, GIVEN_UP, OpenCall};
 use crate::caller::{Caller, RequestInfo};
 
-/// What is to be recorded: a call of a tool, or a transfer.
+/// An act for the audit log: a call of a tool, or a transfer.
 pub(super) struct Act<'a> {
     pub(super) tool: &'static str,
     pub(super) effect: Effect,
@@ -15,7 +15,7 @@ pub(super) struct Act<'a> {
     pub(super) origin: Option<&'a RequestInfo>,
     /// Whether it may change something: then it waits until it is on record.
     pub(super) has_effect: bool,
-    /// What of its arguments may be recorded, and a digest of all.
+    /// The arguments that may be recorded. The digest is of all arguments.
     pub(super) arguments: Value,
     pub(super) digest: String,
 }
@@ -65,9 +65,11 @@ pub(super) async fn end_record(
     let (outcome, data) = match result {
         Ok(Some(data)) => ("ok", Some(data)),
         Ok(None) => ("asks", None),
+        // The tool was stopped for this reason, so its own error says less.
         Err(_) if left => (GIVEN_UP, None),
         Err(error) => (error.error_type.type_name(), None),
     };
+    // Only ids: results may hold the contents of files and of screens.
     let id = |name| Some(data?.get(name)?.as_str()?.to_owned());
     let ended = CallEnd {
         outcome,

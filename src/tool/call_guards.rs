@@ -6,6 +6,7 @@ use std::fmt;
 use parking_lot::Mutex;
 /// Values that are dropped when the call ends, in whatever way.
 #[derive(Default)]
+// A lock, because tools have the context as a shared reference.
 pub struct CallGuards(Mutex<Vec<Box<dyn Any + Send>>>);
 
 impl CallGuards {

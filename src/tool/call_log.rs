@@ -23,6 +23,7 @@ pub(super) fn log_end_of_call(
         Err(error) => error.error_type.type_name(),
     };
     metrics.count_call(tool.name, outcome, took);
+    // A tool that can continue starts a command, even if that ended before the reply.
     if outcome == "ok" && tool.continues.is_some() {
         metrics.count_job();
     }
@@ -55,6 +56,7 @@ pub(super) fn transferred(
     let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
     let caller = &*caller.name;
     match result {
+        // As for calls: a validation error may repeat a secret.
         Err(error) if error.error_type != ErrorType::Validation => {
             if error.error_type == ErrorType::Security {
                 metrics.count_denial(tool);

@@ -21,7 +21,8 @@ pub struct Catalogue {
 /// Readable content at a URI, or at each URI of a template.
 #[derive(Debug)]
 pub struct Resource {
-    /// The URI. It has at most one `{variable}` (RFC 6570, level 1): an argument of the tool, with [`ArgumentValues`].
+    /// The URI. It has at most one `{variable}` (RFC 6570, level 1): an argument of the tool, with
+    /// [`ArgumentValues`].
     pub uri: &'static str,
     /// Its name, for programs.
     pub name: &'static str,
@@ -155,6 +156,8 @@ impl Resource {
             return (self.uri == uri).then_some(found);
         };
         let value = uri.strip_prefix(before)?.strip_suffix(after)?;
+        // RFC 6570 would percent-encode all other characters. Ids need none of them, so a URI has one
+        // spelling.
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
         let good = (1..=VALUE_CHARS_MAX).contains(&value.len()) && value.bytes().all(plain);
         good.then_some(FoundResource {

@@ -98,6 +98,7 @@ impl ChangeBroadcast {
     ) {
         let named =
             |data: &Value| uri_variables(catalogue).find_map(|name| text_of(data.get(name)));
+        // A call that creates a session names it only in its reply.
         if let Some(about) = data.and_then(named) {
             change.about = Some(about);
         }

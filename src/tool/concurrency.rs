@@ -103,11 +103,13 @@ impl ConcurrencyGate {
         caller: &Arc<str>,
     ) -> Result<OwnedSemaphorePermit, ToolError> {
         let places = self.0.of_key(caller.clone());
+        // Nearly every call finds a place at once and needs no timer.
         if let Ok(permit) = places.clone().try_acquire_owned() {
             return Ok(permit);
         }
         match tokio::time::timeout(PATIENCE, places.acquire_owned()).await {
             Ok(Ok(permit)) => Ok(permit),
+            // The semaphore is never closed, so this is the end of the wait.
             Ok(Err(_)) | Err(_) => Err(ToolError::new(
                 ErrorType::RateLimited,
                 format!(

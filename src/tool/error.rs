@@ -72,6 +72,7 @@ impl ErrorType {
     #[must_use]
     pub fn may_have_acted(self) -> bool {
         match self {
+            // Kasm may have carried out a request whose answer was lost, late or unreadable.
             Self::Api | Self::Unavailable | Self::Timeout | Self::Internal => true,
             Self::Security
             | Self::Validation
@@ -96,7 +97,7 @@ pub struct ToolError {
     pub message: String,
     /// The next step.
     pub hint: String,
-    /// Part of what was asked for has happened all the same, whatever the kind.
+    /// A part of the request was carried out before the failure, whatever its kind.
     pub has_acted: bool,
     /// When it may be tried again, seconds from now, if that is known. `hint` says it, too.
     pub retry_after: Option<u64>,

@@ -58,7 +58,7 @@ impl From<ToolError> for FinishedCall {
     }
 }
 
-/// What a tool body came to.
+/// How a tool ended, if it did not fail.
 pub(super) enum CompletedRun {
     Replied(ToolReply<Value>),
     Asks(OpenQuestion),

@@ -45,6 +45,8 @@ impl<P: Send + Sync> RunTool for BoundTool<P> {
         args: JsonObject,
     ) -> BoxFuture<'a, Result<ToolReply<Value>, ToolError>> {
         async move {
+            // Owned by this future: its guards are dropped at its end, and also when it is cancelled or times
+            // out.
             let kept = CallGuards::default();
             let cx = ToolCallContext {
                 provider: &*self.provider,

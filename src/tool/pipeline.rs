@@ -22,7 +22,7 @@ impl Registry {
     ///
     /// # Errors
     /// [`UnknownTool`] if the tool does not exist or is outside the caller's tool filter; every other failure
-    /// is an [`CallOutcome`].
+    /// is a [`CallOutcome`].
     pub async fn call_tool(
         &self,
         name: &str,
@@ -30,16 +30,20 @@ impl Registry {
         options: CallOptions,
     ) -> Result<CallOutcome, UnknownTool> {
         let tool = self.find_tool(name);
+        // A tool outside of the filter is unknown: the client or its token has chosen a server without it. A
+        // missing scope is an error of its own, below.
         let tool = tool.filter(|tool| tool.info.passes_filter(&options.caller));
         let Some(tool) = tool else {
             self.metrics.count_unknown_tool();
             return Err(UnknownTool);
         };
         let started = Instant::now();
+        // First, so that the audit log and the change feed see the arguments that the tool gets.
         let args = tool.info.argument_forms.mend_arguments(args);
         let change =
             ChangeBroadcast::change_of_call(&self.catalogue, &tool.info, &args, &options.caller);
         let authorised = authorise_call(&tool.info, &options.caller);
+        // A refused call is recorded too, but it changes nothing, so it does not wait for the disk.
         let acts = authorised.is_ok() && !tool.info.effect.is_read_only();
         let recorded = match &self.audit {
             Some(audit) => {
@@ -50,6 +54,8 @@ impl Registry {
         };
         let (result, open) = match (authorised, recorded) {
             (Ok(()), Ok(open)) => (self.run_tool(tool, args, &options).await, open),
+            // The refusal is the answer even if the audit log cannot be written: nothing happens that it
+            // would lack.
             (Err(error), open) => (Err(error), open.ok().flatten()),
             (_, Err(error)) => (Err(error), None),
         };
@@ -80,8 +86,8 @@ impl Registry {
         })
     }
 
-    /// The same for a caller of whom nothing can be asked between the request and its answer: a tool that has a question
-    /// fails instead.
+    /// The same for a client that cannot be asked between its request and the answer. A tool that asks for
+    /// approval fails.
     ///
     /// # Errors
     /// As for [`Self::call_tool`].
@@ -102,7 +108,7 @@ impl Registry {
         };
         Ok(match self.call_tool(name, args, options).await? {
             CallOutcome::Replied(finished) => finished,
-            // No call stops at a question that has nowhere to go.
+            // Cannot happen: a channel without an asker refuses each question, so no call stops at one.
             CallOutcome::Asks(_) => {
                 ToolError::internal("the tool asked for approval where no person can answer").into()
             }
@@ -129,13 +135,18 @@ impl Registry {
         options: &CallOptions,
     ) -> Result<CompletedRun, ToolError> {
         schema::refuse_unknown(&tool.info.input_schema, &args)?;
+        // Before the wait for a place: a call beyond the rate must not take one.
         if let Some(costly) = self.costly.as_ref().filter(|_| tool.info.costly) {
             let counted = costly.count_call(options.caller.owner_key(), tool.info.name);
             counted.inspect_err(|_| self.metrics.count_refusal("costly_tools"))?;
         }
+        // Held until the tool ends, so a panic and a time-out return the place as well.
         let _place = self.gate.wait_for_place(&options.caller.name).await?;
+        // A panic ends this call only. The locks of parking_lot are not poisoned by it, so shared state stays
+        // usable.
         let work = AssertUnwindSafe(tool.run.run(options, args)).catch_unwind();
         tokio::select! {
+            // A cancelled call gives no result, even if one is ready in the same poll.
             biased;
             () = options.cancelled.cancelled() => {
                 Err(ToolError::new(ErrorType::Timeout, "the call was cancelled", "call it again if it is still wanted").with_code("call_cancelled"))
@@ -153,12 +164,13 @@ impl Registry {
                 )
                 .with_code("tool_timeout")),
             },
+            // This drops the tool at its question. It has changed nothing, and starts anew after the answer.
             question = options.confirm.wait_for_question() => Ok(CompletedRun::Asks(question)),
         }
     }
 }
 
-/// What of a call is recorded.
+/// A call as the audit log may record it.
 fn act_of_call<'a>(
     audit: &AuditLog,
     tool: &ToolInfo,

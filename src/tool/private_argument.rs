@@ -22,7 +22,7 @@ const TEXT_CHARS_MAX: usize = 2_048;
 pub struct PrivateArgument<T>(T);
 
 impl<T> PrivateArgument<T> {
-    /// What it is.
+    /// The value.
     pub fn into_inner(self) -> T {
         self.0
     }
@@ -49,6 +49,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for PrivateArgument<T> {
 }
 
 impl<T: JsonSchema> JsonSchema for PrivateArgument<T> {
+    // A reference would hide the mark from `take_from`, which reads the properties only.
     fn inline_schema() -> bool {
         true
     }
@@ -64,7 +65,7 @@ impl<T: JsonSchema> JsonSchema for PrivateArgument<T> {
     }
 }
 
-/// What may be recorded of a value.
+/// How much of a value the audit log may hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RecordedArguments {
     /// The value, up to a length.
@@ -125,6 +126,7 @@ impl RecordedArguments {
                 Some(each) => {
                     recorded.insert(name.clone(), each.record_value(value));
                 }
+                // Not even its name: a client that mixes up key and value would put a secret there.
                 None => unknown += 1,
             }
         }

@@ -65,14 +65,14 @@ impl Registry {
         self
     }
 
-    /// The same with files that go past the model.
+    /// Adds transfers of files that bypass the model.
     #[must_use]
     pub fn with_transfers(mut self, transfers: Arc<dyn FileTransfers>) -> Self {
         self.transfers = Some(transfers);
         self
     }
 
-    /// The same with a limit of costly calls, for each caller.
+    /// Adds a rate limit of costly calls, for each caller.
     #[must_use]
     pub fn with_costly_rate(mut self, rate: Rate) -> Self {
         self.costly = Some(CostlyCallRates::new(rate));
@@ -123,6 +123,7 @@ impl Registry {
     #[must_use]
     pub fn toolset_names(&self) -> Vec<&'static str> {
         let mut names: Vec<_> = self.all_tools().map(|info| info.toolset).collect();
+        // Toolsets are mounted whole, so equal names are neighbours.
         names.dedup();
         names
     }
@@ -130,6 +131,7 @@ impl Registry {
     /// The scope that `caller` lacks for a tool, if that is all that it lacks.
     #[must_use]
     pub fn missing_scope(&self, name: &str, caller: &Caller) -> Option<Scope> {
+        // A tool outside of the filter stays unknown, so a challenge does not reveal it.
         let info = self
             .tool_info(name)
             .filter(|info| info.passes_filter(caller))?;

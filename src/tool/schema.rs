@@ -12,6 +12,7 @@ use super::error::ToolError;
 #[must_use]
 pub fn arguments_schema<T: JsonSchema>() -> JsonObject {
     let mut schema = plain_schema::<T>(NullHandling::Absent);
+    // A type without fields has a schema without these members, but MCP requires an object.
     schema.entry("type").or_insert_with(|| "object".into());
     schema.entry("properties").or_insert_with(|| json!({}));
     schema.insert("additionalProperties".to_owned(), false.into());
@@ -146,6 +147,8 @@ fn plain_schema<T: JsonSchema>(null: NullHandling) -> JsonObject {
 fn simplify_schema(schema: &mut Value, null: NullHandling) {
     match schema {
         Value::Object(map) => {
+            // A property may be called `title` or `format`. Its schema is an object, and the annotation is a
+            // text.
             if map.get("title").is_some_and(Value::is_string) {
                 map.remove("title");
             }
@@ -159,6 +162,7 @@ fn simplify_schema(schema: &mut Value, null: NullHandling) {
             if matches!(null, NullHandling::Absent) {
                 drop_null(map);
             }
+            // After null is gone, an optional choice of words is a plain one and can be merged.
             join_words(map);
             map.values_mut()
                 .for_each(|inside| simplify_schema(inside, null));
@@ -205,6 +209,7 @@ fn drop_null(map: &mut JsonObject) {
         match (options.len(), options.pop()) {
             (1, Some(Value::Object(only))) => {
                 for (key, value) in only {
+                    // The description of the member wins over that of its type.
                     map.entry(key).or_insert(value);
                 }
             }

@@ -45,6 +45,7 @@ pub(super) fn object_in(value: &Value) -> Option<JsonObject> {
     }
     match json_in_text(value)? {
         Value::Object(inside) => Some(inside),
+        // One level only: JSON inside a text that is inside a text stays a text.
         inside @ (Value::Null
         | Value::Bool(_)
         | Value::Number(_)

@@ -35,6 +35,7 @@ pub struct FileDownload {
 /// The bytes of a file as they come.
 pub type FileBytes = BoxStream<'static, Result<Bytes, ToolError>>;
 /// Opens a part of a file.
+// Called once at most: a HEAD and an unsatisfiable range read no byte of the file.
 pub type OpenPart = Box<dyn FnOnce(Range<u64>) -> FileBytes + Send>;
 
 impl std::fmt::Debug for FileDownload {

@@ -1,5 +1,5 @@
-//! The way of a transfer: the one path to a provider's files, beside `pipeline.rs` for calls of tools. Scope,
-//! reach, record and counts are those of a call.
+//! The pipeline of a transfer: the only way to a provider's files, as `pipeline.rs` is for tools. Scope,
+//! filter, audit log and metrics are the same as for a call.
 
 use std::time::Duration;
 
@@ -14,12 +14,12 @@ use super::{Effect, call_log};
 use crate::caller::{Caller, RequestInfo, Scope};
 use crate::links::TransferDirection;
 
-/// Whose transfer it is, and of which file.
+/// The caller of a transfer, and the file.
 #[derive(Debug)]
 pub struct TransferRequest {
-    /// Who asks.
+    /// The caller.
     pub caller: Caller,
-    /// The request it asks in.
+    /// The HTTP request of the transfer.
     pub origin: Option<RequestInfo>,
     /// The provider's name of the computer that has the file.
     pub computer: String,
@@ -27,7 +27,7 @@ pub struct TransferRequest {
     pub path: String,
 }
 
-/// Which way, and what goes.
+/// The direction of a transfer. An upload brings its bytes.
 #[derive(Debug)]
 pub enum TransferAction {
     /// To the caller.
@@ -36,7 +36,7 @@ pub enum TransferAction {
     Upload(FileUpload),
 }
 
-/// What came of it.
+/// The result of a transfer.
 #[derive(Debug)]
 pub enum TransferOutcome {
     /// A file whose bytes come now.
@@ -46,7 +46,7 @@ pub enum TransferOutcome {
 }
 
 impl TransferAction {
-    /// Which way.
+    /// The direction.
     #[must_use]
     pub fn transfer_direction(&self) -> TransferDirection {
         match self {
@@ -56,7 +56,7 @@ impl TransferAction {
     }
 }
 
-/// What a transfer counts as, in the record and in what is counted.
+/// The name and the effect of a transfer in the audit log and in the metrics.
 fn name_and_effect(direction: TransferDirection) -> (&'static str, Effect) {
     match direction {
         TransferDirection::Download => ("GET /files", Effect::Read),
@@ -107,6 +107,7 @@ impl Registry {
                     effect,
                     caller: &request.caller,
                     origin: request.origin.as_ref(),
+                    // Only an upload that may run has to be on disk before it begins.
                     has_effect: transfers.is_ok() && direction == TransferDirection::Upload,
                     digest: audit.digest_value(&arguments),
                     arguments,
@@ -117,6 +118,7 @@ impl Registry {
         };
         let (result, open) = match (transfers, recorded) {
             (Ok(transfers), Ok(open)) => (run_transfer(transfers, request, transfer).await, open),
+            // The refusal is the answer even if it cannot be recorded: no file moves.
             (Err(error), open) => (Err(error), open.ok().flatten()),
             (_, Err(error)) => (Err(error), None),
         };
@@ -160,7 +162,7 @@ impl Registry {
     }
 }
 
-/// Whether a caller is offered the tools that do the same.
+/// Whether the filter of the caller includes the tools that do the same.
 fn offers_transfer(
     transfers: &dyn FileTransfers,
     direction: TransferDirection,

@@ -1,4 +1,4 @@
-//! Which part of a file a client asks for (RFC 9110, section 14), and the count of what it got.
+//! The part of a file that a client requests (RFC 9110, section 14), and the count of delivered bytes.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use http::header::{HeaderMap, HeaderName, IF_RANGE, RANGE};
 
 use crate::links::{LinkId, OpenLinks};
 
-/// What is sent of a file.
+/// The part of a file that is sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum RangeSelection {
     /// All of it.
@@ -32,6 +32,8 @@ pub(super) fn select_range(
     };
     if headers.contains_key(IF_RANGE) {
         let validator = text(IF_RANGE);
+        // RFC 9110, section 13.1.5: with another validator the file has changed, and a part of it would not
+        // fit.
         if validator != Some(etag) && (date.is_none() || validator != date) {
             return RangeSelection::Whole;
         }
@@ -45,22 +47,26 @@ fn parse_range(range: &str, size: u64) -> Option<RangeSelection> {
         .strip_prefix("bytes=")?
         .trim()
         .split_once('-')?;
+    // A list of several ranges fails here at its comma, and the whole file is sent.
     let number = |text: &str| {
         let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
         // A number that does not fit is beyond every file.
         is_number.then(|| text.parse().unwrap_or(u64::MAX))
     };
     let part = match (first, last) {
+        // `bytes=-500` means the last 500 bytes. A suffix longer than the file is the whole file.
         ("", last) => size.saturating_sub(number(last)?)..size,
         (first, "") => number(first)?..size,
         (first, last) => {
             let (first, last) = (number(first)?, number(last)?);
+            // Invalid, not unsatisfiable: RFC 9110, section 14.1, lets the server ignore the header.
             if last < first {
                 return None;
             }
             first..last.saturating_add(1).min(size)
         }
     };
+    // Also `bytes=-0`: a suffix without bytes cannot be satisfied.
     let selection = if part.is_empty() {
         RangeSelection::OutOfRange
     } else {
@@ -76,7 +82,7 @@ pub(super) struct DeliveryCount {
     pub(super) id: LinkId,
     pub(super) version: String,
     pub(super) size: u64,
-    /// What of the part has not gone out.
+    /// The bytes of the part that have not gone out.
     pub(super) rest: Range<u64>,
     pub(super) start: u64,
 }

@@ -61,6 +61,7 @@ impl FileReply {
             let part = format!("bytes {}-{}/{}", part.start, part.end - 1, file.size);
             insert_header(&mut headers, CONTENT_RANGE, Some(part));
         }
+        // A HEAD delivers no byte, so it counts nothing for the link and returns its place at once.
         if self.is_head {
             return (status, headers).into_response();
         }
@@ -75,10 +76,14 @@ impl FileReply {
         let bytes = (file.open)(part).map(move |bytes| {
             match &bytes {
                 Ok(bytes) => count.iter_mut().for_each(|it| it.note_bytes(bytes.len())),
+                // The status has gone out already. The client notices a body that is shorter than its
+                // Content-Length.
                 Err(error) => tracing::warn!(%error, "a download broke off"),
             }
             bytes
         });
+        // The stream owns the permit and returns it when it is dropped: at its end, or when the client
+        // disconnects.
         let place = self.place;
         let bytes = bytes.map(move |bytes| {
             let _until_the_last = &place;
@@ -88,10 +93,11 @@ impl FileReply {
     }
 }
 
-/// What is said of a file whatever part of it is sent.
+/// The headers of a file, the same for the whole and for each part.
 fn file_headers(file: &FileDownload, path: &str, etag: String, date: Option<String>) -> HeaderMap {
     let mut headers = HeaderMap::new();
     let name = path.rsplit('/').next().unwrap_or_default();
+    // The file is a user's content under this server's origin. A browser must neither cache nor render it.
     let fixed = [
         (CONTENT_TYPE, "application/octet-stream"),
         (CACHE_CONTROL, "no-store"),

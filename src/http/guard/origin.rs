@@ -47,6 +47,7 @@ impl FromStr for WebOrigin {
             return Err(InvalidOrigin);
         }
         let url: Url = text.parse().map_err(|_| InvalidOrigin)?;
+        // An origin has no user and no password (RFC 6454, section 7).
         let has_user = !url.username().is_empty() || url.password().is_some();
         match url.origin() {
             Origin::Tuple(scheme, host, port)
@@ -98,6 +99,8 @@ fn is_of_program(text: &str) -> bool {
     let in_host = |c: char| c.is_ascii_alphanumeric() || "-._~%:[]".contains(c);
     scheme.starts_with(|c: char| c.is_ascii_alphabetic())
         && scheme.chars().all(in_scheme)
+        // A text of these schemes that failed above is a mistake of the operator, not the origin of a
+        // program.
         && !["http", "https", "file"].contains(&scheme.to_ascii_lowercase().as_str())
         && !host.is_empty()
         && host.chars().all(in_host)

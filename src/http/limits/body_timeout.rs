@@ -50,7 +50,8 @@ pub(in crate::http) async fn time_body(
     next.run(request).await
 }
 
-/// A body, and how long it was waited for. Time in which nobody asks for more does not count.
+/// A body, and how long this server has waited for it. Time in which the handler reads nothing does not
+/// count.
 struct TimedBody {
     body: Body,
     pause: Duration,
@@ -96,6 +97,8 @@ impl TimedBody {
 
     fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<BodyPiece>> {
         if let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(cx) {
+            // Only the time between a pending poll and the next frame counts. A slow handler does not use up
+            // the time of the client.
             if let Some((since, _)) = self.waits.take() {
                 self.waited += since.elapsed();
             }
@@ -109,6 +112,7 @@ impl TimedBody {
         let (_, sleep) = self
             .waits
             .get_or_insert_with(|| (Instant::now(), Box::pin(tokio::time::sleep(left))));
+        // The timer wakes this task even if the client sends nothing at all.
         ready!(sleep.as_mut().poll(cx));
         Poll::Ready(Some(Err(BodyTooSlow.into())))
     }
@@ -121,6 +125,7 @@ impl HttpBody for TimedBody {
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<BodyPiece>> {
         let this = self.get_mut();
         loop {
+            // The held bytes go out before the end, error or trailers that came after them.
             match this.ended.take() {
                 Some(ended) if !this.held.is_empty() => {
                     this.ended = Some(ended);
@@ -149,6 +154,7 @@ impl HttpBody for TimedBody {
                     }
                 },
             };
+            // The usual small body comes in one chunk, which is passed on without a copy.
             let is_whole = data.len() >= SMALL_BYTES || this.body.is_end_stream();
             if this.held.is_empty() && is_whole {
                 return Poll::Ready(Some(Ok(Frame::data(data))));

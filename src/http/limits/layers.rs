@@ -84,13 +84,15 @@ pub(in crate::http) async fn limit_by_address(
         return form.answer(LimitRefusal::Address(wait).into());
     }
     let shows = request.headers().contains_key(AUTHORIZATION);
-    // Whether a token is right shows only in the layers inside, and is not told while this lasts.
+    // Only the layers inside compare the token. While the lock lasts, the answer does not reveal the result.
     let locked = address_state.locked_for();
     request.extensions_mut().insert(address_state.clone());
     let response = next.run(request).await;
     if !shows || response.status() != StatusCode::UNAUTHORIZED {
         return response;
     }
+    // During a lock a wrong token gets the same 429 as a right one from an unknown caller, so a guess reveals
+    // nothing.
     match locked {
         Some(wait) => form.answer(LimitRefusal::Failures(wait).into()),
         None => {
@@ -114,6 +116,7 @@ pub(in crate::http) async fn limit_by_caller(
         Ok(caller_state) => caller_state,
         Err(refusal) => return form.answer(refusal.into()),
     };
+    // The stream of a call ends with the call, which has limits of its own.
     if form != AnswerForm::JsonRpc || !may_open_stream(&request) {
         request.extensions_mut().insert(caller_state);
         return next.run(request).await;

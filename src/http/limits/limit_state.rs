@@ -54,6 +54,7 @@ impl AddressState {
 
     /// How long tokens are not checked, after too many failures.
     pub(in crate::http) fn locked_for(&self) -> Option<RateWait> {
+        // The initial zero lies before any elapsed time, so an address that was never locked gives none.
         let until = Duration::from_millis(self.locked_until.load(Ordering::Relaxed));
         let left = until.checked_sub(self.epoch.elapsed())?;
         (!left.is_zero()).then_some(RateWait(left))
@@ -68,6 +69,7 @@ impl AddressState {
             // would have to be compared with the real token before it could be refused.
             Ok(0) => Duration::from_secs(60) / rate.per_minute.get(),
             Ok(_) => Duration::ZERO,
+            // Requests that were running when the lock began. They extend it until the bucket has one more.
             Err(wait) => wait.0,
         };
         let since = self.epoch.elapsed();
@@ -86,6 +88,7 @@ impl AddressState {
 
     pub(super) fn remember_caller(&self, caller: &Caller) {
         let bit = bit_of(caller);
+        // Read first: a write by each request would move the cache line between the cores.
         if self.known.load(Ordering::Relaxed) & bit == 0 {
             self.known.fetch_or(bit, Ordering::Relaxed);
         }
@@ -97,6 +100,8 @@ impl AddressState {
 }
 
 fn bit_of(caller: &Caller) -> u64 {
+    // 64 bits cannot grow, however many tokens are used here. Two callers may share a bit: then one admits
+    // the other, which still needs its own token.
     let mut hasher = DefaultHasher::new();
     caller.owner_key().hash(&mut hasher);
     1 << (hasher.finish() % 64)
@@ -106,6 +111,8 @@ impl Evict for AddressState {
     fn is_idle(&self) -> bool {
         let failed_until = Duration::from_millis(self.failed_until.load(Ordering::Relaxed));
         let is_known = self.known.load(Ordering::Relaxed) != 0;
+        // After this time the bucket is full again, as in a new entry. Only the known callers would be lost,
+        // so they stay longer.
         let rest = self.requests.rate().refill_time();
         let rest = if is_known { rest.max(KNOWN) } else { rest };
         self.used.elapsed() > rest && self.epoch.elapsed() > failed_until
@@ -176,6 +183,7 @@ impl StreamPlace {
             return None;
         }
         if !take_one(all, all_max) {
+            // The first place was taken and is returned, or the caller would lose it for good.
             caller_state.streams.fetch_sub(1, Ordering::Relaxed);
             return None;
         }

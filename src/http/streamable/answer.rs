@@ -33,8 +33,10 @@ pub(super) async fn respond_to_call(
     }
     match tokio::time::timeout(QUIET_MAX, call.messages.recv()).await {
         Ok(first) => {
+            // The channel closes without an answer if the call was cancelled or its handler panicked.
             let first = first.unwrap_or_else(|| cancelled_answer(call.id.clone()));
             if is_answer(&first) {
+                // The call has ended by itself. Dropping its guard must not count as a cancellation.
                 call.guard.disarm_cancel();
                 return json_with_status(status(&first), &first);
             }
@@ -87,6 +89,7 @@ pub(super) fn accepts_type(headers: &HeaderMap, wanted: &str) -> bool {
         let mut parts = range.split(';').map(str::trim);
         let range = parts.next().unwrap_or_default();
         let quality = parts.find_map(|parameter| parameter.strip_prefix("q="));
+        // RFC 9110, section 12.4.2: a weight of 0 means "not acceptable".
         let is_refused = quality.and_then(|quality| quality.parse::<f32>().ok()) == Some(0.0);
         let fits = range == "*/*"
             || range.eq_ignore_ascii_case(wanted)

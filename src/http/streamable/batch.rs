@@ -37,6 +37,7 @@ pub(super) async fn post_batch(
             "batches exist in revision 2025-03-26 only: send one message",
         ));
     }
+    // The HTTP request was counted as one. The other messages must not be free.
     if let Some(caller_state) = parts.extensions.get::<Arc<CallerState>>() {
         caller_state
             .count_batch(messages.len())
@@ -47,9 +48,12 @@ pub(super) async fn post_batch(
         Some(_) => Some(legacy::session_of(state, caller, &parts.headers)?),
     };
     let parts = &parts;
+    // All at once. The registry limits the calls of a caller, so a batch gains nothing over single messages.
     let answers = join_all(messages.into_iter().map(|message| async {
         match read_entry(message) {
             Ok(JsonRpcMessage::Request(request)) => {
+                // Outside the session: the answers form one array, so a call cannot ask the client in
+                // between.
                 let answer = legacy::call_sessionless(state, parts.clone(), request);
                 Some(BatchEntry::Answered(answer.wait_for_answer().await))
             }
@@ -65,6 +69,7 @@ pub(super) async fn post_batch(
     .await;
     let answers = answers.into_iter().flatten();
     let answers: Vec<Value> = answers.filter_map(BatchEntry::into_json).collect();
+    // A batch of notifications has no answer, and JSON-RPC 2.0, section 6, forbids an empty array.
     if answers.is_empty() {
         return Ok(StatusCode::ACCEPTED.into_response());
     }

@@ -48,7 +48,8 @@ pub(super) async fn post_legacy(
         let session = session_of(state, caller, &parts.headers)?;
         return answer_in_session(state, &session, parts, read_message(message)?).await;
     }
-    // Clients name the revision of their handshake.
+    // A client names the revision of its handshake here, so it has lost its session and must initialize
+    // again. Bare JSON-RPC has no such header.
     if parts.headers.contains_key(PROTOCOL_VERSION) {
         return Err(session_missing());
     }
@@ -156,13 +157,16 @@ async fn open_new_session(
         return Err(error.with_rpc_code(ErrorCode::INVALID_PARAMS).answering(id));
     };
     let mut client = initialize.params.clone();
+    // `_meta` is about this one request. The session keeps what holds for all of them.
     client.meta = None;
     let call = start_sessionless(state, client.clone(), parts, request);
     let answer = call.wait_for_answer().await;
     let JsonRpcMessage::Response(response) = &*answer else {
+        // A refused handshake opens no session.
         return Ok(json_object(&answer));
     };
     if let ServerResult::InitializeResult(result) = &response.result {
+        // The negotiated revision, which may be another one than the client asked for.
         client.protocol_version = result.protocol_version.clone();
     }
     let session = state.mcp.mcp_sessions().open_session(caller, client);
@@ -195,6 +199,7 @@ async fn answer_in_session(
     let takes_streams = accepts_event_stream(&parts.headers);
     let id = request.id.clone();
     request.request.extensions_mut().insert(parts);
+    // This client reads one JSON object, so a question before the answer would never reach it.
     if !takes_streams {
         request.request.extensions_mut().insert(NoStreaming);
     }
@@ -202,6 +207,7 @@ async fn answer_in_session(
     let call = call.map_err(|error| {
         RpcError::invalid_request("duplicate_id", error.to_string()).answering(Some(id))
     })?;
+    // In these revisions an error of JSON-RPC is an ordinary answer to the HTTP request.
     let status = |_: &ServerJsonRpcMessage| StatusCode::OK;
     Ok(respond_to_call(call, takes_streams, status).await)
 }
@@ -212,6 +218,7 @@ pub(super) fn call_sessionless(
     parts: Parts,
     request: JsonRpcRequest<ClientRequest>,
 ) -> StartedCall {
+    // Bare JSON-RPC names no revision. It gets the newest one that has no required members in each request.
     let client = InitializeRequestParams::new(
         ClientCapabilities::default(),
         Implementation::new("unknown", ""),

@@ -57,6 +57,7 @@ pub(super) async fn post_modern(
     }
     let (size, state) = (bytes.len(), state.clone());
     let request = Request::from_parts(parts, Full::new(bytes));
+    // The future may run on another thread, which does not know the span of this request.
     let answer = async move { state.mcp.answer_modern(request).await }.in_current_span();
     let answer = match answer_where_parsed(size, answer).await {
         Ok(answer) => answer.map(Body::new),
@@ -84,6 +85,7 @@ fn is_complete_call(
         && says(METHOD, "tools/call")
         && says(NAME, &call.params.name);
     let schema = mcp.input_schema(&call.params.name).filter(|_| agree);
+    // rmcp compares such headers with their arguments, so a tool that has some takes its way.
     let is_plain = schema.is_some_and(|schema| !sends_headers(schema.get("properties")));
     let meta = request.request.get_meta();
     is_plain
@@ -107,7 +109,7 @@ fn sends_headers(properties: Option<&Value>) -> bool {
     })
 }
 
-/// What rmcp knows of a client that has not shaken hands. What it can do is in each request.
+/// A client without a handshake, as rmcp wants one. Its capabilities are in each request.
 fn anonymous_client() -> InitializeRequestParams {
     InitializeRequestParams::new(ClientCapabilities::default(), Implementation::default())
         .with_protocol_version(ProtocolVersion::V_2026_07_28)

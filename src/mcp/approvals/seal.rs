@@ -1,7 +1,7 @@
 //! Seals state that clients carry for the server, so that they can neither read nor change nor forge it.
 //!
 //! AES-256-GCM of aws-lc-rs, the library that TLS uses here too. Nonces are random, so one key can seal about
-//! four billion states.
+//! four billion states (NIST SP 800-38D, section 8.3).
 
 use std::fmt;
 
@@ -39,13 +39,15 @@ impl SealKey {
     pub(super) fn seal_bytes(&self, mut bytes: Vec<u8>) -> Option<String> {
         let purpose = Aad::from(PURPOSE);
         let nonce = self.0.seal_in_place_append_tag(purpose, &mut bytes).ok()?;
+        // The nonce is no secret, and it must be known before the rest can be opened.
         let mut sealed = nonce.as_ref().to_vec();
         sealed.extend(bytes);
         Some(BASE64URL_NOPAD.encode(&sealed))
     }
 
-    /// Opens what [`Self::close`] sealed. None if it was changed or sealed by another key.
+    /// Opens what [`Self::seal_bytes`] sealed. None if it was changed or sealed by another key.
     pub(super) fn open_sealed(&self, sealed: &str) -> Option<Vec<u8>> {
+        // Before decoding: the text comes from the client and may be as long as a body.
         if sealed.len() > SEALED_CHARS_MAX {
             return None;
         }

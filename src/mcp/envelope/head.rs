@@ -27,7 +27,7 @@ pub(super) struct Head<'a> {
 #[derive(Deserialize)]
 pub(super) struct Text<'a>(#[serde(borrow)] pub(super) Cow<'a, str>);
 
-/// What of the params matters here. Params of any other form have nothing of it.
+/// The members of the params that decide the way. Params that are no object have none.
 #[derive(Default)]
 pub(super) struct Params {
     pub(super) name: Option<String>,
@@ -52,6 +52,8 @@ impl<'de> Visitor<'de> for ParamsVisitor {
         while let Some(Text(key)) = object.next_key()? {
             match &*key {
                 "name" => {
+                    // Raw, so that a name of another type does not fail the message. The method reports it
+                    // with the id.
                     let name: &RawValue = object.next_value()?;
                     params.name = serde_json::from_str(name.get()).ok();
                 }
@@ -62,6 +64,7 @@ impl<'de> Visitor<'de> for ParamsVisitor {
         Ok(params)
     }
 
+    // Params of another type must not fail here: the error of the method carries the id of the request.
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Params, A::Error> {
         while list.next_element::<IgnoredAny>()?.is_some() {}
         Ok(Params::default())

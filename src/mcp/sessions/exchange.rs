@@ -39,7 +39,8 @@ pub(super) struct RunningCalls {
 
 #[derive(Debug)]
 struct RunningCall {
-    /// Boxed, like the messages of an [`Outbox`].
+    /// Boxed, like the messages of a [`SessionOutbox`].
+    // Unbounded, but it only carries answers to open questions, of which there are at most `QUESTIONS_MAX`.
     inbox: mpsc::UnboundedSender<Box<ClientJsonRpcMessage>>,
     cancelled: CancellationToken,
 }
@@ -89,6 +90,7 @@ impl RunningCalls {
         let RequestId::Number(number) = question else {
             return false;
         };
+        // Removed before it is passed on: a second answer to the same question finds nothing.
         let Some((call, own)) = self.asked.remove(number) else {
             return false;
         };
@@ -99,6 +101,7 @@ impl RunningCalls {
 
     fn finish_call(&mut self, id: &RequestId) {
         self.running.remove(id);
+        // A late answer must not reach a later call that uses the same id.
         self.asked.retain(|_, (call, _)| call != id);
     }
 }
@@ -123,9 +126,11 @@ pub fn start_in_session(
         request.request.extensions_mut().insert(session.clone());
     }
     let (inbox, messages) = mpsc::unbounded_channel();
+    // A child: the end of the session cancels the call, but the end of the call leaves the session alone.
     let cancelled = session.ended.child_token();
     let id = request.id.clone();
     {
+        // One lock for check and insertion: two POSTs with the same id cannot both start.
         let mut calls = session.lock_calls();
         if calls.running.contains_key(&id) {
             return Err(DuplicateId);
@@ -263,8 +268,8 @@ impl CallTransport {
         self.service.clone()
     }
 
-    /// Gives a question of the server, or its withdrawal, the id in the session. None: it cannot be
-    /// asked, or nobody was asked.
+    /// Gives a question of the server, or its withdrawal, the id in the session. None: the question cannot be
+    /// asked, or the withdrawn one was never asked.
     fn outgoing_message(&self, message: ServerJsonRpcMessage) -> Option<ServerJsonRpcMessage> {
         match message {
             JsonRpcMessage::Request(mut question) => {
@@ -296,6 +301,7 @@ impl Drop for CallTransport {
             tracing::error!("answering a request failed");
         }
         if let Some((session, id)) = &self.session {
+            // In `drop`, so that the id is free again however the service ended.
             session.lock_calls().finish_call(id);
         }
     }
@@ -338,6 +344,7 @@ impl Transport<RoleServer> for CallTransport {
         }
         match &mut self.inbox {
             Some(inbox) => tokio::select! {
+                // None ends the service of rmcp, which lives for one answer.
                 () = self.answered.cancelled() => None,
                 // The sender is dropped only when the call is cancelled, which ends the service.
                 Some(message) = inbox.recv() => Some(*message),
