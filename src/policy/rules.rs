@@ -11,6 +11,7 @@ pub(super) const BUILT_IN: &str = include_str!("default.toml");
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum RuleDecision {
+    // The order is from lenient to strict, so the maximum of two decisions is the safe one.
     /// It runs.
     Allow,
     /// It runs if a person approves.
@@ -137,6 +138,8 @@ impl PolicyRules {
     pub(super) fn read_toml(text: &str) -> Result<Self, RulesError> {
         let base: RulesFile = toml::from_str(BUILT_IN)?;
         let over: RulesFile = toml::from_str(text)?;
+        // Rules are added to the built-in ones: a file weakens those only if it says so by `built_in_rules =
+        // false`.
         let mut rules = if over.policy.built_in_rules == Some(false) {
             Vec::new()
         } else {
@@ -191,6 +194,7 @@ impl PolicyRules {
             let hits = rule.examples.hit.iter().map(|example| (example, true));
             let misses = rule.examples.miss.iter().map(|example| (example, false));
             for (example, expected) in hits.chain(misses) {
+                // The whole policy judges the example, so a rule is tested in the form in which it will work.
                 let hit = policy.explain_command(example, None).names_rule(&rule.id);
                 if hit != expected {
                     return Err(RulesError::Example {
@@ -206,6 +210,7 @@ impl PolicyRules {
 }
 
 fn absolute_path(text: &str, home: &str) -> Result<String, RulesError> {
+    // Only the session's own home is known here: `~other` stays relative and is refused below.
     let full = match text.strip_prefix('~') {
         Some(rest) if rest.is_empty() || rest.starts_with('/') => format!("{home}{rest}"),
         _ => text.to_owned(),
