@@ -36,6 +36,8 @@ pub(super) struct ChainLink {
 /// A line as it is written: its number and the hash of the one before it, then what it says.
 pub(super) fn link_line(seq: u64, previous: &str, object: &[u8]) -> Vec<u8> {
     let head = format!("{{\"seq\":{seq},\"previous\":\"{previous}\",");
+    // The members stay byte for byte as they are: the hash covers the written bytes, not a parsed form of
+    // them.
     let members = object.strip_prefix(b"{").unwrap_or(object);
     [head.as_bytes(), members].concat()
 }
@@ -69,6 +71,7 @@ pub(super) fn full_files(file: &Path) -> io::Result<Vec<(u64, PathBuf)>> {
         let entry_name = entry.file_name();
         let number = entry_name.to_str().and_then(|entry| {
             let digits = entry.strip_prefix(&*name)?.strip_prefix('.')?;
+            // Other files beside the log, such as its head, are not taken for parts of it.
             let plain = digits.len() == 12 && digits.bytes().all(|b| b.is_ascii_digit());
             plain.then(|| digits.parse::<u64>().ok())?
         });
@@ -83,6 +86,7 @@ pub(super) fn full_files(file: &Path) -> io::Result<Vec<(u64, PathBuf)>> {
 /// The last whole line of a file, and how long the file is up to its end.
 pub(super) fn last_line(file: &mut File) -> io::Result<(Option<Vec<u8>>, u64)> {
     let length = file.metadata()?.len();
+    // Two lines: if a crash has cut the last one, the whole line before it is in the window too.
     let window = (2 * LINE_BYTES_MAX as u64).min(length);
     file.seek(SeekFrom::Start(length - window))?;
     let mut tail = Vec::new();

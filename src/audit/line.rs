@@ -27,7 +27,7 @@ pub struct CallBegin {
     pub effect: &'static str,
     /// The arguments, without private ones.
     pub arguments: Value,
-    /// Digest of the whole arguments; see [`super::Audit::digest`].
+    /// Digest of the whole arguments; see [`super::AuditLog::digest_value`].
     pub digest: String,
 }
 

@@ -44,6 +44,7 @@ impl std::str::FromStr for ServerAddress {
             return Err(WrongAddress);
         }
         let all = url.as_str().trim_end_matches('/');
+        // The last occurrence, because the path of the server itself may contain such a part.
         let narrowed = NARROWER.iter().find_map(|path| all.rfind(path));
         let (base, path) = narrowed.map_or_else(
             || (all.strip_suffix("/mcp").unwrap_or(all), "/mcp"),
@@ -174,6 +175,7 @@ fn escape_for(value: &str, format: TemplateFormat) -> String {
             let quoted = serde_json::Value::from(value).to_string();
             quoted[1..quoted.len() - 1].to_owned()
         }
+        // Templates quote with `'`: this ends the string, adds a quote and begins the string again.
         TemplateFormat::Shell => value.replace('\'', r"'\''"),
         TemplateFormat::Text => value.to_owned(),
     }

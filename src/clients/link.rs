@@ -36,6 +36,7 @@ impl ClientEntry {
     #[must_use]
     pub fn install_links(&self, values: &TemplateValues) -> Option<InstallLinks> {
         let format = self.link?;
+        // A link is made from the configuration for the file, so the two cannot differ.
         let filled = self.fill_template(&values.with_token(TOKEN_FROM_ENVIRONMENT));
         let configuration: Value = serde_json::from_str(&filled).ok()?;
         match format {

@@ -19,6 +19,7 @@ pub(super) fn read_oauth(
     );
     let clock_skew = reader.seconds_value("MCP_OAUTH_CLOCK_SKEW_SECONDS", 0, 600);
     let user_claim = reader.text_value(USER_CLAIM);
+    // Without an issuer, OAuth is off, and its other settings have no effect.
     if issuers.is_empty() {
         return None;
     }

@@ -30,6 +30,7 @@ pub fn token_rules(kasm_user: &str) -> TokenFileRules {
 /// No setting names it.
 pub fn tokens_file(sources: &SettingsSources) -> Result<PathBuf, SettingMistakes> {
     let mut reader = SettingsReader::new(sources)?;
+    // A token can be created before the other settings are complete.
     reader.mistakes.clear();
     let named = reader.text_value(FILE).map(PathBuf::from);
     let file = named.or_else(|| Some(state_dir(&reader)?.join(TOKENS_FILE_NAME)));
