@@ -102,6 +102,7 @@ where
         event: &Event<'_>,
     ) -> fmt::Result {
         let priority = match *event.metadata().level() {
+            // Priorities of syslog: error, warning, informational, debug.
             Level::ERROR => 3,
             Level::WARN => 4,
             Level::INFO => 6,

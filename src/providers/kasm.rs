@@ -213,6 +213,7 @@ async fn used_session(
     named: Option<UserId>,
 ) -> Result<(UserId, KasmSession), ToolError> {
     let (user, session) = own_session(cx, kasm_id, named).await?;
+    // While the call holds this guard, keepalives are sent for the session.
     cx.hold_until_end(cx.provider.leases.begin_use(user, kasm_id, &session));
     Ok((user, session))
 }
@@ -272,6 +273,7 @@ async fn running_session_of(
     need: SessionNeed,
 ) -> Result<(RunningSession, SessionUse), ToolError> {
     let (user, session) = session_of(provider, caller, kasm_id, named).await?;
+    // Use begins only after this: a refused call must not prolong a session that rests.
     if session.status != SessionStatus::Running {
         return Err(ToolError::from(KasmError::InvalidState {
             message: format!(

@@ -104,6 +104,7 @@ pub(super) fn check_folders(report: &mut CheckReport, config: &Config) -> std::i
         );
     };
     let file = &audit.file;
+    // The file is only opened: a line from here would break the chain of a running server.
     let outcome = if file.exists() {
         OpenOptions::new().append(true).open(file).map(drop)
     } else {
@@ -128,6 +129,7 @@ fn try_writing_in(folder: &Path) -> std::io::Result<()> {
 pub(super) async fn check_port(report: &mut CheckReport, config: &Config) -> std::io::Result<bool> {
     const ROW: &str = "listen";
     let listen = config.http.listen;
+    // The port is bound and freed at once: only this shows that the server could listen there.
     let taken = match TcpListener::bind(listen).await {
         Ok(_) => {
             report.add_ok(ROW, format!("{listen} is free: no server runs"))?;

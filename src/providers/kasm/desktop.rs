@@ -121,6 +121,7 @@ impl KasmProvider {
                 Ok((desktop, seen))
             };
             match looked.await {
+                // Only once: a desktop that also closes a new connection will not keep the next one.
                 Err(RfbError::Closed) if tries == 1 => {}
                 looked => return looked,
             }

@@ -72,6 +72,7 @@ impl FileTransfers for KasmProvider {
     ) -> BoxFuture<'a, Result<StoredFile, ToolError>> {
         async move {
             let max = self.file_limits.link_bytes;
+            // The length is known before the body, so too large a file is refused without reading it.
             if upload.length > max {
                 let size = upload.length;
                 let error = ToolError::from(FileError::TooLarge { size, max });

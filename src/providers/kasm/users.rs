@@ -110,6 +110,7 @@ impl Tool for GetKasmUsers {
     ) -> Result<ToolReply<UserPage>, ToolError> {
         let page = args.page.unwrap_or(1);
         let mut users = cx.provider.kasm.api().list_users().await?;
+        // Kasm returns all users at once; the order keeps the pages of several calls from overlapping.
         users.sort_by(|a, b| a.username.cmp(&b.username));
         let total = users.len();
         let pages = total.div_ceil(PAGE_SIZE).max(1);

@@ -119,6 +119,7 @@ impl Tool for ControlDesktop {
         }
         let place = running_session(&cx, args.kasm_id, args.user_id, SessionNeed::Input).await?;
         let (mut desktop, first) = cx.provider.update_screen(&place).await?;
+        // The screen just read gives the current size, which the screenshot's size must equal.
         let frame = frame_of(args.frame_id.as_deref(), &first)?;
         let steps = check_actions(&args.actions, frame)?;
         // Nothing was done yet, so a connection that ends here is made anew.

@@ -35,6 +35,7 @@ pub(super) async fn check_hands(
     after: &ScreenPixels,
     pointer: Option<(u16, u16)>,
 ) -> Result<InputPermission, RfbError> {
+    // Pictures of two sizes cannot be compared, and then something has changed in any case.
     if desktop.hands_proven() || before.rgb_bytes().len() != after.rgb_bytes().len() {
         return Ok(InputPermission::Work);
     }
@@ -43,6 +44,7 @@ pub(super) async fn check_hands(
         desktop.note_proven_hands();
         return Ok(InputPermission::Work);
     }
+    // Something else has changed, perhaps by itself: enough for this call, but no proof for the connection.
     if !changes.is_empty() {
         return Ok(InputPermission::Work);
     }
@@ -57,6 +59,7 @@ async fn probe_pointer(
 ) -> Result<InputPermission, RfbError> {
     let (width, height) = (screen.width(), screen.height());
     let home = pointer.unwrap_or((width / 2, height / 2));
+    // Towards the middle, so the pointer stays on the screen.
     let away = if home.0 > width / 2 {
         home.0.saturating_sub(PROBE_WAY)
     } else {

@@ -61,6 +61,7 @@ impl Tool for GetSessionScreenshot {
         cx: ToolCallContext<'_, KasmProvider>,
         args: ScreenshotArgs,
     ) -> Result<ToolReply<ScreenshotReply>, ToolError> {
+        // The path is judged first: a call with a forbidden path must not read the screen.
         let target = args.save_to_file.as_deref();
         let target = target.map(|path| save_target(&cx, path)).transpose()?;
         let bounds = picture_bounds(cx.provider, args.width, args.height)?;
@@ -134,6 +135,7 @@ fn picture_bounds(
         return Ok(usual);
     }
     Ok(PictureBounds {
+        // A side that is not given does not limit the picture.
         width: width.unwrap_or(u32::MAX),
         height: height.unwrap_or(u32::MAX),
         ..usual

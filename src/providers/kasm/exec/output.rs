@@ -69,6 +69,7 @@ impl CommandOutput {
                 (None, Some(true))
             }
             KnownState::NotNow => (None, None),
+            // The command may run, but to call again would return nothing, so `running` is false.
             KnownState::Never => (None, Some(false)),
         };
         let ended = match known {
@@ -176,6 +177,8 @@ impl OutputStreams {
     pub(super) fn with_page(bytes_max: usize) -> Self {
         Self {
             page: Some(bytes_max),
+            // An excerpt keeps half of its size at the beginning, which is then a whole page: a page is never
+            // cut.
             ..Self::with_excerpts(bytes_max.saturating_mul(2))
         }
     }
@@ -221,6 +224,7 @@ const NEWS_BYTES_MAX: usize = 4_096;
 
 impl OutputSink for OutputStreams {
     fn write_bytes(&mut self, stream: OutputStream, bytes: &[u8]) -> usize {
+        // A smaller number than was offered ends the reading here; the next page begins with the rest.
         let take = bytes.len().min(self.page.unwrap_or(usize::MAX));
         let bytes = &bytes[..take];
         if let Some(room) = &mut self.page {
@@ -318,6 +322,7 @@ impl OutputExcerpt {
             }
             Err(_) => return (to_base64(&self.head), Some("base64")),
         };
+        // The end may begin inside a character: its continuation bytes (10xxxxxx) are skipped.
         let start = self
             .tail
             .iter()

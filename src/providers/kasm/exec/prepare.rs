@@ -131,6 +131,8 @@ fn unix_lines(script: &str) -> String {
 pub(super) fn consent_question(args: &ExecuteArgs, denial: &Denial) -> ApprovalQuestion {
     let folder = args.working_dir.as_deref().unwrap_or("the home folder");
     let command = unix_lines(&args.command);
+    // The approval is bound to all of the input, also to what the question does not show: other input needs
+    // another approval.
     let what = serde_json::json!([
         "execute_kasm_command",
         args.kasm_id.to_string(),
@@ -161,6 +163,7 @@ pub(super) fn job_spec(
     folder: Option<WorkingFolder>,
 ) -> JobSpec {
     let limits = &provider.commands;
+    // A time above the operator's limit is lowered, not refused: the command still ends in time.
     let asked = args
         .timeout_seconds
         .map_or(limits.time_max, Duration::from_secs);

@@ -46,10 +46,12 @@ impl Tool for ExecuteKasmCommand {
     ) -> Result<ToolReply<CommandOutput>, ToolError> {
         prepare::check_limits(cx.provider, &args)?;
         let folder = prepare::checked_folder(cx.provider, args.working_dir.as_deref())?;
+        // The policy comes before Kasm: a denied command costs no request.
         let judgement = prepare::judge_command(cx.provider, &args).await?;
         let place = running_session(&cx, args.kasm_id, args.user_id, SessionNeed::Command).await?;
         let permit = match judgement {
             Judgement::Permitted(permit) => permit,
+            // The session runs, so a person is asked only about a command that can run.
             Judgement::NeedsConsent(pending) => {
                 cx.ask_for_approval(prepare::consent_question(&args, pending.denial()))
                     .await?;
@@ -84,6 +86,7 @@ impl Tool for ExecuteKasmCommand {
             Err(error) => return Err(error.clone().into()),
         };
         let output = CommandOutput::new(args.kasm_id, id, &reader, &known, streams);
+        // The reply has everything, so the copy in the session is needed only for a repeated call.
         if output.is_whole() {
             jobs.remove_folder(&place, id, FolderRemoval::AfterReport);
         }
@@ -157,6 +160,7 @@ async fn read_until(
         if !news.is_empty() {
             report_progress(cx, reader.offset(), news).await;
         }
+        // A piece means that more may be there now; any other step ends the reading.
         if step != ReadStep::Piece || Instant::now() >= deadline {
             return Ok(step);
         }

@@ -74,6 +74,7 @@ impl Tool for EditKasmFile {
         check_count(count, args.replace_all, &text, &args.old_text)?;
         let text = text.replace(&*args.old_text, &args.new_text);
         let writing = WriteRequest {
+            // The session compares this hash before it replaces the file, so a change in between is not lost.
             replaces: piece.sha256,
             ..WriteRequest::default()
         };

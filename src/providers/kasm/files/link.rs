@@ -67,6 +67,7 @@ impl Tool for LinkKasmFile {
             may_change(cx.caller, "an upload")?;
         }
         let target = checked_target(cx.provider, &args.file_path, access)?;
+        // The session must be the caller's own. The transfer checks this and the path again, as this caller.
         used_session(&cx, args.kasm_id, args.user_id).await?;
         let link = FileLinkGrant {
             caller: cx.caller.clone(),

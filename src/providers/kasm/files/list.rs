@@ -115,6 +115,7 @@ impl From<FolderEntry> for FileEntry {
             EntryKind::Other => ("other", None),
         };
         Self {
+            // A name on Linux may have any bytes but `/` and NUL.
             name_base64: text.is_err().then(|| BASE64.encode(&entry.name)),
             name: String::from_utf8_lossy(&entry.name).into_owned(),
             r#type,

@@ -98,6 +98,8 @@ impl Tool for CreateKasmSession {
         )
         .await;
         let leases = cx.provider.leases.clone();
+        // Called as soon as Kasm names the session, even if the client has disconnected by then: the lease
+        // holds.
         let named = move |kasm_id| {
             if let Some(time) = lease
                 && let Err(problem) = leases.give_lease(user, kasm_id, time)
@@ -122,6 +124,8 @@ impl Tool for CreateKasmSession {
                 .map(|lease| lease.time.as_secs_f64() / 60.0),
         };
         if !wait {
+            // From here on, the reply is certain. A caller that disconnects before gets this session by its
+            // next call.
             new.mark_received();
             return Ok(ToolReply::new(
                 view,

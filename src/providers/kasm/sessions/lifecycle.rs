@@ -43,7 +43,7 @@ impl Tool for DestroyKasmSession {
             let kasm = &cx.provider.kasm;
             match kasm.api().destroy(user, args.kasm_id).await {
                 Ok(()) => false,
-                // Somebody else may have been quicker, or Kasm by itself.
+                // Another client may have destroyed it first, or Kasm itself has.
                 Err(error) => match kasm.session_of(user, args.kasm_id).await {
                     Ok(after) if is_ending(&after.status) => true,
                     Err(KasmError::NotFound { .. }) => true,
@@ -171,6 +171,7 @@ impl Tool for ExtendKasmSession {
             .with_code("usage_limit_reached"));
         }
         let after = kasm.session_of(user, args.kasm_id).await?;
+        // The leases learn the new expiry, or they would take it for a keepalive of a person's browser.
         cx.hold_until_end(cx.provider.leases.begin_use(user, args.kasm_id, &after));
         let message = match (before.expiration_date, after.expiration_date) {
             (Some(old), Some(new)) if new > old => format!("the session now ends at {new}"),

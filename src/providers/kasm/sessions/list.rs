@@ -121,6 +121,7 @@ impl Tool for ListAllSessions {
 fn session_list(provider: &KasmProvider, sessions: &[KasmSession]) -> ToolReply<SessionList> {
     let views = sessions
         .iter()
+        // A session without an id cannot be passed to any tool.
         .filter_map(|session| Some(SessionView::new(provider, session.kasm_id?, session)));
     let sessions: Vec<_> = views.collect();
     let count = sessions.len();

@@ -66,6 +66,7 @@ impl Tool for ShareKasmSession {
         cx: ToolCallContext<'_, KasmProvider>,
         args: Args,
     ) -> Result<ToolReply<SharedSession>, ToolError> {
+        // Kasm's request to share names no owner, so only this check keeps callers to their own sessions.
         let (_, session) = used_session(&cx, args.kasm_id, None).await?;
         let kasm = &cx.provider.kasm;
         let kasm_id = args.kasm_id.to_string();

@@ -163,6 +163,7 @@ impl BatchRun<'_> {
                 Err(RfbError::Closed) => {}
                 Err(error) => return Err(error),
             },
+            // `perform_steps` sends these to the desktop and passes only waits to this function.
             ActionStep::Do(_) => return Ok(()),
         }
         (*self.desktop, _) = self.provider.update_screen(self.place).await?;
@@ -183,6 +184,7 @@ pub(super) fn stopped_error(stopped: StoppedBatch, total: usize) -> ToolError {
                 LOOK_AGAIN,
             )
             .with_code("desktop_resized");
+            // The caller must learn that repeating the whole call would repeat these actions.
             if done > 0 {
                 error.having_acted()
             } else {

@@ -115,6 +115,7 @@ impl FinalLook<'_> {
         let changed = has_changed(&self.desktop, &mut self.before, &mut screen, self.pointer);
         let changed = changed.await?;
         let mut hands = InputPermission::Work;
+        // Waiting proves nothing about whether input arrives.
         if self.has_input {
             hands = check_hands(&self.desktop, &self.before.screen, &screen, self.pointer).await?;
         }
@@ -132,7 +133,7 @@ impl FinalLook<'_> {
         self.look_after().await
     }
 
-    /// What is said when the actions were done and nobody could look.
+    /// A reply without a picture, because the desktop could not be read after the actions.
     fn reply_blind(&self, error: &RfbError) -> ToolReply<ControlReply> {
         let controlled = ControlReply {
             actions_done: self.done,
