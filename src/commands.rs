@@ -97,7 +97,7 @@ fn report_failure(error: &anyhow::Error) -> ExitCode {
     }
 }
 
-/// Writes to standard output; a reader that closed it early is content.
+/// Writes to standard output. A reader that closed it early, such as `head`, is no error.
 fn print_text(text: &str) -> std::io::Result<()> {
     let mut out = std::io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {

@@ -1,4 +1,4 @@
-//! Whether a record is whole.
+//! Verifies that a log is intact: every hash, every number, and the head.
 
 use std::fs::{self, File};
 use std::io::{self, BufRead as _, BufReader};

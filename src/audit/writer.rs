@@ -19,7 +19,7 @@ type WriteConfirmation = Option<oneshot::Sender<Result<(), AuditUnwritable>>>;
 /// A message to the writer.
 #[derive(Debug)]
 pub(super) enum WriterMessage {
-    /// A line, and who waits until it is written.
+    /// A line, and the sender that reports the result of writing it.
     Line(Vec<u8>, WriteConfirmation),
     /// Close the log.
     Close(oneshot::Sender<()>),

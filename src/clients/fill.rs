@@ -94,6 +94,7 @@ impl TemplateValues {
     /// # Errors
     /// No client could send the token.
     pub fn new(address: ServerAddress, token: &str, program: &str) -> Result<Self, WrongToken> {
+        // Visible ASCII only: a line break would end the header in which the token is sent.
         if token.is_empty() || !token.bytes().all(|b| b.is_ascii_graphic()) {
             return Err(WrongToken);
         }
@@ -136,6 +137,8 @@ impl ClientEntry {
     /// Whether filtering by path is impossible for this client, because it does not use MCP.
     #[must_use]
     pub fn is_plain_http(&self) -> bool {
+        // Such a template adds its own paths to the URL of the server, and a path that filters tools has none
+        // below it.
         self.template.contains("{{base}}/")
     }
 

@@ -49,6 +49,7 @@ impl ClientEntry {
 fn vs_code_links(configuration: &Value) -> Option<InstallLinks> {
     let inputs = configuration.get("inputs")?;
     let (name, server) = configuration.get("servers")?.as_object()?.iter().next()?;
+    // The link of VS Code is one object: the name, the inputs and the members of the file's entry.
     let mut whole = json!({ "name": name, "inputs": inputs });
     whole.as_object_mut()?.extend(server.as_object()?.clone());
     Some(InstallLinks {

@@ -58,6 +58,7 @@ pub(super) async fn run_check(
             return Ok(ExitCode::from(EXIT_SETTINGS));
         }
     };
+    // A check has to show a failure that the server would wait out.
     config.kasm.timeout = config.kasm.timeout.min(CALL_PATIENCE);
     config.kasm.retries = config.kasm.retries.min(1);
     // The report knows all secrets before the first row that could repeat one.

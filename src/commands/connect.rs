@@ -142,6 +142,7 @@ fn print_client(
         notes.push_str("The token contains a `$`. Some clients expand it as a variable, so create a token without \
             it.\n");
     }
+    // A client starts the program without a shell's search path, so the path must be absolute.
     let program = std::env::current_exe().ok();
     let program = program
         .as_deref()

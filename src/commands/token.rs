@@ -84,6 +84,7 @@ fn expiry_after(after: Span) -> anyhow::Result<Timestamp> {
     if end <= now {
         bail!("--expires-in: give a time in the future");
     }
+    // Whole seconds: the time is read by people in the file.
     Ok(Timestamp::from_second(end.as_second())?)
 }
 

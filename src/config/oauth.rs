@@ -60,6 +60,7 @@ fn is_issuer(text: &str) -> bool {
     let Ok(url) = text.parse::<reqwest::Url>() else {
         return false;
     };
+    // An issuer has no query and no fragment (RFC 8414, section 2).
     let plain = url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
     plain && is_safe_url(text)
 }

@@ -280,6 +280,7 @@ fn read_log(reader: &mut SettingsReader) -> Option<LogConfig> {
         }
     };
     let otlp_endpoint = reader.text_value("MCP_OTLP_ENDPOINT");
+    // Otherwise missing traces would be noticed only when they are needed.
     if otlp_endpoint.is_some() && !cfg!(feature = "otlp") {
         reader.add_mistake(
             "MCP_OTLP_ENDPOINT",

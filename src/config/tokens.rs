@@ -51,6 +51,7 @@ pub(super) fn checked_tokens_file(reader: &mut SettingsReader, kasm_user: &str) 
     let named = reader.text_value(FILE).map(PathBuf::from);
     let is_named = named.is_some();
     let file = named.or_else(|| Some(state_dir(reader)?.join(TOKENS_FILE_NAME)))?;
+    // The file is opened only to report its errors with those of the settings; the server opens it again.
     match TokenFile::open(file.clone(), token_rules(kasm_user)) {
         Ok(_) => Some(file),
         // The default file is optional: it may not exist, or belong to another user's server.

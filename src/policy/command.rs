@@ -68,8 +68,7 @@ pub(super) fn explain_script(
             instead: format!("use a folder below {}", rules.roots.join(", ")),
         });
     }
-    // The sort is stable: among equally strict findings, the first one in the script stays first and is
-    // reported.
+    // The first finding is reported. The sort is stable, so equally strict ones keep their order.
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.verdict));
     let verdict = findings
         .first()

@@ -138,8 +138,7 @@ impl PolicyRules {
     pub(super) fn read_toml(text: &str) -> Result<Self, RulesError> {
         let base: RulesFile = toml::from_str(BUILT_IN)?;
         let over: RulesFile = toml::from_str(text)?;
-        // Rules are added to the built-in ones: a file weakens those only if it says so by `built_in_rules =
-        // false`.
+        // A file adds rules to the built-in ones; it replaces them only if it sets `built_in_rules` to false.
         let mut rules = if over.policy.built_in_rules == Some(false) {
             Vec::new()
         } else {

@@ -69,6 +69,7 @@ async fn first_answer(config: &Config) -> Result<FirstAnswer, String> {
         .http_client()
         .map_err(|error| error.to_string())?;
     let mut url = config.kasm.url.clone();
+    // Kasm may be served below a path.
     url.set_path(&format!(
         "{}/api/__healthcheck",
         url.path().trim_end_matches('/')

@@ -69,6 +69,7 @@ pub(super) async fn check_public_url(
             "put a proxy with TLS in front, and write https:// (docs/deployment.md)",
         )?;
     }
+    // Without TLS there is no proxy to check, only a server, and none runs.
     if !serves && url.scheme() == "http" {
         return skip_public_rows(report, &rest, "no server runs with these settings");
     }

@@ -68,7 +68,7 @@ impl CheckReport {
         }
     }
 
-    /// Replaces `secret` in all later rows, whatever text repeats it.
+    /// Redacts `secret` in all later rows, also in the texts of other servers.
     pub(super) fn hide_secret(&mut self, secret: &SecretString) {
         if !secret.expose_secret().is_empty() {
             self.secrets.push(secret.clone());

@@ -228,6 +228,7 @@ pub(super) fn check_surface(report: &mut CheckReport, config: &Config) -> std::i
             )?;
         }
     }
+    // This server speaks plain HTTP only, so an https URL means a proxy.
     let behind_proxy = http
         .public_url
         .as_deref()
@@ -241,7 +242,7 @@ pub(super) fn check_surface(report: &mut CheckReport, config: &Config) -> std::i
             "set it to the proxy's address (docs/deployment.md)",
         )?;
     }
-    // What `serve` refuses at its start and no other row checks.
+    // `serve` refuses to start with these, and no other row checks them.
     if let Err(error) = app::kasm_client(config) {
         let remedy = "KASM_TLS_CA_FILE must be unset, or name a PEM file that this user can read";
         report.add_failure(

@@ -108,6 +108,7 @@ pub(super) async fn try_handshake(
 #[derive(Debug)]
 struct CertificateRecorder {
     judge: Verifier,
+    // The TLS library has only a shared reference to the verifier, so the result is stored behind a lock.
     seen: Mutex<SeenCertificate>,
 }
 

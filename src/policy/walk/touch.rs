@@ -45,7 +45,7 @@ impl ScriptWalk {
         let last = WRITE_LAST.contains(&program).then(|| argv.len() - 1);
         let options = WRITE_OPTIONS.iter().find(|(name, _)| *name == program);
         let options = options.map_or(&[][..], |(_, options)| *options);
-        // Every argument is recorded as a path: one that is none lies in no protected tree, so it does no
+        // Every argument is recorded as a path. One that is no path lies in no protected tree, so it does no
         // harm.
         for (at, word) in argv.iter().enumerate() {
             let prefix = word.known_prefix();

@@ -259,6 +259,7 @@ pub async fn session_checks(kasm: &Kasm, place: &RunningSession) -> Vec<Diagnosi
         "allow_kasm_downloads",
         COMMANDS,
     );
+    // A forbidden download fails in any case and would show nothing about the address.
     if downloads.works == Some(true) {
         try_address(kasm, place, &mut downloads).await;
     }

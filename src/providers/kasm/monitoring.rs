@@ -179,6 +179,7 @@ impl Tool for GetSessionRecordings {
 }
 
 fn recording_view(recording: SessionRecording, links: bool) -> RecordingView {
+    // A link that was not requested stays here, whatever Kasm returns.
     let url = recording.download_url.filter(|_| links);
     RecordingView {
         recording_id: recording.recording_id,

@@ -187,6 +187,8 @@ struct CreateUserArgs {
     /// The login name, usually an e-mail address.
     username: String,
     /// The password. Kasm requires at least 8 characters of several kinds.
+    // The schema marks the argument as private, so logs and audit lines leave it out; `SecretString` keeps it
+    // out of debug output.
     #[schemars(with = "PrivateArgument<String>")]
     password: SecretString,
     first_name: Option<String>,

@@ -28,6 +28,7 @@ enum PictureWhen {
 }
 
 #[derive(Deserialize, JsonSchema)]
+// A misspelt `modifiers`, if it were ignored, would turn the click into another one.
 #[serde(deny_unknown_fields)]
 #[schemars(inline)]
 struct ActionArgs {

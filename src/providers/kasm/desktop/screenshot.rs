@@ -71,6 +71,7 @@ impl Tool for GetSessionScreenshot {
                 let (picture, frame) = frame_view(&screen, bounds)?;
                 (picture, Some(frame))
             }
+            // Without a frame id, control_desktop cannot be told to click by an old picture.
             Err(error) => (
                 stale_screenshot(cx.provider, &place, bounds, error).await?,
                 None,
@@ -113,6 +114,7 @@ fn save_target(
     cx: &ToolCallContext<'_, KasmProvider>,
     path: &str,
 ) -> Result<CheckedTarget, ToolError> {
+    // The tool only reads, but this option writes a file.
     may_change(cx.caller, "`save_to_file`")?;
     let target = CheckedTarget::new(&cx.provider.policy, path, FileAccess::Write);
     target.map_err(|denial| denied_command(&denial))
@@ -151,6 +153,7 @@ async fn stale_screenshot(
     error: RfbError,
 ) -> Result<Picture, ToolError> {
     tracing::info!(kasm_id = %place.kasm_id, %error, "the desktop cannot be read; requesting Kasm's screenshot");
+    // A side without a limit is `u32::MAX` here, which Kasm is not asked for.
     let most = provider.desktop_limits.picture_pixels;
     let (width, height) = (bounds.width.min(most), bounds.height.min(most));
     let wire = provider.kasm.api();

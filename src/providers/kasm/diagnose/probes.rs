@@ -189,6 +189,7 @@ pub(super) struct UnknownIds {
 impl UnknownIds {
     pub(super) fn random() -> Self {
         Self {
+            // Random ids are so long that one that exists is not hit by chance.
             session: Id::random(),
             image: Id::random(),
             other: Id::random(),

@@ -81,7 +81,7 @@ impl CommandOutput {
             KnownState::Step(_) | KnownState::NotNow => reader.channel(),
         };
         let mut next_offset = reader.offset();
-        // Elsewhere the wrapper saw to it that a character is whole, or is none.
+        // Only here can the end be inside a character: at other ends the session's wrapper cuts between them.
         if matches!(known, KnownState::Step(ReadStep::Full | ReadStep::Piece)) {
             next_offset -= streams.give_back();
         }
@@ -186,6 +186,7 @@ impl OutputStreams {
     /// The output since the last call, as text for a person.
     pub(super) fn take_news(&mut self) -> String {
         let fresh = std::mem::take(&mut self.fresh);
+        // A full buffer was cut, perhaps inside a character.
         let cut = if fresh.len() >= NEWS_BYTES_MAX {
             partial_character(&fresh)
         } else {
@@ -207,6 +208,7 @@ impl OutputStreams {
 
 /// How many bytes at the end are an incomplete UTF-8 character.
 fn partial_character(bytes: &[u8]) -> usize {
+    // A UTF-8 character has at most four bytes, so at most three of an incomplete one are there (RFC 3629).
     let tail = &bytes[bytes.len().saturating_sub(3)..];
     (1..=tail.len())
         .find(|length| {

@@ -130,9 +130,11 @@ impl Tool for GetCommandOutput {
         let place = running_session(&cx, args.kasm_id, args.user_id, SessionNeed::Command).await?;
         let jobs = &cx.provider.jobs;
         let wait = wait_time(cx.provider, args.wait_seconds, Duration::ZERO);
+        // Pages, not excerpts: calls that follow each other return every byte once.
         let mut streams = OutputStreams::with_page(cx.provider.commands.output_bytes);
         let mut reader = jobs.read_by_id(&place, args.job_id, args.offset);
         let step = read_until(&cx, &mut reader, &mut streams, wait).await?;
+        // The last page was read. The folder stays for a while, for a call that is repeated.
         if matches!(step, ReadStep::Ended(_)) {
             jobs.remove_folder(&place, args.job_id, FolderRemoval::AfterReading);
         }
@@ -151,6 +153,7 @@ async fn read_until(
     wait: Duration,
 ) -> Result<ReadStep, JobError> {
     if cx.progress.has_listener() {
+        // Output is then read more often, which is of use only if a client shows it.
         reader.watch_output();
     }
     let deadline = Instant::now() + wait;

@@ -132,7 +132,7 @@ impl Tool for StopCommand {
     }
 }
 
-/// The signal was sent off, and its report cannot be read.
+/// The error if the signal was sent but the session's report of it cannot be read.
 fn unconfirmed_stop(error: JobError) -> ToolError {
     let (JobError::NoChannel { why } | JobError::Unreachable { why }) = error else {
         return error.into();

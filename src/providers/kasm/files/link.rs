@@ -63,6 +63,7 @@ impl Tool for LinkKasmFile {
             TransferDirection::Download => (FileAccess::Read, "GET", "download"),
             TransferDirection::Upload => (FileAccess::Write, "PUT", "upload"),
         };
+        // The tool only reads, but an upload changes a file.
         if args.direction == TransferDirection::Upload {
             may_change(cx.caller, "an upload")?;
         }

@@ -177,6 +177,7 @@ fn lease_duration(
         return Ok(None);
     };
     let max = provider.lease_max;
+    // NaN and negative numbers are no durations.
     let time = Duration::try_from_secs_f64(minutes * 60.0).ok();
     match time.filter(|time| !time.is_zero() && *time <= max) {
         Some(time) => Ok(Some(time)),
@@ -194,6 +195,7 @@ async fn lease_note(
     kasm_id: KasmId,
     wanted: Option<Duration>,
 ) -> &'static str {
+    // The lease is saved here, before the reply promises it.
     if wanted.is_none() {
         ""
     } else if provider.leases.lease_of(kasm_id).is_none() {
@@ -226,6 +228,7 @@ async fn wait_until_running(
                     .message
                     .as_deref()
                     .unwrap_or(session.status.status_word());
+                // The reply itself is the 100.
                 report_progress(cx.progress, furthest.min(99.0), words.to_owned()).await;
             }
         }

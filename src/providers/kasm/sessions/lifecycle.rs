@@ -38,6 +38,7 @@ impl Tool for DestroyKasmSession {
         cx: ToolCallContext<'_, KasmProvider>,
         args: SessionArgs,
     ) -> Result<ToolReply<Ended>, ToolError> {
+        // Not marked as in use: a keepalive is of no use to a session that ends.
         let (user, before) = own_session(&cx, args.kasm_id, args.user_id).await?;
         let was_ending = is_ending(&before.status) || {
             let kasm = &cx.provider.kasm;
@@ -67,6 +68,7 @@ impl Tool for DestroyKasmSession {
 
 /// Whether the session ends without being asked again.
 fn is_ending(status: &SessionStatus) -> bool {
+    // Kasm has given up a session in `delete_error`, so it must be asked again.
     status.is_ending() && !status.is_failed()
 }
 

@@ -49,6 +49,7 @@ impl Tool for GetSessionStatus {
     ) -> Result<ToolReply<StatusView>, ToolError> {
         let include_url = args.include_url.unwrap_or(false);
         if include_url {
+            // The tool only reads, but with the link its holder can act as the user.
             may_change(cx.caller, "`include_url`, which returns a login link,")?;
         }
         let (_, session) = own_session(&cx, args.kasm_id, args.user_id).await?;
