@@ -31,7 +31,7 @@ use rules::PolicyRules;
 pub struct Permit<T>(T);
 
 impl<T> Permit<T> {
-    /// What is permitted.
+    /// The permitted command or path.
     pub fn permitted_value(&self) -> &T {
         &self.0
     }

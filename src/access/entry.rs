@@ -64,7 +64,7 @@ pub struct TokenEntry {
 pub struct EntryFault {
     /// The entry and the field, or the line.
     pub place: String,
-    /// The error there.
+    /// The error, for the operator.
     pub problem: String,
 }
 

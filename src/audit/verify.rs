@@ -13,7 +13,7 @@ pub struct VerifiedChain {
     pub first: u64,
     /// The number of the newest line.
     pub last: u64,
-    /// Files.
+    /// How many files the log has.
     pub files: usize,
     /// Lines that are newer than the head file: the server is writing, or crashed.
     pub beyond_the_head: u64,

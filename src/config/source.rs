@@ -96,6 +96,7 @@ impl SettingsSources {
 
 /// A TOML list becomes a comma-separated text, like in the environment.
 fn text_of(value: config::Value) -> Result<String, config::ConfigError> {
+    // A setting has one text form, so lists of all sources are read by the same code.
     if let Ok(list) = value.clone().into_array() {
         let items: Result<Vec<String>, _> =
             list.into_iter().map(config::Value::into_string).collect();

@@ -15,7 +15,7 @@ use crate::kasm::{KasmError, KasmId, UserId};
 const TICK: Duration = Duration::from_millis(500);
 /// How often uses are written to disk. After a crash, a session looks unused for that much longer.
 const SAVE: Duration = Duration::from_secs(5);
-/// Duties at a time.
+/// The most duties that are fulfilled at the same time; each is up to three requests to Kasm.
 const AT_A_TIME: usize = 4;
 
 pub(super) async fn keep_leases(leases: Weak<LeaseState>) {
@@ -75,7 +75,7 @@ impl LeaseState {
     }
 
     async fn end_session(&self, kasm_id: KasmId, user: UserId) -> Result<(), KasmError> {
-        // Kasm is asked first: a person's browser may have kept the session alive, and that counts as use.
+        // Kasm's expiry is read first: a person's browser may have kept the session alive, which counts as use.
         let session = self.kasm.session_of(user, kasm_id).await?;
         if !self
             .lock_book()

@@ -48,8 +48,8 @@ impl OAuthConfig {
         format!("{}{WELL_KNOWN}{path}", self.base())
     }
 
-    /// Whether a token for `audience` is for this server. If no audiences are named, tokens for the server's
-    /// address are good for all of its resources, and so is one for any of them: they are one server.
+    /// Whether a token for `audience` is for this server. Without configured audiences, a token for the
+    /// server's address or for any of its resources is accepted at all of them, because they are one server.
     #[must_use]
     pub fn accepts_audience(&self, audience: &str) -> bool {
         let audience = Audience::new(audience);

@@ -146,7 +146,7 @@ fn surely_ends_early(script: &str) -> bool {
     !quotes && (more('(', ')') || more('{', '}'))
 }
 
-/// What is not closed, and where it began if the tokenizer knows that.
+/// Names the construct that is not closed, and its beginning if the tokenizer knows that.
 fn unclosed_construct(error: &TokenizerError) -> Option<(&'static str, Option<&SourcePosition>)> {
     use TokenizerError as E;
     match error {

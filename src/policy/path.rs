@@ -24,7 +24,7 @@ pub struct CheckedPath {
 }
 
 impl CheckedPath {
-    /// The path.
+    /// The path as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.path
@@ -88,7 +88,7 @@ pub(super) fn reaches_tree(touched: &TouchedFile, tree: &str, exactly: bool) -> 
     {
         return PathMatch::No;
     }
-    // The unknown beginning may be any folder, so the rest of the word does not tell the tree.
+    // The unknown beginning may be any folder, so the rest of the word does not show the tree.
     if matches!(word.0.first(), Some(WordAtom::Unknown { .. })) {
         return PathMatch::No;
     }

@@ -38,7 +38,7 @@ pub enum RulesError {
     /// An example of a rule that the rule does not judge as it says.
     #[error("rule `{rule}`: the example `{example}` should {expected}, but does not")]
     Example {
-        /// The rule.
+        /// The id of the rule.
         rule: String,
         /// The command.
         example: String,

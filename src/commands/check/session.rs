@@ -54,6 +54,7 @@ pub(super) async fn check_running_session(
             report.add_failure("session", &CheckProblem::new(error.message, error.hint))?;
         }
     }
+    // A command would run beside the work of the person or agent that uses this session.
     for row in [COMMANDS, FILES] {
         report.add_skipped(
             row,

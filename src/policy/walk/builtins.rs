@@ -7,7 +7,7 @@ use super::options::split_options;
 use super::{ScriptWalk, StandardInput};
 
 impl ScriptWalk {
-    /// Visits what a builtin runs; `false` if `program` is none of these.
+    /// Visits what a builtin runs. Returns false if `program` is not one of these builtins.
     pub(super) fn run_builtin(
         &mut self,
         program: &str,

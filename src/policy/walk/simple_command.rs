@@ -128,7 +128,7 @@ impl ScriptWalk {
         }
     }
 
-    /// An assignment; `stays` tells that it lasts beyond the command.
+    /// An assignment. With `stays`, it lasts beyond the command.
     fn visit_assignment(&mut self, assignment: &Assignment, stays: bool) {
         let name = match &assignment.name {
             AssignmentName::VariableName(name) => name,

@@ -42,7 +42,7 @@ struct FrameView {
 }
 
 impl FrameView {
-    /// A sentence of the reply.
+    /// The part of the reply's message about the watermark; empty if there is none.
     fn watermark_words(&self) -> &'static str {
         if self.watermark_left_out == Some(true) {
             "; the operator's watermark is left out of the picture"

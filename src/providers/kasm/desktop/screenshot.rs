@@ -71,7 +71,7 @@ impl Tool for GetSessionScreenshot {
                 let (picture, frame) = frame_view(&screen, bounds)?;
                 (picture, Some(frame))
             }
-            // Without a frame id, control_desktop cannot be told to click by an old picture.
+            // Without a frame id, a client cannot use coordinates of an old picture in control_desktop.
             Err(error) => (
                 stale_screenshot(cx.provider, &place, bounds, error).await?,
                 None,

@@ -44,7 +44,7 @@ pub(super) struct CommandOutput {
     next_offset: u64,
 }
 
-/// What is known about a command.
+/// The known state of a command when its reply is made.
 pub(super) enum KnownState<'a> {
     Step(&'a ReadStep),
     /// Nothing for now: the session could not be reached.

@@ -110,7 +110,7 @@ pub(super) fn checked_folder(
     }))
 }
 
-/// Asks the policy.
+/// Judges script, folder and variables by the policy. The error is the denial, in words for a model.
 pub(super) async fn judge_command(
     provider: &KasmProvider,
     args: &ExecuteArgs,

@@ -104,6 +104,7 @@ impl Tool for StopCommand {
         let report = jobs
             .stop_job(&place, args.job_id, args.signal.signal_name())
             .await
+            // Without an output channel the signal was sent all the same: the error must not deny that.
             .map_err(unconfirmed_stop)?;
         let message = match (report.was_running, report.left) {
             (false, _) => "the command had ended already; get_command_output shows how".to_owned(),

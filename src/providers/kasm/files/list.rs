@@ -86,6 +86,7 @@ impl Tool for ListKasmFiles {
             .list_folder(&place, &target, depth)
             .await?;
         let count = listing.entries.len();
+        // The session limits its listing as well, so there may be more than `count` entries.
         let truncated = listing.cut || count > limit;
         let entries = listing.entries.into_iter().take(limit).map(FileEntry::from);
         let content = FolderContent {

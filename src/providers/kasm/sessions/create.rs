@@ -168,7 +168,7 @@ impl Tool for CreateKasmSession {
     }
 }
 
-/// The requested lease.
+/// The requested lease, between 0 and the operator's limit. None: no lease is requested.
 fn lease_duration(
     provider: &KasmProvider,
     minutes: Option<f64>,

@@ -71,6 +71,7 @@ impl Tool for ShareKasmSession {
         let kasm = &cx.provider.kasm;
         let kasm_id = args.kasm_id.to_string();
         let Some(viewer) = args.user_id else {
+            // Kasm makes this id when the session is created, and no later request can add it.
             let share_id = session.share_id.ok_or_else(not_shared)?;
             let shared = SharedSession {
                 kasm_id,

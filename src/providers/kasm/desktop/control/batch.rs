@@ -110,6 +110,7 @@ impl BatchRun<'_> {
                 ActionStep::Wait(_) | ActionStep::Settle(_) => None,
             });
             let actions: Vec<_> = together.collect();
+            // The next step is a wait.
             if actions.is_empty() {
                 self.wait_for_step(&steps[done])
                     .await

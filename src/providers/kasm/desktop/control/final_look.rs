@@ -19,7 +19,7 @@ pub(super) struct FinalLook<'a> {
     pub provider: &'a KasmProvider,
     pub place: &'a RunningSession,
     pub desktop: DesktopConnection,
-    /// What was on the screen before.
+    /// The screen before the actions.
     pub before: ScreenBaseline,
     /// Where the pointer was moved to.
     pub pointer: Option<(u16, u16)>,
@@ -29,7 +29,7 @@ pub(super) struct FinalLook<'a> {
     pub has_input: bool,
 }
 
-/// What was seen after the actions.
+/// The screen after the actions, compared with the one before.
 struct SeenScreen {
     screen: ScreenPixels,
     quiet: bool,
