@@ -158,8 +158,8 @@ impl Policy {
     /// calls this through a [`CommandJudge`], so that no thread that serves requests waits.
     ///
     /// # Errors
-    /// The deciding finding: for the script, if it leads to [`RuleDecision::Deny`]; for variables, if it is not
-    /// allowed.
+    /// The deciding finding: for the script, if it leads to [`RuleDecision::Deny`]; for variables, if it is
+    /// not allowed.
     pub fn judge_command(&self, request: CommandRequest) -> Result<Judgement, Denial> {
         let explanation = self.explain_command(&request.script, request.working_dir.as_deref());
         let denial = strictest(explanation);

@@ -75,7 +75,7 @@ impl LeaseState {
     }
 
     async fn end_session(&self, kasm_id: KasmId, user: UserId) -> Result<(), KasmError> {
-        // Kasm's expiry is read first: a person's browser may have kept the session alive, which counts as use.
+        // Kasm's expiry is read first: a browser may have kept the session alive, which counts as use.
         let session = self.kasm.session_of(user, kasm_id).await?;
         if !self
             .lock_book()

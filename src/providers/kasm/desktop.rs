@@ -88,7 +88,7 @@ impl KasmProvider {
         }
     }
 
-    /// Connects and reads the whole screen anew. If a kept connection has ended meanwhile, connects once more.
+    /// Connects and reads the whole screen anew. If a kept connection has ended, connects once more.
     async fn read_screen(
         &self,
         place: &RunningSession,

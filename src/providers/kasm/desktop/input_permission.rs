@@ -1,5 +1,5 @@
-//! Whether this account may use mouse and keyboard. KasmVNC drops the input of a viewer silently, but it draws
-//! the pointer into the picture: if the pointer does not follow, the input was dropped.
+//! Whether this account may use mouse and keyboard. KasmVNC drops the input of a viewer silently, but it
+//! draws the pointer into the picture: if the pointer does not follow, the input was dropped.
 
 use std::time::Duration;
 

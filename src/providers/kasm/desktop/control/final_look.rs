@@ -61,8 +61,8 @@ impl FinalLook<'_> {
         check_hands(&self.desktop, &self.before.screen, &after, self.pointer).await
     }
 
-    /// A reply with a picture, if something has changed or `always`. The actions are done, so a connection that
-    /// ends now is replaced once, and if that fails, the reply has no picture.
+    /// A reply with a picture, if something has changed or `always`. The actions are done, so a connection
+    /// that ends now is replaced once, and if that fails, the reply has no picture.
     pub(super) async fn reply_seen(
         &mut self,
         frame: FrameId,
