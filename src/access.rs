@@ -40,6 +40,7 @@ pub struct TokenFileRules {
 pub struct TokenFile {
     file: PathBuf,
     rules: TokenFileRules,
+    // Held for look-ups and while entries are replaced, never while the file is read.
     state: Mutex<TokenFileState>,
 }
 
@@ -135,6 +136,7 @@ impl TokenFile {
                 tracing::info!(%file, tokens = self.token_count(), changed, "the tokens file was reloaded");
             }
             Err(problem) => {
+                // The broken version is remembered, so it is logged once and not twice a second.
                 self.lock_state().seen = stamp;
                 tracing::error!(%file, %problem, "the tokens file cannot be reloaded: the previous tokens stay valid");
             }
@@ -149,7 +151,10 @@ impl TokenFile {
         for entry in entries {
             let same = old.remove(&entry.hash);
             let (hash, known) = match same {
+                // An unchanged token keeps its caller, whose cancellation token its running calls watch.
                 Some(known) if known.entry == entry => (entry.hash, known),
+                // The old caller is put back, so the loop below revokes it: calls with the old permissions
+                // end.
                 Some(known) => {
                     old.insert(entry.hash, known);
                     self.rules.known_token(entry)
@@ -192,6 +197,8 @@ impl FileStamp {
             file.ino().cast_signed(),
             file.mtime(),
             file.mtime_nsec(),
+            // Programs can set the time of the last change of content but not this one, so it also finds such
+            // an edit.
             file.ctime(),
             file.ctime_nsec(),
         ])
@@ -203,9 +210,11 @@ fn read_file(
     rules: &TokenFileRules,
 ) -> Result<(FileStamp, Vec<TokenEntry>), UnusableTokenFile> {
     let file = File::open(path)?;
+    // The stamp is older than the text: a write between the two changes it, and the file is read again.
     let stamp = FileStamp::of_metadata(&file.metadata()?);
     let mut text = String::new();
     let bytes = file.take(FILE_BYTES_MAX).read_to_string(&mut text)?;
+    // `take` ends without an error at its limit, and half a file would revoke the tokens of the other half.
     if bytes as u64 == FILE_BYTES_MAX {
         return Err(std::io::Error::other("it is larger than 4 MiB").into());
     }

@@ -69,6 +69,7 @@ impl AuditLog {
     pub fn open(settings: &AuditSettings) -> Result<Self, AuditUnwritable> {
         let writer = AuditWriter::open(settings)?;
         let (messages, waiting) = mpsc::channel(WAITING_MAX);
+        // A thread of its own, because writing blocks and would hold a worker of the runtime.
         std::thread::Builder::new()
             .name("audit".to_owned())
             .spawn(move || writer.write_messages(waiting))
@@ -94,6 +95,7 @@ impl AuditLog {
         has_effect: bool,
     ) -> Result<OpenCall, AuditUnwritable> {
         let call = self.0.calls.fetch_add(1, Ordering::Relaxed);
+        // The call waits for its line, so no change can happen that the log does not show. Reads do not wait.
         if has_effect {
             let (told, heard) = oneshot::channel();
             let line = line::begin_line(call, &begun);
@@ -125,6 +127,7 @@ impl AuditLog {
     #[must_use]
     pub fn digest_value(&self, value: &Value) -> String {
         let tag = hmac::sign(&self.0.key, value.to_string().as_bytes());
+        // Half of the tag keeps lines short, and 128 bits do not collide by chance.
         HEXLOWER.encode(&tag.as_ref()[..16])
     }
 
@@ -170,6 +173,7 @@ impl OpenCall {
     }
 
     fn take_end_line(&mut self, ended: &CallEnd<'_>) -> Option<Vec<u8>> {
+        // `take` allows one end for each call: after `end_call`, the drop finds nothing to write.
         let begun = self.begun.take()?;
         Some(line::end_line(
             self.call,
@@ -186,6 +190,7 @@ impl Drop for OpenCall {
             outcome: GIVEN_UP,
             subject: AuditSubject::default(),
         };
+        // A drop cannot wait, so a full queue loses this line.
         if let Some(line) = self.take_end_line(&given_up)
             && self
                 .audit

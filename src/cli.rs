@@ -12,6 +12,7 @@ use jiff::Span;
 use crate::caller::Scope;
 use crate::clients::CLIENTS;
 
+// The doc comments in this file are the text of `--help` and of the manual pages.
 /// A remote MCP server for Kasm Workspaces.
 ///
 /// Settings come from a TOML file, then the environment, then flags; a later one overrides an earlier one.

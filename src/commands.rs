@@ -88,6 +88,8 @@ fn settings_sources(flags: &cli::SettingsFlags) -> SettingsSources {
 fn report_failure(error: &anyhow::Error) -> ExitCode {
     // A closed stderr is no reason to fail differently.
     let _closed = writeln!(std::io::stderr(), "kasm-mcp: {error:#}");
+    // Invalid settings have a code of their own, by which the service manager knows not to restart the server
+    // (RestartPreventExitStatus in kasm-mcp.service).
     if error.is::<SettingMistakes>() {
         ExitCode::from(EXIT_SETTINGS)
     } else {
@@ -95,7 +97,7 @@ fn report_failure(error: &anyhow::Error) -> ExitCode {
     }
 }
 
-/// Writes to standard output; a reader that closed it early is content.
+/// Writes to standard output. A reader that closed it early, such as `head`, is no error.
 fn print_text(text: &str) -> std::io::Result<()> {
     let mut out = std::io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {

@@ -185,5 +185,6 @@ impl HttpConfig {
 }
 
 fn is_loopback(ip: IpAddr) -> bool {
+    // `::ffff:127.0.0.1` is loopback too.
     ip.to_canonical().is_loopback()
 }

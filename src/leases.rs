@@ -30,7 +30,9 @@ pub struct Leases(Arc<LeaseState>);
 struct LeaseState {
     kasm: Kasm,
     clock: WallClock,
+    // Never held across an await: its methods only compute.
     book: Mutex<LeaseBook>,
+    // Held while the file is written, so an older state cannot replace a newer one.
     store: Option<tokio::sync::Mutex<LeaseStore>>,
 }
 
@@ -72,6 +74,7 @@ impl Leases {
             book: Mutex::new(LeaseBook::from_stored(known)),
             store,
         });
+        // The task has a weak reference, so the last clone of `Leases` ends it.
         tokio::spawn(keeper::keep_leases(Arc::downgrade(&inner)));
         Self(inner)
     }
@@ -130,6 +133,8 @@ impl LeaseState {
             return false;
         };
         let mut store = store.lock().await;
+        // The changes are taken under the store's lock: a second caller waits and then knows that they are on
+        // disk.
         let Some(leases) = self.lock_book().take_changes() else {
             return true;
         };

@@ -117,6 +117,7 @@ impl TokenVerifier {
             .ok_or(TokenDenied::Invalid("it has no subject"))?;
         let until = Timestamp::from_second(claims.expiry_seconds().unwrap_or(0));
         let until = until.map_err(|_| TokenDenied::Invalid("its expiry is invalid"))?;
+        // A call must not end earlier than the leeway with which its token was accepted.
         let until = until.saturating_add(self.config.clock_skew);
         let until = until.map_err(|_| TokenDenied::Invalid("its expiry is invalid"))?;
         let scope = claims.granted_scope().ok_or(TokenDenied::NoScope)?;
@@ -124,6 +125,7 @@ impl TokenVerifier {
             .user_claim(&self.config.user_claim)
             .ok_or(TokenDenied::NoUser)?;
         let user = self.users.resolve_user(named).await?;
+        // A subject is unique only at its issuer (RFC 7519, section 4.1.2).
         let mut caller = Caller::new(&format!("oauth:{subject}@{issuer}"), scope, &user);
         caller.credential = Credential::OAuth;
         caller.validity = Validity {
@@ -140,11 +142,14 @@ impl TokenVerifier {
             return Err(unreadable);
         }
         let header = jsonwebtoken::decode_header(token).map_err(|_| unreadable)?;
+        // The token names the algorithm itself, so it is compared with a list before any key is used (RFC
+        // 8725, section 3.1).
         if !ALGORITHMS.contains(&header.alg) {
             return Err(TokenDenied::Invalid(
                 "its signature algorithm is not accepted",
             ));
         }
+        // This only selects a configured issuer; the library compares the claim again with the signature.
         let named = claims::unverified_issuer(token).ok_or(unreadable)?;
         let issuer = self.issuers.iter().find(|issuer| issuer.url() == named);
         let issuer = issuer.ok_or(TokenDenied::Invalid("its issuer is unknown"))?;
@@ -161,6 +166,7 @@ impl TokenVerifier {
         validation.set_issuer(&[issuer.url()]);
         validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
         let mut outcome = Err(TokenDenied::Invalid("its issuer has no such key"));
+        // A token without `kid` may be signed by any of the issuer's keys.
         for key in &keys {
             outcome = jsonwebtoken::decode::<TokenClaims>(token, key, &validation)
                 .map(|data| data.claims)

@@ -31,7 +31,7 @@ use rules::PolicyRules;
 pub struct Permit<T>(T);
 
 impl<T> Permit<T> {
-    /// What is permitted.
+    /// The permitted command or path.
     pub fn permitted_value(&self) -> &T {
         &self.0
     }
@@ -77,6 +77,7 @@ fn strictest(explanation: CommandExplanation) -> Option<Denial> {
     match decision {
         RuleDecision::Allow => None,
         RuleDecision::Ask | RuleDecision::Deny => {
+            // The findings are sorted: the first one is the strictest.
             findings.into_iter().next().map(|finding| Denial {
                 verdict: finding.verdict,
                 decision,
@@ -137,6 +138,7 @@ impl Policy {
     /// The folders inside them that are forbidden.
     #[must_use]
     pub fn protected_paths(&self, access: FileAccess) -> Vec<String> {
+        // Hidden trees hold secrets, so they are forbidden for reading too; protected trees only for writing.
         let mut barred = self.rules.hidden.clone();
         if access == FileAccess::Write {
             barred.extend(self.rules.protected.iter().cloned());
@@ -156,8 +158,8 @@ impl Policy {
     /// calls this through a [`CommandJudge`], so that no thread that serves requests waits.
     ///
     /// # Errors
-    /// The deciding finding: for the script, if it leads to [`RuleDecision::Deny`]; for variables, if it is not
-    /// allowed.
+    /// The deciding finding: for the script, if it leads to [`RuleDecision::Deny`]; for variables, if it is
+    /// not allowed.
     pub fn judge_command(&self, request: CommandRequest) -> Result<Judgement, Denial> {
         let explanation = self.explain_command(&request.script, request.working_dir.as_deref());
         let denial = strictest(explanation);
@@ -207,9 +209,12 @@ impl Policy {
         if !path.starts_with('/') {
             return deny("path-form", format!("`{path}` is not absolute"));
         }
+        // After a symbolic link, `..` leads to the parent of the link's target, which the text does not show.
         if path.split('/').any(|part| part == "..") {
             return deny("path-form", format!("`{path}` contains `..`"));
         }
+        // This is text only: a link below a root may lead out of it, so the session checks the resolved path
+        // again.
         let path = path::resolve_path("/", path);
         if !self
             .rules

@@ -68,6 +68,7 @@ pub fn add_entry(
     if !longer.is_empty() {
         longer.push_str(if longer.ends_with('\n') { "\n" } else { "\n\n" });
     }
+    // The entry is added as text, so comments and order of the file stay as they are.
     longer.push_str(&entry_as_toml(entry));
     let mut wanted = before;
     wanted.push(entry.clone());
@@ -101,6 +102,7 @@ fn without_entry(text: &str, index: usize) -> String {
         if line.trim_start().starts_with(&header) {
             number = Some(number.map_or(0, |number: usize| number + 1));
         }
+        // Lines before the first table have no number, so they stay.
         if number != Some(index) {
             kept.push_str(line);
         }
@@ -124,6 +126,7 @@ fn replace_file(
     let target = fs::canonicalize(file).unwrap_or_else(|_| file.to_owned());
     let beside = path_beside(&target);
     let written = write_beside(&target, &beside, after).and_then(|()| {
+        // The rename would undo a change that another program made since the file was read.
         if text_of(&target)? != before {
             return Err(TokenFileNotChanged::Race);
         }
@@ -147,6 +150,7 @@ fn write_beside(target: &Path, beside: &Path, text: &str) -> Result<(), TokenFil
         .parent()
         .filter(|folder| !folder.as_os_str().is_empty());
     let folder = folder.unwrap_or(Path::new("."));
+    // `create_new` fails if another user has put a file or a link there.
     let mut file = OpenOptions::new()
         .write(true)
         .create_new(true)
@@ -171,6 +175,8 @@ fn write_beside(target: &Path, beside: &Path, text: &str) -> Result<(), TokenFil
         }
     }
     file.write_all(text.as_bytes())?;
+    // The bytes reach the disk before the rename: after a power failure, the file is the old one or the new
+    // one.
     file.sync_all()?;
     File::open(folder)?.sync_all()?;
     Ok(())

@@ -64,7 +64,7 @@ pub struct TokenEntry {
 pub struct EntryFault {
     /// The entry and the field, or the line.
     pub place: String,
-    /// The error there.
+    /// The error, for the operator.
     pub problem: String,
 }
 
@@ -84,6 +84,7 @@ pub(super) fn read_entries(
 ) -> Result<Vec<TokenEntry>, Vec<EntryFault>> {
     let fault = |place: String, problem: String| vec![EntryFault { place, problem }];
     let table: Table = toml::from_str(text).map_err(|error| {
+        // Only the place and the message: the library's full text repeats the line, which may hold a token.
         let before = error.span().and_then(|span| text.get(..span.start));
         let line = before.unwrap_or_default().matches('\n').count() + 1;
         fault(format!("line {line}"), error.message().to_owned())
@@ -131,6 +132,7 @@ impl<'a> EntryFields<'a> {
     fn new(index: usize, value: &'a Value, rules: &'a TokenFileRules) -> Self {
         let table = value.as_table();
         let name = table.and_then(|table| table.get("name")?.as_str());
+        // The name goes to the log with the error, so an invalid one is left out.
         let name = name.filter(|name| is_name(name));
         let name = name.map(|name| format!(" (`{name}`)")).unwrap_or_default();
         Self {
@@ -162,6 +164,7 @@ impl<'a> EntryFields<'a> {
             let known = FIELDS.join(", ");
             self.add_fault(field, format!("unknown field; the fields are {known}"));
         }
+        // All fields are read before the entry is refused, so one run reports all of its errors.
         let name = self.read_name();
         let hash = self.read_hash();
         let scope = self.read_scope();
@@ -291,6 +294,7 @@ impl<'a> EntryFields<'a> {
             None => false,
             Some(Value::Boolean(read_only)) => *read_only,
             Some(_) => {
+                // The entry is refused anyway; `true` is the value that would allow less.
                 self.add_fault("read_only", "write true or false");
                 true
             }
@@ -300,6 +304,7 @@ impl<'a> EntryFields<'a> {
     fn read_expiry(&mut self) -> Option<Timestamp> {
         let time = match self.field_value("expires")? {
             Value::String(text) => text.parse().ok(),
+            // A TOML date without an offset fails to parse: it would be another moment in each time zone.
             Value::Datetime(time) => time.to_string().parse().ok(),
             Value::Integer(_)
             | Value::Float(_)

@@ -1,4 +1,4 @@
-//! Where a chain of lines stands.
+//! The links of the chain: line numbers, hashes, the head and the names of the files.
 
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom};
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::line_hash;
 
-/// What the first line of all names as the one before it.
+/// The `previous` of the very first line.
 pub(super) const NOTHING: &str = "";
 /// The longest line. Arguments are shortened long before.
 pub(super) const LINE_BYTES_MAX: usize = 1 << 20;
@@ -24,7 +24,7 @@ pub(super) struct ChainHead {
     pub(super) sha256: String,
 }
 
-/// What every line begins with.
+/// The members that every line begins with.
 #[derive(Debug, Deserialize)]
 pub(super) struct ChainLink {
     pub(super) seq: u64,
@@ -33,9 +33,11 @@ pub(super) struct ChainLink {
     pub(super) broken: Option<String>,
 }
 
-/// A line as it is written: its number and the hash of the one before it, then what it says.
+/// A line as it is written: its number, the hash of the line before it, then the members of `object`.
 pub(super) fn link_line(seq: u64, previous: &str, object: &[u8]) -> Vec<u8> {
     let head = format!("{{\"seq\":{seq},\"previous\":\"{previous}\",");
+    // The members stay byte for byte as they are: the hash covers the written bytes, not a parsed form of
+    // them.
     let members = object.strip_prefix(b"{").unwrap_or(object);
     [head.as_bytes(), members].concat()
 }
@@ -45,7 +47,7 @@ pub(super) fn head_path(file: &Path) -> PathBuf {
     with_suffix(file, ".head")
 }
 
-/// What a full file is called, after its first line.
+/// The path of a full file, named after the number of its first line.
 pub(super) fn full_path(file: &Path, first: u64) -> PathBuf {
     with_suffix(file, &format!(".{first:012}"))
 }
@@ -69,6 +71,7 @@ pub(super) fn full_files(file: &Path) -> io::Result<Vec<(u64, PathBuf)>> {
         let entry_name = entry.file_name();
         let number = entry_name.to_str().and_then(|entry| {
             let digits = entry.strip_prefix(&*name)?.strip_prefix('.')?;
+            // Other files beside the log, such as its head, are not taken for parts of it.
             let plain = digits.len() == 12 && digits.bytes().all(|b| b.is_ascii_digit());
             plain.then(|| digits.parse::<u64>().ok())?
         });
@@ -83,6 +86,7 @@ pub(super) fn full_files(file: &Path) -> io::Result<Vec<(u64, PathBuf)>> {
 /// The last whole line of a file, and how long the file is up to its end.
 pub(super) fn last_line(file: &mut File) -> io::Result<(Option<Vec<u8>>, u64)> {
     let length = file.metadata()?.len();
+    // Two lines: if a crash has cut the last one, the whole line before it is in the window too.
     let window = (2 * LINE_BYTES_MAX as u64).min(length);
     file.seek(SeekFrom::Start(length - window))?;
     let mut tail = Vec::new();
@@ -97,7 +101,7 @@ pub(super) fn last_line(file: &mut File) -> io::Result<(Option<Vec<u8>>, u64)> {
     Ok((Some(line.to_vec()), length - after as u64))
 }
 
-/// The number and the name of a line.
+/// The number of a line and its hash. None: it is not an audit line.
 pub(super) fn read_link(line: &[u8]) -> Option<(ChainLink, String)> {
     Some((serde_json::from_slice(line).ok()?, line_hash(line)))
 }

@@ -1,4 +1,4 @@
-//! Whether a record is whole.
+//! Verifies that a log is intact: every hash, every number, and the head.
 
 use std::fs::{self, File};
 use std::io::{self, BufRead as _, BufReader};
@@ -13,7 +13,7 @@ pub struct VerifiedChain {
     pub first: u64,
     /// The number of the newest line.
     pub last: u64,
-    /// Files.
+    /// How many files the log has.
     pub files: usize,
     /// Lines that are newer than the head file: the server is writing, or crashed.
     pub beyond_the_head: u64,
@@ -60,6 +60,7 @@ pub fn verify_chain(file: &Path) -> Result<VerifiedChain, BrokenChain> {
         move |error| BrokenChain::File(path, error)
     };
     let head_path = chain::head_path(file);
+    // The head is read before the lines. A server that writes meanwhile only adds lines beyond it.
     let head = fs::read(&head_path).map_err(failed(&head_path))?;
     let head: ChainHead = serde_json::from_slice(&head)
         .map_err(|_| BrokenChain::Missing(format!("{} cannot be read", head_path.display())))?;
@@ -76,6 +77,7 @@ pub fn verify_chain(file: &Path) -> Result<VerifiedChain, BrokenChain> {
         let mut line = Vec::new();
         loop {
             line.clear();
+            // A file without line breaks must not fill the memory.
             let limit = LINE_BYTES_MAX as u64 + 1;
             let read = io::Read::take(&mut reader, limit).read_until(b'\n', &mut line);
             if read.map_err(failed(path))? == 0 {
@@ -131,6 +133,8 @@ impl ChainWalk<'_> {
             }
             Some(_) => {}
         }
+        // The chain goes on correctly here, but at its start the server found that lines before it were
+        // missing.
         if let Some(broken) = link.broken {
             return Err(format!("found by the server at its start: {broken}"));
         }
@@ -156,6 +160,7 @@ impl ChainWalk<'_> {
             first: self.first,
             last,
             files,
+            // `head_seen` means that `last` is at least the head's number.
             beyond_the_head: last - self.head.last,
         })
     }

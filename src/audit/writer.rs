@@ -19,7 +19,7 @@ type WriteConfirmation = Option<oneshot::Sender<Result<(), AuditUnwritable>>>;
 /// A message to the writer.
 #[derive(Debug)]
 pub(super) enum WriterMessage {
-    /// A line, and who waits until it is written.
+    /// A line, and the sender that reports the result of writing it.
     Line(Vec<u8>, WriteConfirmation),
     /// Close the log.
     Close(oneshot::Sender<()>),
@@ -50,6 +50,7 @@ impl AuditWriter {
 
     fn open_at_end(settings: &AuditSettings) -> io::Result<Self> {
         let file = open_for_append(&settings.file)?;
+        // Two writers would each continue after the same line, and the chain would fork.
         file.try_lock()
             .map_err(|_| io::Error::other("another process is writing it"))?;
         Ok(Self {
@@ -74,6 +75,7 @@ impl AuditWriter {
         let (line, length) = chain::last_line(&mut self.file).map_err(failed)?;
         let all = self.file.metadata().map_err(failed)?.len();
         note.torn_bytes = all - length;
+        // A crash can cut a line. The next one would continue it, so the rest is removed and counted.
         if note.torn_bytes > 0 {
             self.file.set_len(length).map_err(failed)?;
         }
@@ -102,6 +104,8 @@ impl AuditWriter {
         }
         self.begins = first_sequence_number(&self.file, self.length).unwrap_or(self.head.last + 1);
         let kept = full.first().map_or(self.begins, |(first, _)| *first);
+        // The head knows which lines were deleted as configured; without it, the oldest file is the
+        // beginning.
         self.head.first = known.as_ref().map_or(kept, |known| known.first);
         // The head is written after the lines, so it may be behind them but never ahead.
         if let Some(known) = known
@@ -111,6 +115,7 @@ impl AuditWriter {
                 "the log ended with line {}, but line {} (sha256 {}) existed",
                 self.head.last, known.last, known.sha256
             ));
+            // Numbers continue after the lost lines, so verification shows the gap.
             self.head.last = known.last;
         }
         Ok(note)
@@ -120,6 +125,7 @@ impl AuditWriter {
     pub(super) fn write_messages(mut self, mut messages: mpsc::Receiver<WriterMessage>) {
         let mut batch = Vec::new();
         while let Some(first) = messages.blocking_recv() {
+            // Lines that came meanwhile share one write, so many calls at once need few writes.
             let mut next = Some(first);
             let closed = loop {
                 match next {
@@ -133,6 +139,7 @@ impl AuditWriter {
             };
             self.write_batch(&mut batch);
             if let Some(done) = closed {
+                // The drop brings the file to the disk before `close` returns.
                 drop(self);
                 let _gone_is_fine = done.send(());
                 return;
@@ -176,6 +183,7 @@ impl AuditWriter {
     /// Appends lines to the chain: all of them or none.
     fn append_lines(&mut self, objects: &[Vec<u8>]) -> Result<(), AuditUnwritable> {
         let failed = |error: io::Error| AuditUnwritable(error.to_string());
+        // A file without a line is never full, however small the limit is.
         if self.length >= self.settings.bytes_max && self.head.last >= self.begins {
             self.rotate_file().map_err(failed)?;
         }
@@ -188,6 +196,8 @@ impl AuditWriter {
             bytes.extend_from_slice(&line);
             bytes.push(b'\n');
         }
+        // `self.head` and `self.length` change only after the write, so a failure leaves the chain where it
+        // was.
         if let Err(error) = self.file.write_all_at(&bytes, self.length) {
             // A partial line would break the chain. Truncating needs no disk space.
             self.file.set_len(self.length).map_err(failed)?;

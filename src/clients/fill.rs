@@ -44,6 +44,7 @@ impl std::str::FromStr for ServerAddress {
             return Err(WrongAddress);
         }
         let all = url.as_str().trim_end_matches('/');
+        // The last occurrence, because the path of the server itself may contain such a part.
         let narrowed = NARROWER.iter().find_map(|path| all.rfind(path));
         let (base, path) = narrowed.map_or_else(
             || (all.strip_suffix("/mcp").unwrap_or(all), "/mcp"),
@@ -93,6 +94,7 @@ impl TemplateValues {
     /// # Errors
     /// No client could send the token.
     pub fn new(address: ServerAddress, token: &str, program: &str) -> Result<Self, WrongToken> {
+        // Visible ASCII only: a line break would end the header in which the token is sent.
         if token.is_empty() || !token.bytes().all(|b| b.is_ascii_graphic()) {
             return Err(WrongToken);
         }
@@ -135,6 +137,8 @@ impl ClientEntry {
     /// Whether filtering by path is impossible for this client, because it does not use MCP.
     #[must_use]
     pub fn is_plain_http(&self) -> bool {
+        // Such a template adds its own paths to the URL of the server, and a path that filters tools has none
+        // below it.
         self.template.contains("{{base}}/")
     }
 
@@ -174,6 +178,7 @@ fn escape_for(value: &str, format: TemplateFormat) -> String {
             let quoted = serde_json::Value::from(value).to_string();
             quoted[1..quoted.len() - 1].to_owned()
         }
+        // Templates quote with `'`: this ends the string, adds a quote and begins the string again.
         TemplateFormat::Shell => value.replace('\'', r"'\''"),
         TemplateFormat::Text => value.to_owned(),
     }

@@ -36,6 +36,7 @@ impl ClientEntry {
     #[must_use]
     pub fn install_links(&self, values: &TemplateValues) -> Option<InstallLinks> {
         let format = self.link?;
+        // A link is made from the configuration for the file, so the two cannot differ.
         let filled = self.fill_template(&values.with_token(TOKEN_FROM_ENVIRONMENT));
         let configuration: Value = serde_json::from_str(&filled).ok()?;
         match format {
@@ -48,6 +49,7 @@ impl ClientEntry {
 fn vs_code_links(configuration: &Value) -> Option<InstallLinks> {
     let inputs = configuration.get("inputs")?;
     let (name, server) = configuration.get("servers")?.as_object()?.iter().next()?;
+    // The link of VS Code is one object: the name, the inputs and the members of the file's entry.
     let mut whole = json!({ "name": name, "inputs": inputs });
     whole.as_object_mut()?.extend(server.as_object()?.clone());
     Some(InstallLinks {

@@ -55,6 +55,7 @@ fn verify_files(file: &Path) -> anyhow::Result<ExitCode> {
 }
 
 fn print_tail(file: &Path, count: usize, format: TailFormat) -> anyhow::Result<ExitCode> {
+    // `--lines` may be huge, so memory grows only with the lines that exist.
     let mut last = VecDeque::with_capacity(count.min(10_000));
     for path in audit::chain_files(file).with_context(|| file.display().to_string())? {
         let lines = File::open(&path).with_context(|| path.display().to_string())?;
@@ -80,6 +81,7 @@ fn print_tail(file: &Path, count: usize, format: TailFormat) -> anyhow::Result<E
 /// A line for people.
 fn plain_line(line: &str) -> String {
     let Ok(line) = serde_json::from_str::<Value>(line) else {
+        // The text is not repeated: a damaged line may have bytes that control the terminal.
         return format!("not an audit line: {} bytes", line.len());
     };
     let text = |name: &str| line[name].as_str().unwrap_or("-").to_owned();

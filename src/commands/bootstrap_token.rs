@@ -47,6 +47,7 @@ pub(super) fn with_bootstrap_token(mut config: Config) -> anyhow::Result<Config>
         return Err(refuse("MCP_STATE_DIR is not set".to_owned()).into());
     };
     let file = folder.join(TOKENS_FILE_NAME);
+    // The hash is stored before the token is shown: a token that was shown must work.
     std::fs::create_dir_all(folder)
         .map_err(|error| refuse(format!("{}: {error}", folder.display())))?;
     edit::add_entry(&file, &entry, &token_rules(&config.kasm_user))

@@ -58,8 +58,10 @@ pub(super) async fn run_check(
             return Ok(ExitCode::from(EXIT_SETTINGS));
         }
     };
+    // A check has to show a failure that the server would wait out.
     config.kasm.timeout = config.kasm.timeout.min(CALL_PATIENCE);
     config.kasm.retries = config.kasm.retries.min(1);
+    // The report knows all secrets before the first row that could repeat one.
     for secret in [&config.kasm.api_key, &config.kasm.api_key_secret] {
         report.hide_secret(secret);
     }
@@ -149,6 +151,7 @@ async fn check_way_to_kasm(report: &mut CheckReport, config: &Config) -> anyhow:
     }
     let is_kasm = kasm::check_answer(report, config).await?;
     if !is_kasm {
+        // `check_answer` has written the first two rows.
         skip_rows(report, &KASM_ROWS[2..], "no healthy Kasm answered")?;
     }
     Ok(is_kasm)
@@ -206,6 +209,8 @@ fn skip_rows(report: &mut CheckReport, rows: &[&str], why: &str) -> anyhow::Resu
 
 /// A request's error with its causes, without its URL.
 fn error_words(error: reqwest::Error) -> String {
+    // The outer error says only that the request failed; the cause is in its sources (DNS, TLS, a closed
+    // socket).
     let error = error.without_url();
     let mut words = error.to_string();
     let mut source = error.source();

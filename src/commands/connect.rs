@@ -110,6 +110,7 @@ fn print_client(
         client.name, client.place, client.note
     );
     let sources = settings_sources(flags);
+    // The token that was given to this command has precedence over that of the settings.
     let token = client_token(options.token_file.as_deref(), &sources)?;
     // Invalid settings must not stop a call that needs none of them.
     let reach = if options.url.is_some() && token.is_some() {
@@ -136,10 +137,12 @@ fn print_client(
         );
     }
     let token = token.unwrap_or_else(|| SOME_TOKEN.to_owned());
+    // The configuration is right all the same: whether a client expands variables is not known here.
     if token.contains('$') && client.has_token() {
         notes.push_str("The token contains a `$`. Some clients expand it as a variable, so create a token without \
             it.\n");
     }
+    // A client starts the program without a shell's search path, so the path must be absolute.
     let program = std::env::current_exe().ok();
     let program = program
         .as_deref()

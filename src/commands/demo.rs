@@ -26,6 +26,7 @@ pub(super) async fn run_demo(
     options: &cli::DemoOptions,
     flags: &cli::SettingsFlags,
 ) -> anyhow::Result<ExitCode> {
+    // Installed before the start: an early Ctrl-C then ends the emulated sessions in order.
     let stop = stop::stop_signal()?;
     let settings = DemoSettings::from_options(
         options,
@@ -33,6 +34,7 @@ pub(super) async fn run_demo(
         SettingsSources::of_process(flags.config.clone()),
     )?;
     let emulator = Emulator::builder().start_time(START_TIME).start().await?;
+    // Port 0 gets its number here, and the configuration names the port.
     let listener = bind(settings.listen).await?;
     let address = listener.local_addr()?;
     let config = demo_config(&emulator, address, &settings)?;
@@ -105,6 +107,7 @@ impl DemoSettings {
         let log_level = log_level.unwrap_or("warn").to_owned();
         let mut environment = sources.environment;
         warn_of_ignored(&environment);
+        // Settings of a real server in the environment, such as its Kasm, must not reach the demo.
         environment.retain(|name, _| is_obeyed(name));
         Ok(Self {
             listen: SocketAddr::new(host, port),

@@ -46,6 +46,7 @@ pub(super) fn warn_if_unconfined() {
 /// The settings that make a server use the emulator.
 fn environment_text(emulator: &Emulator) -> String {
     let (key, secret) = emulator.key();
+    // The certificate is new for each run, so there is no CA file to name.
     let tls = if emulator.ca_pem().is_some() {
         "KASM_TLS_INSECURE=true\n"
     } else {

@@ -37,6 +37,7 @@ pub(super) async fn run_health_probe(flags: &cli::SettingsFlags) -> anyhow::Resu
 /// The loopback URL of a server that listens on `address`.
 pub(super) fn loopback_address(mut address: SocketAddr) -> SocketAddr {
     match address.ip() {
+        // A client cannot connect to 0.0.0.0 or :: on every system, but the server listens on loopback too.
         IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
         IpAddr::V6(ip) if ip.is_unspecified() => address.set_ip(Ipv6Addr::LOCALHOST.into()),
         IpAddr::V4(_) | IpAddr::V6(_) => {}

@@ -24,6 +24,7 @@ pub(super) fn start_logging(config: &LogConfig) -> anyhow::Result<Logging> {
     let filter = Targets::new()
         .with_target("kasm_mcp", config.level)
         .with_target("kasm_emulator", config.level)
+        // Of several targets that match, the longest decides.
         .with_target("rmcp", LevelFilter::ERROR)
         // rmcp logs an error when a client closes the connection, which is how `subscriptions/listen` ends.
         .with_target("rmcp::service", LevelFilter::OFF)
@@ -102,6 +103,7 @@ where
         event: &Event<'_>,
     ) -> fmt::Result {
         let priority = match *event.metadata().level() {
+            // Priorities of syslog: error, warning, informational, debug.
             Level::ERROR => 3,
             Level::WARN => 4,
             Level::INFO => 6,

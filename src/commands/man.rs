@@ -31,6 +31,7 @@ pub(super) fn write_man_pages(directory: Option<&Path>) -> anyhow::Result<ExitCo
     };
     let written = || -> std::io::Result<()> {
         fs::create_dir_all(directory)?;
+        // This writes a main page too, but without settings and exit codes, so ours replaces it.
         clap_mangen::generate_to(Cli::command(), directory)?;
         fs::write(directory.join("kasm-mcp.1"), page)
     };

@@ -28,6 +28,7 @@ pub(super) fn print_openapi(
 /// The OpenAPI document of a server at `url` for a token of `scope`.
 #[must_use]
 pub fn openapi_document(url: &str, scope: Scope) -> Value {
+    // Only the scope decides which tools are listed; no call is made as this caller.
     let caller = Caller::new("", scope, "");
     let tools: Vec<_> = tools::listed_tools().map(|(_, tool)| tool).collect();
     let offered = tools.iter().filter(|tool| tool.is_offered(&caller));

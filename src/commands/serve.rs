@@ -19,6 +19,7 @@ pub(super) async fn run(config: Config, manager: &ServiceManager) -> anyhow::Res
     }
     let config = bootstrap_token::with_bootstrap_token(config)?;
     let stop = stop::stop_signal()?;
+    // The application is complete before the port is bound: a client that connects is served.
     let app = app::build_application(&config, ReachedBy::ByHttp)?.into_http()?;
     let listener = bind(config.http.listen).await?;
     let address = listener.local_addr()?;
@@ -43,8 +44,10 @@ pub(super) async fn run(config: Config, manager: &ServiceManager) -> anyhow::Res
         );
         tokio::spawn(metrics::serve_metrics(listener, app.metrics_exposition()));
     }
+    // In the background: the server serves even while Kasm does not answer.
     let look_at = config.clone();
     tokio::spawn(async move { check::log_first_findings(&look_at).await });
+    // The listener exists, so connections queue in the kernel from now on: dependent services may start.
     manager.send_state(&format!("READY=1\nSTATUS=Serving http://{address}/mcp"));
     let stop = async {
         stop.await;

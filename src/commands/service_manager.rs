@@ -25,6 +25,8 @@ impl ServiceManager {
     /// Reads `NOTIFY_SOCKET` and the watchdog's variables from `environment`.
     pub(super) fn from_environment(environment: &HashMap<String, String>) -> Self {
         let socket = environment.get("NOTIFY_SOCKET").cloned();
+        // Child processes inherit the variables, but only the named process has to notify
+        // (sd_watchdog_enabled(3)).
         let ours = environment
             .get("WATCHDOG_PID")
             .is_none_or(|pid| pid.parse() == Ok(std::process::id()));
@@ -56,6 +58,7 @@ impl ServiceManager {
             None => std::future::pending().await,
         };
         let mut ticks = tokio::time::interval(every);
+        // After a pause of the machine, one notification is enough.
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;

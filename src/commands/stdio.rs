@@ -31,6 +31,7 @@ pub(super) async fn run(config: Config) -> anyhow::Result<ExitCode> {
         ended = service.waiting() => { ended?; }
         () = stop => cancel.cancel(),
     }
+    // Lines may still wait for the writer's thread, which ends with the process.
     if let Some(audit) = audit {
         audit.close().await;
     }

@@ -33,6 +33,7 @@ pub(super) fn run_token(
 fn create_token(options: &NewTokenOptions, file: &Path) -> anyhow::Result<ExitCode> {
     let token = token::bearer_token();
     let entry = token_entry(options, TokenHash::of_token(&token))?;
+    // The hash is stored before the token is shown: a token that was shown must work.
     edit::add_entry(file, &entry, &token_rules("")).with_context(|| file.display().to_string())?;
     print_text(&format!(
         "{token}\n\nThe token is shown only now; {} stores its hash. A running server accepts it within a second.\n",
@@ -77,11 +78,13 @@ fn token_entry(options: &NewTokenOptions, hash: TokenHash) -> anyhow::Result<Tok
 
 fn expiry_after(after: Span) -> anyhow::Result<Timestamp> {
     let now = Timestamp::now();
+    // Days and months need a calendar; UTC has no changes of the clock.
     let end = now.to_zoned(TimeZone::UTC).checked_add(after);
     let end = end.context("--expires-in")?.timestamp();
     if end <= now {
         bail!("--expires-in: give a time in the future");
     }
+    // Whole seconds: the time is read by people in the file.
     Ok(Timestamp::from_second(end.as_second())?)
 }
 

@@ -20,6 +20,7 @@ pub(super) fn audit_settings(reader: &mut SettingsReader) -> Option<AuditSetting
         Some(OFF) => None,
         Some(file) => Some(PathBuf::from(file)),
         None => state_dir(reader)
+            // The state directory has a default, so one that does not exist means that none is wanted.
             .filter(|directory| directory.is_dir())
             .map(|directory| directory.join(FILE_NAME)),
     };
@@ -40,6 +41,7 @@ pub(super) fn audit_settings(reader: &mut SettingsReader) -> Option<AuditSetting
 /// No setting names it.
 pub fn audit_file(sources: &SettingsSources) -> Result<PathBuf, SettingMistakes> {
     let mut reader = SettingsReader::new(sources)?;
+    // Mistakes in settings that this command does not use must not stop it.
     reader.mistakes.clear();
     let named = reader.text_value(FILE).filter(|file| file != OFF);
     let file = named.map(PathBuf::from);

@@ -32,6 +32,7 @@ pub fn client_endpoint(sources: &SettingsSources) -> Result<ClientEndpoint, Sett
         Some(listen) if reader.mistakes.is_empty() => Ok(ClientEndpoint {
             public_url: reader.text_value("MCP_PUBLIC_URL"),
             listen,
+            // Of the tokens in a file only hashes are known, so no other token can be given out.
             token: reader.text_value("MCP_AUTH_TOKEN").map(SecretString::from),
         }),
         _ => Err(SettingMistakes(reader.mistakes)),

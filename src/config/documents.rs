@@ -22,6 +22,7 @@ impl VariableTable {
             } else {
                 variable.default
             };
+            // Required settings are written as they are needed; others are comments that show the default.
             let off = if variable.about.ends_with("Required.") {
                 ""
             } else {

@@ -19,6 +19,7 @@ pub(super) fn read_oauth(
     );
     let clock_skew = reader.seconds_value("MCP_OAUTH_CLOCK_SKEW_SECONDS", 0, 600);
     let user_claim = reader.text_value(USER_CLAIM);
+    // Without an issuer, OAuth is off, and its other settings have no effect.
     if issuers.is_empty() {
         return None;
     }
@@ -59,6 +60,7 @@ fn is_issuer(text: &str) -> bool {
     let Ok(url) = text.parse::<reqwest::Url>() else {
         return false;
     };
+    // An issuer has no query and no fragment (RFC 8414, section 2).
     let plain = url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
     plain && is_safe_url(text)
 }

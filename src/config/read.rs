@@ -40,11 +40,13 @@ pub(super) fn read_config(sources: &SettingsSources) -> Result<Config, SettingMi
         "give the user's id, 32 hex digits (Kasm: Access Management, Users)",
     );
     let image_cache = reader.seconds_value("KASM_IMAGE_CACHE_SECONDS", 0, 3_600);
+    // An invalid id is a mistake already; the tokens file is checked all the same.
     let usual_user = kasm_user.map(|user| user.to_string()).unwrap_or_default();
     let tokens_file = tokens::checked_tokens_file(&mut reader, &usual_user);
     let http = read_http(&mut reader, tokens_file);
     let limits = limits::read_limits(&mut reader);
     let log = read_log(&mut reader);
+    // All parts are read before this decision, so one start reports the mistakes of all parts.
     match (kasm, kasm_user, http, limits, log, policy) {
         (Some(kasm), Some(kasm_user), Some(http), Some(limits), Some(log), Some(policy))
             if reader.mistakes.is_empty() =>
@@ -77,6 +79,7 @@ fn read_kasm(reader: &mut SettingsReader) -> Option<KasmConfig> {
     const URL_REMEDY: &str = "give the URL of the Kasm server, such as https://kasm.example.org";
     let url = reader.required_text("KASM_API_URL", URL_REMEDY);
     let url = reader.parsed_value::<reqwest::Url>("KASM_API_URL", url, URL_REMEDY);
+    // The URL is logged at the start, so it must not hold credentials.
     if let Some(url) = &url
         && (!matches!(url.scheme(), "http" | "https")
             || url.host().is_none()
@@ -147,6 +150,7 @@ pub(super) fn read_listen(sources: &SettingsSources) -> Result<SocketAddr, Setti
 
 pub(super) fn read_address(reader: &mut SettingsReader) -> Option<SocketAddr> {
     let host = reader.text_value("MCP_SERVER_HOST");
+    // The setting is an IP address, but `localhost` is often written.
     let host = host.map(|host| host.replace("localhost", "127.0.0.1"));
     let ip = reader.parsed_value::<IpAddr>(
         "MCP_SERVER_HOST",
@@ -192,6 +196,8 @@ fn read_http(reader: &mut SettingsReader, tokens_file: Option<PathBuf>) -> Optio
     let mut allowed_origins = allowed_origins(reader);
     let mut names: Vec<String> =
         reader.list_value("MCP_ALLOWED_HOSTS", "write host names as mcp.example.org");
+    // A server for other machines cannot know its names, and it needs a token. A server on loopback accepts
+    // only names of this machine, so a web page cannot reach it by DNS rebinding.
     let open = names.is_empty() && public.is_none() && !super::is_loopback(ip);
     if let Some(public) = public {
         names.push(public.host_name());
@@ -274,6 +280,7 @@ fn read_log(reader: &mut SettingsReader) -> Option<LogConfig> {
         }
     };
     let otlp_endpoint = reader.text_value("MCP_OTLP_ENDPOINT");
+    // Otherwise missing traces would be noticed only when they are needed.
     if otlp_endpoint.is_some() && !cfg!(feature = "otlp") {
         reader.add_mistake(
             "MCP_OTLP_ENDPOINT",
@@ -298,6 +305,7 @@ fn read_command_limits(reader: &mut SettingsReader) -> CommandLimits {
         allow_root: reader.boolean_value("KASM_ALLOW_ROOT"),
         time_max: reader.seconds_value("KASM_COMMAND_MAX_SECONDS", 1, 86_400),
         wait: reader.seconds_value("KASM_COMMAND_WAIT_SECONDS", 0, 3_600),
+        // A call has to answer before its own time limit, so it stops waiting a tenth earlier.
         wait_max: reader
             .seconds_value("MCP_TOOL_TIMEOUT_SECONDS", 1, 86_400)
             .mul_f64(0.9),

@@ -65,6 +65,7 @@ impl SettingsReader {
             mistakes: Vec::new(),
             notices: Vec::new(),
         };
+        // Old names are replaced first, because the next step refuses names that are not in the table.
         reader.follow_renames();
         reader.refuse_unknown();
         reader.read_secret_files();
@@ -109,12 +110,14 @@ impl SettingsReader {
             let Some(path) = self.values.remove(&format!("{key}_file")) else {
                 continue;
             };
+            // Neither of the two is clearly newer, so the choice is left to the operator.
             if self.values.contains_key(&key) {
                 let both = format!("set together with {}_FILE", variable.name);
                 self.add_mistake(variable.name, both, "set only one of the two");
                 continue;
             }
             match std::fs::read_to_string(&path) {
+                // Editors and `echo` end a file with a line break, which is not part of the secret.
                 Ok(text) if !text.trim().is_empty() => {
                     self.values.insert(key, text.trim().to_owned());
                 }
@@ -146,6 +149,7 @@ impl SettingsReader {
 
     pub(super) fn required_text(&mut self, name: &str, remedy: &str) -> Option<String> {
         let value = self.text_value(name);
+        // The reason may be reported already, such as a secret file that cannot be read.
         if value.is_none() && !self.mistakes.iter().any(|mistake| mistake.variable == name) {
             self.add_mistake(name, "not set".to_owned(), remedy);
         }
@@ -187,6 +191,7 @@ impl SettingsReader {
             Ok(number) if (min..=max).contains(&number) => number,
             _ => {
                 let remedy = format!("write a whole number from {min} to {max}");
+                // The value returned here is never used: a mistake prevents the start.
                 self.add_mistake(name, format!("`{text}` is out of range"), &remedy);
                 min
             }

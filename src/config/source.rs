@@ -26,6 +26,7 @@ impl SettingsSources {
     #[must_use]
     pub fn of_process(file: Option<PathBuf>) -> Self {
         let environment: HashMap<String, String> = std::env::vars_os()
+            // A variable that is not UTF-8 cannot be one of ours.
             .filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)))
             .collect();
         let file = file.or_else(|| {
@@ -58,11 +59,13 @@ impl SettingsSources {
                 .map(|v| v.name)
                 .chain(RENAMED.iter().map(|(old, _)| *old))
         };
+        // The environment holds variables of other programs, so only names of the table are taken from it.
         let wanted =
             |key: &str| names().any(|name| key == name || key.strip_suffix("_FILE") == Some(name));
         let environment: HashMap<String, String> = self
             .environment
             .iter()
+            // `NAME=` in an environment file means not set: the layer below applies.
             .filter(|(key, value)| wanted(key) && !value.trim().is_empty())
             .map(|(key, value)| (key.to_lowercase(), value.clone()))
             .collect();
@@ -78,6 +81,7 @@ impl SettingsSources {
         }
         builder = builder.add_source(config::Environment::default().source(Some(environment)));
         for (name, value) in &self.flags {
+            // Overrides come last, whatever the order of the sources.
             builder = builder.set_override(name.to_lowercase(), value.as_str())?;
         }
         let table = builder
@@ -92,6 +96,7 @@ impl SettingsSources {
 
 /// A TOML list becomes a comma-separated text, like in the environment.
 fn text_of(value: config::Value) -> Result<String, config::ConfigError> {
+    // A setting has one text form, so lists of all sources are read by the same code.
     if let Ok(list) = value.clone().into_array() {
         let items: Result<Vec<String>, _> =
             list.into_iter().map(config::Value::into_string).collect();

@@ -11,6 +11,7 @@ pub struct Variable {
     /// Whether the value is secret. `NAME_FILE` can then name a file that holds it.
     pub secret: bool,
     /// The description.
+    // `.env.example` has a setting active if this text ends with `Required.`.
     pub about: &'static str,
     /// An example for `.env.example`, where there is no default.
     pub example: &'static str,

@@ -30,6 +30,7 @@ pub fn token_rules(kasm_user: &str) -> TokenFileRules {
 /// No setting names it.
 pub fn tokens_file(sources: &SettingsSources) -> Result<PathBuf, SettingMistakes> {
     let mut reader = SettingsReader::new(sources)?;
+    // A token can be created before the other settings are complete.
     reader.mistakes.clear();
     let named = reader.text_value(FILE).map(PathBuf::from);
     let file = named.or_else(|| Some(state_dir(&reader)?.join(TOKENS_FILE_NAME)));
@@ -50,6 +51,7 @@ pub(super) fn checked_tokens_file(reader: &mut SettingsReader, kasm_user: &str) 
     let named = reader.text_value(FILE).map(PathBuf::from);
     let is_named = named.is_some();
     let file = named.or_else(|| Some(state_dir(reader)?.join(TOKENS_FILE_NAME)))?;
+    // The file is opened only to report its errors with those of the settings; the server opens it again.
     match TokenFile::open(file.clone(), token_rules(kasm_user)) {
         Ok(_) => Some(file),
         // The default file is optional: it may not exist, or belong to another user's server.

@@ -115,6 +115,7 @@ impl HeldSession {
         // A use right after Kasm's report does not need a new keepalive.
         let used_since = self.used.duration_since(told) > left / 10;
         let wanted = self.in_use > 0 || used_since || self.lease.is_some();
+        // A third leaves time for more attempts before Kasm ends the session.
         wanted && !self.fixed && now.duration_since(told) >= left / 3
     }
 
@@ -150,6 +151,7 @@ impl LeaseBook {
         session: &KasmSession,
         now: Timestamp,
     ) {
+        // Without room, the session gets no keepalives from here, but the use itself goes on.
         if !self.sessions.contains_key(&kasm_id) && !self.make_room() {
             return;
         }
@@ -160,6 +162,8 @@ impl LeaseBook {
         held.user = user;
         held.used = now;
         held.in_use += 1;
+        // To note the same expiry again would restart the third of its time with each use, and no keepalive
+        // would ever be due.
         if held.told.is_none() || held.has_moved(session) {
             held.fixed = false;
             held.learn_session(session, now);
@@ -169,6 +173,8 @@ impl LeaseBook {
 
     pub(super) fn end_use(&mut self, kasm_id: KasmId, now: Timestamp) {
         if let Some(held) = self.sessions.get_mut(&kasm_id) {
+            // The entry may be younger than the use that ends: the session was forgotten and used again in
+            // between.
             held.in_use = held.in_use.saturating_sub(1);
             held.used = now;
             self.changed |= held.lease.is_some();
@@ -228,6 +234,7 @@ impl LeaseBook {
         let ready = ready.filter(|(_, held)| held.not_before <= now);
         ready
             .filter_map(|(id, held)| {
+                // The end comes first: a keepalive would prolong a session that is to be destroyed.
                 let duty = if held.lease_has_ended(now) {
                     LeaseDuty::End
                 } else if held.wants_keepalive(now) {
@@ -251,6 +258,7 @@ impl LeaseBook {
         let Some(held) = self.sessions.get_mut(&kasm_id) else {
             return false;
         };
+        // Without a known expiry, a later one proves nothing.
         let kept = held.expires.is_some() && held.has_moved(session);
         if kept {
             held.used = now;
@@ -282,6 +290,7 @@ impl LeaseBook {
         now: Timestamp,
     ) {
         if let Some(held) = self.sessions.get_mut(&kasm_id) {
+            // Kasm accepts keepalives beyond a session's time limit but does not move the expiry.
             held.fixed = !held.has_moved(session);
             held.learn_session(session, now);
             self.changed |= held.lease.is_some();
@@ -289,6 +298,7 @@ impl LeaseBook {
                 return;
             }
         }
+        // Without a time from Kasm, the next keepalive cannot be computed, so it is tried after a pause.
         self.postpone_duty(kasm_id, now);
     }
 

@@ -15,7 +15,7 @@ use crate::kasm::{KasmError, KasmId, UserId};
 const TICK: Duration = Duration::from_millis(500);
 /// How often uses are written to disk. After a crash, a session looks unused for that much longer.
 const SAVE: Duration = Duration::from_secs(5);
-/// Duties at a time.
+/// The most duties that are fulfilled at the same time; each is up to three requests to Kasm.
 const AT_A_TIME: usize = 4;
 
 pub(super) async fn keep_leases(leases: Weak<LeaseState>) {
@@ -26,6 +26,7 @@ pub(super) async fn keep_leases(leases: Weak<LeaseState>) {
             return;
         };
         let due = leases.lock_book().due_duties(leases.clock.now());
+        // The next round begins after this one, so duties do not pile up while Kasm is slow.
         stream::iter(due)
             .for_each_concurrent(AT_A_TIME, |(kasm_id, user, duty)| {
                 leases.fulfil_duty(kasm_id, user, duty)
@@ -66,6 +67,7 @@ impl LeaseState {
         if !self.kasm.api().keepalive(kasm_id).await? {
             tracing::info!(%kasm_id, "Kasm does not extend the session: a usage limit is reached");
         }
+        // The second answer shows what the keepalive changed.
         let session = self.kasm.session_of(user, kasm_id).await?;
         self.lock_book()
             .record_keepalive(kasm_id, &session, self.clock.now());
@@ -73,6 +75,7 @@ impl LeaseState {
     }
 
     async fn end_session(&self, kasm_id: KasmId, user: UserId) -> Result<(), KasmError> {
+        // Kasm's expiry is read first: a browser may have kept the session alive, which counts as use.
         let session = self.kasm.session_of(user, kasm_id).await?;
         if !self
             .lock_book()

@@ -52,6 +52,7 @@ impl LeaseStore {
         let lock_path = directory.join(LOCK);
         let lock = private_file().write(true).create(true).open(&lock_path);
         let lock = lock.map_err(write_error(&lock_path))?;
+        // The kernel releases the lock when the process ends, even by a crash.
         lock.try_lock()
             .map_err(|_| LeaseStoreError::Taken(directory.to_owned()))?;
         let path = directory.join(NAME);
@@ -96,6 +97,7 @@ impl LeaseFileEntry {
         Some(StoredLease {
             kasm_id: self.kasm_id,
             user: self.user_id,
+            // A number that is no duration, such as a negative one, drops this entry alone.
             time: Duration::try_from_secs_f64(self.lease_seconds).ok()?,
             used: self.used,
             expires: self.expires,
@@ -115,12 +117,15 @@ fn replace_file(path: &Path, leases: Vec<StoredLease>) -> io::Result<()> {
         leases: leases.collect(),
     })?;
     let new = path.with_extension("json.new");
+    // A leftover of a crash may be overwritten: the lock makes this process the only writer.
     let mut file = private_file()
         .write(true)
         .create(true)
         .truncate(true)
         .open(&new)?;
     file.write_all(&text)?;
+    // The bytes reach the disk before the rename: after a power failure, the old file or the new one is
+    // there.
     file.sync_all()?;
     fs::rename(&new, path)
 }

@@ -45,6 +45,7 @@ fn decode_unreserved(path: &str) -> String {
     let mut parts = path.split('%');
     let mut decoded = parts.next().unwrap_or_default().to_owned();
     for part in parts {
+        // A `%` at the end, or in the middle of a character, has no digits and stays as it is.
         let (digits, rest) = part.split_at_checked(2).unwrap_or(("", part));
         let byte = HEXLOWER_PERMISSIVE.decode(digits.as_bytes());
         match byte.as_deref() {

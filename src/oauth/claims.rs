@@ -34,6 +34,7 @@ impl TokenClaims {
 
     /// Seconds since 1970.
     pub(super) fn expiry_seconds(&self) -> Option<i64> {
+        // A NumericDate may have a fraction (RFC 7519, section 2).
         let expires = self.0.get("exp")?;
         #[expect(
             clippy::cast_possible_truncation,
@@ -49,6 +50,7 @@ impl TokenClaims {
         let claims = ["scope", "scp"].into_iter();
         let values = claims.filter_map(|claim| self.0.get(claim));
         let names = values.flat_map(texts).flat_map(str::split_whitespace);
+        // Other names are scopes of other resources. Each of our scopes includes the smaller ones.
         names.filter_map(|name| name.parse().ok()).max()
     }
 
@@ -59,6 +61,7 @@ impl TokenClaims {
 
     /// The Kasm user that it names. An e-mail address that the issuer has not verified does not count.
     pub(super) fn user_claim(&self, claim: &str) -> Option<&str> {
+        // Many issuers omit `email_verified`, so only an explicit `false` excludes the address.
         if claim == "email" && self.0.get("email_verified") == Some(&Value::Bool(false)) {
             return None;
         }

@@ -38,6 +38,7 @@ impl DocumentFetcher {
             return Err(format!("{url}: status {}", response.status().as_u16()));
         }
         let mut body = Vec::new();
+        // The length is counted while it is read, because Content-Length may be absent or wrong.
         while let Some(chunk) = response.chunk().await.map_err(fail)? {
             if body.len() + chunk.len() > BYTES_MAX {
                 return Err(format!("{url}: larger than {BYTES_MAX} bytes"));
@@ -56,6 +57,7 @@ pub fn is_safe_url(url: &str) -> bool {
     };
     let host = url.host_str().unwrap_or_default();
     let ip = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
+    // `::ffff:127.0.0.1` is this machine too.
     let local = host == "localhost" || ip.is_ok_and(|ip| ip.to_canonical().is_loopback());
     url.scheme() == "https" || (url.scheme() == "http" && local)
 }

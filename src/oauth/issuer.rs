@@ -104,6 +104,7 @@ impl TokenIssuer {
                 return Ok(keys);
             }
         }
+        // The keys are old, or the issuer has a new key that is not known yet.
         self.refresh_keys(known.as_ref().map(|known| known.since))
             .await;
         let known = self
@@ -125,6 +126,7 @@ impl TokenIssuer {
     /// Fetches the keys, unless another request did so since `seen`, or the limit is reached.
     async fn refresh_keys(&self, seen: Option<Instant>) {
         let mut fetches = self.fetches.lock().await;
+        // Another request may have fetched the keys while this one waited for the lock.
         if self.known_keys().map(|known| known.since) != seen || !fetches.take_fetch() {
             return;
         }
@@ -167,6 +169,8 @@ impl TokenIssuer {
         let mut problems = Vec::new();
         for url in metadata_urls(&self.url) {
             match self.fetcher.fetch_json::<IssuerMetadata>(&url).await {
+                // RFC 8414, section 3.3: the names must be equal, or one issuer could supply the keys of
+                // another.
                 Ok(found) if found.issuer != self.url => {
                     problems.push(format!("{url}: it belongs to the issuer {}", found.issuer));
                 }
@@ -203,6 +207,7 @@ impl FetchBudget {
         if self.left == 0 {
             return false;
         }
+        // A full budget does not refill, so its clock starts at the first fetch.
         if self.left == BURST {
             self.filled = Instant::now();
         }
@@ -257,6 +262,7 @@ fn is_for(key: &Jwk, algorithm: Algorithm) -> bool {
     };
     let stated = key.common.key_algorithm;
     let stated = stated.is_none_or(|stated| stated == algorithm.into());
+    // `use` is optional (RFC 7517, section 4.2), so a key without it may sign.
     let signs =
         !matches!(&key.common.public_key_use, Some(other) if *other != PublicKeyUse::Signature);
     kind && stated && signs

@@ -1,5 +1,5 @@
-//! The protected resources of this server (RFC 9728). Each entry point is one: a client compares the
-//! resource that it finds with the address that it was given, and refuses another.
+//! The protected resources of this server (RFC 9728). Each entry point is one, because a client refuses
+//! metadata whose resource differs from the URL that it was configured with.
 
 use super::OAuthConfig;
 use super::audience::Audience;
@@ -7,10 +7,10 @@ use super::audience::Audience;
 /// Where the metadata of a resource begins.
 pub const WELL_KNOWN: &str = "/.well-known/oauth-protected-resource";
 
-/// The usual entry point, and the resource of everything that is none.
+/// The usual entry point. Requests to other paths belong to its resource.
 const USUAL: &str = "/mcp";
 
-/// Whether `path`, below the address of the server, is where a client of MCP may be sent.
+/// Whether MCP clients can connect at `path`, which is below the server's address.
 #[must_use]
 pub fn is_entry_point(path: &str) -> bool {
     let Some(narrow) = path.strip_prefix("/mcp/x/") else {
@@ -19,7 +19,7 @@ pub fn is_entry_point(path: &str) -> bool {
     };
     let narrow = narrow.strip_suffix('/').unwrap_or(narrow);
     let toolsets = narrow.strip_suffix("/readonly").unwrap_or(narrow);
-    // What a path of that kind may have in it, and nothing that means something in a header.
+    // The characters of toolset names. Quotes and separators would end the value in a header that holds it.
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_,%.-".contains(&byte);
     !toolsets.is_empty() && toolsets.bytes().all(is_plain)
 }
@@ -48,8 +48,8 @@ impl OAuthConfig {
         format!("{}{WELL_KNOWN}{path}", self.base())
     }
 
-    /// Whether a token for `audience` is for this server. If no audiences are named, tokens for the server's
-    /// address are good for all of its resources, and so is one for any of them: they are one server.
+    /// Whether a token for `audience` is for this server. Without configured audiences, a token for the
+    /// server's address or for any of its resources is accepted at all of them, because they are one server.
     #[must_use]
     pub fn accepts_audience(&self, audience: &str) -> bool {
         let audience = Audience::new(audience);
@@ -58,7 +58,7 @@ impl OAuthConfig {
             return named.any(|named| Audience::new(named) == audience);
         }
         let path = audience.path_below(&Audience::new(self.base()));
-        // The one slash at the end that makes no difference is gone already: another one is another path.
+        // The normal form has removed one slash at the end; with a second one, the path is another one.
         let path = path.filter(|path| *path == "/" || !path.ends_with('/'));
         path.is_some_and(is_entry_point)
     }

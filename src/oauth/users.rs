@@ -62,6 +62,7 @@ impl UserDirectory {
             tracing::warn!(problem, "a Kasm user cannot be looked up");
             TokenDenied::Unavailable
         })?;
+        // Absence is cached for a shorter time, so a user who was just created is found soon.
         let keep = if id.is_some() { KNOWN } else { UNKNOWN };
         let until = Instant::now() + keep;
         let answer = self.answers.insert(named.to_owned(), Answer { id, until });

@@ -59,6 +59,8 @@ fn limit_passed(script: &str) -> Option<(String, &'static str)> {
     if script.trim().is_empty() {
         return Some(("the script is empty".to_owned(), "send a command"));
     }
+    // Each of these words can nest one level deeper in the recursive parser. Words in quotes are counted too,
+    // so the count refuses too much but never too little.
     let opens = |word: &&str| {
         matches!(
             *word,
@@ -77,6 +79,7 @@ fn limit_passed(script: &str) -> Option<(String, &'static str)> {
         let what = format!("the script has more than {OPENERS_MAX} conditions and loops");
         return Some((what, simpler));
     }
+    // A closing bracket without an opening one must not make room for another: the count stays at zero.
     let mut open = 0_usize;
     for c in script.chars() {
         match c {
@@ -136,13 +139,14 @@ fn surely_ends_early(script: &str) -> bool {
     if !script.contains('(') {
         return true;
     }
+    // Brackets in quotes, comments and patterns of `case` need not match, so a count of them proves nothing.
     let quotes = script.contains(['\'', '"', '\\', '#', '`']) || script.contains("case");
     let more =
         |open: char, close: char| script.matches(open).count() > script.matches(close).count();
     !quotes && (more('(', ')') || more('{', '}'))
 }
 
-/// What is not closed, and where it began if the tokenizer knows that.
+/// Names the construct that is not closed, and its beginning if the tokenizer knows that.
 fn unclosed_construct(error: &TokenizerError) -> Option<(&'static str, Option<&SourcePosition>)> {
     use TokenizerError as E;
     match error {
@@ -159,6 +163,8 @@ fn unclosed_construct(error: &TokenizerError) -> Option<(&'static str, Option<&S
         E::UnterminatedExpansion | E::UnterminatedVariable => {
             Some(("a `${` or `$((` is not closed", None))
         }
+        // bash runs a here-document without its end after a warning; the others do not prove that bash
+        // refuses it.
         E::UnterminatedEscapeSequence
         | E::UnterminatedExtendedGlob(_)
         | E::FailedDecoding

@@ -11,6 +11,7 @@ use super::walk;
 use super::word::ShellWord;
 
 /// The parser recurses; scripts of this size cannot exhaust a stack of this size.
+// The kernel commits a page of the stack when it is touched, so a short script costs only some of them.
 const STACK_BYTES: usize = 512 * 1024 * 1024;
 
 /// A command taken apart and judged.
@@ -56,6 +57,7 @@ pub(super) fn explain_script(
             None => findings.push(unprovable_finding("the parser failed")),
         }
     }
+    // The folder is checked even if the script is refused, so one answer names all problems.
     let inside = rules.roots.iter().any(|root| path::is_inside(folder, root));
     if !inside || !folder.starts_with('/') {
         findings.push(PolicyFinding {
@@ -66,6 +68,7 @@ pub(super) fn explain_script(
             instead: format!("use a folder below {}", rules.roots.join(", ")),
         });
     }
+    // The first finding is reported. The sort is stable, so equally strict ones keep their order.
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.verdict));
     let verdict = findings
         .first()
@@ -97,6 +100,7 @@ fn plan_within_limits(script: &str, folder: &str, home: &str) -> Option<ScriptPl
     thread::scope(|scope| {
         let work = thread::Builder::new().stack_size(STACK_BYTES);
         let running = work.spawn_scoped(scope, || walk::plan_script(script, folder, home));
+        // A panic of the parser ends only this thread. The script counts as unprovable then, not as allowed.
         running.ok()?.join().ok()
     })
 }
@@ -120,6 +124,7 @@ fn judge_program(rules: &PolicyRules, planned: &PlannedProgram, findings: &mut V
         }
         match match_arguments(&rule.when.args_prefix, planned) {
             PathMatch::No => {}
+            // An `allow` that only may match grants nothing: `hit` stays false, and the default applies.
             PathMatch::Perhaps if rule.decision == RuleDecision::Allow => {}
             PathMatch::Perhaps => findings.push(unprovable_finding(&format!(
                 "`{}` may match rule `{}`",
@@ -179,6 +184,8 @@ fn is_own_program(rules: &PolicyRules, planned: &PlannedProgram) -> bool {
 
 /// Whether the arguments without options begin with `wanted`.
 fn match_arguments(wanted: &[String], planned: &PlannedProgram) -> PathMatch {
+    // Options may stand between arguments (`git --no-pager push`), so they are skipped. The value of an
+    // option counts as an argument, because which options take one is not known here.
     let mut given = planned.argv[1..]
         .iter()
         .filter(|word| !word.known_prefix().starts_with('-'));
@@ -196,6 +203,8 @@ fn judge_file(rules: &PolicyRules, touched: &TouchedFile, findings: &mut Vec<Pol
     let what = format!("`{}` of `{}`", touched.word.display_text(), touched.by);
     for tree in &rules.protected {
         let sure = path::reaches_tree(touched, tree, false);
+        // Protected trees may be read by their full path; only a way in through `..` is refused. A word with
+        // blanks is taken for text, not for a path.
         let climbs = path::climbs_out(&touched.word) && !touched.word.display_text().contains(' ');
         let (rule, why) = match (touched.writes, climbs) {
             (true, _) => (

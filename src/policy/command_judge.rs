@@ -34,9 +34,13 @@ impl CommandRequest {
         for (name, value) in &self.environment {
             script.push_str(name);
             script.push_str("='");
+            // `'\''` ends the string, adds a quote and begins the string again, so the value stays one
+            // literal word.
             script.push_str(&value.replace('\'', r"'\''"));
             script.push_str("' ");
         }
+        // With a program behind them, the assignments are judged as what they are: the environment of a
+        // program.
         script.push_str("true");
         Some(script)
     }
@@ -116,6 +120,8 @@ impl CommandJudge {
         let policy = self.policy.clone();
         let judged = task::spawn_blocking(move || {
             let judgement = policy.judge_command(request);
+            // The place is given back here and not by the caller, whose future may be dropped while this
+            // thread works on.
             drop(place);
             judgement
         });

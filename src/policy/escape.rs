@@ -36,6 +36,7 @@ pub(super) fn decode_ansi_c(text: &str) -> String {
             'u' => (4, 16),
             'U' => (8, 16),
             '0'..='7' => (3, 8),
+            // `\cx` is control-x: the low five bits of the character.
             'c' => {
                 let c = rest.chars().next().unwrap_or('@');
                 rest = rest.get(c.len_utf8()..).unwrap_or_default();
@@ -58,7 +59,9 @@ pub(super) fn decode_ansi_c(text: &str) -> String {
             .count();
         match u32::from_str_radix(&rest[..length], radix) {
             Ok(0) => return out,
+            // Surrogates and numbers above U+10FFFF are no characters.
             Ok(code) => out.push(char::from_u32(code).unwrap_or('\u{fffd}')),
+            // No digit follows: bash leaves such an escape as it is.
             Err(_) => out.extend(['\\', kind]),
         }
         rest = &rest[length..];

@@ -3,6 +3,7 @@
 /// How a command was judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Verdict {
+    // The order is from lenient to strict: the derived `Ord` decides which finding is the strictest.
     /// No finding.
     Allowed,
     /// A person must approve it.

@@ -24,7 +24,7 @@ pub struct CheckedPath {
 }
 
 impl CheckedPath {
-    /// The path.
+    /// The path as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.path
@@ -44,6 +44,7 @@ pub(super) fn resolve_path(folder: &str, path: &str) -> String {
     for part in folder.split('/').chain(path.split('/')) {
         match part {
             "" | "." => {}
+            // At the root, `..` stays at the root, as in Linux.
             ".." => {
                 parts.pop();
             }
@@ -55,6 +56,7 @@ pub(super) fn resolve_path(folder: &str, path: &str) -> String {
 
 /// Whether `path` is `tree` or below it. Both are resolved.
 pub(super) fn is_inside(path: &str, tree: &str) -> bool {
+    // A prefix alone is not enough: `/home/kasm-user2` is not inside `/home/kasm-user`.
     tree == "/"
         || path
             .strip_prefix(tree)
@@ -77,6 +79,7 @@ pub(super) fn reaches_tree(touched: &TouchedFile, tree: &str, exactly: bool) -> 
     if absolute {
         return matches_tree(&[], word, tree, exactly);
     }
+    // A wholly unknown word is not taken for a path: otherwise each `$file` would match every tree.
     if word.is_opaque()
         && !word
             .0
@@ -85,6 +88,7 @@ pub(super) fn reaches_tree(touched: &TouchedFile, tree: &str, exactly: bool) -> 
     {
         return PathMatch::No;
     }
+    // The unknown beginning may be any folder, so the rest of the word does not show the tree.
     if matches!(word.0.first(), Some(WordAtom::Unknown { .. })) {
         return PathMatch::No;
     }
@@ -101,6 +105,7 @@ pub(super) fn reaches_tree(touched: &TouchedFile, tree: &str, exactly: bool) -> 
     } else {
         PathMatch::No
     };
+    // A match that depends on an unknown folder is never certain.
     known.max(top.min(PathMatch::Perhaps))
 }
 
@@ -126,6 +131,7 @@ fn matches_tree(folder: &[&str], word: &ShellWord, tree: &str, exactly: bool) ->
     let tree: Vec<_> = tree.split('/').filter(|part| !part.is_empty()).collect();
     let mut sure = PathMatch::Yes;
     for (at, name) in tree.iter().enumerate() {
+        // The path ends above the tree.
         let Some(part) = parts.get(at) else {
             return PathMatch::No;
         };

@@ -10,6 +10,7 @@ pub(super) struct ScriptPlan {
     pub(super) commands: Vec<PlannedProgram>,
     pub(super) touched: Vec<TouchedFile>,
     /// Why the plan may be incomplete.
+    // A set: a reason that occurs in many places is reported once.
     pub(super) doubts: BTreeSet<String>,
     /// What the script itself lacks, if it ends too early.
     pub(super) incomplete: Option<String>,
@@ -48,6 +49,7 @@ pub(super) struct TouchedFile {
 /// The working directories that are possible at a point of the script.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct PossibleFolders {
+    // A set, because after `test || cd folder` both folders are possible.
     pub(super) known: BTreeSet<String>,
     /// Others are possible too.
     pub(super) unknown: bool,

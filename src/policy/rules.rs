@@ -11,6 +11,7 @@ pub(super) const BUILT_IN: &str = include_str!("default.toml");
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum RuleDecision {
+    // The order is from lenient to strict, so the maximum of two decisions is the safe one.
     /// It runs.
     Allow,
     /// It runs if a person approves.
@@ -37,7 +38,7 @@ pub enum RulesError {
     /// An example of a rule that the rule does not judge as it says.
     #[error("rule `{rule}`: the example `{example}` should {expected}, but does not")]
     Example {
-        /// The rule.
+        /// The id of the rule.
         rule: String,
         /// The command.
         example: String,
@@ -137,6 +138,7 @@ impl PolicyRules {
     pub(super) fn read_toml(text: &str) -> Result<Self, RulesError> {
         let base: RulesFile = toml::from_str(BUILT_IN)?;
         let over: RulesFile = toml::from_str(text)?;
+        // A file adds rules to the built-in ones; it replaces them only if it sets `built_in_rules` to false.
         let mut rules = if over.policy.built_in_rules == Some(false) {
             Vec::new()
         } else {
@@ -191,6 +193,7 @@ impl PolicyRules {
             let hits = rule.examples.hit.iter().map(|example| (example, true));
             let misses = rule.examples.miss.iter().map(|example| (example, false));
             for (example, expected) in hits.chain(misses) {
+                // The whole policy judges the example, so a rule is tested in the form in which it will work.
                 let hit = policy.explain_command(example, None).names_rule(&rule.id);
                 if hit != expected {
                     return Err(RulesError::Example {
@@ -206,6 +209,7 @@ impl PolicyRules {
 }
 
 fn absolute_path(text: &str, home: &str) -> Result<String, RulesError> {
+    // Only the session's own home is known here: `~other` stays relative and is refused below.
     let full = match text.strip_prefix('~') {
         Some(rest) if rest.is_empty() || rest.starts_with('/') => format!("{home}{rest}"),
         _ => text.to_owned(),

@@ -58,6 +58,7 @@ impl ScriptWalk {
     }
 
     fn visit_script(&mut self, script: &str) {
+        // Whether two equal brackets have only blanks between them (`( (`), see `spaced`.
         let twice = |bracket: char| {
             let outside = script.split(bracket).skip(1);
             outside.clone().count() > 1
@@ -88,6 +89,7 @@ impl ScriptWalk {
     }
 
     fn in_own_process(&mut self, visit: impl FnOnce(&mut Self)) {
+        // `seen` is not restored: it only grows, and more possible folders make the judgement stricter.
         let places = self.places.clone();
         let scope = self.scope.clone();
         visit(self);
@@ -115,11 +117,14 @@ impl ScriptWalk {
     /// What may run several times, or later.
     fn may_run_repeatedly(&mut self, visit: impl FnOnce(&mut Self)) {
         let before = self.places.clone();
+        // A later round sees values that are assigned further down, so no value of a variable is certain
+        // inside.
         self.scope.uncertain += 1;
         visit(self);
         self.scope.uncertain -= 1;
         if self.places != before {
             self.places.merge_with(&before);
+            // The next round starts where this one ended (`cd ..`), so the folders cannot be listed.
             self.places.unknown = true;
         }
     }
@@ -129,6 +134,7 @@ impl ScriptWalk {
             for item in &list.0 {
                 walk.visit_pipeline(&item.0.first);
                 for next in &item.0.additional {
+                    // Exit codes are not known, so what follows `&&` or `||` may run or not.
                     let (AndOr::And(pipeline) | AndOr::Or(pipeline)) = next;
                     walk.may_or_may_not_run(|walk| walk.visit_pipeline(pipeline));
                 }
@@ -151,12 +157,15 @@ impl ScriptWalk {
         match command {
             Command::Simple(simple) => self.visit_simple(simple),
             Command::Compound(compound, redirects) => {
+                // A shell opens redirections before it runs the command, so their paths start in the folder
+                // before it.
                 self.visit_redirects(redirects.as_ref());
                 self.one_level_deeper(|walk| walk.visit_compound(compound));
             }
             Command::Function(function) => {
                 self.visit_redirects(function.body.1.as_ref());
                 self.read_word(&function.fname);
+                // A function is judged where it is defined, whether it is called or not.
                 self.may_run_repeatedly(|walk| {
                     walk.one_level_deeper(|walk| walk.visit_compound(&function.body.0))
                 });
@@ -189,6 +198,7 @@ impl ScriptWalk {
                 for value in clause.values.iter().flatten() {
                     self.read_word(value);
                 }
+                // The variable takes several values one after the other, so none is certain.
                 self.scope.assign_value(&clause.variable_name, None);
                 self.may_run_repeatedly(|walk| walk.visit_group(&clause.body));
             }
@@ -309,6 +319,7 @@ impl ScriptWalk {
     fn visit_redirect(&mut self, redirect: &IoRedirect) -> Option<StandardInput> {
         match redirect {
             IoRedirect::File(_, kind, target) => {
+                // `<>` opens the file for writing too, so only these two kinds count as reading.
                 let writes = !matches!(
                     kind,
                     IoFileRedirectKind::Read | IoFileRedirectKind::DuplicateInput
@@ -324,6 +335,7 @@ impl ScriptWalk {
                         self.record_touch("redirection", &word, writes);
                         (!writes).then_some(StandardInput::Hidden)
                     }
+                    // What was opened under that number is not followed.
                     IoFileRedirectTarget::Fd(_) => (!writes).then_some(StandardInput::Hidden),
                     IoFileRedirectTarget::ProcessSubstitution(_, subshell) => {
                         self.visit_subshell(subshell);

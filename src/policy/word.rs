@@ -88,6 +88,7 @@ impl ShellWord {
         let mut done = Vec::new();
         let mut open = vec![self.0.clone()];
         while let Some(atoms) = open.pop() {
+            // Braces multiply: each `{a,b}` doubles the words.
             if done.len() + open.len() > BRACE_WORDS_MAX {
                 return vec![Self::unknown_word(true)];
             }
@@ -164,6 +165,8 @@ impl VariableScope {
         let known = self.variables.entry(name.to_owned());
         known
             .and_modify(|old| {
+                // The order of execution is not followed, so a second, different value makes the variable
+                // unknown.
                 if *old != value {
                     *old = None;
                 }
@@ -290,6 +293,8 @@ fn read_piece(
             out.push(WordAtom::Unknown { splits: !quoted });
         }
         WordPiece::BackquotedCommandSubstitution(script) => {
+            // The shell removes some backslashes inside backquotes, so the text here is not the text that
+            // runs.
             if script.contains('\\') {
                 found.doubts.push("a backslash inside backquotes");
             }
@@ -326,6 +331,8 @@ fn read_parameter(
         indirect: false,
     } = expression
     {
+        // Unquoted, a value is split at blanks and its patterns are expanded: only a plain value is one known
+        // word.
         let plain = |c: char| !c.is_whitespace() && !"*?[".contains(c);
         if let Some(value) = scope.value_of(name)
             && (quoted || (!value.is_empty() && value.chars().all(plain)))
@@ -367,6 +374,7 @@ fn push_unquoted(text: &str, out: &mut Vec<WordAtom>) {
     let mut rest = text.chars();
     while let Some(c) = rest.next() {
         out.push(match c {
+            // Brackets belong to extended patterns such as `@(a|b)`, which can match any text.
             '*' | '(' | ')' => WordAtom::Star,
             '?' => WordAtom::One,
             '{' | '}' | ',' => WordAtom::Brace(c),

@@ -54,10 +54,13 @@ pub struct KasmProvider {
     kasm: Kasm,
     jobs: SessionJobs,
     files: SessionFiles,
+    // None if the public URL is not known: a client could not open a link.
     links: Option<Arc<OpenLinks>>,
     leases: Leases,
     lease_max: Duration,
     policy: Arc<Policy>,
+    // Commands are judged through this, which limits how many are parsed at a time; paths by `policy`
+    // directly.
     judge: CommandJudge,
     commands: CommandLimits,
     file_limits: FileLimits,
@@ -177,6 +180,7 @@ fn may_change(caller: &Caller, what: &str) -> Result<(), ToolError> {
         let why = format!("{what} needs the scope {}", Scope::Use);
         (why, "scope_missing")
     } else if caller.reach.read_only {
+        // A token with a sufficient scope can be read-only by its entry, or by the path of the request.
         let why = format!("{what} is more than looking, and this token or address is read-only");
         (why, "read_only")
     } else {
@@ -213,6 +217,7 @@ async fn used_session(
     named: Option<UserId>,
 ) -> Result<(UserId, KasmSession), ToolError> {
     let (user, session) = own_session(cx, kasm_id, named).await?;
+    // While the call holds this guard, keepalives are sent for the session.
     cx.hold_until_end(cx.provider.leases.begin_use(user, kasm_id, &session));
     Ok((user, session))
 }
@@ -272,6 +277,7 @@ async fn running_session_of(
     need: SessionNeed,
 ) -> Result<(RunningSession, SessionUse), ToolError> {
     let (user, session) = session_of(provider, caller, kasm_id, named).await?;
+    // Use begins only after this: a refused call must not prolong a session that rests.
     if session.status != SessionStatus::Running {
         return Err(ToolError::from(KasmError::InvalidState {
             message: format!(

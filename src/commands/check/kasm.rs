@@ -69,6 +69,7 @@ async fn first_answer(config: &Config) -> Result<FirstAnswer, String> {
         .http_client()
         .map_err(|error| error.to_string())?;
     let mut url = config.kasm.url.clone();
+    // Kasm may be served below a path.
     url.set_path(&format!(
         "{}/api/__healthcheck",
         url.path().trim_end_matches('/')
@@ -78,6 +79,7 @@ async fn first_answer(config: &Config) -> Result<FirstAnswer, String> {
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(told)? {
         body.extend_from_slice(&chunk);
+        // Any program may answer here, so its page is read only so far that its title can be found.
         if body.len() > PAGE_BYTES_MAX {
             break;
         }
@@ -169,6 +171,7 @@ fn seconds_of(date: &str) -> Option<i64> {
 
 /// The middle of the time between `asked` and now, in seconds.
 fn middle_of_request(asked: SystemTime) -> i64 {
+    // The server read its clock at some time between; the middle halves the largest error.
     let half = asked.elapsed().unwrap_or_default() / 2;
     Timestamp::try_from(asked + half).map_or(0, Timestamp::as_second)
 }
@@ -270,6 +273,7 @@ fn check_toolsets(
         list.dedup();
     }
     let broken = broken.join(", ");
+    // Nothing was refused: Kasm was slow or failed, which proves nothing about the key.
     if lacking.is_empty() {
         let why = bad.iter().find_map(|check| check.problem.as_deref());
         let fact = format!(
@@ -299,6 +303,7 @@ pub(super) async fn check_workspaces(report: &mut CheckReport, kasm: &Kasm) -> s
     };
     let usable = images
         .iter()
+        // An image that no agent has pulled is enabled but cannot be started yet.
         .filter(|image| image.enabled && image.available)
         .count();
     let fact = format!("{usable} of {} can be started", images.len());

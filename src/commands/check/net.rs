@@ -71,6 +71,7 @@ pub(super) async fn check_connection(
     report: &mut CheckReport,
     target: &CheckTarget<'_>,
 ) -> std::io::Result<bool> {
+    // With a proxy, only the proxy itself can be checked from here: it makes the connection to the target.
     let proxy = target.proxy_address();
     let (host, port) = match &proxy {
         Some((host, port)) => (host.as_str(), *port),
@@ -246,6 +247,7 @@ async fn plain_answer(target: &CheckTarget<'_>, address: SocketAddr) -> Option<u
         let host = target.url.host_str()?;
         let request = format!("GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
         stream.write_all(request.as_bytes()).await.ok()?;
+        // `HTTP/1.1 200`: twelve bytes hold the status.
         let mut head = [0; 12];
         stream.read_exact(&mut head).await.ok()?;
         let head = std::str::from_utf8(&head).ok()?;
@@ -279,6 +281,7 @@ async fn check_tls(
         Some(HandshakeOutcome::Failed(why)) => why,
         Some(HandshakeOutcome::Silent) | None => "no answer was received in time".to_owned(),
     };
+    // A plain HTTP server answers a TLS handshake with an error, so the same port is tried without TLS.
     let is_plain = plain_answer(target, address)
         .await
         .is_some_and(|status| status != 400);
@@ -311,6 +314,7 @@ fn judge_handshake(
     certificate: &SeenCertificate,
 ) -> std::io::Result<bool> {
     let row = target.row_name("tls");
+    // Only a certificate without flaws has this date.
     if let Some(when) = &certificate.ends_soon {
         let fact = format!("the certificate is trusted, but expires on {when}");
         report.add_note(&row, fact, "renew it before that date")?;

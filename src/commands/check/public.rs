@@ -69,6 +69,7 @@ pub(super) async fn check_public_url(
             "put a proxy with TLS in front, and write https:// (docs/deployment.md)",
         )?;
     }
+    // Without TLS there is no proxy to check, only a server, and none runs.
     if !serves && url.scheme() == "http" {
         return skip_public_rows(report, &rest, "no server runs with these settings");
     }
@@ -85,6 +86,7 @@ pub(super) async fn check_public_url(
     if !net::check_connection(report, &target).await? {
         return skip_public_rows(report, &rest[3..], "the public URL cannot be reached");
     }
+    // Clients of MCP do not follow redirects, so a redirect must show as a failure here.
     let http = Client::builder().redirect(Policy::none()).build()?;
     match fetch_health(&http, text).await {
         Ok(fact) => report.add_ok(HEALTH, fact)?,
@@ -211,6 +213,7 @@ async fn check_stream(
         Err(StreamSilence::Held) => {
             let seconds = EVENT_PATIENCE.as_secs();
             let direct = format!("http://{}/mcp", loopback_address(config.http.listen));
+            // If an event arrives at once without the proxy, the proxy is what delays it.
             let own = Client::builder().no_proxy().build()?;
             let is_direct = serves && first_event(&own, &direct, key, &origin).await.is_ok();
             let fact = if is_direct {
@@ -286,6 +289,7 @@ async fn receive_event(
     let mut seen = Vec::new();
     while let Some(chunk) = answer.chunk().await.map_err(told)? {
         seen.extend_from_slice(&chunk);
+        // An event may be split over chunks, so the whole text is searched again with each chunk.
         let text = String::from_utf8_lossy(&seen);
         if text.contains("event:") && text.contains("data:") {
             return Ok(());

@@ -68,7 +68,7 @@ impl CheckReport {
         }
     }
 
-    /// Replaces `secret` in all later rows, whatever text repeats it.
+    /// Redacts `secret` in all later rows, also in the texts of other servers.
     pub(super) fn hide_secret(&mut self, secret: &SecretString) {
         if !secret.expose_secret().is_empty() {
             self.secrets.push(secret.clone());
@@ -142,9 +142,12 @@ impl CheckReport {
     /// Puts a text on one line and removes secrets from it.
     fn without_secrets(&self, text: &str) -> String {
         let mut text = text.to_owned();
+        // Secrets go before the text is shortened: half of a secret would not be found.
         for secret in &self.secrets {
             text = text.replace(secret.expose_secret(), "[redacted]");
         }
+        // Rows repeat texts of other servers, which must not control the terminal or begin a row of their
+        // own.
         let plain = text.chars().map(|c| if c.is_control() { ' ' } else { c });
         let plain: String = plain.take(TEXT_CHARS_MAX).collect();
         plain.split_whitespace().collect::<Vec<_>>().join(" ")

@@ -104,6 +104,7 @@ pub(super) fn check_folders(report: &mut CheckReport, config: &Config) -> std::i
         );
     };
     let file = &audit.file;
+    // The file is only opened: a line from here would break the chain of a running server.
     let outcome = if file.exists() {
         OpenOptions::new().append(true).open(file).map(drop)
     } else {
@@ -128,6 +129,7 @@ fn try_writing_in(folder: &Path) -> std::io::Result<()> {
 pub(super) async fn check_port(report: &mut CheckReport, config: &Config) -> std::io::Result<bool> {
     const ROW: &str = "listen";
     let listen = config.http.listen;
+    // The port is bound and freed at once: only this shows that the server could listen there.
     let taken = match TcpListener::bind(listen).await {
         Ok(_) => {
             report.add_ok(ROW, format!("{listen} is free: no server runs"))?;
@@ -226,6 +228,7 @@ pub(super) fn check_surface(report: &mut CheckReport, config: &Config) -> std::i
             )?;
         }
     }
+    // This server speaks plain HTTP only, so an https URL means a proxy.
     let behind_proxy = http
         .public_url
         .as_deref()
@@ -239,7 +242,7 @@ pub(super) fn check_surface(report: &mut CheckReport, config: &Config) -> std::i
             "set it to the proxy's address (docs/deployment.md)",
         )?;
     }
-    // What `serve` refuses at its start and no other row checks.
+    // `serve` refuses to start with these, and no other row checks them.
     if let Err(error) = app::kasm_client(config) {
         let remedy = "KASM_TLS_CA_FILE must be unset, or name a PEM file that this user can read";
         report.add_failure(

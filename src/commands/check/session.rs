@@ -54,6 +54,7 @@ pub(super) async fn check_running_session(
             report.add_failure("session", &CheckProblem::new(error.message, error.hint))?;
         }
     }
+    // A command would run beside the work of the person or agent that uses this session.
     for row in [COMMANDS, FILES] {
         report.add_skipped(
             row,
@@ -114,8 +115,10 @@ pub(super) async fn check_with_new_session(
     workspace: &str,
 ) -> anyhow::Result<()> {
     let stop = stop::stop_signal()?;
+    // The id is sent as soon as Kasm names the session, so an interrupted check can still destroy it.
     let (tell, mut named) = watch::channel(None);
     let stopped = tokio::select! {
+        // The signal is polled first, so it counts even if the steps end at the same time.
         biased;
         () = stop => true,
         done = check_steps(report, kasm, config, (user, workspace), tell) => { done?; false }
@@ -155,6 +158,7 @@ async fn check_steps(
     let seconds = begun.elapsed().as_secs_f64();
     report.add_ok(START, format!("{workspace} started in {seconds:.1} s"))?;
     check_permissions(report, kasm, config, &place).await?;
+    // There is no relay: the public URL leads to the server, not to this process.
     let jobs = SessionJobs::new(kasm.clone(), None);
     if place.session.downloads_allowed == Some(false) && config.http.public_url.is_some() {
         let why = "output is posted to the relay of a running server; this command has none";
@@ -238,6 +242,7 @@ fn unreachable(fact: &str) -> CheckProblem {
 }
 
 async fn try_command(jobs: &SessionJobs, place: &RunningSession) -> Result<String, CheckProblem> {
+    // The output is compared as a whole, so a shell that prints more of its own is found too.
     let script = "printf '%s by uid %s' \"$1\" \"$(id -u)\"";
     let spec = JobSpec::of_internal_script(&[script], vec!["heard".to_owned()])
         .with_limits(COMMAND_PATIENCE, 64 * 1024);
@@ -330,17 +335,20 @@ async fn end_session(
     let by_hand = format!("destroy the session {kasm_id} in Kasm yourself: Sessions");
     let begun = Instant::now();
     let mut asked = kasm.api().destroy(user, kasm_id).await;
+    // Kasm destroys asynchronously: the session is listed until its container is gone.
     while begun.elapsed() < END_PATIENCE {
         match kasm.session_of(user, kasm_id).await {
             Err(KasmError::NotFound { .. }) => return report.add_ok(END, "it was destroyed"),
             Ok(_) | Err(_) => sleep(Duration::from_millis(250)).await,
         }
+        // The request may have been lost, and to repeat it does no harm.
         if matches!(
             asked,
             Err(KasmError::Unavailable(_) | KasmError::TimedOut { .. })
         ) {
             asked = kasm.api().destroy(user, kasm_id).await;
         }
+        // Without the permission, waiting changes nothing.
         if matches!(asked, Err(KasmError::Permission { .. })) {
             break;
         }

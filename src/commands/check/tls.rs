@@ -87,6 +87,7 @@ pub(super) async fn try_handshake(
         Ok(builder) => builder,
         Err(error) => return HandshakeOutcome::Unjudged(error.to_string()),
     };
+    // The connection is closed after the handshake, so a certificate that is accepted wrongly gets no data.
     let mut config = builder
         .dangerous()
         .with_custom_certificate_verifier(witness.clone())
@@ -107,6 +108,7 @@ pub(super) async fn try_handshake(
 #[derive(Debug)]
 struct CertificateRecorder {
     judge: Verifier,
+    // The TLS library has only a shared reference to the verifier, so the result is stored behind a lock.
     seen: Mutex<SeenCertificate>,
 }
 
@@ -167,6 +169,7 @@ impl ServerCertVerifier for CertificateRecorder {
                 flaws.push(flaw);
             }
         }
+        // The verifier is asked again as if it were two weeks later.
         let soon = UnixTime::since_unix_epoch(Duration::from_secs(now.as_secs()) + SOON);
         let ends_soon = match at(soon).map_err(|error| flaw_of_error(error, end_entity)) {
             Err(CertificateFlaw::Expired(when)) if flaws.is_empty() => Some(when),
@@ -223,6 +226,7 @@ fn flaw_of_error(error: Error, end_entity: &CertificateDer<'_>) -> CertificateFl
             CertificateFlaw::OtherNames(presented.iter().map(|name| bare_name(name)).collect())
         }
         CertificateError::NotValidForName => CertificateFlaw::OtherNames(Vec::new()),
+        // A self-signed certificate names itself as its issuer.
         CertificateError::UnknownIssuer | CertificateError::BadSignature => {
             let parsed = webpki::EndEntityCert::try_from(end_entity);
             if parsed.is_ok_and(|it| it.issuer() == it.subject()) {

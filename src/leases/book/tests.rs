@@ -1,4 +1,4 @@
-//! What is due at which second, without waiting for it.
+//! Which work is due at which second, computed without waiting.
 
 use super::*;
 use crate::kasm::model::SessionStatus;

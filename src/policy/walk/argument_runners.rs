@@ -31,11 +31,13 @@ impl ScriptWalk {
         };
         let mark = given.iter().find_map(replaces);
         let mut inner = argv.get(at..).unwrap_or_default().to_vec();
+        // Without a command, xargs runs `echo`.
         if inner.is_empty() {
             return;
         }
         match mark {
             Some(mark) => replace_mark(&mut inner, &mark),
+            // xargs appends the words that it reads, and these are not on the command line.
             None => inner.push(ShellWord::unknown_word(true)),
         }
         self.run_program(&inner, Some(&StandardInput::Hidden));
@@ -47,6 +49,7 @@ impl ScriptWalk {
             at += 1;
             let text = word.literal_text().unwrap_or_default();
             if !["-exec", "-execdir", "-ok", "-okdir"].contains(&text.as_str()) {
+                // An unknown word may expand to `-exec`, which would make a command of the words after it.
                 if word.may_split() && word.is_opaque() && argv.len() > at {
                     self.add_doubt("`find` with an expression that is known only at run time");
                 }
@@ -55,6 +58,7 @@ impl ScriptWalk {
             let ends = |word: &ShellWord| {
                 [";", "+"].contains(&word.literal_text().unwrap_or_default().as_str())
             };
+            // find refuses an `-exec` without `;` or `+`, but its words are judged anyway.
             let length = argv[at..].iter().position(ends).unwrap_or(argv.len() - at);
             let mut inner = argv[at..at + length].to_vec();
             replace_mark(&mut inner, "{}");
@@ -79,6 +83,7 @@ impl ScriptWalk {
         }
         let mut inner = rest[..end].to_vec();
         replace_mark(&mut inner, "{}");
+        // parallel appends one value of its sources to the command.
         inner.push(ShellWord::unknown_word(false));
         // One word may be a whole command line.
         match inner[0].literal_text() {

@@ -7,7 +7,7 @@ use super::options::split_options;
 use super::{ScriptWalk, StandardInput};
 
 impl ScriptWalk {
-    /// Visits what a builtin runs; `false` if `program` is none of these.
+    /// Visits what a builtin runs. Returns false if `program` is not one of these builtins.
     pub(super) fn run_builtin(
         &mut self,
         program: &str,
@@ -15,6 +15,8 @@ impl ScriptWalk {
         input: Option<&StandardInput>,
     ) -> bool {
         match program {
+            // eval joins its words and runs them in this shell, so they can change our folder and variables:
+            // this is a script of ours, not a subscript.
             "eval" => match argv[1..]
                 .iter()
                 .map(ShellWord::literal_text)
@@ -29,6 +31,7 @@ impl ScriptWalk {
                     .skip(1)
                     .find(|word| word.literal_text().as_deref() != Some("--"));
                 match action.map(|word| (word, word.known_prefix())) {
+                    // `trap -p` and `trap -l` only print. Otherwise the first operand is a script.
                     Some((word, prefix)) if !prefix.starts_with('-') => {
                         self.run_joined_words(std::slice::from_ref(word));
                     }
@@ -44,13 +47,18 @@ impl ScriptWalk {
             }
             "source" | "." => self.run_sourced(argv.get(1)),
             "cd" | "pushd" => self.change_folder(argv),
+            // The stack of folders is not followed: popd may lead to any folder that the script has been in.
             "popd" => self.places = self.seen.clone(),
             "command" | "builtin" | "exec" => self.run_directly(argv, input),
+            // `hash -p path name` makes `name` run the program at `path`, so that path is judged as if it ran
+            // here.
             "hash" => {
                 if argv.get(1).and_then(ShellWord::literal_text).as_deref() == Some("-p") {
                     self.run_program(&argv[2..], None);
                 }
             }
+            // These assign to variables by name (`printf -v name`), so such a value is not known from here
+            // on.
             "read" | "mapfile" | "readarray" | "getopts" | "compgen" | "complete" | "printf"
             | "unset" => {
                 for name in argv[1..].iter().filter_map(ShellWord::literal_text) {
@@ -82,11 +90,13 @@ impl ScriptWalk {
 
     fn run_sourced(&mut self, file: Option<&ShellWord>) {
         match file.map(|file| (file.is_opaque(), file.known_prefix())) {
+            // `/dev/stdin` and `/proc/self/fd/0` are no files: their text comes from elsewhere.
             Some((false, path)) if !path.starts_with("/dev/") && !path.starts_with("/proc/") => {
                 self.run_unknown_program();
             }
             _ => self.add_doubt("a script that is known only at run time"),
         }
+        // The file may have assigned any variable.
         for value in self.scope.variables.values_mut() {
             *value = None;
         }
@@ -95,6 +105,7 @@ impl ScriptWalk {
     fn change_folder(&mut self, argv: &[ShellWord]) {
         let target = argv[1..].iter().find(|word| {
             let prefix = word.known_prefix();
+            // A lone `-` is a target: the folder before.
             prefix == "-" || !prefix.starts_with('-')
         });
         let home = self.scope.home.clone();

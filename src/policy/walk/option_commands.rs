@@ -41,6 +41,7 @@ impl ScriptWalk {
                         ],
                     ))
                 }
+                // Only git is left: `git -c name=value` can set any setting, and git runs the values of some.
                 _ => (text == "-c").then(|| git_setting(&next)).flatten(),
             };
             if let Some(script) = script {
@@ -59,6 +60,7 @@ fn after_prefix(text: &str, prefixes: &[&str]) -> Option<String> {
 fn git_setting(setting: &str) -> Option<String> {
     let (name, value) = setting.split_once('=')?;
     let name = name.to_ascii_lowercase();
+    // The value of an alias is a git command, unless it begins with `!`; then a shell runs it.
     if name.starts_with("alias.") {
         return value.strip_prefix('!').map(str::to_owned);
     }
@@ -73,6 +75,7 @@ fn git_setting(setting: &str) -> Option<String> {
         "external",
     ];
     let command = runs.iter().any(|end| name.ends_with(end));
+    // Some of these, such as `core.fsmonitor`, also take a boolean, which is no command.
     (command && !["true", "false", ""].contains(&value))
         .then(|| value.trim_start_matches('!').to_owned())
 }

@@ -35,6 +35,7 @@ pub(super) fn split_options(
     let mut at = 1;
     while let Some(word) = argv.get(at) {
         let prefix = word.known_prefix();
+        // An unknown unquoted word may become options or nothing at all, so the operands cannot be located.
         if prefix.is_empty() && !word.0.is_empty() && word.may_split() {
             return None;
         }
@@ -66,6 +67,8 @@ pub(super) fn split_options(
             continue;
         }
         let letters: Vec<char> = prefix.chars().skip(1).collect();
+        // Letters may share one dash. One that takes a value takes the rest of the word or, if there is none,
+        // the next word (POSIX utility syntax guidelines 5 to 7).
         for (index, letter) in letters.iter().enumerate() {
             let takes = short.contains(*letter);
             let rest = word.without_first(index + 2);

@@ -10,6 +10,8 @@ const SHELLS: &[&str] = &[
 
 /// Programs whose operands are a program and its arguments.
 const WRAPPERS: &[OptionGrammar] = &[
+    // Each entry lists the options that take a value. If one is missing here, its value is taken for the
+    // program, and the real program is not judged.
     wrapper_grammar("busybox", "", &[], 0),
     wrapper_grammar("cgexec", "g", &[], 0),
     wrapper_grammar("chroot", "", &["groups", "userspec"], 1),
@@ -140,6 +142,7 @@ impl ScriptWalk {
             || program.starts_with("ld-musl")
             || program == "ld.so"
         {
+            // The dynamic loader runs the program that is its first operand.
             self.run_wrapped(
                 argv,
                 &wrapper_grammar(
@@ -162,6 +165,7 @@ impl ScriptWalk {
                 "tar" | "rsync" | "git" | "split" | "sort" | "ssh" | "scp" | "man" => {
                     self.run_option_commands(program, argv);
                 }
+                // Editors can run commands from their scripts and macros, which are not read here.
                 "vi" | "vim" | "nvim" | "ed" | "ex" | "emacs" | "sed" => self.run_unknown_program(),
                 _ => {}
             }
@@ -178,6 +182,7 @@ impl ScriptWalk {
             return self.add_doubt(HIDDEN_OPTIONS);
         };
         let operands = argv.get(at..at + grammar.operands).unwrap_or_default();
+        // `timeout $limit program`: the unknown word may become several, so the program cannot be located.
         if operands.iter().any(ShellWord::may_split) {
             return self.add_doubt(HIDDEN_OPTIONS);
         }
@@ -198,9 +203,12 @@ impl ScriptWalk {
             return self.add_doubt("a shell with options that are known only at run time");
         };
         let has = |name: &str| given.iter().any(|option| option.name == name);
+        // The shell prints and ends before it reads a script.
         if has("version") || has("help") {
             return;
         }
+        // With `-s`, the script is standard input and operands are its parameters; `-c` has precedence over
+        // `-s`.
         let Some(operand) = argv.get(at).filter(|_| !has("s") || has("c")) else {
             return self.run_shell_input(input);
         };
@@ -249,6 +257,7 @@ impl ScriptWalk {
             self.assign_variable(&name, &value);
             rest.remove(0);
         }
+        // `env -C folder` moves only the program that env starts, so the folders are restored at the end.
         let before = self.places.clone();
         for option in &given {
             let value = option.value.clone().unwrap_or_default();
@@ -274,6 +283,7 @@ impl ScriptWalk {
                 _ => {}
             }
         }
+        // `-S` has taken all words of `rest`, and then this runs nothing.
         self.run_program(&rest, input);
         self.places = before;
     }

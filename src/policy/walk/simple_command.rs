@@ -65,6 +65,7 @@ impl ScriptWalk {
     pub(super) fn visit_simple(&mut self, command: &SimpleCommand) {
         let mut argv = Vec::new();
         let mut input = None;
+        // An assignment without a program stays in the shell; in front of a program it ends with the program.
         let alone = command.word_or_name.is_none();
         for item in command.prefix.iter().flat_map(|prefix| &prefix.0) {
             self.visit_item(item, alone, &mut argv, &mut input);
@@ -81,6 +82,7 @@ impl ScriptWalk {
         let declares = DECLARING.contains(&name.as_str());
         for item in command.suffix.iter().flat_map(|suffix| &suffix.0) {
             match item {
+                // `make a=b`: behind a program this is an argument, unless a declaring builtin takes it.
                 CommandPrefixOrSuffixItem::AssignmentWord(assignment, word)
                     if !declares && matches!(assignment.value, AssignmentValue::Scalar(_)) =>
                 {
@@ -126,7 +128,7 @@ impl ScriptWalk {
         }
     }
 
-    /// An assignment; `stays` tells that it lasts beyond the command.
+    /// An assignment. With `stays`, it lasts beyond the command.
     fn visit_assignment(&mut self, assignment: &Assignment, stays: bool) {
         let name = match &assignment.name {
             AssignmentName::VariableName(name) => name,
@@ -139,6 +141,7 @@ impl ScriptWalk {
             AssignmentValue::Scalar(value) => {
                 let value = self.read_word(value);
                 self.assign_variable(name, &value);
+                // `+=` appends to a value that may be unknown.
                 let literal = value.literal_text().filter(|_| !assignment.append);
                 if stays {
                     self.scope.assign_value(name, literal);
@@ -194,6 +197,8 @@ impl ScriptWalk {
             return;
         }
         let path = name.display_text();
+        // A path outside the system's folders names a program of the session. Its code is not on the command
+        // line.
         let script = path.contains('/')
             && ![
                 "/bin/",
@@ -216,6 +221,7 @@ impl ScriptWalk {
             }
         }
         self.touch_arguments(&program, argv);
+        // A shell prefers a builtin to a program of the same name.
         if !self.run_builtin(&program, argv, input) {
             self.run_runner(&program, argv, input);
         }
@@ -231,6 +237,7 @@ impl ScriptWalk {
     }
 
     pub(super) fn run_unknown_program(&mut self) {
+        // `run_here` adds a program before it visits what that program runs, so the last one is the caller.
         if let Some(last) = self.plan.commands.last_mut() {
             last.opaque = true;
         }

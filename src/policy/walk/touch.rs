@@ -45,6 +45,8 @@ impl ScriptWalk {
         let last = WRITE_LAST.contains(&program).then(|| argv.len() - 1);
         let options = WRITE_OPTIONS.iter().find(|(name, _)| *name == program);
         let options = options.map_or(&[][..], |(_, options)| *options);
+        // Every argument is recorded as a path. One that is no path lies in no protected tree, so it does no
+        // harm.
         for (at, word) in argv.iter().enumerate() {
             let prefix = word.known_prefix();
             let before = argv
@@ -53,6 +55,7 @@ impl ScriptWalk {
                 .unwrap_or_default();
             let is_value = at > 0 && options.contains(&before.as_str());
             let writes = at > 0 && (all || last == Some(at) || is_value);
+            // `--output=file` and `of=file` name a file behind the equals sign; `-ofile` below has none.
             if let Some((name, _)) = prefix.split_once('=') {
                 let value = word.without_first(name.chars().count() + 1);
                 let writes = options.contains(&name) || (program == "dd" && name == "of");
@@ -62,6 +65,7 @@ impl ScriptWalk {
             }) {
                 self.record_touch(program, &word.without_first(option.len()), true);
             }
+            // A lone `-` is standard input or output.
             if !prefix.starts_with('-') && word.0 != [WordAtom::Lit('-')] {
                 self.record_touch(program, word, writes);
             }

@@ -42,7 +42,7 @@ struct FrameView {
 }
 
 impl FrameView {
-    /// A sentence of the reply.
+    /// The part of the reply's message about the watermark; empty if there is none.
     fn watermark_words(&self) -> &'static str {
         if self.watermark_left_out == Some(true) {
             "; the operator's watermark is left out of the picture"
@@ -88,8 +88,7 @@ impl KasmProvider {
         }
     }
 
-    /// A desktop and what is on it, every pixel of it sent for this. A connection that was kept may have
-    /// ended unnoticed; then there is another.
+    /// Connects and reads the whole screen anew. If a kept connection has ended, connects once more.
     async fn read_screen(
         &self,
         place: &RunningSession,
@@ -98,7 +97,7 @@ impl KasmProvider {
             .await
     }
 
-    /// The same by what changed since the last look.
+    /// Connects and updates the known screen: the desktop sends only what has changed.
     async fn update_screen(
         &self,
         place: &RunningSession,
@@ -121,6 +120,7 @@ impl KasmProvider {
                 Ok((desktop, seen))
             };
             match looked.await {
+                // Only once: a desktop that also closes a new connection will not keep the next one.
                 Err(RfbError::Closed) if tries == 1 => {}
                 looked => return looked,
             }
@@ -137,6 +137,8 @@ impl From<RfbError> for ToolError {
                 ErrorType::Unsupported,
                 "this session has no desktop; try execute_kasm_command instead",
             ),
+            // The session proxy wants a login of the user, and Kasm makes one for an API key with this
+            // permission only.
             RfbError::Plane(ProxyError::Refused(_)) => (
                 ErrorType::Permission,
                 "ask a Kasm administrator to grant this server's API key the permission Users Auth Session",

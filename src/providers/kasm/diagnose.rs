@@ -131,6 +131,7 @@ pub async fn permission_findings(kasm: &Kasm, user: UserId) -> PermissionFinding
             call_probe(kasm, user, nobody, probe.endpoint).map(move |answer| (probe, answer))
         })
         .collect();
+    // `buffered` keeps the order of the probes, so two diagnoses can be compared.
     let answers: Vec<_> = stream::iter(asked).buffered(AT_A_TIME).collect().await;
     let (missing, possibly_missing) = missing_permissions(&answers);
     let checks = answers
@@ -156,6 +157,7 @@ fn is_refused(answer: &Result<(), KasmError>) -> bool {
 
 /// Whether the answer shows that the permissions exist: Kasm processed the request.
 fn is_admitted(answer: &Result<(), KasmError>) -> bool {
+    // Kasm checks permissions before it searches the id, so `not found` shows that they exist.
     !is_refused(answer)
         && !matches!(
             answer,
@@ -183,6 +185,7 @@ fn missing_permissions(answers: &[ProbeAnswer]) -> (Vec<&'static str>, Vec<Vec<&
         .collect();
     let certain: BTreeSet<_> = suspects
         .iter()
+        // All other permissions of this endpoint are proven, so the one that is left is the cause.
         .filter(|group| group.len() == 1)
         .flatten()
         .copied()
@@ -236,6 +239,7 @@ pub async fn session_checks(kasm: &Kasm, place: &RunningSession) -> Vec<Diagnosi
         let forbidden = allowed == Some(false);
         DiagnosisCheck {
             what: what.to_owned(),
+            // Without a report of the setting from Kasm, it counts as allowed.
             works: allowed.or(Some(true)),
             tools: tools.to_vec(),
             problem: forbidden.then(|| format!("`{setting}` is off for the user's group")),
@@ -255,6 +259,7 @@ pub async fn session_checks(kasm: &Kasm, place: &RunningSession) -> Vec<Diagnosi
         "allow_kasm_downloads",
         COMMANDS,
     );
+    // A forbidden download fails in any case and would show nothing about the address.
     if downloads.works == Some(true) {
         try_address(kasm, place, &mut downloads).await;
     }

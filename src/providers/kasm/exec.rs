@@ -87,6 +87,8 @@ impl From<JobError> for ToolError {
 /// The policy's denial, in words for a model.
 pub(super) fn denied_command(denial: &Denial) -> ToolError {
     let hint = match denial.decision {
+        // A person who approves a command is not shown its variables, so a variable that needs approval is
+        // denied.
         RuleDecision::Ask => format!(
             "this needs a person's approval, which cannot be requested here; instead: {}",
             denial.instead

@@ -42,6 +42,7 @@ impl From<KasmError> for ToolError {
                     .to_owned(),
             ),
             KasmError::InvalidState { remedy, .. } => (ErrorType::Conflict, remedy),
+            // Kasm may complete a request after this server has stopped waiting.
             KasmError::TimedOut { .. } => (
                 ErrorType::Timeout,
                 "the request may have taken effect: check the state (list_user_sessions) before you repeat it".to_owned(),

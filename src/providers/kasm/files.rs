@@ -37,6 +37,7 @@ fn checked_target(
 
 /// A change whose result is unknown, because the answer was lost.
 fn unconfirmed_change(error: FileError) -> ToolError {
+    // Only these errors leave open whether the session made the change.
     let FileError::Job(
         error @ (JobError::NoChannel { .. } | JobError::Unreachable { .. } | JobError::NotStarted),
     ) = error

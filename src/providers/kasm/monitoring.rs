@@ -158,6 +158,7 @@ impl Tool for GetSessionRecordings {
         cx: ToolCallContext<'_, KasmProvider>,
         args: RecordingsArgs,
     ) -> Result<ToolReply<RecordingList>, ToolError> {
+        // Kasm's request for recordings names no user, so only this check keeps other users' recordings out.
         own_session(&cx, args.kasm_id, None).await?;
         let kasm = &cx.provider.kasm;
         let links = args.download_links.unwrap_or(false);
@@ -178,6 +179,7 @@ impl Tool for GetSessionRecordings {
 }
 
 fn recording_view(recording: SessionRecording, links: bool) -> RecordingView {
+    // A link that was not requested stays here, whatever Kasm returns.
     let url = recording.download_url.filter(|_| links);
     RecordingView {
         recording_id: recording.recording_id,

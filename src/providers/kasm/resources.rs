@@ -55,6 +55,7 @@ pub(super) const RESOURCES: &[Resource] = &[
         about: "The current screen of a running session, as PNG or JPEG.",
         tool: "get_session_screenshot",
         shows: ResourceContent::Picture,
+        // The next screenshot may differ, so a client must not keep one.
         fresh: Duration::ZERO,
         only: Some(("operational_status", "running")),
         // Screens change all the time without a call. Clients are notified only of changes that were made

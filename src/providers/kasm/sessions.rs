@@ -90,6 +90,7 @@ impl SessionView {
             operational_status: session.status.status_word().to_owned(),
             operational_progress: session
                 .progress
+                // A progress belongs to a transition; a running session has none.
                 .filter(|_| session.status != SessionStatus::Running),
             operational_message: session.message.clone(),
             image_name: session.image_name.clone(),

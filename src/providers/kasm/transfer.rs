@@ -20,6 +20,7 @@ impl KasmProvider {
         file: TransferTarget<'_>,
         access: FileAccess,
     ) -> Result<(RunningSession, CheckedTarget, SessionUse), ToolError> {
+        // The id is a part of the URL's path, so an invalid one is reported like one that does not exist.
         let kasm_id: KasmId = file.computer.parse().map_err(|error| {
             ToolError::new(
                 ErrorType::NotFound,
@@ -55,6 +56,8 @@ impl FileTransfers for KasmProvider {
                 sha256: file.sha256.clone(),
                 open: Box::new(move |part| {
                     let bytes = file.into_bytes(part).map(move |bytes| {
+                        // This moves the guard into the stream, so the session counts as in use until the
+                        // last chunk.
                         let _until_the_last = &in_use;
                         bytes.map_err(ToolError::from)
                     });
@@ -72,6 +75,7 @@ impl FileTransfers for KasmProvider {
     ) -> BoxFuture<'a, Result<StoredFile, ToolError>> {
         async move {
             let max = self.file_limits.link_bytes;
+            // The length is known before the body, so too large a file is refused without reading it.
             if upload.length > max {
                 let size = upload.length;
                 let error = ToolError::from(FileError::TooLarge { size, max });

@@ -110,6 +110,7 @@ impl Tool for GetKasmUsers {
     ) -> Result<ToolReply<UserPage>, ToolError> {
         let page = args.page.unwrap_or(1);
         let mut users = cx.provider.kasm.api().list_users().await?;
+        // Kasm returns all users at once; the order keeps the pages of several calls from overlapping.
         users.sort_by(|a, b| a.username.cmp(&b.username));
         let total = users.len();
         let pages = total.div_ceil(PAGE_SIZE).max(1);
@@ -186,6 +187,8 @@ struct CreateUserArgs {
     /// The login name, usually an e-mail address.
     username: String,
     /// The password. Kasm requires at least 8 characters of several kinds.
+    // The schema marks the argument as private, so logs and audit lines leave it out; `SecretString` keeps it
+    // out of debug output.
     #[schemars(with = "PrivateArgument<String>")]
     password: SecretString,
     first_name: Option<String>,

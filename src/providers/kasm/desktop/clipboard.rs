@@ -92,7 +92,7 @@ impl Tool for DesktopClipboard {
         if let Some(refusal) = forbidden_clipboard(&place, args.text.is_some()) {
             return Err(refusal);
         }
-        // The look shows whether the connection is alive.
+        // This also shows whether a kept connection is still alive.
         let (desktop, _) = cx.provider.update_screen(&place).await?;
         let Some(text) = args.text.map(PrivateArgument::into_inner) else {
             return Ok(reply_of(desktop.read_clipboard().await?));
@@ -105,13 +105,14 @@ impl Tool for DesktopClipboard {
     }
 }
 
-/// The refusal of what Kasm forbids the user's groups. KasmVNC would drop it without a word.
+/// The error if Kasm forbids this direction to the user's groups. KasmVNC would drop the text silently.
 fn forbidden_clipboard(place: &RunningSession, sets: bool) -> Option<ToolError> {
     let (allowed, what) = if sets {
         (place.session.clipboard_in_allowed, "into")
     } else {
         (place.session.clipboard_out_allowed, "out of")
     };
+    // Without a report from Kasm, the attempt is made.
     (allowed == Some(false)).then(|| {
         ToolError::new(
             ErrorType::Permission,

@@ -28,6 +28,7 @@ enum PictureWhen {
 }
 
 #[derive(Deserialize, JsonSchema)]
+// A misspelt `modifiers`, if it were ignored, would turn the click into another one.
 #[serde(deny_unknown_fields)]
 #[schemars(inline)]
 struct ActionArgs {
@@ -119,6 +120,7 @@ impl Tool for ControlDesktop {
         }
         let place = running_session(&cx, args.kasm_id, args.user_id, SessionNeed::Input).await?;
         let (mut desktop, first) = cx.provider.update_screen(&place).await?;
+        // The screen just read gives the current size, which the screenshot's size must equal.
         let frame = frame_of(args.frame_id.as_deref(), &first)?;
         let steps = check_actions(&args.actions, frame)?;
         // Nothing was done yet, so a connection that ends here is made anew.

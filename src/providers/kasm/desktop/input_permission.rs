@@ -1,5 +1,5 @@
-//! Whether this account may do more than watch. KasmVNC drops the input of one that may not without a word;
-//! but it draws the pointer into the picture, so a pointer that does not follow gives it away.
+//! Whether this account may use mouse and keyboard. KasmVNC drops the input of a viewer silently, but it
+//! draws the pointer into the picture: if the pointer does not follow, the input was dropped.
 
 use std::time::Duration;
 
@@ -24,17 +24,18 @@ pub(super) enum InputPermission {
     DoNothing,
 }
 
-/// Looks whether the pointer has followed, once for each connection. `pointer` is where it was moved to,
-/// if it was; only where nothing has changed at all is it moved to find out.
+/// Checks once for each connection whether the pointer has followed. `pointer` is the place that the actions
+/// moved it to, if they did. Only if nothing at all has changed, the pointer is moved as a test.
 ///
 /// # Errors
-/// As [`RfbError`] tells.
+/// The desktop cannot be read or used; see [`RfbError`].
 pub(super) async fn check_hands(
     desktop: &DesktopConnection,
     before: &ScreenPixels,
     after: &ScreenPixels,
     pointer: Option<(u16, u16)>,
 ) -> Result<InputPermission, RfbError> {
+    // Pictures of two sizes cannot be compared, and then something has changed in any case.
     if desktop.hands_proven() || before.rgb_bytes().len() != after.rgb_bytes().len() {
         return Ok(InputPermission::Work);
     }
@@ -43,13 +44,14 @@ pub(super) async fn check_hands(
         desktop.note_proven_hands();
         return Ok(InputPermission::Work);
     }
+    // Something else has changed, perhaps by itself: enough for this call, but no proof for the connection.
     if !changes.is_empty() {
         return Ok(InputPermission::Work);
     }
     probe_pointer(desktop, after, pointer).await
 }
 
-/// Moves the pointer away and back, and looks whether it is drawn there.
+/// Moves the pointer away and back, and compares the pictures.
 async fn probe_pointer(
     desktop: &DesktopConnection,
     screen: &ScreenPixels,
@@ -57,6 +59,7 @@ async fn probe_pointer(
 ) -> Result<InputPermission, RfbError> {
     let (width, height) = (screen.width(), screen.height());
     let home = pointer.unwrap_or((width / 2, height / 2));
+    // Towards the middle, so the pointer stays on the screen.
     let away = if home.0 > width / 2 {
         home.0.saturating_sub(PROBE_WAY)
     } else {
@@ -64,10 +67,12 @@ async fn probe_pointer(
     };
     let mut follows = false;
     let mut last = screen.clone();
+    // The second move brings the pointer back to where the actions left it.
     for place in [(away, home.1), home] {
         let batch = InputBatch {
             size: (width, height),
             actions: vec![vec![InputEvent::Pointer {
+                // No button is pressed, so the probe cannot click or drag.
                 buttons: 0,
                 x: place.0,
                 y: place.1,

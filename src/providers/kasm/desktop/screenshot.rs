@@ -61,6 +61,7 @@ impl Tool for GetSessionScreenshot {
         cx: ToolCallContext<'_, KasmProvider>,
         args: ScreenshotArgs,
     ) -> Result<ToolReply<ScreenshotReply>, ToolError> {
+        // The path is judged first: a call with a forbidden path must not read the screen.
         let target = args.save_to_file.as_deref();
         let target = target.map(|path| save_target(&cx, path)).transpose()?;
         let bounds = picture_bounds(cx.provider, args.width, args.height)?;
@@ -70,6 +71,7 @@ impl Tool for GetSessionScreenshot {
                 let (picture, frame) = frame_view(&screen, bounds)?;
                 (picture, Some(frame))
             }
+            // Without a frame id, a client cannot use coordinates of an old picture in control_desktop.
             Err(error) => (
                 stale_screenshot(cx.provider, &place, bounds, error).await?,
                 None,
@@ -112,6 +114,7 @@ fn save_target(
     cx: &ToolCallContext<'_, KasmProvider>,
     path: &str,
 ) -> Result<CheckedTarget, ToolError> {
+    // The tool only reads, but this option writes a file.
     may_change(cx.caller, "`save_to_file`")?;
     let target = CheckedTarget::new(&cx.provider.policy, path, FileAccess::Write);
     target.map_err(|denial| denied_command(&denial))
@@ -134,6 +137,7 @@ fn picture_bounds(
         return Ok(usual);
     }
     Ok(PictureBounds {
+        // A side that is not given does not limit the picture.
         width: width.unwrap_or(u32::MAX),
         height: height.unwrap_or(u32::MAX),
         ..usual
@@ -149,6 +153,7 @@ async fn stale_screenshot(
     error: RfbError,
 ) -> Result<Picture, ToolError> {
     tracing::info!(kasm_id = %place.kasm_id, %error, "the desktop cannot be read; requesting Kasm's screenshot");
+    // A side without a limit is `u32::MAX` here, which Kasm is not asked for.
     let most = provider.desktop_limits.picture_pixels;
     let (width, height) = (bounds.width.min(most), bounds.height.min(most));
     let wire = provider.kasm.api();

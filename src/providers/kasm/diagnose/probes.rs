@@ -127,6 +127,7 @@ pub(super) fn call_probe<'a>(
         "get_images" => wire.list_images().map_ok(drop).boxed(),
         "get_kasms" => wire.sessions().map_ok(drop).boxed(),
         "get_kasm_status" => wire.session(user, session).map_ok(drop).boxed(),
+        // The image does not exist, so Kasm refuses the request after it has checked the permissions.
         "request_kasm" => async move {
             let request = SessionRequest::default();
             wire.request_session(user, image, &request).await.map(drop)
@@ -156,6 +157,7 @@ pub(super) fn call_probe<'a>(
         "delete_user" => wire.delete_user(other, false),
         "get_kasm_frame_stats" => wire.frame_stats(user, session, "none").map_ok(drop).boxed(),
         "get_kasm_bottleneck_stats" => wire.bottleneck_stats(user, session).map_ok(drop).boxed(),
+        // Only `get_session_recordings` is left.
         _ => wire.list_recordings(session, false).map_ok(drop).boxed(),
     }
 }
@@ -187,6 +189,7 @@ pub(super) struct UnknownIds {
 impl UnknownIds {
     pub(super) fn random() -> Self {
         Self {
+            // Random ids are so long that one that exists is not hit by chance.
             session: Id::random(),
             image: Id::random(),
             other: Id::random(),

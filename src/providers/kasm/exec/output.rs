@@ -44,7 +44,7 @@ pub(super) struct CommandOutput {
     next_offset: u64,
 }
 
-/// What is known about a command.
+/// The known state of a command when its reply is made.
 pub(super) enum KnownState<'a> {
     Step(&'a ReadStep),
     /// Nothing for now: the session could not be reached.
@@ -69,6 +69,7 @@ impl CommandOutput {
                 (None, Some(true))
             }
             KnownState::NotNow => (None, None),
+            // The command may run, but to call again would return nothing, so `running` is false.
             KnownState::Never => (None, Some(false)),
         };
         let ended = match known {
@@ -80,7 +81,7 @@ impl CommandOutput {
             KnownState::Step(_) | KnownState::NotNow => reader.channel(),
         };
         let mut next_offset = reader.offset();
-        // Elsewhere the wrapper saw to it that a character is whole, or is none.
+        // Only here can the end be inside a character: at other ends the session's wrapper cuts between them.
         if matches!(known, KnownState::Step(ReadStep::Full | ReadStep::Piece)) {
             next_offset -= streams.give_back();
         }
@@ -176,6 +177,8 @@ impl OutputStreams {
     pub(super) fn with_page(bytes_max: usize) -> Self {
         Self {
             page: Some(bytes_max),
+            // An excerpt keeps half of its size at the beginning, which is then a whole page: a page is never
+            // cut.
             ..Self::with_excerpts(bytes_max.saturating_mul(2))
         }
     }
@@ -183,6 +186,7 @@ impl OutputStreams {
     /// The output since the last call, as text for a person.
     pub(super) fn take_news(&mut self) -> String {
         let fresh = std::mem::take(&mut self.fresh);
+        // A full buffer was cut, perhaps inside a character.
         let cut = if fresh.len() >= NEWS_BYTES_MAX {
             partial_character(&fresh)
         } else {
@@ -204,6 +208,7 @@ impl OutputStreams {
 
 /// How many bytes at the end are an incomplete UTF-8 character.
 fn partial_character(bytes: &[u8]) -> usize {
+    // A UTF-8 character has at most four bytes, so at most three of an incomplete one are there (RFC 3629).
     let tail = &bytes[bytes.len().saturating_sub(3)..];
     (1..=tail.len())
         .find(|length| {
@@ -221,6 +226,7 @@ const NEWS_BYTES_MAX: usize = 4_096;
 
 impl OutputSink for OutputStreams {
     fn write_bytes(&mut self, stream: OutputStream, bytes: &[u8]) -> usize {
+        // A smaller number than was offered ends the reading here; the next page begins with the rest.
         let take = bytes.len().min(self.page.unwrap_or(usize::MAX));
         let bytes = &bytes[..take];
         if let Some(room) = &mut self.page {
@@ -318,6 +324,7 @@ impl OutputExcerpt {
             }
             Err(_) => return (to_base64(&self.head), Some("base64")),
         };
+        // The end may begin inside a character: its continuation bytes (10xxxxxx) are skipped.
         let start = self
             .tail
             .iter()

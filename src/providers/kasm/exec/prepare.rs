@@ -76,6 +76,8 @@ fn check_environment(environment: &BTreeMap<String, String>) -> Result<(), ToolE
         .with_code("environment_too_long"));
     }
     for (name, value) in environment {
+        // The policy reads `name='value'` as a script, so a name must not have characters that a shell
+        // interprets.
         let letter = |c: char| c.is_ascii_alphanumeric() || c == '_';
         let plain = name.chars().all(letter) && !name.starts_with(|c: char| c.is_ascii_digit());
         if name.is_empty() || !plain || value.contains('\0') {
@@ -102,11 +104,13 @@ pub(super) fn checked_folder(
     Ok(Some(WorkingFolder {
         path: permit.permitted_value().as_str().to_owned(),
         roots: provider.policy.roots().to_vec(),
+        // A command can write in the folder that it starts in, so trees protected from writing are barred
+        // too.
         barred: provider.policy.protected_paths(FileAccess::Write),
     }))
 }
 
-/// Asks the policy.
+/// Judges script, folder and variables by the policy. The error is the denial, in words for a model.
 pub(super) async fn judge_command(
     provider: &KasmProvider,
     args: &ExecuteArgs,
@@ -127,10 +131,12 @@ fn unix_lines(script: &str) -> String {
     script.replace("\r\n", "\n")
 }
 
-/// What a person is asked before a command runs that the policy leaves to a person.
+/// The question to a person about a command that needs approval.
 pub(super) fn consent_question(args: &ExecuteArgs, denial: &Denial) -> ApprovalQuestion {
     let folder = args.working_dir.as_deref().unwrap_or("the home folder");
     let command = unix_lines(&args.command);
+    // The approval is bound to all of the input, also to what the question does not show: other input needs
+    // another approval.
     let what = serde_json::json!([
         "execute_kasm_command",
         args.kasm_id.to_string(),
@@ -161,6 +167,7 @@ pub(super) fn job_spec(
     folder: Option<WorkingFolder>,
 ) -> JobSpec {
     let limits = &provider.commands;
+    // A time above the operator's limit is lowered, not refused: the command still ends in time.
     let asked = args
         .timeout_seconds
         .map_or(limits.time_max, Duration::from_secs);

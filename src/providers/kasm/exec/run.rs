@@ -46,10 +46,12 @@ impl Tool for ExecuteKasmCommand {
     ) -> Result<ToolReply<CommandOutput>, ToolError> {
         prepare::check_limits(cx.provider, &args)?;
         let folder = prepare::checked_folder(cx.provider, args.working_dir.as_deref())?;
+        // The policy comes before Kasm: a denied command costs no request.
         let judgement = prepare::judge_command(cx.provider, &args).await?;
         let place = running_session(&cx, args.kasm_id, args.user_id, SessionNeed::Command).await?;
         let permit = match judgement {
             Judgement::Permitted(permit) => permit,
+            // The session runs, so a person is asked only about a command that can run.
             Judgement::NeedsConsent(pending) => {
                 cx.ask_for_approval(prepare::consent_question(&args, pending.denial()))
                     .await?;
@@ -84,6 +86,7 @@ impl Tool for ExecuteKasmCommand {
             Err(error) => return Err(error.clone().into()),
         };
         let output = CommandOutput::new(args.kasm_id, id, &reader, &known, streams);
+        // The reply has everything, so the copy in the session is needed only for a repeated call.
         if output.is_whole() {
             jobs.remove_folder(&place, id, FolderRemoval::AfterReport);
         }
@@ -127,9 +130,11 @@ impl Tool for GetCommandOutput {
         let place = running_session(&cx, args.kasm_id, args.user_id, SessionNeed::Command).await?;
         let jobs = &cx.provider.jobs;
         let wait = wait_time(cx.provider, args.wait_seconds, Duration::ZERO);
+        // Pages, not excerpts: calls that follow each other return every byte once.
         let mut streams = OutputStreams::with_page(cx.provider.commands.output_bytes);
         let mut reader = jobs.read_by_id(&place, args.job_id, args.offset);
         let step = read_until(&cx, &mut reader, &mut streams, wait).await?;
+        // The last page was read. The folder stays for a while, for a call that is repeated.
         if matches!(step, ReadStep::Ended(_)) {
             jobs.remove_folder(&place, args.job_id, FolderRemoval::AfterReading);
         }
@@ -148,6 +153,7 @@ async fn read_until(
     wait: Duration,
 ) -> Result<ReadStep, JobError> {
     if cx.progress.has_listener() {
+        // Output is then read more often, which is of use only if a client shows it.
         reader.watch_output();
     }
     let deadline = Instant::now() + wait;
@@ -157,6 +163,7 @@ async fn read_until(
         if !news.is_empty() {
             report_progress(cx, reader.offset(), news).await;
         }
+        // A piece means that more may be there now; any other step ends the reading.
         if step != ReadStep::Piece || Instant::now() >= deadline {
             return Ok(step);
         }

@@ -104,6 +104,7 @@ impl Tool for StopCommand {
         let report = jobs
             .stop_job(&place, args.job_id, args.signal.signal_name())
             .await
+            // Without an output channel the signal was sent all the same: the error must not deny that.
             .map_err(unconfirmed_stop)?;
         let message = match (report.was_running, report.left) {
             (false, _) => "the command had ended already; get_command_output shows how".to_owned(),
@@ -132,7 +133,7 @@ impl Tool for StopCommand {
     }
 }
 
-/// The signal was sent off, and its report cannot be read.
+/// The error if the signal was sent but the session's report of it cannot be read.
 fn unconfirmed_stop(error: JobError) -> ToolError {
     let (JobError::NoChannel { why } | JobError::Unreachable { why }) = error else {
         return error.into();

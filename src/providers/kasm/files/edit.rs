@@ -48,6 +48,7 @@ impl Tool for EditKasmFile {
         args: EditFileArgs,
     ) -> Result<ToolReply<WrittenFile>, ToolError> {
         let target = checked_target(cx.provider, &args.file_path, FileAccess::Write)?;
+        // An empty text occurs between all characters.
         if args.old_text.is_empty() || *args.old_text == *args.new_text {
             return Err(ToolError::validation(
                 "`old_text` is empty, or the same as `new_text`",
@@ -59,6 +60,7 @@ impl Tool for EditKasmFile {
         let files = &cx.provider.files;
         let max = cx.provider.file_limits.edit_bytes;
         let piece = files.read_part(&place, &target, 0, max).await?;
+        // A part of the file is not enough: the text may occur again behind it.
         if piece.size > max {
             return Err(FileError::TooLarge {
                 size: piece.size,
@@ -74,6 +76,7 @@ impl Tool for EditKasmFile {
         check_count(count, args.replace_all, &text, &args.old_text)?;
         let text = text.replace(&*args.old_text, &args.new_text);
         let writing = WriteRequest {
+            // The session compares this hash before it replaces the file, so a change in between is not lost.
             replaces: piece.sha256,
             ..WriteRequest::default()
         };

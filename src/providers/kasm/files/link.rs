@@ -63,10 +63,12 @@ impl Tool for LinkKasmFile {
             TransferDirection::Download => (FileAccess::Read, "GET", "download"),
             TransferDirection::Upload => (FileAccess::Write, "PUT", "upload"),
         };
+        // The tool only reads, but an upload changes a file.
         if args.direction == TransferDirection::Upload {
             may_change(cx.caller, "an upload")?;
         }
         let target = checked_target(cx.provider, &args.file_path, access)?;
+        // The session must be the caller's own. The transfer checks this and the path again, as this caller.
         used_session(&cx, args.kasm_id, args.user_id).await?;
         let link = FileLinkGrant {
             caller: cx.caller.clone(),

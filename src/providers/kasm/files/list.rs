@@ -86,6 +86,7 @@ impl Tool for ListKasmFiles {
             .list_folder(&place, &target, depth)
             .await?;
         let count = listing.entries.len();
+        // The session limits its listing as well, so there may be more than `count` entries.
         let truncated = listing.cut || count > limit;
         let entries = listing.entries.into_iter().take(limit).map(FileEntry::from);
         let content = FolderContent {
@@ -115,6 +116,7 @@ impl From<FolderEntry> for FileEntry {
             EntryKind::Other => ("other", None),
         };
         Self {
+            // A name on Linux may have any bytes but `/` and NUL.
             name_base64: text.is_err().then(|| BASE64.encode(&entry.name)),
             name: String::from_utf8_lossy(&entry.name).into_owned(),
             r#type,

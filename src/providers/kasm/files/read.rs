@@ -118,6 +118,7 @@ impl FileContent {
         let read = bytes.len() as u64;
         let (content, encoding) = match (args.encoding, String::from_utf8(bytes)) {
             (WantedForm::Text, Ok(text)) => (text, "text"),
+            // NUL is valid UTF-8, but text has none: such a file is binary.
             (WantedForm::Auto, Ok(text)) if !text.contains('\0') => (text, "text"),
             (WantedForm::Text, Err(_)) => {
                 return Err(ToolError::validation(
@@ -149,6 +150,7 @@ impl FileContent {
 /// The length without an incomplete UTF-8 character at the end, in bytes.
 fn whole_characters(bytes: &[u8]) -> usize {
     match std::str::from_utf8(bytes) {
+        // A piece that is only a part of one character stays whole, or reading on would not advance.
         Err(error) if error.error_len().is_none() && error.valid_up_to() > 0 => error.valid_up_to(),
         Ok(_) | Err(_) => bytes.len(),
     }

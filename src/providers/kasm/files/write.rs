@@ -113,6 +113,7 @@ fn decode_content(content: String, encoding: ContentEncoding) -> Result<Vec<u8>,
     match encoding {
         ContentEncoding::Text => Ok(content.into_bytes()),
         ContentEncoding::Base64 => BASE64
+            // Programs such as `base64` end their output with a line break.
             .decode(content.trim_ascii().as_bytes())
             .map_err(|error| {
                 ToolError::validation(

@@ -115,6 +115,8 @@ impl Tool for CreateKasmSession {
         )
         .await;
         let leases = cx.provider.leases.clone();
+        // Called as soon as Kasm names the session, even if the client has disconnected by then: the lease
+        // holds.
         let named = move |kasm_id| {
             if let Some(time) = lease
                 && let Err(problem) = leases.give_lease(user, kasm_id, time)
@@ -127,6 +129,8 @@ impl Tool for CreateKasmSession {
         let note = lease_note(cx.provider, created.kasm_id, lease).await;
         let mut view = CreatedView::new(cx.provider, created, &image);
         if !wait {
+            // From here on, the reply is certain. A caller that disconnects before gets this session by its
+            // next call.
             new.mark_received();
             return Ok(ToolReply::new(
                 view,
@@ -169,7 +173,7 @@ impl Tool for CreateKasmSession {
     }
 }
 
-/// The requested lease.
+/// The requested lease, between 0 and the operator's limit. None: no lease is requested.
 fn lease_duration(
     provider: &KasmProvider,
     minutes: Option<f64>,
@@ -178,6 +182,7 @@ fn lease_duration(
         return Ok(None);
     };
     let max = provider.lease_max;
+    // NaN and negative numbers are no durations.
     let time = Duration::try_from_secs_f64(minutes * 60.0).ok();
     match time.filter(|time| !time.is_zero() && *time <= max) {
         Some(time) => Ok(Some(time)),
@@ -195,6 +200,7 @@ async fn lease_note(
     kasm_id: KasmId,
     wanted: Option<Duration>,
 ) -> &'static str {
+    // The lease is saved here, before the reply promises it.
     if wanted.is_none() {
         ""
     } else if provider.leases.lease_of(kasm_id).is_none() {
@@ -227,6 +233,7 @@ async fn wait_until_running(
                     .message
                     .as_deref()
                     .unwrap_or(session.status.status_word());
+                // The reply itself is the 100.
                 report_progress(cx.progress, furthest.min(99.0), words.to_owned()).await;
             }
         }

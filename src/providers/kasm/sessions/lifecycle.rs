@@ -38,12 +38,13 @@ impl Tool for DestroyKasmSession {
         cx: ToolCallContext<'_, KasmProvider>,
         args: SessionArgs,
     ) -> Result<ToolReply<Ended>, ToolError> {
+        // Not marked as in use: a keepalive is of no use to a session that ends.
         let (user, before) = own_session(&cx, args.kasm_id, args.user_id).await?;
         let was_ending = is_ending(&before.status) || {
             let kasm = &cx.provider.kasm;
             match kasm.api().destroy(user, args.kasm_id).await {
                 Ok(()) => false,
-                // Somebody else may have been quicker, or Kasm by itself.
+                // Another client may have destroyed it first, or Kasm itself has.
                 Err(error) => match kasm.session_of(user, args.kasm_id).await {
                     Ok(after) if is_ending(&after.status) => true,
                     Err(KasmError::NotFound { .. }) => true,
@@ -67,6 +68,7 @@ impl Tool for DestroyKasmSession {
 
 /// Whether the session ends without being asked again.
 fn is_ending(status: &SessionStatus) -> bool {
+    // Kasm has given up a session in `delete_error`, so it must be asked again.
     status.is_ending() && !status.is_failed()
 }
 
@@ -171,6 +173,7 @@ impl Tool for ExtendKasmSession {
             .with_code("usage_limit_reached"));
         }
         let after = kasm.session_of(user, args.kasm_id).await?;
+        // The leases learn the new expiry, or they would take it for a keepalive of a person's browser.
         cx.hold_until_end(cx.provider.leases.begin_use(user, args.kasm_id, &after));
         let message = match (before.expiration_date, after.expiration_date) {
             (Some(old), Some(new)) if new > old => format!("the session now ends at {new}"),

@@ -49,6 +49,7 @@ impl Tool for GetSessionStatus {
     ) -> Result<ToolReply<StatusView>, ToolError> {
         let include_url = args.include_url.unwrap_or(false);
         if include_url {
+            // The tool only reads, but with the link its holder can act as the user.
             may_change(cx.caller, "`include_url`, which returns a login link,")?;
         }
         let (_, session) = own_session(&cx, args.kasm_id, args.user_id).await?;
@@ -121,6 +122,7 @@ impl Tool for ListAllSessions {
 fn session_list(provider: &KasmProvider, sessions: &[KasmSession]) -> ToolReply<SessionList> {
     let views = sessions
         .iter()
+        // A session without an id cannot be passed to any tool.
         .filter_map(|session| Some(SessionView::new(provider, session.kasm_id?, session)));
     let sessions: Vec<_> = views.collect();
     let count = sessions.len();

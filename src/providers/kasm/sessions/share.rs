@@ -66,10 +66,12 @@ impl Tool for ShareKasmSession {
         cx: ToolCallContext<'_, KasmProvider>,
         args: Args,
     ) -> Result<ToolReply<SharedSession>, ToolError> {
+        // Kasm's request to share names no owner, so only this check keeps callers to their own sessions.
         let (_, session) = used_session(&cx, args.kasm_id, None).await?;
         let kasm = &cx.provider.kasm;
         let kasm_id = args.kasm_id.to_string();
         let Some(viewer) = args.user_id else {
+            // Kasm makes this id when the session is created, and no later request can add it.
             let share_id = session.share_id.ok_or_else(not_shared)?;
             let shared = SharedSession {
                 kasm_id,

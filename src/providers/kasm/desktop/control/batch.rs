@@ -29,6 +29,7 @@ pub(super) fn frame_of(named: Option<&str>, now: &ScreenPixels) -> Result<FrameI
         )
         .with_code("frame_invalid")
     })?;
+    // On a desktop of another size, other things are at these coordinates.
     if (frame.width, frame.height) != (width, height) {
         return Err(ToolError::new(
             ErrorType::Conflict,
@@ -47,7 +48,7 @@ pub(super) fn frame_of(named: Option<&str>, now: &ScreenPixels) -> Result<FrameI
 const LOOK_AGAIN: &str =
     "take a screenshot with get_session_screenshot and use its frame_id and coordinates";
 
-/// What has to be done. All of it is checked before any of it is done.
+/// Converts all actions to steps. One invalid action refuses the whole call before any input is sent.
 pub(super) fn check_actions(
     actions: &[ActionArgs],
     frame: FrameId,
@@ -99,8 +100,8 @@ pub(super) struct BatchRun<'a> {
 }
 
 impl BatchRun<'_> {
-    /// Does the steps. What lies between two waits goes to the connection as one batch, so that no input of
-    /// another caller comes between; during a wait the desktop is free.
+    /// Performs the steps. The actions between two waits are one batch, so that no other caller's input comes
+    /// between them; during a wait, other callers can use the desktop.
     pub(super) async fn perform_steps(&mut self, steps: &[ActionStep]) -> Result<(), StoppedBatch> {
         let mut done = 0;
         while done < steps.len() {
@@ -109,6 +110,7 @@ impl BatchRun<'_> {
                 ActionStep::Wait(_) | ActionStep::Settle(_) => None,
             });
             let actions: Vec<_> = together.collect();
+            // The next step is a wait.
             if actions.is_empty() {
                 self.wait_for_step(&steps[done])
                     .await
@@ -139,7 +141,7 @@ impl BatchRun<'_> {
             Ok(BatchEnd::Resized { done }) => Err(StoppedBatch::Resized {
                 done: before + done,
             }),
-            // All of it was confirmed; what ends later is no matter of the actions.
+            // All actions were confirmed, so the end of the connection does not affect them.
             Ok(BatchEnd::Broken { done, .. }) if done == count => Ok(()),
             Ok(BatchEnd::Broken { done, error }) => Err(StoppedBatch::Broken {
                 done: before + done,
@@ -152,8 +154,8 @@ impl BatchRun<'_> {
         }
     }
 
-    /// Waits. A connection that ends meanwhile has lost nothing, so there is another; and the look at the
-    /// end is where another size of the desktop shows.
+    /// Waits. If the connection ends meanwhile, no input is lost, so another one is opened. A resize during
+    /// the wait is found by the next batch or the final look.
     async fn wait_for_step(&mut self, step: &ActionStep) -> Result<(), RfbError> {
         match step {
             ActionStep::Wait(time) => sleep(*time).await,
@@ -163,6 +165,7 @@ impl BatchRun<'_> {
                 Err(RfbError::Closed) => {}
                 Err(error) => return Err(error),
             },
+            // `perform_steps` sends these to the desktop and passes only waits to this function.
             ActionStep::Do(_) => return Ok(()),
         }
         (*self.desktop, _) = self.provider.update_screen(self.place).await?;
@@ -183,6 +186,7 @@ pub(super) fn stopped_error(stopped: StoppedBatch, total: usize) -> ToolError {
                 LOOK_AGAIN,
             )
             .with_code("desktop_resized");
+            // With this mark, subscribers of the screen are notified although the call failed.
             if done > 0 {
                 error.having_acted()
             } else {

@@ -14,12 +14,12 @@ use crate::tool::{ToolError, ToolReply};
 /// How long the screen is given to settle before its picture is taken.
 const SETTLE: Duration = Duration::from_millis(2_500);
 
-/// What it takes to look after the actions.
+/// Reads the screen after the actions and makes the reply.
 pub(super) struct FinalLook<'a> {
     pub provider: &'a KasmProvider,
     pub place: &'a RunningSession,
     pub desktop: DesktopConnection,
-    /// What was on the screen before.
+    /// The screen before the actions.
     pub before: ScreenBaseline,
     /// Where the pointer was moved to.
     pub pointer: Option<(u16, u16)>,
@@ -29,7 +29,7 @@ pub(super) struct FinalLook<'a> {
     pub has_input: bool,
 }
 
-/// What was seen after the actions.
+/// The screen after the actions, compared with the one before.
 struct SeenScreen {
     screen: ScreenPixels,
     quiet: bool,
@@ -41,7 +41,7 @@ impl FinalLook<'_> {
     /// A reply without a picture.
     pub(super) async fn reply_unseen(&mut self) -> Result<ToolReply<ControlReply>, ToolError> {
         if self.has_input && !self.desktop.hands_proven() {
-            // The actions are done: a look that fails now is no failure of theirs.
+            // The actions are done, so a failure to read the screen must not fail the call.
             if let Ok(InputPermission::DoNothing) = self.try_hands().await {
                 return Err(view_only_error(self.done));
             }
@@ -61,8 +61,8 @@ impl FinalLook<'_> {
         check_hands(&self.desktop, &self.before.screen, &after, self.pointer).await
     }
 
-    /// A reply with a picture, if something has changed or it is wanted in any case. The actions are done:
-    /// when the connection ends now, there is another one, and without one there is no picture.
+    /// A reply with a picture, if something has changed or `always`. The actions are done, so a connection
+    /// that ends now is replaced once, and if that fails, the reply has no picture.
     pub(super) async fn reply_seen(
         &mut self,
         frame: FrameId,
@@ -75,6 +75,7 @@ impl FinalLook<'_> {
                 Err(error) => return Ok(self.reply_blind(&error)),
             },
         };
+        // Input that KasmVNC has dropped must not be reported as done.
         if let InputPermission::DoNothing = seen.hands {
             return Err(view_only_error(self.done));
         }
@@ -95,6 +96,7 @@ impl FinalLook<'_> {
         };
         let watermark = view.as_ref().map_or("", |view| view.watermark_words());
         let areas = self.before.motion.moving_areas().iter();
+        // The caller's coordinates are pixels of its screenshot, so the areas are converted to these.
         let animated: Vec<_> = areas.map(|area| frame.to_picture(*area)).collect();
         let controlled = ControlReply {
             actions_done: done,
@@ -115,6 +117,7 @@ impl FinalLook<'_> {
         let changed = has_changed(&self.desktop, &mut self.before, &mut screen, self.pointer);
         let changed = changed.await?;
         let mut hands = InputPermission::Work;
+        // Waiting proves nothing about whether input arrives.
         if self.has_input {
             hands = check_hands(&self.desktop, &self.before.screen, &screen, self.pointer).await?;
         }
@@ -132,7 +135,7 @@ impl FinalLook<'_> {
         self.look_after().await
     }
 
-    /// What is said when the actions were done and nobody could look.
+    /// A reply without a picture, because the desktop could not be read after the actions.
     fn reply_blind(&self, error: &RfbError) -> ToolReply<ControlReply> {
         let controlled = ControlReply {
             actions_done: self.done,
