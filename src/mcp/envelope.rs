@@ -131,7 +131,10 @@ impl ClientMessage {
         let head: Head<'_> = match serde_json::from_slice(bytes) {
             Ok(head) => head,
             Err(error) if error.is_data() => {
-                return Err(unless_malformed(bytes, "the body is not a JSON-RPC message"));
+                return Err(unless_malformed(
+                    bytes,
+                    "the body is not a JSON-RPC message",
+                ));
             }
             Err(error) => return Err(UnreadableBody::Malformed(error.to_string())),
         };

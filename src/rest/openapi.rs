@@ -196,7 +196,11 @@ fn shared_responses() -> Map<String, Value> {
         }
         let mut response = json!({ "description": about, "content": content });
         let header = match status {
-            401 => Some(("WWW-Authenticate", "The arguments.", "string")),
+            401 => Some((
+                "WWW-Authenticate",
+                "How to authenticate (RFC 6750).",
+                "string",
+            )),
             429 => Some((
                 "Retry-After",
                 "Seconds until a retry makes sense, if known.",

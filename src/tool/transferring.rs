@@ -144,7 +144,11 @@ impl Registry {
     ) -> Result<&dyn FileTransfers, ToolError> {
         let transfers = self.transfers.as_deref().ok_or_else(|| {
             let hint = "use the tools for files";
-            ToolError::new(ErrorType::Unsupported, "this server has no file transfers", hint)
+            ToolError::new(
+                ErrorType::Unsupported,
+                "this server has no file transfers",
+                hint,
+            )
         })?;
         let operator = "ask the operator of this server for another token";
         if !offers_transfer(transfers, direction, caller) {

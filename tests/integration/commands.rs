@@ -157,7 +157,10 @@ async fn demo_facts(arguments: &[&str], variables: &[(&str, &str)]) -> Value {
     let mut demo = demo.spawn().unwrap();
     let mut lines = BufReader::new(demo.stdout.take().unwrap()).lines();
     let line = tokio::time::timeout(Duration::from_secs(10), lines.next_line());
-    serde_json::from_str(&line.await.unwrap().unwrap().unwrap()).unwrap()
+    let line = line.await.unwrap().unwrap();
+    // The next demo wants the same port.
+    demo.kill().await.unwrap();
+    serde_json::from_str(&line.unwrap()).unwrap()
 }
 
 #[tokio::test]
