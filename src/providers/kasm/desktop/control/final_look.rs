@@ -50,10 +50,7 @@ impl FinalLook<'_> {
             actions_done: self.done,
             ..ControlReply::default()
         };
-        Ok(ToolReply::new(
-            controlled,
-            format!("did {} actions", self.done),
-        ))
+        Ok(ToolReply::new(controlled, done_words(self.done)))
     }
 
     async fn try_hands(&self) -> Result<InputPermission, RfbError> {
@@ -107,7 +104,7 @@ impl FinalLook<'_> {
             look_failed: None,
             frame: view,
         };
-        let message = format!("did {done} actions; {what}{watermark}");
+        let message = format!("{}; {what}{watermark}", done_words(done));
         Ok(ToolReply::new(controlled, message).with_picture(picture))
     }
 
@@ -143,9 +140,16 @@ impl FinalLook<'_> {
             ..ControlReply::default()
         };
         let message = format!(
-            "did {} actions; then the screen could not be seen: {error}; look with get_session_screenshot",
-            self.done
+            "{}; then no screenshot could be taken: {error}; take one with get_session_screenshot",
+            done_words(self.done)
         );
         ToolReply::new(controlled, message)
+    }
+}
+
+fn done_words(done: usize) -> String {
+    match done {
+        1 => "1 action was done".to_owned(),
+        _ => format!("{done} actions were done"),
     }
 }
