@@ -98,6 +98,8 @@ impl ClientMessage {
         // A complete `initialize` is a handshake whatever `_meta` says, so it has to be known whether it is.
         if !message.has_revision || message.method.as_deref() == Some(INITIALIZE) {
             message.read = message::parse_message(&bytes).ok();
+            // A header may still send it to rmcp's transport, which refuses it by its text.
+            message.bytes = bytes;
         } else {
             // rmcp's transport reads it.
             message.bytes = message::mended_body(&bytes).map_or(bytes, Bytes::from);

@@ -198,3 +198,21 @@ async fn modern_call_with_missing_or_wrong_meta_is_refused() {
         assert_eq!(answer["error"]["code"], code, "{answer}");
     }
 }
+
+/// The header says the revision, and the body does not: rmcp refuses it by its text.
+#[tokio::test]
+async fn modern_request_without_meta_is_refused_with_its_id() {
+    let server = TestServer::start().await;
+    for (params, expected) in [(json!({}), -32602), (json!({ "_meta": {} }), -32602)] {
+        let mut request = modern_request(&server, "tools/list", json!({}), None)
+            .build()
+            .unwrap();
+        let body = json!({ "jsonrpc": "2.0", "id": 7, "method": "tools/list", "params": params });
+        *request.body_mut() = Some(body.to_string().into());
+        let answer = server.http.execute(request).await.unwrap();
+        assert_eq!(answer.status(), StatusCode::BAD_REQUEST);
+        let answer: Value = answer.json().await.unwrap();
+        assert_eq!(answer["error"]["code"], expected, "{answer}");
+        assert_eq!(answer["id"], 7, "{answer}");
+    }
+}
