@@ -182,9 +182,13 @@ impl ClientMessage {
     }
 
     /// The message itself. None: it is none of MCP.
+    ///
+    /// A message that names a revision was not read so far, because rmcp's transport reads its text. On HTTP+SSE
+    /// a client probes with one (`server/discover`), and no such transport stands behind it.
     #[must_use]
     pub fn into_inner(self) -> Option<ClientJsonRpcMessage> {
-        self.read
+        let unread = || message::parse_message(&self.bytes).ok();
+        self.read.or_else(unread)
     }
 }
 

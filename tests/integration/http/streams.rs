@@ -86,3 +86,25 @@ async fn a_get_of_streamable_http_opens_no_stream_of_another_transport() {
     let answer: Value = answer.json().await.unwrap();
     assert_eq!(answer["error"]["data"]["code"], "session_missing");
 }
+
+/// Clients of the newest revision probe with its first request, and shake hands if that is refused.
+#[tokio::test(flavor = "multi_thread")]
+async fn http_sse_probe_of_the_newest_revision_is_answered_on_the_stream() {
+    let server = TestServer::start().await;
+    let mut client = SseClient::connect(&server.base, "/sse").await;
+    let own = "io.modelcontextprotocol";
+    let meta = json!({
+        format!("{own}/protocolVersion"): "2026-07-28",
+        format!("{own}/clientCapabilities"): {},
+        format!("{own}/clientInfo"): { "name": "integration", "version": "1" },
+    });
+    let probe = client
+        .request("server/discover", json!({ "_meta": meta }))
+        .await;
+    assert!(
+        probe["error"]["code"].is_i64() || probe["result"].is_object(),
+        "{probe}"
+    );
+    let tools = client.request("tools/list", json!({})).await;
+    assert!(tools["result"]["tools"].is_array(), "{tools}");
+}
