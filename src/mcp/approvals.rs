@@ -6,10 +6,9 @@
 //! accepted once.
 //!
 //! The key is random, created at the first question and never stored. A restart therefore voids the open
-//! questions, and the client asks again. Replicas that share questions need a configured key, for which
-//! [`SealKey::with_key`] exists, and a shared record of used states.
+//! questions, and the client asks again.
 
-pub mod seal;
+mod seal;
 
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
@@ -96,24 +95,14 @@ impl ApprovalBook {
     /// Creates a book with a random key. Each question may wait `timeout` for its answer.
     #[must_use]
     pub fn new(timeout: Duration) -> Self {
-        Self::with_parts(OnceLock::new(), timeout, WallClock::default())
-    }
-
-    /// Creates a book with a given seal.
-    #[must_use]
-    pub fn with_seal(seal: SealKey, timeout: Duration) -> Self {
-        Self::with_parts(OnceLock::from(seal), timeout, WallClock::default())
+        Self::with_clock(timeout, WallClock::default())
     }
 
     /// Creates a book with a random key whose questions expire by `clock`.
     #[must_use]
     pub fn with_clock(timeout: Duration, clock: WallClock) -> Self {
-        Self::with_parts(OnceLock::new(), timeout, clock)
-    }
-
-    fn with_parts(seal: OnceLock<SealKey>, timeout: Duration, clock: WallClock) -> Self {
         Self(Arc::new(ApprovalBookState {
-            seal,
+            seal: OnceLock::new(),
             timeout,
             clock,
             ledger: Mutex::default(),

@@ -16,23 +16,18 @@ const PURPOSE: &[u8] = b"kasm-mcp requestState 1";
 const SEALED_CHARS_MAX: usize = 4_096;
 
 /// A key that seals and opens states.
-pub struct SealKey(RandomizedNonceKey);
+pub(super) struct SealKey(RandomizedNonceKey);
 
 impl SealKey {
     /// A seal with a random key, known only to this process.
     #[must_use]
-    pub fn random_key() -> Self {
-        Self::with_key(&random::bytes())
-    }
-
-    /// A seal with the given key, 32 random bytes.
-    #[must_use]
-    pub fn with_key(key: &[u8; 32]) -> Self {
+    pub(super) fn random_key() -> Self {
+        let key: [u8; 32] = random::bytes();
         #[expect(
             clippy::expect_used,
             reason = "only the length of a key can be wrong, and the type says it"
         )]
-        Self(RandomizedNonceKey::new(&AES_256_GCM, key).expect("AES-256 takes keys of 32 bytes"))
+        Self(RandomizedNonceKey::new(&AES_256_GCM, &key).expect("AES-256 takes keys of 32 bytes"))
     }
 
     /// Seals bytes as text for JSON and headers. None if encryption fails.
