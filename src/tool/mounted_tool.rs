@@ -9,11 +9,13 @@ use serde_json::Value;
 use super::error::ToolError;
 use super::invocation::CallOptions;
 use super::{AnyTool, CallGuards, JsonObject, ToolCallContext, ToolInfo, ToolReply};
+use crate::metrics::CallCounters;
 
 /// One tool of the registry.
 #[derive(Debug)]
 pub(super) struct MountedTool {
     pub(super) info: ToolInfo,
+    pub(super) calls: CallCounters,
     pub(super) run: Box<dyn RunTool>,
 }
 

@@ -62,6 +62,10 @@ impl Registry {
     #[must_use]
     pub fn with_metrics(mut self, metrics: ServerMetrics) -> Self {
         self.metrics = metrics;
+        // Tools that are mounted already must not go on counting where nobody reads.
+        for tool in &mut self.tools {
+            tool.calls = self.metrics.call_counters(tool.info.name);
+        }
         self
     }
 
@@ -98,6 +102,7 @@ impl Registry {
                 let info = tool.info(toolset);
                 self.by_name.insert(info.name, self.tools.len());
                 self.tools.push(MountedTool {
+                    calls: self.metrics.call_counters(info.name),
                     info,
                     run: Box::new(BoundTool {
                         provider: provider.clone(),
