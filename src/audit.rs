@@ -140,6 +140,7 @@ impl AuditLog {
 pub struct OpenCall {
     audit: AuditLog,
     call: u64,
+    /// None after the end.
     begun: Option<CallBegin>,
     since: Instant,
 }
@@ -148,22 +149,21 @@ impl OpenCall {
     /// Writes the end of the call. This returns before the line is in the file, and waits only while more lines
     /// wait for the disk than may.
     pub async fn end_call(mut self, ended: &CallEnd<'_>) {
-        if let Some(line) = self.take_end_line(ended)
-            && let Err(problem) = self.audit.0.lines.add_line(&line).await
-        {
+        let Some(line) = self.end_line(ended) else {
+            return;
+        };
+        if let Err(problem) = self.audit.0.lines.add_line(&line).await {
             tracing::error!(%problem, "the audit log has no line for the end of a call");
         }
+        // After the wait: if the client disconnects during it, this future is dropped, and the drop of the call writes
+        // its end.
+        self.begun = None;
     }
 
-    fn take_end_line(&mut self, ended: &CallEnd<'_>) -> Option<Vec<u8>> {
-        // `take` allows one end for each call: after `end_call`, the drop finds nothing to write.
-        let begun = self.begun.take()?;
-        Some(line::end_line(
-            self.call,
-            &begun,
-            ended,
-            self.since.elapsed(),
-        ))
+    fn end_line(&self, ended: &CallEnd<'_>) -> Option<Vec<u8>> {
+        let begun = self.begun.as_ref()?;
+        let took = self.since.elapsed();
+        Some(line::end_line(self.call, begun, ended, took))
     }
 }
 
@@ -174,10 +174,50 @@ impl Drop for OpenCall {
             subject: AuditSubject::default(),
         };
         // A drop cannot wait, so a full buffer loses this line. The next line in the file counts it.
-        if let Some(line) = self.take_end_line(&given_up)
+        if let Some(line) = self.end_line(&given_up)
             && !self.audit.0.lines.add_or_lose(&line)
         {
             tracing::error!("the audit log has no line for the end of a call");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt as _;
+    use line_buffer::LineGroup;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn end_that_is_given_up_while_it_waits_for_room_is_counted() {
+        let lines = Arc::new(LineBuffer::default());
+        let audit = AuditLog(Arc::new(AuditLogState {
+            lines: lines.clone(),
+            digests: DigestKey::random_key(),
+            fail_open: false,
+            calls: AtomicU64::new(1),
+        }));
+        let begun = CallBegin {
+            request_id: None,
+            caller: "token".into(),
+            kasm_user: "user".into(),
+            address: None,
+            tool: "get_session_status",
+            effect: "read",
+            arguments: RecordedJson::from_arguments(&()),
+            digest: audit.digest_value(&()),
+        };
+        let open = audit.begin_call(begun, false).await.unwrap();
+        while lines.add_or_lose(b"{}") {}
+        let ended = CallEnd {
+            outcome: "ok",
+            subject: AuditSubject::default(),
+        };
+        // It is dropped after one poll, as when the client disconnects.
+        assert!(open.end_call(&ended).now_or_never().is_none());
+        let mut group = LineGroup::default();
+        assert!(lines.take_group(&mut group).is_none());
+        assert_eq!(group.lost, 2);
     }
 }

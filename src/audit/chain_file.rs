@@ -9,6 +9,9 @@ use super::chain::{self, ChainHead, NOTHING};
 use super::line::WriterNote;
 use super::{AuditSettings, AuditUnwritable};
 
+/// The length of the head. Numbers and hash take at most 144 bytes of it.
+const HEAD_BYTES: usize = 201;
+
 /// The file that is written, with the state of the chain at its end.
 #[derive(Debug)]
 pub(super) struct ChainFile {
@@ -145,9 +148,10 @@ impl ChainFile {
 
     /// The head is shorter than a block and has a fixed length, so one write replaces it.
     fn write_head(&mut self) -> io::Result<()> {
-        let text = serde_json::to_string(&self.head)?;
-        let text = format!("{text:<200}\n");
-        self.head_file.write_all_at(text.as_bytes(), 0)
+        let mut text = serde_json::to_vec(&self.head)?;
+        text.resize(HEAD_BYTES - 1, b' ');
+        text.push(b'\n');
+        self.head_file.write_all_at(&text, 0)
     }
 
     /// Renames a full file and starts the next one.

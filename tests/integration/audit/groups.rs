@@ -13,7 +13,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::{Recorded, lines, verify};
-use crate::support::{TOKEN, TestServer, http_app, rpc};
+use crate::support::{TOKEN, TestServer, config, http_app, rpc};
 
 const READS: usize = 1_000;
 
@@ -65,7 +65,8 @@ async fn audit_and_metrics_have_each_of_a_thousand_reads_at_a_time() {
     assert_eq!(calls.len(), READS);
 }
 
-/// Forwards to the emulator, and notes how many lines of a begin the file has when a session is asked for.
+/// Forwards to the emulator, and notes how many lines of a begin the file has when the first request of a creation
+/// comes: without a cache, that asks for the images.
 async fn forward_and_count(
     client: TcpStream,
     emulator: Arc<Emulator>,
@@ -82,7 +83,7 @@ async fn forward_and_count(
         if count == 0 {
             return Ok(());
         }
-        if bytes[..count].starts_with(b"POST /api/public/request_kasm ") {
+        if bytes[..count].starts_with(b"POST /api/public/get_images ") {
             let text = std::fs::read_to_string(&file)?;
             seen.lock()
                 .push(text.matches("\"event\":\"begin\"").count());
@@ -178,8 +179,8 @@ async fn audit_file_moved_away_while_it_is_written_still_has_one_writer() {
     std::fs::rename(&file, recorded.directory.path().join("moved")).unwrap();
     let emulator = Emulator::builder().start().await.unwrap();
     let settings = [("MCP_AUDIT_FILE", file.to_str().unwrap())];
-    let second = http_app(&crate::support::config(&emulator, &settings)).unwrap_err();
-    let refusal = second.to_string();
+    let second = http_app(&config(&emulator, &settings));
+    let refusal = second.map(drop).unwrap_err().to_string();
     assert!(
         refusal.contains("another process is writing it"),
         "{refusal}"
