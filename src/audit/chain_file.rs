@@ -1,9 +1,10 @@
 //! The file of the chain and its head: opening, inspecting, appending, rotating.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufRead as _, BufReader, Read as _, Seek as _, Write as _};
+use std::io::{self, BufRead as _, BufReader, Read as _, Seek as _};
 use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::Path;
+use std::thread::JoinHandle;
 
 use super::chain::{self, ChainHead, NOTHING};
 use super::line::WriterNote;
@@ -25,6 +26,8 @@ pub(super) struct ChainFile {
     head: ChainHead,
     /// Lines on their way to the file. Kept, so that not each write allocates.
     bytes: Vec<u8>,
+    /// The thread that brings the last full file to the disk.
+    syncing: Option<JoinHandle<()>>,
 }
 
 impl ChainFile {
@@ -62,6 +65,7 @@ impl ChainFile {
                 sha256: NOTHING.to_owned(),
             },
             bytes: Vec::new(),
+            syncing: None,
         })
     }
 
@@ -157,18 +161,20 @@ impl ChainFile {
     /// Renames a full file and starts the next one.
     fn rotate_file(&mut self) -> io::Result<()> {
         let path = &self.settings.file;
-        self.file.sync_all()?;
         let full = chain::full_path(path, self.begins);
         match fs::rename(path, &full) {
             // It was renamed before, but the next file could not be opened then.
             Err(error) if error.kind() == io::ErrorKind::NotFound && full.exists() => {}
             done => done?,
         }
-        self.file = open_for_append(path)?;
+        let next = open_for_append(path)?;
         // No other process can hold the lock: we hold that of the head.
-        let _locked = self.file.try_lock();
+        let _locked = next.try_lock();
+        let full_file = std::mem::replace(&mut self.file, next);
         self.length = 0;
         self.begins = self.head.last + 1;
+        self.sync_full_file(full_file);
+        let path = &self.settings.file;
         let mut full = chain::full_files(path)?;
         if self.settings.keep > 0 && full.len() > self.settings.keep {
             let surplus = full.len() - self.settings.keep;
@@ -178,6 +184,31 @@ impl ChainFile {
         }
         self.head.first = full.first().map_or(self.begins, |(first, _)| *first);
         Ok(())
+    }
+
+    /// Brings a full file to the disk beside the writing: that can take seconds, in which the lines of all calls would
+    /// wait.
+    fn sync_full_file(&mut self, full: File) {
+        // One at a time. A disk that is slower than the lines come slows them down.
+        self.wait_for_sync();
+        let thread = std::thread::Builder::new().name("audit-sync".to_owned());
+        match thread.spawn(move || log_failed_sync(full.sync_all())) {
+            Ok(syncing) => self.syncing = Some(syncing),
+            // The lines are with the operating system, which writes them in its own time.
+            Err(error) => log_failed_sync(Err(error)),
+        }
+    }
+
+    fn wait_for_sync(&mut self) {
+        if let Some(syncing) = self.syncing.take() {
+            let _panicked = syncing.join();
+        }
+    }
+}
+
+fn log_failed_sync(synced: io::Result<()>) {
+    if let Err(error) = synced {
+        tracing::error!(%error, "the audit log may not be on disk");
     }
 }
 
@@ -205,8 +236,7 @@ fn open_for_append(path: &Path) -> io::Result<File> {
 
 impl Drop for ChainFile {
     fn drop(&mut self) {
-        if let Err(error) = self.file.flush().and_then(|()| self.file.sync_all()) {
-            tracing::error!(%error, "the audit log may not be on disk");
-        }
+        self.wait_for_sync();
+        log_failed_sync(self.file.sync_all());
     }
 }
