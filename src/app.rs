@@ -13,7 +13,6 @@ use crate::http::auth::Authenticator;
 use crate::http::client_ip::TrustedProxies;
 use crate::http::guard::OriginGuard;
 use crate::http::serve::ServeLimits;
-use crate::http::upstream_probe::HealthProbe;
 use crate::http::{self, HttpSettings, HttpState};
 use crate::kasm::model::UserRef;
 use crate::kasm::public::{PublicApi, TlsProblem};
@@ -26,8 +25,9 @@ use crate::mcp::approvals::ApprovalBook;
 use crate::mcp::sessions::SessionLimits;
 use crate::metrics::ServerMetrics;
 use crate::oauth::{FindUser, TokenVerifier};
-use crate::providers::kasm::{CATALOGUE, KasmProvider, TOOLSETS};
+use crate::providers::kasm::{CATALOGUE, COSTLY_TOOLS, DESCRIPTION, KasmProvider, TOOLSETS};
 use crate::relay::OutputRelay;
+use crate::tool::provider::{HealthCheck, Provider};
 use crate::tool::registry::Registry;
 
 /// The name of the caller of the one token.
@@ -166,6 +166,24 @@ fn find_user(kasm: &Kasm) -> FindUser {
     })
 }
 
+/// The Kasm provider as a value.
+fn kasm_provider(kasm: &Kasm, state: &Arc<KasmProvider>) -> Provider {
+    let kasm = kasm.clone();
+    let health = HealthCheck::new(move || {
+        let kasm = kasm.clone();
+        async move {
+            let health = kasm.api().check_health().await;
+            health.map_err(|error| error.to_string())
+        }
+        .boxed()
+    });
+    Provider::new(DESCRIPTION)
+        .with_toolsets(state, TOOLSETS)
+        .with_catalogue(CATALOGUE)
+        .with_transfers(state.clone())
+        .with_health(health)
+}
+
 /// How clients reach a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReachedBy {
@@ -203,15 +221,12 @@ pub fn build_application(config: &Config, reached: ReachedBy) -> Result<Applicat
     let leases = session_leases(config, &kasm);
     let tools = config.tools.clone();
     let provider = KasmProvider::new(kasm.clone(), relay.clone(), links.clone(), leases, tools);
-    let provider = Arc::new(provider);
     let audit = audit_log(config)?;
     let limits = &config.limits;
     let registry = Registry::new(limits.tool_timeout, limits.calls_per_caller_max)
-        .mount_provider(&provider, TOOLSETS)
-        .with_catalogue(CATALOGUE)
-        .with_transfers(provider)
+        .mount_provider(kasm_provider(&kasm, &Arc::new(provider)))
         .with_audit(audit.clone())
-        .with_costly_rate(limits.costly_tools)
+        .with_cost_rate(&COSTLY_TOOLS, limits.costly_tools)
         .with_metrics(metrics.clone());
     let registry = Arc::new(registry);
     let consent = ApprovalBook::new(limits.confirm_timeout);
@@ -240,19 +255,9 @@ impl Application {
     /// The state of a server for the callers of `auth`.
     #[must_use]
     pub fn into_state(self, auth: Authenticator) -> HttpState {
-        let kasm = self.kasm;
-        let health = HealthProbe::new(move || {
-            let kasm = kasm.clone();
-            async move {
-                let health = kasm.api().check_health().await;
-                health.map_err(|error| error.to_string())
-            }
-            .boxed()
-        });
         let notices = self.mcp.change_notices();
         HttpState::new(self.mcp, self.registry, auth, http_settings(&self.config))
             .with_metrics(self.metrics)
-            .with_health(health)
             .with_notices(notices)
             .with_relay(self.relay)
             .with_links(self.links)

@@ -157,6 +157,12 @@ pub struct OpenCall {
 }
 
 impl OpenCall {
+    /// The number of the call in the log.
+    #[must_use]
+    pub fn call_number(&self) -> u64 {
+        self.call
+    }
+
     /// Writes the end of the call.
     pub async fn end_call(mut self, ended: &CallEnd<'_>) {
         if let Some(line) = self.take_end_line(ended)

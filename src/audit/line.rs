@@ -22,7 +22,10 @@ pub struct CallBegin {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub address: Option<IpAddr>,
     /// The tool, or `GET /files` and `PUT /files`.
-    pub tool: &'static str,
+    pub tool: Arc<str>,
+    /// The number of the call that it is made inside of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parent: Option<u64>,
     /// `read`, `write` or `destroy`.
     pub effect: &'static str,
     /// The arguments, without private ones.

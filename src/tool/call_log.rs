@@ -22,18 +22,18 @@ pub(super) fn log_end_of_call(
         Ok(None) => "asks",
         Err(error) => error.error_type.type_name(),
     };
-    metrics.count_call(tool.name, outcome, took);
+    metrics.count_call(tool.metric_name, outcome, took);
     // A tool that can continue starts a command, even if that ended before the reply.
     if outcome == "ok" && tool.continues.is_some() {
         metrics.count_job();
     }
     let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
-    let (tool, caller) = (tool.name, &*caller.name);
+    let (label, tool, caller) = (tool.metric_name, &*tool.name, &*caller.name);
     match result {
         // A validation error repeats the argument, which may be a secret.
         Err(error) if error.error_type != ErrorType::Validation => {
             if error.error_type == ErrorType::Security {
-                metrics.count_denial(tool);
+                metrics.count_denial(label);
             }
             tracing::info!(tool, caller, took_ms, outcome, error = %error.message, "tool call");
         }

@@ -21,6 +21,8 @@ pub struct TransferRequest {
     pub caller: Caller,
     /// The HTTP request of the transfer.
     pub origin: Option<RequestInfo>,
+    /// The name of the provider. None: the first one that transfers files.
+    pub provider: Option<String>,
     /// The provider's name of the computer that has the file.
     pub computer: String,
     /// Its path there, absolute.
@@ -76,13 +78,15 @@ impl Registry {
     #[must_use]
     pub fn scope_missing_for(
         &self,
+        provider: Option<&str>,
         direction: TransferDirection,
         caller: &Caller,
     ) -> Option<Scope> {
         let needed = scope_of(direction);
         let is_in_reach =
             |transfers: &dyn FileTransfers| offers_transfer(transfers, direction, caller);
-        let in_reach = self.transfers.as_deref().is_some_and(is_in_reach);
+        let transfers = self.transfers_of(provider);
+        let in_reach = transfers.is_some_and(|transfers| is_in_reach(&**transfers));
         (in_reach && !caller.has_scope(needed)).then_some(needed)
     }
 
@@ -98,12 +102,16 @@ impl Registry {
         let direction = transfer.transfer_direction();
         let (name, effect) = name_and_effect(direction);
         let started = Instant::now();
-        let transfers = self.allowed_transfers(direction, &request.caller);
+        let transfers =
+            self.allowed_transfers(request.provider.as_deref(), direction, &request.caller);
         let recorded = match &self.audit {
             Some(audit) => {
-                let arguments = json!({ "kasm_id": request.computer, "file_path": request.path });
+                let own = self.transfers_of(request.provider.as_deref());
+                let id_name = own.map_or("computer", |own| own.id_name());
+                let arguments = json!({ id_name: request.computer, "file_path": request.path });
                 let act = Act {
-                    tool: name,
+                    tool: name.into(),
+                    parent: None,
                     effect,
                     caller: &request.caller,
                     origin: request.origin.as_ref(),
@@ -139,10 +147,11 @@ impl Registry {
     /// The provider's transfers, for a caller who may make one that way.
     fn allowed_transfers(
         &self,
+        provider: Option<&str>,
         direction: TransferDirection,
         caller: &Caller,
     ) -> Result<&dyn FileTransfers, ToolError> {
-        let transfers = self.transfers.as_deref().ok_or_else(|| {
+        let transfers = self.transfers_of(provider).ok_or_else(|| {
             let hint = "use the tools for files";
             ToolError::new(
                 ErrorType::Unsupported,
@@ -150,6 +159,7 @@ impl Registry {
                 hint,
             )
         })?;
+        let transfers = &**transfers;
         let operator = "ask the operator of this server for another token";
         if !offers_transfer(transfers, direction, caller) {
             let message = "this token is not for it: it is read-only, or without these tools";

@@ -42,6 +42,10 @@ impl FileTransfers for KasmProvider {
         super::files::TOOLSET.name
     }
 
+    fn id_name(&self) -> &'static str {
+        "kasm_id"
+    }
+
     fn download<'a>(
         &'a self,
         file: TransferTarget<'a>,

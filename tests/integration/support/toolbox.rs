@@ -10,6 +10,7 @@ use kasm_mcp::http::{HttpApp, HttpSettings, HttpState};
 use kasm_mcp::mcp::McpServer;
 use kasm_mcp::mcp::approvals::ApprovalBook;
 use kasm_mcp::tool::Toolset;
+use kasm_mcp::tool::provider::{Provider, ProviderDescription};
 use kasm_mcp::tool::registry::Registry;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -26,6 +27,16 @@ pub struct Toolbox<P> {
     served: JoinHandle<ServeEnd>,
 }
 
+/// What clients read of the tools of a test.
+pub const DESCRIPTION: ProviderDescription = ProviderDescription {
+    name: "test",
+    title: "Tools of a test",
+    about: "Tools of a test",
+    summary: "Tools of a test.",
+    essence: "Tools of a test.",
+    details: "",
+};
+
 /// A caller with all rights.
 pub fn caller(name: &str) -> Caller {
     Caller::new(name, Scope::Admin, "nobody")
@@ -41,10 +52,9 @@ pub fn server<P: Send + Sync + 'static>(
 }
 
 fn registry<P: Send + Sync + 'static>(provider: &Arc<P>, toolset: &Toolset<P>) -> Arc<Registry> {
-    Arc::new(
-        Registry::new(Duration::from_secs(30), 32)
-            .mount_provider(provider, std::slice::from_ref(toolset)),
-    )
+    let toolsets = std::slice::from_ref(toolset);
+    let provider = Provider::new(DESCRIPTION).with_toolsets(provider, toolsets);
+    Arc::new(Registry::new(Duration::from_secs(30), 32).mount_provider(provider))
 }
 
 impl<P: Send + Sync + 'static> Toolbox<P> {
