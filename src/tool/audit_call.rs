@@ -6,7 +6,9 @@ use serde_json::Value;
 
 use super::Effect;
 use super::error::{ErrorType, ToolError};
-use crate::audit::{AuditLog, AuditSubject, CallBegin, CallEnd, GIVEN_UP, OpenCall};
+use crate::audit::{
+    ArgumentDigest, AuditLog, AuditSubject, CallBegin, CallEnd, GIVEN_UP, OpenCall, RecordedJson,
+};
 use crate::caller::{Caller, RequestInfo};
 
 /// An act for the audit log: a call of a tool, or a transfer.
@@ -20,8 +22,8 @@ pub(super) struct Act<'a> {
     /// Whether it may change something: then it waits until it is on record.
     pub(super) has_effect: bool,
     /// The arguments that may be recorded. The digest is of all arguments.
-    pub(super) arguments: Value,
-    pub(super) digest: String,
+    pub(super) arguments: RecordedJson,
+    pub(super) digest: ArgumentDigest,
 }
 
 /// Notes that an act begins.
@@ -75,7 +77,7 @@ pub(super) async fn end_record(
         Err(error) => (error.error_type.type_name(), None),
     };
     // Only ids: results may hold the contents of files and of screens.
-    let id = |name| Some(data?.get(name)?.as_str()?.to_owned());
+    let id = |name| data?.get(name)?.as_str();
     let ended = CallEnd {
         outcome,
         subject: AuditSubject {

@@ -1,6 +1,6 @@
 //! A mounted tool: its description, and the tool with its types erased.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -12,11 +12,14 @@ use super::invocation::CallOptions;
 use super::{
     AnyTool, CallGuards, JsonObject, ToolCallContext, ToolInfo, ToolReply, Toolset, schema,
 };
+use crate::metrics::{CallCounters, ServerMetrics};
 
 /// One tool of the registry.
 #[derive(Debug)]
 pub(super) struct MountedTool {
     pub(super) info: ToolInfo,
+    /// Its counters, from the first call on.
+    counters: OnceLock<CallCounters>,
     pub(super) run: Box<dyn RunTool>,
     /// A digest of what clients see of it, so that two lists can be compared without their texts.
     pub(super) digest: u64,
@@ -25,7 +28,18 @@ pub(super) struct MountedTool {
 impl MountedTool {
     pub(super) fn new(info: ToolInfo, run: Box<dyn RunTool>) -> Self {
         let digest = digest_of(&info);
-        Self { info, run, digest }
+        Self {
+            info,
+            counters: OnceLock::new(),
+            run,
+            digest,
+        }
+    }
+
+    /// The tool's counters in `metrics`, which are the same for all calls.
+    pub(super) fn call_counters(&self, metrics: &ServerMetrics) -> &CallCounters {
+        self.counters
+            .get_or_init(|| metrics.call_counters(self.info.metric_name))
     }
 
     pub(super) fn of_toolset<P: Send + Sync + 'static>(

@@ -16,7 +16,7 @@ use super::invocation::{CallOptions, CallOutcome, CompletedRun, FinishedCall, Un
 use super::mounted_tool::MountedTool;
 use super::registry::Registry;
 use super::{ApprovalChannel, JsonObject, ProgressReporter, ToolInfo, ToolReply, call_log};
-use crate::audit::{AuditLog, OpenCall};
+use crate::audit::{AuditLog, OpenCall, RecordedJson};
 use crate::caller::{Caller, RequestInfo};
 
 impl Registry {
@@ -76,7 +76,7 @@ impl Registry {
         let told = result.as_ref().map(CompletedRun::reply_data);
         call_log::log_end_of_call(
             &self.metrics,
-            &tool.info,
+            &tool,
             &options.caller,
             told,
             started.elapsed(),
@@ -232,7 +232,6 @@ fn act_of_call<'a>(
     options: &'a CallOptions,
     has_effect: bool,
 ) -> Act<'a> {
-    let args = Value::Object(args.clone());
     Act {
         tool: tool.name.clone(),
         effect: tool.effect,
@@ -240,8 +239,8 @@ fn act_of_call<'a>(
         caller: &options.caller,
         origin: options.origin.as_ref(),
         has_effect,
-        arguments: tool.recorded.record_value(&args),
-        digest: audit.digest_value(&args),
+        arguments: RecordedJson::from_arguments(&tool.recorded.recorded_object(args)),
+        digest: audit.digest_value(args),
     }
 }
 

@@ -11,6 +11,7 @@ use super::error::{ErrorType, ToolError};
 use super::registry::Registry;
 use super::transfer::{FileDownload, FileTransfers, FileUpload, StoredFile, TransferTarget};
 use super::{Effect, call_log};
+use crate::audit::RecordedJson;
 use crate::caller::{Caller, RequestInfo, Scope};
 use crate::links::TransferDirection;
 
@@ -118,7 +119,7 @@ impl Registry {
                     // Only an upload that may run has to be on disk before it begins.
                     has_effect: transfers.is_ok() && direction == TransferDirection::Upload,
                     digest: audit.digest_value(&arguments),
-                    arguments,
+                    arguments: RecordedJson::from_arguments(&arguments),
                 };
                 audit_call::begin_record(audit, act).await.map(Some)
             }
