@@ -98,7 +98,8 @@ fn audit_log(config: &Config) -> Result<Option<AuditLog>, AuditUnwritable> {
 /// The caller of the configured server: the holder of the token, or the programs on this machine.
 fn configured_caller(config: &Config, local: bool) -> Caller {
     let name = if local { LOCAL_CALLER } else { TOKEN_CALLER };
-    let mut caller = Caller::new(name, config.http.auth_scope, &config.kasm_user);
+    let caller = Caller::new(name, config.http.auth_grants.clone());
+    let mut caller = caller.with_kasm_account(&config.kasm_user);
     // The default is `Local`. `/openapi.json` asks for a bearer token for every other kind.
     if !local {
         caller.credential = Credential::Token;
@@ -132,15 +133,16 @@ fn build_authenticator(config: &Config, kasm: &Kasm) -> Result<Authenticator, Bu
     let caller = configured_caller(config, http.auth_token.is_none());
     let mut auth = Authenticator::new(http.auth_token.as_ref(), caller);
     if let Some(oauth) = &http.oauth {
-        let rules = token_rules(&config.kasm_user);
-        let verifier = TokenVerifier::new(oauth.clone(), rules.user_id, find_user(kasm));
+        let verifier = TokenVerifier::new(oauth.clone());
         let verifier = verifier.map_err(|error| TlsProblem::Unusable(error.to_string()))?;
+        let rules = token_rules(None);
+        let verifier = verifier.with_users(rules.user_id, find_user(kasm));
         auth = auth.with_oauth(Arc::new(verifier));
     }
     let Some(file) = &http.tokens_file else {
         return Ok(auth);
     };
-    let tokens = TokenFile::open(file.clone(), token_rules(&config.kasm_user));
+    let tokens = TokenFile::open(file.clone(), token_rules(Some(&config.kasm_user)));
     let tokens = tokens.map_err(|error| BuildError::Tokens(file.display().to_string(), error))?;
     Ok(auth.with_tokens(Arc::new(tokens)))
 }

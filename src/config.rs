@@ -21,7 +21,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 use crate::audit::AuditSettings;
-use crate::caller::Scope;
+use crate::caller::Grants;
 use crate::http::client_ip::ProxyRange;
 use crate::http::guard::{AllowedHosts, AllowedOrigin};
 use crate::http::limits::RequestLimits;
@@ -75,8 +75,8 @@ pub struct HttpConfig {
     pub tokens_file: Option<PathBuf>,
     /// Additional authorization servers.
     pub oauth: Option<OAuthConfig>,
-    /// The scope of the bearer token.
-    pub auth_scope: Scope,
+    /// The scopes of the bearer token.
+    pub auth_grants: Grants,
     /// The accepted host names.
     pub allowed_hosts: AllowedHosts,
     /// The accepted origins.

@@ -253,7 +253,7 @@ impl Drop for UploadClaim {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::caller::Scope;
+    use crate::caller::{Level, Realm, Scope};
 
     #[test]
     fn parts_in_any_order_make_a_whole() {
@@ -275,7 +275,7 @@ mod tests {
 
     fn link(name: &str) -> FileLinkGrant {
         FileLinkGrant {
-            caller: Caller::new(name, Scope::Use, "0"),
+            caller: Caller::new(name, Scope::new(Realm::KASM, Level::Use)),
             direction: TransferDirection::Download,
             computer: "0".to_owned(),
             path: "/f".to_owned(),

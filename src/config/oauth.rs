@@ -2,6 +2,7 @@
 
 use super::reader::SettingsReader;
 use crate::oauth::{OAuthConfig, is_safe_url};
+use crate::providers::REALMS;
 
 const ISSUERS: &str = "MCP_OAUTH_ISSUERS";
 const USER_CLAIM: &str = "MCP_OAUTH_USER_CLAIM";
@@ -49,7 +50,8 @@ pub(super) fn read_oauth(
     Some(OAuthConfig {
         issuers,
         audiences,
-        user_claim: user_claim?,
+        user_claim: Some(user_claim?),
+        realms: REALMS.into(),
         clock_skew,
         resource,
     })

@@ -9,11 +9,12 @@ use super::reader::{SettingMistakes, SettingsReader};
 use super::source::SettingsSources;
 use super::{Config, HttpConfig, LogConfig, LogFormat};
 use super::{limits, oauth, tokens};
-use crate::caller::Scope;
+use crate::caller::Grants;
 use crate::http::guard::{AllowedHosts, AllowedOrigin, WebOrigin};
 use crate::kasm::UserId;
 use crate::kasm::public::KasmConfig;
 use crate::policy::Policy;
+use crate::providers::REALMS;
 use crate::providers::kasm::{CommandLimits, DesktopLimits, FileLimits, KasmSettings};
 
 /// Tokens shorter than this can be guessed.
@@ -41,8 +42,8 @@ pub(super) fn read_config(sources: &SettingsSources) -> Result<Config, SettingMi
     );
     let image_cache = reader.seconds_value("KASM_IMAGE_CACHE_SECONDS", 0, 3_600);
     // An invalid id is a mistake already; the tokens file is checked all the same.
-    let usual_user = kasm_user.map(|user| user.to_string()).unwrap_or_default();
-    let tokens_file = tokens::checked_tokens_file(&mut reader, &usual_user);
+    let usual_user = kasm_user.map(|user| user.to_string());
+    let tokens_file = tokens::checked_tokens_file(&mut reader, usual_user.as_deref());
     let http = read_http(&mut reader, tokens_file);
     let limits = limits::read_limits(&mut reader);
     let log = read_log(&mut reader);
@@ -163,12 +164,7 @@ pub(super) fn read_address(reader: &mut SettingsReader) -> Option<SocketAddr> {
 
 fn read_http(reader: &mut SettingsReader, tokens_file: Option<PathBuf>) -> Option<HttpConfig> {
     let listen = read_address(reader);
-    let scope = reader.text_value("MCP_AUTH_SCOPE");
-    let scope = reader.parsed_value::<Scope>(
-        "MCP_AUTH_SCOPE",
-        scope,
-        "use kasm:read, kasm:use or kasm:admin",
-    );
+    let grants = read_grants(reader);
     let auth_token = reader.text_value("MCP_AUTH_TOKEN").map(SecretString::from);
     let weak = |token: &SecretString| {
         let token = token.expose_secret();
@@ -218,7 +214,7 @@ fn read_http(reader: &mut SettingsReader, tokens_file: Option<PathBuf>) -> Optio
         auth_token,
         tokens_file,
         oauth,
-        auth_scope: scope?,
+        auth_grants: grants?,
         allowed_hosts: if open {
             AllowedHosts::Any
         } else {
@@ -230,6 +226,18 @@ fn read_http(reader: &mut SettingsReader, tokens_file: Option<PathBuf>) -> Optio
         path_prefix,
         public_url,
     })
+}
+
+fn read_grants(reader: &mut SettingsReader) -> Option<Grants> {
+    const SCOPE: &str = "MCP_AUTH_SCOPE";
+    let text = reader.text_value(SCOPE).unwrap_or_default();
+    let grants = Grants::from_names(&text, REALMS);
+    grants
+        .map_err(|unknown| {
+            let problem = format!("`{text}` is not a valid value");
+            reader.add_mistake(SCOPE, problem, &unknown.to_string());
+        })
+        .ok()
 }
 
 fn allowed_origins(reader: &mut SettingsReader) -> Vec<AllowedOrigin> {

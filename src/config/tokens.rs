@@ -7,6 +7,7 @@ use super::reader::{SettingMistakes, SettingsReader};
 use super::source::SettingsSources;
 use crate::access::{TokenFile, TokenFileRules, UnusableTokenFile};
 use crate::kasm::UserId;
+use crate::providers::REALMS;
 use crate::providers::kasm::TOOLSETS;
 
 /// The file of tokens in the state directory.
@@ -16,10 +17,11 @@ const STATE_DIR: &str = "MCP_STATE_DIR";
 
 /// The valid values of an entry; `kasm_user` is the default.
 #[must_use]
-pub fn token_rules(kasm_user: &str) -> TokenFileRules {
+pub fn token_rules(kasm_user: Option<&str>) -> TokenFileRules {
     TokenFileRules {
         toolsets: TOOLSETS.iter().map(|toolset| toolset.name).collect(),
-        kasm_user: kasm_user.to_owned(),
+        realms: REALMS,
+        kasm_user: kasm_user.map(str::to_owned),
         user_id: |text| Some(text.parse::<UserId>().ok()?.to_string()),
     }
 }
@@ -47,7 +49,10 @@ pub(super) fn state_dir(reader: &SettingsReader) -> Option<PathBuf> {
 
 /// The tokens file of the server: the configured one, or that of the state directory, if it exists and this
 /// server may read it.
-pub(super) fn checked_tokens_file(reader: &mut SettingsReader, kasm_user: &str) -> Option<PathBuf> {
+pub(super) fn checked_tokens_file(
+    reader: &mut SettingsReader,
+    kasm_user: Option<&str>,
+) -> Option<PathBuf> {
     let named = reader.text_value(FILE).map(PathBuf::from);
     let is_named = named.is_some();
     let file = named.or_else(|| Some(state_dir(reader)?.join(TOKENS_FILE_NAME)))?;

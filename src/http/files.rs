@@ -73,7 +73,7 @@ async fn transfer_file(
         && let Some(needed) =
             (state.registry).scope_missing_for(transfer.transfer_direction(), &caller)
     {
-        return Err(insufficient_scope(parts.extensions.get(), needed));
+        return Err(insufficient_scope(parts.extensions.get(), &needed.into()));
     }
     let claim = match transfer.transfer_direction() {
         TransferDirection::Download => None,

@@ -3,8 +3,12 @@
 mod commands;
 mod isolation;
 pub mod issuer;
+mod migration;
+mod no_account;
 mod oauth;
+mod realms;
 mod tokens;
+mod tool_names;
 
 use std::path::{Path, PathBuf};
 

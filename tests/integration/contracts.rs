@@ -240,7 +240,7 @@ fn tool_schemas_match_the_snapshots() {
     for (toolset, tool) in tools::listed_tools() {
         let contract = json!({
             "name": tool.name, "title": tool.title, "description": tool.about, "toolset": toolset.name,
-            "scope": tool.scope.scope_name(), "effect": format!("{:?}", tool.effect),
+            "scope": tool.scope.to_string(), "effect": format!("{:?}", tool.effect),
             "inputSchema": *tool.input_schema, "outputSchema": *tool.output_schema,
         });
         insta::assert_json_snapshot!(tool.name, contract);
