@@ -32,8 +32,10 @@ async fn health_detail(
     headers: HeaderMap,
 ) -> Response {
     let mut body = json!({ "status": "ok", "version": env!("CARGO_PKG_VERSION") });
-    if is_known(&state.auth, address_state, &headers).await {
-        body["kasm"] = match state.health.ask_upstream().await {
+    if let Some(health) = &state.health
+        && is_known(&state.auth, address_state, &headers).await
+    {
+        body["kasm"] = match health.ask_upstream().await {
             Ok(()) => json!({ "reachable": true }),
             Err(reason) => json!({ "reachable": false, "reason": reason }),
         };

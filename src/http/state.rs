@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::FutureExt;
 use rmcp::ServerHandler;
 use tokio::sync::Semaphore;
 
@@ -81,7 +80,7 @@ pub struct HttpState {
     pub(super) auth: Arc<Authenticator>,
     pub(super) limiter: Arc<RequestLimiter>,
     pub(super) metrics: ServerMetrics,
-    pub(super) health: HealthProbe,
+    pub(super) health: Option<HealthProbe>,
     pub(super) relay: Option<Arc<OutputRelay>>,
     pub(super) links: Option<Arc<OpenLinks>>,
     /// Places for files on their way.
@@ -107,7 +106,7 @@ impl HttpState {
             registry,
             auth: Arc::new(auth),
             metrics,
-            health: HealthProbe::new(|| async { Ok(()) }.boxed()),
+            health: None,
             relay: None,
             links: None,
             transfers: Arc::new(Semaphore::new(settings.transfers_max)),
@@ -125,9 +124,9 @@ impl HttpState {
         self
     }
 
-    /// Sets the probe that `/health` uses. Without it Kasm counts as reachable.
+    /// Sets the probe that `/health` uses. Without it, that says nothing of Kasm.
     #[must_use]
-    pub fn with_health(mut self, health: HealthProbe) -> Self {
+    pub fn with_health(mut self, health: Option<HealthProbe>) -> Self {
         self.health = health;
         self
     }

@@ -33,7 +33,7 @@ pub(super) async fn check_credentials(
         there.push("MCP_AUTH_TOKEN".to_owned());
     }
     if let Some(file) = &http.tokens_file {
-        let entries = edit::read_entries(file, &token_rules(Some(&config.kasm_user)));
+        let entries = edit::read_entries(file, &token_rules(config.usual_kasm_user()));
         let entries = entries.unwrap_or_default();
         there.push(format!("{} tokens in {}", entries.len(), file.display()));
         for entry in &entries {
@@ -257,7 +257,9 @@ pub(super) fn check_surface(report: &mut CheckReport, config: &Config) -> std::i
         )?;
     }
     // `serve` refuses to start with these, and no other row checks them.
-    if let Err(error) = app::kasm_client(config) {
+    if let Some(backend) = &config.kasm
+        && let Err(error) = app::kasm_client(backend)
+    {
         let remedy = "KASM_TLS_CA_FILE must be unset, or name a PEM file that this user can read";
         report.add_failure(
             "tls settings",

@@ -93,11 +93,12 @@ fn environment_of_version_0_1_is_read_whole() {
         let oauth = config.http.oauth.as_ref().unwrap();
         assert_eq!(oauth.user_claim.as_deref(), Some("preferred_username"));
         assert_eq!(oauth.issuers, ["https://login.example.org/realms/kasm"]);
-        assert_eq!(config.kasm_user, USER);
-        assert_eq!(config.kasm.url.as_str(), "https://kasm.example.org/");
+        let kasm = config.kasm.as_ref().unwrap();
+        assert_eq!(kasm.user, USER);
+        assert_eq!(kasm.connection.url.as_str(), "https://kasm.example.org/");
         assert_eq!(config.link_lifetime.as_secs(), 600);
-        assert_eq!(config.tools.lease_max.as_secs(), 86_400);
-        assert_eq!(config.tools.policy.roots(), ["/home/kasm-user"]);
+        assert_eq!(kasm.tools.lease_max.as_secs(), 86_400);
+        assert_eq!(kasm.tools.policy.roots(), ["/home/kasm-user"]);
     };
     let sources = SettingsSources {
         environment: settings.iter().cloned().collect(),
