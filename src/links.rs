@@ -274,7 +274,7 @@ impl Drop for UploadClaim {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::caller::Scope;
+    use crate::caller::{Level, Realm, Scope};
 
     #[test]
     fn parts_in_any_order_make_a_whole() {
@@ -296,7 +296,7 @@ mod tests {
 
     fn link(name: &str) -> FileLinkGrant {
         FileLinkGrant {
-            caller: Caller::new(name, Scope::Use, "0"),
+            caller: Caller::new(name, Scope::new(Realm::KASM, Level::Use)),
             direction: TransferDirection::Download,
             provider: None,
             computer: "0".to_owned(),

@@ -41,7 +41,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
 
-use crate::caller::{Caller, Scope};
+use crate::caller::{Caller, FilteredTool, Level, Scope};
 use crate::picture::Picture;
 pub use approval::{ApprovalChannel, ApprovalQuestion};
 use arguments::ArgumentForms;
@@ -129,8 +129,8 @@ pub trait Tool: Send + Sync + 'static {
     const COST: Option<&'static CostClass> = None;
     /// The time limit of a call. None: the server's.
     const TIME_LIMIT: Option<Duration> = None;
-    /// A scope beyond the one that toolset and effect require.
-    const SCOPE: Option<Scope> = None;
+    /// A level beyond the one that toolset and effect require.
+    const LEVEL: Option<Level> = None;
     /// How its work continues after its reply, if it can. Clients with tasks then get a task.
     const CONTINUES: Option<ContinuationTools> = None;
 
@@ -232,7 +232,7 @@ pub struct Toolset<P: 'static> {
     pub name: &'static str,
     /// A short description.
     pub about: &'static str,
-    /// The lowest scope for any of its tools.
+    /// The lowest scope for any of its tools. They need scopes of this realm only.
     pub scope: Scope,
     /// The tools, in the order of the documents.
     pub tools: &'static [&'static dyn AnyTool<P>],
@@ -291,9 +291,11 @@ impl ToolInfo {
     /// Whether `caller` may see it, or could with a higher scope.
     #[must_use]
     pub fn passes_filter(&self, caller: &Caller) -> bool {
-        caller
-            .reach
-            .includes_tool(&self.toolset, self.effect.is_read_only())
+        caller.reach.includes_tool(FilteredTool {
+            name: &self.name,
+            toolset: &self.toolset,
+            is_read_only: self.effect.is_read_only(),
+        })
     }
 }
 
@@ -312,10 +314,15 @@ pub trait AnyTool<P>: Send + Sync {
 impl<T: Tool> AnyTool<T::Provider> for T {
     fn info(&self, toolset: &Toolset<T::Provider>) -> ToolInfo {
         let by_effect = if T::EFFECT.is_read_only() {
-            Scope::Read
+            Level::Read
         } else {
-            Scope::Use
+            Level::Use
         };
+        // The largest of the three: a toolset for administrators stays theirs even if a tool only reads.
+        let level = T::LEVEL
+            .unwrap_or(Level::Read)
+            .max(by_effect)
+            .max(toolset.scope.level);
         let mut input_schema = schema::arguments_schema::<T::Args>();
         // Both remove their marks from the schema, so that clients do not see them.
         let recorded = RecordedArguments::take_from(&mut input_schema);
@@ -328,11 +335,7 @@ impl<T: Tool> AnyTool<T::Provider> for T {
             metric_name: T::NAME,
             effect: T::EFFECT,
             open_world: T::OPEN_WORLD,
-            // The largest of the three: a toolset for administrators stays theirs even if a tool only reads.
-            scope: T::SCOPE
-                .unwrap_or(Scope::Read)
-                .max(by_effect)
-                .max(toolset.scope),
+            scope: Scope::new(toolset.scope.realm, level),
             cost: T::COST,
             time_limit: T::TIME_LIMIT,
             continues: T::CONTINUES,

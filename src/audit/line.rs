@@ -48,8 +48,9 @@ pub struct CallBegin {
     pub request_id: Option<Arc<str>>,
     /// The name of the caller.
     pub caller: Arc<str>,
-    /// The Kasm user that it acts as.
-    pub kasm_user: Arc<str>,
+    /// The Kasm user that it acts as, if it has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kasm_user: Option<Arc<str>>,
     /// The client's address.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub address: Option<IpAddr>,

@@ -78,7 +78,7 @@ async fn transfer_file(
             &caller,
         )
     {
-        return Err(insufficient_scope(parts.extensions.get(), needed));
+        return Err(insufficient_scope(parts.extensions.get(), &needed.into()));
     }
     let claim = match transfer.transfer_direction() {
         TransferDirection::Download => None,

@@ -157,7 +157,7 @@ async fn call_tool(
     if caller.credential == Credential::OAuth
         && let Some(needed) = state.registry.missing_scope(name, &caller)
     {
-        return Err(insufficient_scope(parts.extensions.get(), needed));
+        return Err(insufficient_scope(parts.extensions.get(), &needed.into()));
     }
     let cancelled = CancellationToken::new();
     let origin = parts.extensions.get::<RequestInfo>().cloned();

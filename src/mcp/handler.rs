@@ -84,7 +84,7 @@ impl ServerHandler for McpServer {
         let caller = self.caller_of(&cx)?;
         let options = CallOptions {
             confirm: elicitation::approval_channel(&cx, &self.consent, caller.owner_key(), &params),
-            caller,
+            caller: caller.clone(),
             origin: request_info(&cx),
             cancelled: cx.ct.clone(),
             progress: progress_reporter(&cx),
@@ -104,7 +104,8 @@ impl ServerHandler for McpServer {
             CallOutcome::Replied(finished) => {
                 // Only clients that declare tasks get one. Others get the reply, and the model follows the
                 // work with tools.
-                if let Some(handle) = TaskHandle::of_reply(registry, &params.name, &finished)
+                if let Some(handle) =
+                    TaskHandle::of_reply(registry, &caller, &params.name, &finished)
                     && is_modern(&cx)
                     && declares_tasks(&cx)
                 {

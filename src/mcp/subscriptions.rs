@@ -1,6 +1,6 @@
 //! Notifications to clients: changed resources, and changed lists of resources and of tools.
 //!
-//! Every client with the Kasm user of a change is notified, but only of changes that were made through this
+//! Every client of the tenant of a change is notified, but only of changes that were made through this
 //! server. Revisions with a handshake receive notifications on their session's stream, 2026-07-28 on
 //! `subscriptions/listen`. A client that reads too slowly is notified that everything it watches may have
 //! changed.
@@ -232,8 +232,7 @@ impl ChangeFeed {
                 }
             };
             match received {
-                // Sessions belong to a Kasm user. Changes of another user would reveal what that one does.
-                Ok(change) if change.kasm_user == self.caller.kasm_user => {
+                Ok(change) if change.concerns_tenant_of(&self.caller) => {
                     return Some(ChangeNews::Changed(change));
                 }
                 Ok(_) => {}

@@ -34,7 +34,7 @@ pub(super) async fn begin_record(audit: &AuditLog, act: Act<'_>) -> Result<OpenC
     let begun = CallBegin {
         request_id: act.origin.map(|origin| origin.request_id.clone()),
         caller: act.caller.name.clone(),
-        kasm_user: act.caller.kasm_user.clone(),
+        kasm_user: act.caller.accounts().kasm.clone(),
         address: act.origin.and_then(|origin| origin.address),
         tool: act.tool,
         parent: act.parent,

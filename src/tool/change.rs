@@ -10,7 +10,7 @@ use tokio::sync::broadcast;
 
 use super::catalogue::Catalogue;
 use super::{JsonObject, ToolInfo};
-use crate::caller::Caller;
+use crate::caller::{Caller, Realm};
 
 /// How many changes a slow receiver may miss before it only learns that it missed some.
 const BEHIND_MAX: usize = 256;
@@ -18,8 +18,10 @@ const BEHIND_MAX: usize = 256;
 /// A call that changed something, or may have.
 #[derive(Clone, Debug)]
 pub struct ResourceChange {
-    /// The owner of the changed resources.
-    pub kasm_user: Arc<str>,
+    /// The realm of the tool that was called.
+    pub realm: Realm,
+    /// Who the changed resources belong to there.
+    pub tenant: Arc<str>,
     /// The tool that was called.
     pub tool: Arc<str>,
     /// The subject: a value of the templates' variable.
@@ -27,6 +29,12 @@ pub struct ResourceChange {
 }
 
 impl ResourceChange {
+    /// Whether a caller may learn of it: a change of another tenant would reveal what that one does.
+    #[must_use]
+    pub fn concerns_tenant_of(&self, caller: &Caller) -> bool {
+        self.tenant == *caller.tenant_in(self.realm)
+    }
+
     /// Whether it concerns this value.
     #[must_use]
     pub fn is_about(&self, value: &str) -> bool {
@@ -76,7 +84,8 @@ impl ChangeBroadcast {
         }
         let catalogue = *catalogues.find(|catalogue| is_changed_by(catalogue, &tool.name))?;
         let change = ResourceChange {
-            kasm_user: caller.kasm_user.clone(),
+            realm: tool.scope.realm,
+            tenant: caller.tenant_in(tool.scope.realm).clone(),
             tool: tool.name.clone(),
             about: uri_variables(&catalogue).find_map(|variable| text_of(args.get(variable))),
         };

@@ -10,6 +10,7 @@ use super::catalogue::Catalogue;
 use super::mounted_tool::MountedTool;
 use super::tool_table::DynamicToolSource;
 use super::transfer::FileTransfers;
+use crate::caller::Realm;
 
 /// One system behind the server. [`super::registry::Registry::mount_provider`] takes it.
 #[derive(Debug)]
@@ -28,6 +29,8 @@ pub struct Provider {
 pub struct ProviderDescription {
     /// The name, in addresses and in `/health`: lower-case letters.
     pub name: &'static str,
+    /// The realm of its scopes.
+    pub realm: Realm,
     /// The title, for people.
     pub title: &'static str,
     /// What it offers, in a few words: `Desktops in Kasm Workspaces for AI agents`.

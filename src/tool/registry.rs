@@ -17,7 +17,7 @@ use super::tool_list::ToolList;
 use super::tool_table::ToolTable;
 use super::transfer::FileTransfers;
 use crate::audit::AuditLog;
-use crate::caller::{Caller, Scope};
+use crate::caller::{Caller, Realm, Scope};
 use crate::metrics::ServerMetrics;
 use crate::rate::Rate;
 
@@ -105,6 +105,15 @@ impl Registry {
     /// What clients and models read of the providers.
     pub fn provider_descriptions(&self) -> impl Iterator<Item = &ProviderDescription> {
         self.providers.iter().map(|provider| &provider.description)
+    }
+
+    /// The realms of the providers, and of their tools now.
+    #[must_use]
+    pub fn all_realms(&self) -> Vec<Realm> {
+        let providers = self.provider_descriptions().map(|provider| provider.realm);
+        let tools = self.current_tools();
+        let tools = tools.all_tools().map(|tool| tool.scope.realm);
+        providers.chain(tools).collect()
     }
 
     /// The tools now. A request that needs them twice keeps the snapshot, so that it sees one list.

@@ -12,7 +12,7 @@ use super::registry::Registry;
 use super::transfer::{FileDownload, FileTransfers, FileUpload, StoredFile, TransferTarget};
 use super::{Effect, call_log};
 use crate::audit::RecordedJson;
-use crate::caller::{Caller, RequestInfo, Scope};
+use crate::caller::{Caller, FilteredTool, Level, RequestInfo, Scope};
 use crate::links::TransferDirection;
 
 /// The caller of a transfer, and the file.
@@ -67,11 +67,12 @@ fn name_and_effect(direction: TransferDirection) -> (&'static str, Effect) {
     }
 }
 
-fn scope_of(direction: TransferDirection) -> Scope {
-    match direction {
-        TransferDirection::Download => Scope::Read,
-        TransferDirection::Upload => Scope::Use,
-    }
+fn scope_of(transfers: &dyn FileTransfers, direction: TransferDirection) -> Scope {
+    let level = match direction {
+        TransferDirection::Download => Level::Read,
+        TransferDirection::Upload => Level::Use,
+    };
+    Scope::new(transfers.realm(), level)
 }
 
 impl Registry {
@@ -83,11 +84,9 @@ impl Registry {
         direction: TransferDirection,
         caller: &Caller,
     ) -> Option<Scope> {
-        let needed = scope_of(direction);
-        let is_in_reach =
-            |transfers: &dyn FileTransfers| offers_transfer(transfers, direction, caller);
-        let transfers = self.transfers_of(provider);
-        let in_reach = transfers.is_some_and(|transfers| is_in_reach(&**transfers));
+        let transfers = &**self.transfers_of(provider)?;
+        let needed = scope_of(transfers, direction);
+        let in_reach = offers_transfer(transfers, direction, caller);
         (in_reach && !caller.has_scope(needed)).then_some(needed)
     }
 
@@ -167,7 +166,7 @@ impl Registry {
             let error = ToolError::new(ErrorType::Permission, message, operator);
             return Err(error.with_code("transfer_not_offered"));
         }
-        let needed = scope_of(direction);
+        let needed = scope_of(transfers, direction);
         if !caller.has_scope(needed) {
             let message = format!("this needs a token with the scope {needed}");
             let error = ToolError::new(ErrorType::Permission, message, operator);
@@ -183,10 +182,14 @@ fn offers_transfer(
     direction: TransferDirection,
     caller: &Caller,
 ) -> bool {
-    let changes_nothing = direction == TransferDirection::Download;
-    caller
-        .reach
-        .includes_tool(transfers.toolset(), changes_nothing)
+    let includes = |name: &&str| {
+        caller.reach.includes_tool(FilteredTool {
+            name,
+            toolset: transfers.toolset(),
+            is_read_only: direction == TransferDirection::Download,
+        })
+    };
+    transfers.tools_for(direction).iter().any(includes)
 }
 
 async fn run_transfer(

@@ -16,7 +16,7 @@ use crate::tools::exec;
 /// Plain arguments of every tool, in an order in which they work, and how the call ends where it is
 /// no success. `SESSION` stands for a session, `JOB` for a command that ended in it, and `USER` for a
 /// user that the test made.
-fn calls() -> Vec<(&'static str, Value, &'static str)> {
+pub fn calls() -> Vec<(&'static str, Value, &'static str)> {
     [
         calls_of_the_server(),
         calls_of_a_session(),

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use clap::CommandFactory;
 use kasm_mcp::commands::{connect, tools};
-use kasm_mcp::config::{VARIABLES, VariableTable};
+use kasm_mcp::config::{VariableTable, all_variables};
 use kasm_mcp::tool::ErrorType;
 use serde_json::{Value, json};
 
@@ -89,9 +89,9 @@ fn client_configurations_in_documents_match_the_code() {
 
 #[test]
 fn every_setting_is_documented_once() {
-    for variable in VARIABLES {
+    for variable in all_variables() {
         assert!(variable.about.ends_with('.'), "{}", variable.name);
-        let same = VARIABLES.iter().filter(|other| other.name == variable.name);
+        let same = all_variables().filter(|other| other.name == variable.name);
         assert_eq!(same.count(), 1, "{}", variable.name);
     }
 }
@@ -240,7 +240,7 @@ fn tool_schemas_match_the_snapshots() {
     for (toolset, tool) in tools::listed_tools() {
         let contract = json!({
             "name": tool.name, "title": tool.title, "description": tool.about, "toolset": toolset.name,
-            "scope": tool.scope.scope_name(), "effect": format!("{:?}", tool.effect),
+            "scope": tool.scope.to_string(), "effect": format!("{:?}", tool.effect),
             "inputSchema": *tool.input_schema, "outputSchema": *tool.output_schema,
         });
         insta::assert_json_snapshot!(&*tool.name, contract);

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use kasm_mcp::caller::Scope;
+use kasm_mcp::caller::{Level, Realm, Scope};
 use kasm_mcp::http::auth::Authenticator;
 use kasm_mcp::http::serve::{ServeEnd, ServeLimits, serve_http};
 use kasm_mcp::http::{HttpApp, HttpSettings, HttpState};
@@ -61,7 +61,7 @@ pub fn definition(name: &str) -> DynamicToolDefinition {
         toolset: "things",
         effect: Effect::Read,
         open_world: false,
-        scope: Scope::Read,
+        scope: Scope::new(Realm::KASM, Level::Read),
         time_limit: None,
         input_schema: schema.as_object().cloned().unwrap(),
         output_schema: None,

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt, stream};
+use kasm_mcp::caller::Realm;
+use kasm_mcp::links::TransferDirection;
 use kasm_mcp::tool::ToolError;
 use kasm_mcp::tool::provider::{Provider, ProviderDescription};
 use kasm_mcp::tool::registry::Registry;
@@ -23,6 +25,14 @@ struct Places;
 impl FileTransfers for Places {
     fn toolset(&self) -> &'static str {
         "things"
+    }
+
+    fn realm(&self) -> Realm {
+        Realm::KASM
+    }
+
+    fn tools_for(&self, _: TransferDirection) -> &'static [&'static str] {
+        &["fetch"]
     }
 
     fn id_name(&self) -> &'static str {

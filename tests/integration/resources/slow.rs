@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::{FutureExt, StreamExt};
-use kasm_mcp::caller::Scope;
+use kasm_mcp::caller::{Level, Realm, Scope};
 use kasm_mcp::mcp::McpServer;
 use kasm_mcp::mcp::sessions::{McpSessions, SessionLimits};
 use kasm_mcp::tool::catalogue::{ArgumentValues, Catalogue, Resource, ResourceContent};
@@ -48,7 +48,7 @@ impl Tool for Touch {
 const TOOLSET: Toolset<()> = Toolset {
     name: "test",
     about: "A tool of this test",
-    scope: Scope::Read,
+    scope: Scope::new(Realm::KASM, Level::Read),
     tools: &[&Touch],
 };
 
