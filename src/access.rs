@@ -14,7 +14,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::caller::{Caller, Credential, Validity};
+use crate::caller::{Caller, Credential, Realm, Validity};
 use crate::token::TokenHash;
 use entry::{EntryFault, TokenEntry};
 use parking_lot::{Mutex, MutexGuard};
@@ -29,8 +29,10 @@ const FILE_BYTES_MAX: u64 = 4 << 20;
 pub struct TokenFileRules {
     /// The existing toolsets.
     pub toolsets: Vec<&'static str>,
-    /// The default Kasm user.
-    pub kasm_user: String,
+    /// The realms whose scopes an entry may have.
+    pub realms: &'static [Realm],
+    /// The default Kasm user, if this server has Kasm.
+    pub kasm_user: Option<String>,
     /// Normalises the id of a Kasm user; None if the text is not an id.
     pub user_id: fn(&str) -> Option<String>,
 }
@@ -176,8 +178,13 @@ impl TokenFile {
 
 impl TokenFileRules {
     fn known_token(&self, entry: TokenEntry) -> (TokenHash, KnownToken) {
-        let user = entry.kasm_user.as_deref().unwrap_or(&self.kasm_user);
-        let mut caller = Caller::new(&entry.name, entry.scope, user);
+        let mut caller = Caller::new(&entry.name, entry.grants.clone());
+        if let Some(user) = entry.kasm_user.as_ref().or(self.kasm_user.as_ref()) {
+            caller = caller.with_kasm_account(user);
+        }
+        if let Some(tenant) = &entry.tenant {
+            caller = caller.with_tenant(tenant);
+        }
         caller.reach = entry.reach.clone();
         caller.rate = entry.rate;
         caller.credential = Credential::Token;
@@ -245,7 +252,8 @@ mod tests {
         std::fs::write(&file, text(&["one"])).unwrap();
         let rules = TokenFileRules {
             toolsets: Vec::new(),
-            kasm_user: "nobody".to_owned(),
+            realms: &[Realm::KASM],
+            kasm_user: Some("nobody".to_owned()),
             user_id: |text| Some(text.to_owned()),
         };
         let tokens = TokenFile::open(file.clone(), rules).unwrap();

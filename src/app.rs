@@ -8,12 +8,11 @@ use crate::access::{TokenFile, UnusableTokenFile};
 use crate::audit::{AuditLog, AuditUnwritable};
 use crate::caller::{Caller, Credential};
 use crate::clock::WallClock;
-use crate::config::{Config, ServerLimits, token_rules};
+use crate::config::{Config, KasmBackend, ServerLimits, token_rules};
 use crate::http::auth::Authenticator;
 use crate::http::client_ip::TrustedProxies;
 use crate::http::guard::OriginGuard;
 use crate::http::serve::ServeLimits;
-use crate::http::upstream_probe::HealthProbe;
 use crate::http::{self, HttpSettings, HttpState};
 use crate::kasm::model::UserRef;
 use crate::kasm::public::{PublicApi, TlsProblem};
@@ -26,8 +25,9 @@ use crate::mcp::approvals::ApprovalBook;
 use crate::mcp::sessions::SessionLimits;
 use crate::metrics::ServerMetrics;
 use crate::oauth::{FindUser, TokenVerifier};
-use crate::providers::kasm::{CATALOGUE, KasmProvider, TOOLSETS};
+use crate::providers::kasm::{CATALOGUE, COSTLY_TOOLS, DESCRIPTION, KasmProvider, TOOLSETS};
 use crate::relay::OutputRelay;
+use crate::tool::provider::{HealthCheck, Provider};
 use crate::tool::registry::Registry;
 
 /// The name of the caller of the one token.
@@ -35,19 +35,19 @@ const TOKEN_CALLER: &str = "token";
 /// The name of the caller if no token is needed.
 const LOCAL_CALLER: &str = "local";
 
-/// A client of the configured Kasm server.
+/// A client of a Kasm server.
 ///
 /// # Errors
 /// The TLS settings cannot be used.
-pub fn kasm_client(config: &Config) -> Result<Kasm, TlsProblem> {
-    counted_kasm(config, &ServerMetrics::default())
+pub fn kasm_client(backend: &KasmBackend) -> Result<Kasm, TlsProblem> {
+    counted_kasm(backend, &ServerMetrics::default())
 }
 
-/// A client of the configured Kasm server, counted in `metrics`.
-fn counted_kasm(config: &Config, metrics: &ServerMetrics) -> Result<Kasm, TlsProblem> {
-    let api = PublicApi::new(&config.kasm)?.with_metrics(metrics.clone());
-    let proxy = SessionProxy::new(&config.kasm)?.with_metrics(metrics.clone());
-    Ok(Kasm::new(Arc::new(api), proxy, config.image_cache))
+/// A client of a Kasm server, counted in `metrics`.
+fn counted_kasm(backend: &KasmBackend, metrics: &ServerMetrics) -> Result<Kasm, TlsProblem> {
+    let api = PublicApi::new(&backend.connection)?.with_metrics(metrics.clone());
+    let proxy = SessionProxy::new(&backend.connection)?.with_metrics(metrics.clone());
+    Ok(Kasm::new(Arc::new(api), proxy, backend.image_cache))
 }
 
 /// Where workspaces deliver output, if this server has a public URL.
@@ -98,7 +98,10 @@ fn audit_log(config: &Config) -> Result<Option<AuditLog>, AuditUnwritable> {
 /// The caller of the configured server: the holder of the token, or the programs on this machine.
 fn configured_caller(config: &Config, local: bool) -> Caller {
     let name = if local { LOCAL_CALLER } else { TOKEN_CALLER };
-    let mut caller = Caller::new(name, config.http.auth_scope, &config.kasm_user);
+    let mut caller = Caller::new(name, config.http.auth_grants.clone());
+    if let Some(user) = config.usual_kasm_user() {
+        caller = caller.with_kasm_account(user);
+    }
     // The default is `Local`. `/openapi.json` asks for a bearer token for every other kind.
     if !local {
         caller.credential = Credential::Token;
@@ -124,7 +127,7 @@ pub enum BuildError {
 }
 
 /// The accepted credentials of the configured server.
-fn build_authenticator(config: &Config, kasm: &Kasm) -> Result<Authenticator, BuildError> {
+fn build_authenticator(config: &Config, kasm: Option<&Kasm>) -> Result<Authenticator, BuildError> {
     let http = &config.http;
     if http.lacks_credential() {
         return Err(BuildError::Open);
@@ -132,15 +135,18 @@ fn build_authenticator(config: &Config, kasm: &Kasm) -> Result<Authenticator, Bu
     let caller = configured_caller(config, http.auth_token.is_none());
     let mut auth = Authenticator::new(http.auth_token.as_ref(), caller);
     if let Some(oauth) = &http.oauth {
-        let rules = token_rules(&config.kasm_user);
-        let verifier = TokenVerifier::new(oauth.clone(), rules.user_id, find_user(kasm));
+        let verifier = TokenVerifier::new(oauth.clone());
         let verifier = verifier.map_err(|error| TlsProblem::Unusable(error.to_string()))?;
+        let verifier = match kasm {
+            Some(kasm) => verifier.with_users(token_rules(None).user_id, find_user(kasm)),
+            None => verifier,
+        };
         auth = auth.with_oauth(Arc::new(verifier));
     }
     let Some(file) = &http.tokens_file else {
         return Ok(auth);
     };
-    let tokens = TokenFile::open(file.clone(), token_rules(&config.kasm_user));
+    let tokens = TokenFile::open(file.clone(), token_rules(config.usual_kasm_user()));
     let tokens = tokens.map_err(|error| BuildError::Tokens(file.display().to_string(), error))?;
     Ok(auth.with_tokens(Arc::new(tokens)))
 }
@@ -166,6 +172,24 @@ fn find_user(kasm: &Kasm) -> FindUser {
     })
 }
 
+/// The Kasm provider as a value.
+fn kasm_provider(kasm: &Kasm, state: &Arc<KasmProvider>) -> Provider {
+    let kasm = kasm.clone();
+    let health = HealthCheck::new(move || {
+        let kasm = kasm.clone();
+        async move {
+            let health = kasm.api().check_health().await;
+            health.map_err(|error| error.to_string())
+        }
+        .boxed()
+    });
+    Provider::new(DESCRIPTION)
+        .with_toolsets(state, TOOLSETS)
+        .with_catalogue(CATALOGUE)
+        .with_transfers(state.clone())
+        .with_health(health)
+}
+
 /// How clients reach a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReachedBy {
@@ -183,7 +207,7 @@ pub struct Application {
     /// The tools as an MCP server.
     pub mcp: McpServer,
     config: Config,
-    kasm: Kasm,
+    kasm: Option<Kasm>,
     metrics: ServerMetrics,
     relay: Option<Arc<OutputRelay>>,
     links: Option<Arc<OpenLinks>>,
@@ -196,23 +220,25 @@ pub struct Application {
 /// See [`BuildError`].
 pub fn build_application(config: &Config, reached: ReachedBy) -> Result<Application, BuildError> {
     let metrics = ServerMetrics::default();
-    let kasm = counted_kasm(config, &metrics)?;
     // Over stdio no workspace can post output and no client can open a link, so neither is offered.
     let by_http = Some(config).filter(|_| reached == ReachedBy::ByHttp);
     let (relay, links) = (by_http.and_then(output_relay), by_http.and_then(open_links));
-    let leases = session_leases(config, &kasm);
-    let tools = config.tools.clone();
-    let provider = KasmProvider::new(kasm.clone(), relay.clone(), links.clone(), leases, tools);
-    let provider = Arc::new(provider);
     let audit = audit_log(config)?;
     let limits = &config.limits;
-    let registry = Registry::new(limits.tool_timeout, limits.calls_per_caller_max)
-        .mount_provider(&provider, TOOLSETS)
-        .with_catalogue(CATALOGUE)
-        .with_transfers(provider)
+    let mut registry = Registry::new(limits.tool_timeout, limits.calls_per_caller_max)
         .with_audit(audit.clone())
-        .with_costly_rate(limits.costly_tools)
+        .with_cost_rate(&COSTLY_TOOLS, limits.costly_tools)
         .with_metrics(metrics.clone());
+    let mut kasm = None;
+    if let Some(backend) = &config.kasm {
+        let client = counted_kasm(backend, &metrics)?;
+        let leases = session_leases(config, &client);
+        let tools = backend.tools.clone();
+        let (relay, links) = (relay.clone(), links.clone());
+        let provider = KasmProvider::new(client.clone(), relay, links, leases, tools);
+        registry = registry.mount_provider(kasm_provider(&client, &Arc::new(provider)));
+        kasm = Some(client);
+    }
     let registry = Arc::new(registry);
     let consent = ApprovalBook::new(limits.confirm_timeout);
     Ok(Application {
@@ -233,26 +259,16 @@ impl Application {
     /// # Errors
     /// A credential setting cannot be used, or other machines can connect without a credential.
     pub fn into_http(self) -> Result<http::HttpApp, BuildError> {
-        let auth = build_authenticator(&self.config, &self.kasm)?;
+        let auth = build_authenticator(&self.config, self.kasm.as_ref())?;
         Ok(http::HttpApp::new(self.into_state(auth)))
     }
 
     /// The state of a server for the callers of `auth`.
     #[must_use]
     pub fn into_state(self, auth: Authenticator) -> HttpState {
-        let kasm = self.kasm;
-        let health = HealthProbe::new(move || {
-            let kasm = kasm.clone();
-            async move {
-                let health = kasm.api().check_health().await;
-                health.map_err(|error| error.to_string())
-            }
-            .boxed()
-        });
         let notices = self.mcp.change_notices();
         HttpState::new(self.mcp, self.registry, auth, http_settings(&self.config))
             .with_metrics(self.metrics)
-            .with_health(health)
             .with_notices(notices)
             .with_relay(self.relay)
             .with_links(self.links)

@@ -146,6 +146,12 @@ pub struct OpenCall {
 }
 
 impl OpenCall {
+    /// The number of the call in the log.
+    #[must_use]
+    pub fn call_number(&self) -> u64 {
+        self.call
+    }
+
     /// Writes the end of the call. This returns before the line is in the file, and waits only while more lines
     /// wait for the disk than may.
     pub async fn end_call(mut self, ended: &CallEnd<'_>) {

@@ -9,8 +9,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use jiff::Span;
 
-use crate::caller::Scope;
+use crate::caller::{Grants, ToolNamePattern, UnknownScope};
 use crate::clients::CLIENTS;
+use crate::providers::REALMS;
 
 // The doc comments in this file are the text of `--help` and of the manual pages.
 /// A remote MCP server for Kasm Workspaces.
@@ -167,14 +168,20 @@ pub struct NewTokenOptions {
     #[arg(long)]
     pub name: String,
     /// The scope of the token: kasm:read, kasm:use or kasm:admin
-    #[arg(long, default_value = "kasm:use")]
-    pub scope: Scope,
+    #[arg(long, default_value = "kasm:use", value_parser = scopes)]
+    pub scope: Grants,
     /// The id of the Kasm user whose sessions the token gives access to. Default: KASM_USER_ID
     #[arg(long, value_name = "ID")]
     pub kasm_user: Option<String>,
+    /// Whose things the token shares where it has no account. Default: the Kasm user, or the token alone
+    #[arg(long, value_name = "NAME")]
+    pub tenant: Option<String>,
     /// Allow only the tools of these toolsets, separated by commas
     #[arg(long, value_delimiter = ',')]
     pub toolsets: Vec<String>,
+    /// Allow only tools with these names, separated by commas. `*` stands for any characters: get_*,list_*
+    #[arg(long, value_delimiter = ',', value_name = "NAMES")]
+    pub tools: Vec<ToolNamePattern>,
     /// Allow only tools that change nothing
     #[arg(long)]
     pub read_only: bool,
@@ -184,6 +191,11 @@ pub struct NewTokenOptions {
     /// How many requests per minute the token allows
     #[arg(long, value_name = "N")]
     pub rate: Option<NonZeroU32>,
+}
+
+/// Reads scopes of the realms that this program has.
+fn scopes(text: &str) -> Result<Grants, UnknownScope> {
+    Grants::from_names(text, REALMS)
 }
 
 /// Test commands against the command policy.
@@ -283,8 +295,8 @@ pub struct OpenApiOptions {
     #[arg(long)]
     pub url: Option<String>,
     /// The scope of the token that clients will use: kasm:read, kasm:use or kasm:admin
-    #[arg(long, default_value = "kasm:use")]
-    pub scope: Scope,
+    #[arg(long, default_value = "kasm:use", value_parser = scopes)]
+    pub scope: Grants,
 }
 
 /// How `tools` prints the list.

@@ -1,18 +1,25 @@
-//! Settings: read from all sources, validated, and converted to types that allow only valid values.
+//! Settings: read from all sources, validated, and converted to types that allow only valid values. Each file has one
+//! group of settings and reads them.
 //!
 //! Layers: defaults < TOML file < environment < flags. All errors are reported together. A [`Config`] is always
 //! valid; raw texts stay in this module.
 
+mod address;
 mod audit;
 mod client_endpoint;
 mod documents;
+mod http;
+mod kasm;
 mod limits;
+mod log;
+mod metrics;
 mod oauth;
 mod read;
 mod reader;
 mod source;
-mod table;
+mod state;
 mod tokens;
+mod variable;
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -21,33 +28,46 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 use crate::audit::AuditSettings;
-use crate::caller::Scope;
+use crate::caller::Grants;
 use crate::http::client_ip::ProxyRange;
 use crate::http::guard::{AllowedHosts, AllowedOrigin};
 use crate::http::limits::RequestLimits;
-use crate::kasm::public::KasmConfig;
 use crate::oauth::OAuthConfig;
-use crate::providers::kasm::KasmSettings;
 use crate::rate::Rate;
 pub use audit::audit_file;
 pub use client_endpoint::{ClientEndpoint, client_endpoint};
 pub use documents::VariableTable;
+pub use kasm::KasmBackend;
 pub use reader::{SettingMistake, SettingMistakes};
 pub use source::SettingsSources;
-pub use table::{VARIABLES, Variable};
 pub use tokens::{TOKENS_FILE_NAME, token_rules, tokens_file};
+pub use variable::Variable;
+
+/// All settings, in the order of the documents.
+const GROUPS: [&[Variable]; 11] = [
+    kasm::VARIABLES,
+    kasm::tools::VARIABLES,
+    address::VARIABLES,
+    tokens::VARIABLES,
+    oauth::VARIABLES,
+    http::VARIABLES,
+    limits::VARIABLES,
+    state::VARIABLES,
+    audit::VARIABLES,
+    metrics::VARIABLES,
+    log::VARIABLES,
+];
+
+/// All settings, in the order of the documents.
+pub fn all_variables() -> impl Iterator<Item = &'static Variable> {
+    GROUPS.into_iter().flatten()
+}
 
 /// All settings.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// The Kasm server.
-    pub kasm: KasmConfig,
-    /// The user whose sessions the token gives access to.
-    pub kasm_user: String,
-    /// How long the workspace list is cached.
-    pub image_cache: Duration,
-    /// Settings of the Kasm tools.
-    pub tools: KasmSettings,
+    /// Kasm, if it is on.
+    pub kasm: Option<KasmBackend>,
     /// The folder for data that must survive a restart, if it exists.
     pub state_dir: Option<PathBuf>,
     /// How long a file link is valid.
@@ -75,8 +95,8 @@ pub struct HttpConfig {
     pub tokens_file: Option<PathBuf>,
     /// Additional authorization servers.
     pub oauth: Option<OAuthConfig>,
-    /// The scope of the bearer token.
-    pub auth_scope: Scope,
+    /// The scopes of the bearer token.
+    pub auth_grants: Grants,
     /// The accepted host names.
     pub allowed_hosts: AllowedHosts,
     /// The accepted origins.
@@ -160,7 +180,13 @@ impl Config {
     /// # Errors
     /// The errors in that setting.
     pub fn listen_address(sources: &SettingsSources) -> Result<SocketAddr, SettingMistakes> {
-        read::read_listen(sources)
+        address::read_listen(sources)
+    }
+
+    /// The Kasm user of callers without one of their own, if Kasm is on.
+    #[must_use]
+    pub fn usual_kasm_user(&self) -> Option<&str> {
+        self.kasm.as_ref().map(|kasm| kasm.user.as_str())
     }
 }
 

@@ -1,7 +1,7 @@
-//! Access tokens of authorization servers (OAuth 2.1): the caller and its scope.
+//! Access tokens of authorization servers (OAuth 2.1): the caller and its scopes.
 //!
 //! A token is valid if a configured issuer signed it for this server, and it has not expired. Its subject is
-//! the caller; a claim names the Kasm user.
+//! the caller and the tenant. If it has a scope in Kasm, a claim names the Kasm user.
 
 mod audience;
 mod claims;
@@ -11,12 +11,13 @@ mod resource;
 mod users;
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use jsonwebtoken::{Algorithm, Validation};
 
-use crate::caller::{Caller, Credential, Scope, Validity};
+use crate::caller::{Caller, Credential, Grants, Realm, Validity};
 use claims::TokenClaims;
 use document_fetcher::DocumentFetcher;
 pub use document_fetcher::is_safe_url;
@@ -43,8 +44,10 @@ pub struct OAuthConfig {
     pub issuers: Vec<String>,
     /// The audiences that mean this server. None: the addresses of its entry points, and its own.
     pub audiences: Vec<String>,
-    /// The claim that names the Kasm user, by id or username.
-    pub user_claim: String,
+    /// The claim that names the Kasm user, by id or username. None: this server has no Kasm.
+    pub user_claim: Option<String>,
+    /// The realms of this server. Scopes of other realms are of no use here.
+    pub realms: Arc<[Realm]>,
     /// The largest accepted clock difference.
     pub clock_skew: Duration,
     /// The URL of this server's MCP endpoint, as clients write it.
@@ -68,7 +71,8 @@ pub enum TokenDenied {
 pub struct TokenVerifier {
     config: OAuthConfig,
     issuers: Vec<TokenIssuer>,
-    users: UserDirectory,
+    /// The users of Kasm, if this server has Kasm.
+    users: Option<UserDirectory>,
 }
 
 impl fmt::Debug for TokenVerifier {
@@ -80,24 +84,27 @@ impl fmt::Debug for TokenVerifier {
 }
 
 impl TokenVerifier {
-    /// Creates a verifier. `users` finds Kasm users; `user_id` normalises an id, and returns None if the text
-    /// is not an id. Nothing is fetched before the first token.
+    /// Creates a verifier that looks for no Kasm user. Nothing is fetched before the first token.
     ///
     /// # Errors
     /// The TLS library cannot be used.
-    pub fn new(
-        config: OAuthConfig,
-        user_id: fn(&str) -> Option<String>,
-        users: FindUser,
-    ) -> Result<Self, reqwest::Error> {
+    pub fn new(config: OAuthConfig) -> Result<Self, reqwest::Error> {
         let fetcher = DocumentFetcher::new()?;
         let issuers = config.issuers.iter();
         let issuers = issuers.map(|url| TokenIssuer::new(url.clone(), fetcher.clone()));
         Ok(Self {
             issuers: issuers.collect(),
-            users: UserDirectory::new(user_id, users),
+            users: None,
             config,
         })
+    }
+
+    /// Adds the users of Kasm. `find` finds one by name; `user_id` normalises an id, and returns None if the text
+    /// is not an id.
+    #[must_use]
+    pub fn with_users(mut self, user_id: fn(&str) -> Option<String>, find: FindUser) -> Self {
+        self.users = Some(UserDirectory::new(user_id, find));
+        self
     }
 
     /// The settings of OAuth.
@@ -120,19 +127,41 @@ impl TokenVerifier {
         // A call must not end earlier than the leeway with which its token was accepted.
         let until = until.saturating_add(self.config.clock_skew);
         let until = until.map_err(|_| TokenDenied::Invalid("its expiry is invalid"))?;
-        let scope = claims.granted_scope().ok_or(TokenDenied::NoScope)?;
-        let named = claims
-            .user_claim(&self.config.user_claim)
-            .ok_or(TokenDenied::NoUser)?;
-        let user = self.users.resolve_user(named).await?;
+        let grants = claims.granted_scopes(&self.config.realms);
+        if grants.is_empty() {
+            return Err(TokenDenied::NoScope);
+        }
+        let user = self.kasm_user_of(&claims, &grants).await?;
         // A subject is unique only at its issuer (RFC 7519, section 4.1.2).
-        let mut caller = Caller::new(&format!("oauth:{subject}@{issuer}"), scope, &user);
+        let name = format!("oauth:{subject}@{issuer}");
+        let mut caller = Caller::new(&name, grants);
+        if let Some(user) = user {
+            caller = caller.with_kasm_account(&user);
+        }
+        // The subject stays the tenant. A client that asks for a scope of Kasm later keeps what it has elsewhere.
+        let mut caller = caller.with_tenant(&name);
         caller.credential = Credential::OAuth;
         caller.validity = Validity {
             until: Some(until),
             ..Validity::default()
         };
         Ok(caller)
+    }
+
+    /// The Kasm user of a token with a scope in Kasm.
+    async fn kasm_user_of(
+        &self,
+        claims: &TokenClaims,
+        grants: &Grants,
+    ) -> Result<Option<String>, TokenDenied> {
+        let (Some(users), Some(claim)) = (&self.users, &self.config.user_claim) else {
+            return Ok(None);
+        };
+        if grants.level_in(Realm::KASM).is_none() {
+            return Ok(None);
+        }
+        let named = claims.user_claim(claim).ok_or(TokenDenied::NoUser)?;
+        users.resolve_user(named).await.map(Some)
     }
 
     /// The claims of a valid token, and its issuer.
@@ -185,14 +214,4 @@ impl TokenVerifier {
         }
         Ok((issuer.url(), claims))
     }
-}
-
-/// The scopes that include `scope` and what it includes, as they are written in a challenge.
-#[must_use]
-pub fn scopes_up_to(scope: Scope) -> String {
-    let names = Scope::ALL.iter().filter(|other| **other <= scope);
-    names
-        .map(|scope| scope.scope_name())
-        .collect::<Vec<_>>()
-        .join(" ")
 }

@@ -2,3 +2,8 @@
 //! when it is configured.
 
 pub mod kasm;
+
+use crate::caller::Realm;
+
+/// The realms of all providers, in the order of the documents.
+pub const REALMS: &[Realm] = &[Realm::KASM];

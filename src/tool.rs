@@ -12,15 +12,21 @@ mod call_log;
 pub mod catalogue;
 pub mod change;
 pub mod concurrency;
+pub mod cost;
+pub mod dynamic_tool;
 pub mod error;
+pub mod inner_call;
 pub mod invocation;
 mod mounted_tool;
 mod pipeline;
 pub mod private_argument;
 pub mod progress;
+pub mod provider;
 pub mod registry;
 pub mod schema;
 pub mod sent_arguments;
+pub mod tool_list;
+pub mod tool_table;
 pub mod transfer;
 pub mod transferring;
 
@@ -35,12 +41,15 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
 
-use crate::caller::{Caller, Scope};
+use crate::caller::{Caller, FilteredTool, Level, Scope};
 use crate::picture::Picture;
 pub use approval::{ApprovalChannel, ApprovalQuestion};
 use arguments::ArgumentForms;
 pub use call_guards::CallGuards;
+pub use cost::CostClass;
 pub use error::{ErrorType, ToolError};
+pub use inner_call::CallPosition;
+use invocation::CallOptions;
 pub use private_argument::PrivateArgument;
 use private_argument::RecordedArguments;
 pub use progress::ProgressReporter;
@@ -116,10 +125,12 @@ pub trait Tool: Send + Sync + 'static {
     const EFFECT: Effect;
     /// Whether it reaches systems other than Kasm (MCP's `openWorldHint`).
     const OPEN_WORLD: bool = false;
-    /// Whether a call is costly for Kasm or its administrators: such calls have their own rate limit.
-    const COSTLY: bool = false;
-    /// A scope beyond the one that toolset and effect require.
-    const SCOPE: Option<Scope> = None;
+    /// The class of costly calls that it belongs to, if any: each class has its own rate limit.
+    const COST: Option<&'static CostClass> = None;
+    /// The time limit of a call. None: the server's.
+    const TIME_LIMIT: Option<Duration> = None;
+    /// A level beyond the one that toolset and effect require.
+    const LEVEL: Option<Level> = None;
     /// How its work continues after its reply, if it can. Clients with tasks then get a task.
     const CONTINUES: Option<ContinuationTools> = None;
 
@@ -138,8 +149,8 @@ pub struct ToolReply<T> {
     pub data: T,
     /// One sentence with the outcome and, if there is one, the next step.
     pub message: String,
-    /// A picture to show, if there is one.
-    pub picture: Option<Picture>,
+    /// Pictures to show, in their order.
+    pub pictures: Vec<Picture>,
 }
 
 impl<T> ToolReply<T> {
@@ -148,14 +159,14 @@ impl<T> ToolReply<T> {
         Self {
             data,
             message: message.into(),
-            picture: None,
+            pictures: Vec::new(),
         }
     }
 
-    /// Adds a picture to the reply.
+    /// Adds a picture to the reply, behind those that it has.
     #[must_use]
     pub fn with_picture(mut self, picture: Option<Picture>) -> Self {
-        self.picture = picture;
+        self.pictures.extend(picture);
         self
     }
 }
@@ -175,9 +186,27 @@ pub struct ToolCallContext<'a, P> {
     pub asker: &'a ApprovalChannel,
     /// Guards that are dropped when the call ends. Tools add to them with [`Self::hold_until_end`].
     pub kept: &'a CallGuards,
+    /// The client's conversation, where the transport has one: stdio, and the sessions of the revisions before
+    /// 2026-07-28. Only good for a default; no tool may need it.
+    pub conversation: Option<&'a Arc<str>>,
+    /// The position of the call, for calls that are made inside of it.
+    pub position: &'a CallPosition,
 }
 
-impl<P> ToolCallContext<'_, P> {
+impl<'a, P> ToolCallContext<'a, P> {
+    pub(crate) fn of_call(provider: &'a P, options: &'a CallOptions, kept: &'a CallGuards) -> Self {
+        Self {
+            provider,
+            caller: &options.caller,
+            cancelled: &options.cancelled,
+            progress: &options.progress,
+            asker: &options.confirm,
+            kept,
+            conversation: options.conversation.as_ref(),
+            position: &options.position,
+        }
+    }
+
     /// Asks a person for approval, and returns only if they agreed. A tool asks at most once per call, before
     /// it changes anything: in revision 2026-07-28 the call ends here, and the client repeats it with the
     /// person's answer, so it runs from its start. The approval is valid for `question.what` and these
@@ -203,7 +232,7 @@ pub struct Toolset<P: 'static> {
     pub name: &'static str,
     /// A short description.
     pub about: &'static str,
-    /// The lowest scope for any of its tools.
+    /// The lowest scope for any of its tools. They need scopes of this realm only.
     pub scope: Scope,
     /// The tools, in the order of the documents.
     pub tools: &'static [&'static dyn AnyTool<P>],
@@ -221,21 +250,25 @@ impl<P> std::fmt::Debug for Toolset<P> {
 #[derive(Clone, Debug)]
 pub struct ToolInfo {
     /// Its name.
-    pub name: &'static str,
+    pub name: Arc<str>,
     /// Its title.
-    pub title: &'static str,
+    pub title: Arc<str>,
     /// Its description.
-    pub about: &'static str,
+    pub about: Arc<str>,
     /// The toolset it belongs to.
-    pub toolset: &'static str,
+    pub toolset: Arc<str>,
+    /// The label in metrics: its name, or its toolset if names come from elsewhere, because labels are bounded.
+    pub metric_name: &'static str,
     /// What the tool changes.
     pub effect: Effect,
     /// Whether it reaches systems other than Kasm.
     pub open_world: bool,
     /// The required scope.
     pub scope: Scope,
-    /// Whether it counts for the rate limit of costly calls.
-    pub costly: bool,
+    /// The class of costly calls that it counts for.
+    pub cost: Option<&'static CostClass>,
+    /// The time limit of a call. None: the server's.
+    pub time_limit: Option<Duration>,
     /// How its work continues after its reply.
     pub continues: Option<ContinuationTools>,
     /// The JSON Schema of the arguments.
@@ -258,9 +291,11 @@ impl ToolInfo {
     /// Whether `caller` may see it, or could with a higher scope.
     #[must_use]
     pub fn passes_filter(&self, caller: &Caller) -> bool {
-        caller
-            .reach
-            .includes_tool(self.toolset, self.effect.is_read_only())
+        caller.reach.includes_tool(FilteredTool {
+            name: &self.name,
+            toolset: &self.toolset,
+            is_read_only: self.effect.is_read_only(),
+        })
     }
 }
 
@@ -279,27 +314,30 @@ pub trait AnyTool<P>: Send + Sync {
 impl<T: Tool> AnyTool<T::Provider> for T {
     fn info(&self, toolset: &Toolset<T::Provider>) -> ToolInfo {
         let by_effect = if T::EFFECT.is_read_only() {
-            Scope::Read
+            Level::Read
         } else {
-            Scope::Use
+            Level::Use
         };
+        // The largest of the three: a toolset for administrators stays theirs even if a tool only reads.
+        let level = T::LEVEL
+            .unwrap_or(Level::Read)
+            .max(by_effect)
+            .max(toolset.scope.level);
         let mut input_schema = schema::arguments_schema::<T::Args>();
         // Both remove their marks from the schema, so that clients do not see them.
         let recorded = RecordedArguments::take_from(&mut input_schema);
         let argument_forms = ArgumentForms::take_from(&mut input_schema);
         ToolInfo {
-            name: T::NAME,
-            title: T::TITLE,
-            about: T::ABOUT,
-            toolset: toolset.name,
+            name: T::NAME.into(),
+            title: T::TITLE.into(),
+            about: T::ABOUT.into(),
+            toolset: toolset.name.into(),
+            metric_name: T::NAME,
             effect: T::EFFECT,
             open_world: T::OPEN_WORLD,
-            // The largest of the three: a toolset for administrators stays theirs even if a tool only reads.
-            scope: T::SCOPE
-                .unwrap_or(Scope::Read)
-                .max(by_effect)
-                .max(toolset.scope),
-            costly: T::COSTLY,
+            scope: Scope::new(toolset.scope.realm, level),
+            cost: T::COST,
+            time_limit: T::TIME_LIMIT,
             continues: T::CONTINUES,
             recorded: Arc::new(recorded),
             argument_forms: Arc::new(argument_forms),
@@ -322,7 +360,7 @@ impl<T: Tool> AnyTool<T::Provider> for T {
             Ok(ToolReply {
                 data,
                 message: reply.message,
-                picture: reply.picture,
+                pictures: reply.pictures,
             })
         }
         .boxed()

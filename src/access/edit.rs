@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::entry::{self, TokenEntry};
 use super::{TokenFileRules, UnusableTokenFile};
+use crate::caller::ToolNamePattern;
 use crate::token;
 
 /// Access for the owner only.
@@ -196,14 +197,23 @@ fn entry_as_toml(entry: &TokenEntry) -> String {
         entry::ENTRIES,
         entry.name,
         entry.hash,
-        entry.scope
+        entry.grants
     );
     if let Some(user) = &entry.kasm_user {
         let _infallible = writeln!(out, "kasm_user = \"{user}\"");
     }
+    if let Some(tenant) = &entry.tenant {
+        let _infallible = writeln!(out, "tenant = \"{tenant}\"");
+    }
     if let Some(toolsets) = &entry.reach.toolsets {
         let names: Vec<_> = toolsets.iter().map(|name| format!("\"{name}\"")).collect();
         let _infallible = writeln!(out, "toolsets = [{}]", names.join(", "));
+    }
+    // An entry that was read has one list at most.
+    for list in &entry.reach.names {
+        let patterns = list.patterns().iter().map(ToolNamePattern::pattern_text);
+        let patterns: Vec<_> = patterns.map(|text| format!("\"{text}\"")).collect();
+        let _infallible = writeln!(out, "tools = [{}]", patterns.join(", "));
     }
     if entry.reach.read_only {
         out.push_str("read_only = true\n");

@@ -48,13 +48,17 @@ pub struct CallBegin {
     pub request_id: Option<Arc<str>>,
     /// The name of the caller.
     pub caller: Arc<str>,
-    /// The Kasm user that it acts as.
-    pub kasm_user: Arc<str>,
+    /// The Kasm user that it acts as, if it has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kasm_user: Option<Arc<str>>,
     /// The client's address.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub address: Option<IpAddr>,
     /// The tool, or `GET /files` and `PUT /files`.
-    pub tool: &'static str,
+    pub tool: Arc<str>,
+    /// The number of the call that it is made inside of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parent: Option<u64>,
     /// `read`, `write` or `destroy`.
     pub effect: &'static str,
     /// The arguments, without private ones.

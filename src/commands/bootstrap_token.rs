@@ -27,8 +27,9 @@ pub(super) fn with_bootstrap_token(mut config: Config) -> anyhow::Result<Config>
     let entry = TokenEntry {
         name: NAME.to_owned(),
         hash: TokenHash::of_token(&token),
-        scope: config.http.auth_scope,
+        grants: config.http.auth_grants.clone(),
         kasm_user: None,
+        tenant: None,
         reach: ToolFilter::default(),
         expires: None,
         rate: None,
@@ -50,7 +51,7 @@ pub(super) fn with_bootstrap_token(mut config: Config) -> anyhow::Result<Config>
     // The hash is stored before the token is shown: a token that was shown must work.
     std::fs::create_dir_all(folder)
         .map_err(|error| refuse(format!("{}: {error}", folder.display())))?;
-    edit::add_entry(&file, &entry, &token_rules(&config.kasm_user))
+    edit::add_entry(&file, &entry, &token_rules(config.usual_kasm_user()))
         .map_err(|error| refuse(format!("{}: {error}", file.display())))?;
     writeln!(
         std::io::stderr(),

@@ -22,7 +22,8 @@ use self::report::{CheckProblem, CheckReport};
 use super::{EXIT_SETTINGS, settings_sources};
 use crate::app;
 use crate::cli;
-use crate::config::Config;
+use crate::config::{Config, KasmBackend};
+use crate::kasm::public::KasmConfig;
 use crate::kasm::{Kasm, UserId};
 
 /// Upper limit for one call to Kasm here, even if the server is configured to wait longer.
@@ -58,12 +59,12 @@ pub(super) async fn run_check(
             return Ok(ExitCode::from(EXIT_SETTINGS));
         }
     };
-    // A check has to show a failure that the server would wait out.
-    config.kasm.timeout = config.kasm.timeout.min(CALL_PATIENCE);
-    config.kasm.retries = config.kasm.retries.min(1);
-    // The report knows all secrets before the first row that could repeat one.
-    for secret in [&config.kasm.api_key, &config.kasm.api_key_secret] {
-        report.hide_secret(secret);
+    if let Some(KasmBackend { connection, .. }) = &mut config.kasm {
+        // A check has to show a failure that the server would wait out.
+        connection.timeout = connection.timeout.min(CALL_PATIENCE);
+        connection.retries = connection.retries.min(1);
+        // The report knows all secrets before the first row that could repeat one.
+        hide_key(&mut report, connection);
     }
     let key = client_key(options, &config)?;
     if let ClientKey::Token(token) = &key {
@@ -76,7 +77,18 @@ pub(super) async fn run_check(
     for notice in &config.notices {
         report.add_note("settings", notice, "")?;
     }
-    check_upstream(&mut report, &config, options.start.as_deref()).await?;
+    match &config.kasm {
+        Some(backend) => {
+            check_upstream(&mut report, &config, backend, options.start.as_deref()).await?;
+        }
+        None if options.start.is_some() => {
+            let remedy = "omit --start, or set KASM_API_URL and the other settings of Kasm";
+            let problem =
+                CheckProblem::new("this server has no Kasm to start a session in", remedy);
+            report.add_failure("session: start", &problem)?;
+        }
+        None => {}
+    }
     server::check_credentials(&mut report, &config).await?;
     server::check_folders(&mut report, &config)?;
     server::check_surface(&mut report, &config)?;
@@ -112,7 +124,10 @@ fn client_key(options: &cli::CheckOptions, config: &Config) -> anyhow::Result<Cl
 
 /// Logs why Kasm does not answer, for a server that has just started.
 pub(super) async fn log_first_findings(config: &Config) {
-    let Ok(kasm) = app::kasm_client(config) else {
+    let Some(backend) = &config.kasm else {
+        return;
+    };
+    let Ok(kasm) = app::kasm_client(backend) else {
         return;
     };
     if kasm.api().check_health().await.is_ok() {
@@ -120,10 +135,8 @@ pub(super) async fn log_first_findings(config: &Config) {
     }
     // A report in JSON prints nothing before its end.
     let mut report = CheckReport::new(true);
-    for secret in [&config.kasm.api_key, &config.kasm.api_key_secret] {
-        report.hide_secret(secret);
-    }
-    let looked = check_way_to_kasm(&mut report, config).await;
+    hide_key(&mut report, &backend.connection);
+    let looked = check_way_to_kasm(&mut report, &backend.connection).await;
     for (link, fact, remedy) in report.failures() {
         tracing::warn!(link, remedy, "Kasm does not answer: {fact}");
     }
@@ -132,14 +145,24 @@ pub(super) async fn log_first_findings(config: &Config) {
     }
 }
 
+/// Keeps the API key out of the report.
+fn hide_key(report: &mut CheckReport, connection: &KasmConfig) {
+    for secret in [&connection.api_key, &connection.api_key_secret] {
+        report.hide_secret(secret);
+    }
+}
+
 /// Checks the connection to Kasm. Returns whether Kasm answered.
-async fn check_way_to_kasm(report: &mut CheckReport, config: &Config) -> anyhow::Result<bool> {
+async fn check_way_to_kasm(
+    report: &mut CheckReport,
+    connection: &KasmConfig,
+) -> anyhow::Result<bool> {
     let target = CheckTarget {
         label: "kasm",
         variable: "KASM_API_URL",
-        url: &config.kasm.url,
-        ca_file: config.kasm.tls_ca_file.as_deref(),
-        insecure: config.kasm.tls_insecure,
+        url: &connection.url,
+        ca_file: connection.tls_ca_file.as_deref(),
+        insecure: connection.tls_insecure,
         trust: "put the CA that signed it, or the certificate itself if it is self-signed, into a PEM file and name \
             that in KASM_TLS_CA_FILE (openssl s_client -showcerts prints it); KASM_TLS_INSECURE=true is for tests \
             only",
@@ -149,7 +172,7 @@ async fn check_way_to_kasm(report: &mut CheckReport, config: &Config) -> anyhow:
         skip_rows(report, &KASM_ROWS, "Kasm cannot be reached")?;
         return Ok(false);
     }
-    let is_kasm = kasm::check_answer(report, config).await?;
+    let is_kasm = kasm::check_answer(report, connection).await?;
     if !is_kasm {
         // `check_answer` has written the first two rows.
         skip_rows(report, &KASM_ROWS[2..], "no healthy Kasm answered")?;
@@ -161,13 +184,13 @@ async fn check_way_to_kasm(report: &mut CheckReport, config: &Config) -> anyhow:
 async fn check_upstream(
     report: &mut CheckReport,
     config: &Config,
+    backend: &KasmBackend,
     start: Option<&str>,
 ) -> anyhow::Result<()> {
-    if !check_way_to_kasm(report, config).await? {
+    if !check_way_to_kasm(report, &backend.connection).await? {
         return Ok(());
     }
-    let (Ok(kasm), Ok(user)) = (app::kasm_client(config), config.kasm_user.parse::<UserId>())
-    else {
+    let (Ok(kasm), Ok(user)) = (app::kasm_client(backend), backend.user.parse::<UserId>()) else {
         return skip_rows(report, &KASM_ROWS[2..], "the TLS settings cannot be used");
     };
     if !kasm::check_api_key(report, &kasm, user).await? {
@@ -175,24 +198,37 @@ async fn check_upstream(
     }
     kasm::check_workspaces(report, &kasm).await?;
     kasm::check_user(report, &kasm, user).await?;
-    check_in_session(report, &kasm, config, user, start).await
+    let under_check = KasmUnderCheck {
+        kasm,
+        backend,
+        user,
+        has_relay: config.http.public_url.is_some(),
+    };
+    check_in_session(report, &under_check, start).await
+}
+
+/// Kasm as the checks in a session use it.
+struct KasmUnderCheck<'a> {
+    kasm: Kasm,
+    backend: &'a KasmBackend,
+    /// Whose sessions are used.
+    user: UserId,
+    /// Whether workspaces can post output to the server.
+    has_relay: bool,
 }
 
 async fn check_in_session(
     report: &mut CheckReport,
-    kasm: &Kasm,
-    config: &Config,
-    user: UserId,
+    under_check: &KasmUnderCheck<'_>,
     start: Option<&str>,
 ) -> anyhow::Result<()> {
-    let running = kasm::check_sessions(report, kasm, user).await?;
+    let KasmUnderCheck { kasm, user, .. } = under_check;
+    let running = kasm::check_sessions(report, kasm, *user).await?;
     if let Some(workspace) = start {
-        return session::check_with_new_session(report, kasm, config, user, workspace).await;
+        return session::check_with_new_session(report, under_check, workspace).await;
     }
     match running.and_then(|session| session.kasm_id) {
-        Some(kasm_id) => {
-            Ok(session::check_running_session(report, kasm, config, user, kasm_id).await?)
-        }
+        Some(kasm_id) => Ok(session::check_running_session(report, under_check, kasm_id).await?),
         None => Ok(session::skip_session_rows(
             report,
             "no session is running; --start WORKSPACE starts one, and destroys it afterwards",

@@ -18,7 +18,7 @@ use super::{logging, print_text, stop};
 use crate::app::{self, ReachedBy};
 use crate::cli;
 use crate::clients::{self, TemplateValues};
-use crate::config::{Config, SettingsSources, VARIABLES};
+use crate::config::{Config, SettingsSources, all_variables};
 use crate::http::serve::serve_http;
 use crate::token;
 
@@ -122,8 +122,7 @@ fn is_obeyed(name: &str) -> bool {
 }
 
 fn warn_of_ignored(environment: &HashMap<String, String>) {
-    let ignored = VARIABLES
-        .iter()
+    let ignored = all_variables()
         .map(|variable| variable.name)
         .filter(|name| {
             let is_set = environment

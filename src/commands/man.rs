@@ -13,7 +13,7 @@ use clap_mangen::roff::{Roff, bold, roman};
 
 use super::{EXIT_SETTINGS, print_text};
 use crate::cli::Cli;
-use crate::config::VARIABLES;
+use crate::config::all_variables;
 
 pub(super) fn print_completions(shell: Shell) -> anyhow::Result<ExitCode> {
     let mut script = Vec::new();
@@ -62,7 +62,7 @@ fn environment_section() -> Roff {
         "These variables hold all settings. The file that --config names uses their names in lower case. For a \
          secret, NAME_FILE names a file that holds the value.",
     )]);
-    for variable in VARIABLES {
+    for variable in all_variables() {
         section.control("TP", []);
         section.text([bold(variable.name)]);
         let default = match variable.default {

@@ -5,8 +5,9 @@ use std::process::ExitCode;
 use serde_json::Value;
 
 use super::{print_text, tools};
-use crate::caller::{Caller, Scope};
+use crate::caller::{Caller, Grants};
 use crate::cli::{self, OpenApiOptions};
+use crate::providers::kasm::DESCRIPTION;
 use crate::rest::openapi;
 
 /// The default URL of a server.
@@ -21,16 +22,24 @@ pub(super) fn print_openapi(
     let url = options.url.clone().or(configured);
     let url = url.unwrap_or_else(|| USUAL_URL.to_owned());
     let url = url.trim_end_matches('/').trim_end_matches("/mcp");
-    print_text(&format!("{:#}\n", openapi_document(url, options.scope)))?;
+    print_text(&format!(
+        "{:#}\n",
+        openapi_document(url, options.scope.clone())
+    ))?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// The OpenAPI document of a server at `url` for a token of `scope`.
+/// The OpenAPI document of a server at `url` for a token with these scopes.
 #[must_use]
-pub fn openapi_document(url: &str, scope: Scope) -> Value {
-    // Only the scope decides which tools are listed; no call is made as this caller.
-    let caller = Caller::new("", scope, "");
+pub fn openapi_document(url: &str, grants: impl Into<Grants>) -> Value {
+    // Only the scopes decide which tools are listed; no call is made as this caller.
+    let caller = Caller::new("", grants);
     let tools: Vec<_> = tools::listed_tools().map(|(_, tool)| tool).collect();
     let offered = tools.iter().filter(|tool| tool.is_offered(&caller));
-    openapi::openapi_document(url, true, offered)
+    let about = openapi::ApiDescription {
+        server: url,
+        needs_token: true,
+        providers: &[&DESCRIPTION],
+    };
+    about.openapi_document(offered)
 }

@@ -36,7 +36,9 @@ pub(super) async fn run(config: Config, manager: &ServiceManager) -> anyhow::Res
     if let Some(file) = &http.tokens_file {
         tracing::info!(file = %file.display(), "accepting the tokens of a file");
     }
-    tracing::info!(%address, token, kasm = %config.kasm.url, "kasm-mcp {} is ready", env!("CARGO_PKG_VERSION"));
+    let kasm = config.kasm.as_ref();
+    let kasm = kasm.map(|kasm| tracing::field::display(&kasm.connection.url));
+    tracing::info!(%address, token, kasm, "kasm-mcp {} is ready", env!("CARGO_PKG_VERSION"));
     if let Some(listener) = metrics_listener {
         tracing::info!(
             "metrics are served without a token at {}",

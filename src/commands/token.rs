@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
+use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -10,10 +11,11 @@ use anyhow::{Context as _, bail};
 use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp};
 
+use super::tools::unmatched_names;
 use super::{print_text, settings_sources};
 use crate::access::edit;
 use crate::access::entry::{TokenEntry, is_name};
-use crate::caller::ToolFilter;
+use crate::caller::{ToolFilter, ToolNameList, ToolNamePattern};
 use crate::cli::{NewTokenOptions, SettingsFlags, TokenCommand};
 use crate::config::{self, token_rules};
 use crate::token::{self, TokenHash};
@@ -33,8 +35,16 @@ pub(super) fn run_token(
 fn create_token(options: &NewTokenOptions, file: &Path) -> anyhow::Result<ExitCode> {
     let token = token::bearer_token();
     let entry = token_entry(options, TokenHash::of_token(&token))?;
+    for name in unmatched_names(&entry.reach) {
+        // Tools come and go, so this is no error. A closed standard error is none either.
+        let _closed = writeln!(
+            std::io::stderr(),
+            "kasm-mcp: --tools: no tool of this version has a name like `{name}`"
+        );
+    }
     // The hash is stored before the token is shown: a token that was shown must work.
-    edit::add_entry(file, &entry, &token_rules("")).with_context(|| file.display().to_string())?;
+    edit::add_entry(file, &entry, &token_rules(None))
+        .with_context(|| file.display().to_string())?;
     print_text(&format!(
         "{token}\n\nThe token is shown only now; {} stores its hash. A running server accepts it within a second.\n",
         file.display()
@@ -43,7 +53,7 @@ fn create_token(options: &NewTokenOptions, file: &Path) -> anyhow::Result<ExitCo
 }
 
 fn token_entry(options: &NewTokenOptions, hash: TokenHash) -> anyhow::Result<TokenEntry> {
-    let rules = token_rules("");
+    let rules = token_rules(None);
     if !is_name(&options.name) {
         bail!("--name: use up to 64 letters, digits and . _ @ -");
     }
@@ -54,6 +64,9 @@ fn token_entry(options: &NewTokenOptions, hash: TokenHash) -> anyhow::Result<Tok
             user => user,
         },
     };
+    if options.tenant.as_deref().is_some_and(|name| !is_name(name)) {
+        bail!("--tenant: use up to 64 letters, digits and . _ @ -");
+    }
     for name in &options.toolsets {
         if !rules.toolsets.contains(&name.as_str()) {
             let known = rules.toolsets.join(", ");
@@ -65,15 +78,27 @@ fn token_entry(options: &NewTokenOptions, hash: TokenHash) -> anyhow::Result<Tok
     Ok(TokenEntry {
         name: options.name.clone(),
         hash,
-        scope: options.scope,
+        grants: options.scope.clone(),
         kasm_user,
+        tenant: options.tenant.clone(),
         reach: ToolFilter {
             read_only: options.read_only,
             toolsets: (!toolsets.is_empty()).then(|| Arc::new(toolsets)),
+            names: name_lists(&options.tools)?,
         },
         expires,
         rate: options.rate,
     })
+}
+
+/// The list of `--tools`, if it is given.
+fn name_lists(patterns: &[ToolNamePattern]) -> anyhow::Result<Vec<ToolNameList>> {
+    if patterns.is_empty() {
+        return Ok(Vec::new());
+    }
+    let patterns = patterns.iter().map(ToolNamePattern::pattern_text);
+    let list = ToolNameList::from_patterns(patterns).context("--tools")?;
+    Ok(vec![list])
 }
 
 fn expiry_after(after: Span) -> anyhow::Result<Timestamp> {
@@ -89,17 +114,23 @@ fn expiry_after(after: Span) -> anyhow::Result<Timestamp> {
 }
 
 fn list_tokens(file: &Path) -> anyhow::Result<ExitCode> {
-    let entries = edit::read_entries(file, &token_rules(""));
+    let entries = edit::read_entries(file, &token_rules(None));
     let entries = entries.with_context(|| file.display().to_string())?;
     let mut out = String::new();
     for entry in &entries {
-        let _infallible = write!(out, "{}  {}", entry.name, entry.scope);
+        let _infallible = write!(out, "{}  {}", entry.name, entry.grants);
         if let Some(user) = &entry.kasm_user {
             let _infallible = write!(out, "  kasm_user={user}");
+        }
+        if let Some(tenant) = &entry.tenant {
+            let _infallible = write!(out, "  tenant={tenant}");
         }
         if let Some(toolsets) = &entry.reach.toolsets {
             let names: Vec<_> = toolsets.iter().map(String::as_str).collect();
             let _infallible = write!(out, "  toolsets={}", names.join(","));
+        }
+        for list in &entry.reach.names {
+            let _infallible = write!(out, "  tools={list}");
         }
         if entry.reach.read_only {
             out.push_str("  read-only");
@@ -125,7 +156,8 @@ fn list_tokens(file: &Path) -> anyhow::Result<ExitCode> {
 }
 
 fn revoke_token(name: &str, file: &Path) -> anyhow::Result<ExitCode> {
-    edit::remove_entry(file, name, &token_rules("")).with_context(|| file.display().to_string())?;
+    edit::remove_entry(file, name, &token_rules(None))
+        .with_context(|| file.display().to_string())?;
     print_text(&format!(
         "`{name}` is revoked. Within a second, a running server rejects it and ends the calls that it started.\n"
     ))?;

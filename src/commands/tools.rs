@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use serde_json::{Value, json};
 
 use super::print_text;
+use crate::caller::{ToolFilter, ToolNamePattern};
 use crate::cli::ToolsFormat;
 use crate::providers::kasm::{KasmProvider, TOOLSETS};
 use crate::tool::{ToolInfo, Toolset};
@@ -30,6 +31,14 @@ pub fn listed_tools() -> impl Iterator<Item = (&'static Toolset<KasmProvider>, T
     })
 }
 
+/// The patterns of a filter that match no tool of this version. Tools of providers that come later may match.
+pub(super) fn unmatched_names(filter: &ToolFilter) -> Vec<&str> {
+    let tools: Vec<_> = listed_tools().map(|(_, tool)| tool.name).collect();
+    let patterns = filter.names.iter().flat_map(|list| list.patterns());
+    let unmatched = patterns.filter(|pattern| !tools.iter().any(|tool| pattern.matches_name(tool)));
+    unmatched.map(ToolNamePattern::pattern_text).collect()
+}
+
 fn tools_text() -> String {
     let mut out = String::new();
     for toolset in TOOLSETS {
@@ -45,8 +54,8 @@ fn tools_text() -> String {
 fn tools_json() -> Value {
     let tools = listed_tools().map(|(toolset, tool)| {
         json!({
-            "name": tool.name, "title": tool.title, "description": tool.about, "toolset": toolset.name,
-            "scope": tool.scope.scope_name(), "inputSchema": *tool.input_schema, "outputSchema": *tool.output_schema,
+            "name": *tool.name, "title": *tool.title, "description": *tool.about, "toolset": toolset.name,
+            "scope": tool.scope.to_string(), "inputSchema": *tool.input_schema, "outputSchema": *tool.output_schema,
         })
     });
     tools.collect()

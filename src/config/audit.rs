@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use super::reader::{SettingMistakes, SettingsReader};
 use super::source::SettingsSources;
-use super::tokens::state_dir;
+use super::state::state_dir;
+use super::variable::{Variable, with_default, without_default};
 use crate::audit::AuditSettings;
 
 const FILE: &str = "MCP_AUDIT_FILE";
@@ -12,6 +13,30 @@ const FILE: &str = "MCP_AUDIT_FILE";
 const OFF: &str = "off";
 /// The name of the log in the state directory.
 const FILE_NAME: &str = "audit.jsonl";
+
+/// The settings of this file, in the order of the documents.
+pub(super) const VARIABLES: &[Variable] = &[
+    without_default(
+        FILE,
+        "/var/log/kasm-mcp/audit.jsonl",
+        "The audit log of tool calls (docs/security.md), or `off`. Default: audit.jsonl in MCP_STATE_DIR, if that folder exists.",
+    ),
+    with_default(
+        "MCP_AUDIT_FILE_BYTES",
+        "104857600",
+        "The size at which a file of the audit log is closed and the next one is started.",
+    ),
+    with_default(
+        "MCP_AUDIT_FILES",
+        "0",
+        "How many full files of the audit log are kept. 0 keeps all.",
+    ),
+    with_default(
+        "MCP_AUDIT_FAIL_OPEN",
+        "false",
+        "Run calls that change something even if the audit log cannot be written. Otherwise these calls are refused.",
+    ),
+];
 
 /// The log of the server: the configured one, or that of the state directory, if there is one.
 pub(super) fn audit_settings(reader: &mut SettingsReader) -> Option<AuditSettings> {

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use secrecy::SecretString;
 
-use super::read;
+use super::address;
 use super::reader::{SettingMistakes, SettingsReader};
 use super::source::SettingsSources;
 
@@ -27,7 +27,7 @@ pub fn client_endpoint(sources: &SettingsSources) -> Result<ClientEndpoint, Sett
     let mut reader = SettingsReader::new(sources)?;
     // An unreadable token counts as unknown.
     reader.mistakes.clear();
-    let listen = read::read_address(&mut reader);
+    let listen = address::read_address(&mut reader);
     match listen {
         Some(listen) if reader.mistakes.is_empty() => Ok(ClientEndpoint {
             public_url: reader.text_value("MCP_PUBLIC_URL"),

@@ -2,11 +2,108 @@
 
 use super::ServerLimits;
 use super::reader::SettingsReader;
+use super::variable::{Variable, with_default};
 use crate::http::limits::RequestLimits;
 use crate::rate::Rate;
 
 /// The smallest limit that hyper accepts.
 const HEADER_BYTES_MIN: usize = 8_192;
+
+/// The settings of this file, in the order of the documents.
+pub(super) const VARIABLES: &[Variable] = &[
+    with_default(
+        "MCP_RATE_PER_ADDRESS",
+        "1200/200",
+        "Requests per address (IPv6: per /64 network), counted before authentication: per minute/burst.",
+    ),
+    with_default(
+        "MCP_RATE_FAILED_AUTH",
+        "10/10",
+        "Failed authentications per address: per minute/burst. Above this limit, an address is accepted only for callers that it recently authenticated, until the limit recovers.",
+    ),
+    with_default(
+        "MCP_RATE_PER_CALLER",
+        "600/60",
+        "Requests per caller, unless the caller's token sets its own rate: per minute/burst.",
+    ),
+    with_default(
+        "MCP_RATE_COSTLY_TOOLS",
+        "30/10",
+        "Calls per caller of tools that start a session or change a user: per minute/burst.",
+    ),
+    with_default("MCP_MAX_BODY_BYTES", "8388608", "The largest request body."),
+    with_default(
+        "MCP_MAX_SESSIONS",
+        "10000",
+        "The most MCP sessions (of MCP revisions before 2026-07-28).",
+    ),
+    with_default(
+        "MCP_MAX_SESSIONS_PER_CALLER",
+        "100",
+        "The most MCP sessions per caller. A new one closes the least recently used one.",
+    ),
+    with_default(
+        "MCP_SESSION_IDLE_SECONDS",
+        "1800",
+        "How long an MCP session is kept without a request.",
+    ),
+    with_default(
+        "MCP_MAX_CALLS_PER_CALLER",
+        "32",
+        "The most concurrent tool calls per caller.",
+    ),
+    with_default(
+        "MCP_MAX_TRANSFERS",
+        "16",
+        "The most concurrent file transfers through `/files/`. An upload takes up to 20 MB of memory.",
+    ),
+    with_default(
+        "MCP_TOOL_TIMEOUT_SECONDS",
+        "300",
+        "Time limit for one tool call.",
+    ),
+    with_default(
+        "MCP_CONFIRM_TIMEOUT_SECONDS",
+        "120",
+        "How long a tool waits for a person to approve its call, within the time limit of the call. Without an answer, the call is refused.",
+    ),
+    with_default(
+        "MCP_HEADER_TIMEOUT_SECONDS",
+        "60",
+        "Time limit for receiving the headers of a request. An idle connection is closed after this time too.",
+    ),
+    with_default(
+        "MCP_BODY_TIMEOUT_SECONDS",
+        "30",
+        "Time limit for receiving a request body. One second is added for each 8 KiB received.",
+    ),
+    with_default(
+        "MCP_MAX_HEADER_BYTES",
+        "65536",
+        "The largest size of all headers of a request, at least 8192. A request may have 100 headers.",
+    ),
+    with_default("MCP_MAX_CONNECTIONS", "20000", "The most open connections."),
+    with_default(
+        "MCP_MAX_CONNECTIONS_PER_ADDRESS",
+        "1000",
+        "The most open connections per address. Does not apply to MCP_TRUSTED_PROXIES.",
+    ),
+    with_default(
+        "MCP_MAX_STREAMS",
+        "10000",
+        "The most open notification streams (GET /mcp, /sse and subscriptions/listen).",
+    ),
+    with_default(
+        "MCP_MAX_STREAMS_PER_CALLER",
+        "200",
+        "The most open notification streams per caller.",
+    ),
+    with_default(
+        "MCP_DRAIN_SECONDS",
+        "20",
+        "How long running calls may take to finish after a stop signal.",
+    ),
+];
 
 pub(super) fn read_limits(reader: &mut SettingsReader) -> Option<ServerLimits> {
     let requests = read_request_limits(reader);

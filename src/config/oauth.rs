@@ -1,15 +1,42 @@
 //! The settings of OAuth.
 
 use super::reader::SettingsReader;
+use super::variable::{Variable, with_default, without_default};
+use crate::caller::Realm;
 use crate::oauth::{OAuthConfig, is_safe_url};
 
 const ISSUERS: &str = "MCP_OAUTH_ISSUERS";
 const USER_CLAIM: &str = "MCP_OAUTH_USER_CLAIM";
 
-/// The settings, if an issuer is named. `public_url` has no `/mcp`.
+/// The settings of this file, in the order of the documents.
+pub(super) const VARIABLES: &[Variable] = &[
+    without_default(
+        ISSUERS,
+        "https://login.example.org/realms/kasm",
+        "The issuer identifiers of the authorization servers whose access tokens are accepted, separated by commas (docs/security.md). Each must equal the `iss` claim exactly. Needs MCP_PUBLIC_URL and, for Kasm, MCP_OAUTH_USER_CLAIM.",
+    ),
+    without_default(
+        USER_CLAIM,
+        "preferred_username",
+        "The claim of an access token that names the Kasm user, by username or id. Choose a claim that users cannot change themselves.",
+    ),
+    without_default(
+        "MCP_OAUTH_AUDIENCE",
+        "https://mcp.example.org/mcp",
+        "The audiences that are accepted in access tokens, separated by commas. Default: MCP_PUBLIC_URL, alone or with the path of an entry point such as /mcp.",
+    ),
+    with_default(
+        "MCP_OAUTH_CLOCK_SKEW_SECONDS",
+        "30",
+        "The largest accepted clock difference to an authorization server.",
+    ),
+];
+
+/// The settings, if an issuer is named. `public_url` has no `/mcp`; `realms` are those of the providers that are on.
 pub(super) fn read_oauth(
     reader: &mut SettingsReader,
     public_url: Option<&str>,
+    realms: &[Realm],
 ) -> Option<OAuthConfig> {
     let issuers: Vec<String> =
         reader.list_value(ISSUERS, "write each issuer exactly as its `iss` claim");
@@ -18,7 +45,9 @@ pub(super) fn read_oauth(
         "write each audience exactly as the `aud` claim",
     );
     let clock_skew = reader.seconds_value("MCP_OAUTH_CLOCK_SKEW_SECONDS", 0, 600);
-    let user_claim = reader.text_value(USER_CLAIM);
+    // Only Kasm has users of its own, so without Kasm no claim has to name one.
+    let has_users = realms.contains(&Realm::KASM);
+    let user_claim = reader.text_value(USER_CLAIM).filter(|_| has_users);
     // Without an issuer, OAuth is off, and its other settings have no effect.
     if issuers.is_empty() {
         return None;
@@ -31,7 +60,7 @@ pub(super) fn read_oauth(
             reader.add_mistake(ISSUERS, problem, remedy);
         }
     }
-    if user_claim.is_none() {
+    if has_users && user_claim.is_none() {
         let remedy = "name the claim with the Kasm username or id, such as preferred_username; users must not be \
             able to change its value";
         reader.add_mistake(
@@ -49,7 +78,8 @@ pub(super) fn read_oauth(
     Some(OAuthConfig {
         issuers,
         audiences,
-        user_claim: user_claim?,
+        user_claim,
+        realms: realms.into(),
         clock_skew,
         resource,
     })

@@ -5,8 +5,8 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use super::all_variables;
 use super::source::{RENAMED, SettingsSources};
-use super::table::VARIABLES;
 
 /// One invalid setting.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -85,8 +85,7 @@ impl SettingsReader {
     fn refuse_unknown(&mut self) {
         let known = |key: &str| {
             let name = key.to_uppercase();
-            VARIABLES
-                .iter()
+            all_variables()
                 .any(|v| v.name == name || (v.secret && name.strip_suffix("_FILE") == Some(v.name)))
         };
         let unknown: Vec<String> = self
@@ -105,7 +104,7 @@ impl SettingsReader {
     }
 
     fn read_secret_files(&mut self) {
-        for variable in VARIABLES.iter().filter(|variable| variable.secret) {
+        for variable in all_variables().filter(|variable| variable.secret) {
             let key = variable.name.to_lowercase();
             let Some(path) = self.values.remove(&format!("{key}_file")) else {
                 continue;
@@ -140,6 +139,12 @@ impl SettingsReader {
             problem,
             remedy: remedy.to_owned(),
         });
+    }
+
+    /// Whether a setting has a value, or one that cannot be read.
+    pub(super) fn is_named(&self, name: &str) -> bool {
+        let is_about = |mistake: &SettingMistake| mistake.variable == name;
+        self.text_value(name).is_some() || self.mistakes.iter().any(is_about)
     }
 
     pub(super) fn text_value(&self, name: &str) -> Option<String> {

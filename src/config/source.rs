@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 
-use super::table::VARIABLES;
+use super::all_variables;
 
 /// The variable that names the TOML file.
 pub(super) const FILE_VARIABLE: &str = "KASM_MCP_CONFIG";
@@ -54,9 +54,8 @@ impl SettingsSources {
     /// All layers merged: keys are lower-case names. An empty value counts as not set.
     pub(super) fn merge_sources(&self) -> Result<HashMap<String, String>, config::ConfigError> {
         let names = || {
-            VARIABLES
-                .iter()
-                .map(|v| v.name)
+            all_variables()
+                .map(|variable| variable.name)
                 .chain(RENAMED.iter().map(|(old, _)| *old))
         };
         // The environment holds variables of other programs, so only names of the table are taken from it.
@@ -70,7 +69,7 @@ impl SettingsSources {
             .map(|(key, value)| (key.to_lowercase(), value.clone()))
             .collect();
         let mut builder = config::Config::builder();
-        for variable in VARIABLES {
+        for variable in all_variables() {
             if !variable.default.is_empty() {
                 builder = builder.set_default(variable.name.to_lowercase(), variable.default)?;
             }

@@ -15,11 +15,11 @@ use http::{HeaderMap, StatusCode};
 use hyper::body::Body as _;
 use secrecy::{ExposeSecret, SecretString};
 
-use super::challenge::{MetadataUrl, USUAL_SCOPE, bearer_challenge, insufficient_scope};
+use super::challenge::{MetadataUrl, bearer_challenge, insufficient_scope};
 use super::problem::HttpProblem;
 use super::route_group::AnswerForm;
 use crate::access::TokenFile;
-use crate::caller::{Caller, Scope, Validity};
+use crate::caller::{Caller, Grants, Level, Validity};
 use crate::oauth::{TokenDenied, TokenVerifier};
 use crate::token::TokenHash;
 
@@ -79,8 +79,11 @@ impl Authenticator {
 
     fn metadata_url(&self, path: &str) -> Option<MetadataUrl> {
         let verifier = self.oauth.as_ref()?;
-        let url = verifier.config().metadata_url(path);
-        Some(MetadataUrl(url.into()))
+        let config = verifier.config();
+        Some(MetadataUrl {
+            url: config.metadata_url(path).into(),
+            realms: config.realms.clone(),
+        })
     }
 
     /// The tokens file, if there is one.
@@ -195,7 +198,10 @@ fn refusal_problem(reason: Unauthenticated, metadata_url: Option<&MetadataUrl>) 
         ),
         Unauthenticated::Denied(TokenDenied::Invalid(why)) => ("token_invalid", Some(why), WRONG),
         Unauthenticated::Denied(TokenDenied::NoScope) => {
-            return insufficient_scope(metadata_url, Scope::Read);
+            // The smallest scope of each realm is enough to come in.
+            let realms = metadata_url.map(|metadata| &*metadata.realms);
+            let smallest = Grants::in_each(realms.unwrap_or_default(), Level::Read);
+            return insufficient_scope(metadata_url, &smallest);
         }
         Unauthenticated::Denied(TokenDenied::NoUser) => {
             let detail = "your sign-in leads to no Kasm user: ask the operator of this server";
@@ -208,6 +214,6 @@ fn refusal_problem(reason: Unauthenticated, metadata_url: Option<&MetadataUrl>) 
         }
     };
     let error = error.map(|why| ("invalid_token", why));
-    let value = bearer_challenge(metadata_url, error, USUAL_SCOPE);
+    let value = bearer_challenge(metadata_url, error, None);
     HttpProblem::new(StatusCode::UNAUTHORIZED, code, detail).with_challenge(value)
 }

@@ -9,10 +9,11 @@ use http::{HeaderName, Method, StatusCode};
 use serde_json::{Value, json};
 use tower_http::cors::{Any, CorsLayer};
 
-use super::challenge::USUAL_SCOPE;
+use super::challenge::{USUAL_LEVEL, scope_names};
 use super::problem::HttpProblem;
 use super::state::HttpState;
-use crate::oauth::{OAuthConfig, WELL_KNOWN, is_entry_point, scopes_up_to};
+use crate::caller::Grants;
+use crate::oauth::{OAuthConfig, WELL_KNOWN, is_entry_point};
 
 /// A document for each entry point, at the place that the RFC derives from its address; none without an
 /// authorization server. Open to every page of every origin: it is public.
@@ -63,10 +64,11 @@ fn metadata_answer(state: &HttpState, path: &str) -> Result<Json<Value>, HttpPro
 }
 
 fn metadata_document(config: &OAuthConfig, path: &str) -> Value {
+    let usual = Grants::in_each(&config.realms, USUAL_LEVEL);
     json!({
         "resource": config.resource_at(path),
         "authorization_servers": config.issuers,
-        "scopes_supported": scopes_up_to(USUAL_SCOPE).split(' ').collect::<Vec<_>>(),
+        "scopes_supported": scope_names(&usual),
         "bearer_methods_supported": ["header"],
         "resource_name": "kasm-mcp",
     })

@@ -1,4 +1,4 @@
-//! `GET /metrics`: for callers with kasm:admin, or without a token at its own address.
+//! `GET /metrics`: for administrators of all realms, or without a token at its own address.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use super::exposition::MetricsExposition;
 use super::identity::Authenticated;
 use super::problem::HttpProblem;
 use super::state::HttpState;
-use crate::caller::{Credential, Scope};
+use crate::caller::{Credential, Grants, Level, Scope};
 
 /// The route behind authentication.
 pub(super) fn routes() -> Router<Arc<HttpState>> {
@@ -26,14 +26,19 @@ async fn to_admins(
     Authenticated(caller): Authenticated,
     request: Extensions,
 ) -> Result<Response, HttpProblem> {
-    if caller.has_scope(Scope::Admin) {
+    // The metrics are about the tools of all realms.
+    let realms = state.registry.all_realms().into_iter();
+    let needed: Grants = realms
+        .map(|realm| Scope::new(realm, Level::Admin))
+        .collect();
+    if needed.granted_scopes().all(|scope| caller.has_scope(scope)) {
         return Ok(state.exposition().as_response());
     }
     // Only an OAuth client can get more scope by itself, so only it gets a challenge.
     if caller.credential == Credential::OAuth {
-        return Err(insufficient_scope(request.get(), Scope::Admin));
+        return Err(insufficient_scope(request.get(), &needed));
     }
-    let detail = format!("this needs a token with the scope {}", Scope::Admin);
+    let detail = format!("this needs a token with the scope {needed}");
     Err(HttpProblem::new(
         StatusCode::FORBIDDEN,
         "insufficient_scope",

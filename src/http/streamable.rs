@@ -24,7 +24,7 @@ use super::problem::HttpProblem;
 use super::rpc_error::RpcError;
 use super::state::HttpState;
 use super::tool_filter;
-use crate::caller::{Caller, Credential, Scope};
+use crate::caller::{Caller, Credential, Grants};
 use crate::mcp::envelope::{
     BATCH_MESSAGES_MAX, ClientMessage, Envelope, FIRST_MODERN_REVISION, UnreadableBody,
 };
@@ -90,17 +90,18 @@ pub(super) fn refuse_missing_scope(
     request: &Extensions,
     envelope: &Envelope,
 ) -> Result<(), HttpProblem> {
-    if caller.credential != Credential::OAuth || caller.has_scope(Scope::Admin) {
+    if caller.credential != Credential::OAuth {
         return Ok(());
     }
     let needed = envelope
         .tool_names()
         .filter_map(|tool| registry.missing_scope(tool, caller));
-    // A batch may call several tools. The largest scope covers all of them.
-    match needed.max() {
-        Some(needed) => Err(insufficient_scope(request.get(), needed)),
-        None => Ok(()),
+    // A batch may call several tools. The largest scope of each realm covers all of them.
+    let needed: Grants = needed.collect();
+    if needed.is_empty() {
+        return Ok(());
     }
+    Err(insufficient_scope(request.get(), &needed))
 }
 
 /// Requests of 2026-07-28 name it in `_meta`; a header or `server/discover` alone is such a request with a part

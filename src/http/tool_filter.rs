@@ -68,6 +68,7 @@ fn filter_of_path(
     Ok(ToolFilter {
         read_only: path.trim_end_matches('/').ends_with("/readonly"),
         toolsets: toolsets.transpose().map_err(unknown)?.flatten(),
+        ..ToolFilter::default()
     })
 }
 
@@ -93,6 +94,7 @@ fn filter_of_headers(registry: &Registry, headers: &HeaderMap) -> Result<ToolFil
     Ok(ToolFilter {
         read_only,
         toolsets: filter_of_names(registry, values).map_err(bad)?,
+        ..ToolFilter::default()
     })
 }
 

@@ -41,9 +41,19 @@ pub(super) struct TaskHandle {
 }
 
 impl TaskHandle {
-    /// The work that continues after a reply of `tool`, if there is any.
-    pub(super) fn of_reply(registry: &Registry, tool: &str, reply: &FinishedCall) -> Option<Self> {
-        let continuation = registry.tool_info(tool)?.continues?;
+    /// The work that continues after a reply of `tool`, if there is any that `caller` can follow.
+    pub(super) fn of_reply(
+        registry: &Registry,
+        caller: &Caller,
+        tool: &str,
+        reply: &FinishedCall,
+    ) -> Option<Self> {
+        let continuation = registry.with_tool(tool, |info| info.continues)??;
+        // A task is polled and cancelled by the caller's own calls. Without these tools it could never end.
+        let needs = [continuation.poll, continuation.stop];
+        if !needs.iter().all(|tool| registry.offers_tool(caller, tool)) {
+            return None;
+        }
         let data = reply.body.get("data")?;
         // Null: whether it still runs is not known, so it has to be asked for again.
         let goes_on = matches!(data.get("running"), Some(Value::Bool(true) | Value::Null));
@@ -69,7 +79,7 @@ impl TaskHandle {
         let plain = BASE64URL_NOPAD.decode(id.as_bytes()).ok()?;
         let (tool, created, values): (String, i64, Vec<String>) =
             serde_json::from_slice(&plain).ok()?;
-        let continuation = registry.tool_info(&tool)?.continues?;
+        let continuation = registry.with_tool(&tool, |info| info.continues)??;
         let latest = Timestamp::now().as_second() + CLOCK_SKEW_SECONDS;
         let created = Some(created).filter(|created| (0..=latest).contains(created))?;
         let handle = Self {

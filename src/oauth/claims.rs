@@ -5,7 +5,7 @@ use jsonwebtoken::errors::{Error, ErrorKind};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use crate::caller::Scope;
+use crate::caller::{Grants, Realm, Scope};
 
 /// The longest subject.
 const SUBJECT_CHARS_MAX: usize = 256;
@@ -44,14 +44,16 @@ impl TokenClaims {
         expires.as_i64().or_else(rounded)
     }
 
-    /// The largest of our scopes: from `scope` (RFC 8693), or from `scp`, as some servers write it, as text or
+    /// The scopes of these realms: from `scope` (RFC 8693), or from `scp`, as some servers write it, as text or
     /// list.
-    pub(super) fn granted_scope(&self) -> Option<Scope> {
+    pub(super) fn granted_scopes(&self, realms: &[Realm]) -> Grants {
         let claims = ["scope", "scp"].into_iter();
         let values = claims.filter_map(|claim| self.0.get(claim));
         let names = values.flat_map(texts).flat_map(str::split_whitespace);
-        // Other names are scopes of other resources. Each of our scopes includes the smaller ones.
-        names.filter_map(|name| name.parse().ok()).max()
+        // Other names are scopes of other resources.
+        names
+            .filter_map(|name| Scope::from_name(name, realms).ok())
+            .collect()
     }
 
     /// The audiences (RFC 7519, section 4.1.3).

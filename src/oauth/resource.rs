@@ -74,7 +74,8 @@ mod tests {
         OAuthConfig {
             issuers: Vec::new(),
             audiences: audiences.iter().map(|it| (*it).to_owned()).collect(),
-            user_claim: "sub".to_owned(),
+            user_claim: None,
+            realms: [].into(),
             clock_skew: Duration::ZERO,
             resource: "https://mcp.example.org/desk/mcp".to_owned(),
         }

@@ -5,6 +5,7 @@ pub mod diagnose;
 mod exec;
 mod failure;
 mod files;
+mod instructions;
 mod monitoring;
 mod prompts;
 mod resources;
@@ -16,7 +17,7 @@ mod workspaces;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::caller::{Caller, Scope};
+use crate::caller::{Caller, Level, Realm, Scope};
 use crate::files::SessionFiles;
 use crate::jobs::SessionJobs;
 use crate::kasm::model::{KasmSession, SessionStatus};
@@ -27,7 +28,8 @@ use crate::links::OpenLinks;
 use crate::policy::{CommandJudge, Policy};
 use crate::relay::OutputRelay;
 use crate::tool::catalogue::Catalogue;
-use crate::tool::{ErrorType, ToolCallContext, ToolError, Toolset};
+use crate::tool::provider::ProviderDescription;
+use crate::tool::{CostClass, ErrorType, ToolCallContext, ToolError, Toolset};
 use exec::denied_command;
 
 /// The toolsets, in the order of the documents.
@@ -46,6 +48,25 @@ pub const CATALOGUE: Catalogue = Catalogue {
     resources: resources::RESOURCES,
     prompts: prompts::PROMPTS,
     values: resources::VALUES,
+};
+
+/// What clients and models read of this provider.
+pub const DESCRIPTION: ProviderDescription = ProviderDescription {
+    name: "kasm",
+    realm: Realm::KASM,
+    title: "Kasm Workspaces",
+    about: "Desktops in Kasm Workspaces for AI agents",
+    summary: "Desktops in Kasm Workspaces: start them, run commands, transfer files, see and use the screen.",
+    essence: instructions::ESSENCE,
+    details: instructions::DETAILS,
+};
+
+/// The class of calls that cost Kasm or its administrators something.
+pub static COSTLY_TOOLS: CostClass = CostClass {
+    name: "costly_tools",
+    member: "a costly tool",
+    limited: "call costly tools",
+    code: "too_many_costly_calls",
 };
 
 /// The shared state of all Kasm tools.
@@ -152,11 +173,13 @@ impl KasmProvider {
 
 /// The Kasm user that `caller` acts as. A `user_id` argument is optional, and must name this user.
 fn acting_user(caller: &Caller, named: Option<UserId>) -> Result<UserId, ToolError> {
-    let user: UserId = caller.kasm_user.parse().map_err(|_| {
+    let account = caller.accounts().kasm.as_deref();
+    let user: Option<UserId> = account.and_then(|account| account.parse().ok());
+    let user = user.ok_or_else(|| {
         ToolError::new(
             ErrorType::Permission,
             "this token is not bound to a Kasm user",
-            "ask the operator to set KASM_USER_ID",
+            "ask the operator of this server for a token with a Kasm user (KASM_USER_ID, or kasm_user of the token)",
         )
         .with_code("kasm_user_missing")
     })?;
@@ -171,13 +194,23 @@ fn acting_user(caller: &Caller, named: Option<UserId>) -> Result<UserId, ToolErr
     }
 }
 
+/// The client, for the tools that are about no session of the caller. They need an account in Kasm as well.
+///
+/// # Errors
+/// `permission`: the caller has no account.
+fn kasm_for_account<'a>(cx: &ToolCallContext<'a, KasmProvider>) -> Result<&'a Kasm, ToolError> {
+    acting_user(cx.caller, None)?;
+    Ok(&cx.provider.kasm)
+}
+
 /// Some read-only tools have options that need more than `kasm:read`; `what` names such an option.
 ///
 /// # Errors
 /// `permission` if the caller may only read.
 fn may_change(caller: &Caller, what: &str) -> Result<(), ToolError> {
-    let (why, code) = if !caller.has_scope(Scope::Use) {
-        let why = format!("{what} needs the scope {}", Scope::Use);
+    let needed = Scope::new(Realm::KASM, Level::Use);
+    let (why, code) = if !caller.has_scope(needed) {
+        let why = format!("{what} needs the scope {needed}");
         (why, "scope_missing")
     } else if caller.reach.read_only {
         // A token with a sufficient scope can be read-only by its entry, or by the path of the request.

@@ -1,5 +1,7 @@
 //! The audit lines of a call.
 
+use std::sync::Arc;
+
 use serde_json::Value;
 
 use super::Effect;
@@ -11,10 +13,12 @@ use crate::caller::{Caller, RequestInfo};
 
 /// An act for the audit log: a call of a tool, or a transfer.
 pub(super) struct Act<'a> {
-    pub(super) tool: &'static str,
+    pub(super) tool: Arc<str>,
     pub(super) effect: Effect,
     pub(super) caller: &'a Caller,
     pub(super) origin: Option<&'a RequestInfo>,
+    /// The call that it is made inside of, by its number in the audit log.
+    pub(super) parent: Option<u64>,
     /// Whether it may change something: then it waits until it is on record.
     pub(super) has_effect: bool,
     /// The arguments that may be recorded. The digest is of all arguments.
@@ -30,9 +34,10 @@ pub(super) async fn begin_record(audit: &AuditLog, act: Act<'_>) -> Result<OpenC
     let begun = CallBegin {
         request_id: act.origin.map(|origin| origin.request_id.clone()),
         caller: act.caller.name.clone(),
-        kasm_user: act.caller.kasm_user.clone(),
+        kasm_user: act.caller.accounts().kasm.clone(),
         address: act.origin.and_then(|origin| origin.address),
         tool: act.tool,
+        parent: act.parent,
         effect: effect_word(act.effect),
         arguments: act.arguments,
         digest: act.digest,

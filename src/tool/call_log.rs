@@ -12,7 +12,7 @@ use crate::metrics::ServerMetrics;
 /// Logs and counts a call with `result`: its data, a question, or a failure.
 pub(super) fn log_end_of_call(
     metrics: &ServerMetrics,
-    MountedTool { info, calls, .. }: &MountedTool,
+    tool: &MountedTool,
     caller: &Caller,
     result: Result<Option<&Value>, &ToolError>,
     took: Duration,
@@ -22,13 +22,14 @@ pub(super) fn log_end_of_call(
         Ok(None) => "asks",
         Err(error) => error.error_type.type_name(),
     };
+    let (info, calls) = (&tool.info, tool.call_counters(metrics));
     calls.count_call(outcome, took);
     // A tool that can continue starts a command, even if that ended before the reply.
     if outcome == "ok" && info.continues.is_some() {
         metrics.count_job();
     }
     let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
-    let (tool, caller) = (info.name, &*caller.name);
+    let (tool, caller) = (&*info.name, &*caller.name);
     match result {
         // A validation error repeats the argument, which may be a secret.
         Err(error) if error.error_type != ErrorType::Validation => {

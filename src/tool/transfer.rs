@@ -7,7 +7,8 @@ use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 
 use super::ToolError;
-use crate::caller::Caller;
+use crate::caller::{Caller, Realm};
+use crate::links::TransferDirection;
 
 /// The caller, and the file to transfer.
 #[derive(Clone, Copy, Debug)]
@@ -75,6 +76,15 @@ pub struct StoredFile {
 pub trait FileTransfers: Send + Sync + std::fmt::Debug {
     /// The toolset with the corresponding tools: a caller without it has no transfers either.
     fn toolset(&self) -> &'static str;
+
+    /// The name of a computer's id in the audit log, such as `kasm_id`.
+    fn id_name(&self) -> &'static str;
+
+    /// The realm of the scopes that a transfer needs.
+    fn realm(&self) -> Realm;
+
+    /// The tools that transfer a file this way: a caller whose filter has none of them has no transfers either.
+    fn tools_for(&self, direction: TransferDirection) -> &'static [&'static str];
 
     /// Opens a file.
     fn download<'a>(

@@ -12,7 +12,7 @@ use super::registry::Registry;
 use super::transfer::{FileDownload, FileTransfers, FileUpload, StoredFile, TransferTarget};
 use super::{Effect, call_log};
 use crate::audit::RecordedJson;
-use crate::caller::{Caller, RequestInfo, Scope};
+use crate::caller::{Caller, FilteredTool, Level, RequestInfo, Scope};
 use crate::links::TransferDirection;
 
 /// The caller of a transfer, and the file.
@@ -22,6 +22,8 @@ pub struct TransferRequest {
     pub caller: Caller,
     /// The HTTP request of the transfer.
     pub origin: Option<RequestInfo>,
+    /// The name of the provider. None: the first one that transfers files.
+    pub provider: Option<String>,
     /// The provider's name of the computer that has the file.
     pub computer: String,
     /// Its path there, absolute.
@@ -65,11 +67,12 @@ fn name_and_effect(direction: TransferDirection) -> (&'static str, Effect) {
     }
 }
 
-fn scope_of(direction: TransferDirection) -> Scope {
-    match direction {
-        TransferDirection::Download => Scope::Read,
-        TransferDirection::Upload => Scope::Use,
-    }
+fn scope_of(transfers: &dyn FileTransfers, direction: TransferDirection) -> Scope {
+    let level = match direction {
+        TransferDirection::Download => Level::Read,
+        TransferDirection::Upload => Level::Use,
+    };
+    Scope::new(transfers.realm(), level)
 }
 
 impl Registry {
@@ -77,13 +80,13 @@ impl Registry {
     #[must_use]
     pub fn scope_missing_for(
         &self,
+        provider: Option<&str>,
         direction: TransferDirection,
         caller: &Caller,
     ) -> Option<Scope> {
-        let needed = scope_of(direction);
-        let is_in_reach =
-            |transfers: &dyn FileTransfers| offers_transfer(transfers, direction, caller);
-        let in_reach = self.transfers.as_deref().is_some_and(is_in_reach);
+        let transfers = &**self.transfers_of(provider)?;
+        let needed = scope_of(transfers, direction);
+        let in_reach = offers_transfer(transfers, direction, caller);
         (in_reach && !caller.has_scope(needed)).then_some(needed)
     }
 
@@ -99,12 +102,16 @@ impl Registry {
         let direction = transfer.transfer_direction();
         let (name, effect) = name_and_effect(direction);
         let started = Instant::now();
-        let transfers = self.allowed_transfers(direction, &request.caller);
+        let transfers =
+            self.allowed_transfers(request.provider.as_deref(), direction, &request.caller);
         let recorded = match &self.audit {
             Some(audit) => {
-                let arguments = json!({ "kasm_id": request.computer, "file_path": request.path });
+                let own = self.transfers_of(request.provider.as_deref());
+                let id_name = own.map_or("computer", |own| own.id_name());
+                let arguments = json!({ id_name: request.computer, "file_path": request.path });
                 let act = Act {
-                    tool: name,
+                    tool: name.into(),
+                    parent: None,
                     effect,
                     caller: &request.caller,
                     origin: request.origin.as_ref(),
@@ -140,10 +147,11 @@ impl Registry {
     /// The provider's transfers, for a caller who may make one that way.
     fn allowed_transfers(
         &self,
+        provider: Option<&str>,
         direction: TransferDirection,
         caller: &Caller,
     ) -> Result<&dyn FileTransfers, ToolError> {
-        let transfers = self.transfers.as_deref().ok_or_else(|| {
+        let transfers = self.transfers_of(provider).ok_or_else(|| {
             let hint = "use the tools for files";
             ToolError::new(
                 ErrorType::Unsupported,
@@ -151,13 +159,14 @@ impl Registry {
                 hint,
             )
         })?;
+        let transfers = &**transfers;
         let operator = "ask the operator of this server for another token";
         if !offers_transfer(transfers, direction, caller) {
             let message = "this token is not for it: it is read-only, or without these tools";
             let error = ToolError::new(ErrorType::Permission, message, operator);
             return Err(error.with_code("transfer_not_offered"));
         }
-        let needed = scope_of(direction);
+        let needed = scope_of(transfers, direction);
         if !caller.has_scope(needed) {
             let message = format!("this needs a token with the scope {needed}");
             let error = ToolError::new(ErrorType::Permission, message, operator);
@@ -173,10 +182,14 @@ fn offers_transfer(
     direction: TransferDirection,
     caller: &Caller,
 ) -> bool {
-    let changes_nothing = direction == TransferDirection::Download;
-    caller
-        .reach
-        .includes_tool(transfers.toolset(), changes_nothing)
+    let includes = |name: &&str| {
+        caller.reach.includes_tool(FilteredTool {
+            name,
+            toolset: transfers.toolset(),
+            is_read_only: direction == TransferDirection::Download,
+        })
+    };
+    transfers.tools_for(direction).iter().any(includes)
 }
 
 async fn run_transfer(

@@ -16,7 +16,7 @@ use crate::tools::exec;
 /// Plain arguments of every tool, in an order in which they work, and how the call ends where it is
 /// no success. `SESSION` stands for a session, `JOB` for a command that ended in it, and `USER` for a
 /// user that the test made.
-fn calls() -> Vec<(&'static str, Value, &'static str)> {
+pub fn calls() -> Vec<(&'static str, Value, &'static str)> {
     [
         calls_of_the_server(),
         calls_of_a_session(),
@@ -186,7 +186,7 @@ async fn every_tool(unset: &Value) {
         for (word, value) in &known {
             text = text.replace(word, value);
         }
-        let info = listed.iter().find(|info| info.name == tool).unwrap();
+        let info = listed.iter().find(|info| *info.name == *tool).unwrap();
         let args = serde_json::from_str(&text).unwrap();
         let sent = careless(&info.input_schema, &args, unset);
         let reply = server.call(tool, sent.clone()).await;
@@ -226,7 +226,7 @@ async fn careless_arguments_are_accepted_on_every_transport() {
     let schema = |tool: &str| {
         &listed
             .iter()
-            .find(|info| info.name == tool)
+            .find(|info| *info.name == *tool)
             .unwrap()
             .input_schema
     };

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use kasm_mcp::caller::Scope;
+use kasm_mcp::caller::{Level, Realm, Scope};
 use kasm_mcp::mcp::approvals::ApprovalBook;
 use kasm_mcp::tool::{
     AnyTool, ApprovalQuestion, Effect, Tool, ToolCallContext, ToolError, ToolReply, Toolset,
@@ -99,7 +99,7 @@ const TOOLS: &[&dyn AnyTool<World>] = &[&Run, &RunElsewhere];
 const TOOLSET: Toolset<World> = Toolset {
     name: "test",
     about: "Tools of a test.",
-    scope: Scope::Use,
+    scope: Scope::new(Realm::KASM, Level::Use),
     tools: TOOLS,
 };
 

@@ -3,8 +3,12 @@
 mod commands;
 mod isolation;
 pub mod issuer;
+mod migration;
+mod no_account;
 mod oauth;
+mod realms;
 mod tokens;
+mod tool_names;
 
 use std::path::{Path, PathBuf};
 
@@ -86,7 +90,7 @@ async fn becomes(server: &TestServer, token: &str, wanted: u16) {
 }
 
 /// What the binary prints, and its exit code.
-async fn run(arguments: &[&str], settings: &[(&str, &str)]) -> (Option<i32>, String, String) {
+pub async fn run(arguments: &[&str], settings: &[(&str, &str)]) -> (Option<i32>, String, String) {
     let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_kasm-mcp"));
     command.args(arguments).env_clear();
     for (name, value) in settings {

@@ -48,7 +48,7 @@ fn serve_with_wrong_settings_exits_64_naming_all() {
 #[test]
 fn man_pages_name_every_command_setting_and_exit_code() {
     let page = text(&run(&["man"], &[]).stdout).replace("\\-", "-");
-    for variable in kasm_mcp::config::VARIABLES {
+    for variable in kasm_mcp::config::all_variables() {
         assert!(page.contains(variable.name), "{}", variable.name);
     }
     for command in ["serve", "check", "token", "audit", "--config"] {

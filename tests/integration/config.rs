@@ -1,5 +1,7 @@
 //! Settings from all layers, and what is said about mistakes.
 
+mod providers;
+
 use std::fs;
 
 use kasm_mcp::config::{Config, SettingMistakes, SettingsSources};
@@ -34,6 +36,7 @@ fn mistakes(sources: &SettingsSources) -> SettingMistakes {
 #[test]
 fn settings_have_the_documented_defaults() {
     let config = Config::load_settings(&valid()).unwrap();
+    let kasm = config.kasm.unwrap();
     assert_eq!(config.http.listen.to_string(), "0.0.0.0:8080");
     assert_eq!(config.limits.body_bytes_max, 8 << 20);
     assert_eq!(config.limits.sessions_max, 10_000);
@@ -42,10 +45,10 @@ fn settings_have_the_documented_defaults() {
     assert_eq!(config.limits.calls_per_caller_max, 32);
     assert_eq!(config.limits.tool_timeout.as_secs(), 300);
     assert_eq!(config.limits.drain.as_secs(), 20);
-    assert_eq!(config.kasm.timeout.as_secs(), 30);
-    assert_eq!(config.kasm.request_timeout.as_secs(), 120);
-    assert_eq!(config.kasm.retries, 2);
-    assert_eq!(config.tools.policy.roots(), ["/home/kasm-user"]);
+    assert_eq!(kasm.connection.timeout.as_secs(), 30);
+    assert_eq!(kasm.connection.request_timeout.as_secs(), 120);
+    assert_eq!(kasm.connection.retries, 2);
+    assert_eq!(kasm.tools.policy.roots(), ["/home/kasm-user"]);
 }
 
 #[test]
@@ -60,10 +63,11 @@ fn settings_flag_overrides_environment_overrides_file() {
     );
     sources.file = Some(file);
     let config = Config::load_settings(&sources.with_flag("MCP_SERVER_PORT", Some(3000))).unwrap();
+    let kasm = config.kasm.unwrap();
     assert_eq!(config.http.listen.port(), 3000);
     assert_eq!(config.limits.drain.as_secs(), 2);
-    assert_eq!(config.kasm.retries, 5);
-    assert_eq!(config.tools.policy.roots(), ["/a", "/b"]);
+    assert_eq!(kasm.connection.retries, 5);
+    assert_eq!(kasm.tools.policy.roots(), ["/a", "/b"]);
 }
 
 #[test]
@@ -165,7 +169,12 @@ fn settings_read_secrets_from_files() {
     let config =
         Config::load_settings(&set(sources.clone(), "KASM_API_SECRET_FILE", path)).unwrap();
     assert_eq!(
-        config.kasm.api_key_secret.expose_secret(),
+        config
+            .kasm
+            .unwrap()
+            .connection
+            .api_key_secret
+            .expose_secret(),
         "secret-of-the-file"
     );
 
@@ -204,7 +213,8 @@ fn settings_file_with_mistake_names_the_file() {
 fn settings_with_older_names_work_with_a_notice() {
     let config =
         Config::load_settings(&set(valid(), "ALLOWED_ROOTS", "/srv,/home/kasm-user")).unwrap();
-    assert_eq!(config.tools.policy.roots(), ["/srv", "/home/kasm-user"]);
+    let kasm = config.kasm.unwrap();
+    assert_eq!(kasm.tools.policy.roots(), ["/srv", "/home/kasm-user"]);
     assert!(
         config
             .notices

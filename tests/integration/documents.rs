@@ -7,7 +7,7 @@ use std::process::Command;
 
 use clap::{CommandFactory, Parser};
 use kasm_mcp::cli::Cli;
-use kasm_mcp::config::VARIABLES;
+use kasm_mcp::config::all_variables;
 
 /// One fenced block.
 struct Block {
@@ -170,7 +170,7 @@ fn settings_named_in_documents_exist() {
         let text = fs::read_to_string(&path).unwrap();
         let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
         for word in words.filter(|word| word.starts_with("KASM_") || word.starts_with("MCP_")) {
-            let known = VARIABLES.iter().any(|variable| {
+            let known = all_variables().any(|variable| {
                 word == variable.name
                     || variable.secret && word.strip_suffix("_FILE") == Some(variable.name)
             });

@@ -8,6 +8,7 @@ mod people;
 mod prompts;
 mod reading;
 mod slow;
+mod tenants;
 
 use http::header::HeaderValue;
 use serde_json::{Value, json};

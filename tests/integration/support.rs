@@ -13,6 +13,7 @@ use kasm_emulator::Emulator;
 use kasm_mcp::app::{self, BuildError, ReachedBy};
 use kasm_mcp::config::{Config, SettingsSources};
 use kasm_mcp::http::HttpApp;
+use kasm_mcp::http::auth::Authenticator;
 use kasm_mcp::http::serve::{ServeEnd, serve_http};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -55,7 +56,17 @@ impl TestServer {
 
     /// A server with settings that no variable can have, such as times below a second.
     pub async fn of_config(emulator: Emulator, config: &Config) -> Self {
-        let app = http_app(config).unwrap();
+        Self::of_app(emulator, config, http_app(config).unwrap()).await
+    }
+
+    /// A server for the callers of `auth` alone.
+    pub async fn for_callers(emulator: Emulator, config: &Config, auth: Authenticator) -> Self {
+        let app = app::build_application(config, ReachedBy::ByHttp).unwrap();
+        let app = HttpApp::new(app.into_state(auth));
+        Self::of_app(emulator, config, app).await
+    }
+
+    async fn of_app(emulator: Emulator, config: &Config, app: HttpApp) -> Self {
         let listener = TcpListener::bind(config.http.listen).await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
         let (stop, stopped) = oneshot::channel::<()>();

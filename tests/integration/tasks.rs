@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use data_encoding::BASE64URL_NOPAD;
-use kasm_mcp::caller::{Caller, Scope};
+use kasm_mcp::caller::{Caller, Level, Realm, Scope, ToolNameList};
 use kasm_mcp::mcp::approvals::ApprovalBook;
 use kasm_mcp::tool::ErrorType;
 use serde_json::{Value, json};
@@ -124,12 +124,30 @@ async fn tasks_update_is_acknowledged_and_changes_nothing() {
 }
 
 #[tokio::test]
+async fn caller_without_the_poll_tool_gets_a_reply_and_no_task() {
+    let tools = |names: &[&str]| {
+        let mut caller = caller("owner");
+        caller.reach.names = vec![ToolNameList::from_patterns(names.iter().copied()).unwrap()];
+        caller
+    };
+    for (names, result_type) in [
+        (&["start"][..], "complete"),
+        (&["start", "poll"], "complete"),
+        (&["start", "poll", "stop"], "task"),
+    ] {
+        let server = serve(&Arc::default(), tools(names)).await;
+        let begun = begin(&server, json!({})).await;
+        assert_eq!(begun["resultType"], result_type, "{names:?}: {begun}");
+    }
+}
+
+#[tokio::test]
 async fn tasks_get_by_other_caller_or_forged_id_is_refused() {
     let server = start().await;
     let id = task(&server).await;
     let stranger = serve(&server.provider, caller("stranger")).await;
     let mut reader = caller("owner");
-    reader.scope = Scope::Read;
+    reader.grants = Scope::new(Realm::KASM, Level::Read).into();
     let reader = serve(&server.provider, reader).await;
     let made_up = |json: Value| BASE64URL_NOPAD.encode(json.to_string().as_bytes());
     let own = vec!["here", "0"];

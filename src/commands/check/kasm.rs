@@ -9,8 +9,8 @@ use serde_json::Value;
 use tokio::time::timeout;
 
 use super::report::{CheckProblem, CheckReport};
-use crate::config::Config;
 use crate::kasm::model::{KasmSession, SessionStatus, UserRef};
+use crate::kasm::public::KasmConfig;
 use crate::kasm::{Kasm, KasmError, UserId};
 use crate::providers::kasm::TOOLSETS;
 use crate::providers::kasm::diagnose::{DiagnosisCheck, PermissionFindings, permission_findings};
@@ -37,12 +37,12 @@ const OPTIONAL: &[&str] = &[
 /// Checks whether Kasm answers, and its clock. Returns whether Kasm answered.
 pub(super) async fn check_answer(
     report: &mut CheckReport,
-    config: &Config,
+    connection: &KasmConfig,
 ) -> std::io::Result<bool> {
     const ROW: &str = "kasm answers";
     const CLOCK: &str = "clock";
     let asked = SystemTime::now();
-    let (status, headers, body) = match first_answer(config).await {
+    let (status, headers, body) = match first_answer(connection).await {
         Ok(answer) => answer,
         Err(why) => {
             let remedy = "the program there accepts connections but does not answer: check Kasm's services and \
@@ -53,7 +53,10 @@ pub(super) async fn check_answer(
         }
     };
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
-    let is_kasm = report.add_result(ROW, identify_server(config, status, text(LOCATION), &body))?;
+    let is_kasm = report.add_result(
+        ROW,
+        identify_server(connection, status, text(LOCATION), &body),
+    )?;
     match text(DATE).and_then(seconds_of) {
         None => report.add_skipped(CLOCK, "the answer has no Date header")?,
         Some(there) => check_clock(report, there - middle_of_request(asked))?,
@@ -63,12 +66,11 @@ pub(super) async fn check_answer(
 
 type FirstAnswer = (u16, reqwest::header::HeaderMap, Vec<u8>);
 
-async fn first_answer(config: &Config) -> Result<FirstAnswer, String> {
-    let http = config
-        .kasm
+async fn first_answer(connection: &KasmConfig) -> Result<FirstAnswer, String> {
+    let http = connection
         .http_client()
         .map_err(|error| error.to_string())?;
-    let mut url = config.kasm.url.clone();
+    let mut url = connection.url.clone();
     // Kasm may be served below a path.
     url.set_path(&format!(
         "{}/api/__healthcheck",
@@ -89,7 +91,7 @@ async fn first_answer(config: &Config) -> Result<FirstAnswer, String> {
 
 /// Whether Kasm answered, with its version if the answer has it.
 fn identify_server(
-    config: &Config,
+    connection: &KasmConfig,
     status: u16,
     location: Option<&str>,
     body: &[u8],
@@ -97,7 +99,7 @@ fn identify_server(
     let json: Option<Value> = serde_json::from_slice(body).ok();
     let well = json.as_ref().and_then(|json| json.get("ok")?.as_bool());
     let version = json.as_ref().and_then(|json| json.get("version")?.as_str());
-    let url = &config.kasm.url;
+    let url = &connection.url;
     match (well, location) {
         (Some(true), _) if (200..300).contains(&status) => Ok(version.map_or_else(
             || format!("{url} is a Kasm"),
@@ -220,11 +222,9 @@ pub(super) async fn check_api_key(
     }
     report.add_ok(ROW, "Kasm accepts it")?;
     for toolset in TOOLSETS {
-        let names: Vec<_> = toolset
-            .tools
-            .iter()
-            .map(|tool| tool.info(toolset).name)
-            .collect();
+        let tools = toolset.tools.iter();
+        let infos: Vec<_> = tools.map(|tool| tool.info(toolset)).collect();
+        let names: Vec<&str> = infos.iter().map(|info| &*info.name).collect();
         let needs = |check: &&DiagnosisCheck| check.tools.iter().any(|tool| names.contains(tool));
         let needed: Vec<_> = found.checks.iter().filter(needs).collect();
         check_toolsets(report, toolset.name, &names, &needed)?;
@@ -251,7 +251,7 @@ fn refused_key(found: &PermissionFindings, words: &str) -> CheckProblem {
 fn check_toolsets(
     report: &mut CheckReport,
     toolset: &str,
-    names: &[&'static str],
+    names: &[&str],
     needed: &[&DiagnosisCheck],
 ) -> std::io::Result<()> {
     let row = format!("tools: {toolset}");

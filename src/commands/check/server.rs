@@ -9,9 +9,10 @@ use tokio::net::TcpListener;
 use tokio::time::timeout;
 
 use super::report::{CheckProblem, CheckReport};
-use crate::access::TokenFile;
+use crate::access::edit;
 use crate::app;
 use crate::commands::health::loopback_address;
+use crate::commands::tools::unmatched_names;
 use crate::config::{Config, token_rules};
 use crate::oauth;
 
@@ -32,9 +33,22 @@ pub(super) async fn check_credentials(
         there.push("MCP_AUTH_TOKEN".to_owned());
     }
     if let Some(file) = &http.tokens_file {
-        let count = TokenFile::open(file.clone(), token_rules(&config.kasm_user));
-        let count = count.map_or(0, |tokens| tokens.token_count());
-        there.push(format!("{count} tokens in {}", file.display()));
+        let entries = edit::read_entries(file, &token_rules(config.usual_kasm_user()));
+        let entries = entries.unwrap_or_default();
+        there.push(format!("{} tokens in {}", entries.len(), file.display()));
+        for entry in &entries {
+            for name in unmatched_names(&entry.reach) {
+                let fact = format!(
+                    "the token `{}` lists `{name}`, which no tool is named",
+                    entry.name
+                );
+                report.add_note(
+                    ROW,
+                    fact,
+                    "correct `tools` of that token, if such a tool is not to come",
+                )?;
+            }
+        }
     }
     if let Some(oauth) = &http.oauth {
         there.push(format!("{} OAuth issuers", oauth.issuers.len()));
@@ -243,7 +257,9 @@ pub(super) fn check_surface(report: &mut CheckReport, config: &Config) -> std::i
         )?;
     }
     // `serve` refuses to start with these, and no other row checks them.
-    if let Err(error) = app::kasm_client(config) {
+    if let Some(backend) = &config.kasm
+        && let Err(error) = app::kasm_client(backend)
+    {
         let remedy = "KASM_TLS_CA_FILE must be unset, or name a PEM file that this user can read";
         report.add_failure(
             "tls settings",

@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
+use super::KasmUnderCheck;
 use super::report::{CheckProblem, CheckReport};
 use crate::commands::stop;
-use crate::config::Config;
 use crate::files::{CheckedTarget, SessionFiles, WriteRequest};
 use crate::jobs::{JobError, JobSpec, SessionJobs};
 use crate::kasm::model::{SessionRequest, SessionStatus};
@@ -35,19 +35,18 @@ const COMMAND_PATIENCE: Duration = Duration::from_secs(20);
 /// Checks a running session of the user, without changing it.
 pub(super) async fn check_running_session(
     report: &mut CheckReport,
-    kasm: &Kasm,
-    config: &Config,
-    user: UserId,
+    under_check: &KasmUnderCheck<'_>,
     kasm_id: KasmId,
 ) -> std::io::Result<()> {
-    match kasm.session_of(user, kasm_id).await {
+    let user = under_check.user;
+    match under_check.kasm.session_of(user, kasm_id).await {
         Ok(session) => {
             let place = RunningSession {
                 user,
                 kasm_id,
                 session,
             };
-            check_permissions(report, kasm, config, &place).await?;
+            check_permissions(report, under_check, &place).await?;
         }
         Err(error) => {
             let error = ToolError::from(error);
@@ -67,11 +66,10 @@ pub(super) async fn check_running_session(
 /// Checks what the group's settings and the image allow.
 async fn check_permissions(
     report: &mut CheckReport,
-    kasm: &Kasm,
-    config: &Config,
+    under_check: &KasmUnderCheck<'_>,
     place: &RunningSession,
 ) -> std::io::Result<()> {
-    let Ok(checks) = timeout(PATIENCE, session_checks(kasm, place)).await else {
+    let Ok(checks) = timeout(PATIENCE, session_checks(&under_check.kasm, place)).await else {
         let remedy = "check the load of Kasm's agents";
         return report.add_failure(
             "session",
@@ -83,8 +81,8 @@ async fn check_permissions(
         let problem = check.problem.unwrap_or_default();
         let remedy = check.remedy.unwrap_or_default();
         // Large files use another channel, and output can be posted to the relay.
-        let other_way = check.what == "uploads"
-            || (check.what == "downloads" && config.http.public_url.is_some());
+        let other_way =
+            check.what == "uploads" || (check.what == "downloads" && under_check.has_relay);
         match check.works {
             Some(true) => report.add_ok(&row, "it works")?,
             _ if other_way => report.add_note(
@@ -109,11 +107,10 @@ pub(super) fn skip_session_rows(report: &mut CheckReport, why: &str) -> std::io:
 /// Starts a session of `workspace`, checks everything in it, and always destroys it.
 pub(super) async fn check_with_new_session(
     report: &mut CheckReport,
-    kasm: &Kasm,
-    config: &Config,
-    user: UserId,
+    under_check: &KasmUnderCheck<'_>,
     workspace: &str,
 ) -> anyhow::Result<()> {
+    let KasmUnderCheck { kasm, user, .. } = under_check;
     let stop = stop::stop_signal()?;
     // The id is sent as soon as Kasm names the session, so an interrupted check can still destroy it.
     let (tell, mut named) = watch::channel(None);
@@ -121,33 +118,37 @@ pub(super) async fn check_with_new_session(
         // The signal is polled first, so it counts even if the steps end at the same time.
         biased;
         () = stop => true,
-        done = check_steps(report, kasm, config, (user, workspace), tell) => { done?; false }
+        done = check_steps(report, under_check, workspace, tell) => { done?; false }
     };
     if stopped {
         let problem = CheckProblem::new("interrupted by a signal", "run the check again");
         report.add_failure(START, &problem)?;
     }
     // A request in flight continues, and reports its session later.
-    let kasm_id = timeout(config.kasm.request_timeout, named.wait_for(Option::is_some)).await;
+    let kasm_id = timeout(
+        under_check.backend.connection.request_timeout,
+        named.wait_for(Option::is_some),
+    )
+    .await;
     let kasm_id = match kasm_id {
         Ok(Ok(kasm_id)) => *kasm_id,
         Ok(Err(_)) | Err(_) => None,
     };
     match kasm_id {
-        Some(kasm_id) => Ok(end_session(report, kasm, user, kasm_id).await?),
+        Some(kasm_id) => Ok(end_session(report, kasm, *user, kasm_id).await?),
         None => Ok(report.add_skipped(END, "no session was created")?),
     }
 }
 
 async fn check_steps(
     report: &mut CheckReport,
-    kasm: &Kasm,
-    config: &Config,
-    (user, workspace): (UserId, &str),
+    under_check: &KasmUnderCheck<'_>,
+    workspace: &str,
     tell: watch::Sender<Option<KasmId>>,
 ) -> std::io::Result<()> {
+    let KasmUnderCheck { kasm, user, .. } = under_check;
     let begun = Instant::now();
-    let place = match start_session(kasm, user, workspace, tell).await {
+    let place = match start_session(kasm, *user, workspace, tell).await {
         Ok(place) => place,
         Err(error) => {
             let error = ToolError::from(error);
@@ -157,17 +158,17 @@ async fn check_steps(
     };
     let seconds = begun.elapsed().as_secs_f64();
     report.add_ok(START, format!("{workspace} started in {seconds:.1} s"))?;
-    check_permissions(report, kasm, config, &place).await?;
+    check_permissions(report, under_check, &place).await?;
     // There is no relay: the public URL leads to the server, not to this process.
     let jobs = SessionJobs::new(kasm.clone(), None);
-    if place.session.downloads_allowed == Some(false) && config.http.public_url.is_some() {
+    if place.session.downloads_allowed == Some(false) && under_check.has_relay {
         let why = "output is posted to the relay of a running server; this command has none";
         report.add_skipped(COMMANDS, why)?;
         report.add_skipped(FILES, why)?;
     } else {
         let commands = try_command(&jobs, &place).await;
         if report.add_result(COMMANDS, commands)? {
-            report.add_result(FILES, try_file(jobs, config, &place).await)?;
+            report.add_result(FILES, try_file(jobs, under_check, &place).await)?;
         } else {
             report.add_skipped(FILES, "they need commands")?;
         }
@@ -266,10 +267,10 @@ async fn try_command(jobs: &SessionJobs, place: &RunningSession) -> Result<Strin
 
 async fn try_file(
     jobs: SessionJobs,
-    config: &Config,
+    under_check: &KasmUnderCheck<'_>,
     place: &RunningSession,
 ) -> Result<String, CheckProblem> {
-    let policy = &config.tools.policy;
+    let policy = &under_check.backend.tools.policy;
     let root = policy.roots().first().cloned().unwrap_or_default();
     let path = format!("{root}/kasm-mcp-check-{}.txt", place.kasm_id);
     let denied =

@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::KasmProvider;
-use crate::caller::Scope;
+use crate::caller::{Level, Realm, Scope};
 use crate::desktop::FrameId;
 use crate::kasm::session_proxy::rfb::{DesktopConnection, RfbError, ScreenPixels};
 use crate::kasm::session_proxy::{ProxyError, RunningSession};
@@ -21,7 +21,7 @@ pub(super) use screenshot::GetSessionScreenshot;
 pub(super) const TOOLSET: Toolset<KasmProvider> = Toolset {
     name: "desktop",
     about: "Use the mouse, the keyboard and the clipboard of a session",
-    scope: Scope::Use,
+    scope: Scope::new(Realm::KASM, Level::Use),
     tools: &[&control::ControlDesktop, &clipboard::DesktopClipboard],
 };
 

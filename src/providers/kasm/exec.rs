@@ -6,7 +6,7 @@ mod run;
 mod stop;
 
 use super::KasmProvider;
-use crate::caller::Scope;
+use crate::caller::{Level, Realm, Scope};
 use crate::jobs::JobError;
 use crate::policy::{Denial, INCOMPLETE_RULE, RuleDecision, Verdict};
 use crate::tool::{ErrorType, ToolError, Toolset};
@@ -14,7 +14,7 @@ use crate::tool::{ErrorType, ToolError, Toolset};
 pub(super) const TOOLSET: Toolset<KasmProvider> = Toolset {
     name: "exec",
     about: "Run commands and read their output and exit code",
-    scope: Scope::Use,
+    scope: Scope::new(Realm::KASM, Level::Use),
     tools: &[
         &run::ExecuteKasmCommand,
         &run::GetCommandOutput,

@@ -7,7 +7,7 @@ mod read;
 mod write;
 
 use super::{KasmProvider, denied_command};
-use crate::caller::Scope;
+use crate::caller::{Level, Realm, Scope};
 use crate::files::{CheckedTarget, FileError};
 use crate::jobs::JobError;
 use crate::policy::FileAccess;
@@ -16,7 +16,7 @@ use crate::tool::{ErrorType, ToolError, Toolset};
 pub(super) const TOOLSET: Toolset<KasmProvider> = Toolset {
     name: "files",
     about: "Read, write and transfer the files of a session",
-    scope: Scope::Read,
+    scope: Scope::new(Realm::KASM, Level::Read),
     tools: &[
         &read::ReadKasmFile,
         &write::WriteKasmFile,

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::diagnose::DiagnoseKasm;
 use super::{KasmProvider, own_session};
-use crate::caller::Scope;
+use crate::caller::{Level, Realm, Scope};
 use crate::kasm::KasmId;
 use crate::kasm::model::SessionRecording;
 use crate::tool::{Effect, Tool, ToolCallContext, ToolError, ToolReply, Toolset};
@@ -15,7 +15,7 @@ use crate::tool::{Effect, Tool, ToolCallContext, ToolError, ToolReply, Toolset};
 pub(super) const TOOLSET: Toolset<KasmProvider> = Toolset {
     name: "monitoring",
     about: "Statistics and recordings of a session, and a diagnosis of permissions",
-    scope: Scope::Read,
+    scope: Scope::new(Realm::KASM, Level::Read),
     tools: &[
         &GetSessionFrameStats,
         &GetSessionBottleneckStats,

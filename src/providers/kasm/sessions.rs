@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::KasmProvider;
 use super::desktop::GetSessionScreenshot;
-use crate::caller::Scope;
+use crate::caller::{Level, Realm, Scope};
 use crate::kasm::model::{KasmSession, SessionStatus};
 use crate::kasm::{KasmId, UserId};
 use crate::tool::Toolset;
@@ -19,7 +19,7 @@ use crate::tool::Toolset;
 pub(super) const TOOLSET: Toolset<KasmProvider> = Toolset {
     name: "sessions",
     about: "Start, list, pause, extend and end desktop sessions",
-    scope: Scope::Read,
+    scope: Scope::new(Realm::KASM, Level::Read),
     tools: &[
         &create::CreateKasmSession,
         &lifecycle::DestroyKasmSession,

@@ -4,10 +4,12 @@ use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt};
 
 use super::{KasmProvider, SessionNeed, denied_command, running_session_of};
+use crate::caller::Realm;
 use crate::files::{CheckedTarget, FileError};
 use crate::kasm::KasmId;
 use crate::kasm::session_proxy::RunningSession;
 use crate::leases::SessionUse;
+use crate::links::TransferDirection;
 use crate::policy::FileAccess;
 use crate::tool::transfer::{FileDownload, FileTransfers, FileUpload, StoredFile, TransferTarget};
 use crate::tool::{ErrorType, ToolError};
@@ -40,6 +42,21 @@ impl KasmProvider {
 impl FileTransfers for KasmProvider {
     fn toolset(&self) -> &'static str {
         super::files::TOOLSET.name
+    }
+
+    fn id_name(&self) -> &'static str {
+        "kasm_id"
+    }
+
+    fn realm(&self) -> Realm {
+        super::files::TOOLSET.scope.realm
+    }
+
+    fn tools_for(&self, direction: TransferDirection) -> &'static [&'static str] {
+        match direction {
+            TransferDirection::Download => &["read_kasm_file", "link_kasm_file"],
+            TransferDirection::Upload => &["write_kasm_file", "link_kasm_file"],
+        }
     }
 
     fn download<'a>(

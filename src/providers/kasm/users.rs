@@ -4,16 +4,18 @@ use schemars::JsonSchema;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
-use super::KasmProvider;
-use crate::caller::Scope;
+use super::{COSTLY_TOOLS, KasmProvider, kasm_for_account};
+use crate::caller::{Level, Realm, Scope};
 use crate::kasm::UserId;
 use crate::kasm::model::{KasmUser, UserFields, UserRef};
-use crate::tool::{Effect, PrivateArgument, Tool, ToolCallContext, ToolError, ToolReply, Toolset};
+use crate::tool::{
+    CostClass, Effect, PrivateArgument, Tool, ToolCallContext, ToolError, ToolReply, Toolset,
+};
 
 pub(super) const TOOLSET: Toolset<KasmProvider> = Toolset {
     name: "users",
     about: "Accounts of the Kasm server (needs the scope kasm:admin)",
-    scope: Scope::Admin,
+    scope: Scope::new(Realm::KASM, Level::Admin),
     tools: &[
         &GetKasmUsers,
         &GetKasmUser,
@@ -109,7 +111,7 @@ impl Tool for GetKasmUsers {
         args: PageArgs,
     ) -> Result<ToolReply<UserPage>, ToolError> {
         let page = args.page.unwrap_or(1);
-        let mut users = cx.provider.kasm.api().list_users().await?;
+        let mut users = kasm_for_account(&cx)?.api().list_users().await?;
         // Kasm returns all users at once; the order keeps the pages of several calls from overlapping.
         users.sort_by(|a, b| a.username.cmp(&b.username));
         let total = users.len();
@@ -174,7 +176,7 @@ impl Tool for GetKasmUser {
                 .with_code("user_ambiguous"));
             }
         };
-        let user = cx.provider.kasm.api().fetch_user(&user).await?;
+        let user = kasm_for_account(&cx)?.api().fetch_user(&user).await?;
         let message = format!("user {}", user.username);
         Ok(ToolReply::new(user.into(), message))
     }
@@ -209,7 +211,7 @@ impl Tool for CreateKasmUser {
     const TITLE: &'static str = "Create a user";
     const ABOUT: &'static str = "Create a local user on the Kasm server.";
     const EFFECT: Effect = Effect::Write;
-    const COSTLY: bool = true;
+    const COST: Option<&'static CostClass> = Some(&COSTLY_TOOLS);
 
     async fn call(
         &self,
@@ -233,7 +235,7 @@ impl Tool for CreateKasmUser {
             locked: args.locked,
             disabled: args.disabled,
         };
-        let user = cx.provider.kasm.api().create_user(&fields).await?;
+        let user = kasm_for_account(&cx)?.api().create_user(&fields).await?;
         let message = format!("user {} was created", user.username);
         Ok(ToolReply::new(user.into(), message))
     }
@@ -268,7 +270,7 @@ impl Tool for UpdateKasmUser {
     const TITLE: &'static str = "Update a user";
     const ABOUT: &'static str = "Update the given fields of a user. Other fields stay unchanged.";
     const EFFECT: Effect = Effect::Write;
-    const COSTLY: bool = true;
+    const COST: Option<&'static CostClass> = Some(&COSTLY_TOOLS);
 
     async fn call(
         &self,
@@ -292,9 +294,7 @@ impl Tool for UpdateKasmUser {
             )
             .with_code("nothing_to_change"));
         }
-        let user = cx
-            .provider
-            .kasm
+        let user = kasm_for_account(&cx)?
             .api()
             .update_user(args.user_id, &fields)
             .await?;
@@ -326,15 +326,14 @@ impl Tool for DeleteKasmUser {
     const TITLE: &'static str = "Delete a user";
     const ABOUT: &'static str = "Delete a user of the Kasm server. This cannot be undone.";
     const EFFECT: Effect = Effect::Destroy;
-    const COSTLY: bool = true;
+    const COST: Option<&'static CostClass> = Some(&COSTLY_TOOLS);
 
     async fn call(
         &self,
         cx: ToolCallContext<'_, KasmProvider>,
         args: DeleteUserArgs,
     ) -> Result<ToolReply<UserChangeDone>, ToolError> {
-        cx.provider
-            .kasm
+        kasm_for_account(&cx)?
             .api()
             .delete_user(args.user_id, args.force.unwrap_or(false))
             .await?;
@@ -363,14 +362,17 @@ impl Tool for LogoutKasmUser {
     const TITLE: &'static str = "Log a user out";
     const ABOUT: &'static str = "End all logins of a user. Sessions continue.";
     const EFFECT: Effect = Effect::Destroy;
-    const COSTLY: bool = true;
+    const COST: Option<&'static CostClass> = Some(&COSTLY_TOOLS);
 
     async fn call(
         &self,
         cx: ToolCallContext<'_, KasmProvider>,
         args: LogoutArgs,
     ) -> Result<ToolReply<UserChangeDone>, ToolError> {
-        cx.provider.kasm.api().logout_user(args.user_id).await?;
+        kasm_for_account(&cx)?
+            .api()
+            .logout_user(args.user_id)
+            .await?;
         Ok(ToolReply::new(
             UserChangeDone {
                 user_id: args.user_id.to_string(),

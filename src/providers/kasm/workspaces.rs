@@ -3,15 +3,15 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::KasmProvider;
-use crate::caller::Scope;
+use super::{KasmProvider, kasm_for_account};
+use crate::caller::{Level, Realm, Scope};
 use crate::kasm::model::WorkspaceImage;
 use crate::tool::{Effect, Tool, ToolCallContext, ToolError, ToolReply, Toolset};
 
 pub(super) const TOOLSET: Toolset<KasmProvider> = Toolset {
     name: "workspaces",
     about: "List the workspaces that can be started",
-    scope: Scope::Read,
+    scope: Scope::new(Realm::KASM, Level::Read),
     tools: &[&GetAvailableWorkspaces],
 };
 
@@ -82,7 +82,7 @@ impl Tool for GetAvailableWorkspaces {
         cx: ToolCallContext<'_, KasmProvider>,
         _: NoArgs,
     ) -> Result<ToolReply<WorkspaceList>, ToolError> {
-        let images = cx.provider.kasm.list_images().await?;
+        let images = kasm_for_account(&cx)?.list_images().await?;
         let usable = images.iter().filter(|image| image.enabled && !image.hidden);
         let workspaces: Vec<_> = usable.map(WorkspaceView::from).collect();
         let count = workspaces.len();

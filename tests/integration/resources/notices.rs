@@ -8,7 +8,7 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::process::ChildStdout;
 
 use super::listener::{Listener, stream};
-use super::people::TwoPeople;
+use super::people::People;
 use super::{Asker, WAYS};
 use crate::support::kasm::NO_SUCH_ID;
 use crate::support::sse_client::SseClient;
@@ -152,7 +152,7 @@ async fn listen_request_is_notified_of_what_it_named() {
 
 #[tokio::test]
 async fn callers_are_not_notified_of_foreign_sessions() {
-    let people = TwoPeople::start().await;
+    let people = People::start().await;
     let [first, other] = &people.bases;
     let mut one = Listener::session(first).await;
     let mut second = Listener::session(other).await;
@@ -189,7 +189,7 @@ async fn callers_are_not_notified_of_foreign_sessions() {
 
 #[tokio::test]
 async fn revoked_caller_gets_no_more_notifications() {
-    let people = TwoPeople::start().await;
+    let people = People::start().await;
     let [_, other] = &people.bases;
     let mut session = Listener::session(other).await;
     let wanted = json!({ "resourcesListChanged": true });

@@ -1,8 +1,8 @@
-//! One server and two people with a Kasm user each.
+//! Several callers of one server, each behind a router of their own with the usual token.
 
 use kasm_emulator::Emulator;
 use kasm_mcp::app::{self, ReachedBy};
-use kasm_mcp::caller::Caller;
+use kasm_mcp::caller::{Caller, Grants};
 use kasm_mcp::http::auth::Authenticator;
 use kasm_mcp::http::serve::{ServeEnd, serve_http};
 use kasm_mcp::http::{HttpApp, HttpSettings, HttpState};
@@ -12,18 +12,31 @@ use tokio_util::sync::CancellationToken;
 
 use crate::support::{TOKEN, config};
 
-/// The same MCP server at two addresses, one for each person.
-pub struct TwoPeople {
+/// One server with all tools, as these callers reach it.
+pub struct People<const N: usize> {
     _emulator: Emulator,
-    /// Of the emulator's user, and of its other user.
-    pub bases: [String; 2],
-    /// Fires when the credential of that person is taken back.
-    pub revoked: [CancellationToken; 2],
+    /// Where each of them reaches it.
+    pub bases: [String; N],
+    /// Ends the credential of each of them.
+    pub revoked: [CancellationToken; N],
     served: Vec<JoinHandle<ServeEnd>>,
 }
 
-impl TwoPeople {
+impl People<2> {
+    /// Two callers with two Kasm users.
     pub async fn start() -> Self {
+        Self::of_callers(|emulator, grants| {
+            [emulator.user_id(), emulator.other_user_id()].map(|user| {
+                Caller::new(&format!("caller of {user}"), grants.clone()).with_kasm_account(user)
+            })
+        })
+        .await
+    }
+}
+
+impl<const N: usize> People<N> {
+    /// The callers that `callers` makes for this Kasm, with these scopes.
+    pub async fn of_callers(callers: impl FnOnce(&Emulator, Grants) -> [Caller; N]) -> Self {
         let start_time = std::time::Duration::from_millis(20);
         let emulator = Emulator::builder().start_time(start_time);
         let emulator = emulator.start().await.unwrap();
@@ -32,11 +45,9 @@ impl TwoPeople {
         let (registry, server) = (app.registry, app.mcp);
         let mut served = Vec::new();
         let mut bases = Vec::new();
-        let revoked = [CancellationToken::new(), CancellationToken::new()];
-        let users = [emulator.user_id(), emulator.other_user_id()];
-        for (user, revoked) in users.into_iter().zip(&revoked) {
-            let name = format!("caller of {user}");
-            let mut caller = Caller::new(&name, config.http.auth_scope, user);
+        let revoked = [(); N].map(|()| CancellationToken::new());
+        let callers = callers(&emulator, config.http.auth_grants.clone());
+        for (mut caller, revoked) in callers.into_iter().zip(&revoked) {
             caller.validity.revoked = revoked.clone();
             let auth = Authenticator::new(Some(&TOKEN.into()), caller);
             let settings = HttpSettings::for_this_machine();
@@ -61,7 +72,7 @@ impl TwoPeople {
     }
 }
 
-impl Drop for TwoPeople {
+impl<const N: usize> Drop for People<N> {
     fn drop(&mut self) {
         for served in &self.served {
             served.abort();

@@ -1,6 +1,6 @@
 //! The OpenAPI document.
 
-use kasm_mcp::caller::Scope;
+use kasm_mcp::caller::{Level, Realm, Scope};
 use kasm_mcp::commands::{openapi, tools};
 use serde_json::{Value, json};
 
@@ -16,7 +16,10 @@ const DATA: &str = "/post/responses/200/content/application~1json/schema/propert
 
 #[test]
 fn openapi_document_matches_the_snapshot() {
-    let mut document = openapi::openapi_document("https://kasm.example.com", Scope::Admin);
+    let mut document = openapi::openapi_document(
+        "https://kasm.example.com",
+        Scope::new(Realm::KASM, Level::Admin),
+    );
     document["info"]["version"] = "(this one)".into();
     let paths = document["paths"].as_object_mut().unwrap();
     let mut of_all = Value::Null;
@@ -38,7 +41,10 @@ fn openapi_document_matches_the_snapshot() {
 
 #[test]
 fn openapi_document_keeps_to_chatgpts_limits() {
-    let document = openapi::openapi_document("https://kasm.example.com", Scope::Use);
+    let document = openapi::openapi_document(
+        "https://kasm.example.com",
+        Scope::new(Realm::KASM, Level::Use),
+    );
     let paths = document["paths"].as_object().unwrap();
     assert!(paths.len() <= CHATGPT_OPERATIONS_MAX, "{}", paths.len());
     for (path, item) in paths {
@@ -66,7 +72,10 @@ fn openapi_references_have_targets() {
         };
         inside.into_iter().for_each(|value| walk(value, document));
     }
-    let document = openapi::openapi_document("https://kasm.example.com", Scope::Admin);
+    let document = openapi::openapi_document(
+        "https://kasm.example.com",
+        Scope::new(Realm::KASM, Level::Admin),
+    );
     walk(&document, &document);
 }
 
@@ -77,7 +86,7 @@ async fn openapi_of_a_server_has_its_address_and_tools() {
     assert_eq!(served.status, 200);
     assert_eq!(
         served.body,
-        openapi::openapi_document(&server.base, Scope::Use)
+        openapi::openapi_document(&server.base, Scope::new(Realm::KASM, Level::Use))
     );
     let behind = server
         .get("/openapi.json")

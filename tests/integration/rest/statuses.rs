@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use kasm_mcp::caller::Scope;
+use kasm_mcp::caller::{Level, Realm, Scope};
 use kasm_mcp::mcp::approvals::ApprovalBook;
 use kasm_mcp::tool::{
     AnyTool, ApprovalQuestion, Effect, ErrorType, Tool, ToolCallContext, ToolError, ToolReply,
@@ -79,7 +79,7 @@ async fn toolbox() -> Toolbox<World> {
     let toolset = Toolset {
         name: "failures",
         about: "Failures",
-        scope: Scope::Read,
+        scope: Scope::new(Realm::KASM, Level::Read),
         tools: TOOLS,
     };
     let consent = ApprovalBook::new(std::time::Duration::from_secs(5));

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use kasm_mcp::caller::{Caller, Scope};
+use kasm_mcp::caller::{Caller, Level, Realm, Scope};
 use kasm_mcp::tool::{
     AnyTool, ContinuationTools, Effect, ErrorType, Tool, ToolCallContext, ToolError, ToolReply,
     Toolset,
@@ -182,6 +182,6 @@ const TOOLS: &[&dyn AnyTool<Jobs>] = &[&Start, &Poll, &Stop];
 pub(super) const TOOLSET: Toolset<Jobs> = Toolset {
     name: "jobs",
     about: "Jobs of a test.",
-    scope: Scope::Use,
+    scope: Scope::new(Realm::KASM, Level::Use),
     tools: TOOLS,
 };

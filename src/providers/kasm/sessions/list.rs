@@ -5,10 +5,12 @@ use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 
 use super::{SessionView, advice};
-use crate::caller::Scope;
+use crate::caller::Level;
 use crate::kasm::model::KasmSession;
 use crate::kasm::{KasmId, UserId};
-use crate::providers::kasm::{KasmProvider, acting_user, may_change, own_session};
+use crate::providers::kasm::{
+    KasmProvider, acting_user, kasm_for_account, may_change, own_session,
+};
 use crate::tool::{Effect, Tool, ToolCallContext, ToolError, ToolReply};
 
 pub(super) struct GetSessionStatus;
@@ -107,14 +109,14 @@ impl Tool for ListAllSessions {
     const ABOUT: &'static str =
         "List the sessions of all users of the Kasm server (administrators).";
     const EFFECT: Effect = Effect::Read;
-    const SCOPE: Option<Scope> = Some(Scope::Admin);
+    const LEVEL: Option<Level> = Some(Level::Admin);
 
     async fn call(
         &self,
         cx: ToolCallContext<'_, KasmProvider>,
         _: NoArgs,
     ) -> Result<ToolReply<SessionList>, ToolError> {
-        let sessions = cx.provider.kasm.api().sessions().await?;
+        let sessions = kasm_for_account(&cx)?.api().sessions().await?;
         Ok(session_list(cx.provider, &sessions))
     }
 }

@@ -62,7 +62,7 @@ struct TimedLeases {
 impl TimedLeases {
     async fn start() -> Self {
         let server = TestServer::in_front_of(hasty(24 * HOUR).await, &[]).await;
-        let kasm = app::kasm_client(&config(&server.emulator, &[])).unwrap();
+        let kasm = app::kasm_client(&config(&server.emulator, &[]).kasm.unwrap()).unwrap();
         let clock = ManualClock::new(Timestamp::now());
         Self {
             user: server.emulator.user_id().parse().unwrap(),
