@@ -207,9 +207,10 @@ mod tests {
         let begun = CallBegin {
             request_id: None,
             caller: "token".into(),
-            kasm_user: "user".into(),
+            kasm_user: None,
             address: None,
-            tool: "get_session_status",
+            tool: "get_session_status".into(),
+            parent: None,
             effect: "read",
             arguments: RecordedJson::from_arguments(&()),
             digest: audit.digest_value(&()),
