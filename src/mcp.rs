@@ -2,6 +2,7 @@
 
 pub mod approvals;
 mod completion;
+pub mod direct;
 pub mod dispatch;
 mod elicitation;
 pub mod envelope;
@@ -19,7 +20,9 @@ pub mod sessions;
 pub mod stdio;
 pub mod subscriptions;
 mod tasks;
+mod tool_calls;
 mod tool_forms;
+mod tool_lists;
 mod watched_changes;
 
 pub use server::McpServer;

@@ -29,6 +29,7 @@ pub mod tool_list;
 pub mod tool_table;
 pub mod transfer;
 pub mod transferring;
+mod unfinished_call;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -131,6 +132,8 @@ pub trait Tool: Send + Sync + 'static {
     const TIME_LIMIT: Option<Duration> = None;
     /// A level beyond the one that toolset and effect require.
     const LEVEL: Option<Level> = None;
+    /// Whether it may ask a person for approval.
+    const ASKS: bool = false;
     /// How its work continues after its reply, if it can. Clients with tasks then get a task.
     const CONTINUES: Option<ContinuationTools> = None;
 
@@ -269,6 +272,8 @@ pub struct ToolInfo {
     pub cost: Option<&'static CostClass>,
     /// The time limit of a call. None: the server's.
     pub time_limit: Option<Duration>,
+    /// Whether it may ask a person for approval.
+    pub asks: bool,
     /// How its work continues after its reply.
     pub continues: Option<ContinuationTools>,
     /// The JSON Schema of the arguments.
@@ -338,6 +343,7 @@ impl<T: Tool> AnyTool<T::Provider> for T {
             scope: Scope::new(toolset.scope.realm, level),
             cost: T::COST,
             time_limit: T::TIME_LIMIT,
+            asks: T::ASKS,
             continues: T::CONTINUES,
             recorded: Arc::new(recorded),
             argument_forms: Arc::new(argument_forms),

@@ -84,6 +84,14 @@ pub(super) fn message_event(message: &ServerJsonRpcMessage) -> Event {
     Event::default().event("message").data(data)
 }
 
+/// A message that is JSON already, as an event.
+pub(super) fn bytes_event(message: &Bytes) -> Event {
+    // Our own writers make UTF-8 only, so nothing is replaced.
+    Event::default()
+        .event("message")
+        .data(String::from_utf8_lossy(message))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

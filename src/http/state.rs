@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use rmcp::ServerHandler;
 use tokio::sync::Semaphore;
 
 use super::auth::Authenticator;
@@ -13,6 +12,7 @@ use super::guard::{AllowedHosts, OriginGuard};
 use super::limits::{RequestLimiter, RequestLimits};
 use crate::audit::AuditLog;
 use crate::links::OpenLinks;
+use crate::mcp::direct::McpHandler;
 use crate::mcp::dispatch::Dispatcher;
 use crate::mcp::sessions::SessionLimits;
 use crate::mcp::subscriptions::ChangeNotices;
@@ -89,7 +89,7 @@ pub struct HttpState {
 impl HttpState {
     /// A server of `handler` for the callers of `auth`. `registry` has the tools behind the handler, for the
     /// surfaces without MCP.
-    pub fn new<H: ServerHandler + Clone + Sync>(
+    pub fn new<H: McpHandler + Clone + Sync>(
         handler: H,
         registry: Arc<Registry>,
         auth: Authenticator,

@@ -60,7 +60,7 @@ async fn post_message(
     match envelope {
         Envelope::Batch(messages) => batch::post_batch(&state, &caller, parts, messages).await,
         Envelope::Message(message) if is_modern(&parts.headers, &message) => {
-            Ok(modern::post_modern(&state, parts, *message).await)
+            Ok(modern::post_modern(&state, &caller, parts, *message).await)
         }
         Envelope::Message(message) => legacy::post_legacy(&state, &caller, parts, *message).await,
     }

@@ -11,10 +11,9 @@ use futures::future::BoxFuture;
 use futures::stream::{self, BoxStream, StreamExt};
 use http_body_util::Full;
 use http_body_util::combinators::BoxBody;
-use rmcp::ServerHandler;
 use rmcp::model::{
-    ClientJsonRpcMessage, ClientRequest, ErrorCode, InitializeRequestParams, JsonObject,
-    JsonRpcMessage, JsonRpcRequest, RequestId, ServerJsonRpcMessage,
+    ClientJsonRpcMessage, ClientRequest, InitializeRequestParams, JsonObject, JsonRpcMessage,
+    JsonRpcRequest, RequestId, ServerJsonRpcMessage,
 };
 use rmcp::service::serve_directly_with_ct;
 use rmcp::transport::StreamableHttpServerConfig;
@@ -23,15 +22,15 @@ use rmcp::transport::streamable_http_server::session::never::NeverSessionManager
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use super::direct::{DirectOutcome, DirectRequest, McpHandler};
+use super::error_data::request_cancelled;
 use super::sessions::exchange::{self, CallServer, CallTransport};
 use super::sessions::{McpSession, McpSessions, OUTBOX_MESSAGES, SessionLimits, SessionOutbox};
 use super::subscriptions::ChangeNotices;
 use crate::caller::Caller;
 
-pub use super::sessions::exchange::{DuplicateId, NoStreaming};
-
-/// LSP's code for a request that its client cancelled.
-const REQUEST_CANCELLED: ErrorCode = ErrorCode(-32800);
+pub use super::sessions::exchange::NoStreaming;
+pub use super::sessions::running_calls::DuplicateId;
 
 /// An answer of rmcp's transport.
 pub type ModernResponse = http::Response<BoxBody<Bytes, std::convert::Infallible>>;
@@ -57,14 +56,15 @@ impl fmt::Debug for Dispatcher {
 trait AnyHandler: CallServer {
     fn input_schema(&self, tool: &str) -> Option<Arc<JsonObject>>;
     fn answer_modern(&self, request: http::Request<Full<Bytes>>) -> BoxFuture<'_, ModernResponse>;
+    fn answer_directly(&self, request: DirectRequest) -> Result<DirectOutcome, DuplicateId>;
 }
 
-struct TypedHandler<H: ServerHandler> {
+struct TypedHandler<H: McpHandler> {
     handler: H,
     modern: StreamableHttpService<H, NeverSessionManager>,
 }
 
-impl<H: ServerHandler + Clone + Sync> CallServer for TypedHandler<H> {
+impl<H: McpHandler + Clone + Sync> CallServer for TypedHandler<H> {
     fn serve_call(&self, transport: CallTransport, client: InitializeRequestParams) {
         let (cancelled, handle) = (transport.cancelled(), transport.service_handle());
         let handler = self.handler.clone();
@@ -75,7 +75,7 @@ impl<H: ServerHandler + Clone + Sync> CallServer for TypedHandler<H> {
     }
 }
 
-impl<H: ServerHandler + Clone + Sync> AnyHandler for TypedHandler<H> {
+impl<H: McpHandler + Clone + Sync> AnyHandler for TypedHandler<H> {
     fn input_schema(&self, tool: &str) -> Option<Arc<JsonObject>> {
         Some(self.handler.get_tool(tool)?.input_schema)
     }
@@ -83,11 +83,15 @@ impl<H: ServerHandler + Clone + Sync> AnyHandler for TypedHandler<H> {
     fn answer_modern(&self, request: http::Request<Full<Bytes>>) -> BoxFuture<'_, ModernResponse> {
         Box::pin(self.modern.handle(request))
     }
+
+    fn answer_directly(&self, request: DirectRequest) -> Result<DirectOutcome, DuplicateId> {
+        self.handler.answer_directly(request)
+    }
 }
 
 impl Dispatcher {
     /// A dispatcher to `handler`. Bodies that rmcp reads itself may have `body_bytes_max`.
-    pub fn new<H: ServerHandler + Clone + Sync>(
+    pub fn new<H: McpHandler + Clone + Sync>(
         handler: H,
         sessions: SessionLimits,
         body_bytes_max: usize,
@@ -128,6 +132,14 @@ impl Dispatcher {
     #[must_use]
     pub fn input_schema(&self, tool: &str) -> Option<Arc<JsonObject>> {
         self.handler.input_schema(tool)
+    }
+
+    /// Answers a request without a service of rmcp, if that is possible.
+    ///
+    /// # Errors
+    /// A request of the session with this id is being answered already.
+    pub fn answer_directly(&self, request: DirectRequest) -> Result<DirectOutcome, DuplicateId> {
+        self.handler.answer_directly(request)
     }
 
     /// Lets rmcp's own transport answer a request of revision 2026-07-28.
@@ -276,7 +288,5 @@ pub fn is_answer(message: &ServerJsonRpcMessage) -> bool {
 /// The answer to a request whose call was given up.
 #[must_use]
 pub fn cancelled_answer(id: RequestId) -> Box<ServerJsonRpcMessage> {
-    let data = serde_json::json!({ "code": "cancelled" });
-    let error = rmcp::ErrorData::new(REQUEST_CANCELLED, "the request was cancelled", Some(data));
-    Box::new(JsonRpcMessage::error(error, Some(id)))
+    Box::new(JsonRpcMessage::error(request_cancelled(), Some(id)))
 }

@@ -43,18 +43,8 @@ pub(super) fn approval_channel(
     if is_modern(cx) {
         // Each request of this revision declares the capabilities of its client; there is no handshake.
         let declared = cx.client_capabilities();
-        if !declared.is_some_and(|declared| shows_forms(&declared)) {
-            return ApprovalChannel::unavailable();
-        }
-        let answers = params.input_responses.as_ref();
-        return ApprovalChannel::through(AnswerInNextCall {
-            consent: consent.clone(),
-            caller: caller.clone(),
-            tool: params.name.to_string(),
-            arguments: params.arguments.clone().unwrap_or_default(),
-            state: params.request_state.clone(),
-            answer: answers.and_then(|answers| answers.get(KEY)).cloned(),
-        });
+        let declares_forms = declared.is_some_and(|declared| shows_forms(&declared));
+        return modern_channel(declares_forms, consent, caller, params);
     }
     // The capabilities in the request do not count here: those of the handshake do.
     let announced = cx.peer.peer_info();
@@ -69,8 +59,29 @@ pub(super) fn approval_channel(
     })
 }
 
+/// How a call of revision 2026-07-28 asks the person behind its client.
+pub(super) fn modern_channel(
+    declares_forms: bool,
+    consent: &ApprovalBook,
+    caller: &Arc<str>,
+    params: &CallToolRequestParams,
+) -> ApprovalChannel {
+    if !declares_forms {
+        return ApprovalChannel::unavailable();
+    }
+    let answers = params.input_responses.as_ref();
+    ApprovalChannel::through(AnswerInNextCall {
+        consent: consent.clone(),
+        caller: caller.clone(),
+        tool: params.name.to_string(),
+        arguments: params.arguments.clone().unwrap_or_default(),
+        state: params.request_state.clone(),
+        answer: answers.and_then(|answers| answers.get(KEY)).cloned(),
+    })
+}
+
 /// An empty capability means forms (revision 2025-11-25).
-fn shows_forms(client: &ClientCapabilities) -> bool {
+pub(super) fn shows_forms(client: &ClientCapabilities) -> bool {
     let forms = |elicitation: &ElicitationCapability| {
         elicitation.form.is_some() || elicitation.url.is_none()
     };

@@ -24,6 +24,7 @@ pub const FIRST_MODERN_REVISION: &str = "2026-07-28";
 pub const BATCH_MESSAGES_MAX: usize = 64;
 
 const TOOLS_CALL: &str = "tools/call";
+const TOOLS_LIST: &str = "tools/list";
 const INITIALIZE: &str = "initialize";
 
 /// A body: one message, or a batch.
@@ -94,6 +95,9 @@ impl ClientMessage {
         if let Some(call) = message::parse_call(&bytes) {
             return Ok(Self::of_call(call, bytes));
         }
+        if let Some(list) = message::parse_list(&bytes) {
+            return Ok(Self::of_list(list, bytes));
+        }
         let mut message = Self::read_head(&bytes)?;
         // A complete `initialize` is a handshake whatever `_meta` says, so it has to be known whether it is.
         if !message.has_revision || message.method.as_deref() == Some(INITIALIZE) {
@@ -105,6 +109,14 @@ impl ClientMessage {
             message.bytes = message::mended_body(&bytes).map_or(bytes, Bytes::from);
         }
         Ok(message)
+    }
+
+    fn of_list(list: JsonRpcRequest<ClientRequest>, bytes: Bytes) -> Self {
+        Self {
+            method: Some(TOOLS_LIST.to_owned()),
+            tool: None,
+            ..Self::of_call(list, bytes)
+        }
     }
 
     fn of_call(call: JsonRpcRequest<ClientRequest>, bytes: Bytes) -> Self {
@@ -160,13 +172,17 @@ impl ClientMessage {
         })
     }
 
-    /// The call, if it is a complete one.
+    /// The request, if it is a complete `tools/call` or `tools/list`.
     #[must_use]
-    pub fn tool_call(&self) -> Option<&JsonRpcRequest<ClientRequest>> {
+    pub fn frequent_request(&self) -> Option<&JsonRpcRequest<ClientRequest>> {
         let Some(JsonRpcMessage::Request(request)) = &self.read else {
             return None;
         };
-        matches!(request.request, ClientRequest::CallToolRequest(_)).then_some(request)
+        let is_frequent = matches!(
+            request.request,
+            ClientRequest::CallToolRequest(_) | ClientRequest::ListToolsRequest(_)
+        );
+        is_frequent.then_some(request)
     }
 
     /// Whether it is an `initialize` with everything that it needs.
@@ -296,14 +312,14 @@ mod tests {
         let legacy = message(
             r#"{"jsonrpc":"2.0","id":"a","method":"tools/call","params":{"name":"x","_meta":{"progressToken":1}}}"#,
         );
-        assert!(!legacy.has_revision && legacy.tool_call().is_some());
+        assert!(!legacy.has_revision && legacy.frequent_request().is_some());
         assert_eq!(legacy.tool.as_deref(), Some("x"));
         // Params that do not fit: the tool is known all the same.
         let incomplete = message(
             r#"{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"x","arguments":3,"_meta":{
             "io.modelcontextprotocol/protocolVersion":7}}}"#,
         );
-        assert!(incomplete.has_revision && incomplete.tool_call().is_none());
+        assert!(incomplete.has_revision && incomplete.frequent_request().is_none());
         assert_eq!(incomplete.tool.as_deref(), Some("x"));
         let other =
             message(r#"{"jsonrpc":"2.0","id":3,"method":"prompts/get","params":{"name":"x"}}"#);

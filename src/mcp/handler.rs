@@ -1,7 +1,7 @@
 //! The registry as an rmcp server handler: each request, one method.
 
 use rmcp::model::{
-    CacheScope, CallToolRequestParams, CallToolResponse, CancelTaskMethod, CancelTaskParams,
+    CallToolRequestParams, CallToolResponse, CancelTaskMethod, CancelTaskParams,
     CompleteRequestMethod, CompleteRequestParams, CompleteResult, CustomRequest, CustomResult,
     GetPromptRequestMethod, GetPromptRequestParams, GetPromptResponse, GetTaskMethod,
     GetTaskParams, GetTaskResult, InitializeRequestParams, InitializeResult,
@@ -14,22 +14,11 @@ use rmcp::model::{
 };
 use rmcp::service::{NotificationContext, RequestContext, SubscriptionContext};
 use rmcp::{ErrorData, RoleServer, ServerHandler};
-use tracing::field::Empty;
-use tracing::{Instrument as _, Span};
 
-use super::error_data::with_code;
 use super::rmcp_values::{progress_reporter, to_result};
 use super::server::{McpServer, declares_tasks, is_modern, method_not_found, request_info};
-use super::tasks::TaskHandle;
+use super::tool_calls::{CallContext, CallEnd};
 use super::{completion, elicitation, params, prompts, resources};
-use crate::telemetry::TraceContext;
-use crate::tool::CallPosition;
-use crate::tool::invocation::{CallOptions, CallOutcome};
-
-/// How long a client may cache a tool list that changes only with a new version of the server.
-const LIST_TTL_MS: u64 = 300_000;
-/// The same where tools come and go. Not every client takes notifications.
-const CHANGING_LIST_TTL_MS: u64 = 5_000;
 
 impl ServerHandler for McpServer {
     fn get_info(&self) -> ServerConfig {
@@ -63,15 +52,7 @@ impl ServerHandler for McpServer {
     ) -> Result<ListToolsResult, ErrorData> {
         let caller = self.caller_of(&cx)?;
         self.watch_tool_list(&cx);
-        let forms = self.shared.tools.current_forms(&self.shared.registry);
-        let mut result = ListToolsResult::with_all_items(forms.offered_forms(&caller));
-        result.ttl_ms = Some(if self.shared.registry.has_changing_tools() {
-            CHANGING_LIST_TTL_MS
-        } else {
-            LIST_TTL_MS
-        });
-        // The list depends on the caller.
-        result.cache_scope = Some(CacheScope::Private);
+        let mut result = self.list_offered_tools(&caller);
         result.meta = self.request_meta(&cx);
         Ok(result)
     }
@@ -82,43 +63,27 @@ impl ServerHandler for McpServer {
         cx: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
         let caller = self.caller_of(&cx)?;
-        let options = CallOptions {
+        let context = CallContext {
             confirm: elicitation::approval_channel(&cx, &self.consent, caller.owner_key(), &params),
-            caller: caller.clone(),
+            caller,
             origin: request_info(&cx),
             cancelled: cx.ct.clone(),
             progress: progress_reporter(&cx),
             conversation: self.conversation_of(&cx),
-            position: CallPosition::default(),
+            takes_tasks: is_modern(&cx) && declares_tasks(&cx),
+            trace: cx.meta.get_traceparent().map(str::to_owned),
         };
-        let args = params.arguments.unwrap_or_default();
-        let registry = &*self.shared.registry;
-        let call = registry.call_tool(&params.name, args, options);
-        let outcome = call.instrument(span_of(&cx)).await;
-        let outcome = outcome.map_err(|_| {
-            let name: String = params.name.chars().take(128).collect();
-            let message = format!("unknown tool `{name}`: tools/list shows the tools");
-            with_code(ErrorData::invalid_params(message, None), "tool_unknown")
-        })?;
-        match outcome {
-            CallOutcome::Replied(finished) => {
-                // Only clients that declare tasks get one. Others get the reply, and the model follows the
-                // work with tools.
-                if let Some(handle) =
-                    TaskHandle::of_reply(registry, &caller, &params.name, &finished)
-                    && is_modern(&cx)
-                    && declares_tasks(&cx)
-                {
-                    let mut result = handle.created_result(&finished);
-                    result.meta = self.request_meta(&cx);
-                    return Ok(result.into());
-                }
+        match self.call_tool_in(params, context).await? {
+            CallEnd::Replied(finished) => {
                 let mut result = to_result(finished)?;
                 result.meta = self.request_meta(&cx);
                 Ok(result.into())
             }
-            CallOutcome::Asks(question) => {
-                let mut result = elicitation::input_required(&question);
+            CallEnd::Task(mut result) => {
+                result.meta = self.request_meta(&cx);
+                Ok(result.into())
+            }
+            CallEnd::Asks(mut result) => {
                 result.meta = self.request_meta(&cx);
                 Ok(result.into())
             }
@@ -279,18 +244,4 @@ impl ServerHandler for McpServer {
 
 fn page_cursor(page: Option<PaginatedRequestParams>) -> Option<String> {
     page.and_then(|page| page.cursor)
-}
-
-/// The span of a call; part of the client's trace if `_meta` names one (SEP-414).
-fn span_of(cx: &RequestContext<RoleServer>) -> Span {
-    let trace = cx.meta.get_traceparent().and_then(TraceContext::parse);
-    if trace.is_none() && !cfg!(feature = "otlp") {
-        // Without a trace and without an exporter a span would only cost time.
-        return Span::none();
-    }
-    let span = tracing::info_span!("tools/call", trace_id = Empty);
-    if let Some(trace) = trace {
-        trace.continue_in(&span);
-    }
-    span
 }

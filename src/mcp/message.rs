@@ -2,7 +2,8 @@
 
 use rmcp::model::{
     CallToolRequest, CallToolRequestMethod, CallToolRequestParams, ClientJsonRpcMessage,
-    ClientRequest, GetExtensions, JsonRpcMessage, JsonRpcRequest, JsonRpcVersion2_0, RequestId,
+    ClientRequest, GetExtensions, JsonRpcMessage, JsonRpcRequest, JsonRpcVersion2_0,
+    ListToolsRequest, ListToolsRequestMethod, RequestId, RequestMetaObject,
 };
 use serde::Deserialize;
 
@@ -20,6 +21,26 @@ struct ToolCall {
     #[serde(rename = "method")]
     _method: CallToolRequestMethod,
     params: CallToolRequestParams,
+}
+
+/// `tools/list`, the next frequent one.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ToolList {
+    #[serde(rename = "jsonrpc")]
+    _jsonrpc: JsonRpcVersion2_0,
+    id: RequestId,
+    #[serde(rename = "method")]
+    _method: ListToolsRequestMethod,
+    params: Option<ListParams>,
+}
+
+/// The list is one page, so a request with a cursor is read by rmcp.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ListParams {
+    #[serde(rename = "_meta")]
+    meta: Option<RequestMetaObject>,
 }
 
 /// Parses a message with rmcp's result, but reads a plain `tools/call` directly: rmcp tries one type after
@@ -51,6 +72,18 @@ pub fn parse_call(body: &[u8]) -> Option<JsonRpcRequest<ClientRequest>> {
     }
     let request = ClientRequest::CallToolRequest(request);
     Some(JsonRpcRequest::new(call.id, request))
+}
+
+/// Parses a plain `tools/list`. None for other messages.
+#[must_use]
+pub fn parse_list(body: &[u8]) -> Option<JsonRpcRequest<ClientRequest>> {
+    let list: ToolList = serde_json::from_slice(body).ok()?;
+    let mut request = ListToolsRequest::default();
+    if let Some(meta) = list.params.and_then(|params| params.meta) {
+        request.extensions.insert(meta);
+    }
+    let request = ClientRequest::ListToolsRequest(request);
+    Some(JsonRpcRequest::new(list.id, request))
 }
 
 #[cfg(test)]

@@ -140,6 +140,11 @@ impl McpServer {
         })
     }
 
+    /// `_meta` of results in revision 2026-07-28.
+    pub(super) fn server_meta(&self) -> &MetaObject {
+        &self.shared.meta
+    }
+
     pub(super) fn request_meta(&self, cx: &RequestContext<RoleServer>) -> Option<MetaObject> {
         is_modern(cx).then(|| self.shared.meta.clone())
     }

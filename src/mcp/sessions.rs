@@ -5,6 +5,7 @@
 //! An rmcp service runs only while a request is answered ([`exchange`]).
 
 pub mod exchange;
+pub mod running_calls;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -21,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 use super::watched_changes::WatchedChanges;
 use crate::caller::{Caller, ToolFilter};
 use crate::random;
-use exchange::RunningCalls;
+use running_calls::RunningCalls;
 
 /// The id of a session: 128 random bits as hex digits.
 pub type SessionId = Arc<str>;

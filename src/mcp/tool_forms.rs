@@ -4,12 +4,23 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use bytes::Bytes;
+use parking_lot::Mutex;
 use rmcp::model::Tool;
 
 use super::rmcp_values::to_mcp_tool;
 use crate::caller::Caller;
 use crate::tool::registry::Registry;
-use crate::tool::tool_list::ToolList;
+use crate::tool::tool_list::{CallerView, ToolList};
+
+/// The wire forms of the list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum ListForm {
+    /// Of revision 2026-07-28.
+    Modern,
+    /// Of the revisions before.
+    Older,
+}
 
 /// Makes the forms when they are first asked for, and again when the list has another revision.
 #[derive(Debug, Default)]
@@ -20,7 +31,12 @@ pub(super) struct ToolForms(ArcSwap<FormsOfList>);
 pub(super) struct FormsOfList {
     list: Arc<ToolList>,
     by_name: HashMap<Arc<str>, Tool>,
+    /// Lists as JSON, by what their callers see.
+    written: Mutex<HashMap<(CallerView, ListForm), Bytes>>,
 }
+
+/// How many lists are kept as JSON.
+const LISTS_MAX: usize = 32;
 
 impl ToolForms {
     /// The forms of the present list.
@@ -36,6 +52,7 @@ impl ToolForms {
         let made = Arc::new(FormsOfList {
             by_name: tools.collect(),
             list,
+            written: Mutex::default(),
         });
         // Two readers may make the same forms at once; either is good.
         self.0.store(made.clone());
@@ -44,6 +61,26 @@ impl ToolForms {
 }
 
 impl FormsOfList {
+    /// The list for `caller` as JSON, which `write` makes if it was not written before for the same view.
+    pub(super) fn written_list(
+        &self,
+        caller: &Caller,
+        form: ListForm,
+        write: impl FnOnce(Vec<Tool>) -> Bytes,
+    ) -> Bytes {
+        let view = (self.list.view_of(caller), form);
+        if let Some(written) = self.written.lock().get(&view) {
+            return written.clone();
+        }
+        let written = write(self.offered_forms(caller));
+        let mut all = self.written.lock();
+        // Clients choose filters, so without this limit they could fill the memory.
+        if all.len() < LISTS_MAX {
+            all.insert(view, written.clone());
+        }
+        written
+    }
+
     /// A tool, for any caller.
     pub(super) fn find_form(&self, name: &str) -> Option<&Tool> {
         self.by_name.get(name)

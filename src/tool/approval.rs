@@ -58,6 +58,8 @@ pub struct OpenQuestion {
 #[derive(Default)]
 pub struct ApprovalChannel {
     asker: Option<Box<dyn ApprovalAsker>>,
+    /// Whether the tool is declared as one that asks: transports prepare for questions only then.
+    may_ask: AtomicBool,
     asked: AtomicBool,
     open: Mutex<Option<OpenQuestion>>,
     opened: Notify,
@@ -78,11 +80,19 @@ impl ApprovalChannel {
         }
     }
 
+    /// Lets the tool of this call ask.
+    pub(super) fn permit_question(&self) {
+        self.may_ask.store(true, Ordering::Relaxed);
+    }
+
     /// See [`ToolCallContext::ask_for_approval`](super::ToolCallContext::ask_for_approval).
     pub(super) async fn ask_for_approval(
         &self,
         question: ApprovalQuestion,
     ) -> Result<(), ToolError> {
+        if !self.may_ask.load(Ordering::Relaxed) {
+            return Err(ToolError::internal("a tool that asks must be declared so"));
+        }
         let Some(asker) = &self.asker else {
             return Err(approval_unavailable(&question));
         };

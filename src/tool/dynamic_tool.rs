@@ -48,6 +48,8 @@ pub struct DynamicToolDefinition {
     pub effect: Effect,
     /// Whether it reaches systems other than its provider's (MCP's `openWorldHint`).
     pub open_world: bool,
+    /// Whether it may ask a person for approval.
+    pub asks: bool,
     /// The scope that a caller needs.
     pub scope: Scope,
     /// The time limit of a call. None: the server's.
@@ -130,6 +132,7 @@ impl DynamicTool {
             scope: definition.scope,
             cost: None,
             time_limit: definition.time_limit,
+            asks: definition.asks,
             continues: None,
             recorded: Arc::new(RecordedArguments::Size),
             argument_forms: Arc::new(argument_forms),

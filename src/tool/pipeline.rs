@@ -4,18 +4,18 @@ use std::panic::AssertUnwindSafe;
 
 use futures::FutureExt;
 use serde_json::Value;
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::audit_call::{self, Act};
-use super::change::{CatalogueChange, ChangeBroadcast};
+use super::change::ChangeBroadcast;
 use super::cost::CostClass;
 use super::error::{ErrorType, ToolError};
 use super::inner_call::{CallPosition, OuterCall};
 use super::invocation::{CallOptions, CallOutcome, CompletedRun, FinishedCall, UnknownTool};
 use super::mounted_tool::MountedTool;
 use super::registry::Registry;
-use super::{ApprovalChannel, JsonObject, ProgressReporter, ToolInfo, ToolReply, call_log};
+use super::unfinished_call::{UnfinishedCall, cancelled_call};
+use super::{ApprovalChannel, JsonObject, ProgressReporter, ToolInfo, ToolReply};
 use crate::audit::{AuditLog, OpenCall, RecordedJson};
 use crate::caller::{Caller, RequestInfo};
 
@@ -39,7 +39,6 @@ impl Registry {
             self.metrics.count_unknown_tool();
             return Err(UnknownTool);
         };
-        let started = Instant::now();
         // First, so that the audit log and the change feed see the arguments that the tool gets.
         let args = tool.info.argument_forms.mend_arguments(args);
         let change = ChangeBroadcast::change_of_call(
@@ -48,6 +47,7 @@ impl Registry {
             &args,
             &options.caller,
         );
+        let unfinished = UnfinishedCall::begin(self, &tool, options.caller.clone(), change);
         let authorised = authorise_call(&tool.info, &options.caller);
         // A refused call is recorded too, but it changes nothing, so it does not wait for the disk.
         let acts = authorised.is_ok() && !tool.info.effect.is_read_only();
@@ -73,17 +73,7 @@ impl Registry {
             let left = options.cancelled.is_cancelled();
             audit_call::end_record(open, result.as_ref().map(CompletedRun::reply_data), left).await;
         }
-        let told = result.as_ref().map(CompletedRun::reply_data);
-        call_log::log_end_of_call(
-            &self.metrics,
-            &tool,
-            &options.caller,
-            told,
-            started.elapsed(),
-        );
-        if let Some(change) = change {
-            self.notify_change(change, &result);
-        }
+        unfinished.finish_call(&result);
         Ok(match result {
             Ok(CompletedRun::Replied(mut reply)) => CallOutcome::Replied(FinishedCall {
                 pictures: std::mem::take(&mut reply.pictures),
@@ -152,18 +142,6 @@ impl Registry {
         })
     }
 
-    fn notify_change(&self, change: CatalogueChange, result: &Result<CompletedRun, ToolError>) {
-        match result {
-            Ok(CompletedRun::Replied(reply)) => {
-                self.changes.notify_listeners(change, Some(&reply.data));
-            }
-            Err(error) if error.may_have_acted() => {
-                self.changes.notify_listeners(change, None);
-            }
-            Ok(CompletedRun::Asks(_)) | Err(_) => {}
-        }
-    }
-
     async fn run_tool(
         &self,
         tool: &MountedTool,
@@ -180,6 +158,9 @@ impl Registry {
             Some(outer) => outer.wait_for_place().await?,
             None => self.gate.wait_for_place(&options.caller.name).await?,
         };
+        if tool.info.asks {
+            options.confirm.permit_question();
+        }
         let time_limit = tool.info.time_limit.unwrap_or(self.timeout);
         // A panic ends this call only. The locks of parking_lot are not poisoned by it, so shared state stays
         // usable.
@@ -188,7 +169,7 @@ impl Registry {
             // A cancelled call gives no result, even if one is ready in the same poll.
             biased;
             () = options.cancelled.cancelled() => {
-                Err(ToolError::new(ErrorType::Timeout, "the call was cancelled", "call it again if it is still wanted").with_code("call_cancelled"))
+                Err(cancelled_call())
             }
             done = tokio::time::timeout(time_limit, work) => match done {
                 Ok(Ok(result)) => result.map(CompletedRun::Replied),

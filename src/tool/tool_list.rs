@@ -90,5 +90,5 @@ impl ToolList {
 }
 
 /// The tools that one caller sees of a list, by the digests of their definitions.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct CallerView(Vec<u64>);

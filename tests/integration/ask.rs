@@ -50,6 +50,7 @@ impl Tool for Run {
     const TITLE: &'static str = "Run";
     const ABOUT: &'static str = "Runs something.";
     const EFFECT: Effect = Effect::Write;
+    const ASKS: bool = true;
 
     async fn call(
         &self,
@@ -85,6 +86,7 @@ impl Tool for RunElsewhere {
     const TITLE: &'static str = "Run elsewhere";
     const ABOUT: &'static str = "Runs something elsewhere.";
     const EFFECT: Effect = Effect::Write;
+    const ASKS: bool = true;
 
     async fn call(
         &self,

@@ -61,6 +61,7 @@ pub fn definition(name: &str) -> DynamicToolDefinition {
         toolset: "things",
         effect: Effect::Read,
         open_world: false,
+        asks: false,
         scope: Scope::new(Realm::KASM, Level::Read),
         time_limit: None,
         input_schema: schema.as_object().cloned().unwrap(),

@@ -12,6 +12,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use crate::http::problem::HttpProblem;
 use crate::http::rpc_error::RpcError;
 use crate::http::sse;
+use crate::mcp::direct::{AnswerBytes, DirectCall};
 use crate::mcp::dispatch::{StartedCall, cancelled_answer, is_answer};
 
 /// An answer that takes longer than this becomes an event stream, whose comments keep proxies
@@ -44,6 +45,27 @@ pub(super) async fn respond_to_call(
         }
         Err(_elapsed) => stream_of(None, call),
     }
+}
+
+/// The same for a call that runs as long as it is polled.
+pub(super) async fn respond_to_direct(mut call: DirectCall, takes_streams: bool) -> Response {
+    if !takes_streams {
+        return answer_object(call.wait_for_answer().await);
+    }
+    match tokio::time::timeout(QUIET_MAX, call.wait_for_answer()).await {
+        Ok(answer) => answer_object(answer),
+        Err(_elapsed) => {
+            // The call goes on as the stream is read, and ends with it.
+            let answer = async move { call.wait_for_answer().await };
+            let event = stream::once(answer).map(|answer| sse::bytes_event(&answer.0));
+            sse::event_stream_response(event)
+        }
+    }
+}
+
+/// An answer as one JSON object.
+pub(super) fn answer_object(answer: AnswerBytes) -> Response {
+    ([(CONTENT_TYPE, "application/json")], answer.0).into_response()
 }
 
 /// A message as one JSON object.

@@ -12,14 +12,15 @@ use rmcp::model::{
     ServerJsonRpcMessage, ServerResult,
 };
 
-use super::answer::{json_object, respond_to_call};
+use super::answer::{answer_object, json_object, respond_to_call, respond_to_direct};
 use super::{PROTOCOL_VERSION, SESSION_ID, accepts_event_stream};
 use crate::caller::Caller;
 use crate::http::problem::HttpProblem;
 use crate::http::rpc_error::RpcError;
 use crate::http::sse;
 use crate::http::state::HttpState;
-use crate::mcp::dispatch::{NoStreaming, StartedCall};
+use crate::mcp::direct::{DirectClient, DirectOutcome, DirectRequest};
+use crate::mcp::dispatch::{DuplicateId, NoStreaming, StartedCall};
 use crate::mcp::envelope::ClientMessage;
 use crate::mcp::sessions::{McpSession, TooManySessions};
 
@@ -46,7 +47,7 @@ pub(super) async fn post_legacy(
     if has_session {
         check_version(&parts.headers)?;
         let session = session_of(state, caller, &parts.headers)?;
-        return answer_in_session(state, &session, parts, read_message(message)?).await;
+        return answer_in_session(state, caller, &session, parts, read_message(message)?).await;
     }
     // A client names the revision of its handshake here, so it has lost its session and must initialize
     // again. Bare JSON-RPC has no such header.
@@ -188,25 +189,41 @@ impl From<TooManySessions> for HttpProblem {
 
 async fn answer_in_session(
     state: &HttpState,
+    caller: &Caller,
     session: &Arc<McpSession>,
     parts: Parts,
     message: ClientJsonRpcMessage,
 ) -> Result<Response, RpcError> {
-    let JsonRpcMessage::Request(mut request) = message else {
+    let JsonRpcMessage::Request(request) = message else {
         state.mcp.accept_message(session, message);
         return Ok(StatusCode::ACCEPTED.into_response());
     };
     let takes_streams = accepts_event_stream(&parts.headers);
     let id = request.id.clone();
+    let duplicate = |error: DuplicateId| {
+        RpcError::invalid_request("duplicate_id", error.to_string()).answering(Some(id.clone()))
+    };
+    let direct = DirectRequest {
+        request,
+        caller: caller.clone(),
+        origin: parts.extensions.get().cloned(),
+        client: DirectClient::Session {
+            session: session.clone(),
+            reads_stream: takes_streams,
+        },
+    };
+    let mut request = match state.mcp.answer_directly(direct).map_err(duplicate)? {
+        DirectOutcome::Answered(answer) => return Ok(answer_object(answer)),
+        DirectOutcome::Running(call) => return Ok(respond_to_direct(call, takes_streams).await),
+        DirectOutcome::NeedsService(request) => *request,
+    };
     request.request.extensions_mut().insert(parts);
     // This client reads one JSON object, so a question before the answer would never reach it.
     if !takes_streams {
         request.request.extensions_mut().insert(NoStreaming);
     }
     let call = state.mcp.call_in_session(session, request);
-    let call = call.map_err(|error| {
-        RpcError::invalid_request("duplicate_id", error.to_string()).answering(Some(id))
-    })?;
+    let call = call.map_err(duplicate)?;
     // In these revisions an error of JSON-RPC is an ordinary answer to the HTTP request.
     let status = |_: &ServerJsonRpcMessage| StatusCode::OK;
     Ok(respond_to_call(call, takes_streams, status).await)

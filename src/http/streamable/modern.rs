@@ -19,13 +19,15 @@ use rmcp::model::{
 use serde_json::Value;
 use tracing::Instrument as _;
 
-use super::answer::{accepts_type, respond_to_call};
+use super::answer::{accepts_type, answer_object, respond_to_call, respond_to_direct};
 use super::{PROTOCOL_VERSION, accepts_event_stream};
+use crate::caller::Caller;
 use crate::http::body::answer_where_parsed;
 use crate::http::problem::HttpProblem;
 use crate::http::rpc_error::RpcError;
 use crate::http::state::HttpState;
-use crate::mcp::dispatch::Dispatcher;
+use crate::mcp::direct::{DirectClient, DirectOutcome, DirectRequest};
+use crate::mcp::dispatch::{Dispatcher, DuplicateId};
 use crate::mcp::envelope::ClientMessage;
 
 const METHOD: &str = "mcp-method";
@@ -35,21 +37,19 @@ const SENT_AS_HEADER: &str = "x-mcp-header";
 
 pub(super) async fn post_modern(
     state: &Arc<HttpState>,
+    caller: &Caller,
     mut parts: Parts,
     message: ClientMessage,
 ) -> Response {
     let takes_streams = accepts_event_stream(&parts.headers);
     let bytes = message.bytes.clone();
     if takes_streams || accepts_type(&parts.headers, "application/json") {
-        let is_complete = |call: &&JsonRpcRequest<ClientRequest>| {
-            is_complete_call(&state.mcp, &parts.headers, call)
-        };
-        if message.tool_call().filter(is_complete).is_some()
-            && let Some(JsonRpcMessage::Request(mut call)) = message.into_inner()
+        let is_complete =
+            |call: &&JsonRpcRequest<ClientRequest>| is_complete(&state.mcp, &parts.headers, call);
+        if message.frequent_request().filter(is_complete).is_some()
+            && let Some(JsonRpcMessage::Request(call)) = message.into_inner()
         {
-            call.request.extensions_mut().insert(parts);
-            let call = state.mcp.call_sessionless(anonymous_client(), call);
-            return respond_to_call(call, takes_streams, status_of).await;
+            return answer_complete(state, caller, parts, call, takes_streams).await;
         }
         // rmcp wants both types named; ranges such as `*/*` name them too.
         let both = HeaderValue::from_static("application/json, text/event-stream");
@@ -70,23 +70,62 @@ pub(super) async fn post_modern(
     }
 }
 
-/// Whether a `tools/call` is for a tool that there is, and its headers say what its body says.
-fn is_complete_call(
+/// Answers a request that has everything that it needs.
+async fn answer_complete(
+    state: &HttpState,
+    caller: &Caller,
+    parts: Parts,
+    request: JsonRpcRequest<ClientRequest>,
+    takes_streams: bool,
+) -> Response {
+    let direct = DirectRequest {
+        request,
+        caller: caller.clone(),
+        origin: parts.extensions.get().cloned(),
+        client: DirectClient::Modern,
+    };
+    match state.mcp.answer_directly(direct) {
+        Ok(DirectOutcome::Answered(answer)) => answer_object(answer),
+        Ok(DirectOutcome::Running(call)) => respond_to_direct(call, takes_streams).await,
+        Ok(DirectOutcome::NeedsService(mut request)) => {
+            request.request.extensions_mut().insert(parts);
+            let call = state.mcp.call_sessionless(anonymous_client(), *request);
+            respond_to_call(call, takes_streams, status_of).await
+        }
+        // Only sessions compare ids.
+        Err(DuplicateId) => RpcError::from(HttpProblem::internal_error()).into_response(),
+    }
+}
+
+/// Whether the headers of a request say what its body says.
+fn headers_fit(headers: &HeaderMap, method: &str, name: Option<&str>) -> bool {
+    let says = |header, wanted: &str| only_value(headers, header) == Some(wanted.as_bytes());
+    says(PROTOCOL_VERSION, ProtocolVersion::V_2026_07_28.as_str())
+        && says(METHOD, method)
+        && match name {
+            Some(name) => says(NAME, name),
+            None => !headers.contains_key(NAME),
+        }
+}
+
+/// Whether a `tools/call` is for a tool that there is, or the request is a `tools/list`, and its headers say what
+/// its body says.
+fn is_complete(
     mcp: &Dispatcher,
     headers: &HeaderMap,
     request: &JsonRpcRequest<ClientRequest>,
 ) -> bool {
     let revision = ProtocolVersion::V_2026_07_28;
-    let ClientRequest::CallToolRequest(call) = &request.request else {
-        return false;
+    let is_plain = if let ClientRequest::CallToolRequest(call) = &request.request {
+        let name = &call.params.name;
+        let agree = headers_fit(headers, "tools/call", Some(name));
+        let schema = mcp.input_schema(name).filter(|_| agree);
+        // rmcp compares such headers with their arguments, so a tool that has some takes its way.
+        schema.is_some_and(|schema| !sends_headers(schema.get("properties")))
+    } else {
+        matches!(request.request, ClientRequest::ListToolsRequest(_))
+            && headers_fit(headers, "tools/list", None)
     };
-    let says = |header, wanted: &str| only_value(headers, header) == Some(wanted.as_bytes());
-    let agree = says(PROTOCOL_VERSION, revision.as_str())
-        && says(METHOD, "tools/call")
-        && says(NAME, &call.params.name);
-    let schema = mcp.input_schema(&call.params.name).filter(|_| agree);
-    // rmcp compares such headers with their arguments, so a tool that has some takes its way.
-    let is_plain = schema.is_some_and(|schema| !sends_headers(schema.get("properties")));
     let meta = request.request.get_meta();
     is_plain
         && meta.missing_required_keys(&revision).is_empty()

@@ -4,7 +4,6 @@
 //! so that the client's answer, which arrives in another POST, reaches the right call.
 
 use std::any::Any;
-use std::collections::HashMap;
 use std::convert::Infallible;
 use std::sync::Arc;
 
@@ -12,104 +11,19 @@ use parking_lot::Mutex;
 use rmcp::RoleServer;
 use rmcp::model::{
     ClientJsonRpcMessage, ClientNotification, ClientRequest, GetExtensions,
-    InitializeRequestParams, JsonRpcMessage, JsonRpcRequest, RequestId, ServerJsonRpcMessage,
+    InitializeRequestParams, JsonRpcMessage, JsonRpcRequest, ServerJsonRpcMessage,
     ServerNotification,
 };
 use rmcp::transport::Transport;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use super::running_calls::{DuplicateId, SessionCall};
 use super::{McpSession, SessionOutbox};
-
-/// The most server requests per session that wait for the client's answer.
-const QUESTIONS_MAX: usize = 256;
 
 /// Marks a request whose client reads only the answer, so it cannot be asked.
 #[derive(Clone, Copy, Debug)]
 pub struct NoStreaming;
-
-/// The requests of a session in progress.
-#[derive(Debug, Default)]
-pub(super) struct RunningCalls {
-    running: HashMap<RequestId, RunningCall>,
-    /// Server requests: the id in the session, the call that sent it, and the call's own id for it.
-    asked: HashMap<i64, (RequestId, RequestId)>,
-    next_question: i64,
-}
-
-#[derive(Debug)]
-struct RunningCall {
-    /// Boxed, like the messages of a [`SessionOutbox`].
-    // Unbounded, but it only carries answers to open questions, of which there are at most `QUESTIONS_MAX`.
-    inbox: mpsc::UnboundedSender<Box<ClientJsonRpcMessage>>,
-    cancelled: CancellationToken,
-}
-
-impl RunningCalls {
-    pub(super) fn is_empty(&self) -> bool {
-        self.running.is_empty()
-    }
-
-    pub(super) fn cancel_call(&mut self, id: &RequestId) {
-        if let Some(call) = self.running.remove(id) {
-            call.cancelled.cancel();
-        }
-    }
-
-    pub(super) fn cancel_all(&mut self) {
-        for (_, call) in self.running.drain() {
-            call.cancelled.cancel();
-        }
-    }
-
-    fn add_question(&mut self, call: &RequestId, own: RequestId) -> Option<RequestId> {
-        if self.asked.len() >= QUESTIONS_MAX {
-            return None;
-        }
-        self.next_question += 1;
-        self.asked.insert(self.next_question, (call.clone(), own));
-        Some(RequestId::Number(self.next_question))
-    }
-
-    /// Removes a server request. Returns its id in the session, if it was open.
-    fn withdraw_question(&mut self, call: &RequestId, own: &RequestId) -> Option<RequestId> {
-        let mut open = self.asked.iter();
-        let number = *open
-            .find(|(_, question)| question.0 == *call && question.1 == *own)?
-            .0;
-        self.asked.remove(&number);
-        Some(RequestId::Number(number))
-    }
-
-    /// Passes the client's answer to the call that sent the request, under the call's own id.
-    fn take_answer(
-        &mut self,
-        question: &RequestId,
-        answer: impl FnOnce(RequestId) -> ClientJsonRpcMessage,
-    ) -> bool {
-        let RequestId::Number(number) = question else {
-            return false;
-        };
-        // Removed before it is passed on: a second answer to the same question finds nothing.
-        let Some((call, own)) = self.asked.remove(number) else {
-            return false;
-        };
-        self.running
-            .get(&call)
-            .is_some_and(|running| running.inbox.send(Box::new(answer(own))).is_ok())
-    }
-
-    fn finish_call(&mut self, id: &RequestId) {
-        self.running.remove(id);
-        // A late answer must not reach a later call that uses the same id.
-        self.asked.retain(|_, (call, _)| call != id);
-    }
-}
-
-/// A request with this id is still in progress.
-#[derive(Debug, thiserror::Error)]
-#[error("a request with the same id is still being answered")]
-pub struct DuplicateId;
 
 /// Starts to answer `request` for the client of `session`. Messages go to `outbox`, the answer last. The work
 /// continues if the receiving end is dropped.
@@ -126,25 +40,10 @@ pub fn start_in_session(
         request.request.extensions_mut().insert(session.clone());
     }
     let (inbox, messages) = mpsc::unbounded_channel();
-    // A child: the end of the session cancels the call, but the end of the call leaves the session alone.
-    let cancelled = session.ended.child_token();
-    let id = request.id.clone();
-    {
-        // One lock for check and insertion: two POSTs with the same id cannot both start.
-        let mut calls = session.lock_calls();
-        if calls.running.contains_key(&id) {
-            return Err(DuplicateId);
-        }
-        calls.running.insert(
-            id.clone(),
-            RunningCall {
-                inbox,
-                cancelled: cancelled.clone(),
-            },
-        );
-    }
+    let call = SessionCall::with_inbox(session.clone(), &request.id, Some(inbox))?;
+    let cancelled = call.cancelled();
     let mut transport = CallTransport::new(request, outbox, cancelled.clone());
-    transport.session = Some((session.clone(), id));
+    transport.in_session = Some(call);
     transport.inbox = Some(messages);
     server.serve_call(
         transport,
@@ -223,7 +122,7 @@ pub struct CallTransport {
     first: Option<ClientJsonRpcMessage>,
     inbox: Option<mpsc::UnboundedReceiver<Box<ClientJsonRpcMessage>>>,
     outbox: SessionOutbox,
-    session: Option<(Arc<McpSession>, RequestId)>,
+    in_session: Option<SessionCall>,
     cancelled: CancellationToken,
     answered: CancellationToken,
     service: ServiceHandle,
@@ -252,7 +151,7 @@ impl CallTransport {
             first: Some(ClientJsonRpcMessage::Request(request)),
             inbox: None,
             outbox,
-            session: None,
+            in_session: None,
             cancelled,
             answered: CancellationToken::new(),
             service: ServiceHandle::default(),
@@ -271,32 +170,24 @@ impl CallTransport {
         self.service.clone()
     }
 
-    fn finish_in_session(&mut self) {
-        // Taken: a later request with the same id must not be finished by this one's end.
-        if let Some((session, id)) = self.session.take() {
-            session.lock_calls().finish_call(&id);
-        }
-    }
-
     /// Gives a question of the server, or its withdrawal, the id in the session. None: the question cannot be
     /// asked, or the withdrawn one was never asked.
     fn outgoing_message(&self, message: ServerJsonRpcMessage) -> Option<ServerJsonRpcMessage> {
         match message {
             JsonRpcMessage::Request(mut question) => {
-                let (session, call) = self.session.as_ref()?;
-                question.id = session
-                    .lock_calls()
-                    .add_question(call, question.id.clone())?;
+                let call = self.in_session.as_ref()?;
+                let mut calls = call.session.lock_calls();
+                question.id = calls.add_question(&call.id, question.id.clone())?;
                 Some(JsonRpcMessage::Request(question))
             }
             JsonRpcMessage::Notification(mut notification) => {
                 if let ServerNotification::CancelledNotification(cancelled) =
                     &mut notification.notification
                 {
-                    let (session, call) = self.session.as_ref()?;
+                    let call = self.in_session.as_ref()?;
                     let own = cancelled.params.request_id.take()?;
-                    cancelled.params.request_id =
-                        Some(session.lock_calls().withdraw_question(call, &own)?);
+                    let mut calls = call.session.lock_calls();
+                    cancelled.params.request_id = Some(calls.withdraw_question(&call.id, &own)?);
                 }
                 Some(JsonRpcMessage::Notification(notification))
             }
@@ -310,8 +201,6 @@ impl Drop for CallTransport {
         if std::thread::panicking() {
             tracing::error!("answering a request failed");
         }
-        // Here too, so that the id is free again however the service ended.
-        self.finish_in_session();
     }
 }
 
@@ -334,7 +223,7 @@ impl Transport<RoleServer> for CallTransport {
         };
         // Before the client can have the answer: its next request may use the same id.
         if last {
-            self.finish_in_session();
+            drop(self.in_session.take());
         }
         let outbox = self.outbox.clone();
         let answered = self.answered.clone();

@@ -50,6 +50,7 @@ impl Tool for Fail {
     const NAME: &'static str = "fail";
     const TITLE: &'static str = "Fail";
     const ABOUT: &'static str = "Fails.";
+    const ASKS: bool = true;
     const EFFECT: Effect = Effect::Write;
 
     async fn call(

@@ -31,6 +31,7 @@ impl Tool for ExecuteKasmCommand {
     const ABOUT: &'static str = "Run a shell command in a session and return its output and exit code. If it runs \
         longer than wait_seconds, it continues: get_command_output reads on, stop_command ends it.";
     const EFFECT: Effect = Effect::Write;
+    const ASKS: bool = true;
     const OPEN_WORLD: bool = true;
     const CONTINUES: Option<ContinuationTools> = Some(ContinuationTools {
         poll: GetCommandOutput::NAME,
