@@ -7,14 +7,18 @@ use kasm_mcp::http::auth::Authenticator;
 use serde_json::{Value, json};
 
 use crate::arguments;
+use crate::support::kasm::until;
 use crate::support::{TOKEN, TestServer, config, rpc};
 
 #[tokio::test]
 async fn caller_without_kasm_account_reaches_nothing_of_kasm() {
     let emulator = Emulator::builder().start().await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let audit = folder.path().join("audit.jsonl");
     let settings = [
         ("MCP_PUBLIC_URL", "http://127.0.0.1:1"),
         ("MCP_ALLOWED_HOSTS", "127.0.0.1"),
+        ("MCP_AUDIT_FILE", audit.to_str().unwrap()),
     ];
     let config = config(&emulator, &settings);
     let caller = Caller::new("nobody", Scope::new(Realm::KASM, Level::Admin));
@@ -90,4 +94,19 @@ async fn caller_without_kasm_account_reaches_nothing_of_kasm() {
         before,
         "Kasm was asked nothing"
     );
+    // Refusals wait for no disk, so their lines may come later than their answers.
+    let ended = || {
+        let lines = std::fs::read_to_string(&audit).unwrap();
+        let lines = lines
+            .lines()
+            .filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let ended = lines.filter(|line| line["event"] == "end");
+        ended.collect::<Vec<_>>()
+    };
+    let tools = tools::listed_tools().count();
+    until("each refusal is on record", || ended().len() > tools).await;
+    for line in ended() {
+        assert_eq!(line["caller"], "nobody", "{line}");
+        assert!(line.get("kasm_user").is_none(), "{line}");
+    }
 }
