@@ -13,7 +13,6 @@ use crate::http::auth::Authenticator;
 use crate::http::client_ip::TrustedProxies;
 use crate::http::guard::OriginGuard;
 use crate::http::serve::ServeLimits;
-use crate::http::upstream_probe::HealthProbe;
 use crate::http::{self, HttpSettings, HttpState};
 use crate::kasm::model::UserRef;
 use crate::kasm::public::{PublicApi, TlsProblem};
@@ -26,8 +25,9 @@ use crate::mcp::approvals::ApprovalBook;
 use crate::mcp::sessions::SessionLimits;
 use crate::metrics::ServerMetrics;
 use crate::oauth::{FindUser, TokenVerifier};
-use crate::providers::kasm::{CATALOGUE, KasmProvider, TOOLSETS};
+use crate::providers::kasm::{CATALOGUE, COSTLY_TOOLS, DESCRIPTION, KasmProvider, TOOLSETS};
 use crate::relay::OutputRelay;
+use crate::tool::provider::{HealthCheck, Provider};
 use crate::tool::registry::Registry;
 
 /// The name of the caller of the one token.
@@ -170,6 +170,24 @@ fn find_user(kasm: &Kasm) -> FindUser {
     })
 }
 
+/// The Kasm provider as a value.
+fn kasm_provider(kasm: &Kasm, state: &Arc<KasmProvider>) -> Provider {
+    let kasm = kasm.clone();
+    let health = HealthCheck::new(move || {
+        let kasm = kasm.clone();
+        async move {
+            let health = kasm.api().check_health().await;
+            health.map_err(|error| error.to_string())
+        }
+        .boxed()
+    });
+    Provider::new(DESCRIPTION)
+        .with_toolsets(state, TOOLSETS)
+        .with_catalogue(CATALOGUE)
+        .with_transfers(state.clone())
+        .with_health(health)
+}
+
 /// How clients reach a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReachedBy {
@@ -210,18 +228,14 @@ pub fn build_application(config: &Config, reached: ReachedBy) -> Result<Applicat
     let limits = &config.limits;
     let mut registry = Registry::new(limits.tool_timeout, limits.calls_per_caller_max)
         .with_audit(audit.clone())
-        .with_costly_rate(limits.costly_tools)
+        .with_cost_rate(&COSTLY_TOOLS, limits.costly_tools)
         .with_metrics(metrics.clone());
     if let (Some(backend), Some(client)) = (&config.kasm, &kasm) {
         let leases = session_leases(config, client);
         let tools = backend.tools.clone();
         let (relay, links) = (relay.clone(), links.clone());
         let provider = KasmProvider::new(client.clone(), relay, links, leases, tools);
-        let provider = Arc::new(provider);
-        registry = registry
-            .mount_provider(&provider, TOOLSETS)
-            .with_catalogue(CATALOGUE)
-            .with_transfers(provider);
+        registry = registry.mount_provider(kasm_provider(client, &Arc::new(provider)));
     }
     let registry = Arc::new(registry);
     let consent = ApprovalBook::new(limits.confirm_timeout);
@@ -250,20 +264,9 @@ impl Application {
     /// The state of a server for the callers of `auth`.
     #[must_use]
     pub fn into_state(self, auth: Authenticator) -> HttpState {
-        let health = self.kasm.map(|kasm| {
-            HealthProbe::new(move || {
-                let kasm = kasm.clone();
-                async move {
-                    let health = kasm.api().check_health().await;
-                    health.map_err(|error| error.to_string())
-                }
-                .boxed()
-            })
-        });
         let notices = self.mcp.change_notices();
         HttpState::new(self.mcp, self.registry, auth, http_settings(&self.config))
             .with_metrics(self.metrics)
-            .with_health(health)
             .with_notices(notices)
             .with_relay(self.relay)
             .with_links(self.links)

@@ -5,8 +5,11 @@
 //! that changes something has a line before it begins and one after its end; other calls have only the latter.
 //! If the line before a call cannot be written, the call is refused, unless the operator allows it.
 
+mod argument_digest;
 mod chain;
+mod chain_file;
 mod line;
+mod line_buffer;
 mod verify;
 mod writer;
 
@@ -15,17 +18,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use aws_lc_rs::{digest, hmac};
-use data_encoding::HEXLOWER;
-use serde_json::Value;
-use tokio::sync::{mpsc, oneshot};
+use serde::Serialize;
 
-pub use line::{AuditSubject, CallBegin, CallEnd};
+pub use argument_digest::ArgumentDigest;
+use argument_digest::DigestKey;
+pub use line::{AuditSubject, CallBegin, CallEnd, RecordedJson};
+use line_buffer::LineBuffer;
 pub use verify::{BrokenChain, VerifiedChain, chain_files, verify_chain};
-use writer::{AuditWriter, WriterMessage};
-
-/// The most lines that wait for the disk. Beyond that, calls wait too.
-const WAITING_MAX: usize = 1_024;
+use writer::AuditWriter;
 
 /// The outcome of a call whose client disconnected.
 pub const GIVEN_UP: &str = "given_up";
@@ -49,11 +49,17 @@ pub struct AuditLog(Arc<AuditLogState>);
 
 #[derive(Debug)]
 struct AuditLogState {
-    messages: mpsc::Sender<WriterMessage>,
-    /// The random key of digests, so that they cannot be guessed.
-    key: hmac::Key,
+    lines: Arc<LineBuffer>,
+    digests: DigestKey,
     fail_open: bool,
     calls: AtomicU64,
+}
+
+impl Drop for AuditLogState {
+    fn drop(&mut self) {
+        // No call is left, so no line comes any more: the writer writes the last ones and ends.
+        self.lines.end_input();
+    }
 }
 
 /// The log cannot be written.
@@ -68,16 +74,16 @@ impl AuditLog {
     /// The file cannot be opened, read or locked.
     pub fn open(settings: &AuditSettings) -> Result<Self, AuditUnwritable> {
         let writer = AuditWriter::open(settings)?;
-        let (messages, waiting) = mpsc::channel(WAITING_MAX);
+        let lines = Arc::new(LineBuffer::default());
+        let input = lines.clone();
         // A thread of its own, because writing blocks and would hold a worker of the runtime.
         std::thread::Builder::new()
             .name("audit".to_owned())
-            .spawn(move || writer.write_messages(waiting))
+            .spawn(move || writer.write_lines(&input))
             .map_err(|error| AuditUnwritable(error.to_string()))?;
-        let random = hmac::Key::generate(hmac::HMAC_SHA256, &aws_lc_rs::rand::SystemRandom::new());
         Ok(Self(Arc::new(AuditLogState {
-            messages,
-            key: random.map_err(|_| AuditUnwritable("no random numbers".to_owned()))?,
+            lines,
+            digests: DigestKey::random_key(),
             fail_open: settings.fail_open,
             calls: AtomicU64::new(1),
         })))
@@ -96,23 +102,16 @@ impl AuditLog {
     ) -> Result<OpenCall, AuditUnwritable> {
         let call = self.0.calls.fetch_add(1, Ordering::Relaxed);
         // The call waits for its line, so no change can happen that the log does not show. Reads do not wait.
-        if has_effect {
-            let (told, heard) = oneshot::channel();
-            let line = line::begin_line(call, &begun);
-            let sent = self
+        if has_effect
+            && let Err(problem) = self
                 .0
-                .messages
-                .send(WriterMessage::Line(line, Some(told)))
-                .await;
-            let written = match sent {
-                Ok(()) => heard.await.unwrap_or_else(|_| Err(writer_is_gone())),
-                Err(_) => Err(writer_is_gone()),
-            };
-            if let Err(problem) = written {
-                tracing::error!(%problem, "the audit log has no line for the begin of a call that changes something");
-                if !self.0.fail_open {
-                    return Err(problem);
-                }
+                .lines
+                .write_now(&line::begin_line(call, &begun))
+                .await
+        {
+            tracing::error!(%problem, "the audit log has no line for the begin of a call that changes something");
+            if !self.0.fail_open {
+                return Err(problem);
             }
         }
         Ok(OpenCall {
@@ -125,25 +124,14 @@ impl AuditLog {
 
     /// A digest that is equal for equal values while this process runs, and reveals nothing else about them.
     #[must_use]
-    pub fn digest_value(&self, value: &Value) -> String {
-        let tag = hmac::sign(&self.0.key, value.to_string().as_bytes());
-        // Half of the tag keeps lines short, and 128 bits do not collide by chance.
-        HEXLOWER.encode(&tag.as_ref()[..16])
+    pub fn digest_value(&self, value: &impl Serialize) -> ArgumentDigest {
+        self.0.digests.digest_value(value)
     }
 
     /// Waits until all lines are written, and closes the file. Calls that change something are refused
     /// afterwards.
     pub async fn close(&self) {
-        let (told, heard) = oneshot::channel();
-        if self
-            .0
-            .messages
-            .send(WriterMessage::Close(told))
-            .await
-            .is_ok()
-        {
-            let _ended = heard.await;
-        }
+        self.0.lines.close_log().await;
     }
 }
 
@@ -152,35 +140,36 @@ impl AuditLog {
 pub struct OpenCall {
     audit: AuditLog,
     call: u64,
+    /// None after the end.
     begun: Option<CallBegin>,
     since: Instant,
 }
 
 impl OpenCall {
-    /// Writes the end of the call.
-    pub async fn end_call(mut self, ended: &CallEnd<'_>) {
-        if let Some(line) = self.take_end_line(ended)
-            && self
-                .audit
-                .0
-                .messages
-                .send(WriterMessage::Line(line, None))
-                .await
-                .is_err()
-        {
-            tracing::error!("the audit log has no line for the end of a call");
-        }
+    /// The number of the call in the log.
+    #[must_use]
+    pub fn call_number(&self) -> u64 {
+        self.call
     }
 
-    fn take_end_line(&mut self, ended: &CallEnd<'_>) -> Option<Vec<u8>> {
-        // `take` allows one end for each call: after `end_call`, the drop finds nothing to write.
-        let begun = self.begun.take()?;
-        Some(line::end_line(
-            self.call,
-            &begun,
-            ended,
-            self.since.elapsed(),
-        ))
+    /// Writes the end of the call. This returns before the line is in the file, and waits only while more lines
+    /// wait for the disk than may.
+    pub async fn end_call(mut self, ended: &CallEnd<'_>) {
+        let Some(line) = self.end_line(ended) else {
+            return;
+        };
+        if let Err(problem) = self.audit.0.lines.add_line(&line).await {
+            tracing::error!(%problem, "the audit log has no line for the end of a call");
+        }
+        // After the wait: if the client disconnects during it, this future is dropped, and the drop of the call writes
+        // its end.
+        self.begun = None;
+    }
+
+    fn end_line(&self, ended: &CallEnd<'_>) -> Option<Vec<u8>> {
+        let begun = self.begun.as_ref()?;
+        let took = self.since.elapsed();
+        Some(line::end_line(self.call, begun, ended, took))
     }
 }
 
@@ -190,25 +179,52 @@ impl Drop for OpenCall {
             outcome: GIVEN_UP,
             subject: AuditSubject::default(),
         };
-        // A drop cannot wait, so a full queue loses this line.
-        if let Some(line) = self.take_end_line(&given_up)
-            && self
-                .audit
-                .0
-                .messages
-                .try_send(WriterMessage::Line(line, None))
-                .is_err()
+        // A drop cannot wait, so a full buffer loses this line. The next line in the file counts it.
+        if let Some(line) = self.end_line(&given_up)
+            && !self.audit.0.lines.add_or_lose(&line)
         {
             tracing::error!("the audit log has no line for the end of a call");
         }
     }
 }
 
-fn writer_is_gone() -> AuditUnwritable {
-    AuditUnwritable("the writer has ended".to_owned())
-}
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt as _;
+    use line_buffer::LineGroup;
 
-/// The hash of a line: SHA-256 of its bytes without the line break.
-fn line_hash(line: &[u8]) -> String {
-    HEXLOWER.encode(digest::digest(&digest::SHA256, line).as_ref())
+    use super::*;
+
+    #[tokio::test]
+    async fn end_that_is_given_up_while_it_waits_for_room_is_counted() {
+        let lines = Arc::new(LineBuffer::default());
+        let audit = AuditLog(Arc::new(AuditLogState {
+            lines: lines.clone(),
+            digests: DigestKey::random_key(),
+            fail_open: false,
+            calls: AtomicU64::new(1),
+        }));
+        let begun = CallBegin {
+            request_id: None,
+            caller: "token".into(),
+            kasm_user: None,
+            address: None,
+            tool: "get_session_status".into(),
+            parent: None,
+            effect: "read",
+            arguments: RecordedJson::from_arguments(&()),
+            digest: audit.digest_value(&()),
+        };
+        let open = audit.begin_call(begun, false).await.unwrap();
+        while lines.add_or_lose(b"{}") {}
+        let ended = CallEnd {
+            outcome: "ok",
+            subject: AuditSubject::default(),
+        };
+        // It is dropped after one poll, as when the client disconnects.
+        assert!(open.end_call(&ended).now_or_never().is_none());
+        let mut group = LineGroup::default();
+        assert!(lines.take_group(&mut group).is_none());
+        assert_eq!(group.lost, 2);
+    }
 }

@@ -10,7 +10,8 @@ pub mod auth;
 mod body;
 mod challenge;
 pub mod client_ip;
-pub mod exposition;
+pub mod etag;
+mod exposition;
 mod files;
 pub mod guard;
 mod health;
@@ -33,7 +34,6 @@ mod sse;
 pub mod state;
 mod streamable;
 mod tool_filter;
-pub mod upstream_probe;
 
 pub use app::HttpApp;
 pub use state::{HttpSettings, HttpState};

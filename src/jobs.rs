@@ -8,6 +8,7 @@
 //! Where neither works, a command is still dispatched, and the reply says that its output cannot be read.
 
 mod backoff;
+mod channel_choice;
 mod channel_health;
 mod id;
 mod job_output;
@@ -31,10 +32,10 @@ pub use stop::{RunningProcess, StopReport};
 pub use sweeper::FolderRemoval;
 
 use crate::kasm::session_proxy::RunningSession;
-use crate::kasm::{Kasm, KasmError, KasmId};
+use crate::kasm::{Kasm, KasmError};
 use crate::relay::{OutputRelay, RelayMailbox};
 use backoff::JobPaces;
-use channel_health::{ChannelHealth, ChannelReadiness, FailureKind};
+use channel_health::ChannelHealth;
 use sweeper::FolderSweeper;
 
 const COLLECT: &str = include_str!("jobs/scripts/collect.sh");
@@ -164,48 +165,6 @@ impl SessionJobs {
         self.start_through(place, spec, via).await
     }
 
-    fn readiness(&self, kasm_id: KasmId, channel: OutputChannel) -> ChannelReadiness {
-        let answered = match channel {
-            OutputChannel::Downloads => self.kasm.last_answer(kasm_id),
-            OutputChannel::Relay => None,
-        };
-        let now = Instant::now();
-        self.health
-            .channel_readiness(kasm_id, channel, now, answered)
-    }
-
-    /// The channel to use, or why there is none. Downloads that failed are tried all the same where there is no
-    /// other way: the pieces stay in the job's folder until they can be read.
-    fn choose_channel(&self, place: &RunningSession) -> Result<OutputChannel, String> {
-        let is_resting = |channel| {
-            matches!(
-                self.readiness(place.kasm_id, channel),
-                ChannelReadiness::Resting { .. }
-            )
-        };
-        let relay = self.relay.is_some() && !is_resting(OutputChannel::Relay);
-        match downloads_forbidden(place) {
-            None if relay && is_resting(OutputChannel::Downloads) => Ok(OutputChannel::Relay),
-            None => Ok(OutputChannel::Downloads),
-            Some(_) if relay => Ok(OutputChannel::Relay),
-            Some(why) => Err(self.no_channel(place, why)),
-        }
-    }
-
-    /// Why no channel can be used. `downloads` is the reason against downloads.
-    fn no_channel(&self, place: &RunningSession, downloads: &str) -> String {
-        let relay = match &self.relay {
-            None => "the relay is off (MCP_PUBLIC_URL is not set)".to_owned(),
-            Some(_) => match self.readiness(place.kasm_id, OutputChannel::Relay) {
-                ChannelReadiness::Resting { why, .. } => why,
-                ChannelReadiness::Ready | ChannelReadiness::TryAgain => {
-                    return downloads.to_owned();
-                }
-            },
-        };
-        format!("{downloads}; {relay}")
-    }
-
     async fn start_through(
         &self,
         place: &RunningSession,
@@ -278,44 +237,6 @@ impl SessionJobs {
         self.run_to_end(place, spec, started).await
     }
 
-    /// After a failure of the only channel: refuses while it rests, and then looks whether the session's web server
-    /// answers. A script that was sent and cannot be read would leave open whether it had its effect.
-    ///
-    /// # Errors
-    /// The web server is away.
-    pub async fn check_reachable(&self, place: &RunningSession) -> Result<(), JobError> {
-        if self.choose_channel(place) != Ok(OutputChannel::Downloads) {
-            return Ok(());
-        }
-        match self.readiness(place.kasm_id, OutputChannel::Downloads) {
-            ChannelReadiness::Ready => return Ok(()),
-            ChannelReadiness::Resting { why, left } => {
-                let again_in = left;
-                return Err(JobError::NotSent { why, again_in });
-            }
-            ChannelReadiness::TryAgain => {}
-        }
-        let Err(error) = self.kasm.open_download(place, ".kmcp-probe").await else {
-            self.health
-                .note_works(place.kasm_id, OutputChannel::Downloads);
-            return Ok(());
-        };
-        let failure = (FailureKind::Unreachable, error.to_string());
-        self.health.note_failure(
-            place.kasm_id,
-            OutputChannel::Downloads,
-            Instant::now(),
-            failure,
-        );
-        match self.readiness(place.kasm_id, OutputChannel::Downloads) {
-            ChannelReadiness::Resting { why, left } => Err(JobError::NotSent {
-                why,
-                again_in: left,
-            }),
-            ChannelReadiness::Ready | ChannelReadiness::TryAgain => Ok(()),
-        }
-    }
-
     async fn run_to_end(
         &self,
         place: &RunningSession,
@@ -367,17 +288,6 @@ impl SessionJobs {
     /// The folder of `id` may go.
     pub fn remove_folder(&self, place: &RunningSession, id: JobId, removal: FolderRemoval) {
         self.sweeper.remove_later(&self.kasm, place, id, removal);
-    }
-}
-
-/// Why no download is ever allowed in a session, if that is known.
-fn downloads_forbidden(place: &RunningSession) -> Option<&'static str> {
-    if place.session.downloads_allowed == Some(false) {
-        Some("downloads are turned off for this user's group (allow_kasm_downloads)")
-    } else if place.session.vnc.is_none() {
-        Some("the session has no `vnc` service")
-    } else {
-        None
     }
 }
 

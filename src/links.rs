@@ -47,10 +47,36 @@ pub struct FileLinkGrant {
     pub caller: Caller,
     /// The direction.
     pub direction: TransferDirection,
+    /// The name of the provider in the link's address. None: an address without one.
+    pub provider: Option<&'static str>,
     /// The computer with the file, such as a `kasm_id`.
     pub computer: String,
     /// The absolute path of the file.
     pub path: String,
+}
+
+impl FileLinkGrant {
+    /// The path of its address, behind `/files`.
+    fn address_path(&self) -> String {
+        let provider = self.provider.map(|name| format!("/{name}"));
+        let path = percent::encode_path(&self.path);
+        format!("{}/{}{path}", provider.unwrap_or_default(), self.computer)
+    }
+
+    /// Whether its address is `/files/{first}/{rest}`, percent-decoded.
+    #[must_use]
+    pub fn is_at(&self, first: &str, rest: &str) -> bool {
+        let path = |rest: &str| self.path.strip_prefix('/') == Some(rest);
+        match self.provider {
+            None => first == self.computer && path(rest),
+            Some(provider) => {
+                let inside = rest.split_once('/');
+                first == provider
+                    && inside
+                        .is_some_and(|(computer, rest)| computer == self.computer && path(rest))
+            }
+        }
+    }
 }
 
 /// Too many links are open for a new one.
@@ -163,12 +189,7 @@ impl OpenLinks {
     /// Too many are open.
     pub fn make_link(&self, link: FileLinkGrant) -> Result<String, TooManyLinks> {
         let token = token::random_token();
-        let url = format!(
-            "{}/files/{}{}?link={token}",
-            self.base,
-            link.computer,
-            percent::encode_path(&link.path)
-        );
+        let url = format!("{}/files{}?link={token}", self.base, link.address_path());
         let seats = self.seats.of_key(link.caller.owner_key().clone());
         let seat = seats.clone().try_acquire_owned().or_else(|_| {
             // Links that expired unused keep their seats until they are dropped.
@@ -277,6 +298,7 @@ mod tests {
         FileLinkGrant {
             caller: Caller::new(name, Scope::new(Realm::KASM, Level::Use)),
             direction: TransferDirection::Download,
+            provider: None,
             computer: "0".to_owned(),
             path: "/f".to_owned(),
         }

@@ -19,7 +19,8 @@ pub mod sessions;
 pub mod stdio;
 pub mod subscriptions;
 mod tasks;
-mod watched_resources;
+mod tool_forms;
+mod watched_changes;
 
 pub use server::McpServer;
 pub use subscriptions::ChangeNotices;

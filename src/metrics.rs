@@ -4,24 +4,33 @@
 //! operator becomes a label or a name.
 
 mod declaration;
+mod exposed_series;
+mod series;
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use prometheus_client::encoding::{EncodeLabelSet, text};
+use prometheus_client::encoding::text;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
 pub use declaration::MetricInfo;
-use declaration::{CounterFamily, MetricDeclarations, MetricLabels, TimerFamily};
+use declaration::{DeclaredTable, MetricDeclarations};
+use series::{DurationCounts, SeriesTable, WordCounters};
 
 /// The media type of [`ServerMetrics::exposition_text`].
 pub const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 /// The tool name for calls of unknown tools.
 pub const UNKNOWN: &str = "unknown";
+/// The most names of tools that have series of their own.
+const TOOLS_MAX: usize = 512;
+/// The same for the endpoints of Kasm, of which this program knows about thirty.
+const ENDPOINTS_MAX: usize = 64;
+/// The same for the groups of routes.
+const ROUTES_MAX: usize = 16;
 
 /// The table of the documents.
 #[must_use]
@@ -41,67 +50,44 @@ pub fn metrics_markdown() -> String {
             _ => "",
         };
         out.push_str(&format!(
-            "| `{name}{suffix}` | {kind} | {labels} | {help} |\n"
+            "| `{name}{suffix}` | {kind} | {} | {help} |\n",
+            labels.join(", ")
         ));
     }
     out
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ToolLabels {
-    tool: &'static str,
+/// The series of one tool.
+#[derive(Debug, Default)]
+struct ToolSeries {
+    outcomes: WordCounters,
+    durations: DurationCounts,
+    denials: AtomicU64,
 }
 
-impl MetricLabels for ToolLabels {
-    const NAMES: &'static str = "tool";
+/// The series of one endpoint of Kasm.
+#[derive(Debug, Default)]
+struct EndpointSeries {
+    outcomes: WordCounters,
+    durations: DurationCounts,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct CallLabels {
-    tool: &'static str,
-    outcome: &'static str,
-}
+/// Counts the calls of one tool. It is made when the tool is mounted, so that a call neither searches for its series
+/// nor takes a lock. A tool that is mounted again continues its series.
+#[derive(Clone, Debug)]
+pub struct CallCounters(Arc<ToolSeries>);
 
-impl MetricLabels for CallLabels {
-    const NAMES: &'static str = "tool, outcome";
-}
+impl CallCounters {
+    /// A call has ended.
+    pub fn count_call(&self, outcome: &'static str, took: Duration) {
+        self.0.outcomes.count_word(outcome);
+        self.0.durations.count_duration(took);
+    }
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct EndpointLabels {
-    endpoint: &'static str,
-}
-
-impl MetricLabels for EndpointLabels {
-    const NAMES: &'static str = "endpoint";
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct KasmRequestLabels {
-    endpoint: &'static str,
-    outcome: &'static str,
-}
-
-impl MetricLabels for KasmRequestLabels {
-    const NAMES: &'static str = "endpoint, outcome";
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct RouteLabels {
-    route: &'static str,
-    status: &'static str,
-}
-
-impl MetricLabels for RouteLabels {
-    const NAMES: &'static str = "route, status";
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct LimitLabels {
-    limit: &'static str,
-}
-
-impl MetricLabels for LimitLabels {
-    const NAMES: &'static str = "limit";
+    /// Counts a call that the policy refused.
+    pub fn count_denial(&self) {
+        self.0.denials.fetch_add(1, Ordering::Relaxed);
+    }
 }
 
 /// The metrics. Cheap to clone; clones share the counters.
@@ -109,15 +95,12 @@ impl MetricLabels for LimitLabels {
 pub struct ServerMetrics(Arc<MetricFamilies>);
 
 struct MetricFamilies {
-    calls: CounterFamily<CallLabels>,
-    call_seconds: TimerFamily<ToolLabels>,
+    tools: Arc<SeriesTable<ToolSeries>>,
     jobs: Counter,
-    denials: CounterFamily<ToolLabels>,
-    kasm_requests: CounterFamily<KasmRequestLabels>,
-    kasm_seconds: TimerFamily<EndpointLabels>,
+    endpoints: Arc<SeriesTable<EndpointSeries>>,
     desktops: Gauge,
-    http_requests: CounterFamily<RouteLabels>,
-    refusals: CounterFamily<LimitLabels>,
+    routes: Arc<SeriesTable<WordCounters>>,
+    refusals: Arc<WordCounters>,
     auth_failures: Counter,
     sessions: Gauge,
     streams: Gauge,
@@ -135,56 +118,75 @@ impl Default for ServerMetrics {
     /// Declares all metrics, in the order of the documents.
     fn default() -> Self {
         let mut all = MetricDeclarations::default();
-        let counted = MetricFamilies {
-            calls: all.declare_counters("kasm_mcp_calls", "Tool calls"),
-            call_seconds: all
-                .declare_timers("kasm_mcp_call_duration_seconds", "Duration of tool calls"),
-            jobs: all.declare_counter("kasm_mcp_jobs_started", "Commands started in sessions"),
-            denials: all.declare_counters(
-                "kasm_mcp_policy_denials",
-                "Calls refused by the policy or by a person",
-            ),
-            kasm_requests: all.declare_counters(
-                "kasm_mcp_kasm_requests",
-                "Requests to Kasm's API, with retries",
-            ),
-            kasm_seconds: all.declare_timers(
-                "kasm_mcp_kasm_request_duration_seconds",
-                "Duration of requests to Kasm's API",
-            ),
-            desktops: all.declare_gauge(
-                "kasm_mcp_desktop_connections",
-                "Open connections to desktops",
-            ),
-            http_requests: all.declare_counters(
-                "kasm_mcp_http_requests",
-                "HTTP requests by route and status class",
-            ),
-            refusals: all.declare_counters(
-                "kasm_mcp_rate_limit_refusals",
-                "Requests refused by a limit",
-            ),
-            auth_failures: all.declare_counter(
-                "kasm_mcp_authentication_failures",
-                "Requests with an invalid token",
-            ),
-            sessions: all.declare_gauge(
-                "kasm_mcp_mcp_sessions",
-                "Open MCP sessions of revisions before 2026-07-28",
-            ),
-            streams: all.declare_gauge("kasm_mcp_open_streams", "Open notification streams"),
-            registry: Registry::default(),
-            list: Vec::new(),
-        };
+        let tools = DeclaredTable::<ToolSeries>::with_places("tool", TOOLS_MAX);
+        let calls = ("kasm_mcp_calls", "Tool calls");
+        all.declare_word_table(calls, &tools, "outcome", |tool| &tool.outcomes);
+        let durations = ("kasm_mcp_call_duration_seconds", "Duration of tool calls");
+        all.declare_duration_table(durations, &tools, |tool| &tool.durations);
+        let jobs = all.declare_counter("kasm_mcp_jobs_started", "Commands started in sessions");
+        let denials = (
+            "kasm_mcp_policy_denials",
+            "Calls refused by the policy or by a person",
+        );
+        all.declare_count_table(denials, &tools, |tool| &tool.denials);
+        let endpoints = declare_endpoints(&mut all);
+        let desktops = all.declare_gauge(
+            "kasm_mcp_desktop_connections",
+            "Open connections to desktops",
+        );
+        let routes = DeclaredTable::<WordCounters>::with_places("route", ROUTES_MAX);
+        let requests = (
+            "kasm_mcp_http_requests",
+            "HTTP requests by route and status class",
+        );
+        all.declare_word_table(requests, &routes, "status", |statuses| statuses);
+        let refusals = all.declare_words(
+            "kasm_mcp_rate_limit_refusals",
+            "Requests refused by a limit",
+            "limit",
+        );
+        let auth_failures = all.declare_counter(
+            "kasm_mcp_authentication_failures",
+            "Requests with an invalid token",
+        );
+        let sessions = all.declare_gauge(
+            "kasm_mcp_mcp_sessions",
+            "Open MCP sessions of revisions before 2026-07-28",
+        );
+        let streams = all.declare_gauge("kasm_mcp_open_streams", "Open notification streams");
         declare_constants(&mut all);
         let MetricDeclarations { registry, list } = all;
         Self(Arc::new(MetricFamilies {
+            tools: tools.table,
+            jobs,
+            endpoints,
+            desktops,
+            routes: routes.table,
+            refusals,
+            auth_failures,
+            sessions,
+            streams,
             registry,
             list,
-            // Both were filled while the families were declared, so they are put in last.
-            ..counted
         }))
     }
+}
+
+fn declare_endpoints(all: &mut MetricDeclarations) -> Arc<SeriesTable<EndpointSeries>> {
+    let endpoints = DeclaredTable::<EndpointSeries>::with_places("endpoint", ENDPOINTS_MAX);
+    let requests = (
+        "kasm_mcp_kasm_requests",
+        "Requests to Kasm's API, with retries",
+    );
+    all.declare_word_table(requests, &endpoints, "outcome", |endpoint| {
+        &endpoint.outcomes
+    });
+    let durations = (
+        "kasm_mcp_kasm_request_duration_seconds",
+        "Duration of requests to Kasm's API",
+    );
+    all.declare_duration_table(durations, &endpoints, |endpoint| &endpoint.durations);
+    endpoints.table
 }
 
 /// Declares the metrics that are set once: start time and version.
@@ -214,29 +216,20 @@ impl ServerMetrics {
         &self.0.list
     }
 
-    /// A call of a tool has ended.
-    pub fn count_call(&self, tool: &'static str, outcome: &'static str, took: Duration) {
-        self.0
-            .calls
-            .get_or_create(&CallLabels { tool, outcome })
-            .inc();
-        let seconds = self.0.call_seconds.get_or_create(&ToolLabels { tool });
-        seconds.observe(took.as_secs_f64());
+    /// The counters of a tool.
+    #[must_use]
+    pub fn call_counters(&self, tool: &str) -> CallCounters {
+        CallCounters(self.0.tools.find_series(tool).clone())
     }
 
     /// Counts a call of an unknown tool, or of one that the caller is not offered.
     pub fn count_unknown_tool(&self) {
         // The name is the text of a client. As a label, invented names would make new series without end.
-        let (tool, outcome) = (UNKNOWN, "not_found");
         self.0
-            .calls
-            .get_or_create(&CallLabels { tool, outcome })
-            .inc();
-    }
-
-    /// Counts a call that the policy refused.
-    pub fn count_denial(&self, tool: &'static str) {
-        self.0.denials.get_or_create(&ToolLabels { tool }).inc();
+            .tools
+            .find_series(UNKNOWN)
+            .outcomes
+            .count_word("not_found");
     }
 
     /// Counts a started command.
@@ -251,13 +244,9 @@ impl ServerMetrics {
         outcome: &'static str,
         took: Duration,
     ) {
-        let of = KasmRequestLabels { endpoint, outcome };
-        self.0.kasm_requests.get_or_create(&of).inc();
-        let seconds = self
-            .0
-            .kasm_seconds
-            .get_or_create(&EndpointLabels { endpoint });
-        seconds.observe(took.as_secs_f64());
+        let series = self.0.endpoints.find_series(endpoint);
+        series.outcomes.count_word(outcome);
+        series.durations.count_duration(took);
     }
 
     /// Counts a desktop connection while the returned value lives.
@@ -277,13 +266,12 @@ impl ServerMetrics {
             400..500 => "4xx",
             500.. => "5xx",
         };
-        let of = RouteLabels { route, status };
-        self.0.http_requests.get_or_create(&of).inc();
+        self.0.routes.find_series(route).count_word(status);
     }
 
     /// Counts a refusal by a limit.
     pub fn count_refusal(&self, limit: &'static str) {
-        self.0.refusals.get_or_create(&LimitLabels { limit }).inc();
+        self.0.refusals.count_word(limit);
     }
 
     /// Counts an invalid token.

@@ -35,14 +35,24 @@ pub fn status_of(error: ErrorType) -> StatusCode {
     }
 }
 
-/// The reply form with its picture as base64.
+/// The reply form with its pictures as base64: the first as `image`, the others as `more_images`.
 #[must_use]
-pub fn with_picture(mut body: Value, picture: &Picture) -> Value {
-    // The reply form is always an object, so the picture has a place.
-    if let Value::Object(form) = &mut body {
+pub fn with_pictures(
+    mut body: Value,
+    first: &Picture,
+    others: impl Iterator<Item = Picture>,
+) -> Value {
+    let image = |picture: &Picture| {
         let data = BASE64.encode(&picture.bytes);
-        let image = json!({ "media_type": picture.media_type, "data": data });
-        form.insert("image".to_owned(), image);
+        json!({ "media_type": picture.media_type, "data": data })
+    };
+    // The reply form is always an object, so the pictures have a place.
+    if let Value::Object(form) = &mut body {
+        form.insert("image".to_owned(), image(first));
+        let others: Vec<_> = others.map(|picture| image(&picture)).collect();
+        if !others.is_empty() {
+            form.insert("more_images".to_owned(), others.into());
+        }
     }
     body
 }

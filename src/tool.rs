@@ -12,15 +12,21 @@ mod call_log;
 pub mod catalogue;
 pub mod change;
 pub mod concurrency;
+pub mod cost;
+pub mod dynamic_tool;
 pub mod error;
+pub mod inner_call;
 pub mod invocation;
 mod mounted_tool;
 mod pipeline;
 pub mod private_argument;
 pub mod progress;
+pub mod provider;
 pub mod registry;
 pub mod schema;
 pub mod sent_arguments;
+pub mod tool_list;
+pub mod tool_table;
 pub mod transfer;
 pub mod transferring;
 
@@ -40,7 +46,10 @@ use crate::picture::Picture;
 pub use approval::{ApprovalChannel, ApprovalQuestion};
 use arguments::ArgumentForms;
 pub use call_guards::CallGuards;
+pub use cost::CostClass;
 pub use error::{ErrorType, ToolError};
+pub use inner_call::CallPosition;
+use invocation::CallOptions;
 pub use private_argument::PrivateArgument;
 use private_argument::RecordedArguments;
 pub use progress::ProgressReporter;
@@ -116,8 +125,10 @@ pub trait Tool: Send + Sync + 'static {
     const EFFECT: Effect;
     /// Whether it reaches systems other than Kasm (MCP's `openWorldHint`).
     const OPEN_WORLD: bool = false;
-    /// Whether a call is costly for Kasm or its administrators: such calls have their own rate limit.
-    const COSTLY: bool = false;
+    /// The class of costly calls that it belongs to, if any: each class has its own rate limit.
+    const COST: Option<&'static CostClass> = None;
+    /// The time limit of a call. None: the server's.
+    const TIME_LIMIT: Option<Duration> = None;
     /// A level beyond the one that toolset and effect require.
     const LEVEL: Option<Level> = None;
     /// How its work continues after its reply, if it can. Clients with tasks then get a task.
@@ -138,8 +149,8 @@ pub struct ToolReply<T> {
     pub data: T,
     /// One sentence with the outcome and, if there is one, the next step.
     pub message: String,
-    /// A picture to show, if there is one.
-    pub picture: Option<Picture>,
+    /// Pictures to show, in their order.
+    pub pictures: Vec<Picture>,
 }
 
 impl<T> ToolReply<T> {
@@ -148,14 +159,14 @@ impl<T> ToolReply<T> {
         Self {
             data,
             message: message.into(),
-            picture: None,
+            pictures: Vec::new(),
         }
     }
 
-    /// Adds a picture to the reply.
+    /// Adds a picture to the reply, behind those that it has.
     #[must_use]
     pub fn with_picture(mut self, picture: Option<Picture>) -> Self {
-        self.picture = picture;
+        self.pictures.extend(picture);
         self
     }
 }
@@ -175,9 +186,27 @@ pub struct ToolCallContext<'a, P> {
     pub asker: &'a ApprovalChannel,
     /// Guards that are dropped when the call ends. Tools add to them with [`Self::hold_until_end`].
     pub kept: &'a CallGuards,
+    /// The client's conversation, where the transport has one: stdio, and the sessions of the revisions before
+    /// 2026-07-28. Only good for a default; no tool may need it.
+    pub conversation: Option<&'a Arc<str>>,
+    /// The position of the call, for calls that are made inside of it.
+    pub position: &'a CallPosition,
 }
 
-impl<P> ToolCallContext<'_, P> {
+impl<'a, P> ToolCallContext<'a, P> {
+    pub(crate) fn of_call(provider: &'a P, options: &'a CallOptions, kept: &'a CallGuards) -> Self {
+        Self {
+            provider,
+            caller: &options.caller,
+            cancelled: &options.cancelled,
+            progress: &options.progress,
+            asker: &options.confirm,
+            kept,
+            conversation: options.conversation.as_ref(),
+            position: &options.position,
+        }
+    }
+
     /// Asks a person for approval, and returns only if they agreed. A tool asks at most once per call, before
     /// it changes anything: in revision 2026-07-28 the call ends here, and the client repeats it with the
     /// person's answer, so it runs from its start. The approval is valid for `question.what` and these
@@ -221,21 +250,25 @@ impl<P> std::fmt::Debug for Toolset<P> {
 #[derive(Clone, Debug)]
 pub struct ToolInfo {
     /// Its name.
-    pub name: &'static str,
+    pub name: Arc<str>,
     /// Its title.
-    pub title: &'static str,
+    pub title: Arc<str>,
     /// Its description.
-    pub about: &'static str,
+    pub about: Arc<str>,
     /// The toolset it belongs to.
-    pub toolset: &'static str,
+    pub toolset: Arc<str>,
+    /// The label in metrics: its name, or its toolset if names come from elsewhere, because labels are bounded.
+    pub metric_name: &'static str,
     /// What the tool changes.
     pub effect: Effect,
     /// Whether it reaches systems other than Kasm.
     pub open_world: bool,
     /// The required scope.
     pub scope: Scope,
-    /// Whether it counts for the rate limit of costly calls.
-    pub costly: bool,
+    /// The class of costly calls that it counts for.
+    pub cost: Option<&'static CostClass>,
+    /// The time limit of a call. None: the server's.
+    pub time_limit: Option<Duration>,
     /// How its work continues after its reply.
     pub continues: Option<ContinuationTools>,
     /// The JSON Schema of the arguments.
@@ -259,8 +292,8 @@ impl ToolInfo {
     #[must_use]
     pub fn passes_filter(&self, caller: &Caller) -> bool {
         caller.reach.includes_tool(FilteredTool {
-            name: self.name,
-            toolset: self.toolset,
+            name: &self.name,
+            toolset: &self.toolset,
             is_read_only: self.effect.is_read_only(),
         })
     }
@@ -295,14 +328,16 @@ impl<T: Tool> AnyTool<T::Provider> for T {
         let recorded = RecordedArguments::take_from(&mut input_schema);
         let argument_forms = ArgumentForms::take_from(&mut input_schema);
         ToolInfo {
-            name: T::NAME,
-            title: T::TITLE,
-            about: T::ABOUT,
-            toolset: toolset.name,
+            name: T::NAME.into(),
+            title: T::TITLE.into(),
+            about: T::ABOUT.into(),
+            toolset: toolset.name.into(),
+            metric_name: T::NAME,
             effect: T::EFFECT,
             open_world: T::OPEN_WORLD,
             scope: Scope::new(toolset.scope.realm, level),
-            costly: T::COSTLY,
+            cost: T::COST,
+            time_limit: T::TIME_LIMIT,
             continues: T::CONTINUES,
             recorded: Arc::new(recorded),
             argument_forms: Arc::new(argument_forms),
@@ -325,7 +360,7 @@ impl<T: Tool> AnyTool<T::Provider> for T {
             Ok(ToolReply {
                 data,
                 message: reply.message,
-                picture: reply.picture,
+                pictures: reply.pictures,
             })
         }
         .boxed()

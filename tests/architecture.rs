@@ -13,7 +13,6 @@ use std::path::{Path, PathBuf};
 
 /// A module may use itself and modules of strictly lower layers.
 const LAYERS: &[(&str, u8)] = &[
-    ("audit", 0),
     ("bounded_map", 0),
     ("caller", 0),
     ("clock", 0),
@@ -24,6 +23,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("random", 0),
     ("rate", 0),
     ("telemetry", 0),
+    ("audit", 1),
     ("clients", 1),
     ("oauth", 1),
     ("token", 1),

@@ -4,14 +4,17 @@ use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 
+use aws_lc_rs::digest;
+use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
-
-use super::line_hash;
 
 /// The `previous` of the very first line.
 pub(super) const NOTHING: &str = "";
 /// The longest line. Arguments are shortened long before.
 pub(super) const LINE_BYTES_MAX: usize = 1 << 20;
+/// How much of the end of a file is read first. It holds the last line of nearly every log; a window for the longest
+/// lines (two of them, because a crash may have cut the last one) is read only where it does not.
+const TAIL_BYTES: u64 = 32 << 10;
 
 /// The newest line, and the oldest one that is kept.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,13 +36,27 @@ pub(super) struct ChainLink {
     pub(super) broken: Option<String>,
 }
 
-/// A line as it is written: its number, the hash of the line before it, then the members of `object`.
-pub(super) fn link_line(seq: u64, previous: &str, object: &[u8]) -> Vec<u8> {
-    let head = format!("{{\"seq\":{seq},\"previous\":\"{previous}\",");
+/// Adds a line to `bytes` as it is written: its number, the hash of the line before it, then the members of `object`.
+/// `head` names it afterwards.
+pub(super) fn link_line(bytes: &mut Vec<u8>, head: &mut ChainHead, object: &[u8]) {
+    let begin = bytes.len();
+    head.last += 1;
+    for part in [
+        "{\"seq\":",
+        &head.last.to_string(),
+        ",\"previous\":\"",
+        &head.sha256,
+        "\",",
+    ] {
+        bytes.extend_from_slice(part.as_bytes());
+    }
     // The members stay byte for byte as they are: the hash covers the written bytes, not a parsed form of
     // them.
-    let members = object.strip_prefix(b"{").unwrap_or(object);
-    [head.as_bytes(), members].concat()
+    bytes.extend_from_slice(object.strip_prefix(b"{").unwrap_or(object));
+    head.sha256.clear();
+    let hash = digest::digest(&digest::SHA256, &bytes[begin..]);
+    HEXLOWER.encode_append(hash.as_ref(), &mut head.sha256);
+    bytes.push(b'\n');
 }
 
 /// The file that names the newest line.
@@ -86,22 +103,41 @@ pub(super) fn full_files(file: &Path) -> io::Result<Vec<(u64, PathBuf)>> {
 /// The last whole line of a file, and how long the file is up to its end.
 pub(super) fn last_line(file: &mut File) -> io::Result<(Option<Vec<u8>>, u64)> {
     let length = file.metadata()?.len();
-    // Two lines: if a crash has cut the last one, the whole line before it is in the window too.
-    let window = (2 * LINE_BYTES_MAX as u64).min(length);
-    file.seek(SeekFrom::Start(length - window))?;
-    let mut tail = Vec::new();
-    file.take(window).read_to_end(&mut tail)?;
-    let Some(end) = tail.iter().rposition(|byte| *byte == b'\n') else {
-        return Ok((None, length - window));
+    let mut window = TAIL_BYTES;
+    loop {
+        let begin = length.saturating_sub(window);
+        let mut tail = Vec::new();
+        file.seek(SeekFrom::Start(begin))?;
+        file.take(length - begin).read_to_end(&mut tail)?;
+        let is_whole = begin == 0 || window >= 2 * LINE_BYTES_MAX as u64;
+        if let Some(found) = last_line_of_tail(&tail, begin, is_whole) {
+            return Ok(found);
+        }
+        window *= 8;
+    }
+}
+
+/// The last whole line of the end of a file that begins at `begin`. None: more of the file is needed to know it.
+fn last_line_of_tail(tail: &[u8], begin: u64, is_whole: bool) -> Option<(Option<Vec<u8>>, u64)> {
+    let is_break = |byte: &u8| *byte == b'\n';
+    let Some(end) = tail.iter().rposition(is_break) else {
+        return is_whole.then_some((None, begin));
     };
     let whole = &tail[..end];
-    let begin = whole.iter().rposition(|byte| *byte == b'\n');
-    let line = &whole[begin.map_or(0, |at| at + 1)..];
-    let after = tail.len() - end - 1;
-    Ok((Some(line.to_vec()), length - after as u64))
+    let line = match whole.iter().rposition(is_break) {
+        Some(before) => &whole[before + 1..],
+        None if is_whole => whole,
+        None => return None,
+    };
+    Some((Some(line.to_vec()), begin + end as u64 + 1))
 }
 
 /// The number of a line and its hash. None: it is not an audit line.
 pub(super) fn read_link(line: &[u8]) -> Option<(ChainLink, String)> {
     Some((serde_json::from_slice(line).ok()?, line_hash(line)))
+}
+
+/// The hash of a line: SHA-256 of its bytes without the line break.
+fn line_hash(line: &[u8]) -> String {
+    HEXLOWER.encode(digest::digest(&digest::SHA256, line).as_ref())
 }

@@ -6,7 +6,39 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::value::RawValue;
+
+use super::argument_digest::ArgumentDigest;
+
+/// The most bytes of the arguments in a line. A longer line could not be verified, so a caller with arguments of a
+/// megabyte would make the log look broken.
+const ARGUMENT_BYTES_MAX: usize = 256 << 10;
+/// What a line has beside the arguments, roughly.
+const LINE_BYTES: usize = 512;
+
+/// Arguments in the form in which they are recorded. They are written once, for both lines of a call.
+#[derive(Clone, Debug, Serialize)]
+#[serde(transparent)]
+pub struct RecordedJson(Box<RawValue>);
+
+impl RecordedJson {
+    /// Writes the arguments. Of arguments that are too long, only the size is recorded.
+    #[must_use]
+    pub fn from_arguments(arguments: &impl Serialize) -> Self {
+        let size = |bytes: usize| serde_json::value::to_raw_value(&RecordedSize { bytes });
+        // Arguments come from JSON, so they can be written as JSON.
+        let written = match serde_json::value::to_raw_value(arguments) {
+            Ok(written) if written.get().len() > ARGUMENT_BYTES_MAX => size(written.get().len()),
+            written => written,
+        };
+        Self(written.unwrap_or_else(|_| RawValue::NULL.to_owned()))
+    }
+}
+
+#[derive(Serialize)]
+struct RecordedSize {
+    bytes: usize,
+}
 
 /// The begin of a call. It contains no secret: private arguments are removed before.
 #[derive(Clone, Debug, Serialize)]
@@ -23,13 +55,16 @@ pub struct CallBegin {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub address: Option<IpAddr>,
     /// The tool, or `GET /files` and `PUT /files`.
-    pub tool: &'static str,
+    pub tool: Arc<str>,
+    /// The number of the call that it is made inside of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parent: Option<u64>,
     /// `read`, `write` or `destroy`.
     pub effect: &'static str,
     /// The arguments, without private ones.
-    pub arguments: Value,
+    pub arguments: RecordedJson,
     /// Digest of the whole arguments; see [`super::AuditLog::digest_value`].
-    pub digest: String,
+    pub digest: ArgumentDigest,
 }
 
 /// How a call ended.
@@ -39,21 +74,21 @@ pub struct CallEnd<'a> {
     pub outcome: &'a str,
     /// The subject, as far as the reply names it.
     #[serde(flatten)]
-    pub subject: AuditSubject,
+    pub subject: AuditSubject<'a>,
 }
 
 /// Ids of Kasm and of jobs in a reply.
-#[derive(Clone, Debug, Default, Serialize)]
-pub struct AuditSubject {
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub struct AuditSubject<'a> {
     /// The `kasm_id` of the session.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub kasm_id: Option<String>,
+    pub kasm_id: Option<&'a str>,
     /// The job's id.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub job_id: Option<String>,
+    pub job_id: Option<&'a str>,
     /// The user's id.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub user_id: Option<String>,
+    pub user_id: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -99,7 +134,7 @@ impl WriterNote {
     }
 
     pub(super) fn as_line(&self) -> Vec<u8> {
-        json_object(self)
+        json_object(self, Vec::new())
     }
 }
 
@@ -109,7 +144,7 @@ fn is_zero(number: &u64) -> bool {
 }
 
 pub(super) fn begin_line(call: u64, begun: &CallBegin) -> Vec<u8> {
-    json_object(&AuditLine {
+    call_line(&AuditLine {
         time: Timestamp::now(),
         event: "begin",
         call,
@@ -125,7 +160,7 @@ pub(super) fn end_line(
     ended: &CallEnd<'_>,
     took: Duration,
 ) -> Vec<u8> {
-    json_object(&AuditLine {
+    call_line(&AuditLine {
         time: Timestamp::now(),
         event: "end",
         call,
@@ -135,7 +170,16 @@ pub(super) fn end_line(
     })
 }
 
-/// The members of an object. Texts and numbers can always be written.
-fn json_object(value: &impl Serialize) -> Vec<u8> {
-    serde_json::to_vec(value).unwrap_or_else(|_| b"{}".to_vec())
+fn call_line(line: &AuditLine<'_>) -> Vec<u8> {
+    // One allocation for the whole line. It grows if an id is unusually long.
+    let length = LINE_BYTES + line.begun.arguments.0.get().len();
+    json_object(line, Vec::with_capacity(length))
+}
+
+/// The members of an object, written to `bytes`. Texts and numbers can always be written.
+fn json_object(value: &impl Serialize, mut bytes: Vec<u8>) -> Vec<u8> {
+    match serde_json::to_writer(&mut bytes, value) {
+        Ok(()) => bytes,
+        Err(_) => b"{}".to_vec(),
+    }
 }

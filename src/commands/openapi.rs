@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::{print_text, tools};
 use crate::caller::{Caller, Grants};
 use crate::cli::{self, OpenApiOptions};
+use crate::providers::kasm::DESCRIPTION;
 use crate::rest::openapi;
 
 /// The default URL of a server.
@@ -35,5 +36,10 @@ pub fn openapi_document(url: &str, grants: impl Into<Grants>) -> Value {
     let caller = Caller::new("", grants);
     let tools: Vec<_> = tools::listed_tools().map(|(_, tool)| tool).collect();
     let offered = tools.iter().filter(|tool| tool.is_offered(&caller));
-    openapi::openapi_document(url, true, offered)
+    let about = openapi::ApiDescription {
+        server: url,
+        needs_token: true,
+        providers: &[&DESCRIPTION],
+    };
+    about.openapi_document(offered)
 }

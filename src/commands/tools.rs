@@ -54,7 +54,7 @@ fn tools_text() -> String {
 fn tools_json() -> Value {
     let tools = listed_tools().map(|(toolset, tool)| {
         json!({
-            "name": tool.name, "title": tool.title, "description": tool.about, "toolset": toolset.name,
+            "name": *tool.name, "title": *tool.title, "description": *tool.about, "toolset": toolset.name,
             "scope": tool.scope.to_string(), "inputSchema": *tool.input_schema, "outputSchema": *tool.output_schema,
         })
     });

@@ -1,4 +1,5 @@
-//! `GET` and `PUT /files/{kasm_id}/{path}`: file transfers that bypass the model.
+//! `GET` and `PUT /files/{provider}/{computer}/{path}`: file transfers that bypass the model. Without the name of a
+//! provider the computer is one of the first that transfers files, `/files/{kasm_id}/{path}`.
 //!
 //! With a bearer token, or with a link of [`crate::links`] and nothing else, which `link.rs` turns into a caller.
 //! Both stand behind the layers of all surfaces and go the way of every transfer; bytes are streamed, and a file
@@ -31,6 +32,7 @@ use super::state::HttpState;
 use crate::caller::{Credential, RequestInfo};
 use crate::links::{LinkId, OpenLinks, TransferDirection, UploadClaim};
 use crate::tool::ToolError;
+use crate::tool::registry::Registry;
 use crate::tool::transfer::{FileUpload, StoredFile};
 use crate::tool::transferring::{TransferAction, TransferOutcome, TransferRequest};
 use reply::FileReply;
@@ -40,7 +42,7 @@ const STALL: Duration = Duration::from_secs(60);
 
 pub(super) fn routes() -> Router<Arc<HttpState>> {
     Router::new().route(
-        "/files/{computer}/{*path}",
+        "/files/{first}/{*rest}",
         get(transfer_file).put(transfer_file),
     )
 }
@@ -52,8 +54,8 @@ async fn transfer_file(
     place: Result<Path<(String, String)>, PathRejection>,
     request: Request,
 ) -> Result<Response, HttpProblem> {
-    let Path((computer, path)) =
-        place.map_err(|error| HttpProblem::bad_request(error.body_text()))?;
+    let Path((first, rest)) = place.map_err(|error| HttpProblem::bad_request(error.body_text()))?;
+    let place_of_file = FilePlace::of_path(&state.registry, first, rest)?;
     let (parts, body) = request.into_parts();
     let broken = BrokenUploadBody::default();
     let transfer = match parts.method {
@@ -70,8 +72,11 @@ async fn transfer_file(
     // A link already grants this one transfer. Only a client with its own token can request more scope.
     if link.is_none()
         && caller.credential == Credential::OAuth
-        && let Some(needed) =
-            (state.registry).scope_missing_for(transfer.transfer_direction(), &caller)
+        && let Some(needed) = (state.registry).scope_missing_for(
+            place_of_file.provider(),
+            transfer.transfer_direction(),
+            &caller,
+        )
     {
         return Err(insufficient_scope(parts.extensions.get(), &needed.into()));
     }
@@ -82,8 +87,9 @@ async fn transfer_file(
     let request = TransferRequest {
         caller,
         origin: parts.extensions.get::<RequestInfo>().cloned(),
-        computer,
-        path: format!("/{path}"),
+        provider: place_of_file.provider,
+        computer: place_of_file.computer,
+        path: place_of_file.path,
     };
     match state.registry.transfer_file(&request, transfer).await {
         Ok(TransferOutcome::Opened(file)) => {
@@ -106,6 +112,37 @@ async fn transfer_file(
         Err(error) => Err(broken
             .take_problem()
             .unwrap_or_else(|| transfer_problem(error))),
+    }
+}
+
+/// Where a file is, as the address says.
+struct FilePlace {
+    provider: Option<String>,
+    computer: String,
+    path: String,
+}
+
+impl FilePlace {
+    fn of_path(registry: &Registry, first: String, rest: String) -> Result<Self, HttpProblem> {
+        if !registry.has_transfers(&first) {
+            return Ok(Self {
+                provider: None,
+                computer: first,
+                path: format!("/{rest}"),
+            });
+        }
+        let (computer, path) = rest.split_once('/').ok_or_else(|| {
+            HttpProblem::bad_request("the path of the file is missing behind the computer's id")
+        })?;
+        Ok(Self {
+            provider: Some(first),
+            computer: computer.to_owned(),
+            path: format!("/{path}"),
+        })
+    }
+
+    fn provider(&self) -> Option<&str> {
+        self.provider.as_deref()
     }
 }
 

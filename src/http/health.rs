@@ -25,20 +25,20 @@ pub(super) fn open_routes() -> Router {
         .route("/readyz", get(answer_ok))
 }
 
-/// Status and version; with a token also whether Kasm can be reached.
+/// Status and version; with a token also whether the system of each provider can be reached.
 async fn health_detail(
     State(state): State<Arc<HttpState>>,
     address_state: Option<Extension<Arc<AddressState>>>,
     headers: HeaderMap,
 ) -> Response {
     let mut body = json!({ "status": "ok", "version": env!("CARGO_PKG_VERSION") });
-    if let Some(health) = &state.health
-        && is_known(&state.auth, address_state, &headers).await
-    {
-        body["kasm"] = match health.ask_upstream().await {
-            Ok(()) => json!({ "reachable": true }),
-            Err(reason) => json!({ "reachable": false, "reason": reason }),
-        };
+    if is_known(&state.auth, address_state, &headers).await {
+        for (provider, health) in state.registry.check_health().await {
+            body[provider] = match health {
+                Ok(()) => json!({ "reachable": true }),
+                Err(reason) => json!({ "reachable": false, "reason": reason }),
+            };
+        }
     }
     Json(body).into_response()
 }

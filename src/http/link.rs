@@ -71,8 +71,7 @@ fn find_link(
 ) -> Option<(LinkId, FileLinkGrant)> {
     let found = links.find_link(token)?;
     let (_, link) = &found;
-    let fits = link.computer == computer && link.path.strip_prefix('/') == Some(path);
-    fits.then_some(found)
+    link.is_at(computer, path).then_some(found)
 }
 
 /// The methods that a link is for, if `method` is none of them.
@@ -97,7 +96,6 @@ fn is_prefetch(headers: &HeaderMap) -> bool {
 /// One answer for a link that was used, has expired, is for another file or never existed. Different answers
 /// would tell strangers which links exist.
 pub(super) fn link_unknown() -> HttpProblem {
-    let detail =
-        "the link was used, is over, or is not for this; ask for another with link_kasm_file";
+    let detail = "the link was used, is over, or is not for this; ask for another with the tool that made it";
     HttpProblem::new(StatusCode::NOT_FOUND, "link_unknown", detail)
 }

@@ -27,7 +27,7 @@ async fn to_admins(
     request: Extensions,
 ) -> Result<Response, HttpProblem> {
     // The metrics are about the tools of all realms.
-    let realms = state.registry.all_tools().map(|tool| tool.scope.realm);
+    let realms = state.registry.all_realms().into_iter();
     let needed: Grants = realms
         .map(|realm| Scope::new(realm, Level::Admin))
         .collect();

@@ -24,12 +24,13 @@ use tracing::Instrument;
 
 use super::body::{EmptyBody, parse_body, read_json};
 use super::challenge::insufficient_scope;
+use super::etag::tagged_json;
 use super::identity::Authenticated;
 use super::problem::HttpProblem;
 use super::state::{HttpSettings, HttpState};
 use crate::caller::{Caller, Credential, RequestInfo};
 use crate::rest::functions::FunctionDialect;
-use crate::rest::{openapi, status_of, with_picture};
+use crate::rest::{openapi, status_of, with_pictures};
 use crate::tool::JsonObject;
 use crate::tool::invocation::FinishedCall;
 use crate::tool::sent_arguments::SentArguments;
@@ -54,6 +55,7 @@ async fn list_tools(
     State(state): State<Arc<HttpState>>,
     Authenticated(caller): Authenticated,
     options: Result<Query<ListOptions>, QueryRejection>,
+    headers: HeaderMap,
 ) -> Result<Response, HttpProblem> {
     let Query(options) = options.map_err(|error| HttpProblem::bad_request(error.body_text()))?;
     let dialect = match options.format.as_deref() {
@@ -65,8 +67,8 @@ async fn list_tools(
             HttpProblem::bad_request(format!("`format` is one of {names}"))
         })?,
     };
-    let tools = dialect.define_tools(state.registry.offered_tools(&caller));
-    Ok(Json(json!({ "tools": tools })).into_response())
+    let tools = dialect.define_tools(state.registry.current_tools().offered_tools(&caller));
+    Ok(tagged_json(&headers, &json!({ "tools": tools })))
 }
 
 async fn describe_api(
@@ -76,8 +78,17 @@ async fn describe_api(
 ) -> Response {
     let server = address_of_server(&state.settings, &headers);
     let token = caller.credential != Credential::Local;
-    let offered = state.registry.offered_tools(&caller);
-    Json(openapi::openapi_document(&server, token, offered)).into_response()
+    let tools = state.registry.current_tools();
+    let providers: Vec<_> = state.registry.provider_descriptions().collect();
+    let about = openapi::ApiDescription {
+        server: &server,
+        needs_token: token,
+        providers: &providers,
+    };
+    tagged_json(
+        &headers,
+        &about.openapi_document(tools.offered_tools(&caller)),
+    )
 }
 
 #[derive(Deserialize)]
@@ -205,7 +216,8 @@ fn call_answer(finished: FinishedCall, headers: &HeaderMap) -> Response {
 }
 
 fn form_or_picture(status: StatusCode, finished: FinishedCall, headers: &HeaderMap) -> Response {
-    match finished.picture {
+    let mut pictures = finished.pictures.into_iter();
+    match pictures.next() {
         None => (status, Json(finished.body)).into_response(),
         Some(picture) if wants_picture(headers) => {
             let kind = [
@@ -216,7 +228,10 @@ fn form_or_picture(status: StatusCode, finished: FinishedCall, headers: &HeaderM
             // Only a successful call has a picture, so the status is 200.
             (kind, picture.bytes).into_response()
         }
-        Some(picture) => (status, Json(with_picture(finished.body, &picture))).into_response(),
+        Some(first) => {
+            let body = with_pictures(finished.body, &first, pictures);
+            (status, Json(body)).into_response()
+        }
     }
 }
 

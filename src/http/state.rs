@@ -11,7 +11,6 @@ use super::client_ip::TrustedProxies;
 use super::exposition::MetricsExposition;
 use super::guard::{AllowedHosts, OriginGuard};
 use super::limits::{RequestLimiter, RequestLimits};
-use super::upstream_probe::HealthProbe;
 use crate::audit::AuditLog;
 use crate::links::OpenLinks;
 use crate::mcp::dispatch::Dispatcher;
@@ -80,7 +79,6 @@ pub struct HttpState {
     pub(super) auth: Arc<Authenticator>,
     pub(super) limiter: Arc<RequestLimiter>,
     pub(super) metrics: ServerMetrics,
-    pub(super) health: Option<HealthProbe>,
     pub(super) relay: Option<Arc<OutputRelay>>,
     pub(super) links: Option<Arc<OpenLinks>>,
     /// Places for files on their way.
@@ -106,7 +104,6 @@ impl HttpState {
             registry,
             auth: Arc::new(auth),
             metrics,
-            health: None,
             relay: None,
             links: None,
             transfers: Arc::new(Semaphore::new(settings.transfers_max)),
@@ -121,13 +118,6 @@ impl HttpState {
         // The limiter holds the metrics too, so it is built again. It has counted nothing yet.
         self.limiter = Arc::new(RequestLimiter::new(self.settings.limits, metrics.clone()));
         self.metrics = metrics;
-        self
-    }
-
-    /// Sets the probe that `/health` uses. Without it, that says nothing of Kasm.
-    #[must_use]
-    pub fn with_health(mut self, health: Option<HealthProbe>) -> Self {
-        self.health = health;
         self
     }
 

@@ -5,6 +5,7 @@ use rmcp::model::{CompleteRequestParams, CompleteResult, CompletionInfo, Referen
 
 use super::internal_call::{InternalCall, PresentValue};
 use super::prompts::{self, invalid_params};
+use crate::tool::catalogue::ArgumentValues;
 
 /// Completes a partial value. There are no suggestions for arguments that accept any text.
 pub(super) async fn complete_argument(
@@ -12,8 +13,7 @@ pub(super) async fn complete_argument(
     params: CompleteRequestParams,
 ) -> Result<CompleteResult, ErrorData> {
     let argument = &params.argument;
-    check_reference(look, &params.r#ref, &argument.name)?;
-    let Some(values) = look.registry.catalogue().values_of(&argument.name) else {
+    let Some(values) = values_of_reference(look, &params.r#ref, &argument.name)? else {
         return Ok(CompleteResult::new(completion_info(Vec::new())));
     };
     let present = look.present_values(values).await?;
@@ -23,12 +23,12 @@ pub(super) async fn complete_argument(
     ))))
 }
 
-/// Whether the argument exists.
-fn check_reference(
+/// The source of an argument's values, if it exists and has one.
+fn values_of_reference(
     look: &InternalCall<'_>,
     reference: &Reference,
     name: &str,
-) -> Result<(), ErrorData> {
+) -> Result<Option<&'static ArgumentValues>, ErrorData> {
     let unknown = |of: &str, known: &[&str]| {
         let name: String = name.chars().take(64).collect();
         invalid_params(format!(
@@ -44,7 +44,7 @@ fn check_reference(
             .map(|argument| argument.name)
             .collect();
         if known.contains(&name) {
-            return Ok(());
+            return Ok(look.registry.values_of_prompt(prompt, name));
         }
         return Err(unknown(prompt.name, &known));
     }
@@ -54,9 +54,11 @@ fn check_reference(
     let resource = offered
         .find(|resource| resource.uri == uri)
         .or_else(|| Some(super::resources::find_resource(look, uri)?.resource));
-    match resource.and_then(|resource| Some((resource.uri, resource.uri_variable()?))) {
-        Some((_, variable)) if variable == name => Ok(()),
-        Some((uri, variable)) => Err(unknown(uri, &[variable])),
+    match resource.and_then(|resource| Some((resource, resource.uri_variable()?))) {
+        Some((resource, variable)) if variable == name => {
+            Ok(look.registry.values_of_resource(resource))
+        }
+        Some((resource, variable)) => Err(unknown(resource.uri, &[variable])),
         None => {
             let uri: String = uri.chars().take(256).collect();
             Err(invalid_params(format!(

@@ -21,18 +21,21 @@ use super::error_data::with_code;
 use super::rmcp_values::{progress_reporter, to_result};
 use super::server::{McpServer, declares_tasks, is_modern, method_not_found, request_info};
 use super::tasks::TaskHandle;
-use super::{completion, elicitation, instructions, params, prompts, resources};
+use super::{completion, elicitation, params, prompts, resources};
 use crate::telemetry::TraceContext;
+use crate::tool::CallPosition;
 use crate::tool::invocation::{CallOptions, CallOutcome};
 
-/// How long a client may cache the tool list, which changes only with a new version of the server.
+/// How long a client may cache a tool list that changes only with a new version of the server.
 const LIST_TTL_MS: u64 = 300_000;
+/// The same where tools come and go. Not every client takes notifications.
+const CHANGING_LIST_TTL_MS: u64 = 5_000;
 
 impl ServerHandler for McpServer {
     fn get_info(&self) -> ServerConfig {
         ServerConfig::new(self.shared.capabilities.clone())
             .with_server_info(self.shared.implementation.clone())
-            .with_instructions(instructions::TEXT)
+            .with_instructions(self.shared.instructions.clone())
     }
 
     async fn initialize(
@@ -49,7 +52,8 @@ impl ServerHandler for McpServer {
     }
 
     fn get_tool(&self, name: &str) -> Option<Tool> {
-        self.shared.tools.get(name).cloned()
+        let forms = self.shared.tools.current_forms(&self.shared.registry);
+        forms.find_form(name).cloned()
     }
 
     async fn list_tools(
@@ -58,10 +62,14 @@ impl ServerHandler for McpServer {
         cx: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
         let caller = self.caller_of(&cx)?;
-        let offered = self.shared.registry.offered_tools(&caller);
-        let tools = offered.filter_map(|info| self.shared.tools.get(info.name).cloned());
-        let mut result = ListToolsResult::with_all_items(tools.collect());
-        result.ttl_ms = Some(LIST_TTL_MS);
+        self.watch_tool_list(&cx);
+        let forms = self.shared.tools.current_forms(&self.shared.registry);
+        let mut result = ListToolsResult::with_all_items(forms.offered_forms(&caller));
+        result.ttl_ms = Some(if self.shared.registry.has_changing_tools() {
+            CHANGING_LIST_TTL_MS
+        } else {
+            LIST_TTL_MS
+        });
         // The list depends on the caller.
         result.cache_scope = Some(CacheScope::Private);
         result.meta = self.request_meta(&cx);
@@ -80,6 +88,8 @@ impl ServerHandler for McpServer {
             origin: request_info(&cx),
             cancelled: cx.ct.clone(),
             progress: progress_reporter(&cx),
+            conversation: self.conversation_of(&cx),
+            position: CallPosition::default(),
         };
         let args = params.arguments.unwrap_or_default();
         let registry = &*self.shared.registry;

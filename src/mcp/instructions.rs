@@ -1,30 +1,39 @@
-//! The instructions that a model reads before it sees a tool. Clients show at least the first 512 characters.
+//! The instructions that a model reads before it sees a tool, and the names of the server, composed of what the
+//! providers say of themselves.
 
-/// The text for `instructions`.
-pub(super) const TEXT: &str = "\
-Desktops in Kasm Workspaces. get_available_workspaces lists the workspaces; create_kasm_session starts \
-one and returns its kasm_id, which the other tools take. Sessions belong to your own user and cost \
-resources: call destroy_kasm_session when done, or pause_kasm_session to keep one. list_user_sessions \
-lists existing sessions. A failure names the next step in `hint`.
+use crate::tool::provider::ProviderDescription;
 
-A session is usable when operational_status is `running`. After a time-out of create_kasm_session, call \
-it again with the same arguments: it returns the session that the first call may have started. A session \
-ends at its expiration_date unless extend_kasm_session moves it. execute_kasm_command runs a shell command \
-and returns its output and exit code; if the command runs longer, it continues and get_command_output \
-returns the rest. read_kasm_file, write_kasm_file and edit_kasm_file work on files below /home/kasm-user; \
-link_kasm_file transfers large ones. get_session_screenshot shows the screen; control_desktop clicks and \
-types, with the frame_id and coordinates of that screenshot. Prefer commands and files to the mouse where \
-possible: they are faster and more reliable. If tools are refused, diagnose_kasm shows what an administrator \
-must change. Results have `success`, `data` and `message`; failures have `error`, `error_type` and `hint`.";
+/// The end of the instructions: the form of all replies.
+const REPLY_FORM: &str =
+    "Results have `success`, `data` and `message`; failures have `error`, `error_type` and `hint`.";
 
-#[cfg(test)]
-mod tests {
-    use super::TEXT;
+/// The text for `instructions`. The essence of all providers comes first, because some clients show only the first
+/// 512 characters.
+pub(super) fn server_instructions(providers: &[&ProviderDescription]) -> String {
+    let essences = providers.iter().map(|provider| provider.essence);
+    let essence = join_texts(essences, " ");
+    let details = providers.iter().map(|provider| provider.details);
+    let details = join_texts(details.chain([REPLY_FORM]), " ");
+    join_texts([essence.as_str(), details.as_str()], "\n\n")
+}
 
-    #[test]
-    fn instructions_have_the_essence_in_512_characters() {
-        let essence = TEXT.split("\n\n").next().unwrap();
-        assert!(essence.len() <= 512, "{}", essence.len());
-        assert!(TEXT.len() <= 2_000);
+/// The title of the server, for people.
+pub(super) fn server_title(providers: &[&ProviderDescription]) -> String {
+    match providers {
+        [] => "kasm-mcp".to_owned(),
+        some => join_texts(some.iter().map(|provider| provider.title), ", "),
     }
+}
+
+/// What the server offers.
+pub(super) fn server_description(providers: &[&ProviderDescription]) -> String {
+    match providers {
+        [] => "Tools for AI agents".to_owned(),
+        some => join_texts(some.iter().map(|provider| provider.about), "; "),
+    }
+}
+
+fn join_texts<'a>(texts: impl IntoIterator<Item = &'a str>, between: &str) -> String {
+    let texts = texts.into_iter().filter(|text| !text.is_empty());
+    texts.collect::<Vec<_>>().join(between)
 }

@@ -56,7 +56,6 @@ pub(super) async fn list_resources(
 async fn all_resources(
     look: &InternalCall<'_>,
 ) -> Result<BTreeMap<ResourceSortKey, McpResource>, ErrorData> {
-    let catalogue = look.registry.catalogue();
     let mut all = BTreeMap::new();
     let mut asked: Option<(&str, Vec<PresentValue>)> = None;
     for resource in look.registry.offered_resources(&look.caller) {
@@ -67,7 +66,7 @@ async fn all_resources(
             );
             continue;
         };
-        let Some(values) = catalogue.values_of(variable) else {
+        let Some(values) = look.registry.values_of_resource(resource) else {
             continue;
         };
         // Neighbours in the catalogue share a variable, so one call of the list tool serves all of them.
@@ -94,7 +93,7 @@ async fn all_resources(
 }
 
 fn resource_number(registry: &Registry, resource: &Resource) -> usize {
-    let mut all = registry.catalogue().resources.iter();
+    let mut all = registry.all_resources();
     all.position(|other| other.uri == resource.uri).unwrap_or(0)
 }
 
@@ -102,9 +101,7 @@ fn resource_number(registry: &Registry, resource: &Resource) -> usize {
 fn read_cursor(registry: &Registry, cursor: &str) -> Result<ResourceSortKey, ErrorData> {
     let uri = BASE64URL_NOPAD.decode(cursor.as_bytes()).ok();
     let uri = uri.and_then(|uri| String::from_utf8(uri).ok());
-    let found = uri
-        .as_deref()
-        .and_then(|uri| registry.catalogue().find_resource(uri));
+    let found = uri.as_deref().and_then(|uri| registry.find_resource(uri));
     let place = found.map(|found| {
         let value = found.value.map(str::to_owned);
         (value, resource_number(registry, found.resource))
@@ -183,7 +180,7 @@ pub(super) async fn read_resource(
     }
     let reply = look.call_tool(found.resource.tool, args).await;
     let reply = reply.map_err(|failed| missing_or(failed, uri))?;
-    let contents = match (found.resource.shows, reply.picture) {
+    let contents = match (found.resource.shows, reply.pictures.into_iter().next()) {
         (ResourceContent::Data, _) => {
             let text = reply
                 .body
@@ -210,10 +207,10 @@ pub(super) async fn read_resource(
 /// Whether this caller can read the URI now.
 pub(super) async fn check_resource(look: &InternalCall<'_>, uri: &str) -> Result<(), ErrorData> {
     let found = find_resource(look, uri).ok_or_else(|| not_found(uri))?;
-    let (Some(variable), Some(value)) = (found.resource.uri_variable(), found.value) else {
+    let Some(value) = found.value else {
         return Ok(());
     };
-    let Some(values) = look.registry.catalogue().values_of(variable) else {
+    let Some(values) = look.registry.values_of_resource(found.resource) else {
         return Ok(());
     };
     let present = look.present_values(values).await?;
@@ -231,7 +228,7 @@ pub(super) fn find_resource<'a>(
     look: &InternalCall<'_>,
     uri: &'a str,
 ) -> Option<FoundResource<'a>> {
-    let found = look.registry.catalogue().find_resource(uri)?;
+    let found = look.registry.find_resource(uri)?;
     look.registry
         .offers_tool(&look.caller, found.resource.tool)
         .then_some(found)

@@ -36,7 +36,7 @@ pub(super) fn to_result(finished: FinishedCall) -> Result<CallToolResult, ErrorD
     })?;
     // MCP asks for the structured content as text, too: older clients and some models read only the text.
     let mut content = vec![ContentBlock::text(text)];
-    if let Some(picture) = finished.picture {
+    for picture in finished.pictures {
         let data = BASE64.encode(&picture.bytes);
         content.push(ContentBlock::image(data, picture.media_type));
     }
@@ -53,14 +53,15 @@ pub(super) fn to_result(finished: FinishedCall) -> Result<CallToolResult, ErrorD
 /// A tool as clients see it.
 pub(super) fn to_mcp_tool(info: &ToolInfo) -> Tool {
     let annotations = ToolAnnotations::from_raw(
-        Some(info.title.to_owned()),
+        Some(info.title.to_string()),
         Some(info.effect.is_read_only()),
         Some(info.effect.is_destructive()),
         Some(info.effect.is_idempotent()),
         Some(info.open_world),
     );
-    Tool::new(info.name, info.about, info.input_schema.clone())
-        .with_title(info.title)
+    let (name, about) = (info.name.to_string(), info.about.to_string());
+    Tool::new(name, about, info.input_schema.clone())
+        .with_title(&*info.title)
         .with_raw_output_schema(info.output_schema.clone())
         .with_annotations(annotations)
 }

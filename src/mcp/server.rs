@@ -1,30 +1,32 @@
 //! The MCP server: the state that all requests share. `handler.rs` answers them.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use rmcp::model::{
     ConstString, ErrorCode, Implementation, MetaObject, PromptsCapability, ServerCapabilities,
-    TASKS_EXTENSION_ID, Tool,
+    TASKS_EXTENSION_ID, ToolsCapability,
 };
 use rmcp::service::RequestContext;
 use rmcp::{ErrorData, Peer, RoleServer};
 
 use super::approvals::ApprovalBook;
 use super::error_data::with_code;
+use super::instructions;
 use super::internal_call::InternalCall;
-use super::rmcp_values::to_mcp_tool;
 use super::sessions::McpSession;
 use super::subscriptions::ChangeNotices;
 use super::tasks;
-use super::watched_resources::WatchedResources;
+use super::tool_forms::ToolForms;
+use super::watched_changes::WatchedChanges;
 use crate::caller::{Caller, RequestInfo};
 use crate::tool::registry::Registry;
 
 /// The default time for a person to answer.
 const CONSENT_TIMEOUT: Duration = Duration::from_secs(120);
+/// The one conversation of a stdio connection.
+const STDIO_CONVERSATION: &str = "stdio";
 /// The key under which results name the server (revision 2026-07-28).
 const SERVER_INFO: &str = "io.modelcontextprotocol/serverInfo";
 
@@ -42,7 +44,7 @@ pub struct McpServer {
 #[derive(Debug)]
 struct LocalClient {
     caller: Caller,
-    watched: WatchedResources,
+    watched: WatchedChanges,
     /// Whether a task already sends notifications to the client.
     told: AtomicBool,
 }
@@ -52,8 +54,8 @@ pub(super) struct McpServerState {
     pub(super) registry: Arc<Registry>,
     pub(super) notices: ChangeNotices,
     pub(super) capabilities: ServerCapabilities,
-    /// All tools in MCP form, by name.
-    pub(super) tools: HashMap<&'static str, Tool>,
+    pub(super) tools: ToolForms,
+    pub(super) instructions: String,
     pub(super) implementation: Implementation,
     /// `_meta` of results in revision 2026-07-28, which names the server.
     meta: MetaObject,
@@ -63,13 +65,11 @@ impl McpServer {
     /// A server for `registry`.
     #[must_use]
     pub fn new(registry: Arc<Registry>) -> Self {
-        let tools = registry
-            .all_tools()
-            .map(|info| (info.name, to_mcp_tool(info)));
-        let tools = tools.collect();
+        let providers: Vec<_> = registry.provider_descriptions().collect();
         let implementation = Implementation::new("kasm-mcp", env!("CARGO_PKG_VERSION"))
-            .with_title("Kasm Workspaces")
-            .with_description("Desktops in Kasm Workspaces for AI agents");
+            .with_title(instructions::server_title(&providers))
+            .with_description(instructions::server_description(&providers));
+        let instructions = instructions::server_instructions(&providers);
         let mut meta = MetaObject::new();
         if let Ok(info) = serde_json::to_value(&implementation) {
             meta.0.insert(SERVER_INFO.to_owned(), info);
@@ -81,7 +81,8 @@ impl McpServer {
                 registry,
                 notices,
                 capabilities,
-                tools,
+                tools: ToolForms::default(),
+                instructions,
                 implementation,
                 meta,
             }),
@@ -102,7 +103,7 @@ impl McpServer {
     pub fn for_local(mut self, caller: Caller) -> Self {
         self.local = Some(Arc::new(LocalClient {
             caller,
-            watched: WatchedResources::default(),
+            watched: WatchedChanges::default(),
             told: AtomicBool::new(false),
         }));
         self
@@ -180,11 +181,27 @@ impl McpServer {
         });
     }
 
+    /// Notes that a client of a revision with a handshake has read the list of tools.
+    pub(super) fn watch_tool_list(&self, cx: &RequestContext<RoleServer>) {
+        let _ = self.with_watched(cx, |watched| {
+            watched.add_tool_list();
+            Ok(())
+        });
+    }
+
+    /// The client's conversation, if the transport has one.
+    pub(super) fn conversation_of(&self, cx: &RequestContext<RoleServer>) -> Option<Arc<str>> {
+        if let Some(session) = cx.extensions.get::<Arc<McpSession>>() {
+            return Some(session.id.clone());
+        }
+        self.local.as_ref().map(|_| STDIO_CONVERSATION.into())
+    }
+
     /// What a client of a revision with a handshake has subscribed to.
     pub(super) fn with_watched<T>(
         &self,
         cx: &RequestContext<RoleServer>,
-        change: impl FnOnce(&WatchedResources) -> Result<T, ErrorData>,
+        change: impl FnOnce(&WatchedChanges) -> Result<T, ErrorData>,
     ) -> Result<T, ErrorData> {
         if let Some(session) = cx.extensions.get::<Arc<McpSession>>() {
             return change(&session.watched);
@@ -221,19 +238,23 @@ impl McpServer {
 /// The server's capabilities.
 fn server_capabilities(registry: &Registry) -> ServerCapabilities {
     let mut capabilities = ServerCapabilities::builder().enable_tools().build();
-    let catalogue = registry.catalogue();
-    if !catalogue.resources.is_empty() {
+    if registry.has_changing_tools() {
+        let tools: &mut ToolsCapability = capabilities.tools.get_or_insert_default();
+        tools.list_changed = Some(true);
+    }
+    if registry.all_resources().next().is_some() {
         let resources = capabilities.resources.get_or_insert_default();
         resources.subscribe = Some(true);
         resources.list_changed = Some(true);
     }
-    if !catalogue.prompts.is_empty() {
+    if registry.all_prompts().next().is_some() {
         capabilities.prompts = Some(PromptsCapability::default());
     }
-    if !catalogue.values.is_empty() {
+    if registry.all_argument_values().next().is_some() {
         capabilities.completions = Some(Default::default());
     }
-    if registry.all_tools().any(|info| info.continues.is_some()) {
+    let tools = registry.current_tools();
+    if tools.all_tools().any(|info| info.continues.is_some()) {
         let extensions = capabilities.extensions.get_or_insert_default();
         extensions.insert(TASKS_EXTENSION_ID.to_owned(), Default::default());
     }

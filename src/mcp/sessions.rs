@@ -18,7 +18,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::watched_resources::WatchedResources;
+use super::watched_changes::WatchedChanges;
 use crate::caller::{Caller, ToolFilter};
 use crate::random;
 use exchange::RunningCalls;
@@ -60,7 +60,7 @@ pub struct McpSession {
     /// Cancelled when the session ends.
     pub ended: CancellationToken,
     /// What the client has subscribed to.
-    pub watched: WatchedResources,
+    pub watched: WatchedChanges,
     owner: Arc<str>,
     client: Mutex<Arc<InitializeRequestParams>>,
     calls: Mutex<RunningCalls>,
@@ -103,7 +103,7 @@ impl McpSessions {
         let session = Arc::new(McpSession {
             id: random_id(),
             ended: CancellationToken::new(),
-            watched: WatchedResources::default(),
+            watched: WatchedChanges::default(),
             owner: caller.owner_key().clone(),
             client: Mutex::new(Arc::new(client)),
             calls: Mutex::default(),

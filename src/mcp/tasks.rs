@@ -48,7 +48,7 @@ impl TaskHandle {
         tool: &str,
         reply: &FinishedCall,
     ) -> Option<Self> {
-        let continuation = registry.tool_info(tool)?.continues?;
+        let continuation = registry.with_tool(tool, |info| info.continues)??;
         // A task is polled and cancelled by the caller's own calls. Without these tools it could never end.
         let needs = [continuation.poll, continuation.stop];
         if !needs.iter().all(|tool| registry.offers_tool(caller, tool)) {
@@ -79,7 +79,7 @@ impl TaskHandle {
         let plain = BASE64URL_NOPAD.decode(id.as_bytes()).ok()?;
         let (tool, created, values): (String, i64, Vec<String>) =
             serde_json::from_slice(&plain).ok()?;
-        let continuation = registry.tool_info(&tool)?.continues?;
+        let continuation = registry.with_tool(&tool, |info| info.continues)??;
         let latest = Timestamp::now().as_second() + CLOCK_SKEW_SECONDS;
         let created = Some(created).filter(|created| (0..=latest).contains(created))?;
         let handle = Self {

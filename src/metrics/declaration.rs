@@ -1,51 +1,52 @@
 //! Declaring metrics: what is registered and what the documents list come from one line each.
 
-use std::fmt::Debug;
-use std::hash::Hash;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
-use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
-use prometheus_client::metrics::family::{Family, MetricConstructor};
 use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Metric, Registry, Unit};
 
-/// Upper bounds in seconds: from an answer out of memory to a call that waits for a command.
-const SECONDS: [f64; 8] = [0.005, 0.025, 0.1, 0.5, 2.0, 10.0, 60.0, 300.0];
+use super::exposed_series::{ExposedTable, ExposedWords};
+use super::series::{DurationCounts, SeriesTable, TableSeries, WordCounters};
 
 /// One metric, for the documents.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct MetricInfo {
     /// Its name as it is exposed, without what its kind adds.
     pub name: &'static str,
     /// counter, gauge, histogram or info.
     pub kind: &'static str,
-    /// Its labels, separated by commas.
-    pub labels: &'static str,
+    /// The names of its labels.
+    pub labels: Vec<&'static str>,
     /// What it means.
     pub help: &'static str,
 }
 
-/// A set of labels whose names are on record.
-pub(super) trait MetricLabels:
-    Clone + Debug + Eq + Hash + EncodeLabelSet + Send + Sync + 'static
-{
-    const NAMES: &'static str;
+/// A table whose members are declared as metrics, and the label of its names.
+pub(super) struct DeclaredTable<S> {
+    pub(super) table: Arc<SeriesTable<S>>,
+    pub(super) label: &'static str,
 }
 
-/// Makes histograms with the bounds of this program.
-#[derive(Clone, Debug)]
-pub(super) struct NewTimer;
+impl<S: TableSeries> DeclaredTable<S> {
+    pub(super) fn with_places(label: &'static str, names_max: usize) -> Self {
+        Self {
+            table: Arc::new(SeriesTable::with_places(names_max)),
+            label,
+        }
+    }
 
-impl MetricConstructor<Histogram> for NewTimer {
-    fn new_metric(&self) -> Histogram {
-        Histogram::new(SECONDS)
+    fn expose<M>(&self, word_label: &'static str, member: fn(&S) -> &M) -> ExposedTable<S, M> {
+        ExposedTable {
+            table: self.table.clone(),
+            member,
+            name_label: self.label,
+            word_label,
+        }
     }
 }
-
-pub(super) type CounterFamily<L> = Family<L, Counter>;
-pub(super) type TimerFamily<L> = Family<L, Histogram, NewTimer>;
 
 /// All metrics that were declared so far.
 #[derive(Default)]
@@ -58,28 +59,59 @@ impl MetricDeclarations {
     pub(super) fn declare_counter(&mut self, name: &'static str, help: &'static str) -> Counter {
         // Clones share one number: the registry reads it, and the caller counts on the other.
         let counter = Counter::default();
-        self.add_metric("counter", name, "", help, counter.clone());
+        self.add_metric("counter", name, &[], help, counter.clone());
         counter
     }
 
-    pub(super) fn declare_counters<L: MetricLabels>(
+    /// Counters by a word, which is the value of the only label.
+    pub(super) fn declare_words(
         &mut self,
         name: &'static str,
         help: &'static str,
-    ) -> CounterFamily<L> {
-        let counters = CounterFamily::default();
-        self.add_metric("counter", name, L::NAMES, help, counters.clone());
+        label: &'static str,
+    ) -> Arc<WordCounters> {
+        let counters = Arc::<WordCounters>::default();
+        let exposed = ExposedWords {
+            counters: counters.clone(),
+            label,
+        };
+        self.add_metric("counter", name, &[label], help, exposed);
         counters
     }
 
-    pub(super) fn declare_timers<L: MetricLabels>(
+    /// Counters by the name of a table and a word.
+    pub(super) fn declare_word_table<S: TableSeries>(
         &mut self,
-        name: &'static str,
-        help: &'static str,
-    ) -> TimerFamily<L> {
-        let timers = TimerFamily::new_with_constructor(NewTimer);
-        self.add_metric("histogram", name, L::NAMES, help, timers.clone());
-        timers
+        (name, help): (&'static str, &'static str),
+        table: &DeclaredTable<S>,
+        word_label: &'static str,
+        member: fn(&S) -> &WordCounters,
+    ) {
+        let labels = [table.label, word_label];
+        let exposed = table.expose(word_label, member);
+        self.add_metric("counter", name, &labels, help, exposed);
+    }
+
+    /// Counters by the name of a table.
+    pub(super) fn declare_count_table<S: TableSeries>(
+        &mut self,
+        (name, help): (&'static str, &'static str),
+        table: &DeclaredTable<S>,
+        member: fn(&S) -> &AtomicU64,
+    ) {
+        let exposed = table.expose("", member);
+        self.add_metric("counter", name, &[table.label], help, exposed);
+    }
+
+    /// Durations by the name of a table.
+    pub(super) fn declare_duration_table<S: TableSeries>(
+        &mut self,
+        (name, help): (&'static str, &'static str),
+        table: &DeclaredTable<S>,
+        member: fn(&S) -> &DurationCounts,
+    ) {
+        let exposed = table.expose("", member);
+        self.add_metric("histogram", name, &[table.label], help, exposed);
     }
 
     pub(super) fn declare_gauge(&mut self, name: &'static str, help: &'static str) -> Gauge {
@@ -90,7 +122,7 @@ impl MetricDeclarations {
 
     /// A gauge of another type of number.
     pub(super) fn add_gauge(&mut self, name: &'static str, help: &'static str, gauge: impl Metric) {
-        self.add_metric("gauge", name, "", help, gauge);
+        self.add_metric("gauge", name, &[], help, gauge);
     }
 
     /// A text that does not change.
@@ -101,14 +133,14 @@ impl MetricDeclarations {
         label: &'static str,
         text: &'static str,
     ) {
-        self.add_metric("info", name, label, help, Info::new([(label, text)]));
+        self.add_metric("info", name, &[label], help, Info::new([(label, text)]));
     }
 
     fn add_metric(
         &mut self,
         kind: &'static str,
         name: &'static str,
-        labels: &'static str,
+        labels: &[&'static str],
         help: &'static str,
         metric: impl Metric,
     ) {
@@ -123,7 +155,7 @@ impl MetricDeclarations {
         self.list.push(MetricInfo {
             name,
             kind,
-            labels,
+            labels: labels.to_vec(),
             help,
         });
     }

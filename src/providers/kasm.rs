@@ -5,6 +5,7 @@ pub mod diagnose;
 mod exec;
 mod failure;
 mod files;
+mod instructions;
 mod monitoring;
 mod prompts;
 mod resources;
@@ -27,7 +28,8 @@ use crate::links::OpenLinks;
 use crate::policy::{CommandJudge, Policy};
 use crate::relay::OutputRelay;
 use crate::tool::catalogue::Catalogue;
-use crate::tool::{ErrorType, ToolCallContext, ToolError, Toolset};
+use crate::tool::provider::ProviderDescription;
+use crate::tool::{CostClass, ErrorType, ToolCallContext, ToolError, Toolset};
 use exec::denied_command;
 
 /// The toolsets, in the order of the documents.
@@ -46,6 +48,25 @@ pub const CATALOGUE: Catalogue = Catalogue {
     resources: resources::RESOURCES,
     prompts: prompts::PROMPTS,
     values: resources::VALUES,
+};
+
+/// What clients and models read of this provider.
+pub const DESCRIPTION: ProviderDescription = ProviderDescription {
+    name: "kasm",
+    realm: Realm::KASM,
+    title: "Kasm Workspaces",
+    about: "Desktops in Kasm Workspaces for AI agents",
+    summary: "Desktops in Kasm Workspaces: start them, run commands, transfer files, see and use the screen.",
+    essence: instructions::ESSENCE,
+    details: instructions::DETAILS,
+};
+
+/// The class of calls that cost Kasm or its administrators something.
+pub static COSTLY_TOOLS: CostClass = CostClass {
+    name: "costly_tools",
+    member: "a costly tool",
+    limited: "call costly tools",
+    code: "too_many_costly_calls",
 };
 
 /// The shared state of all Kasm tools.

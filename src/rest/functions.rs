@@ -67,13 +67,13 @@ impl FunctionDialect {
         match self {
             // These members are those of `tools/list`, so a client can use one parser for both.
             Self::Mcp => json!({
-                "name": tool.name,
-                "title": tool.title,
-                "description": tool.about,
+                "name": *tool.name,
+                "title": *tool.title,
+                "description": *tool.about,
                 "inputSchema": schema,
                 "outputSchema": *tool.output_schema,
                 "annotations": {
-                    "title": tool.title,
+                    "title": *tool.title,
                     "readOnlyHint": tool.effect.is_read_only(),
                     "destructiveHint": tool.effect.is_destructive(),
                     "idempotentHint": tool.effect.is_idempotent(),
@@ -82,22 +82,22 @@ impl FunctionDialect {
             }),
             Self::OpenAi => json!({
                 "type": "function",
-                "function": { "name": tool.name, "description": tool.about, "parameters": schema },
+                "function": { "name": *tool.name, "description": *tool.about, "parameters": schema },
             }),
             // This API's default is strict, which makes every argument required.
             Self::OpenAiResponses => json!({
                 "type": "function",
-                "name": tool.name,
-                "description": tool.about,
+                "name": *tool.name,
+                "description": *tool.about,
                 "parameters": schema,
                 "strict": false,
             }),
             // `parameters` would be in another schema language.
             Self::Gemini => json!({
-                "name": tool.name, "description": tool.about, "parametersJsonSchema": schema,
+                "name": *tool.name, "description": *tool.about, "parametersJsonSchema": schema,
             }),
             Self::Anthropic => json!({
-                "name": tool.name, "description": tool.about, "input_schema": schema,
+                "name": *tool.name, "description": *tool.about, "input_schema": schema,
             }),
         }
     }

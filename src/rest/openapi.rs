@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::{status_of, tool_path};
+use crate::tool::provider::ProviderDescription;
 use crate::tool::{ErrorType, ToolInfo};
 
 /// The most characters of a description that ChatGPT reads.
@@ -45,13 +46,13 @@ const FAILURES: &[(u16, &str, &str, bool)] = &[
     (
         502,
         "Upstream",
-        "Kasm refused or answered strangely.",
+        "The system behind the tool refused, or answered strangely.",
         false,
     ),
     (
         503,
         "Unavailable",
-        "Kasm cannot be reached or has no capacity.",
+        "The system behind the tool cannot be reached or has no capacity.",
         true,
     ),
     (
@@ -62,36 +63,46 @@ const FAILURES: &[(u16, &str, &str, bool)] = &[
     ),
 ];
 
-/// Describes `tools` at `server`, the URL before `/api`. `token`: whether callers need one.
-pub fn openapi_document<'a>(
-    server: &str,
-    token: bool,
-    tools: impl Iterator<Item = &'a ToolInfo>,
-) -> Value {
-    let paths = tools.map(|tool| {
-        (
-            tool_path(tool.name),
-            json!({ "post": tool_operation(tool) }),
-        )
-    });
-    let mut document = json!({
-        "openapi": "3.1.0",
-        "info": {
-            "title": "kasm-mcp",
-            "version": env!("CARGO_PKG_VERSION"),
-            "description": "Desktops in Kasm Workspaces: start them, run commands, transfer files, see and use the \
-                screen.",
-        },
-        "servers": [{ "url": server }],
-        "paths": paths.collect::<Map<_, _>>(),
-        "components": { "schemas": shared_schemas(), "responses": shared_responses() },
-    });
-    if token {
-        document["security"] = json!([{ "token": [] }]);
-        document["components"]["securitySchemes"] =
-            json!({ "token": { "type": "http", "scheme": "bearer" } });
+/// What the document says of the server itself.
+#[derive(Clone, Copy, Debug)]
+pub struct ApiDescription<'a> {
+    /// The URL before `/api`.
+    pub server: &'a str,
+    /// Whether callers need a token.
+    pub needs_token: bool,
+    /// The systems behind the server.
+    pub providers: &'a [&'a ProviderDescription],
+}
+
+impl ApiDescription<'_> {
+    /// Describes `tools`.
+    pub fn openapi_document<'a>(&self, tools: impl Iterator<Item = &'a ToolInfo>) -> Value {
+        let summaries = self.providers.iter().map(|provider| provider.summary);
+        let summaries: Vec<_> = summaries.collect();
+        let paths = tools.map(|tool| {
+            (
+                tool_path(&tool.name),
+                json!({ "post": tool_operation(tool) }),
+            )
+        });
+        let mut document = json!({
+            "openapi": "3.1.0",
+            "info": {
+                "title": "kasm-mcp",
+                "version": env!("CARGO_PKG_VERSION"),
+                "description": summaries.join(" "),
+            },
+            "servers": [{ "url": self.server }],
+            "paths": paths.collect::<Map<_, _>>(),
+            "components": { "schemas": shared_schemas(), "responses": shared_responses() },
+        });
+        if self.needs_token {
+            document["security"] = json!([{ "token": [] }]);
+            document["components"]["securitySchemes"] =
+                json!({ "token": { "type": "http", "scheme": "bearer" } });
+        }
+        document
     }
-    document
 }
 
 fn tool_operation(tool: &ToolInfo) -> Value {
@@ -99,10 +110,10 @@ fn tool_operation(tool: &ToolInfo) -> Value {
     let about: String = tool.about.chars().take(DESCRIPTION_CHARS_MAX).collect();
     let needs_some = tool.input_schema.contains_key("required");
     json!({
-        "operationId": tool.name,
-        "summary": tool.title,
+        "operationId": *tool.name,
+        "summary": *tool.title,
         "description": about,
-        "tags": [tool.toolset],
+        "tags": [*tool.toolset],
         // ChatGPT asks its user before each consequential operation, and offers "always allow" for others.
         "x-openai-isConsequential": !tool.effect.is_read_only(),
         "requestBody": {
@@ -127,6 +138,7 @@ fn tool_outcomes(tool: &ToolInfo) -> Map<String, Value> {
                 "data": data.cloned().unwrap_or_else(|| json!({})),
                 "message": { "type": "string" },
                 "image": schema_reference("schemas", "Image"),
+                "more_images": { "type": "array", "items": schema_reference("schemas", "Image") },
             },
             "required": ["success", "data", "message"],
         } } },

@@ -56,6 +56,14 @@ impl ArgumentForms {
         Self(take_members(schema))
     }
 
+    /// The forms of a schema from elsewhere. What an empty text means there is not known, so it stays.
+    #[must_use]
+    pub fn of_foreign(schema: &JsonObject) -> Self {
+        let mut members = take_members(&mut schema.clone());
+        keep_empty_texts(&mut members);
+        Self(members)
+    }
+
     /// Converts arguments to the form of the schema. `null` and an empty optional text count as absent. JSON in
     /// a text is parsed if an array or an object is required; so are exact numbers and booleans in a text, and
     /// whole numbers such as `30.0`. Keys that clients add themselves are removed.
@@ -69,6 +77,15 @@ impl ArgumentForms {
 
     fn is_client_key(&self, name: &str) -> bool {
         CLIENT_KEYS.contains(&name) || (self.0.is_empty() && name == PLACEHOLDER_KEY)
+    }
+}
+
+fn keep_empty_texts(members: &mut MemberForms) {
+    for member in members.values_mut() {
+        member.keeps_empty = true;
+        if let ValueForm::Object(inside) = &mut member.form {
+            keep_empty_texts(inside);
+        }
     }
 }
 

@@ -1,23 +1,29 @@
 //! The audit lines of a call.
 
+use std::sync::Arc;
+
 use serde_json::Value;
 
 use super::Effect;
 use super::error::{ErrorType, ToolError};
-use crate::audit::{AuditLog, AuditSubject, CallBegin, CallEnd, GIVEN_UP, OpenCall};
+use crate::audit::{
+    ArgumentDigest, AuditLog, AuditSubject, CallBegin, CallEnd, GIVEN_UP, OpenCall, RecordedJson,
+};
 use crate::caller::{Caller, RequestInfo};
 
 /// An act for the audit log: a call of a tool, or a transfer.
 pub(super) struct Act<'a> {
-    pub(super) tool: &'static str,
+    pub(super) tool: Arc<str>,
     pub(super) effect: Effect,
     pub(super) caller: &'a Caller,
     pub(super) origin: Option<&'a RequestInfo>,
+    /// The call that it is made inside of, by its number in the audit log.
+    pub(super) parent: Option<u64>,
     /// Whether it may change something: then it waits until it is on record.
     pub(super) has_effect: bool,
     /// The arguments that may be recorded. The digest is of all arguments.
-    pub(super) arguments: Value,
-    pub(super) digest: String,
+    pub(super) arguments: RecordedJson,
+    pub(super) digest: ArgumentDigest,
 }
 
 /// Notes that an act begins.
@@ -31,6 +37,7 @@ pub(super) async fn begin_record(audit: &AuditLog, act: Act<'_>) -> Result<OpenC
         kasm_user: act.caller.accounts().kasm.clone(),
         address: act.origin.and_then(|origin| origin.address),
         tool: act.tool,
+        parent: act.parent,
         effect: effect_word(act.effect),
         arguments: act.arguments,
         digest: act.digest,
@@ -70,7 +77,7 @@ pub(super) async fn end_record(
         Err(error) => (error.error_type.type_name(), None),
     };
     // Only ids: results may hold the contents of files and of screens.
-    let id = |name| Some(data?.get(name)?.as_str()?.to_owned());
+    let id = |name| data?.get(name)?.as_str();
     let ended = CallEnd {
         outcome,
         subject: AuditSubject {

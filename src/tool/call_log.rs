@@ -4,15 +4,15 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::ToolInfo;
 use super::error::{ErrorType, ToolError};
+use super::mounted_tool::MountedTool;
 use crate::caller::Caller;
 use crate::metrics::ServerMetrics;
 
 /// Logs and counts a call with `result`: its data, a question, or a failure.
 pub(super) fn log_end_of_call(
     metrics: &ServerMetrics,
-    tool: &ToolInfo,
+    tool: &MountedTool,
     caller: &Caller,
     result: Result<Option<&Value>, &ToolError>,
     took: Duration,
@@ -22,18 +22,19 @@ pub(super) fn log_end_of_call(
         Ok(None) => "asks",
         Err(error) => error.error_type.type_name(),
     };
-    metrics.count_call(tool.name, outcome, took);
+    let (info, calls) = (&tool.info, tool.call_counters(metrics));
+    calls.count_call(outcome, took);
     // A tool that can continue starts a command, even if that ended before the reply.
-    if outcome == "ok" && tool.continues.is_some() {
+    if outcome == "ok" && info.continues.is_some() {
         metrics.count_job();
     }
     let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
-    let (tool, caller) = (tool.name, &*caller.name);
+    let (tool, caller) = (&*info.name, &*caller.name);
     match result {
         // A validation error repeats the argument, which may be a secret.
         Err(error) if error.error_type != ErrorType::Validation => {
             if error.error_type == ErrorType::Security {
-                metrics.count_denial(tool);
+                calls.count_denial();
             }
             tracing::info!(tool, caller, took_ms, outcome, error = %error.message, "tool call");
         }
@@ -52,14 +53,15 @@ pub(super) fn transferred(
     let outcome = result
         .err()
         .map_or("ok", |error| error.error_type.type_name());
-    metrics.count_call(tool, outcome, took);
+    let transfers = metrics.call_counters(tool);
+    transfers.count_call(outcome, took);
     let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
     let caller = &*caller.name;
     match result {
         // As for calls: a validation error may repeat a secret.
         Err(error) if error.error_type != ErrorType::Validation => {
             if error.error_type == ErrorType::Security {
-                metrics.count_denial(tool);
+                transfers.count_denial();
             }
             tracing::info!(tool, caller, took_ms, outcome, error = %error.message, "transfer");
         }

@@ -176,6 +176,14 @@ impl Catalogue {
             .find_map(|resource| resource.match_uri(uri))
     }
 
+    pub(super) fn has_resource(&self, resource: &Resource) -> bool {
+        self.resources.iter().any(|own| std::ptr::eq(own, resource))
+    }
+
+    pub(super) fn has_prompt(&self, prompt: &Prompt) -> bool {
+        self.prompts.iter().any(|own| std::ptr::eq(own, prompt))
+    }
+
     /// The source of an argument's values.
     #[must_use]
     pub fn values_of(&self, argument: &str) -> Option<&'static ArgumentValues> {

@@ -23,7 +23,7 @@ pub struct ResourceChange {
     /// Who the changed resources belong to there.
     pub tenant: Arc<str>,
     /// The tool that was called.
-    pub tool: &'static str,
+    pub tool: Arc<str>,
     /// The subject: a value of the templates' variable.
     pub about: Option<Arc<str>>,
 }
@@ -72,41 +72,34 @@ impl ChangeBroadcast {
         self.0.subscribe()
     }
 
-    /// What a call may change in the catalogue, if anything.
-    pub(super) fn change_of_call(
-        catalogue: &Catalogue,
+    /// What a call may change in a catalogue, if anything.
+    pub(super) fn change_of_call<'a>(
+        mut catalogues: impl Iterator<Item = &'a Catalogue>,
         tool: &ToolInfo,
         args: &JsonObject,
         caller: &Caller,
-    ) -> Option<ResourceChange> {
+    ) -> Option<CatalogueChange> {
         if tool.effect.is_read_only() {
             return None;
         }
-        let resources = catalogue
-            .resources
-            .iter()
-            .map(|resource| resource.changed_by);
-        let lists = catalogue.values.iter().map(|values| values.changed_by);
-        let mut tools = resources.chain(lists).flatten();
-        tools
-            .any(|changing| *changing == tool.name)
-            .then(|| ResourceChange {
-                realm: tool.scope.realm,
-                tenant: caller.tenant_in(tool.scope.realm).clone(),
-                tool: tool.name,
-                about: uri_variables(catalogue).find_map(|variable| text_of(args.get(variable))),
-            })
+        let catalogue = *catalogues.find(|catalogue| is_changed_by(catalogue, &tool.name))?;
+        let change = ResourceChange {
+            realm: tool.scope.realm,
+            tenant: caller.tenant_in(tool.scope.realm).clone(),
+            tool: tool.name.clone(),
+            about: uri_variables(&catalogue).find_map(|variable| text_of(args.get(variable))),
+        };
+        Some(CatalogueChange { catalogue, change })
     }
 
     /// Publishes a change. The subject in the reply takes precedence over the arguments.
-    pub(super) fn notify_listeners(
-        &self,
-        catalogue: &Catalogue,
-        mut change: ResourceChange,
-        data: Option<&Value>,
-    ) {
+    pub(super) fn notify_listeners(&self, changed: CatalogueChange, data: Option<&Value>) {
+        let CatalogueChange {
+            catalogue,
+            mut change,
+        } = changed;
         let named =
-            |data: &Value| uri_variables(catalogue).find_map(|name| text_of(data.get(name)));
+            |data: &Value| uri_variables(&catalogue).find_map(|name| text_of(data.get(name)));
         // A call that creates a session names it only in its reply.
         if let Some(about) = data.and_then(named) {
             change.about = Some(about);
@@ -114,6 +107,23 @@ impl ChangeBroadcast {
         // There may be no receiver.
         drop(self.0.send(change));
     }
+}
+
+/// A change, and the catalogue that knows where its subject is named.
+#[derive(Debug)]
+pub(super) struct CatalogueChange {
+    catalogue: Catalogue,
+    change: ResourceChange,
+}
+
+fn is_changed_by(catalogue: &Catalogue, tool: &str) -> bool {
+    let resources = catalogue
+        .resources
+        .iter()
+        .map(|resource| resource.changed_by);
+    let lists = catalogue.values.iter().map(|values| values.changed_by);
+    let mut tools = resources.chain(lists).flatten();
+    tools.any(|changing| *changing == tool)
 }
 
 fn uri_variables(catalogue: &Catalogue) -> impl Iterator<Item = &'static str> {
@@ -139,7 +149,7 @@ mod tests {
         let changed_by = |caller: &Caller, realm| ResourceChange {
             realm,
             tenant: caller.tenant_in(realm).clone(),
-            tool: "tool",
+            tool: "tool".into(),
             about: None,
         };
         let one = caller("one").with_kasm_account("1").with_tenant("team");

@@ -1,5 +1,4 @@
-//! Limits the concurrent calls of each caller, and the rate of costly ones. A call over the limit waits briefly
-//! for its turn.
+//! Limits the concurrent calls of each caller. A call over the limit waits briefly for its turn.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,81 +6,12 @@ use std::time::Duration;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::error::{ErrorType, ToolError};
-use crate::bounded_map::{BoundedMap, Evict, KeyedSemaphores};
-use crate::rate::{LastUse, Rate, TokenBucket};
+use crate::bounded_map::KeyedSemaphores;
 
 /// How long a call waits for its turn.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How many callers are remembered before idle ones are removed.
 const CALLERS_MAX: usize = 10_000;
-
-/// The rate limit of costly calls, per caller.
-#[derive(Debug)]
-pub struct CostlyCallRates {
-    rate: Rate,
-    callers: BoundedMap<Arc<str>, CallerRate>,
-    /// Shared by the callers for whom the map has no place.
-    others: CallerRate,
-}
-
-#[derive(Debug)]
-struct CallerRate {
-    bucket: TokenBucket,
-    used: LastUse,
-}
-
-impl CostlyCallRates {
-    /// One `rate` for every caller.
-    #[must_use]
-    pub fn new(rate: Rate) -> Self {
-        Self {
-            rate,
-            callers: BoundedMap::new(CALLERS_MAX),
-            others: CallerRate::new(rate),
-        }
-    }
-
-    /// Counts a call of `tool`.
-    ///
-    /// # Errors
-    /// `rate_limited`: the rate is exceeded.
-    pub fn count_call(&self, caller: &Arc<str>, tool: &str) -> Result<(), ToolError> {
-        let count = self
-            .callers
-            .get_or_insert(caller.clone(), || CallerRate::new(self.rate));
-        let count = count.as_deref().unwrap_or(&self.others);
-        count.used.renew();
-        match count.bucket.take_one() {
-            Ok(_) => Ok(()),
-            Err(wait) => Err(ToolError {
-                error_type: ErrorType::RateLimited,
-                code: "too_many_costly_calls",
-                message: format!(
-                    "`{tool}` is a costly tool, and this token may call costly tools {} times a minute",
-                    self.rate.per_minute
-                ),
-                hint: format!("wait {} s, then call again", wait.whole_seconds()),
-                has_acted: false,
-                retry_after: Some(wait.whole_seconds()),
-            }),
-        }
-    }
-}
-
-impl CallerRate {
-    fn new(rate: Rate) -> Self {
-        Self {
-            bucket: TokenBucket::new(rate),
-            used: LastUse::now(),
-        }
-    }
-}
-
-impl Evict for CallerRate {
-    fn is_idle(&self) -> bool {
-        self.used.elapsed() > self.bucket.rate().refill_time()
-    }
-}
 
 /// One semaphore per caller.
 #[derive(Debug)]
@@ -139,18 +69,5 @@ mod tests {
         let _others = gate.wait_for_place(&other).await.unwrap();
         let (third, ()) = tokio::join!(gate.wait_for_place(&caller), async { drop(first) });
         assert!(third.is_ok(), "the place that became free");
-    }
-
-    #[test]
-    fn costly_tools_of_a_caller_share_one_rate() {
-        let costly = CostlyCallRates::new("1/2".parse().unwrap());
-        let (caller, other) = ("one".into(), "other".into());
-        costly.count_call(&caller, "burn_coal").unwrap();
-        costly.count_call(&caller, "burn_oil").unwrap();
-        let error = costly.count_call(&caller, "burn_coal").unwrap_err();
-        assert_eq!(error.error_type, ErrorType::RateLimited);
-        assert_eq!(error.code, "too_many_costly_calls");
-        assert!(error.retry_after.is_some());
-        costly.count_call(&other, "burn_coal").unwrap();
     }
 }

@@ -1,11 +1,14 @@
 //! One call of a tool: its options, and its outcome.
 
+use std::sync::Arc;
+
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use super::ToolReply;
 use super::approval::{ApprovalChannel, OpenQuestion};
 use super::error::{ErrorType, ToolError};
+use super::inner_call::CallPosition;
 use super::progress::ProgressReporter;
 use crate::caller::{Caller, RequestInfo};
 use crate::picture::Picture;
@@ -23,6 +26,10 @@ pub struct CallOptions {
     pub progress: ProgressReporter,
     /// How to ask a person, for tools that need approval.
     pub confirm: ApprovalChannel,
+    /// The client's conversation, where the transport has one.
+    pub conversation: Option<Arc<str>>,
+    /// Whether it is made inside another call, and its number in the audit log.
+    pub position: CallPosition,
 }
 
 /// The outcome of a call.
@@ -41,8 +48,8 @@ pub struct FinishedCall {
     pub body: Value,
     /// The kind of failure, if it failed.
     pub error: Option<ErrorType>,
-    /// The picture, if there is one.
-    pub picture: Option<Picture>,
+    /// Its pictures, in their order.
+    pub pictures: Vec<Picture>,
     /// Seconds until a retry makes sense, if known.
     pub retry_after: Option<u64>,
 }
@@ -52,7 +59,7 @@ impl From<ToolError> for FinishedCall {
         Self {
             body: error.to_json(),
             error: Some(error.error_type),
-            picture: None,
+            pictures: Vec::new(),
             retry_after: error.retry_after,
         }
     }

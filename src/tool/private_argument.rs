@@ -4,11 +4,13 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::io;
 use std::ops::Deref;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
-use serde::{Deserialize, Deserializer};
-use serde_json::{Value, json};
+use serde::ser::{SerializeMap as _, Serializer};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
 
 use super::JsonObject;
 
@@ -98,47 +100,114 @@ impl RecordedArguments {
         }
     }
 
-    /// `value` in the form that may be recorded.
+    /// Arguments in the form that may be recorded. Nothing is copied: the form exists only as it is written.
     #[must_use]
-    pub fn record_value(&self, value: &Value) -> Value {
-        match (self, value) {
-            (Self::All, Value::String(text)) if text.len() > TEXT_CHARS_MAX => {
-                let begins: String = text.chars().take(TEXT_CHARS_MAX).collect();
-                json!({ "begins": begins, "bytes": text.len() })
-            }
-            (Self::All, value) => value.clone(),
-            (Self::Members(known), Value::Object(members)) => self.record_members(known, members),
-            (Self::Items(each), Value::Array(items)) => {
-                items.iter().map(|item| each.record_value(item)).collect()
-            }
-            (_, Value::Null) => Value::Null,
-            (_, Value::String(text)) => json!({ "bytes": text.len() }),
-            // A size if a text was expected, or another type was sent.
-            (_, value) => json!({ "bytes": value.to_string().len() }),
+    pub fn recorded_object<'a>(&'a self, members: &'a JsonObject) -> RecordedObject<'a> {
+        RecordedObject {
+            rule: self,
+            members,
         }
     }
+}
 
-    fn record_members(&self, known: &BTreeMap<String, Self>, members: &JsonObject) -> Value {
-        let mut unknown = 0_u64;
-        let mut recorded = JsonObject::new();
-        for (name, value) in members {
-            match known.get(name) {
-                Some(each) => {
-                    recorded.insert(name.clone(), each.record_value(value));
+/// Arguments that are written as they may be recorded.
+#[derive(Clone, Copy, Debug)]
+pub struct RecordedObject<'a> {
+    rule: &'a RecordedArguments,
+    members: &'a JsonObject,
+}
+
+impl Serialize for RecordedObject<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.rule {
+            RecordedArguments::Members(known) => {
+                let mut unknown = 0_u64;
+                let mut recorded = serializer.serialize_map(None)?;
+                for (name, value) in self.members {
+                    match known.get(name) {
+                        Some(rule) => {
+                            recorded.serialize_entry(name, &RecordedValue { rule, value })?;
+                        }
+                        // Not even its name: a client that mixes up key and value would put a secret there.
+                        None => unknown += 1,
+                    }
                 }
-                // Not even its name: a client that mixes up key and value would put a secret there.
-                None => unknown += 1,
+                if unknown > 0 {
+                    recorded.serialize_entry("unknown_arguments", &unknown)?;
+                }
+                recorded.end()
+            }
+            RecordedArguments::All => self.members.serialize(serializer),
+            RecordedArguments::Size | RecordedArguments::Items(_) => {
+                serialize_size(serializer, json_length(self.members))
             }
         }
-        if unknown > 0 {
-            recorded.insert("unknown_arguments".to_owned(), unknown.into());
+    }
+}
+
+/// A value that is written as it may be recorded.
+struct RecordedValue<'a> {
+    rule: &'a RecordedArguments,
+    value: &'a Value,
+}
+
+impl Serialize for RecordedValue<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match (self.rule, self.value) {
+            (RecordedArguments::All, Value::String(text)) if text.len() > TEXT_CHARS_MAX => {
+                let end = text.char_indices().nth(TEXT_CHARS_MAX);
+                let begins = end.map_or(text.as_str(), |(end, _)| &text[..end]);
+                let mut recorded = serializer.serialize_map(Some(2))?;
+                recorded.serialize_entry("begins", begins)?;
+                recorded.serialize_entry("bytes", &text.len())?;
+                recorded.end()
+            }
+            (RecordedArguments::All, value) => value.serialize(serializer),
+            (rule @ RecordedArguments::Members(_), Value::Object(members)) => {
+                rule.recorded_object(members).serialize(serializer)
+            }
+            (RecordedArguments::Items(rule), Value::Array(items)) => {
+                serializer.collect_seq(items.iter().map(|value| RecordedValue { rule, value }))
+            }
+            (_, Value::Null) => serializer.serialize_unit(),
+            (_, Value::String(text)) => serialize_size(serializer, text.len()),
+            // A size if a text was expected, or another type was sent.
+            (_, value) => serialize_size(serializer, json_length(value)),
         }
-        Value::Object(recorded)
+    }
+}
+
+fn serialize_size<S: Serializer>(serializer: S, bytes: usize) -> Result<S::Ok, S::Error> {
+    let mut recorded = serializer.serialize_map(Some(1))?;
+    recorded.serialize_entry("bytes", &bytes)?;
+    recorded.end()
+}
+
+/// How long a value is as JSON. It is counted while it is written to nowhere.
+fn json_length(value: &impl Serialize) -> usize {
+    let mut counted = CountedBytes(0);
+    // The counter takes all bytes, so this cannot fail.
+    let _written = serde_json::to_writer(&mut counted, value);
+    counted.0
+}
+
+struct CountedBytes(usize);
+
+impl io::Write for CountedBytes {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 += bytes.len();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
     use crate::tool::schema;
 
@@ -170,7 +239,8 @@ mod tests {
             "name": "n", "text": "secret", "more": "secret",
             "lines": [{ "at": 1, "words": "secret" }, { "words": ["secret"] }],
         });
-        let written = recorded.record_value(&args);
+        let written = recorded.recorded_object(args.as_object().unwrap());
+        let written = serde_json::to_value(written).unwrap();
         let wanted = json!({
             "name": "n", "text": { "bytes": 6 }, "unknown_arguments": 1,
             "lines": [{ "at": 1, "words": { "bytes": 6 } }, { "words": { "bytes": 10 } }],

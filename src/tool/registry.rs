@@ -1,35 +1,47 @@
-//! All mounted tools and the catalogue.
+//! All mounted providers: their tools, catalogues and transfers.
 
-use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
-use tokio::sync::broadcast;
+use futures::future::join_all;
+use tokio::sync::{broadcast, watch};
 
-use super::catalogue::{Catalogue, Prompt, Resource};
+use super::ToolInfo;
+use super::catalogue::{ArgumentValues, Catalogue, FoundResource, Prompt, Resource};
 use super::change::{ChangeBroadcast, ResourceChange};
-use super::concurrency::{ConcurrencyGate, CostlyCallRates};
-use super::mounted_tool::{BoundTool, MountedTool};
+use super::concurrency::ConcurrencyGate;
+use super::cost::{CostClass, CostRates};
+use super::mounted_tool::MountedTool;
+use super::provider::{HealthCheck, Provider, ProviderDescription};
+use super::tool_list::ToolList;
+use super::tool_table::ToolTable;
 use super::transfer::FileTransfers;
-use super::{ToolInfo, Toolset};
 use crate::audit::AuditLog;
-use crate::caller::{Caller, Scope};
+use crate::caller::{Caller, Realm, Scope};
 use crate::metrics::ServerMetrics;
 use crate::rate::Rate;
 
-/// The mounted tools, in the order of the documents. Built once.
+/// The mounted providers, in the order of the documents. Providers are mounted once; the tools of some come and go.
 #[derive(Debug)]
 pub struct Registry {
-    tools: Vec<MountedTool>,
-    by_name: HashMap<&'static str, usize>,
+    pub(super) table: Arc<ToolTable>,
+    providers: Vec<MountedProvider>,
     pub(super) timeout: Duration,
     pub(super) gate: ConcurrencyGate,
-    pub(super) costly: Option<CostlyCallRates>,
-    pub(super) catalogue: Catalogue,
+    pub(super) costs: Vec<CostRates>,
     pub(super) changes: ChangeBroadcast,
     pub(super) audit: Option<AuditLog>,
     pub(super) metrics: ServerMetrics,
-    pub(super) transfers: Option<Arc<dyn FileTransfers>>,
+}
+
+#[derive(Debug)]
+struct MountedProvider {
+    description: ProviderDescription,
+    toolsets: Vec<&'static str>,
+    has_source: bool,
+    catalogue: Catalogue,
+    transfers: Option<Arc<dyn FileTransfers>>,
+    health: Option<HealthCheck>,
 }
 
 impl Registry {
@@ -38,16 +50,14 @@ impl Registry {
     #[must_use]
     pub fn new(timeout: Duration, at_a_time: usize) -> Self {
         Self {
-            tools: Vec::new(),
-            by_name: HashMap::new(),
+            table: Arc::default(),
+            providers: Vec::new(),
             timeout,
             gate: ConcurrencyGate::new(at_a_time),
-            costly: None,
-            catalogue: Catalogue::default(),
+            costs: Vec::new(),
             changes: ChangeBroadcast::default(),
             audit: None,
             metrics: ServerMetrics::default(),
-            transfers: None,
         }
     }
 
@@ -65,83 +75,124 @@ impl Registry {
         self
     }
 
-    /// Adds transfers of files that bypass the model.
+    /// Adds the rate limit of a class of costly calls, for each caller. A class without one is not limited.
     #[must_use]
-    pub fn with_transfers(mut self, transfers: Arc<dyn FileTransfers>) -> Self {
-        self.transfers = Some(transfers);
+    pub fn with_cost_rate(mut self, class: &'static CostClass, rate: Rate) -> Self {
+        self.costs.push(CostRates::new(class, rate));
         self
     }
 
-    /// Adds a rate limit of costly calls, for each caller.
+    /// Mounts a provider behind those that are mounted. Where two offer a tool of one name, the first one's is kept.
     #[must_use]
-    pub fn with_costly_rate(mut self, rate: Rate) -> Self {
-        self.costly = Some(CostlyCallRates::new(rate));
-        self
-    }
-
-    /// Adds a provider's catalogue.
-    #[must_use]
-    pub fn with_catalogue(mut self, catalogue: Catalogue) -> Self {
-        self.catalogue = catalogue;
-        self
-    }
-
-    /// Mounts the tools of a provider.
-    #[must_use]
-    pub fn mount_provider<P: Send + Sync + 'static>(
-        mut self,
-        provider: &Arc<P>,
-        toolsets: &[Toolset<P>],
-    ) -> Self {
-        for toolset in toolsets {
-            for tool in toolset.tools {
-                let info = tool.info(toolset);
-                self.by_name.insert(info.name, self.tools.len());
-                self.tools.push(MountedTool {
-                    info,
-                    run: Box::new(BoundTool {
-                        provider: provider.clone(),
-                        tool: *tool,
-                    }),
-                });
-            }
+    pub fn mount_provider(mut self, provider: Provider) -> Self {
+        if !provider.tools.is_empty() {
+            self.table.add_source(provider.tools.into());
         }
+        if let Some(source) = &provider.source {
+            source.mount_into(&self.table);
+        }
+        self.providers.push(MountedProvider {
+            description: provider.description,
+            toolsets: provider.toolsets,
+            has_source: provider.source.is_some(),
+            catalogue: provider.catalogue,
+            transfers: provider.transfers,
+            health: provider.health,
+        });
         self
     }
 
-    /// All tools.
-    pub fn all_tools(&self) -> impl Iterator<Item = &ToolInfo> {
-        self.tools.iter().map(|mounted| &mounted.info)
+    /// What clients and models read of the providers.
+    pub fn provider_descriptions(&self) -> impl Iterator<Item = &ProviderDescription> {
+        self.providers.iter().map(|provider| &provider.description)
     }
 
-    /// The tools that `caller` may call.
-    pub fn offered_tools<'a>(&'a self, caller: &'a Caller) -> impl Iterator<Item = &'a ToolInfo> {
-        self.all_tools().filter(|info| info.is_offered(caller))
-    }
-
-    /// The names of the toolsets, in the order of the documents.
+    /// The realms of the providers, and of their tools now.
     #[must_use]
-    pub fn toolset_names(&self) -> Vec<&'static str> {
-        let mut names: Vec<_> = self.all_tools().map(|info| info.toolset).collect();
-        // Toolsets are mounted whole, so equal names are neighbours.
-        names.dedup();
-        names
+    pub fn all_realms(&self) -> Vec<Realm> {
+        let providers = self.provider_descriptions().map(|provider| provider.realm);
+        let tools = self.current_tools();
+        let tools = tools.all_tools().map(|tool| tool.scope.realm);
+        providers.chain(tools).collect()
+    }
+
+    /// The tools now. A request that needs them twice keeps the snapshot, so that it sees one list.
+    #[must_use]
+    pub fn current_tools(&self) -> Arc<ToolList> {
+        self.table.current_list()
+    }
+
+    /// Whether tools can come and go while the server runs.
+    #[must_use]
+    pub fn has_changing_tools(&self) -> bool {
+        self.providers.iter().any(|provider| provider.has_source)
+    }
+
+    /// Reports each new revision of the tool list. A slow reader gets the newest one only.
+    #[must_use]
+    pub fn watch_tool_list(&self) -> watch::Receiver<u64> {
+        self.table.watch_revisions()
+    }
+
+    pub(super) fn find_tool(&self, name: &str) -> Option<Arc<MountedTool>> {
+        self.table.find_tool(name)
+    }
+
+    /// A tool now, for any caller.
+    #[must_use]
+    pub fn with_tool<T>(&self, name: &str, read: impl FnOnce(&ToolInfo) -> T) -> Option<T> {
+        self.find_tool(name).map(|tool| read(&tool.info))
+    }
+
+    /// Whether `caller` may call a tool now.
+    #[must_use]
+    pub fn offers_tool(&self, caller: &Caller, tool: &str) -> bool {
+        self.with_tool(tool, |info| info.is_offered(caller))
+            .unwrap_or(false)
     }
 
     /// The scope that `caller` lacks for a tool, if that is all that it lacks.
     #[must_use]
     pub fn missing_scope(&self, name: &str, caller: &Caller) -> Option<Scope> {
-        // A tool outside of the filter stays unknown, so a challenge does not reveal it.
-        let info = self
-            .tool_info(name)
-            .filter(|info| info.passes_filter(caller))?;
-        (!caller.has_scope(info.scope)).then_some(info.scope)
+        self.current_tools().missing_scope(name, caller)
     }
 
-    /// The whole catalogue, for any caller.
+    /// The names of the toolsets, in the order of the documents. A toolset whose tools come and go is named even
+    /// while it has none.
     #[must_use]
-    pub fn catalogue(&self) -> &Catalogue {
-        &self.catalogue
+    pub fn toolset_names(&self) -> Vec<&'static str> {
+        let toolsets = self.providers.iter().map(|provider| &provider.toolsets);
+        toolsets.flatten().copied().collect()
+    }
+
+    /// Asks each provider whether its system can be reached: the provider's name, and why not.
+    pub async fn check_health(&self) -> Vec<(&'static str, Result<(), String>)> {
+        let checks = self.providers.iter().filter_map(|provider| {
+            let health = provider.health.as_ref()?;
+            Some(async move { (provider.description.name, health.check_now().await) })
+        });
+        join_all(checks).await
+    }
+
+    pub(super) fn all_catalogues(&self) -> impl Iterator<Item = &Catalogue> {
+        self.providers.iter().map(|provider| &provider.catalogue)
+    }
+
+    /// The transfers of a provider; without a name those of the first provider that has some.
+    pub(super) fn transfers_of(&self, provider: Option<&str>) -> Option<&Arc<dyn FileTransfers>> {
+        let mut with_transfers = self.providers.iter().filter_map(|mounted| {
+            let transfers = mounted.transfers.as_ref()?;
+            Some((mounted.description.name, transfers))
+        });
+        with_transfers
+            .find(|(name, _)| provider.is_none_or(|wanted| wanted == *name))
+            .map(|(_, transfers)| transfers)
+    }
+
+    /// Whether a provider of that name transfers files.
+    #[must_use]
+    pub fn has_transfers(&self, provider: &str) -> bool {
+        self.transfers_of(Some(provider)).is_some()
     }
 
     /// Receives the changes of calls from now on.
@@ -150,23 +201,50 @@ impl Registry {
         self.changes.subscribe_to_changes()
     }
 
-    /// Finds a tool by name, for any caller.
-    #[must_use]
-    pub fn tool_info(&self, name: &str) -> Option<&ToolInfo> {
-        self.find_tool(name).map(|mounted| &mounted.info)
+    /// All resources, for any caller.
+    pub fn all_resources(&self) -> impl Iterator<Item = &'static Resource> + '_ {
+        self.all_catalogues()
+            .flat_map(|catalogue| catalogue.resources.iter())
     }
 
-    pub(super) fn find_tool(&self, name: &str) -> Option<&MountedTool> {
-        self.by_name
-            .get(name)
-            .and_then(|index| self.tools.get(*index))
+    /// All prompts, for any caller.
+    pub fn all_prompts(&self) -> impl Iterator<Item = &'static Prompt> + '_ {
+        self.all_catalogues()
+            .flat_map(|catalogue| catalogue.prompts.iter())
     }
 
-    /// Whether `caller` may call a tool.
+    /// All sources of argument values.
+    pub fn all_argument_values(&self) -> impl Iterator<Item = &'static ArgumentValues> + '_ {
+        self.all_catalogues()
+            .flat_map(|catalogue| catalogue.values.iter())
+    }
+
+    /// The resource that a URI leads to, whether it exists or not.
     #[must_use]
-    pub fn offers_tool(&self, caller: &Caller, tool: &str) -> bool {
-        self.tool_info(tool)
-            .is_some_and(|info| info.is_offered(caller))
+    pub fn find_resource<'a>(&self, uri: &'a str) -> Option<FoundResource<'a>> {
+        self.all_catalogues()
+            .find_map(|catalogue| catalogue.find_resource(uri))
+    }
+
+    /// The source of the values of a resource's variable. None: it has no variable, or any value will do.
+    #[must_use]
+    pub fn values_of_resource(&self, resource: &Resource) -> Option<&'static ArgumentValues> {
+        let variable = resource.uri_variable()?;
+        let mut catalogues = self.all_catalogues();
+        let own = catalogues.find(|catalogue| catalogue.has_resource(resource))?;
+        own.values_of(variable)
+    }
+
+    /// The source of the values of a prompt's argument. None: any value will do.
+    #[must_use]
+    pub fn values_of_prompt(
+        &self,
+        prompt: &Prompt,
+        argument: &str,
+    ) -> Option<&'static ArgumentValues> {
+        let mut catalogues = self.all_catalogues();
+        let own = catalogues.find(|catalogue| catalogue.has_prompt(prompt))?;
+        own.values_of(argument)
     }
 
     /// The resources that `caller` may read.
@@ -174,8 +252,9 @@ impl Registry {
         &'a self,
         caller: &'a Caller,
     ) -> impl Iterator<Item = &'static Resource> + 'a {
-        let all = self.catalogue().resources.iter();
-        all.filter(|resource| self.offers_tool(caller, resource.tool))
+        let tools = self.current_tools();
+        self.all_resources()
+            .filter(move |resource| tools.offers_tool(caller, resource.tool))
     }
 
     /// The prompts that `caller` has the tools for.
@@ -183,12 +262,27 @@ impl Registry {
         &'a self,
         caller: &'a Caller,
     ) -> impl Iterator<Item = &'static Prompt> + 'a {
-        let all = self.catalogue().prompts.iter();
-        all.filter(|prompt| {
-            prompt
-                .needs
-                .iter()
-                .all(|tool| self.offers_tool(caller, tool))
-        })
+        let tools = self.current_tools();
+        let mut needs = move |tool: &&str| tools.offers_tool(caller, tool);
+        self.all_prompts()
+            .filter(move |prompt| prompt.needs.iter().all(&mut needs))
+    }
+}
+
+/// The registry, for a provider that calls tools of others. The provider is built before the registry that it is
+/// mounted in, so the handle is filled afterwards. Cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub struct RegistryHandle(Arc<OnceLock<Weak<Registry>>>);
+
+impl RegistryHandle {
+    /// Fills it. Later values are ignored.
+    pub fn set_registry(&self, registry: &Arc<Registry>) {
+        let _filled_already = self.0.set(Arc::downgrade(registry));
+    }
+
+    /// The registry, once it is set and as long as it exists.
+    #[must_use]
+    pub fn upgrade(&self) -> Option<Arc<Registry>> {
+        self.0.get()?.upgrade()
     }
 }

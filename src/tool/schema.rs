@@ -22,11 +22,17 @@ pub fn arguments_schema<T: JsonSchema>() -> JsonObject {
 /// The schema of a tool's reply: the success form with its `data`, or the failure form.
 #[must_use]
 pub fn reply_schema<T: JsonSchema>() -> JsonObject {
+    reply_form(plain_schema::<T>(NullHandling::Said).into())
+}
+
+/// The reply form around a schema of `data`.
+#[must_use]
+pub fn reply_form(data: Value) -> JsonObject {
     let form = json!({
         "type": "object",
         "properties": {
             "success": { "type": "boolean" },
-            "data": plain_schema::<T>(NullHandling::Said),
+            "data": data,
             "message": { "type": "string" },
             "error": { "type": "string" },
             "error_type": { "type": "string" },

@@ -77,6 +77,9 @@ pub trait FileTransfers: Send + Sync + std::fmt::Debug {
     /// The toolset with the corresponding tools: a caller without it has no transfers either.
     fn toolset(&self) -> &'static str;
 
+    /// The name of a computer's id in the audit log, such as `kasm_id`.
+    fn id_name(&self) -> &'static str;
+
     /// The realm of the scopes that a transfer needs.
     fn realm(&self) -> Realm;
 

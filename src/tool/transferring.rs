@@ -11,6 +11,7 @@ use super::error::{ErrorType, ToolError};
 use super::registry::Registry;
 use super::transfer::{FileDownload, FileTransfers, FileUpload, StoredFile, TransferTarget};
 use super::{Effect, call_log};
+use crate::audit::RecordedJson;
 use crate::caller::{Caller, FilteredTool, Level, RequestInfo, Scope};
 use crate::links::TransferDirection;
 
@@ -21,6 +22,8 @@ pub struct TransferRequest {
     pub caller: Caller,
     /// The HTTP request of the transfer.
     pub origin: Option<RequestInfo>,
+    /// The name of the provider. None: the first one that transfers files.
+    pub provider: Option<String>,
     /// The provider's name of the computer that has the file.
     pub computer: String,
     /// Its path there, absolute.
@@ -77,10 +80,11 @@ impl Registry {
     #[must_use]
     pub fn scope_missing_for(
         &self,
+        provider: Option<&str>,
         direction: TransferDirection,
         caller: &Caller,
     ) -> Option<Scope> {
-        let transfers = self.transfers.as_deref()?;
+        let transfers = &**self.transfers_of(provider)?;
         let needed = scope_of(transfers, direction);
         let in_reach = offers_transfer(transfers, direction, caller);
         (in_reach && !caller.has_scope(needed)).then_some(needed)
@@ -98,19 +102,23 @@ impl Registry {
         let direction = transfer.transfer_direction();
         let (name, effect) = name_and_effect(direction);
         let started = Instant::now();
-        let transfers = self.allowed_transfers(direction, &request.caller);
+        let transfers =
+            self.allowed_transfers(request.provider.as_deref(), direction, &request.caller);
         let recorded = match &self.audit {
             Some(audit) => {
-                let arguments = json!({ "kasm_id": request.computer, "file_path": request.path });
+                let own = self.transfers_of(request.provider.as_deref());
+                let id_name = own.map_or("computer", |own| own.id_name());
+                let arguments = json!({ id_name: request.computer, "file_path": request.path });
                 let act = Act {
-                    tool: name,
+                    tool: name.into(),
+                    parent: None,
                     effect,
                     caller: &request.caller,
                     origin: request.origin.as_ref(),
                     // Only an upload that may run has to be on disk before it begins.
                     has_effect: transfers.is_ok() && direction == TransferDirection::Upload,
                     digest: audit.digest_value(&arguments),
-                    arguments,
+                    arguments: RecordedJson::from_arguments(&arguments),
                 };
                 audit_call::begin_record(audit, act).await.map(Some)
             }
@@ -139,10 +147,11 @@ impl Registry {
     /// The provider's transfers, for a caller who may make one that way.
     fn allowed_transfers(
         &self,
+        provider: Option<&str>,
         direction: TransferDirection,
         caller: &Caller,
     ) -> Result<&dyn FileTransfers, ToolError> {
-        let transfers = self.transfers.as_deref().ok_or_else(|| {
+        let transfers = self.transfers_of(provider).ok_or_else(|| {
             let hint = "use the tools for files";
             ToolError::new(
                 ErrorType::Unsupported,
@@ -150,6 +159,7 @@ impl Registry {
                 hint,
             )
         })?;
+        let transfers = &**transfers;
         let operator = "ask the operator of this server for another token";
         if !offers_transfer(transfers, direction, caller) {
             let message = "this token is not for it: it is read-only, or without these tools";

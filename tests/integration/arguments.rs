@@ -186,7 +186,7 @@ async fn every_tool(unset: &Value) {
         for (word, value) in &known {
             text = text.replace(word, value);
         }
-        let info = listed.iter().find(|info| info.name == tool).unwrap();
+        let info = listed.iter().find(|info| *info.name == *tool).unwrap();
         let args = serde_json::from_str(&text).unwrap();
         let sent = careless(&info.input_schema, &args, unset);
         let reply = server.call(tool, sent.clone()).await;
@@ -226,7 +226,7 @@ async fn careless_arguments_are_accepted_on_every_transport() {
     let schema = |tool: &str| {
         &listed
             .iter()
-            .find(|info| info.name == tool)
+            .find(|info| *info.name == *tool)
             .unwrap()
             .input_schema
     };

@@ -1,5 +1,6 @@
 //! The record of calls: what it says, and that nobody can change it unnoticed.
 
+mod groups;
 mod tamper;
 mod unwritable;
 

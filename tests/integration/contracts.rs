@@ -101,7 +101,7 @@ fn every_tool_keeps_the_naming_and_schema_rules() {
     let mut names = Vec::new();
     for (_, tool) in tools::listed_tools() {
         assert!(!names.contains(&tool.name), "{} is there twice", tool.name);
-        names.push(tool.name);
+        names.push(tool.name.clone());
         assert!(
             tool.name.len() <= 40
                 && tool
@@ -194,7 +194,7 @@ fn input_schemas_have_only_keywords_that_model_apis_accept() {
 #[test]
 fn tools_that_continue_name_poll_and_stop_tools() {
     let all: Vec<_> = tools::listed_tools().map(|(_, info)| info).collect();
-    let named = |name: &str| all.iter().find(|info| info.name == name).unwrap();
+    let named = |name: &str| all.iter().find(|info| *info.name == *name).unwrap();
     let required = |schema: &Value| schema["required"].as_array().cloned().unwrap_or_default();
     for tool in &all {
         let Some(continues) = tool.continues else {
@@ -243,7 +243,7 @@ fn tool_schemas_match_the_snapshots() {
             "scope": tool.scope.to_string(), "effect": format!("{:?}", tool.effect),
             "inputSchema": *tool.input_schema, "outputSchema": *tool.output_schema,
         });
-        insta::assert_json_snapshot!(tool.name, contract);
+        insta::assert_json_snapshot!(&*tool.name, contract);
     }
 }
 

@@ -23,6 +23,7 @@ mod contracts;
 mod documents;
 mod failures;
 mod http;
+mod providers;
 mod resources;
 mod rest;
 mod secrets;

@@ -222,11 +222,9 @@ pub(super) async fn check_api_key(
     }
     report.add_ok(ROW, "Kasm accepts it")?;
     for toolset in TOOLSETS {
-        let names: Vec<_> = toolset
-            .tools
-            .iter()
-            .map(|tool| tool.info(toolset).name)
-            .collect();
+        let tools = toolset.tools.iter();
+        let infos: Vec<_> = tools.map(|tool| tool.info(toolset)).collect();
+        let names: Vec<&str> = infos.iter().map(|info| &*info.name).collect();
         let needs = |check: &&DiagnosisCheck| check.tools.iter().any(|tool| names.contains(tool));
         let needed: Vec<_> = found.checks.iter().filter(needs).collect();
         check_toolsets(report, toolset.name, &names, &needed)?;
@@ -253,7 +251,7 @@ fn refused_key(found: &PermissionFindings, words: &str) -> CheckProblem {
 fn check_toolsets(
     report: &mut CheckReport,
     toolset: &str,
-    names: &[&'static str],
+    names: &[&str],
     needed: &[&DiagnosisCheck],
 ) -> std::io::Result<()> {
     let row = format!("tools: {toolset}");

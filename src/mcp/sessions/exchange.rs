@@ -122,7 +122,7 @@ pub fn start_in_session(
     mut request: JsonRpcRequest<ClientRequest>,
     outbox: SessionOutbox,
 ) -> Result<CancellationToken, DuplicateId> {
-    if asks_for_changes(&request.request) {
+    if needs_session(&request.request) {
         request.request.extensions_mut().insert(session.clone());
     }
     let (inbox, messages) = mpsc::unbounded_channel();
@@ -153,11 +153,14 @@ pub fn start_in_session(
     Ok(cancelled)
 }
 
-/// Whether a request changes the session's subscriptions, so that the handler needs the session.
-fn asks_for_changes(request: &ClientRequest) -> bool {
+/// Whether the handler needs the session: a request changes its subscriptions, or is a call, whose tool may keep
+/// something for the conversation.
+fn needs_session(request: &ClientRequest) -> bool {
     matches!(
         request,
-        ClientRequest::ListResourcesRequest(_)
+        ClientRequest::CallToolRequest(_)
+            | ClientRequest::ListToolsRequest(_)
+            | ClientRequest::ListResourcesRequest(_)
             | ClientRequest::SubscribeRequest(_)
             | ClientRequest::UnsubscribeRequest(_)
     )
@@ -268,6 +271,13 @@ impl CallTransport {
         self.service.clone()
     }
 
+    fn finish_in_session(&mut self) {
+        // Taken: a later request with the same id must not be finished by this one's end.
+        if let Some((session, id)) = self.session.take() {
+            session.lock_calls().finish_call(&id);
+        }
+    }
+
     /// Gives a question of the server, or its withdrawal, the id in the session. None: the question cannot be
     /// asked, or the withdrawn one was never asked.
     fn outgoing_message(&self, message: ServerJsonRpcMessage) -> Option<ServerJsonRpcMessage> {
@@ -300,10 +310,8 @@ impl Drop for CallTransport {
         if std::thread::panicking() {
             tracing::error!("answering a request failed");
         }
-        if let Some((session, id)) = &self.session {
-            // In `drop`, so that the id is free again however the service ended.
-            session.lock_calls().finish_call(id);
-        }
+        // Here too, so that the id is free again however the service ended.
+        self.finish_in_session();
     }
 }
 
@@ -324,6 +332,10 @@ impl Transport<RoleServer> for CallTransport {
         } else {
             self.outgoing_message(message)
         };
+        // Before the client can have the answer: its next request may use the same id.
+        if last {
+            self.finish_in_session();
+        }
         let outbox = self.outbox.clone();
         let answered = self.answered.clone();
         async move {

@@ -44,6 +44,10 @@ impl FileTransfers for KasmProvider {
         super::files::TOOLSET.name
     }
 
+    fn id_name(&self) -> &'static str {
+        "kasm_id"
+    }
+
     fn realm(&self) -> Realm {
         super::files::TOOLSET.scope.realm
     }

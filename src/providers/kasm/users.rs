@@ -4,11 +4,13 @@ use schemars::JsonSchema;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
-use super::{KasmProvider, kasm_for_account};
+use super::{COSTLY_TOOLS, KasmProvider, kasm_for_account};
 use crate::caller::{Level, Realm, Scope};
 use crate::kasm::UserId;
 use crate::kasm::model::{KasmUser, UserFields, UserRef};
-use crate::tool::{Effect, PrivateArgument, Tool, ToolCallContext, ToolError, ToolReply, Toolset};
+use crate::tool::{
+    CostClass, Effect, PrivateArgument, Tool, ToolCallContext, ToolError, ToolReply, Toolset,
+};
 
 pub(super) const TOOLSET: Toolset<KasmProvider> = Toolset {
     name: "users",
@@ -209,7 +211,7 @@ impl Tool for CreateKasmUser {
     const TITLE: &'static str = "Create a user";
     const ABOUT: &'static str = "Create a local user on the Kasm server.";
     const EFFECT: Effect = Effect::Write;
-    const COSTLY: bool = true;
+    const COST: Option<&'static CostClass> = Some(&COSTLY_TOOLS);
 
     async fn call(
         &self,
@@ -268,7 +270,7 @@ impl Tool for UpdateKasmUser {
     const TITLE: &'static str = "Update a user";
     const ABOUT: &'static str = "Update the given fields of a user. Other fields stay unchanged.";
     const EFFECT: Effect = Effect::Write;
-    const COSTLY: bool = true;
+    const COST: Option<&'static CostClass> = Some(&COSTLY_TOOLS);
 
     async fn call(
         &self,
@@ -324,7 +326,7 @@ impl Tool for DeleteKasmUser {
     const TITLE: &'static str = "Delete a user";
     const ABOUT: &'static str = "Delete a user of the Kasm server. This cannot be undone.";
     const EFFECT: Effect = Effect::Destroy;
-    const COSTLY: bool = true;
+    const COST: Option<&'static CostClass> = Some(&COSTLY_TOOLS);
 
     async fn call(
         &self,
@@ -360,7 +362,7 @@ impl Tool for LogoutKasmUser {
     const TITLE: &'static str = "Log a user out";
     const ABOUT: &'static str = "End all logins of a user. Sessions continue.";
     const EFFECT: Effect = Effect::Destroy;
-    const COSTLY: bool = true;
+    const COST: Option<&'static CostClass> = Some(&COSTLY_TOOLS);
 
     async fn call(
         &self,

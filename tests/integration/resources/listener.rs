@@ -17,9 +17,14 @@ pub struct Listener {
 impl Listener {
     /// A session of Streamable HTTP and its stream.
     pub async fn session(base: &str) -> Self {
+        Self::session_of(base, "2025-11-25").await
+    }
+
+    /// The same of another revision.
+    pub async fn session_of(base: &str, revision: &str) -> Self {
         let http = reqwest::Client::builder().build().unwrap();
         let opened = http.post(format!("{base}/mcp")).bearer_auth(TOKEN);
-        let opened = opened.json(&rpc("initialize", handshake("2025-11-25")));
+        let opened = opened.json(&rpc("initialize", handshake(revision)));
         let opened = opened.send().await.unwrap();
         let session = opened.headers()["mcp-session-id"]
             .to_str()

@@ -120,27 +120,28 @@ async fn catalogue_names_only_existing_tools_and_arguments() {
     let registry = app::build_application(&config, ReachedBy::ByStdio)
         .unwrap()
         .registry;
+    let tools = registry.current_tools();
     let argument = |tool: &str, name: &str| {
-        let info = registry
+        let info = tools
             .tool_info(tool)
             .unwrap_or_else(|| panic!("no tool {tool}"));
         info.input_schema["properties"].get(name).is_some()
     };
     for resource in CATALOGUE.resources {
-        registry.tool_info(resource.tool).unwrap();
+        tools.tool_info(resource.tool).unwrap();
         if let Some(variable) = resource.uri_variable() {
             assert!(argument(resource.tool, variable), "{}", resource.uri);
             assert!(CATALOGUE.values_of(variable).is_some(), "{}", resource.uri);
         }
         for tool in resource.changed_by {
             assert!(
-                !registry.tool_info(tool).unwrap().effect.is_read_only(),
+                !tools.tool_info(tool).unwrap().effect.is_read_only(),
                 "{tool}"
             );
         }
     }
     for values in CATALOGUE.values {
-        let info = registry.tool_info(values.tool).unwrap();
+        let info = tools.tool_info(values.tool).unwrap();
         assert!(info.effect.is_read_only() && info.input_schema.get("required").is_none());
         let data = &info.output_schema["properties"]["data"];
         let entry = &data["properties"][values.list]["items"]["properties"];
@@ -150,7 +151,7 @@ async fn catalogue_names_only_existing_tools_and_arguments() {
     }
     for prompt in CATALOGUE.prompts {
         for tool in prompt.needs {
-            registry.tool_info(tool).unwrap();
+            tools.tool_info(tool).unwrap();
         }
         for given in [false, true] {
             let arguments = prompt
@@ -163,7 +164,7 @@ async fn catalogue_names_only_existing_tools_and_arguments() {
             for word in text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_')) {
                 let other = ["kasm_id", "image_name", "frame_id"].contains(&word);
                 assert!(
-                    !word.contains('_') || other || registry.tool_info(word).is_some(),
+                    !word.contains('_') || other || tools.tool_info(word).is_some(),
                     "{word}"
                 );
             }

@@ -10,15 +10,17 @@ use kasm_mcp::mcp::McpServer;
 use kasm_mcp::mcp::sessions::{McpSessions, SessionLimits};
 use kasm_mcp::tool::catalogue::{ArgumentValues, Catalogue, Resource, ResourceContent};
 use kasm_mcp::tool::invocation::CallOptions;
+use kasm_mcp::tool::provider::Provider;
 use kasm_mcp::tool::registry::Registry;
 use kasm_mcp::tool::{
-    ApprovalChannel, Effect, ProgressReporter, Tool, ToolCallContext, ToolError, ToolReply, Toolset,
+    ApprovalChannel, CallPosition, Effect, ProgressReporter, Tool, ToolCallContext, ToolError,
+    ToolReply, Toolset,
 };
 use rmcp::model::{ClientCapabilities, Implementation, InitializeRequestParams};
 use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
 
-use crate::support::toolbox::caller;
+use crate::support::toolbox::{DESCRIPTION, caller};
 
 struct Touch;
 
@@ -74,9 +76,11 @@ const CATALOGUE: Catalogue = Catalogue {
 
 #[tokio::test]
 async fn listener_that_falls_behind_is_notified_once() {
-    let registry =
-        Registry::new(Duration::from_secs(5), 8).mount_provider(&Arc::new(()), &[TOOLSET]);
-    let registry = Arc::new(registry.with_catalogue(CATALOGUE));
+    let provider = Provider::new(DESCRIPTION)
+        .with_toolsets(&Arc::new(()), &[TOOLSET])
+        .with_catalogue(CATALOGUE);
+    let registry = Registry::new(Duration::from_secs(5), 8).mount_provider(provider);
+    let registry = Arc::new(registry);
     let server = McpServer::new(registry.clone());
     let caller = caller("slow");
     let sessions = McpSessions::new(SessionLimits {
@@ -102,6 +106,8 @@ async fn listener_that_falls_behind_is_notified_once() {
             cancelled: CancellationToken::new(),
             progress: ProgressReporter::without_listener(),
             confirm: ApprovalChannel::unavailable(),
+            conversation: None,
+            position: CallPosition::default(),
         };
         registry
             .call_tool("touch", Map::new(), options)

@@ -10,6 +10,7 @@ use kasm_mcp::http::{HttpApp, HttpSettings, HttpState};
 use kasm_mcp::mcp::McpServer;
 use kasm_mcp::mcp::approvals::ApprovalBook;
 use kasm_mcp::tool::Toolset;
+use kasm_mcp::tool::provider::{Provider, ProviderDescription};
 use kasm_mcp::tool::registry::Registry;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -26,6 +27,17 @@ pub struct Toolbox<P> {
     served: JoinHandle<ServeEnd>,
 }
 
+/// What clients read of the tools of a test.
+pub const DESCRIPTION: ProviderDescription = ProviderDescription {
+    name: "test",
+    realm: Realm::KASM,
+    title: "Tools of a test",
+    about: "Tools of a test",
+    summary: "Tools of a test.",
+    essence: "Tools of a test.",
+    details: "",
+};
+
 /// A caller with all rights.
 pub fn caller(name: &str) -> Caller {
     Caller::new(name, Scope::new(Realm::KASM, Level::Admin))
@@ -37,22 +49,18 @@ pub fn server<P: Send + Sync + 'static>(
     toolset: Toolset<P>,
     consent: &ApprovalBook,
 ) -> McpServer {
-    McpServer::new(registry(provider, &toolset)).with_consent(consent.clone())
+    McpServer::new(registry(provider, std::slice::from_ref(&toolset))).with_consent(consent.clone())
 }
 
-fn registry<P: Send + Sync + 'static>(provider: &Arc<P>, toolset: &Toolset<P>) -> Arc<Registry> {
-    Arc::new(
-        Registry::new(Duration::from_secs(30), 32)
-            .mount_provider(provider, std::slice::from_ref(toolset)),
-    )
+fn registry<P: Send + Sync + 'static>(provider: &Arc<P>, toolsets: &[Toolset<P>]) -> Arc<Registry> {
+    let provider = Provider::new(DESCRIPTION).with_toolsets(provider, toolsets);
+    Arc::new(Registry::new(Duration::from_secs(30), 32).mount_provider(provider))
 }
 
 impl<P: Send + Sync + 'static> Toolbox<P> {
     /// Serves `toolsets` to the callers of `auth`.
     pub async fn serve(provider: Arc<P>, toolsets: &[Toolset<P>], auth: Authenticator) -> Self {
-        let registry = Arc::new(
-            Registry::new(Duration::from_secs(30), 32).mount_provider(&provider, toolsets),
-        );
+        let registry = registry(&provider, toolsets);
         let server = McpServer::new(registry.clone());
         Self::of_server(provider, server, registry, auth).await
     }
@@ -65,7 +73,7 @@ impl<P: Send + Sync + 'static> Toolbox<P> {
         consent: &ApprovalBook,
     ) -> Self {
         let auth = Authenticator::new(Some(&TOKEN.into()), caller);
-        let registry = registry(&provider, &toolset);
+        let registry = registry(&provider, std::slice::from_ref(&toolset));
         let server = server(&provider, toolset, consent);
         Self::of_server(provider, server, registry, auth).await
     }

@@ -15,6 +15,8 @@ use crate::kasm::{Kasm, KasmId, WeakKasm};
 const DESKTOPS_MAX: usize = 64;
 /// How long an unused connection is kept.
 const IDLE: Duration = Duration::from_secs(60);
+/// Desktops whose unfinished work is remembered at a time. Each has a task that tries to connect.
+const LEFT_MAX: usize = 64;
 /// Pauses before the tries to connect again where something was left behind. The last one repeats.
 const PAUSES: [Duration; 6] = [
     Duration::ZERO,
@@ -99,6 +101,12 @@ impl KeptDesktops {
         if let Some(left) = all.get_mut(&kasm_id) {
             left.work.add_later(work);
             return false;
+        }
+        if all.len() >= LEFT_MAX {
+            let oldest = all.iter().min_by_key(|(_, left)| left.since);
+            let oldest = oldest.map(|(id, _)| *id);
+            // Its task finds nothing left to do after its pause, and ends.
+            oldest.map(|id| all.remove(&id));
         }
         let left = UnfinishedWork {
             // A connection that was made for this and ended at once is not made again at once.

@@ -73,6 +73,8 @@ impl Tool for LinkKasmFile {
         let link = FileLinkGrant {
             caller: cx.caller.clone(),
             direction: args.direction,
+            // Addresses without a name lead to Kasm's sessions: they are older than other providers.
+            provider: None,
             computer: args.kasm_id.to_string(),
             path: target.path_text().to_owned(),
         };

@@ -12,10 +12,10 @@ use crate::kasm::model::{
 };
 use crate::kasm::sessions::WatchPoll;
 use crate::kasm::{KasmId, UserId};
-use crate::providers::kasm::{KasmProvider, acting_user};
+use crate::providers::kasm::{COSTLY_TOOLS, KasmProvider, acting_user};
 use crate::tool::progress::{ProgressReport, ProgressReporter};
 use crate::tool::{
-    Effect, ErrorType, PrivateArgument, Tool, ToolCallContext, ToolError, ToolReply,
+    CostClass, Effect, ErrorType, PrivateArgument, Tool, ToolCallContext, ToolError, ToolReply,
 };
 
 /// How long a call waits for its session to run. Some clients give up after 60 s.
@@ -94,7 +94,7 @@ impl Tool for CreateKasmSession {
     const ABOUT: &'static str = "Start a desktop or app session from a workspace and wait until it is running. Safe \
         to repeat after a time-out. The session lasts until it is destroyed or expires.";
     const EFFECT: Effect = Effect::Write;
-    const COSTLY: bool = true;
+    const COST: Option<&'static CostClass> = Some(&COSTLY_TOOLS);
 
     async fn call(
         &self,

@@ -12,19 +12,29 @@ use super::error_data::with_code;
 /// How many resources one session or one listening request may watch.
 pub(super) const WATCHED_MAX: usize = 100;
 
-/// What a client of the older revisions is notified of: the resources it names, and their list once it has
-/// requested a part of it. Other clients have nothing to fetch again, and some fail on a message that arrives
+/// What a client of the older revisions is notified of: the resources it names, and the lists of resources and of
+/// tools once it has requested them. Other clients have nothing to fetch again, and some fail on a message that arrives
 /// while they close (`sse_client` of the Python SDK 1.30).
 #[derive(Debug, Default)]
-pub struct WatchedResources {
+pub struct WatchedChanges {
     list: AtomicBool,
+    tools: AtomicBool,
     uris: Mutex<BTreeSet<String>>,
 }
 
-impl WatchedResources {
+impl WatchedChanges {
     /// Starts to watch the list of resources.
     pub fn add_list(&self) {
         self.list.store(true, Ordering::Relaxed);
+    }
+
+    /// Starts to watch the list of tools.
+    pub fn add_tool_list(&self) {
+        self.tools.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn watches_tool_list(&self) -> bool {
+        self.tools.load(Ordering::Relaxed)
     }
 
     /// Watches one more resource, and the list.
