@@ -31,7 +31,7 @@ pub struct TokenFileRules {
     pub toolsets: Vec<&'static str>,
     /// The realms whose scopes an entry may have.
     pub realms: &'static [Realm],
-    /// The default Kasm user, if this server has Kasm.
+    /// The Kasm user of entries with a scope in Kasm that name none, if this server has Kasm.
     pub kasm_user: Option<String>,
     /// Normalises the id of a Kasm user; None if the text is not an id.
     pub user_id: fn(&str) -> Option<String>,
@@ -178,10 +178,11 @@ impl TokenFile {
 
 impl TokenFileRules {
     fn known_token(&self, entry: TokenEntry) -> (TokenHash, KnownToken) {
-        let mut caller = Caller::new(&entry.name, entry.grants.clone());
-        if let Some(user) = entry.kasm_user.as_ref().or(self.kasm_user.as_ref()) {
-            caller = caller.with_kasm_account(user);
-        }
+        let caller = Caller::new(&entry.name, entry.grants.clone());
+        let mut caller = match &entry.kasm_user {
+            Some(user) => caller.with_kasm_account(user),
+            None => caller.with_usual_kasm_account(self.kasm_user.as_deref()),
+        };
         if let Some(tenant) = &entry.tenant {
             caller = caller.with_tenant(tenant);
         }
@@ -243,6 +244,43 @@ mod tests {
 
     fn knows(tokens: &TokenFile, name: &str) -> bool {
         tokens.find_caller(&TokenHash::of_token(name)).is_some()
+    }
+
+    #[test]
+    fn account_and_tenant_follow_from_scopes_and_fields() {
+        const OTHER: Realm = Realm::new("other");
+        let entry = |name: &str, fields: &str| {
+            let hash = TokenHash::of_token(name);
+            format!("[[token]]\nname = \"{name}\"\nsha256 = \"{hash}\"\n{fields}\n")
+        };
+        let directory = tempfile::TempDir::new().unwrap();
+        let file = directory.path().join("tokens.toml");
+        let text = [
+            entry("kasm", "scope = \"kasm:use\""),
+            entry("other", "scope = \"other:use\""),
+            entry("both", "scope = \"other:use kasm:use\""),
+            entry("named", "scope = \"other:use\"\nkasm_user = \"bob\""),
+            entry("team", "scope = \"kasm:use\"\ntenant = \"t\""),
+        ];
+        std::fs::write(&file, text.concat()).unwrap();
+        let rules = TokenFileRules {
+            toolsets: Vec::new(),
+            realms: &[Realm::KASM, OTHER],
+            kasm_user: Some("usual".to_owned()),
+            user_id: |text| Some(text.to_owned()),
+        };
+        let tokens = TokenFile::open(file, rules).unwrap();
+        for (name, account, tenant) in [
+            ("kasm", Some("usual"), "usual"),
+            ("other", None, "other"),
+            ("both", Some("usual"), "usual"),
+            ("named", Some("bob"), "bob"),
+            ("team", Some("usual"), "t"),
+        ] {
+            let caller = tokens.find_caller(&TokenHash::of_token(name)).unwrap();
+            assert_eq!(caller.accounts().kasm.as_deref(), account, "{name}");
+            assert_eq!(&**caller.tenant_in(OTHER), tenant, "{name}");
+        }
     }
 
     #[test]

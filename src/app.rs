@@ -98,10 +98,8 @@ fn audit_log(config: &Config) -> Result<Option<AuditLog>, AuditUnwritable> {
 /// The caller of the configured server: the holder of the token, or the programs on this machine.
 fn configured_caller(config: &Config, local: bool) -> Caller {
     let name = if local { LOCAL_CALLER } else { TOKEN_CALLER };
-    let mut caller = Caller::new(name, config.http.auth_grants.clone());
-    if let Some(user) = config.usual_kasm_user() {
-        caller = caller.with_kasm_account(user);
-    }
+    let caller = Caller::new(name, config.http.auth_grants.clone());
+    let mut caller = caller.with_usual_kasm_account(config.usual_kasm_user());
     // The default is `Local`. `/openapi.json` asks for a bearer token for every other kind.
     if !local {
         caller.credential = Credential::Token;
@@ -220,6 +218,9 @@ pub struct Application {
 /// See [`BuildError`].
 pub fn build_application(config: &Config, reached: ReachedBy) -> Result<Application, BuildError> {
     let metrics = ServerMetrics::default();
+    let backend = config.kasm.as_ref();
+    let kasm = backend.map(|backend| counted_kasm(backend, &metrics));
+    let kasm = kasm.transpose()?;
     // Over stdio no workspace can post output and no client can open a link, so neither is offered.
     let by_http = Some(config).filter(|_| reached == ReachedBy::ByHttp);
     let (relay, links) = (by_http.and_then(output_relay), by_http.and_then(open_links));
@@ -229,15 +230,12 @@ pub fn build_application(config: &Config, reached: ReachedBy) -> Result<Applicat
         .with_audit(audit.clone())
         .with_cost_rate(&COSTLY_TOOLS, limits.costly_tools)
         .with_metrics(metrics.clone());
-    let mut kasm = None;
-    if let Some(backend) = &config.kasm {
-        let client = counted_kasm(backend, &metrics)?;
-        let leases = session_leases(config, &client);
+    if let (Some(backend), Some(client)) = (&config.kasm, &kasm) {
+        let leases = session_leases(config, client);
         let tools = backend.tools.clone();
         let (relay, links) = (relay.clone(), links.clone());
         let provider = KasmProvider::new(client.clone(), relay, links, leases, tools);
-        registry = registry.mount_provider(kasm_provider(&client, &Arc::new(provider)));
-        kasm = Some(client);
+        registry = registry.mount_provider(kasm_provider(client, &Arc::new(provider)));
     }
     let registry = Arc::new(registry);
     let consent = ApprovalBook::new(limits.confirm_timeout);

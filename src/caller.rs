@@ -107,6 +107,18 @@ impl Caller {
         self
     }
 
+    /// The same with the account in Kasm of callers that name none, if it has a scope there. A caller without such a
+    /// scope does not become one tenant with all the others.
+    #[must_use]
+    pub fn with_usual_kasm_account(self, user_id: Option<&str>) -> Self {
+        match user_id {
+            Some(user_id) if self.grants.level_in(Realm::KASM).is_some() => {
+                self.with_kasm_account(user_id)
+            }
+            Some(_) | None => self,
+        }
+    }
+
     /// The same for this tenant. Set it after the accounts.
     #[must_use]
     pub fn with_tenant(mut self, tenant: &str) -> Self {

@@ -134,3 +134,39 @@ fn uri_variables(catalogue: &Catalogue) -> impl Iterator<Item = &'static str> {
 fn text_of(value: Option<&Value>) -> Option<Arc<str>> {
     value.and_then(Value::as_str).map(Arc::from)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::caller::{Level, Scope};
+
+    const OTHER: Realm = Realm::new("other");
+
+    #[test]
+    fn change_concerns_the_tenant_in_its_realm_and_nobody_else() {
+        let grants = Scope::new(OTHER, Level::Use);
+        let caller = |name: &str| Caller::new(name, grants);
+        let changed_by = |caller: &Caller, realm| ResourceChange {
+            realm,
+            tenant: caller.tenant_in(realm).clone(),
+            tool: "tool".into(),
+            about: None,
+        };
+        let one = caller("one").with_kasm_account("1").with_tenant("team");
+        let colleague = caller("colleague")
+            .with_kasm_account("2")
+            .with_tenant("team");
+        let second_client = caller("second").with_kasm_account("1");
+        let stranger = caller("stranger");
+        for (other, in_other, in_kasm) in [
+            (&one, true, true),
+            (&colleague, true, false),
+            (&second_client, false, true),
+            (&stranger, false, false),
+        ] {
+            let concerns = |realm| changed_by(&one, realm).concerns_tenant_of(other);
+            assert_eq!(concerns(OTHER), in_other, "{}", other.name);
+            assert_eq!(concerns(Realm::KASM), in_kasm, "{}", other.name);
+        }
+    }
+}

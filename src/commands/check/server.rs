@@ -39,11 +39,11 @@ pub(super) async fn check_credentials(
         for entry in &entries {
             for name in unmatched_names(&entry.reach) {
                 let fact = format!(
-                    "the token `{}` lists `{name}`, which no tool is named",
+                    "the token `{}` lists `{name}`, and no tool has such a name",
                     entry.name
                 );
                 report.add_note(
-                    ROW,
+                    "tokens",
                     fact,
                     "correct `tools` of that token, if such a tool is not to come",
                 )?;

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt as _;
 use jsonwebtoken::Algorithm;
 use kasm_mcp::access::{TokenFile as OpenTokenFile, TokenFileRules};
 use kasm_mcp::caller::{Caller, Level, Realm, Scope};
@@ -231,17 +232,20 @@ fn unknown_realm_in_a_token_file_names_the_known_ones() {
     assert!(refused.to_string().contains(words), "{refused}");
 }
 
-/// A server that accepts access tokens for both realms, and has no Kasm users.
+/// A server that accepts access tokens for both realms, and knows one Kasm user by id.
 async fn serve_oauth(issuer: &Issuer) -> Toolbox<Rooms> {
     let verifier = TokenVerifier::new(OAuthConfig {
         issuers: vec![issuer.url.clone()],
         audiences: Vec::new(),
-        user_claim: None,
+        user_claim: Some("kasm".to_owned()),
         realms: REALMS.into(),
         clock_skew: Duration::from_secs(5),
         resource: RESOURCE.to_owned(),
     });
-    serve(|auth| auth.with_oauth(Arc::new(verifier.unwrap()))).await
+    let known = |text: &str| (text == "known").then(|| text.to_owned());
+    let find = |_| async { Err("no name is looked up here".to_owned()) }.boxed();
+    let verifier = verifier.unwrap().with_users(known, Box::new(find));
+    serve(|auth| auth.with_oauth(Arc::new(verifier))).await
 }
 
 #[tokio::test]
@@ -249,7 +253,7 @@ async fn challenges_name_the_scopes_of_the_realms_in_question() {
     let key = Key::new("one", Algorithm::ES256);
     let issuer = Issuer::start("", OPENID, &[&key]).await;
     let server = serve_oauth(&issuer).await;
-    // The tokens name no Kasm user, and need none.
+    // The tokens name no Kasm user, and need none for another realm.
     let signed = |scope: &str| {
         let mut claims = issuer.claims(RESOURCE, scope, "");
         claims.as_object_mut().unwrap().remove("kasm");
@@ -302,4 +306,34 @@ async fn challenges_name_the_scopes_of_the_realms_in_question() {
         .unwrap();
     let supported = json!(["kasm:read", "kasm:use", "other:read", "other:use"]);
     assert_eq!(metadata["scopes_supported"], supported);
+}
+
+#[tokio::test]
+async fn access_token_needs_a_kasm_user_only_for_scopes_in_kasm() {
+    let key = Key::new("one", Algorithm::ES256);
+    let issuer = Issuer::start("", OPENID, &[&key]).await;
+    let server = serve_oauth(&issuer).await;
+    let list = rpc("tools/list", json!({}));
+    for (scope, user, status, code) in [
+        ("other:use", "", 200, ""),
+        ("other:use", "name", 200, ""),
+        ("kasm:use", "", 403, "no_kasm_user"),
+        ("kasm:use other:use", "", 403, "no_kasm_user"),
+        ("kasm:use other:use", "known", 200, ""),
+        ("kasm:use", "name", 503, "token_not_judged"),
+    ] {
+        let claims = issuer.claims(RESOURCE, scope, user);
+        let answer = post(&server, Some(&key.sign(&claims)), &list).await;
+        assert_eq!(
+            answer.status, status,
+            "{scope} of `{user}`: {}",
+            answer.body
+        );
+        let found = &answer.body["error"]["data"]["code"];
+        assert_eq!(
+            found.as_str().unwrap_or_default(),
+            code,
+            "{scope} of `{user}`"
+        );
+    }
 }

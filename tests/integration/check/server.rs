@@ -7,6 +7,7 @@ use tokio::net::TcpListener;
 
 use super::check;
 use super::front::{Twist, proxy, stranger};
+use crate::callers::TokenFile;
 use crate::callers::issuer::{Issuer, OPENID};
 use crate::support::{TOKEN, TestServer};
 
@@ -128,6 +129,11 @@ async fn check_reads_the_stream_token_from_a_file() {
     let said = check(&server.emulator, &hashed, &[]).await;
     said.has("credentials", "ok", &["0 tokens in"]);
     said.has("public stream", "skip", &["only hashes", "--token-file"]);
+    let names = "scope = \"kasm:use\"\ntools = [\"get_*\", \"lst_*\"]";
+    let file = TokenFile::new(&[("typo", names)]);
+    let said = check(&server.emulator, &[("MCP_TOKENS_FILE", file.path())], &[]).await;
+    said.has("credentials", "ok", &["1 tokens in"]);
+    said.has("tokens", "note", &["`typo` lists `lst_*`"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

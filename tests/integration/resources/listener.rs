@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::support::kasm::PATIENCE;
 use crate::support::sse_client::Events;
 use crate::support::{TOKEN, handshake, rpc};
 
@@ -55,7 +56,9 @@ impl Listener {
 
     /// The next message of the stream.
     pub async fn next(&mut self) -> Value {
-        let event = self.events.next().await.expect("the stream stays open");
+        let event = tokio::time::timeout(PATIENCE, self.events.next());
+        let event = event.await.expect("a message comes in time");
+        let event = event.expect("the stream stays open");
         serde_json::from_str(&event.data).unwrap()
     }
 
