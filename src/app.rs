@@ -171,20 +171,36 @@ fn find_user(kasm: &Kasm) -> FindUser {
 }
 
 /// The Kasm provider as a value.
-fn kasm_provider(kasm: &Kasm, state: &Arc<KasmProvider>) -> Provider {
-    let kasm = kasm.clone();
+fn kasm_provider(
+    config: &Config,
+    backend: &KasmBackend,
+    client: &Kasm,
+    relay: Option<Arc<OutputRelay>>,
+    links: Option<Arc<OpenLinks>>,
+) -> Provider {
+    let leases = session_leases(config, client);
+    let tools = backend.tools.clone();
+    let state = Arc::new(KasmProvider::new(
+        client.clone(),
+        relay,
+        links,
+        leases,
+        tools,
+    ));
+    let client = client.clone();
     let health = HealthCheck::new(move || {
-        let kasm = kasm.clone();
+        let client = client.clone();
         async move {
-            let health = kasm.api().check_health().await;
+            let health = client.api().check_health().await;
             health.map_err(|error| error.to_string())
         }
         .boxed()
     });
     Provider::new(DESCRIPTION)
-        .with_toolsets(state, TOOLSETS)
+        .with_toolsets(&state, TOOLSETS)
         .with_catalogue(CATALOGUE)
-        .with_transfers(state.clone())
+        .with_transfers(state)
+        .with_cost_rate(&COSTLY_TOOLS, config.limits.costly_tools)
         .with_health(health)
 }
 
@@ -217,6 +233,18 @@ pub struct Application {
 /// # Errors
 /// See [`BuildError`].
 pub fn build_application(config: &Config, reached: ReachedBy) -> Result<Application, BuildError> {
+    build_with_providers(config, reached, Vec::new())
+}
+
+/// The same with providers that no setting turns on, behind the configured ones.
+///
+/// # Errors
+/// See [`BuildError`].
+pub fn build_with_providers(
+    config: &Config,
+    reached: ReachedBy,
+    others: Vec<Provider>,
+) -> Result<Application, BuildError> {
     let metrics = ServerMetrics::default();
     let backend = config.kasm.as_ref();
     let kasm = backend.map(|backend| counted_kasm(backend, &metrics));
@@ -228,14 +256,15 @@ pub fn build_application(config: &Config, reached: ReachedBy) -> Result<Applicat
     let limits = &config.limits;
     let mut registry = Registry::new(limits.tool_timeout, limits.calls_per_caller_max)
         .with_audit(audit.clone())
-        .with_cost_rate(&COSTLY_TOOLS, limits.costly_tools)
         .with_metrics(metrics.clone());
-    if let (Some(backend), Some(client)) = (&config.kasm, &kasm) {
-        let leases = session_leases(config, client);
-        let tools = backend.tools.clone();
+    let mut providers = Vec::new();
+    if let (Some(backend), Some(client)) = (backend, &kasm) {
         let (relay, links) = (relay.clone(), links.clone());
-        let provider = KasmProvider::new(client.clone(), relay, links, leases, tools);
-        registry = registry.mount_provider(kasm_provider(client, &Arc::new(provider)));
+        providers.push(kasm_provider(config, backend, client, relay, links));
+    }
+    providers.extend(others);
+    for provider in providers {
+        registry = registry.mount_provider(provider);
     }
     let registry = Arc::new(registry);
     let consent = ApprovalBook::new(limits.confirm_timeout);

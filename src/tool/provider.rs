@@ -7,10 +7,12 @@ use futures::future::BoxFuture;
 
 use super::Toolset;
 use super::catalogue::Catalogue;
+use super::cost::CostClass;
 use super::mounted_tool::MountedTool;
 use super::tool_table::DynamicToolSource;
 use super::transfer::FileTransfers;
 use crate::caller::Realm;
+use crate::rate::Rate;
 
 /// One system behind the server. [`super::registry::Registry::mount_provider`] takes it.
 #[derive(Debug)]
@@ -22,6 +24,7 @@ pub struct Provider {
     pub(super) catalogue: Catalogue,
     pub(super) transfers: Option<Arc<dyn FileTransfers>>,
     pub(super) health: Option<HealthCheck>,
+    pub(super) costs: Vec<(&'static CostClass, Rate)>,
 }
 
 /// What clients and models read of a provider.
@@ -55,6 +58,7 @@ impl Provider {
             catalogue: Catalogue::default(),
             transfers: None,
             health: None,
+            costs: Vec::new(),
         }
     }
 
@@ -94,6 +98,13 @@ impl Provider {
     #[must_use]
     pub fn with_transfers(mut self, transfers: Arc<dyn FileTransfers>) -> Self {
         self.transfers = Some(transfers);
+        self
+    }
+
+    /// Limits a class of costly calls, for each caller. A class without a rate is not limited.
+    #[must_use]
+    pub fn with_cost_rate(mut self, class: &'static CostClass, rate: Rate) -> Self {
+        self.costs.push((class, rate));
         self
     }
 

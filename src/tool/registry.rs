@@ -10,7 +10,7 @@ use super::ToolInfo;
 use super::catalogue::{ArgumentValues, Catalogue, FoundResource, Prompt, Resource};
 use super::change::{ChangeBroadcast, ResourceChange};
 use super::concurrency::ConcurrencyGate;
-use super::cost::{CostClass, CostRates};
+use super::cost::CostRates;
 use super::mounted_tool::MountedTool;
 use super::provider::{HealthCheck, Provider, ProviderDescription};
 use super::tool_list::ToolList;
@@ -19,7 +19,6 @@ use super::transfer::FileTransfers;
 use crate::audit::AuditLog;
 use crate::caller::{Caller, Realm, Scope};
 use crate::metrics::ServerMetrics;
-use crate::rate::Rate;
 
 /// The mounted providers, in the order of the documents. Providers are mounted once; the tools of some come and go.
 #[derive(Debug)]
@@ -75,13 +74,6 @@ impl Registry {
         self
     }
 
-    /// Adds the rate limit of a class of costly calls, for each caller. A class without one is not limited.
-    #[must_use]
-    pub fn with_cost_rate(mut self, class: &'static CostClass, rate: Rate) -> Self {
-        self.costs.push(CostRates::new(class, rate));
-        self
-    }
-
     /// Mounts a provider behind those that are mounted. Where two offer a tool of one name, the first one's is kept.
     #[must_use]
     pub fn mount_provider(mut self, provider: Provider) -> Self {
@@ -91,6 +83,9 @@ impl Registry {
         if let Some(source) = &provider.source {
             source.mount_into(&self.table);
         }
+        let costs = provider.costs.into_iter();
+        self.costs
+            .extend(costs.map(|(class, rate)| CostRates::new(class, rate)));
         self.providers.push(MountedProvider {
             description: provider.description,
             toolsets: provider.toolsets,

@@ -4,6 +4,7 @@ mod changing;
 mod definitions;
 mod inner;
 mod transfers;
+mod without_kasm;
 
 use std::sync::Arc;
 use std::time::Duration;
