@@ -20,7 +20,6 @@ pub mod sessions;
 pub mod stdio;
 pub mod subscriptions;
 mod tasks;
-mod tool_calls;
 mod tool_forms;
 mod tool_lists;
 mod watched_changes;

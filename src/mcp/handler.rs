@@ -15,9 +15,9 @@ use rmcp::model::{
 use rmcp::service::{NotificationContext, RequestContext, SubscriptionContext};
 use rmcp::{ErrorData, RoleServer, ServerHandler};
 
+use super::direct::{CallContext, CallEnd};
 use super::rmcp_values::{progress_reporter, to_result};
 use super::server::{McpServer, declares_tasks, is_modern, method_not_found, request_info};
-use super::tool_calls::{CallContext, CallEnd};
 use super::{completion, elicitation, params, prompts, resources};
 
 impl ServerHandler for McpServer {
