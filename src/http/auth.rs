@@ -6,8 +6,7 @@
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::{Request, State};
-use axum::middleware::Next;
+use axum::extract::Request;
 use axum::response::Response;
 use futures::StreamExt;
 use http::header::{AUTHORIZATION, HeaderValue};
@@ -17,7 +16,6 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::challenge::{MetadataUrl, bearer_challenge, insufficient_scope};
 use super::problem::HttpProblem;
-use super::route_group::AnswerForm;
 use crate::access::TokenFile;
 use crate::caller::{Caller, Grants, Level, Validity};
 use crate::oauth::{TokenDenied, TokenVerifier};
@@ -140,34 +138,57 @@ fn bearer_token(value: &HeaderValue) -> Option<&[u8]> {
     (scheme.eq_ignore_ascii_case(b"bearer ") && !token.is_empty()).then_some(token)
 }
 
-/// Admits requests with a link or a valid bearer token, and stores the caller in their extensions. The answer
-/// ends when the credential does.
-pub(super) async fn require_caller(
-    State(auth): State<Arc<Authenticator>>,
-    mut request: Request,
-    next: Next,
-) -> Response {
-    let form = AnswerForm::of_request(request.extensions());
+/// Admits a request with a link or a valid bearer token, and stores the caller in its extensions.
+///
+/// # Errors
+/// There is no good credential.
+pub(super) async fn admit_caller(
+    auth: &Authenticator,
+    request: &mut Request,
+) -> Result<AdmittedCaller, HttpProblem> {
     // Handlers further inside need it for challenges of their own, so it is set for valid tokens as well.
-    if let Some(url) = auth.metadata_url(request.uri().path()) {
-        request.extensions_mut().insert(url);
+    let metadata_url = auth.metadata_url(request.uri().path());
+    if let Some(url) = &metadata_url {
+        request.extensions_mut().insert(url.clone());
     }
-    let metadata_url = request.extensions().get::<MetadataUrl>().cloned();
-    let refuse = |reason| form.answer(refusal_problem(reason, metadata_url.as_ref()));
     let caller = match Caller::of_request(request.extensions()) {
         Some(caller) => caller.clone(),
-        None => match auth.authenticate_headers(request.headers()).await {
-            Ok(caller) => caller,
-            Err(reason) => return refuse(reason),
-        },
+        None => {
+            let found = auth.authenticate_headers(request.headers()).await;
+            found.map_err(|reason| refusal_problem(reason, metadata_url.as_ref()))?
+        }
     };
     let validity = caller.validity.clone();
     request.extensions_mut().insert(caller);
-    tokio::select! {
-        // A credential that has ended wins over an answer that is ready in the same poll.
-        biased;
-        () = validity.wait_for_end() => refuse(Unauthenticated::Wrong),
-        response = next.run(request) => end_with_credential(response, validity),
+    Ok(AdmittedCaller {
+        validity,
+        metadata_url,
+    })
+}
+
+/// The credential of a request's caller.
+pub(super) struct AdmittedCaller {
+    validity: Validity,
+    metadata_url: Option<MetadataUrl>,
+}
+
+impl AdmittedCaller {
+    /// Waits for the answer as long as the credential is valid; the answer ends with it.
+    ///
+    /// # Errors
+    /// The credential ended before the answer began.
+    pub(super) async fn answer_while_valid(
+        self,
+        answer: impl Future<Output = Response>,
+    ) -> Result<Response, HttpProblem> {
+        tokio::select! {
+            // A credential that has ended wins over an answer that is ready in the same poll.
+            biased;
+            () = self.validity.wait_for_end() => {
+                Err(refusal_problem(Unauthenticated::Wrong, self.metadata_url.as_ref()))
+            }
+            response = answer => Ok(end_with_credential(response, self.validity)),
+        }
     }
 }
 

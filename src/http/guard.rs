@@ -5,17 +5,12 @@
 
 mod origin;
 
-use std::sync::Arc;
-
-use axum::extract::{Request, State};
-use axum::middleware::Next;
-use axum::response::Response;
+use axum::extract::Request;
 use http::header::{HOST, ORIGIN};
 use http::uri::Authority;
 use http::{HeaderMap, StatusCode, Uri};
 
 use super::problem::HttpProblem;
-use super::route_group::AnswerForm;
 pub use origin::{AllowedOrigin, WebOrigin};
 
 /// The accepted host names. This machine's own names are always accepted.
@@ -116,37 +111,36 @@ fn is_local(host: &str) -> bool {
             .is_ok_and(|ip| ip.to_canonical().is_loopback())
 }
 
-/// Refuses requests that break the rules.
-pub(super) async fn check_host_and_origin(
-    State(guard): State<Arc<OriginGuard>>,
-    request: Request,
-    next: Next,
-) -> Response {
-    match guard.check_request(request.uri(), request.headers()) {
-        Ok(()) => next.run(request).await,
-        Err(refusal) => {
-            let (code, detail, remedy) = match refusal {
-                GuardRefusal::Host => (
-                    "host_not_allowed",
-                    "the Host header names none of this server's names",
-                    "MCP_ALLOWED_HOSTS",
-                ),
-                GuardRefusal::Origin => (
-                    "origin_not_allowed",
-                    "pages from this Origin may not call",
-                    "MCP_ALLOWED_ORIGINS",
-                ),
-            };
-            tracing::warn!(
-                host = ?request.headers().get(HOST),
-                origin = ?request.headers().get(ORIGIN),
-                "refused: {detail}"
-            );
-            let detail = format!("{detail}; the operator can allow it with {remedy}");
-            let form = AnswerForm::of_request(request.extensions());
-            form.answer(HttpProblem::new(StatusCode::FORBIDDEN, code, detail))
-        }
-    }
+/// Refuses a request that breaks the rules.
+///
+/// # Errors
+/// The problem for its client.
+pub(super) fn check_host_and_origin(
+    guard: &OriginGuard,
+    request: &Request,
+) -> Result<(), HttpProblem> {
+    let Err(refusal) = guard.check_request(request.uri(), request.headers()) else {
+        return Ok(());
+    };
+    let (code, detail, remedy) = match refusal {
+        GuardRefusal::Host => (
+            "host_not_allowed",
+            "the Host header names none of this server's names",
+            "MCP_ALLOWED_HOSTS",
+        ),
+        GuardRefusal::Origin => (
+            "origin_not_allowed",
+            "pages from this Origin may not call",
+            "MCP_ALLOWED_ORIGINS",
+        ),
+    };
+    tracing::warn!(
+        host = ?request.headers().get(HOST),
+        origin = ?request.headers().get(ORIGIN),
+        "refused: {detail}"
+    );
+    let detail = format!("{detail}; the operator can allow it with {remedy}");
+    Err(HttpProblem::new(StatusCode::FORBIDDEN, code, detail))
 }
 
 #[cfg(test)]

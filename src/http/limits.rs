@@ -20,8 +20,8 @@ use crate::bounded_map::BoundedMap;
 use crate::caller::{Caller, RequestInfo};
 use crate::metrics::ServerMetrics;
 use crate::rate::{Rate, RateWait};
-pub(super) use body_timeout::{BodyTooSlow, time_body as body_timeout};
-pub(super) use layers::{LimitRefusal, limit_by_address, limit_by_caller};
+pub(super) use body_timeout::{BodyTooSlow, time_body};
+pub(super) use layers::{LimitRefusal, count_for_address, count_for_caller, hold_stream_place};
 pub(super) use limit_state::{AddressState, CallerState, ConnectionPlace, StreamPlace};
 
 /// The most addresses and callers that are remembered.

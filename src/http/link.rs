@@ -1,11 +1,8 @@
 //! Links as a credential: a good one in `?link=` is its caller, for one file and one direction.
 
-use std::sync::Arc;
-
-use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, Query, Request, State};
-use axum::middleware::Next;
-use axum::response::Response;
+use axum::RequestExt as _;
+use axum::extract::{Path, Query, Request};
+use axum::response::{IntoResponse, Response};
 use http::header::{ALLOW, HeaderMap, HeaderValue};
 use http::{Method, StatusCode};
 use serde::Deserialize;
@@ -13,7 +10,6 @@ use serde::Deserialize;
 use super::identity::ByLink;
 use super::problem::HttpProblem;
 use super::route_group::AnswerForm;
-use super::state::HttpState;
 use crate::links::{FileLinkGrant, LinkId, OpenLinks, TransferDirection};
 
 #[derive(Deserialize)]
@@ -22,32 +18,33 @@ pub(super) struct LinkOptions {
 }
 
 /// Puts the caller of a good link on a request, so that the authentication behind this asks for no token.
-/// Without a link the request goes on as it is.
+/// Without a link the request stays as it is.
+///
+/// # Errors
+/// The answer to a link that is not good for this request.
 pub(super) async fn accept_link(
-    State(state): State<Arc<HttpState>>,
-    place: Result<Path<(String, String)>, PathRejection>,
-    Query(options): Query<LinkOptions>,
-    mut request: Request,
-    next: Next,
-) -> Response {
+    links: Option<&OpenLinks>,
+    form: AnswerForm,
+    request: &mut Request,
+) -> Result<(), Response> {
+    let options = request.extract_parts::<Query<LinkOptions>>().await;
+    let Query(options) = options.map_err(IntoResponse::into_response)?;
     let Some(token) = options.link else {
-        return next.run(request).await;
+        return Ok(());
     };
-    let form = AnswerForm::of_request(request.extensions());
     // Chat programs fetch addresses for a preview. A whole small file in a preview would use the link up.
     if is_prefetch(request.headers()) {
         let detail = "a link cannot be prefetched: request it when the file is needed";
-        return form.answer(HttpProblem::new(StatusCode::FORBIDDEN, "prefetch", detail));
+        return Err(form.answer(HttpProblem::new(StatusCode::FORBIDDEN, "prefetch", detail)));
     }
     // A path that cannot be decoded fits no link, and gets the same answer as an unknown one.
-    let place = place.ok();
+    let place = request.extract_parts::<Path<(String, String)>>().await.ok();
     let place = place
         .as_ref()
-        .map(|Path((computer, path))| (computer.as_str(), path.as_str()));
-    let links = state.links.as_deref();
+        .map(|Path((first, rest))| (first.as_str(), rest.as_str()));
     let found = links.and_then(|links| find_link(links, &token, place?));
     let Some((id, link)) = found else {
-        return form.answer(link_unknown());
+        return Err(form.answer(link_unknown()));
     };
     if let Some(allowed) = other_methods(link.direction, request.method()) {
         let detail = format!("this link is for {allowed}");
@@ -56,11 +53,11 @@ pub(super) async fn accept_link(
         let mut response = form.answer(problem);
         let allowed = HeaderValue::from_static(allowed);
         response.headers_mut().insert(ALLOW, allowed);
-        return response;
+        return Err(response);
     }
     request.extensions_mut().insert(link.caller);
     request.extensions_mut().insert(ByLink(id));
-    next.run(request).await
+    Ok(())
 }
 
 /// The link of a token, if it is for this file. Only a transfer uses a link up; a look-up does not.

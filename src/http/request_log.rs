@@ -1,19 +1,18 @@
 //! One log line per request, and the id that joins it to everything else.
 
+use std::net::IpAddr;
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, LazyLock};
 
-use axum::extract::{MatchedPath, Request, State};
-use axum::middleware::Next;
+use axum::extract::{MatchedPath, Request};
 use axum::response::Response;
-use http::{HeaderName, HeaderValue};
+use http::{HeaderName, HeaderValue, Method};
 use tokio::time::Instant;
-use tracing::Instrument;
+use tracing::Span;
 use tracing::field::Empty;
 
 use super::client_ip::TrustedProxies;
 use super::problem::LimitReached;
-use super::route_group::RouteGroup;
 use crate::caller::RequestInfo;
 use crate::metrics::ServerMetrics;
 use crate::random;
@@ -25,46 +24,68 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// The longest request id that is accepted from a client.
 const REQUEST_ID_CHARS_MAX: usize = 64;
 
-/// Gives the request an id and an origin, runs it, and logs method, route, client, status and time.
-pub(super) async fn log_request(
-    State((proxies, metrics)): State<(Arc<TrustedProxies>, ServerMetrics)>,
-    mut request: Request,
-    next: Next,
-) -> Response {
-    let started = Instant::now();
-    let id = request
-        .headers()
-        .get(&REQUEST_ID)
-        // The id goes into log lines. A client must not put line breaks or quotes there.
-        .filter(|id| is_plain(id))
-        .cloned()
-        .unwrap_or_else(random_id);
-    let method = request.method().clone();
-    let path = logged_path(&request);
-    let id_text = id.to_str().unwrap_or_default();
-    // The trace id is declared empty, because tracing adds no new field to a span later.
-    let span = tracing::info_span!("request", id = id_text, trace_id = Empty);
-    let trace = request.headers().get(&TRACEPARENT);
-    if let Some(trace) = trace.and_then(|trace| TraceContext::parse(trace.to_str().ok()?)) {
-        trace.continue_in(&span);
+/// What is known of a request when it comes, for the line at its end.
+pub(super) struct RequestLog {
+    /// Everything that is logged for the request belongs to it.
+    pub(super) span: Span,
+    started: Instant,
+    id: HeaderValue,
+    method: Method,
+    path: String,
+    client: Option<IpAddr>,
+    label: &'static str,
+}
+
+impl RequestLog {
+    /// Gives a request an id and an origin.
+    pub(super) fn begin(
+        proxies: &TrustedProxies,
+        label: &'static str,
+        request: &mut Request,
+    ) -> Self {
+        let started = Instant::now();
+        let id = request
+            .headers()
+            .get(&REQUEST_ID)
+            // The id goes into log lines. A client must not put line breaks or quotes there.
+            .filter(|id| is_plain(id))
+            .cloned()
+            .unwrap_or_else(random_id);
+        let id_text = id.to_str().unwrap_or_default();
+        // The trace id is declared empty, because tracing adds no new field to a span later.
+        let span = tracing::info_span!("request", id = id_text, trace_id = Empty);
+        let trace = request.headers().get(&TRACEPARENT);
+        if let Some(trace) = trace.and_then(|trace| TraceContext::parse(trace.to_str().ok()?)) {
+            trace.continue_in(&span);
+        }
+        let client = proxies.client_address(request.extensions(), request.headers());
+        // Before the request goes on: the limits, the audit log and the tools read it.
+        let info = RequestInfo {
+            request_id: id_text.into(),
+            address: client,
+        };
+        request.extensions_mut().insert(info);
+        Self {
+            span,
+            started,
+            method: request.method().clone(),
+            path: logged_path(request),
+            client,
+            label,
+            id,
+        }
     }
-    let address = proxies.client_address(request.extensions(), request.headers());
-    // Before the request goes on: the limits, the audit log and the tools read it.
-    request.extensions_mut().insert(RequestInfo {
-        request_id: id_text.into(),
-        address,
-    });
-    let client = address.map(tracing::field::display);
-    let group = request.extensions().get::<RouteGroup>();
-    let label = group.map_or("other", |group| group.label);
-    async move {
-        let mut response = next.run(request).await;
+
+    /// Logs and counts the answer, and puts the id on it. Call it inside of the span.
+    pub(super) fn finish(self, metrics: &ServerMetrics, response: &mut Response) {
         let status = response.status().as_u16();
-        metrics.count_http_request(label, status);
+        metrics.count_http_request(self.label, status);
         if let Some(LimitReached(limit)) = response.extensions().get() {
             metrics.count_refusal(limit);
         }
-        let took_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
+        let took_us = u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX);
+        let (method, path) = (&self.method, &*self.path);
+        let client = self.client.map(tracing::field::display);
         if status >= 500 {
             tracing::warn!(%method, path, client, status, took_us, "request");
         } else if status >= 400 {
@@ -73,11 +94,8 @@ pub(super) async fn log_request(
             // Tool calls have their own line at info.
             tracing::debug!(%method, path, client, status, took_us, "request");
         }
-        response.headers_mut().insert(REQUEST_ID, id);
-        response
+        response.headers_mut().insert(REQUEST_ID, self.id);
     }
-    .instrument(span)
-    .await
 }
 
 fn is_plain(id: &HeaderValue) -> bool {

@@ -5,9 +5,7 @@ use std::sync::Arc;
 use axum::Router;
 use http::StatusCode;
 
-use super::layers::{
-    authenticated, guarded, in_group, limited_by_address, narrowed, with_body_timeout, with_links,
-};
+use super::layers::{Admission, behind_entrance};
 use super::problem::HttpProblem;
 use super::route_group::{AnswerForm, RouteGroup};
 use super::state::HttpState;
@@ -27,38 +25,30 @@ const OTHER: RouteGroup = RouteGroup::new("other", AnswerForm::Problem);
 pub(super) fn build_router(state: &Arc<HttpState>) -> Router {
     // HTTP+SSE of 2024-11-05: without this line and its file the revision is gone.
     let (mcp, sse) = legacy_sse::with_legacy_sse(streamable::routes(), state);
-    // Inside out: what is applied last meets a request first.
-    let tools = |routes: Router<Arc<HttpState>>, group| {
-        let routes = narrowed(routes.with_state(state.clone()), state);
-        protected_routes(authenticated(routes, state), group, state)
-    };
-    let files = narrowed(files::routes().with_state(state.clone()), state);
-    let files = with_links(authenticated(files, state), state);
-    let metrics = authenticated(metrics::routes().with_state(state.clone()), state);
-    // Public and cheap routes are limited by address only. Posts of workspaces are not limited at all: their
-    // tokens cannot be guessed, and a command with much output posts often.
-    let open = |routes, group| in_group(limited_by_address(routes, state), group, state);
-    let health = health::routes().with_state(state.clone());
-    let relay = relay::routes().with_state(state.clone());
+    let entrance = |routes, group, admission| behind_entrance(routes, group, admission, state);
+    let of_state = |routes: Router<Arc<HttpState>>| routes.with_state(state.clone());
+    let tools = |routes, group| entrance(of_state(routes), group, Admission::ToolCallers);
+    let files = of_state(files::routes());
+    let metrics = of_state(metrics::routes());
+    let health = of_state(health::routes());
+    let metadata = metadata::routes(state);
+    let relay = of_state(relay::routes());
     let unknown = Router::new().fallback(answer_unknown_path);
     Router::new()
         .merge(tools(mcp, MCP))
         .merge(tools(sse, SSE))
         .merge(tools(rest::routes(), REST))
-        .merge(protected_routes(files, FILES, state))
-        .merge(protected_routes(metrics, METRICS, state))
-        .merge(open(health, HEALTH))
-        .merge(open(metadata::routes(state), METADATA))
-        // Supervisors poll these from one address. A limit would make a healthy server look dead.
-        .merge(in_group(health::open_routes(), HEALTH, state))
-        .merge(in_group(with_body_timeout(relay, state), RELAY, state))
-        .merge(in_group(unknown, OTHER, state))
-}
-
-/// Routes for callers, behind all that does not ask who they are.
-fn protected_routes(routes: Router, group: RouteGroup, state: &HttpState) -> Router {
-    let routes = guarded(with_body_timeout(routes, state), state);
-    in_group(limited_by_address(routes, state), group, state)
+        .merge(entrance(files, FILES, Admission::FileCallers))
+        .merge(entrance(metrics, METRICS, Admission::Callers))
+        .merge(entrance(health, HEALTH, Admission::Address))
+        .merge(entrance(metadata, METADATA, Admission::Address))
+        .merge(entrance(
+            health::open_routes(),
+            HEALTH,
+            Admission::Everybody,
+        ))
+        .merge(entrance(relay, RELAY, Admission::Workspaces))
+        .merge(entrance(unknown, OTHER, Admission::Everybody))
 }
 
 async fn answer_unknown_path() -> HttpProblem {

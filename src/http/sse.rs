@@ -28,7 +28,7 @@ pub(super) fn event_stream_response(
 
 /// Prepares every event stream, including rmcp's, for proxies and for clients that split lines at Unicode line
 /// ends. Other responses are unchanged.
-pub(super) async fn prepare_stream(mut response: Response) -> Response {
+pub(super) fn prepare_stream(mut response: Response) -> Response {
     if !is_event_stream(&response) {
         return response;
     }
@@ -97,7 +97,7 @@ mod tests {
     use super::*;
 
     async fn prepared(kind: &'static str, body: &'static str) -> (Option<String>, String) {
-        let response = prepare_stream(([(CONTENT_TYPE, kind)], body).into_response()).await;
+        let response = prepare_stream(([(CONTENT_TYPE, kind)], body).into_response());
         let policy = response.headers().get(CACHE_CONTROL);
         let policy = policy.map(|policy| policy.to_str().unwrap().to_owned());
         let body = response.into_body().collect().await.unwrap().to_bytes();

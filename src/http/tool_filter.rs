@@ -4,14 +4,11 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use axum::extract::rejection::RawPathParamsRejection;
-use axum::extract::{RawPathParams, Request, State};
-use axum::middleware::Next;
-use axum::response::Response;
+use axum::RequestExt as _;
+use axum::extract::{RawPathParams, Request};
 use http::{HeaderMap, HeaderName, StatusCode};
 
 use super::problem::HttpProblem;
-use super::route_group::AnswerForm;
 use crate::caller::{Caller, ToolFilter};
 use crate::tool::registry::Registry;
 
@@ -29,33 +26,31 @@ pub(super) const PATHS: [&str; 6] = [
 ];
 
 /// Reduces the authenticated caller's tools as path and headers request.
+///
+/// # Errors
+/// They name something unknown.
 pub(super) async fn narrow_caller(
-    State(registry): State<Arc<Registry>>,
-    params: Result<RawPathParams, RawPathParamsRejection>,
-    mut request: Request,
-    next: Next,
-) -> Response {
-    let form = AnswerForm::of_request(request.extensions());
-    let params = match params {
-        Ok(params) => params,
-        Err(error) => return form.answer(HttpProblem::bad_request(error.body_text())),
-    };
+    registry: &Registry,
+    request: &mut Request,
+) -> Result<(), HttpProblem> {
     let path = request.uri().path();
-    let named = params.iter().find(|(name, _)| *name == "toolsets");
-    let reach =
-        filter_of_path(&registry, path, named.map(|(_, names)| names)).and_then(|by_path| {
-            Ok(by_path.intersect(&filter_of_headers(&registry, request.headers())?))
-        });
-    match reach {
-        Ok(reach) if reach == ToolFilter::default() => {}
-        Ok(reach) => {
-            if let Some(caller) = request.extensions_mut().get_mut::<Caller>() {
-                *caller = caller.clone().narrowed_by(&reach);
-            }
-        }
-        Err(problem) => return form.answer(problem),
+    // Only such a path has parameters that matter here.
+    let by_path = if path.starts_with("/mcp/") {
+        let params = request.extract_parts::<RawPathParams>().await;
+        let params = params.map_err(|error| HttpProblem::bad_request(error.body_text()))?;
+        let named = params.iter().find(|(name, _)| *name == "toolsets");
+        let path = request.uri().path();
+        filter_of_path(registry, path, named.map(|(_, names)| names))?
+    } else {
+        ToolFilter::default()
+    };
+    let reach = by_path.intersect(&filter_of_headers(registry, request.headers())?);
+    if reach != ToolFilter::default()
+        && let Some(caller) = request.extensions_mut().get_mut::<Caller>()
+    {
+        *caller = caller.clone().narrowed_by(&reach);
     }
-    next.run(request).await
+    Ok(())
 }
 
 fn filter_of_path(

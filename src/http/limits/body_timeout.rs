@@ -5,9 +5,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use axum::body::{Body, HttpBody};
-use axum::extract::{Request, State};
-use axum::middleware::Next;
-use axum::response::Response;
+use axum::extract::Request;
 use bytes::{Bytes, BytesMut};
 use hyper::body::{Frame, SizeHint};
 use tokio::time::{Instant, Sleep};
@@ -41,13 +39,8 @@ impl BodyTooSlow {
 }
 
 /// Limits the time for receiving a body to `pause`, plus one second per 8 KiB received.
-pub(in crate::http) async fn time_body(
-    State(pause): State<Duration>,
-    request: Request,
-    next: Next,
-) -> Response {
-    let request = request.map(|body| Body::new(TimedBody::new(body, pause)));
-    next.run(request).await
+pub(in crate::http) fn time_body(request: Request, pause: Duration) -> Request {
+    request.map(|body| Body::new(TimedBody::new(body, pause)))
 }
 
 /// A body, and how long this server has waited for it. Time in which the handler reads nothing does not

@@ -2,14 +2,13 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Request, State};
-use axum::middleware::Next;
+use axum::extract::Request;
 use axum::response::Response;
 use futures::StreamExt;
 use http::header::AUTHORIZATION;
 use http::{Method, StatusCode};
 
-use super::{CallerState, PLACE_PAUSE, RequestLimiter, StreamPlace};
+use super::{AddressState, CallerState, PLACE_PAUSE, RequestLimiter, StreamPlace};
 use crate::caller::Caller;
 use crate::http::problem::HttpProblem;
 use crate::http::route_group::AnswerForm;
@@ -70,64 +69,77 @@ impl From<LimitRefusal> for HttpProblem {
     }
 }
 
-/// Enforces the limits of the address.
-pub(in crate::http) async fn limit_by_address(
-    State(limiter): State<Arc<RequestLimiter>>,
-    mut request: Request,
-    next: Next,
-) -> Response {
-    let Some(address_state) = limiter.address_state_of(request.extensions()) else {
-        return next.run(request).await;
+/// A request that was counted for its address, and what its answer says about the token.
+pub(in crate::http) struct CountedRequest {
+    address: Arc<AddressState>,
+    shows_token: bool,
+    /// A lock against guessing that held when the request came.
+    locked: Option<RateWait>,
+}
+
+/// Counts a request for its address. None: it has none.
+///
+/// # Errors
+/// The address sent too many.
+pub(in crate::http) fn count_for_address(
+    limiter: &RequestLimiter,
+    request: &mut Request,
+) -> Result<Option<CountedRequest>, LimitRefusal> {
+    let Some(address) = limiter.address_state_of(request.extensions()) else {
+        return Ok(None);
     };
-    let form = AnswerForm::of_request(request.extensions());
-    if let Err(wait) = address_state.count_request() {
-        return form.answer(LimitRefusal::Address(wait).into());
-    }
-    let shows = request.headers().contains_key(AUTHORIZATION);
-    // Only the layers inside compare the token. While the lock lasts, the answer does not reveal the result.
-    let locked = address_state.locked_for();
-    request.extensions_mut().insert(address_state.clone());
-    let response = next.run(request).await;
-    if !shows || response.status() != StatusCode::UNAUTHORIZED {
-        return response;
-    }
-    // During a lock a wrong token gets the same 429 as a right one from an unknown caller, so a guess reveals
-    // nothing.
-    match locked {
-        Some(wait) => form.answer(LimitRefusal::Failures(wait).into()),
-        None => {
-            address_state.count_failure();
-            response
+    address.count_request().map_err(LimitRefusal::Address)?;
+    request.extensions_mut().insert(address.clone());
+    Ok(Some(CountedRequest {
+        shows_token: request.headers().contains_key(AUTHORIZATION),
+        // Only the layers inside compare the token. While the lock lasts, the answer does not reveal the result.
+        locked: address.locked_for(),
+        address,
+    }))
+}
+
+impl CountedRequest {
+    /// Counts a failed authentication.
+    ///
+    /// # Errors
+    /// The address is locked: its answer is another one.
+    pub(in crate::http) fn count_answer(&self, response: &Response) -> Result<(), LimitRefusal> {
+        if !self.shows_token || response.status() != StatusCode::UNAUTHORIZED {
+            return Ok(());
+        }
+        // During a lock a wrong token gets the same 429 as a right one from an unknown caller, so a guess reveals
+        // nothing.
+        match self.locked {
+            Some(wait) => Err(LimitRefusal::Failures(wait)),
+            None => {
+                self.address.count_failure();
+                Ok(())
+            }
         }
     }
 }
 
-/// Enforces the limits of the caller.
-pub(in crate::http) async fn limit_by_caller(
-    State(limiter): State<Arc<RequestLimiter>>,
-    mut request: Request,
-    next: Next,
-) -> Response {
+/// Counts a request for its caller, and takes the place of a stream that it may open.
+///
+/// # Errors
+/// The caller sent too many, or has too many streams.
+pub(in crate::http) fn count_for_caller(
+    limiter: &RequestLimiter,
+    form: AnswerForm,
+    request: &mut Request,
+) -> Result<Option<StreamPlace>, LimitRefusal> {
     let Some(caller) = Caller::of_request(request.extensions()) else {
-        return next.run(request).await;
+        return Ok(None);
     };
-    let form = AnswerForm::of_request(request.extensions());
-    let caller_state = match limiter.admit_caller(request.extensions(), caller) {
-        Ok(caller_state) => caller_state,
-        Err(refusal) => return form.answer(refusal.into()),
-    };
+    let caller_state = limiter.admit_caller(request.extensions(), caller)?;
     // The stream of a call ends with the call, which has limits of its own.
-    if form != AnswerForm::JsonRpc || !may_open_stream(&request) {
-        request.extensions_mut().insert(caller_state);
-        return next.run(request).await;
-    }
-    match limiter.open_stream(&caller_state) {
-        Ok(place) => {
-            request.extensions_mut().insert(caller_state);
-            hold_stream_place(next.run(request).await, place)
-        }
-        Err(refusal) => form.answer(refusal.into()),
-    }
+    let place = if form == AnswerForm::JsonRpc && may_open_stream(request) {
+        Some(limiter.open_stream(&caller_state)?)
+    } else {
+        None
+    };
+    request.extensions_mut().insert(caller_state);
+    Ok(place)
 }
 
 /// Whether the answer to a message may be a stream that stays open by itself, and not just until a call has
@@ -140,7 +152,8 @@ fn may_open_stream(request: &Request) -> bool {
     request.method() == Method::GET || listens(request)
 }
 
-fn hold_stream_place(response: Response, place: StreamPlace) -> Response {
+/// Keeps the place of a stream until the answer ends.
+pub(in crate::http) fn hold_stream_place(response: Response, place: StreamPlace) -> Response {
     sse::wrap_event_stream(response, |chunks| {
         chunks.map(move |chunk| {
             let _while_open = &place;
