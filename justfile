@@ -48,5 +48,10 @@ deploy:
 bench:
     benches/run
 
+# The instructions of one call beside the committed counts; `just instructions --write` renews them (needs valgrind)
+instructions *options:
+    cargo build --release --locked
+    benches/instructions {{options}}
+
 ci:
     .ci/run
