@@ -13,8 +13,8 @@ use std::sync::Arc;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use rmcp::model::{
-    CallToolRequestParams, ClientRequest, CreateTaskResult, InputRequiredResult, JsonRpcRequest,
-    RequestId, RequestMetaObject,
+    CallToolRequestParams, ClientCapabilities, ClientRequest, CreateTaskResult,
+    InputRequiredResult, JsonRpcRequest, RequestId, RequestMetaObject,
 };
 use rmcp::{ErrorData, ServerHandler};
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -27,15 +27,20 @@ use super::server::McpServer;
 use super::sessions::McpSession;
 use super::sessions::running_calls::{DuplicateId, SessionCall};
 use super::tasks::TaskHandle;
-use super::tool_forms::ListForm;
+use super::tool_forms::{ListForm, schema_sends_headers};
 use crate::caller::{Caller, RequestInfo};
 use crate::telemetry::TraceContext;
 use crate::tool::invocation::{CallOptions, CallOutcome, FinishedCall};
-use crate::tool::{ApprovalChannel, CallPosition, ProgressReporter};
+use crate::tool::{ApprovalChannel, CallPosition, ProgressReporter, ToolInfo};
 pub use answer_bytes::AnswerBytes;
 
 /// An MCP handler that may answer some requests itself.
 pub trait McpHandler: ServerHandler {
+    /// Whether clients send arguments of a tool as headers, too (SEP-2243). None: there is no such tool.
+    fn sends_headers(&self, tool: &str) -> Option<bool> {
+        Some(schema_sends_headers(&self.get_tool(tool)?.input_schema))
+    }
+
     /// Answers a request, or gives it back for a service of rmcp.
     ///
     /// # Errors
@@ -63,6 +68,8 @@ pub struct DirectRequest {
 pub enum DirectClient {
     /// Of revision 2026-07-28: each request declares what its client can do.
     Modern,
+    /// Of an older one, without a session: it reads only the answer.
+    Bare,
     /// Of an older one, with its session. `reads_stream`: it reads messages before the answer.
     Session {
         /// The session.
@@ -103,6 +110,11 @@ impl DirectCall {
 }
 
 impl McpHandler for McpServer {
+    fn sends_headers(&self, tool: &str) -> Option<bool> {
+        let forms = self.shared.tools.current_forms(&self.shared.registry);
+        forms.sends_headers(tool)
+    }
+
     fn answer_directly(&self, request: DirectRequest) -> Result<DirectOutcome, DuplicateId> {
         let DirectRequest {
             request,
@@ -115,6 +127,7 @@ impl McpHandler for McpServer {
         {
             let form = match client {
                 DirectClient::Modern => ListForm::Modern,
+                DirectClient::Bare => ListForm::Older,
                 DirectClient::Session { session, .. } => {
                     session.watched.add_tool_list();
                     ListForm::Older
@@ -166,6 +179,8 @@ impl McpServer {
         match client {
             // A question ends the call in this revision.
             DirectClient::Modern => false,
+            // It cannot be asked.
+            DirectClient::Bare => false,
             DirectClient::Session {
                 session,
                 reads_stream,
@@ -198,6 +213,7 @@ impl McpServer {
         } = start;
         let (in_session, conversation, is_modern) = match client {
             DirectClient::Modern => (None, None, true),
+            DirectClient::Bare => (None, None, false),
             DirectClient::Session { session, .. } => {
                 let conversation = session.id.clone();
                 let call = SessionCall::begin(session, &id)?;
@@ -209,7 +225,7 @@ impl McpServer {
             None => CancellationToken::new(),
         };
         let declared = if is_modern {
-            meta.client_capabilities()
+            self.declared_for(&params.name, &meta)
         } else {
             None
         };
@@ -244,6 +260,13 @@ impl McpServer {
             work: work.boxed(),
             _cancel: cancelled.drop_guard(),
         })
+    }
+
+    /// What the client of a request declares, if it matters for the tool: it may ask, or its work may continue.
+    fn declared_for(&self, tool: &str, meta: &RequestMetaObject) -> Option<ClientCapabilities> {
+        let matters = |info: &ToolInfo| info.asks || info.continues.is_some();
+        let matters = self.shared.registry.with_tool(tool, matters)?;
+        matters.then(|| meta.client_capabilities()).flatten()
     }
 
     fn write_end(

@@ -12,8 +12,8 @@ use futures::stream::{self, BoxStream, StreamExt};
 use http_body_util::Full;
 use http_body_util::combinators::BoxBody;
 use rmcp::model::{
-    ClientJsonRpcMessage, ClientRequest, InitializeRequestParams, JsonObject, JsonRpcMessage,
-    JsonRpcRequest, RequestId, ServerJsonRpcMessage,
+    ClientJsonRpcMessage, ClientRequest, InitializeRequestParams, JsonRpcMessage, JsonRpcRequest,
+    RequestId, ServerJsonRpcMessage,
 };
 use rmcp::service::serve_directly_with_ct;
 use rmcp::transport::StreamableHttpServerConfig;
@@ -54,7 +54,7 @@ impl fmt::Debug for Dispatcher {
 
 /// An rmcp handler without its type. The only boundary of that kind, so that nothing in front of it is generic.
 trait AnyHandler: CallServer {
-    fn input_schema(&self, tool: &str) -> Option<Arc<JsonObject>>;
+    fn sends_headers(&self, tool: &str) -> Option<bool>;
     fn answer_modern(&self, request: http::Request<Full<Bytes>>) -> BoxFuture<'_, ModernResponse>;
     fn answer_directly(&self, request: DirectRequest) -> Result<DirectOutcome, DuplicateId>;
 }
@@ -76,8 +76,8 @@ impl<H: McpHandler + Clone + Sync> CallServer for TypedHandler<H> {
 }
 
 impl<H: McpHandler + Clone + Sync> AnyHandler for TypedHandler<H> {
-    fn input_schema(&self, tool: &str) -> Option<Arc<JsonObject>> {
-        Some(self.handler.get_tool(tool)?.input_schema)
+    fn sends_headers(&self, tool: &str) -> Option<bool> {
+        self.handler.sends_headers(tool)
     }
 
     fn answer_modern(&self, request: http::Request<Full<Bytes>>) -> BoxFuture<'_, ModernResponse> {
@@ -128,10 +128,10 @@ impl Dispatcher {
         &self.sessions
     }
 
-    /// The schema of a tool's arguments. None: the handler has no such tool.
+    /// Whether clients send arguments of a tool as headers, too. None: the handler has no such tool.
     #[must_use]
-    pub fn input_schema(&self, tool: &str) -> Option<Arc<JsonObject>> {
-        self.handler.input_schema(tool)
+    pub fn sends_headers(&self, tool: &str) -> Option<bool> {
+        self.handler.sends_headers(tool)
     }
 
     /// Answers a request without a service of rmcp, if that is possible.

@@ -7,9 +7,11 @@ use arc_swap::ArcSwap;
 use bytes::Bytes;
 use parking_lot::Mutex;
 use rmcp::model::Tool;
+use serde_json::Value;
 
 use super::rmcp_values::to_mcp_tool;
 use crate::caller::Caller;
+use crate::tool::JsonObject;
 use crate::tool::registry::Registry;
 use crate::tool::tool_list::{CallerView, ToolList};
 
@@ -26,15 +28,34 @@ pub(super) enum ListForm {
 #[derive(Debug, Default)]
 pub(super) struct ToolForms(ArcSwap<FormsOfList>);
 
+#[derive(Debug)]
+struct ToolForm {
+    tool: Tool,
+    sends_headers: bool,
+}
+
+/// Whether a schema marks an argument that clients send as a header, too (SEP-2243).
+pub(super) fn schema_sends_headers(schema: &JsonObject) -> bool {
+    let Some(properties) = schema.get("properties").and_then(Value::as_object) else {
+        return false;
+    };
+    properties
+        .values()
+        .filter_map(Value::as_object)
+        .any(|inside| inside.contains_key(SENT_AS_HEADER) || schema_sends_headers(inside))
+}
+
 /// A list with its forms.
 #[derive(Debug, Default)]
 pub(super) struct FormsOfList {
     list: Arc<ToolList>,
-    by_name: HashMap<Arc<str>, Tool>,
+    by_name: HashMap<Arc<str>, ToolForm>,
     /// Lists as JSON, by what their callers see.
     written: Mutex<HashMap<(CallerView, ListForm), Bytes>>,
 }
 
+/// The member of a schema that marks such an argument.
+const SENT_AS_HEADER: &str = "x-mcp-header";
 /// How many lists are kept as JSON.
 const LISTS_MAX: usize = 32;
 
@@ -46,9 +67,13 @@ impl ToolForms {
         if forms.list.list_revision() == list.list_revision() {
             return forms.clone();
         }
-        let tools = list
-            .all_tools()
-            .map(|info| (info.name.clone(), to_mcp_tool(info)));
+        let tools = list.all_tools().map(|info| {
+            let form = ToolForm {
+                tool: to_mcp_tool(info),
+                sends_headers: schema_sends_headers(&info.input_schema),
+            };
+            (info.name.clone(), form)
+        });
         let made = Arc::new(FormsOfList {
             by_name: tools.collect(),
             list,
@@ -83,13 +108,18 @@ impl FormsOfList {
 
     /// A tool, for any caller.
     pub(super) fn find_form(&self, name: &str) -> Option<&Tool> {
-        self.by_name.get(name)
+        self.by_name.get(name).map(|form| &form.tool)
+    }
+
+    /// Whether clients send arguments of a tool as headers, too. None: there is no such tool.
+    pub(super) fn sends_headers(&self, name: &str) -> Option<bool> {
+        self.by_name.get(name).map(|form| form.sends_headers)
     }
 
     /// The tools that `caller` may call, in the order of the list.
     pub(super) fn offered_forms(&self, caller: &Caller) -> Vec<Tool> {
         let offered = self.list.offered_tools(caller);
         let forms = offered.filter_map(|info| self.by_name.get(&info.name));
-        forms.cloned().collect()
+        forms.map(|form| form.tool.clone()).collect()
     }
 }

@@ -56,16 +56,39 @@ pub(super) async fn post_legacy(
     }
     match read_message(message)? {
         JsonRpcMessage::Request(request) => {
-            let answer = call_sessionless(state, parts, request)
-                .wait_for_answer()
-                .await;
-            Ok(json_object(&answer))
+            Ok(answer_sessionless(state, caller, parts, request).await)
         }
         JsonRpcMessage::Notification(_) => Ok(StatusCode::ACCEPTED.into_response()),
         JsonRpcMessage::Response(_) | JsonRpcMessage::Error(_) => Err(RpcError::invalid_request(
             "answer_unexpected",
             "there is no session: no call waits for this answer",
         )),
+    }
+}
+
+/// Bare JSON-RPC: nothing but the answer.
+async fn answer_sessionless(
+    state: &HttpState,
+    caller: &Caller,
+    parts: Parts,
+    request: JsonRpcRequest<ClientRequest>,
+) -> Response {
+    let direct = DirectRequest {
+        request,
+        caller: caller.clone(),
+        origin: parts.extensions.get().cloned(),
+        client: DirectClient::Bare,
+    };
+    match state.mcp.answer_directly(direct) {
+        Ok(DirectOutcome::Answered(answer)) => answer_object(answer),
+        Ok(DirectOutcome::Running(call)) => respond_to_direct(call, false).await,
+        Ok(DirectOutcome::NeedsService(request)) => {
+            let call = call_sessionless(state, parts, *request);
+            let answer = call.wait_for_answer().await;
+            json_object(&answer)
+        }
+        // Only sessions compare ids.
+        Err(DuplicateId) => RpcError::from(HttpProblem::internal_error()).into_response(),
     }
 }
 

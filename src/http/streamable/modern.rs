@@ -16,7 +16,6 @@ use rmcp::model::{
     ClientCapabilities, ClientRequest, ErrorCode, GetExtensions, GetMeta, Implementation,
     InitializeRequestParams, JsonRpcMessage, JsonRpcRequest, ProtocolVersion, ServerJsonRpcMessage,
 };
-use serde_json::Value;
 use tracing::Instrument as _;
 
 use super::answer::{accepts_type, answer_object, respond_to_call, respond_to_direct};
@@ -32,8 +31,6 @@ use crate::mcp::envelope::ClientMessage;
 
 const METHOD: &str = "mcp-method";
 const NAME: &str = "mcp-name";
-/// Marks an argument that is also sent as a header (SEP-2243).
-const SENT_AS_HEADER: &str = "x-mcp-header";
 
 pub(super) async fn post_modern(
     state: &Arc<HttpState>,
@@ -118,10 +115,8 @@ fn is_complete(
     let revision = ProtocolVersion::V_2026_07_28;
     let is_plain = if let ClientRequest::CallToolRequest(call) = &request.request {
         let name = &call.params.name;
-        let agree = headers_fit(headers, "tools/call", Some(name));
-        let schema = mcp.input_schema(name).filter(|_| agree);
         // rmcp compares such headers with their arguments, so a tool that has some takes its way.
-        schema.is_some_and(|schema| !sends_headers(schema.get("properties")))
+        headers_fit(headers, "tools/call", Some(name)) && mcp.sends_headers(name) == Some(false)
     } else {
         matches!(request.request, ClientRequest::ListToolsRequest(_))
             && headers_fit(headers, "tools/list", None)
@@ -137,15 +132,6 @@ fn only_value<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a [u8]> {
     let mut values = headers.get_all(name).iter();
     let first = values.next()?;
     values.next().is_none().then(|| first.as_bytes())
-}
-
-fn sends_headers(properties: Option<&Value>) -> bool {
-    let properties = properties.and_then(Value::as_object);
-    properties.is_some_and(|properties| {
-        properties.values().any(|schema| {
-            schema.get(SENT_AS_HEADER).is_some() || sends_headers(schema.get("properties"))
-        })
-    })
 }
 
 /// A client without a handshake, as rmcp wants one. Its capabilities are in each request.
