@@ -30,17 +30,18 @@ RUN mkdir -p src crates/emulator/src crates/emulator/tests tests/interop/fixture
     && rm -rf src crates tests
 COPY crates crates
 COPY tests/interop/fixture tests/interop/fixture
+COPY deploy/release/compile deploy/release/hot-functions deploy/release/ordered-gcc deploy/release/
 COPY src src
 # Cargo goes by the time of a file, and a file here can be older than the empty one before it.
 RUN find src crates -name '*.rs' -exec touch {} + \
-    && cargo build --locked --profile $PROFILE --no-default-features --bin kasm-mcp \
+    && PROFILE=$PROFILE deploy/release/compile --no-default-features \
     && mkdir /out \
     && cp target/$([ $PROFILE = dev ] && echo debug || echo $PROFILE)/kasm-mcp /out/
 
 # ---- the same with the emulator: the feature `demo` ----
 FROM compiled AS compiled-demo
 ARG PROFILE=dist
-RUN cargo build --locked --profile $PROFILE --bin kasm-mcp \
+RUN PROFILE=$PROFILE deploy/release/compile \
     && cp target/$([ $PROFILE = dev ] && echo debug || echo $PROFILE)/kasm-mcp /out/
 
 # ---- the programs, brought along ----
