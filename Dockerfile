@@ -1,8 +1,9 @@
-# The image of kasm-mcp: the program, the libraries it is linked to, and certificates. No shell.
+# The image of kasm-mcp: the program without the emulator, the libraries it is linked to, and certificates. No shell.
 #
 #   docker build -t kasm-mcp .
 #   docker build -t kasm-mcp --build-arg PROFILE=release .      # quicker to build; not what ships
-#   docker build -t kasm-mcp --build-arg BINARY=prebuilt .      # packs dist/kasm-mcp, compiles nothing
+#   docker build -t kasm-mcp --build-arg BINARY=prebuilt .      # packs dist/kasm-mcp, compiles nothing;
+#                                                               # the target demo packs dist/kasm-mcp-demo
 #   docker build -t kasm-mcp-demo --target demo .               # with an emulated Kasm
 
 ARG BINARY=compiled
@@ -25,22 +26,33 @@ COPY benches benches
 RUN mkdir -p src crates/emulator/src crates/emulator/tests tests/interop/fixture/src \
     && touch src/lib.rs crates/emulator/src/lib.rs tests/interop/fixture/src/lib.rs crates/emulator/tests/emulator.rs \
     && for program in src tests/interop/fixture/src; do echo 'fn main() {}' > $program/main.rs; done \
-    && cargo build --locked --profile $PROFILE --bin kasm-mcp \
+    && cargo build --locked --profile $PROFILE --no-default-features --bin kasm-mcp \
     && rm -rf src crates tests
 COPY crates crates
 COPY tests/interop/fixture tests/interop/fixture
+COPY deploy/release/compile deploy/release/hot-functions deploy/release/ordered-gcc deploy/release/
 COPY src src
 # Cargo goes by the time of a file, and a file here can be older than the empty one before it.
 RUN find src crates -name '*.rs' -exec touch {} + \
-    && cargo build --locked --profile $PROFILE --bin kasm-mcp \
+    && PROFILE=$PROFILE deploy/release/compile --no-default-features \
     && mkdir /out \
     && cp target/$([ $PROFILE = dev ] && echo debug || echo $PROFILE)/kasm-mcp /out/
 
-# ---- the program, brought along ----
+# ---- the same with the emulator: the feature `demo` ----
+FROM compiled AS compiled-demo
+ARG PROFILE=dist
+RUN PROFILE=$PROFILE deploy/release/compile \
+    && cp target/$([ $PROFILE = dev ] && echo debug || echo $PROFILE)/kasm-mcp /out/
+
+# ---- the programs, brought along ----
 FROM ${DEBIAN} AS prebuilt
 COPY dist/kasm-mcp /out/kasm-mcp
 
+FROM ${DEBIAN} AS prebuilt-demo
+COPY dist/kasm-mcp-demo /out/kasm-mcp
+
 FROM ${BINARY} AS binary
+FROM ${BINARY}-demo AS binary-demo
 
 # ---- everything that the image has ----
 FROM ${DEBIAN} AS tree
@@ -65,7 +77,7 @@ FROM ${DEBIAN} AS demo
 RUN apt-get update \
     && apt-get install -y --no-install-recommends bubblewrap python3-minimal \
     && rm -rf /var/lib/apt/lists/*
-COPY --from=tree /tree/usr/local/bin/kasm-mcp /usr/local/bin/kasm-mcp
+COPY --from=binary-demo --chmod=0755 /out/kasm-mcp /usr/local/bin/kasm-mcp
 USER 10001:10001
 EXPOSE 8080
 HEALTHCHECK --interval=30s --timeout=6s --start-period=10s CMD ["/usr/local/bin/kasm-mcp", "health"]
