@@ -1,5 +1,5 @@
 //! The two most frequent requests, answered without a service of rmcp: `tools/call` and `tools/list`. Calls that
-//! need a service come to [`McpServer::call_tool_in`] as well.
+//! need a service come to `McpServer::call_tool_in` as well.
 //!
 //! A service costs a task, two channels and several copies of each message. A call needs one only if it sends
 //! messages before its answer (progress, questions to a person); a list never does. The answer is written once, as
