@@ -277,7 +277,10 @@ impl McpServer {
     ) -> AnswerBytes {
         let meta = is_modern.then(|| self.server_meta());
         match ended {
-            Ok(CallEnd::Replied(finished)) => AnswerBytes::of_reply(id, &finished, meta),
+            Ok(CallEnd::Replied(finished)) => {
+                let meta = is_modern.then(|| self.server_meta_json());
+                AnswerBytes::of_reply(id, &finished, meta)
+            }
             Ok(CallEnd::Task(mut result)) => {
                 result.meta = meta.cloned();
                 AnswerBytes::of_value(id, &result)

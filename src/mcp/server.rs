@@ -59,6 +59,8 @@ pub(super) struct McpServerState {
     pub(super) implementation: Implementation,
     /// `_meta` of results in revision 2026-07-28, which names the server.
     meta: MetaObject,
+    /// The same as JSON, for answers that are written as bytes.
+    meta_json: Vec<u8>,
 }
 
 impl McpServer {
@@ -84,6 +86,8 @@ impl McpServer {
                 tools: ToolForms::default(),
                 instructions,
                 implementation,
+                // A map of texts can always be written.
+                meta_json: serde_json::to_vec(&meta).unwrap_or_else(|_| b"{}".to_vec()),
                 meta,
             }),
             consent: ApprovalBook::new(CONSENT_TIMEOUT),
@@ -143,6 +147,10 @@ impl McpServer {
     /// `_meta` of results in revision 2026-07-28.
     pub(super) fn server_meta(&self) -> &MetaObject {
         &self.shared.meta
+    }
+
+    pub(super) fn server_meta_json(&self) -> &[u8] {
+        &self.shared.meta_json
     }
 
     pub(super) fn request_meta(&self, cx: &RequestContext<RoleServer>) -> Option<MetaObject> {

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use data_encoding::BASE64;
 use rmcp::ErrorData;
-use rmcp::model::{MetaObject, RequestId};
+use rmcp::model::RequestId;
 use serde::Serialize;
 
 use crate::mcp::error_data::request_cancelled;
@@ -33,12 +33,8 @@ impl AnswerBytes {
         }
     }
 
-    /// The result of a call: the reply form as structured content and as text, and its pictures.
-    pub(super) fn of_reply(
-        id: &RequestId,
-        finished: &FinishedCall,
-        meta: Option<&MetaObject>,
-    ) -> Self {
+    /// The result of a call: the reply form as structured content and as text, and its pictures. `meta` is JSON.
+    pub(super) fn of_reply(id: &RequestId, finished: &FinishedCall, meta: Option<&[u8]>) -> Self {
         let reply = match serde_json::to_string(&finished.body) {
             Ok(reply) => reply,
             Err(error) => {
@@ -52,7 +48,7 @@ impl AnswerBytes {
         if let Some(meta) = meta {
             // Only revision 2026-07-28 has these two members.
             out.extend_from_slice(b"\"resultType\":\"complete\",\"_meta\":");
-            write_json(&mut out, meta);
+            out.extend_from_slice(meta);
             out.push(b',');
         }
         out.extend_from_slice(b"\"content\":[{\"type\":\"text\",\"text\":");
