@@ -1,5 +1,6 @@
 //! Providers as values: tools that come and go, several providers in one server, and calls inside calls.
 
+mod calls;
 mod changing;
 mod definitions;
 mod inner;
@@ -13,7 +14,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use kasm_mcp::caller::{Level, Realm, Scope};
 use kasm_mcp::http::auth::Authenticator;
-use kasm_mcp::http::serve::{ServeEnd, ServeLimits, serve_http};
+use kasm_mcp::http::serve::ServeEnd;
 use kasm_mcp::http::{HttpApp, HttpSettings, HttpState};
 use kasm_mcp::mcp::McpServer;
 use kasm_mcp::tool::dynamic_tool::{DynamicHandler, DynamicTool, DynamicToolDefinition};
@@ -22,10 +23,9 @@ use kasm_mcp::tool::registry::Registry;
 use kasm_mcp::tool::tool_table::DynamicToolSource;
 use kasm_mcp::tool::{Effect, JsonObject, ToolCallContext, ToolError, ToolReply};
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
-use crate::support::toolbox::{DESCRIPTION, caller};
+use crate::support::toolbox::{DESCRIPTION, caller, http_client, serve_app};
 use crate::support::{TOKEN, rpc};
 
 /// Replies with its arguments and a word.
@@ -93,30 +93,24 @@ impl SourceServer {
 
     pub async fn with_provider(provider: Provider, source: DynamicToolSource) -> Self {
         let registry = Registry::new(Duration::from_secs(30), 32).mount_provider(provider);
+        Self::of_registry(registry, source).await
+    }
+
+    pub async fn of_registry(registry: Registry, source: DynamicToolSource) -> Self {
         let registry = Arc::new(registry);
         let mcp = McpServer::new(registry.clone());
         let auth = Authenticator::new(Some(&TOKEN.into()), caller("someone"));
         let settings = HttpSettings::for_this_machine();
         let state = HttpState::new(mcp.clone(), registry.clone(), auth, settings);
         let app = HttpApp::new(state.with_notices(mcp.change_notices()));
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let base = format!("http://{}", listener.local_addr().unwrap());
-        let limits = ServeLimits {
-            header_timeout: Duration::from_secs(10),
-            header_bytes_max: 1 << 16,
-            connections_max: 100,
-            drain: Duration::ZERO,
-        };
+        let (base, served) = serve_app(app).await;
         Self {
             base,
             source,
             registry,
             mcp,
-            http: reqwest::Client::builder()
-                .timeout(Duration::from_secs(30))
-                .build()
-                .unwrap(),
-            served: tokio::spawn(serve_http(listener, app, limits, std::future::pending())),
+            http: http_client(),
+            served,
         }
     }
 

@@ -5,16 +5,22 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::{BoxFuture, join_all};
+use kasm_mcp::audit::{AuditLog, AuditSettings};
 use kasm_mcp::tool::dynamic_tool::{DynamicHandler, DynamicTool};
 use kasm_mcp::tool::invocation::CallOptions;
-use kasm_mcp::tool::registry::RegistryHandle;
+use kasm_mcp::tool::provider::Provider;
+use kasm_mcp::tool::registry::{Registry, RegistryHandle};
+use kasm_mcp::tool::tool_table::DynamicToolSource;
 use kasm_mcp::tool::{
     ApprovalChannel, CallPosition, JsonObject, ProgressReporter, ToolCallContext, ToolError,
     ToolReply,
 };
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
 use super::{SourceServer, definition, echo};
+use crate::audit::lines;
+use crate::support::toolbox::DESCRIPTION;
 
 /// Calls the tool `tool` so many times at once, at most three of them, two at a time.
 #[derive(Debug)]
@@ -55,7 +61,10 @@ impl DynamicHandler for Caller {
 }
 
 async fn server_with(calls: &[(&str, usize, &'static str)]) -> SourceServer {
-    let server = SourceServer::start().await;
+    fill_server(SourceServer::start().await, calls)
+}
+
+fn fill_server(server: SourceServer, calls: &[(&str, usize, &'static str)]) -> SourceServer {
     let registry = RegistryHandle::default();
     registry.set_registry(&server.registry);
     let mut tools = vec![echo("echo", "1")];
@@ -94,4 +103,40 @@ async fn inner_call_makes_no_calls_itself() {
         reply["data"]["replies"][0]["code"], "calls_nested",
         "{reply}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn inner_call_names_its_outer_one_in_the_record() {
+    let directory = TempDir::new().unwrap();
+    let audit = AuditLog::open(&AuditSettings {
+        file: directory.path().join("audit.jsonl"),
+        bytes_max: 1 << 20,
+        keep: 0,
+        fail_open: false,
+    });
+    let audit = audit.unwrap();
+    let source = DynamicToolSource::default();
+    let provider = Provider::new(DESCRIPTION).with_tool_source("things", source.clone());
+    let registry = Registry::new(Duration::from_secs(30), 32)
+        .with_audit(Some(audit.clone()))
+        .mount_provider(provider);
+    let server = SourceServer::of_registry(registry, source).await;
+    let server = fill_server(server, &[("outer", 2, "echo")]);
+    let reply = server.call("outer", json!({})).await;
+    assert_eq!(reply["success"], true, "{reply}");
+    audit.close().await;
+    let lines = lines(directory.path());
+    let of_tool = |tool: &str| {
+        let lines = lines.iter().filter(|line| line["tool"] == tool);
+        lines.collect::<Vec<_>>()
+    };
+    let (outer, inner) = (of_tool("outer"), of_tool("echo"));
+    assert_eq!((outer.len(), inner.len()), (1, 2), "{lines:?}");
+    assert!(
+        outer[0]["call"].is_u64() && outer[0]["parent"].is_null(),
+        "{lines:?}"
+    );
+    for line in inner {
+        assert_eq!(line["parent"], outer[0]["call"], "{line}");
+    }
 }

@@ -2,14 +2,12 @@
 
 use kasm_emulator::Emulator;
 use kasm_mcp::app::{self, ReachedBy};
-use kasm_mcp::http::serve::serve_http;
 use kasm_mcp::tool::provider::Provider;
 use kasm_mcp::tool::tool_table::DynamicToolSource;
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
 
 use super::echo;
-use crate::support::toolbox::DESCRIPTION;
+use crate::support::toolbox::{DESCRIPTION, http_client, serve_app};
 use crate::support::{TOKEN, config, handshake, rpc};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -22,15 +20,8 @@ async fn server_with_another_provider_serves_and_says_nothing_of_kasm() {
     source.replace_tools([echo("one", "1")]);
     let provider = Provider::new(DESCRIPTION).with_tool_source("things", source);
     let built = app::build_with_providers(&config, ReachedBy::ByHttp, vec![provider]).unwrap();
-    let app = built.into_http().unwrap();
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let base = format!("http://{}", listener.local_addr().unwrap());
-    let limits = app::serve_limits(&config.limits);
-    let served = tokio::spawn(serve_http(listener, app, limits, std::future::pending()));
-    let http = reqwest::Client::builder()
-        .timeout(std::time::Duration::from_secs(20))
-        .build()
-        .unwrap();
+    let (base, served) = serve_app(built.into_http().unwrap()).await;
+    let http = http_client();
     let get = async |path: &str| -> Value {
         let answer = http.get(format!("{base}{path}")).bearer_auth(TOKEN);
         answer.send().await.unwrap().json().await.unwrap()

@@ -38,6 +38,26 @@ pub const DESCRIPTION: ProviderDescription = ProviderDescription {
     details: "",
 };
 
+/// Serves on loopback: the address, and the task that serves until it is aborted.
+pub async fn serve_app(app: HttpApp) -> (String, JoinHandle<ServeEnd>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let base = format!("http://{}", listener.local_addr().unwrap());
+    let limits = ServeLimits {
+        header_timeout: Duration::from_secs(10),
+        header_bytes_max: 1 << 16,
+        connections_max: 100,
+        drain: Duration::ZERO,
+    };
+    let served = tokio::spawn(serve_http(listener, app, limits, std::future::pending()));
+    (base, served)
+}
+
+/// A client that does not wait for ever.
+pub fn http_client() -> reqwest::Client {
+    let builder = reqwest::Client::builder().timeout(Duration::from_secs(30));
+    builder.build().unwrap()
+}
+
 /// A caller with all rights.
 pub fn caller(name: &str) -> Caller {
     Caller::new(name, Scope::new(Realm::KASM, Level::Admin))
@@ -86,22 +106,12 @@ impl<P: Send + Sync + 'static> Toolbox<P> {
     ) -> Self {
         let settings = HttpSettings::for_this_machine();
         let app = HttpApp::new(HttpState::new(server, registry, auth, settings));
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let base = format!("http://{}", listener.local_addr().unwrap());
-        let limits = ServeLimits {
-            header_timeout: Duration::from_secs(10),
-            header_bytes_max: 1 << 16,
-            connections_max: 100,
-            drain: Duration::ZERO,
-        };
+        let (base, served) = serve_app(app).await;
         Self {
             provider,
             base,
-            http: reqwest::Client::builder()
-                .timeout(Duration::from_secs(30))
-                .build()
-                .unwrap(),
-            served: tokio::spawn(serve_http(listener, app, limits, std::future::pending())),
+            http: http_client(),
+            served,
         }
     }
 
